@@ -1,0 +1,44 @@
+# On a fresh machine: Python 3.10 or newer, make and git. Everything is installed into .venv in this folder.
+PYTHON ?= python3
+VENV = .venv
+BIN = $(VENV)/bin
+
+.PHONY: help demo test deep bench lint docs clean
+
+help:
+	@echo "make demo   set up, and run the main job on the embedded archive"
+	@echo "make test   set up, and run the tests"
+	@echo "make deep   the same tests at their full size"
+	@echo "make bench  measure speed and memory"
+	@echo "make lint   ruff and mypy"
+	@echo "make docs   build the documentation into docs/_build/html"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-%: $(BIN)/python setup.py
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[$*]'
+	@touch $@
+
+demo: $(VENV)/.installed-demo
+	$(BIN)/python -m pyxnat.demo
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest pyxnat tests
+
+deep: $(VENV)/.installed-test
+	PYXNAT_DEEP=1 $(BIN)/python -m pytest pyxnat tests
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m pytest tests/benchmarks --benchmarks
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+clean:
+	rm -rf $(VENV) docs/_build build *.egg-info demo-archive

@@ -1,0 +1,140 @@
+"""Downloaded files, under their real names, in a folder that many processes share.
+
+``<cachedir>/<server>/<login>/files/<URI path>``: siblings of a resource lie side by side, as programs expect of ``.img`` and ``.hdr``. The folders
+can be written to, the files only read. A file appears whole, by a rename; its time is the server's ``Last-Modified``, which is what the server is
+asked about before the file is handed out again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import formatdate, parsedate_to_datetime
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError
+from .uris import segments
+
+__all__ = ['FileStore', 'http_date', 'publish', 'safe_name']
+
+_NAME_BYTES = 200
+"""Longest file name, in bytes of UTF-8; file systems allow 255, temporaries need some of it."""
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\]|%(?=[0-9A-Fa-f]{2})' + (r'|[<>:"|?*]|[. ]$' if os.name == 'nt' else ''))
+
+
+def safe_name(name: str) -> str:
+    """A name from a server as the name of one file or folder: its own unless that is impossible or dangerous.
+
+    Different names stay different; what has to change is percent-encoded, and what is too long ends in a digest.
+
+    >>> safe_name('T1 (1).nii.gz'), safe_name('..'), safe_name('a/b')
+    ('T1 (1).nii.gz', '%2E%2E', 'a%2Fb')
+    """
+    if name in ('', '.', '..'):
+        return '%2E' * len(name) or '%00'
+    safe = _UNSAFE.sub(lambda found: f'%{ord(found.group()):02X}', name)
+    if len(safe.encode('utf-8', 'surrogatepass')) <= _NAME_BYTES:
+        return safe
+    digest = hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]
+    suffix = ''.join(Path(safe[-20:]).suffixes[-2:])
+    kept = safe.encode('utf-8', 'replace')[: _NAME_BYTES - 17 - len(suffix.encode('utf-8', 'replace'))].decode('utf-8', 'ignore')
+    return f'{kept}~{digest}{suffix}'
+
+
+class FileStore:
+    """The files of one login on one server.
+
+    Parameters
+    ----------
+    cachedir : Path
+        The cache folder, shared by all servers and logins.
+    server : str
+        URL of the server.
+    login : str
+        Name of the login; empty for a guest.
+    """
+
+    def __init__(self, cachedir: Path, server: str, login: str) -> None:
+        parts = urlsplit(server)
+        place = re.sub(r'[:/]+', '+', f'{parts.netloc}{parts.path}')
+        self.cachedir = cachedir
+        self.folder = cachedir / safe_name(place) / safe_name(login or 'guest') / 'files'
+
+    def __repr__(self) -> str:
+        return f'<FileStore {self.folder}>'
+
+    def path(self, uri: str) -> Path:
+        """Where the file of a URI lies, or would lie."""
+        return self.folder.joinpath(*(safe_name(part) for segment in segments(uri) for part in segment.split('/')))
+
+    def validator(self, uri: str) -> str | None:
+        """Value of ``If-Modified-Since`` for a stored file; `None` where there is none."""
+        try:
+            return http_date(self.path(uri).stat().st_mtime)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    @contextmanager
+    def writing(self, uri: str, last_modified: str | None) -> Iterator[IO[bytes]]:
+        """An open file whose content becomes the stored file when the block ends well."""
+        path = self.path(uri)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise ConfigurationError(f'The cache {self.cachedir} cannot be written ({error}). Give cachedir=, or set PYXNAT_CACHEDIR') from error
+        with publish(path, last_modified, mode=0o400) as file:
+            yield file
+
+
+@contextmanager
+def publish(path: Path, last_modified: str | None = None, mode: int | None = None) -> Iterator[IO[bytes]]:
+    """An open temporary beside `path` that takes its place, at once and whole, when the block ends well.
+
+    Parameters
+    ----------
+    last_modified : str, optional
+        An HTTP date that becomes the file's time.
+    mode : int, optional
+        Permissions; otherwise those that new files have.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name[:50]}.', suffix='.part')
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, 'wb') as file:
+            yield file
+        _set_time(temporary, last_modified)
+        temporary.chmod(mode if mode is not None else 0o666 & ~_umask())
+        if os.name == 'nt' and path.exists():
+            path.chmod(0o600)  # Windows does not replace what cannot be written
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _set_time(path: Path, last_modified: str | None) -> None:
+    if not last_modified:
+        return
+    try:
+        seconds = parsedate_to_datetime(last_modified).timestamp()
+    except (TypeError, ValueError):
+        return  # not a date: the file keeps the time of its download, and is simply fetched again
+    os.utime(path, (seconds, seconds))
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def http_date(seconds: float) -> str:
+    """A time as HTTP writes it."""
+    return formatdate(seconds, usegmt=True)

@@ -1,0 +1,289 @@
+"""The door: one object that stands for a server, and assembles everything else."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+import weakref
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from . import config as configuration
+from . import errors, uris
+from .cache import FileStore
+from .inspector import Inspector
+from .search import SearchEngine
+from .select import Select
+from .session import Session, known_session
+from .tables import Row, parse_result_set
+from .tracing import Trace
+from .transfer import Transfer
+from .transport import Transport
+from .uris import file_path
+from .wire import Timeouts
+
+__all__ = ['Interface']
+
+log = logging.getLogger('pyxnat')
+
+
+class Interface:
+    """A connection to an XNAT server.
+
+    Making one asks nothing of the server; the first request logs in.
+
+    Parameters
+    ----------
+    server : str, optional
+        URL, with the context path where there is one: ``https://central.xnat.org``, ``https://example.org/xnat``.
+    user, password : str, optional
+        The login.
+    cachedir : path, optional
+        Folder for downloaded files; by default ``PYXNAT_CACHEDIR``, or the system's place for caches.
+    config : path, optional
+        A JSON file as `save_config` writes it; it wins over every other argument.
+    anonymous : bool
+        Ask as a guest.
+    proxy : str, optional
+        URL of a proxy; by default the environment's.
+    verify : bool or str, optional
+        Whether certificates are checked (they are); a `str` is the path of a CA bundle.
+    token : pair of str, or str, optional
+        Alias and secret of an alias token, in place of user and password.
+    provider : str, optional
+        The authentication provider that knows the user (LDAP, …).
+    timeout : float or pair
+        Seconds to wait for a connection, and for each next byte.
+    retries : int
+        How often requests that can be repeated are repeated when the connection breaks or the server is busy.
+    share_session : bool
+        Whether a pickle carries the session cookie. Without it, a process that unpickles needs credentials of its own.
+
+    Raises
+    ------
+    ConfigurationError
+        Something is missing, and there is no terminal to ask at.
+
+    Notes
+    -----
+    What is not given is looked for, item by item, in the environment (``XNAT_HOST``, ``XNAT_USER``, ``XNAT_PASS``, ``XNAT_TOKEN``), in
+    ``~/.netrc``, in ``~/.xnatPass``, and then asked for on the terminal.
+
+    Examples
+    --------
+    ::
+
+        with pyxnat.Interface('https://central.xnat.org', 'me', 'secret') as central:
+            for subject in central.select.project('OASIS3').subjects():
+                print(subject.label())
+    """
+
+    def __init__(
+        self,
+        server: str | None = None,
+        user: str | None = None,
+        password: str | None = None,
+        cachedir: str | os.PathLike[str] | None = None,
+        config: str | os.PathLike[str] | None = None,
+        anonymous: bool = False,
+        proxy: str | None = None,
+        verify: bool | str | None = None,
+        *,
+        token: Any = None,
+        provider: str | None = None,
+        timeout: Any = (10, 300),
+        retries: int = 4,
+        share_session: bool = True,
+    ) -> None:
+        config, cachedir = _config_or_cachedir(config, cachedir)
+        if config is not None:
+            settings = configuration.read_config(config)
+        else:
+            settings = configuration.resolve(server, user, password, anonymous=anonymous, token=token, provider=provider, verify=verify, proxy=proxy)
+        session = Session(settings.server, settings.credentials)
+        self._share_session = share_session
+        self._assemble(settings, session, Timeouts.of(timeout), retries, cachedir)
+        if settings.prompted:
+            self._transport.open_session()
+
+    def _assemble(self, settings: configuration.Settings, session: Session, timeouts: Timeouts, retries: int, cachedir: Any) -> None:
+        self._settings = settings
+        self._transport = Transport(session, verify=settings.verify, proxy=settings.proxy, timeouts=timeouts, retries=retries)
+        self._files = FileStore(configuration.cache_folder(cachedir), settings.server, session.login)
+        self.select = Select(self)
+        self.search = SearchEngine(self)
+        self.inspect = Inspector(self)
+        self.transfer = Transfer(self)
+        weakref.finalize(self, _close, self._transport)
+
+    @property
+    def _server(self) -> str:
+        return self._settings.server
+
+    @property
+    def _user(self) -> str:
+        return self._transport.session.login
+
+    def __repr__(self) -> str:
+        return f'<Interface {self._user or "guest"}@{self._server}>'
+
+    def __enter__(self) -> Interface:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """End the session, if this process opened it, and close the connections. One request, or none. A later request opens another."""
+        self._transport.close_session()
+
+    def trace(self) -> AbstractContextManager[Trace]:
+        """Record the requests made while a block runs.
+
+        Examples
+        --------
+        ::
+
+            with interface.trace() as trace:
+                interface.select.projects().get()
+            print(trace)
+        """
+        return self._transport.trace()
+
+    def save_config(self, location: str | os.PathLike[str]) -> None:
+        """Write server and login, the password too, to a JSON file that only its owner can read (0600). No request."""
+        path = configuration.write_config(location, self._settings)
+        log.info('wrote %s, readable by its owner alone', path)
+
+    def _exec(
+        self,
+        uri: str,
+        method: str = 'GET',
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        force_preemptive_auth: bool = False,
+        **kwargs: Any,
+    ) -> bytes:
+        """One request with a small answer; every one of the library's goes through here, so a subclass can see and change them.
+
+        Parameters
+        ----------
+        uri : str
+            Encoded; below the server's URL, a leading slash may be missing.
+        body : Body or dict
+            For GET, query parameters.
+        force_preemptive_auth : bool
+            Accepted and without effect: credentials always go with the first request.
+        timeout : float or pair, optional
+            Seconds for this request.
+
+        Returns
+        -------
+        bytes
+            The body of the answer.
+
+        Raises
+        ------
+        DatabaseError
+            Everything but a status of 2xx, and an HTML page.
+        """
+        timeout = kwargs.pop('timeout', None)
+        if kwargs:
+            raise TypeError(f'_exec takes no {", ".join(kwargs)}')
+        if method == 'GET' and body is not None:
+            uri, body = uris.with_query(uri, body), None
+        return self._transport.request(method, uri, body, headers, timeout=timeout).body
+
+    def _get_json(self, uri: str) -> list[Row]:
+        """The rows of a table; those of a listing of files have ``path`` besides. One request."""
+        body = self._exec(uris.with_query(_without_format(uri), {'format': 'json'}), 'GET')
+        try:
+            rows = parse_result_set(body)
+        except errors.UnexpectedAnswer as error:
+            raise errors.UnexpectedAnswer(error.message, uri=self._server + uri, method='GET', remedy=error.remedy) from error
+        if uri.partition('?')[0].endswith('/files'):
+            return [{**row, 'path': file_path(row.get('URI', '')) or row.get('Name', '')} for row in rows]
+        return rows
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._share_session:
+            self._transport.open_session()
+        session = self._transport.session
+        state = {
+            'class': type(self),
+            'server': self._server,
+            'login': session.login,
+            'cookies': session.cookies() if self._share_session else {},
+            'verify': self._settings.verify,
+            'proxy': self._settings.proxy,
+            'timeouts': self._transport.timeouts,
+            'retries': self._transport.retries,
+            'cachedir': str(self._files.cachedir),
+            'share_session': self._share_session,
+        }
+        return _restore, (state,)
+
+
+def _config_or_cachedir(config: Any, cachedir: Any) -> tuple[Any, Any]:
+    """The fourth argument was a cache folder in pyxnat 0.9 and a configuration file in 1.x: an existing file is the latter."""
+    if config is None and cachedir is not None and os.path.isfile(os.path.expanduser(cachedir)):
+        warnings.warn('give a configuration file as config=; the fourth argument is the cache folder', DeprecationWarning, stacklevel=3)
+        return cachedir, None
+    return config, cachedir
+
+
+def _without_format(uri: str) -> str:
+    path, _, query = uri.partition('?')
+    kept = '&'.join(part for part in query.split('&') if part and not part.startswith('format='))
+    return f'{path}?{kept}' if kept else path
+
+
+_RESTORED: dict[tuple[Any, ...], Interface] = {}
+"""Interfaces that came by pickle, kept so that the tasks of a worker share connections and session."""
+
+_EXIT_TIMEOUT_S = (2, 5)
+
+
+def _restore(state: dict[str, Any]) -> Interface:
+    """The Interface for a pickle: on the session that this process has, or on the one that the pickle carries."""
+    key = (state['class'], state['server'], state['login'], state['cachedir'], state['verify'], state['proxy'])
+    interface = _RESTORED.get(key)
+    if interface is None:
+        interface = _RESTORED[key] = _rebuild(state)
+    session = interface._transport.session
+    if not session.is_open:
+        session.add_cookies(state['cookies'])
+    return interface
+
+
+def _rebuild(state: dict[str, Any]) -> Interface:
+    server, login = state['server'], state['login']
+    session = known_session(server, login)
+    if session is None:
+        session = Session(server, login=login, cookies=state['cookies'], find_credentials=lambda: _found_credentials(server, login))
+        if login and not state['cookies']:
+            session.credentials = _found_credentials(server, login)
+    settings = configuration.Settings(server, session.credentials, state['verify'], state['proxy'])
+    interface: Interface = state['class'].__new__(state['class'])
+    interface._share_session = state['share_session']
+    interface._assemble(settings, session, state['timeouts'], state['retries'], state['cachedir'])
+    finalizers = sys.modules.get('multiprocessing.util')
+    if finalizers is not None:  # workers of a pool leave without running what is registered with atexit
+        finalizers.Finalize(None, _close, args=(interface._transport,), exitpriority=10)
+    return interface
+
+
+def _found_credentials(server: str, login: str) -> Any:
+    """Credentials from the usual sources, for a session that has died in a process that was given none."""
+    return configuration.resolve(server, login, prompt=False).credentials
+
+
+def _close(transport: Transport) -> None:
+    """End a session when its Interface goes, or the process does."""
+    try:
+        transport.close_session(timeout=_EXIT_TIMEOUT_S)
+    except errors.DatabaseError as error:
+        log.warning('a session was left open on %s: %s', transport.server, error)

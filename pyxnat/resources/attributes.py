@@ -1,0 +1,84 @@
+"""Fields of an element, read and written by short name or xpath."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import errors, uris
+from ..tables import Row
+
+if TYPE_CHECKING:
+    from .base import Element
+
+__all__ = ['Attributes']
+
+
+class Attributes:
+    """The fields of one element: ``subject.attrs.get('age')``, ``session.attrs.set('xnat:mrSessionData/fieldStrength', '3.0')``.
+
+    Names are XNAT's short names (``age``, ``date``, ``quality``; upper and lower case differ) or full xpaths. Values come as text, as XNAT's
+    tables have them (``'42.0'`` for a number with decimals), a missing value as the empty text.
+    """
+
+    def __init__(self, element: Element) -> None:
+        self._element = element
+
+    def __repr__(self) -> str:
+        return f'<Attributes of {self._element!r}>'
+
+    def get(self, path: str) -> str:
+        """One field. One request."""
+        return self.mget([path])[0]
+
+    def mget(self, paths: Iterable[str]) -> list[str]:
+        """Several fields, in the order asked. One request.
+
+        Raises
+        ------
+        NotFoundError
+            The element does not exist.
+        ProgrammingError
+            A field is not among the columns of the answer: the type has no such field.
+        """
+        wanted = list(paths)
+        row = self._row(wanted)
+        return [self._cell(row, name) for name in wanted]
+
+    def set(self, path: str, value: Any, **query: Any) -> None:
+        """Set one field. One request (and one for the type of an experiment or scan that is not known yet).
+
+        Parameters
+        ----------
+        **query
+            Further query parameters, such as ``event_reason``.
+        """
+        self.mset({path: value}, **query)
+
+    def mset(self, values: Mapping[str, Any], **query: Any) -> None:
+        """Set several fields at once; as `set`."""
+        element = self._element
+        typed = {'xsiType': element.datatype()} if element._type_of_new({}, {}) else {}
+        element._intf._exec(uris.with_query(element._uri, {**typed, **values, **query}), 'PUT')
+
+    def _row(self, wanted: list[str]) -> Row:
+        element = self._element
+        level = element._level
+        names = list(dict.fromkeys([level.id_column, level.label_column, *wanted]))
+        query: dict[str, Any] = {'columns': ','.join(names)}
+        known = element._known.get('ID')
+        if known and element._urt in ('subjects', 'experiments'):
+            query['ID'] = known
+        listing = element._listing().partition('?')[0] if known else element._listing()
+        rows = element._intf._get_json(uris.with_query(listing, query))
+        return next((row for row in rows if known and row.get('ID') == known), None) or element._find(rows)
+
+    def _cell(self, row: Row, name: str) -> str:
+        for key in (name, name.lower() if '/' in name else name):
+            if key in row:
+                return row[key]
+        raise errors.ProgrammingError(
+            f'{self._element._level.singular} has no field {name!r}',
+            uri=self._element._intf._server + self._element._uri,
+            remedy=f'Short names are told apart by case; a full path is such as xnat:subjectData/group. The answer has: {", ".join(row)}.',
+        )

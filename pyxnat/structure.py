@@ -1,0 +1,239 @@
+"""The REST levels of an XNAT archive: one row per level.
+
+An XNAT server does not describe its own REST tree, so the tree is written down here, once. Client classes, the ``select`` grammar, plans,
+introspection, the routes of :mod:`pyxnat.server` and the reference documentation are derived from :data:`LEVELS`.
+
+Sources: the routes and default columns are those of XNAT 1.7 and 1.8's own restlet application (``XNATApplication``, the ``*List`` resources).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+__all__ = ['GAPS', 'LEVELS', 'SERVER', 'Chain', 'Level', 'chains', 'children', 'is_route', 'level', 'level_names']
+
+SERVER = ''
+"""Name of the root of the tree, as it stands among the parents of a level."""
+
+Chain = tuple[str, ...]
+"""The plural names of the levels from the server down to a collection: ``('projects', 'subjects')``."""
+
+
+class Level(NamedTuple):
+    """One level of the tree."""
+
+    plural: str
+    """Name of the collection: ``subjects``."""
+    singular: str
+    """Name of an element: ``subject``."""
+    segment: str
+    """What stands for the level in a URI: ``subjects``, ``in/resources``."""
+    parents: tuple[str, ...]
+    """Plural names of the levels it is listed below; :data:`SERVER` for the server itself."""
+    id_column: str
+    """Column of the level's listing that identifies an element in URIs."""
+    label_column: str
+    """Column that holds its label; the ID column where XNAT knows no label."""
+    datatype: str
+    """The XNAT type of an element whose listing has no ``xsiType`` and of one created without a type; empty where it has none."""
+    columns: tuple[str, ...]
+    """Columns of the listing when none are asked for, in the order of XNAT's CSV."""
+    doc: str
+    """What the level is, as a noun phrase."""
+
+    @property
+    def element_class(self) -> str:
+        """Name of the class of its elements: ``In_Resource``."""
+        return self.singular.title()
+
+    @property
+    def collection_class(self) -> str:
+        """Name of the class of its collections: ``In_Resources``."""
+        return self.plural.title()
+
+
+_HOLDERS = ('assessors', 'reconstructions')
+_RESOURCE_COLUMNS = (
+    'xnat_abstractresource_id',
+    'label',
+    'element_name',
+    'category',
+    'cat_id',
+    'cat_desc',
+    'file_count',
+    'file_size',
+    'tags',
+    'content',
+    'format',
+)
+
+LEVELS: tuple[Level, ...] = (
+    Level(
+        'projects',
+        'project',
+        'projects',
+        (SERVER,),
+        'ID',
+        'ID',
+        'xnat:projectData',
+        ('ID', 'secondary_ID', 'name', 'description', 'pi_firstname', 'pi_lastname', 'URI'),
+        'a study: the unit that access rights are given for',
+    ),
+    Level(
+        'subjects',
+        'subject',
+        'subjects',
+        ('projects', SERVER),
+        'ID',
+        'label',
+        'xnat:subjectData',
+        ('ID', 'project', 'label', 'insert_date', 'insert_user', 'URI'),
+        'a person, animal or phantom examined in a project',
+    ),
+    Level(
+        'experiments',
+        'experiment',
+        'experiments',
+        ('subjects', 'projects', SERVER),
+        'ID',
+        'label',
+        'xnat:mrSessionData',
+        ('xnat:subjectassessordata/id', 'ID', 'project', 'date', 'xsiType', 'label', 'insert_date', 'URI'),
+        'an imaging session or another assessment of a subject',
+    ),
+    Level(
+        'scans',
+        'scan',
+        'scans',
+        ('experiments',),
+        'ID',
+        'ID',
+        'xnat:mrScanData',
+        ('xnat_imagescandata_id', 'ID', 'type', 'quality', 'xsiType', 'note', 'series_description', 'URI'),
+        'one acquisition of an imaging session',
+    ),
+    Level(
+        'assessors',
+        'assessor',
+        'assessors',
+        ('experiments',),
+        'ID',
+        'label',
+        'xnat:mrAssessorData',
+        (
+            'xnat:imageassessordata/id',
+            'ID',
+            'project',
+            'label',
+            'date',
+            'xsiType',
+            'insert_date',
+            'session_ID',
+            'session_label',
+            'URI',
+        ),
+        'a measurement or judgement derived from an imaging session',
+    ),
+    Level(
+        'reconstructions',
+        'reconstruction',
+        'reconstructions',
+        ('experiments',),
+        'ID',
+        'ID',
+        'xnat:reconstructedImageData',
+        ('xnat_reconstructedimagedata_id', 'ID', 'type', 'baseScanType', 'URI'),
+        'an image computed from scans of an imaging session',
+    ),
+    Level(
+        'resources',
+        'resource',
+        'resources',
+        ('projects', 'subjects', 'experiments', 'scans', *_HOLDERS),
+        'xnat_abstractresource_id',
+        'label',
+        '',
+        _RESOURCE_COLUMNS,
+        'a named folder of files that belongs to another element',
+    ),
+    Level(
+        'in_resources',
+        'in_resource',
+        'in/resources',
+        _HOLDERS,
+        'xnat_abstractresource_id',
+        'label',
+        '',
+        _RESOURCE_COLUMNS,
+        'a named folder of the files that went into an assessor or reconstruction',
+    ),
+    Level(
+        'out_resources',
+        'out_resource',
+        'out/resources',
+        _HOLDERS,
+        'xnat_abstractresource_id',
+        'label',
+        '',
+        _RESOURCE_COLUMNS,
+        'a named folder of the files that came out of an assessor or reconstruction',
+    ),
+    Level(
+        'files',
+        'file',
+        'files',
+        ('resources', 'in_resources', 'out_resources'),
+        'path',
+        'path',
+        '',
+        ('Name', 'Size', 'URI', 'collection', 'file_tags', 'file_format', 'file_content', 'cat_ID', 'digest'),
+        'a file of a resource, identified by its path in it',
+    ),
+)
+
+GAPS: frozenset[Chain] = frozenset(
+    {
+        ('subjects', 'experiments'),
+        ('projects', 'experiments', 'scans'),
+        ('projects', 'experiments', 'assessors'),
+        ('projects', 'experiments', 'reconstructions'),
+    }
+)
+"""What the parents of the rows would allow but XNAT does not route; it answers 200 there, with the element itself."""
+
+_BY_NAME: dict[str, Level] = {name: row for row in LEVELS for name in (row.plural, row.singular)}
+
+
+def level(name: str) -> Level:
+    """The row of a level by its plural or singular name; `KeyError` where there is none."""
+    return _BY_NAME[name]
+
+
+def level_names() -> frozenset[str]:
+    """All plural and singular names."""
+    return frozenset(_BY_NAME)
+
+
+def children(plural: str) -> tuple[Level, ...]:
+    """The levels that can stand below a level (:data:`SERVER` for the root), in table order."""
+    return tuple(row for row in LEVELS if plural in row.parents)
+
+
+@lru_cache(maxsize=1)
+def chains() -> tuple[Chain, ...]:
+    """Every collection that XNAT routes, from the root down: ``('projects',)``, ``('projects', 'subjects')``, …"""
+    found: list[Chain] = []
+    pending: list[Chain] = [()]
+    while pending:
+        chain = pending.pop(0)
+        parent = chain[-1] if chain else SERVER
+        longer = [(*chain, row.plural) for row in children(parent) if (*chain, row.plural) not in GAPS]
+        found.extend(longer)
+        pending.extend(longer)
+    return tuple(found)
+
+
+def is_route(chain: Chain) -> bool:
+    """Whether XNAT has a listing for this chain of levels."""
+    return chain in chains()

@@ -1,0 +1,218 @@
+"""Tables: what listings and searches answer with.
+
+XNAT sends tables as JSON (``ResultSet``/``Result``) or CSV. Every cell is text there, a missing value the empty text; they stay so here.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import IO, Any, Union, overload
+
+import six
+
+from .errors import UnexpectedAnswer
+
+__all__ = ['JsonTable', 'Row', 'csv_to_json', 'parse_csv', 'parse_result_set']
+
+Row = dict[str, str]
+"""One row: column -> text."""
+
+
+def parse_result_set(body: bytes | str) -> list[Row]:
+    """The rows of a JSON table.
+
+    A body of no bytes is a table of no rows: XNAT answers so where it could not build one. `None` (SQL's NULL) becomes the empty text.
+
+    Raises
+    ------
+    UnexpectedAnswer
+        When it is not JSON, or not a table.
+    """
+    if not body.strip():
+        return []
+    try:
+        rows = json.loads(body)['ResultSet']['Result']
+        return [{name: _text(value) for name, value in row.items()} for row in rows]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        begin = six.ensure_text(body[:60], errors='replace')
+        raise UnexpectedAnswer(f'not a JSON table of XNAT: {begin!r}', remedy='Check that the URL is that of an XNAT server.') from error
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ''
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def parse_csv(lines: Iterable[str]) -> Iterator[Row]:
+    """The rows of a CSV table, as they come: all strings quoted (XNAT 1.4 to 1.6) or only where needed (1.7 and later).
+
+    Raises
+    ------
+    UnexpectedAnswer
+        When a row has not as many cells as the header.
+    """
+    reader = csv.reader(lines)
+    header = next(reader, None)
+    if header is None:
+        return
+    for cells in reader:
+        if not cells:
+            continue
+        if len(cells) != len(header):
+            raise UnexpectedAnswer(f'row {reader.line_num} of the table has {len(cells)} cells, its header {len(header)}')
+        yield dict(zip(header, cells, strict=True))
+
+
+def csv_to_json(text: str | bytes) -> list[Row]:
+    """The rows of a CSV table."""
+    return list(parse_csv(io.StringIO(six.ensure_text(text), newline='')))
+
+
+class JsonTable:
+    """The rows of a search or listing, in their order, with their columns in theirs. Never changes; every method gives a new table.
+
+    Parameters
+    ----------
+    data : list of dict
+        The rows.
+    order_by : sequence of str, optional
+        Columns to put first; the others follow as in the first row.
+
+    Attributes
+    ----------
+    data : list of dict
+        The rows.
+    """
+
+    def __init__(self, data: Iterable[Row], order_by: Iterable[str] = ()) -> None:
+        self.data: list[Row] = list(data)
+        first = [name for name in order_by if not self.data or name in self.data[0]]
+        rest = [name for name in (self.data[0] if self.data else ()) if name not in first]
+        self.order_by = first + rest
+
+    def headers(self) -> list[str]:
+        """Names of the columns."""
+        return list(self.order_by)
+
+    def has_header(self, header: str) -> bool:
+        """Whether there is such a column; upper and lower case differ."""
+        return header in self.order_by
+
+    def get(self, column: str, always_list: bool = False) -> Any:
+        """The values of a column.
+
+        Parameters
+        ----------
+        always_list : bool
+            A table of one row gives the value itself otherwise, as it always did.
+
+        Raises
+        ------
+        KeyError
+            When there is no such column.
+        """
+        if not self.has_header(column):
+            raise KeyError(f'no column {column!r}; there are: {", ".join(self.order_by) or "none"}')
+        values = [row[column] for row in self.data]
+        return values[0] if len(values) == 1 and not always_list else values
+
+    def select(self, columns: Iterable[str]) -> JsonTable:
+        """The table with these columns alone, in this order."""
+        wanted = list(columns)
+        missing = [name for name in wanted if not self.has_header(name)]
+        if missing:
+            raise KeyError(f'no column {", ".join(map(repr, missing))}; there are: {", ".join(self.order_by) or "none"}')
+        return JsonTable(({name: row[name] for name in wanted} for row in self.data), wanted)
+
+    def where(self, *values: str, **columns: str) -> JsonTable:
+        """The rows in which every given text stands somewhere, and every named column matches its pattern (``*``, ``?``)."""
+        return self._filtered(lambda row: _fits(row, values, columns))
+
+    def where_not(self, *values: str, **columns: str) -> JsonTable:
+        """The rows that `where` leaves out."""
+        return self._filtered(lambda row: not _fits(row, values, columns))
+
+    def _filtered(self, keep: Callable[[Row], bool]) -> JsonTable:
+        return JsonTable((row for row in self.data if keep(row)), self.order_by)
+
+    def items(self) -> list[tuple[str, ...]]:
+        """The rows as tuples."""
+        return [tuple(row[name] for name in self.order_by) for row in self.data]
+
+    def as_list(self) -> list[list[str]]:
+        """The header and the rows, as lists."""
+        return [self.headers(), *(list(row) for row in self.items())]
+
+    def dumps_json(self) -> str:
+        """The rows as JSON text."""
+        return json.dumps(self.data)
+
+    def dump_json(self, dest: IO[str] | str) -> None:
+        """Write the rows as JSON to an open file or a path."""
+        _write(dest, self.dumps_json())
+
+    def dumps_csv(self, delimiter: str = ',') -> str:
+        """The table as CSV text, with its header."""
+        text = io.StringIO(newline='')
+        csv.writer(text, delimiter=delimiter, lineterminator='\n').writerows(self.as_list())
+        return text.getvalue()
+
+    def dump_csv(self, dest: IO[str] | str, delimiter: str = ',') -> None:
+        """Write the table as CSV to an open file or a path."""
+        _write(dest, self.dumps_csv(delimiter))
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.data)
+
+    @overload
+    def __getitem__(self, key: int) -> Row: ...
+    @overload
+    def __getitem__(self, key: slice | list[str]) -> JsonTable: ...
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+
+    def __getitem__(self, key: Union[int, slice, str, list[str]]) -> Any:
+        if isinstance(key, str):
+            return self.get(key)
+        if isinstance(key, list):
+            return self.select(key)
+        if isinstance(key, slice):
+            return JsonTable(self.data[key], self.order_by)
+        return self.data[key]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, JsonTable) and (self.data, self.order_by) == (other.data, other.order_by)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f'<JsonTable {len(self)} rows, {len(self.order_by)} columns: {", ".join(self.order_by)}>'
+
+    def __str__(self) -> str:
+        if not self.order_by:
+            return repr(self)
+        shown = [self.headers(), *(list(row) for row in self[:50].items())]
+        widths = [min(max(len(cell) for cell in column), 40) for column in zip(*shown, strict=True)]
+        lines = ['  '.join(cell[:width].ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown]
+        return '\n'.join([*lines, *([f'… {len(self)} rows in all'] if len(self) > 50 else [])])
+
+
+def _fits(row: Row, values: tuple[str, ...], columns: dict[str, str]) -> bool:
+    somewhere = all(any(value in cell for cell in row.values()) for value in values)
+    return somewhere and all(fnmatchcase(row.get(name, ''), pattern) for name, pattern in columns.items())
+
+
+def _write(dest: IO[str] | str, text: str) -> None:
+    if isinstance(dest, str):
+        with open(dest, 'w', encoding='utf-8', newline='') as file:
+            file.write(text)
+    else:
+        dest.write(text)

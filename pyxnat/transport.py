@@ -1,0 +1,355 @@
+"""The one door to the network.
+
+`Transport.stream` sends a request and gives its answer before the body is read; `Transport.request` reads it whole, for answers that are small.
+Below both: the login session, the retries, the checks of status and content, and the record of what was asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import httplib2
+
+from . import errors
+from .payload import Body, Payload
+from .session import Session, Ticket
+from .tracing import Record, Trace
+from .version import __version__
+from .wire import NETWORK_EXCEPTIONS, Answer, Http, Stream, Timeouts, is_lasting, is_web_page, network_error, page_error
+
+__all__ = ['Transport']
+
+log = logging.getLogger('pyxnat.http')
+
+BUSY = frozenset({429, 502, 503, 504})
+"""Statuses that say: not now."""
+
+BACKOFF_S = 0.2
+"""Pause before the first repeat; doubled for each further one, and varied by half so that many clients do not come back together."""
+
+MAX_RETRY_AFTER_S = 60.0
+"""Longest pause that a server's ``Retry-After`` is granted."""
+
+_LOGIN_SERVICE = '/data/services/auth'
+_SESSION = '/data/JSESSION'
+
+
+class _Call(NamedTuple):
+    """One request, whatever number of attempts it takes."""
+
+    method: str
+    uri: str
+    payload: Payload
+    headers: dict[str, str]
+    timeouts: Timeouts
+    accept_pages: bool = False
+    accept_status: frozenset[int] = frozenset()
+
+    def accepts(self, status: int) -> bool:
+        return 200 <= status < 300 or status in self.accept_status
+
+    @property
+    def may_repeat(self) -> bool:
+        return self.payload.may_repeat(self.method)
+
+
+class Transport:
+    """Sends requests to one server, over a connection per thread that is kept alive.
+
+    Parameters
+    ----------
+    session : Session
+        The login session that requests ride on.
+    verify : bool or str
+        Whether certificates are checked; a `str` is the path of a CA bundle (PEM).
+    proxy : str, optional
+        URL of a proxy; by default ``http_proxy``, ``https_proxy`` and ``no_proxy`` of the environment.
+    timeouts : Timeouts
+        Seconds for connecting, and between two bytes.
+    retries : int
+        How often a request is repeated when the connection breaks or the server is busy: GET, HEAD, DELETE, and PUT of a body that can be read
+        again; of other requests only those of which no byte was sent.
+    """
+
+    def __init__(
+        self, session: Session, *, verify: bool | str = True, proxy: str | None = None, timeouts: Timeouts | None = None, retries: int = 4
+    ) -> None:
+        self.session = session
+        self.server = session.server
+        self.verify = verify
+        self.proxy = proxy
+        self.timeouts = timeouts or Timeouts()
+        self.retries = retries
+        self.headers: dict[str, str] = {'user-agent': f'pyxnat/{__version__}'}
+        self._connections = _Connections()
+        self._traces: tuple[Trace, ...] = ()
+
+    def __repr__(self) -> str:
+        return f'<Transport to {self.server}>'
+
+    def request(
+        self,
+        method: str,
+        uri: str,
+        body: Body = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: Any = None,
+        accept_pages: bool = False,
+        accept_status: frozenset[int] = frozenset(),
+    ) -> Answer:
+        """Ask, and read the whole answer.
+
+        Parameters
+        ----------
+        uri : str
+            Encoded, below the server's URL; a leading slash may be missing.
+        timeout : float or pair, optional
+            Seconds, in place of the Interface's timeouts.
+        accept_pages : bool
+            Whether an HTML page is a proper answer.
+        accept_status : frozenset of int
+            Statuses besides 2xx that are proper answers.
+
+        Raises
+        ------
+        DatabaseError
+            By :data:`pyxnat.errors.STATUS_TABLE` and :data:`pyxnat.wire.EXCEPTIONS`.
+        """
+        call = self._call(method, uri, body, headers, timeout, accept_pages, accept_status)
+        attempt = 1
+        while True:
+            stream = self._ask(call, attempt)
+            try:
+                with self._reading(stream):
+                    return Answer(stream.status, stream.reason, stream.headers, stream.read())
+            except errors.NetworkError:
+                if not call.may_repeat or attempt > self.retries:
+                    raise
+            self._pause(attempt)
+            attempt += 1
+
+    @contextmanager
+    def stream(
+        self,
+        method: str,
+        uri: str,
+        body: Body | Payload = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: Any = None,
+        accept_pages: bool = False,
+        accept_status: frozenset[int] = frozenset(),
+    ) -> Iterator[Stream]:
+        """Ask, and give the answer before its body is read. Parameters and errors are those of `request`."""
+        call = self._call(method, uri, body, headers, timeout, accept_pages, accept_status)
+        stream = self._ask(call, 1)
+        with self._reading(stream):
+            yield stream
+
+    def _call(
+        self,
+        method: str,
+        uri: str,
+        body: Body | Payload,
+        headers: Mapping[str, str] | None,
+        timeout: Any,
+        accept_pages: bool,
+        accept_status: frozenset[int],
+    ) -> _Call:
+        payload = body if isinstance(body, Payload) else Payload(body)
+        timeouts = self.timeouts if timeout is None else Timeouts.of(timeout)
+        plain = {'accept-encoding': 'identity', **self.headers, **{name.lower(): value for name, value in (headers or {}).items()}}
+        if payload.length is not None and not payload.is_empty and 'content-length' not in plain:
+            plain['content-length'] = str(payload.length)
+        return _Call(method.upper(), self._relative(uri), payload, plain, timeouts, accept_pages, accept_status)
+
+    def _relative(self, uri: str) -> str:
+        uri = uri.removeprefix(self.server)
+        if '://' in uri.partition('?')[0]:
+            raise errors.ProgrammingError('the URI belongs to another server', uri=uri, remedy=f'This Interface asks {self.server} alone.')
+        return uri if uri.startswith('/') else f'/{uri}'
+
+    def _ask(self, call: _Call, attempt: int) -> Stream:
+        """Attempts until one gives an answer worth looking at; the first is number `attempt`."""
+        renewed = False
+        while True:
+            got = self._attempt(call, attempt)
+            if isinstance(got, Exception):
+                if is_lasting(got) or attempt > self.retries or not (call.may_repeat or call.payload.untouched):
+                    raise network_error(got, call.method, self.server + call.uri) from got
+                self._pause(attempt)
+            elif got.session_died and not renewed and call.payload.rewinds:
+                renewed = True
+                self._discard(got)
+                continue
+            elif got.status in BUSY and attempt <= self.retries and call.may_repeat:
+                self._discard(got)
+                self._pause(attempt, got.headers.get('retry-after'))
+            else:
+                return self._checked(call, got)
+            attempt += 1
+
+    def _attempt(self, call: _Call, attempt: int) -> Stream | Exception:
+        """One request on the wire: its answer, or what broke."""
+        record = Record(call.method, call.uri, attempt)
+        ticket = self.session.ticket()
+        stream = None
+        died = False
+        try:
+            if ticket.opens and self.session.needs_login_service:
+                self._log_in(ticket)
+            stream = self._send(call, ticket.headers, record)
+            page = call.accepts(stream.status) and not call.accept_pages and is_web_page(stream.peek())
+        except NETWORK_EXCEPTIONS as error:
+            self._connections.drop()
+            return error
+        except BaseException:
+            self._connections.drop()
+            raise
+        finally:
+            if record.status is None:
+                self._finish(record)
+            died = self.session.settle(ticket, stream.status if stream else None, stream.set_cookies if stream else [])
+        stream.session_died = died or (page and not ticket.opens and self.session.expire(ticket.generation))
+        return stream
+
+    def _send(self, call: _Call, session_headers: dict[str, str], record: Record) -> Stream:
+        http = self._connections.mine(self)
+        started = time.monotonic()
+        http.timeouts = call.timeouts
+        try:
+            body: Any = call.payload
+            response, _ = http.request(self.server + call.uri, call.method, body, {**call.headers, **session_headers})
+        finally:
+            record.sent = call.payload.sent
+            record.ms = (time.monotonic() - started) * 1000
+        record.status = response.status
+        assert http.raw is not None
+        return Stream(call.method, self.server + call.uri, response, http.raw, record)
+
+    def _log_in(self, ticket: Ticket) -> None:
+        """Open the session through the login service, for credentials that Basic authentication cannot carry."""
+        body = Payload(urlencode(self.session.credentials.form() if self.session.credentials else {}))
+        headers = {**self.headers, 'content-type': 'application/x-www-form-urlencoded', 'content-length': str(body.length)}
+        stream = self._send(_Call('PUT', _LOGIN_SERVICE, body, headers, self.timeouts), {}, Record('PUT', _LOGIN_SERVICE))
+        with self._reading(stream):
+            self._checked(_Call('PUT', _LOGIN_SERVICE, body, headers, self.timeouts), stream)
+            session_id = stream.read().decode('ascii', 'replace').strip()
+        cookies = stream.set_cookies or [f'JSESSIONID={session_id}']
+        self.session.adopt(cookies)
+        ticket.headers.update(self.session.ticket_headers())
+
+    def _checked(self, call: _Call, stream: Stream) -> Stream:
+        """The answer, if it is one that the caller can use; else its error."""
+        if call.accepts(stream.status):
+            if call.accept_pages or not is_web_page(stream.peek()):
+                return stream
+            with self._reading(stream):
+                raise page_error(stream)
+        with self._reading(stream):
+            message = errors.server_message(b''.join(islice(stream, 4)), stream.reason)
+        raise errors.from_status(stream.status, message, method=call.method, uri=stream.uri)
+
+    @contextmanager
+    def _reading(self, stream: Stream) -> Iterator[None]:
+        """While the body is read: its time is recorded, and a connection with an unread rest is not used again."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            stream.record.ms += (time.monotonic() - started) * 1000
+            self._finish(stream.record)
+            if not stream.is_finished:
+                self._connections.drop()
+
+    def _discard(self, stream: Stream) -> None:
+        with self._reading(stream):
+            b''.join(islice(stream, 4))
+
+    def _pause(self, attempt: int, retry_after: str | None = None) -> None:
+        pause_s = BACKOFF_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+        if retry_after and retry_after.isdigit():
+            pause_s = min(max(pause_s, float(retry_after)), MAX_RETRY_AFTER_S)
+        time.sleep(pause_s)
+
+    def _finish(self, record: Record) -> None:
+        log.debug('%s', record)
+        for trace in self._traces:
+            trace.add(record)
+
+    @contextmanager
+    def trace(self) -> Iterator[Trace]:
+        """Record the requests of all threads while the block runs."""
+        trace = Trace()
+        self._traces = (*self._traces, trace)
+        try:
+            yield trace
+        finally:
+            self._traces = tuple(other for other in self._traces if other is not trace)
+
+    def open_session(self) -> None:
+        """Make sure that a login has a session; one request if it had none."""
+        if self.session.credentials and not self.session.is_open:
+            self.request('GET', _SESSION)
+
+    def close_session(self, timeout: Any = None) -> None:
+        """End the session on the server, if this process opened it, and close the connections. One request, or none."""
+        try:
+            if self.session.is_ours:
+                got = self._attempt(self._call('DELETE', _SESSION, None, None, timeout, True, frozenset()), 1)
+                if isinstance(got, Exception):
+                    raise network_error(got, 'DELETE', self.server + _SESSION) from got
+                self._discard(got)
+        finally:
+            self.session.forget()
+            self._connections.close()
+
+
+class _Connections:
+    """The kept-alive connection of each thread; a forked child starts with none."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._local = threading.local()
+        self._all: weakref.WeakSet[Http] = weakref.WeakSet()
+
+    def mine(self, transport: Transport) -> Http:
+        """The calling thread's connection."""
+        if self._pid != os.getpid():
+            self.__init__()  # type: ignore[misc]
+        http: Http | None = getattr(self._local, 'http', None)
+        if http is None:
+            http = self._local.http = Http(transport.timeouts, **_options(transport.verify, transport.proxy))
+            self._all.add(http)
+        return http
+
+    def drop(self) -> None:
+        """Close the calling thread's connection; the next request opens another."""
+        http: Http | None = getattr(self._local, 'http', None)
+        if http is not None:
+            http.close()
+
+    def close(self) -> None:
+        """Close those of all threads."""
+        for http in list(self._all):
+            http.close()
+
+
+def _options(verify: bool | str, proxy: str | None) -> dict[str, Any]:
+    options: dict[str, Any] = {'disable_ssl_certificate_validation': verify is False}
+    if isinstance(verify, str):
+        options['ca_certs'] = os.path.expanduser(verify)
+    if proxy:
+        options['proxy_info'] = httplib2.proxy_info_from_url(proxy, method='https' if proxy.startswith('https') else 'http', noproxy='')
+    return options

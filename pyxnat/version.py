@@ -1,0 +1,3 @@
+"""The version, the only place that states it."""
+
+__version__ = '2.0.0.dev0'

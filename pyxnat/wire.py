@@ -1,0 +1,238 @@
+"""One request on one connection: httplib2 with its own repeats, redirects, cache and whole bodies switched off."""
+
+from __future__ import annotations
+
+import http.client
+import selectors
+import socket
+import ssl
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import Any, NamedTuple
+
+import httplib2
+
+from . import errors
+from .payload import CHUNK, Payload
+from .tracing import Record
+
+__all__ = ['EXCEPTIONS', 'NETWORK_EXCEPTIONS', 'Answer', 'Http', 'Stream', 'Timeouts', 'is_lasting', 'is_web_page', 'network_error', 'page_error']
+
+MAX_IDLE_S = 3.0
+"""A request that must not be sent twice takes a kept-alive connection only if it was used within this time: servers close idle ones."""
+
+_INFLATED_BYTES = 2**30
+
+
+class Timeouts(NamedTuple):
+    """How long to wait, in seconds; `None` waits for ever."""
+
+    connect_s: float | None = 10.0
+    read_s: float | None = 300.0
+
+    @classmethod
+    def of(cls, value: Any) -> Timeouts:
+        """From a number for both, or a pair of connect and read."""
+        if isinstance(value, (tuple, list)):
+            connect_s, read_s = value
+            return cls(connect_s, read_s)
+        return cls(value, value)
+
+
+class Answer(NamedTuple):
+    """An answer read whole."""
+
+    status: int
+    reason: str
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+class Stream:
+    """An answer whose body has not been read yet. Use it within the ``with`` that gave it."""
+
+    def __init__(self, method: str, uri: str, response: httplib2.Response, raw: http.client.HTTPResponse, record: Record) -> None:
+        self.method = method
+        self.uri = uri
+        self.status: int = response.status
+        self.reason: str = raw.reason
+        self.headers: dict[str, str] = dict(response)
+        self._raw = raw
+        self.record = record
+        self.session_died = False
+        """The session the request rode on is gone: it is worth asking again."""
+        self._first: bytes | None = None
+
+    @property
+    def length(self) -> int | None:
+        """Bytes of the body as announced; `None` where the server did not say."""
+        text = self.headers.get('content-length', '')
+        if self.method == 'HEAD' or 'transfer-encoding' in self.headers or not text.isdigit():
+            return None
+        return int(text)
+
+    def peek(self) -> bytes:
+        """The first bytes of the body, which stay to be read."""
+        if self._first is None:
+            self._first = self._read(1024)
+        return self._first
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The body in pieces of at most 256 KiB.
+
+        Raises
+        ------
+        TransferError
+            When the connection ends before the announced length, or in the middle of a chunk.
+        """
+        first, self._first = self.peek(), b''
+        if first:
+            yield first
+        while piece := self._read(CHUNK):
+            yield piece
+        if self.length is not None and self.record.received < self.length:
+            raise self._cut(f'{self.record.received} of {self.length} bytes came')
+
+    @property
+    def set_cookies(self) -> list[str]:
+        """The ``Set-Cookie`` headers, each by itself."""
+        return self._raw.msg.get_all('set-cookie') or []
+
+    def _read(self, size: int) -> bytes:
+        try:
+            piece = self._raw.read(size)
+        except http.client.IncompleteRead as error:
+            raise self._cut('the connection ended in the middle') from error
+        except (OSError, http.client.HTTPException) as error:
+            raise network_error(error, self.method, self.uri) from error
+        self.record.received += len(piece)
+        return piece
+
+    def _cut(self, detail: str) -> errors.TransferError:
+        return errors.TransferError(f'the answer was cut: {detail}', uri=self.uri, method=self.method, status=self.status, remedy='Ask again.')
+
+    def read(self) -> bytes:
+        """The whole body, inflated if it came compressed."""
+        body = b''.join(self)
+        return body if 'content-encoding' not in self.headers or not body else self._inflate(body)
+
+    def _inflate(self, body: bytes) -> bytes:
+        inflater = zlib.decompressobj(47)  # gzip or zlib, by its header
+        try:
+            text = inflater.decompress(body, _INFLATED_BYTES)
+        except zlib.error as error:
+            raise self._cut(f'its compression is damaged ({error})') from error
+        if inflater.unconsumed_tail or not inflater.eof:
+            raise self._cut('its compressed body is incomplete, or over 1 GiB')
+        return text
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the body was read to its end, so that the connection can be used again."""
+        return self._raw.isclosed()
+
+
+class Http(httplib2.Http):
+    """httplib2 that sends each request exactly once and leaves the body to be read."""
+
+    def __init__(self, timeouts: Timeouts, **options: Any) -> None:
+        super().__init__(cache=None, timeout=timeouts.connect_s, **options)
+        self.follow_redirects = False
+        self.timeouts = timeouts
+        self.last_used = 0.0
+        self.raw: http.client.HTTPResponse | None = None
+        """The last answer, for its body to be read."""
+
+    def _conn_request(
+        self, conn: http.client.HTTPConnection, request_uri: str, method: str, body: Payload, headers: dict[str, str]
+    ) -> tuple[httplib2.Response, bytes]:
+        self._ready(conn, body.may_repeat(method))
+        with suppress(BrokenPipeError, ConnectionResetError):
+            # A server may refuse an upload before it has read it all: its answer is then waiting to be read; if not, reading it raises.
+            conn.request(method, request_uri, body.open(), headers)
+        raw = conn.getresponse()
+        self.last_used = time.monotonic()
+        response = httplib2.Response(raw)
+        self.raw = raw
+        return response, b''
+
+    def _ready(self, conn: http.client.HTTPConnection, repeatable: bool) -> None:
+        idle_s = time.monotonic() - self.last_used
+        if conn.sock is not None and (_is_stale(conn.sock) or (not repeatable and idle_s > MAX_IDLE_S)):
+            conn.close()
+        if conn.sock is None:
+            conn.timeout = self.timeouts.connect_s
+            conn.blocksize = CHUNK
+            conn.connect()
+        conn.sock.settimeout(self.timeouts.read_s)
+
+
+def _is_stale(sock: socket.socket) -> bool:
+    """Whether an idle connection has something to read: that can only be its end, or an answer nobody asked for."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_READ)
+        return bool(selector.select(timeout=0))
+
+
+class _Refusal(NamedTuple):
+    """One row of the table of exceptions below HTTP."""
+
+    exception: type[BaseException]
+    error: type[errors.DatabaseError]
+    what: str
+    remedy: str
+
+
+_RESTART = 'Try again; if it stays so, the server or a gateway before it closes connections.'
+EXCEPTIONS: tuple[_Refusal, ...] = (
+    _Refusal(ssl.SSLCertVerificationError, errors.NetworkError, 'its certificate cannot be trusted', 'Give verify= the CA bundle of the site.'),
+    _Refusal(ssl.SSLError, errors.NetworkError, 'no secure connection', 'Check that the URL is right about https.'),
+    _Refusal(TimeoutError, errors.NetworkTimeout, 'no answer in time', 'Try again, or allow more with timeout=(connect, read) in seconds.'),
+    _Refusal(ConnectionRefusedError, errors.NetworkError, 'nothing answers there', 'Check the URL and its port, and that the server runs.'),
+    _Refusal(socket.gaierror, errors.NetworkError, 'the host is not known', 'Check the URL of the server and the network.'),
+    _Refusal(httplib2.ServerNotFoundError, errors.NetworkError, 'the host is not known', 'Check the URL of the server and the network.'),
+    _Refusal(ConnectionError, errors.NetworkError, 'the connection broke', _RESTART),
+    _Refusal(http.client.HTTPException, errors.NetworkError, 'the answer is not HTTP', _RESTART),
+    _Refusal(httplib2.HttpLib2Error, errors.NetworkError, 'the request failed', 'Check the URL and the proxy.'),
+    _Refusal(OSError, errors.NetworkError, 'no connection', 'Check the URL of the server and the network.'),
+)
+"""Exceptions of sockets, TLS, http.client and httplib2 -> the library's errors; the first row that fits."""
+
+NETWORK_EXCEPTIONS = (OSError, http.client.HTTPException, httplib2.HttpLib2Error)
+"""Everything that a connection raises."""
+
+_LASTING = (ConnectionRefusedError, socket.gaierror, httplib2.ServerNotFoundError, ssl.SSLError, TimeoutError)
+
+
+def is_lasting(error: BaseException) -> bool:
+    """Whether trying again at once will not mend it: nobody there, an untrusted certificate, a wait that was long enough."""
+    return isinstance(error, _LASTING) or (isinstance(error, errors.DatabaseError) and not isinstance(error, errors.NetworkError))
+
+
+def network_error(error: BaseException, method: str, uri: str) -> errors.DatabaseError:
+    """The library's error for an exception of a connection; one that is already the library's stays as it is."""
+    if isinstance(error, errors.DatabaseError):
+        return error
+    row = next(row for row in EXCEPTIONS if isinstance(error, row.exception))
+    return row.error(f'{row.what} ({error or type(error).__name__})', method=method, uri=uri, remedy=row.remedy)
+
+
+def is_web_page(first: bytes) -> bool:
+    """Whether a body begins like an HTML page."""
+    start = first.removeprefix(b'\xef\xbb\xbf').lstrip()[:200].lower()
+    return start.startswith((b'<!doctype html', b'<html', b'<head', b'<body'))
+
+
+def page_error(stream: Stream) -> errors.DatabaseError:
+    page = b''.join(islice(stream, 4))
+    kind: type[errors.DatabaseError] = errors.UnexpectedAnswer
+    what = 'the server sent a web page where data was due'
+    remedy = 'Check the URL of the server (context path such as /xnat?), and whether a proxy or portal stands in between.'
+    if any(word in page.lower() for word in (b'j_username', b'login.vm', b'type="password"')):
+        kind, what, remedy = errors.AuthenticationError, 'the server sent its login page', 'Check user and password; the session may have ended.'
+    text = errors.server_message(page)[:120]
+    return kind(f'{what} ({text})' if text else what, method=stream.method, uri=stream.uri, status=stream.status, remedy=remedy)

@@ -1,0 +1,43 @@
+"""Metadata and dependencies of the distribution; tools are configured in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION: dict = {}
+exec((HERE / 'pyxnat' / 'version.py').read_text(encoding='utf-8'), VERSION)
+
+SERVER = ['Werkzeug>=3.0', 'cheroot>=10.0', 'SQLAlchemy>=2.0', 'pydicom>=3.0']
+DEMO = [*SERVER, 'nibabel>=5.2', 'numpy>=1.24']
+DOCS = ['Sphinx>=7.2']
+LINT = ['ruff>=0.9', 'mypy>=1.13', 'lxml-stubs', 'types-httplib2', 'types-six']
+
+setup(
+    name='pyxnat',
+    version=VERSION['__version__'],
+    description='XNAT in Python: an object mapper for the imaging archive',
+    long_description=(HERE / 'README.rst').read_text(encoding='utf-8'),
+    long_description_content_type='text/x-rst',
+    license='BSD-3-Clause',
+    packages=find_packages(include=['pyxnat', 'pyxnat.*']),
+    package_data={'pyxnat': ['py.typed'], 'pyxnat.server': ['schemas/*.xsd']},
+    python_requires='>=3.10',
+    install_requires=['httplib2>=0.22', 'lxml>=4.9', 'six>=1.16'],
+    extras_require={
+        'server': SERVER,
+        'demo': DEMO,
+        'docs': DOCS,
+        'lint': LINT,
+        'test': [*DEMO, 'pytest>=8.0', 'hypothesis>=6.100'],
+        'dev': [*DEMO, 'pytest>=8.0', 'hypothesis>=6.100', *DOCS, *LINT],
+    },
+    classifiers=[
+        'Development Status :: 3 - Alpha',
+        'Intended Audience :: Science/Research',
+        'Operating System :: OS Independent',
+        'Programming Language :: Python :: 3',
+        'Topic :: Scientific/Engineering :: Medical Science Apps.',
+        'Typing :: Typed',
+    ],
+)
