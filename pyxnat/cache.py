@@ -11,7 +11,8 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
@@ -21,10 +22,12 @@ from urllib.parse import urlsplit
 from .errors import ConfigurationError
 from .uris import segments
 
-__all__ = ['FileStore', 'http_date', 'publish', 'safe_name']
+__all__ = ['FileStore', 'http_time', 'md5_of', 'publish', 'safe_name']
 
 _NAME_BYTES = 200
 """Longest file name, in bytes of UTF-8; file systems allow 255, temporaries need some of it."""
+
+_SECOND_NS = 10**9
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\]|%(?=[0-9A-Fa-f]{2})' + (r'|[<>:"|?*]|[. ]$' if os.name == 'nt' else ''))
 
@@ -75,32 +78,58 @@ class FileStore:
         return self.folder.joinpath(*(safe_name(part) for segment in segments(uri) for part in segment.split('/')))
 
     def validator(self, uri: str) -> str | None:
-        """Value of ``If-Modified-Since`` for a stored file; `None` where there is none."""
+        """Value of ``If-Modified-Since`` that the server's answer can be trusted for; `None` where there is none."""
+        nanoseconds = self._time_ns(uri)
+        if nanoseconds is None or nanoseconds % _SECOND_NS:
+            return None
+        return formatdate(nanoseconds // _SECOND_NS, usegmt=True)
+
+    def holds(self, uri: str, size: str, digest: str) -> bool:
+        """Whether the stored file has this size (bytes, as text) and MD5; without a digest nothing is sure."""
+        path = self.path(uri)
+        if self._time_ns(uri) is None or not digest or str(path.stat().st_size) != size:
+            return False
+        with path.open('rb') as file:
+            return md5_of(iter(lambda: file.read(2**18), b'')) == digest.lower()
+
+    def _time_ns(self, uri: str) -> int | None:
         try:
-            return http_date(self.path(uri).stat().st_mtime)
+            return self.path(uri).stat().st_mtime_ns
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     @contextmanager
-    def writing(self, uri: str, last_modified: str | None) -> Iterator[IO[bytes]]:
-        """An open file whose content becomes the stored file when the block ends well."""
+    def writing(self, uri: str, headers: Mapping[str, str]) -> Iterator[IO[bytes]]:
+        """An open file whose content becomes the stored file when the block ends well; `headers` are the answer's."""
         path = self.path(uri)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise ConfigurationError(f'The cache {self.cachedir} cannot be written ({error}). Give cachedir=, or set PYXNAT_CACHEDIR') from error
-        with publish(path, last_modified, mode=0o400) as file:
+        with publish(path, _stored_time(headers), mode=0o400) as file:
             yield file
 
 
+def _stored_time(headers: Mapping[str, str]) -> float:
+    """The time a stored file gets: ``Last-Modified``, with half a second added where a later change could have the same one.
+
+    HTTP dates count seconds. A file fetched in the second in which it was changed may be changed again in it; half a second says that its time
+    proves nothing. A file that somebody touched or wrote to has some fraction, too.
+    """
+    modified, answered = http_time(headers.get('last-modified')), http_time(headers.get('date'))
+    if modified is None:
+        return int(time.time()) + 0.5
+    return modified if answered is not None and answered - modified >= 2 else modified + 0.5
+
+
 @contextmanager
-def publish(path: Path, last_modified: str | None = None, mode: int | None = None) -> Iterator[IO[bytes]]:
+def publish(path: Path, modified: float | None = None, mode: int | None = None) -> Iterator[IO[bytes]]:
     """An open temporary beside `path` that takes its place, at once and whole, when the block ends well.
 
     Parameters
     ----------
-    last_modified : str, optional
-        An HTTP date that becomes the file's time.
+    modified : float, optional
+        The file's time, in seconds since 1970.
     mode : int, optional
         Permissions; otherwise those that new files have.
     """
@@ -109,7 +138,8 @@ def publish(path: Path, last_modified: str | None = None, mode: int | None = Non
     try:
         with os.fdopen(descriptor, 'wb') as file:
             yield file
-        _set_time(temporary, last_modified)
+        if modified is not None:
+            os.utime(temporary, (modified, modified))
         temporary.chmod(mode if mode is not None else 0o666 & ~_umask())
         if os.name == 'nt' and path.exists():
             path.chmod(0o600)  # Windows does not replace what cannot be written
@@ -119,14 +149,20 @@ def publish(path: Path, last_modified: str | None = None, mode: int | None = Non
         raise
 
 
-def _set_time(path: Path, last_modified: str | None) -> None:
-    if not last_modified:
-        return
+def md5_of(pieces: Iterable[bytes]) -> str:
+    """The digest that XNAT lists, of content in pieces."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def http_time(text: str | None) -> float | None:
+    """Seconds since 1970 of an HTTP date; `None` for what is none."""
     try:
-        seconds = parsedate_to_datetime(last_modified).timestamp()
-    except (TypeError, ValueError):
-        return  # not a date: the file keeps the time of its download, and is simply fetched again
-    os.utime(path, (seconds, seconds))
+        return parsedate_to_datetime(text).timestamp() if text else None
+    except ValueError:
+        return None
 
 
 def _umask() -> int:
@@ -134,7 +170,3 @@ def _umask() -> int:
     os.umask(mask)
     return mask
 
-
-def http_date(seconds: float) -> str:
-    """A time as HTTP writes it."""
-    return formatdate(seconds, usegmt=True)

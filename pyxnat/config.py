@@ -20,7 +20,7 @@ from .errors import ConfigurationError
 from .session import Credentials
 from .uris import normalise_server
 
-__all__ = ['Settings', 'cache_folder', 'parse_xnat_pass', 'read_config', 'resolve', 'write_config']
+__all__ = ['XNAT_PASS_FILE', 'Settings', 'cache_folder', 'parse_xnat_pass', 'read_config', 'resolve', 'write_config']
 
 XNAT_PASS_FILE = '~/.xnatPass'
 _SOURCES = (

@@ -34,6 +34,7 @@ import re
 from typing import Any, NamedTuple
 
 __all__ = [
+    'MESSAGE_LENGTH',
     'STATUS_TABLE',
     'AuthenticationError',
     'BusyError',
@@ -53,6 +54,7 @@ __all__ = [
     'OperationalError',
     'PermissionDenied',
     'ProgrammingError',
+    'StatusRow',
     'TransferError',
     'UnexpectedAnswer',
     'Warning',

@@ -17,7 +17,23 @@ from .paths import ANY, Path, Step, chain_of, matches, read, spell
 from .structure import GAPS, level
 from .tables import Row
 
-__all__ = ['SHORT_CUTS', 'Conditions', 'Found', 'ListFiles', 'ListLevel', 'ListSessions', 'Name', 'Rebase', 'Stage', 'explain', 'plan', 'plan_below']
+__all__ = [
+    'SHORT_CUTS',
+    'Conditions',
+    'Found',
+    'ListFiles',
+    'ListLevel',
+    'ListSessions',
+    'Name',
+    'Rebase',
+    'Stage',
+    'answerable',
+    'element_uri',
+    'explain',
+    'names_of',
+    'plan',
+    'plan_below',
+]
 
 Conditions = Mapping[str, frozenset[str]]
 """Level (``subjects``, ``experiments``) -> the accession IDs that may pass."""
@@ -174,14 +190,8 @@ def plan(path: Path, conditions: Conditions | None = None, without: frozenset[st
         Accession IDs that subjects or experiments must have to pass.
     without : frozenset of str
         Names of short cuts not to use.
-
-    Raises
-    ------
-    ProgrammingError
-        When there are conditions on a level that the path has not.
     """
     conditions = conditions or {}
-    _check_conditions(path, conditions)
     stages: list[Stage] = []
     done: Path = ()
     while len(done) < len(path):
@@ -206,12 +216,22 @@ def _is_gap(done: Path, rest: Path) -> bool:
     return bool(rest) and chain_of(done) == ('projects', 'experiments') and (*chain_of(done), rest[0].level) in GAPS
 
 
-def _check_conditions(path: Path, conditions: Conditions) -> None:
-    chain = chain_of(path)
-    if 'subjects' in conditions and not {'subjects', 'experiments'} & set(chain):
-        raise ProgrammingError(f'where: {spell(path)} has no subjects or experiments', remedy='Select subjects, or something below them.')
-    if 'experiments' in conditions and 'experiments' not in chain:
-        raise ProgrammingError(f"where: {spell(path)} has no experiments, as level='experiment' needs", remedy='Select experiments, or below them.')
+def answerable(routes: Sequence[Path], conditions: Conditions) -> tuple[Path, ...]:
+    """Those of some paths that conditions can be asked of: what belongs to no subject satisfies none.
+
+    Raises
+    ------
+    ProgrammingError
+        When there is none.
+    """
+    if not conditions:
+        return tuple(routes)
+    needed = [{'experiments'} if name == 'experiments' else {'subjects', 'experiments'} for name in conditions]
+    kept = tuple(route for route in routes if all(levels & set(chain_of(route)) for levels in needed))
+    if not kept:
+        what = 'experiments' if 'experiments' in conditions else 'subjects or experiments'
+        raise ProgrammingError(f'where: {", ".join(map(spell, routes))} has no {what}', remedy=f'Select {what}, or something below them.')
+    return kept
 
 
 def _single(done: Path, rest: Path, conditions: Conditions) -> Stage:

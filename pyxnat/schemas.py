@@ -16,10 +16,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from functools import cached_property
+from typing import Any
 
 from lxml import etree
 
-__all__ = ['DEFAULT_LENGTH', 'DataType', 'Field', 'Registry', 'canonical', 'normalise', 'parse_xml']
+__all__ = ['DEFAULT_LENGTH', 'DataType', 'Field', 'Registry', 'canonical', 'normalise', 'parse_date', 'parse_stamp', 'parse_xml']
 
 DEFAULT_LENGTH = 255
 """Characters that a string without a limit of its own may have: XNAT stores it in a column of this width."""
@@ -90,7 +91,7 @@ def parse_xml(text: bytes | str) -> etree._Element:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         raise ValueError(f'not well-formed XML: {error}') from error
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.doctype:  # type: ignore[union-attr]
         raise ValueError('a document with a DOCTYPE is not accepted')
     return root
 
@@ -223,7 +224,7 @@ class Registry:
             yield self._simple_field(extension, name or text_name, extension.get('base'), repeated=repeated)
         for attribute in body.findall(_XS + 'attribute'):
             if attribute.get('name'):
-                yield replace(self._leaf(attribute, _join(path, attribute.get('name'))), attribute=True, repeated=repeated,
+                yield replace(self._leaf(attribute, _join(path, attribute.get('name', ''))), attribute=True, repeated=repeated,
                               required=attribute.get('use') == 'required')  # fmt: skip
         for child in body.iterfind('.//' + _XS + 'element'):
             if _owner(child) is body:
@@ -309,10 +310,10 @@ def _builtin(path: str, local: str) -> Field:
     return Field(path, kind=kind, max_length=limit)
 
 
-def _facets(node: etree._Element | None) -> dict[str, object]:
+def _facets(node: etree._Element | None) -> dict[str, Any]:
     if node is None:
         return {}
-    facets: dict[str, object] = {}
+    facets: dict[str, Any] = {}
     choices = tuple(one.get('value', '') for one in node.findall(_XS + 'enumeration'))
     if choices:
         facets['choices'] = choices

@@ -13,7 +13,7 @@ from .tables import JsonTable, parse_result_set
 if TYPE_CHECKING:
     from .interface import Interface
 
-__all__ = ['Search', 'SearchEngine']
+__all__ = ['Search', 'SearchEngine', 'expected_key']
 
 _SUBJECT = 'xnat:subjectData'
 _HEADERS = {'content-type': 'text/xml; charset=UTF-8'}

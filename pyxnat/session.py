@@ -55,6 +55,7 @@ class Ticket(NamedTuple):
 
 
 _KNOWN: weakref.WeakValueDictionary[tuple[str, str], Session] = weakref.WeakValueDictionary()
+_ALL: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
 def known_session(server: str, login: str) -> Session | None:
@@ -97,6 +98,7 @@ class Session:
         self._generation = 0
         self._stateless = False
         self._owner: int | None = None
+        _ALL.add(self)
         if self.login:
             _KNOWN[server, self.login] = self
 
@@ -226,7 +228,7 @@ def _parse_cookies(headers: list[str]) -> dict[str, str]:
 
 
 def _after_fork() -> None:
-    for session in list(_KNOWN.values()):
+    for session in list(_ALL):
         session.after_fork()
 
 

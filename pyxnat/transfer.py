@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from . import errors, plan, uris
-from .cache import publish, safe_name
+from .cache import http_time, publish, safe_name
 from .criteria import Group
 from .paths import Path as LevelPath
 from .paths import uri_of
@@ -23,7 +23,7 @@ from .wire import Stream
 if TYPE_CHECKING:
     from .interface import Interface
 
-__all__ = ['Transfer']
+__all__ = ['Condition', 'Transfer', 'is_duplicate']
 
 log = logging.getLogger('pyxnat.transfer')
 
@@ -67,7 +67,7 @@ class Transfer:
         """The elements of some paths, asked for as they are wanted."""
         wanted = self._ids(conditions)
         asked = _Asked(self._intf, keep=len(routes) > 1)
-        for route in routes:
+        for route in plan.answerable(routes, wanted):
             yield from self._run(route, plan.plan(route, wanted), Found(uris.ENTRY), asked)
 
     def _ids(self, conditions: tuple[Condition, ...]) -> dict[str, frozenset[str]]:
@@ -104,34 +104,38 @@ class Transfer:
         """What walking will ask, in words."""
         pretended = {f'{condition.level}s': frozenset[str]() for condition in conditions}
         lines = [f'POST {uris.ENTRY}/search   (for each list of criteria, nested ones too)' for _ in conditions]
-        return '\n'.join(lines + [plan.explain(route, plan.plan(route, pretended)) for route in routes])
+        return '\n'.join(lines + [plan.explain(route, plan.plan(route, pretended)) for route in plan.answerable(routes, pretended)])
 
     def download(self, file: Any, dest: str | os.PathLike[str] | None = None) -> Path:
         """Fetch a file to the cache, or to a place; its local path."""
         uri = file._uri
         if dest is None:
-            return self._to_cache(uri, file._known)
+            return self._to_cache(uri, file)
         target = Path(dest).expanduser()
         if target.is_dir():
             target = target / safe_name(file._urn.rpartition('/')[2])
         target.parent.mkdir(parents=True, exist_ok=True)
         with (
             self._intf._transport.stream('GET', uri, accept_pages=_is_page_name(uri)) as stream,
-            publish(target, stream.headers.get('last-modified')) as body,
+            publish(target, http_time(stream.headers.get('last-modified'))) as body,
         ):
             _save(stream, body, file._known)
         return target
 
-    def _to_cache(self, uri: str, known: Row) -> Path:
+    def _to_cache(self, uri: str, file: Any) -> Path:
+        """The file in the cache, as the server has it now: it says so itself (304), or its listing does where dates are too coarse."""
         store = self._intf._files
+        path = store.path(uri)
         since = store.validator(uri)
+        if since is None and path.exists() and store.holds(uri, *_size_and_digest(file._look())):
+            return path
         headers = {'if-modified-since': since} if since else {}
-        unchanged = frozenset({304})
+        unchanged = frozenset({304}) if since else frozenset[int]()
         with self._intf._transport.stream('GET', uri, None, headers, accept_pages=_is_page_name(uri), accept_status=unchanged) as stream:
-            if stream.status not in unchanged:
-                with store.writing(uri, stream.headers.get('last-modified')) as body:
-                    _save(stream, body, known)
-        return store.path(uri)
+            if stream.status != 304:
+                with store.writing(uri, stream.headers) as body:
+                    _save(stream, body, file._known)
+        return path
 
     def upload(self, file: Any, source: Any, about: dict[str, Any], types: dict[str, str]) -> None:
         """Send a file, and see that the server keeps it."""
@@ -206,6 +210,10 @@ def is_duplicate(said: bytes) -> bool:
         return bool(json.loads(said).get('duplicates'))
     except ValueError:
         return False
+
+
+def _size_and_digest(row: Row) -> tuple[str, str]:
+    return row.get('Size', ''), row.get('digest', '')
 
 
 def _is_page_name(uri: str) -> bool:

@@ -27,7 +27,7 @@ from .tracing import Record, Trace
 from .version import __version__
 from .wire import NETWORK_EXCEPTIONS, Answer, Http, Stream, Timeouts, is_lasting, is_web_page, network_error, page_error
 
-__all__ = ['Transport']
+__all__ = ['BACKOFF_S', 'BUSY', 'MAX_RETRY_AFTER_S', 'Transport']
 
 log = logging.getLogger('pyxnat.http')
 

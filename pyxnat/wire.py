@@ -19,7 +19,19 @@ from . import errors
 from .payload import CHUNK, Payload
 from .tracing import Record
 
-__all__ = ['EXCEPTIONS', 'NETWORK_EXCEPTIONS', 'Answer', 'Http', 'Stream', 'Timeouts', 'is_lasting', 'is_web_page', 'network_error', 'page_error']
+__all__ = [
+    'EXCEPTIONS',
+    'MAX_IDLE_S',
+    'NETWORK_EXCEPTIONS',
+    'Answer',
+    'Http',
+    'Stream',
+    'Timeouts',
+    'is_lasting',
+    'is_web_page',
+    'network_error',
+    'page_error',
+]
 
 MAX_IDLE_S = 3.0
 """A request that must not be sent twice takes a kept-alive connection only if it was used within this time: servers close idle ones."""

@@ -5,4 +5,4 @@ from .factory import make_classes
 
 globals().update(make_classes())
 
-__all__ = ['Collection', 'Element', *sorted(name for name, value in globals().items() if isinstance(value, type) and hasattr(value, '_level'))]
+__all__ = sorted(['Collection', 'Element', *(name for name, value in globals().items() if isinstance(value, type) and hasattr(value, '_level'))])

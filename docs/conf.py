@@ -1,0 +1,15 @@
+"""Sphinx configuration."""
+
+from pyxnat.version import __version__
+
+project = 'pyxnat'
+author = 'the pyxnat developers'
+copyright = '2026, the pyxnat developers'  # noqa: A001 - Sphinx's name
+release = version = __version__
+extensions = ['sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphinx.ext.viewcode']
+html_theme = 'alabaster'
+exclude_patterns = ['_build']
+autodoc_member_order = 'bysource'
+autodoc_typehints = 'signature'
+napoleon_google_docstring = False
+default_role = 'code'

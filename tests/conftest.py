@@ -1,0 +1,27 @@
+"""What all tests share: the sizes of property tests, and recorded answers of real servers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).parents[1]
+DEEP = os.environ.get('PYXNAT_DEEP') == '1'
+"""Whether hard tests run at their full size (``make deep``)."""
+
+_COMMON = {'deadline': None, 'suppress_health_check': [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
+settings.register_profile('small', max_examples=80, derandomize=True, database=None, **_COMMON)  # the same examples for every change
+settings.register_profile('deep', max_examples=800, print_blob=True, **_COMMON)
+settings.load_profile('deep' if DEEP else 'small')
+
+
+@pytest.fixture(scope='session')
+def reference() -> Path:
+    """The folder of facts and of answers that real servers gave: ``XNAT_REFERENCE``, or ``shared`` beside the checkout."""
+    folder = Path(os.environ.get('XNAT_REFERENCE', ROOT.parent / 'shared'))
+    if not (folder / 'recorded').is_dir():
+        pytest.skip(f'no recorded answers in {folder}; XNAT_REFERENCE can name their folder')
+    return folder

@@ -1,0 +1,143 @@
+"""Elements: created, looked at, changed, deleted, each for a known number of requests."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyxnat import errors
+
+
+def test_an_element_exists_once_it_was_created_and_not_after_it_was_deleted(project):
+    subject = project.subject('S1')
+    assert not subject.exists()
+    assert subject.create() is subject
+    assert subject.exists()
+    subject.delete()
+    assert not subject.exists()
+
+
+def test_exists_is_false_below_what_does_not_exist(xnat):
+    for path in ('/projects/NOPE', '/projects/NOPE/subjects/S', '/projects/NOPE/subjects/S/experiments/E/scans/1', '/experiments/NOPE'):
+        assert xnat.select(path).exists() is False, path
+    assert xnat.select('/projects/NOPE/resources/R/files/a/b.txt').exists() is False
+
+
+def test_ids_labels_and_types(scan):
+    session, subject = scan.parent(), scan.parent().parent()
+    assert (scan.id(), scan.label(), scan.datatype()) == ('1', '1', 'xnat:mrScanData')
+    assert session.label() == 'S1_MR' and session.id().startswith('XNAT_E') and session.datatype() == 'xnat:mrSessionData'
+    assert subject.label() == 'S1' and subject.id().startswith('XNAT_S') and subject.datatype() == 'xnat:subjectData'
+
+
+def test_an_element_is_found_by_its_id_as_by_its_label(project):
+    subject = project.subject('S1').create()
+    same = project.subject(subject.id())
+    assert same.exists() and same.label() == 'S1'
+
+
+def test_existing_and_naming_cost_one_request_and_creating_one_where_the_parent_exists(xnat, project):
+    subject = project.subject('S1')
+    for ask in (subject.create, subject.exists, project.subject('S1').id, project.subject('S1').label, lambda: subject.attrs.mget(['age', 'group'])):
+        with xnat.trace() as trace:
+            ask()
+        assert trace.requests == 1, f'{ask}\n{trace}'
+    with xnat.trace() as trace:
+        repr(subject), subject.parent(), subject.children(), subject.id(), subject.datatype(), subject == project.subject('S1')
+    assert trace.requests == 0
+
+
+def test_a_scan_with_its_session_and_subject_takes_three_requests(xnat, project):
+    scan = project.subject('S1').experiment('E1').scan('1')
+    with xnat.trace() as trace:
+        scan.create(experiments='xnat:petSessionData', scans='xnat:petScanData', quality='usable')
+    assert trace.requests == 3, trace
+    assert scan.datatype() == 'xnat:petScanData' and scan.parent().datatype() == 'xnat:petSessionData'
+    assert scan.attrs.get('quality') == 'usable'
+
+
+def test_creating_never_touches_a_parent_that_exists(xnat, project):
+    session = project.subject('S1').experiment('E1').create(experiments='xnat:petSessionData')
+    with xnat.trace() as trace:
+        session.scan('1').create(scans='xnat:petScanData', experiments='xnat:mrSessionData')
+    assert [record.method for record in trace] == ['PUT']
+    assert project.subject('S1').experiment('E1').datatype() == 'xnat:petSessionData'
+
+
+def test_a_label_the_server_refuses_creates_nothing(project):
+    with pytest.raises(errors.DatabaseError) as caught:
+        project.subject('S 1').experiment('E/1'.replace('/', '%')).create()
+    assert caught.value.status in (404, 417, 500)
+    assert len(project.subjects()) == 0
+
+
+def test_fields_of_creation_and_their_odd_values(project):
+    title = 'a & b = "c" / 100% ünïcode'
+    subject = project.subject('S1').create(group=title, gender='female', params={'event_reason': 'because'})
+    assert subject.attrs.get('group') == title
+    assert subject.attrs.mget(['gender', 'group', 'label']) == ['female', title, 'S1']
+
+
+def test_attributes_are_text_and_a_missing_one_is_empty(project):
+    subject = project.subject('S1').create()
+    subject.attrs.set('age', 81)
+    assert subject.attrs.mget(['age', 'gender']) == ['81', '']
+    subject.attrs.mset({'gender': 'male', 'xnat:subjectData/group': 'control'})
+    assert subject.attrs.get('xnat:subjectData/group') == 'control'
+
+
+def test_attributes_of_sessions_and_scans(scan):
+    session = scan.parent()
+    session.attrs.set('xnat:mrSessionData/fieldStrength', '3.0')
+    scan.attrs.set('quality', 'usable')
+    assert session.attrs.get('xnat:mrSessionData/fieldStrength') == '3.0'
+    assert scan.attrs.mget(['type', 'quality']) == ['T1', 'usable']
+
+
+def test_a_field_that_is_not_there_is_an_error_and_never_a_similar_one(project):
+    subject = project.subject('S1').create(**{'height': '170'})
+    with pytest.raises(errors.ProgrammingError, match="no field 'heigth'"):
+        subject.attrs.get('heigth')
+    with pytest.raises(errors.NotFoundError):
+        project.subject('NOPE').attrs.get('age')
+
+
+def test_the_xml_document(project):
+    subject = project.subject('S1').create(gender='female')
+    assert b'<xnat:gender>female</xnat:gender>' in subject.get()
+    with pytest.raises(errors.NotFoundError):
+        project.subject('NOPE').get()
+
+
+def test_deleting_what_is_not_there_is_an_error(project):
+    with pytest.raises(errors.NotFoundError):
+        project.subject('NOPE').delete()
+
+
+def test_a_session_straight_below_its_project_has_children(xnat, scan):
+    session = scan.parent()
+    below_project = xnat.select.project(scan._path[0].name).experiment('S1_MR')
+    assert below_project.id() == session.id()
+    assert below_project.scan('1').exists()
+    assert below_project.scans().get() == ['1']
+    assert below_project.scan('1').attrs.get('type') == 'T1'
+
+
+def test_elements_compare_by_what_they_are(xnat, project):
+    assert project.subject('S1') == xnat.select(f'{project._uri}/subject/S1')
+    assert len({project.subject('S1'), xnat.select(f'{project._uri}/subject/S1'), project.subject('S2')}) == 2
+
+
+@pytest.mark.parametrize('name', ['', None, 'a/b', 'a\x00b'])
+def test_what_is_no_name_is_an_error_before_anything_is_asked(xnat, project, name):
+    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match='not a name'):
+        project.subject(name)
+    assert trace.requests == 0
+
+
+@pytest.mark.parametrize('name', ['1 T1', 'a%41', 'séq"3\'', 'a&b=c?d#e;f', '+', '[x]', 'ALLES*', 'é'])
+def test_scans_have_any_name(scan, name):
+    other = scan.parent().scan(name).create(type='odd')
+    assert other.exists() and other.attrs.get('type') == 'odd'
+    assert name in scan.parent().scans().get()
+    other.resource('R s').file(f'f {name}.txt').put(b'content')
+    assert [open(file.get()).read() for file in scan.parent().scans().resources().files() if file.label() == f'f {name}.txt'] == ['content']

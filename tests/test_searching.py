@@ -1,0 +1,174 @@
+"""Searches to tables, conditions on selections, and introspection."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+import pyxnat
+from pyxnat import errors
+
+AGE = 'xnat:mrSessionData/AGE'
+#         subject  age gender    handed   sessions (label, type, age, field strength)
+COHORT = [
+    ('W1', 70, 'female', 'left', [('W1_MR1', 'mr', 79, '1.5'), ('W1_MR2', 'mr', 82, '3.0')]),
+    ('W2', 81, 'male', 'right', [('W2_MR', 'mr', 81, '1.5'), ('W2_PT', 'pet', 81, '')]),
+    ('W3', 40, 'female', 'right', [('W3_MR', 'mr', 40, '3.0')]),
+    ('W4', 85, 'female', 'left', [('W4_PT', 'pet', 85, '')]),
+    ('W5', 79, 'male', 'left', [('W5_MR', 'mr', 79, '3.0')]),
+]
+
+
+@pytest.fixture(scope='module')
+def cohort(server):
+    with pyxnat.Interface(server.url, server.user, server.password) as xnat:
+        for project in ('WHERE', 'OTHERWHERE'):
+            for subject, age, gender, handedness, sessions in COHORT:
+                person = xnat.select.project(project).create().subject(subject if project == 'WHERE' else f'{subject}o')
+                person.create(age=age, gender=gender, handedness=handedness)
+                for label, kind, age_then, strength in sessions:
+                    session = person.experiment(label if project == 'WHERE' else f'{label}o')
+                    fields = {f'xnat:{kind}SessionData/age': age_then, 'date': datetime.date(2019, 5, 6)}
+                    if strength:
+                        fields['xnat:mrSessionData/fieldStrength'] = strength
+                    session.create(experiments=f'xnat:{kind}SessionData', **fields)
+    return 'WHERE'
+
+
+def labels(collection):
+    return sorted(collection.get('label'))
+
+
+def test_where_stays_within_the_project_of_the_path(xnat, cohort):
+    sessions = xnat.select('/projects/WHERE/subjects/*/experiments/*')
+    over = sessions.where([(AGE, '>', '80'), 'AND'])
+    assert labels(over) == ['W1_MR1', 'W1_MR2', 'W2_MR', 'W2_PT']
+    assert all('/projects/WHERE/' in session._uri for session in over)
+    assert labels(xnat.select('/projects/*/subjects/W2*/experiments').where([(AGE, '>', 80)])) == ['W2_MR', 'W2_MRo', 'W2_PT', 'W2_PTo']
+
+
+def test_where_leaves_the_collection_as_it_was(xnat, cohort):
+    sessions = xnat.select('/projects/WHERE/subjects/*/experiments/*')
+    before = labels(sessions)
+    over = sessions.where([(AGE, '>', 80)])
+    young = sessions.where([(AGE, '<', 50)])
+    assert labels(over) != labels(young) == ['W3_MR']
+    assert labels(sessions) == before and len(before) == 7
+    assert sessions == xnat.select('/projects/WHERE/subjects/*/experiments/*') != over
+
+
+def test_where_is_about_the_subject_and_with_level_about_the_experiment(xnat, cohort):
+    sessions = xnat.select('/projects/WHERE/subjects/*/experiments/*')
+    assert labels(sessions.where([(AGE, '>', 80)], level='experiment')) == ['W1_MR2', 'W2_MR']
+    assert labels(xnat.select('/projects/WHERE/subjects').where([(AGE, '>', 80)])) == ['W1', 'W2']
+
+
+def test_constraints_in_one_list_hold_for_one_item_and_nested_lists_for_any(xnat, cohort):
+    subjects = xnat.select('/projects/WHERE/subjects')
+    strength = 'xnat:mrSessionData/fieldStrength'
+    assert labels(subjects.where([(AGE, '>', 80), (strength, '=', '1.5'), 'AND'])) == ['W2']
+    assert labels(subjects.where([[(AGE, '>', 80)], [(strength, '=', '1.5')], 'AND'])) == ['W1', 'W2']
+    assert labels(subjects.where([[(AGE, '=', 79)], [(AGE, '=', 82)], 'AND'])) == ['W1']
+    assert labels(subjects.where([[(AGE, '=', 40)], [(AGE, '=', 82)], 'OR'])) == ['W1', 'W3']
+    assert labels(subjects.where([('xnat:subjectData/GENDER', '=', 'female'), (AGE, '>', 50), 'AND'])) == ['W1']
+    assert labels(subjects.where([(AGE, 'IN', [40, 81])])) == ['W2', 'W3']
+    assert labels(subjects.where([(AGE, 'BETWEEN', (40, 79))])) == ['W1', 'W3', 'W5']
+
+
+def test_conditions_add_up(xnat, cohort):
+    subjects = xnat.select('/projects/WHERE/subjects').where([(AGE, '>', 78)]).where([('xnat:subjectData/GENDER', '=', 'male')])
+    assert labels(subjects) == ['W2', 'W5']
+
+
+def test_where_reaches_files_scans_and_experiments_below_the_project(xnat, cohort):
+    scan = xnat.select('/projects/WHERE/subjects/W2/experiments/W2_MR/scans/1').create()
+    scan.resource('R').file('f.img').put(b'image', overwrite=True)
+    assert xnat.select('/projects/WHERE//files').where([(AGE, '>', 80)]).get() == ['f.img']
+    assert xnat.select('/projects/WHERE//files').where([(AGE, '<', 80)]).get() == []
+    assert labels(xnat.select('/projects/WHERE/experiments').where([(AGE, '>', 80)])) == ['W1_MR1', 'W1_MR2', 'W2_MR', 'W2_PT']
+    assert labels(xnat.select('/projects/WHERE/subjects/W1/experiments').where([(AGE, '>', 80)])) == ['W1_MR1', 'W1_MR2']
+    assert labels(xnat.select('/projects/WHERE/subjects/W3/experiments').where([(AGE, '>', 80)])) == []
+
+
+def test_conditions_are_kept_by_what_is_below(xnat, cohort):
+    chained = xnat.select.project('WHERE').subjects().where([(AGE, '>', 80)]).experiments('*_MR*')
+    assert labels(chained) == ['W1_MR1', 'W1_MR2', 'W2_MR']
+
+
+def test_where_costs_one_search_a_list(xnat, cohort):
+    sessions = xnat.select('/projects/WHERE/subjects/*/experiments/*')
+    with xnat.trace() as trace:
+        sessions.where([(AGE, '>', 80)]).get('label')
+    assert [record.method for record in trace] == ['POST', 'GET', 'GET']
+    with xnat.trace() as trace:
+        sessions.where([[(AGE, '=', 79)], [(AGE, '=', 82)], 'AND'])
+    assert trace.requests == 0
+
+
+@pytest.mark.parametrize('path', ['/projects', '/projects/WHERE/resources'])
+def test_where_without_subjects_is_an_error(xnat, cohort, path):
+    with pytest.raises(errors.ProgrammingError, match='no subjects'):
+        xnat.select(path).where([(AGE, '>', 80)]).get()
+
+
+@pytest.mark.parametrize(
+    'criteria', [[], 'x', [(AGE, '~', 3)], [(AGE, '>', 3), 'XOR'], [(AGE, '>', 1), 'AND', (AGE, '<', 2), 'OR'], [('AGE', '=', 1)], [(AGE, '<', None)]]
+)
+def test_criteria_that_cannot_be_are_an_error_before_anything_is_asked(xnat, criteria):
+    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError):
+        xnat.select('/projects/WHERE/subjects').where(criteria)
+    assert trace.requests == 0
+
+
+def test_a_search_gives_a_table_with_the_columns_asked_for(xnat, cohort):
+    columns = ['xnat:subjectData/SUBJECT_LABEL', 'xnat:mrSessionData/LABEL', AGE, 'xnat:mrSessionData/fieldStrength']
+    criteria = [('xnat:mrSessionData/PROJECT', '=', 'WHERE'), [('xnat:subjectData/GENDER', '=', 'female'), (AGE, '=', 81), 'OR'], 'AND']
+    with xnat.trace() as trace:
+        table = xnat.select('xnat:mrSessionData', columns).where(criteria)
+    assert trace.requests == 1
+    assert table.headers()[:3] == ['xnat_subjectdata_subject_label', 'label', 'age']
+    assert sorted(row['label'] for row in table) == ['W1_MR1', 'W1_MR2', 'W2_MR', 'W3_MR']
+    assert {row['label']: row[table.headers()[3]] for row in table}['W3_MR'] == '3.0'
+    assert {row['label']: float(row['age']) for row in table} == {'W1_MR1': 79, 'W1_MR2': 82, 'W2_MR': 81, 'W3_MR': 40}
+
+
+def test_all_gives_every_row(xnat, cohort):
+    table = xnat.select('xnat:subjectData', ['xnat:subjectData/SUBJECT_LABEL', 'xnat:subjectData/PROJECT']).all()
+    assert sorted(table.where(project='WHERE').get('subject_label')) == ['W1', 'W2', 'W3', 'W4', 'W5']
+
+
+def test_a_search_for_nothing_is_an_empty_table(xnat, cohort):
+    table = xnat.select('xnat:mrSessionData', [AGE]).where([(AGE, '>', 200)])
+    assert len(table) == 0 and list(table) == []
+
+
+def test_an_unknown_type_or_field_is_an_error(xnat, cohort):
+    for root, column in (('xnat:nopeData', 'xnat:nopeData/AGE'), ('xnat:mrSessionData', 'xnat:mrSessionData/NOPE')):
+        with pytest.raises(errors.DatabaseError):
+            xnat.select(root, [column]).all()
+
+
+@pytest.mark.parametrize('value', ["O'Brien", 'a & b', '<x>', 'ünïcode', '100%', '"quoted"', "x' OR '1'='1"])
+def test_values_are_values(xnat, project, value):
+    project.subject('S1').create(group=value)
+    project.subject('S2').create(group='other')
+    assert project.subjects().where([('xnat:subjectData/SUB_GROUP', '=', value)]).get('label') == ['S1']
+
+
+def test_missing_values_and_dates(xnat, project):
+    project.subject('S1').create(gender='male')
+    project.subject('S2').create().experiment('E').create(date=datetime.date(2020, 2, 29))
+    assert project.subjects().where([('xnat:subjectData/GENDER', '=', None)]).get('label') == ['S2']
+    assert project.subjects().where([('xnat:subjectData/GENDER', '!=', None)]).get('label') == ['S1']
+    assert project.subjects().where([('xnat:mrSessionData/DATE', '=', datetime.date(2020, 2, 29))]).get('label') == ['S2']
+
+
+def test_types_fields_and_values(xnat, cohort):
+    assert {'xnat:subjectData', 'xnat:mrSessionData', 'xnat:petSessionData', 'xnat:ctSessionData'} <= set(xnat.inspect.datatypes())
+    assert 'xnat:mrSessionData/AGE' in xnat.inspect.datatypes('xnat:mrSessionData')
+    assert set(xnat.inspect.datatypes('xnat:*SessionData')) < set(xnat.inspect.datatypes())
+    assert xnat.inspect.datatypes('xnat:mrSessionData', 'AGE') == ['xnat:mrSessionData/AGE']
+    assert {'left', 'right'} <= set(xnat.inspect.field_values('xnat:subjectData/HANDEDNESS'))
+    ages = xnat.inspect.field_values(AGE)
+    assert ages == sorted(ages, key=float) and {'40', '79', '81', '82'} <= {str(int(float(age))) for age in ages}
