@@ -82,7 +82,7 @@ class Module(NamedTuple):
 
 
 def part_of(name: str) -> str:
-    return (name.split('.') + [''])[1]
+    return [*name.split('.'), ''][1]
 
 
 def name_of(path: Path) -> str:
@@ -121,7 +121,9 @@ def test_the_server_imports_of_the_client_only_facts_and_pure_modules(module: Mo
     if module.part != 'server':
         return
     ours = [found for found in module.imports() if found.module.split('.')[0] == 'pyxnat']
-    assert [f'{module.path.name}:{found.line} imports {found.module}' for found in ours if part_of(found.module) not in FOR_THE_SERVER | {'server'}] == []
+    assert [
+        f'{module.path.name}:{found.line} imports {found.module}' for found in ours if part_of(found.module) not in FOR_THE_SERVER | {'server'}
+    ] == []
 
 
 def test_nothing_imports_itself_in_a_circle() -> None:

@@ -24,7 +24,8 @@ CLIENT = """
 import hashlib, os, resource, sys
 import pyxnat
 url, user, password, folder = sys.argv[1:]
-def peak_mib(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == 'darwin' else 1024) / (1024 if sys.platform == 'darwin' else 1)
+def peak_mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
 def digest(path):
     with open(path, 'rb') as file:
         return hashlib.file_digest(file, 'md5').hexdigest() if hasattr(hashlib, 'file_digest') else hashlib.md5(file.read()).hexdigest()

@@ -222,7 +222,7 @@ def test_a_provider_or_a_colon_logs_in_through_the_service():
         interface = pyxnat.Interface(server.url, 'me', 'se:cr&et', provider='ldap')
         interface._get_json('/data/projects')
         interface._get_json('/data/projects')
-        assert [request.uri for request in server.requests][0] == '/data/services/auth'
+        assert server.requests[0].uri == '/data/services/auth'
         assert server.requests[0].body == b'username=me&password=se%3Acr%26et&provider=ldap'
         assert len(server.requests) == 3
         assert not any('authorization' in request.headers for request in server.requests)

@@ -1,8 +1,10 @@
 """Elements and collections: one pair of classes for each level of :data:`pyxnat.structure.LEVELS`."""
 
-from .base import Collection, Element
+from .base import Collection as Collection
+from .base import Element as Element
 from .factory import make_classes
 
 globals().update(make_classes())
 
-__all__ = sorted(['Collection', 'Element', *(name for name, value in globals().items() if isinstance(value, type) and hasattr(value, '_level'))])
+__all__ = ['Collection', 'Element', *(name for name, value in globals().items() if isinstance(value, type) and hasattr(value, '_level'))]
+__all__.sort()

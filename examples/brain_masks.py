@@ -1,0 +1,180 @@
+"""Brain masks of everybody seen over 80: the example of the PyXNAT paper (2012), with today's library.
+
+::
+
+    python brain_masks.py [PROJECT] [--over AGE] [--workers N] [--cachedir FOLDER]
+
+Server and login come from XNAT_HOST, XNAT_USER and XNAT_PASS, from ``~/.netrc``, or, on a terminal, from a prompt. Needs nibabel and numpy. FSL's
+BET makes the masks where it is installed; otherwise :func:`mask_of`, a simple stand-in.
+
+Images are downloaded and processed in a pool of processes, over the one session that the selection opened. Each mask goes to the resource
+BRAIN_MASK of its session, where it replaces that of an earlier run. The exit status is 1 if any image failed; those are named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from multiprocessing.pool import AsyncResult
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import nibabel
+import numpy as np
+
+import pyxnat
+
+Array = np.ndarray[Any, Any]
+BET = shutil.which('bet') or shutil.which('bet2')
+
+
+class Mask(NamedTuple):
+    """What a worker makes of one image."""
+
+    method: str
+    litres: float
+    content: bytes
+    """Of the .nii.gz."""
+    requests: int
+    received: int
+
+
+def pairs(files: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """Each .img with its .hdr, as soon as both were listed. Labels repeat from session to session, so the resource is part of the key."""
+    waiting: dict[tuple[Any, str], dict[str, Any]] = {}
+    for file in files:
+        name = PurePosixPath(file.label())
+        if name.suffix in ('.img', '.hdr'):
+            pair = waiting.setdefault((file.parent(), str(name.with_suffix(''))), {})
+            pair[name.suffix] = file
+            if len(pair) == 2:
+                yield pair['.img'], pair['.hdr']
+
+
+def brain_mask(img: Any, hdr: Any) -> Mask:
+    """Download a pair and compute its mask: in a worker, over the session that the files carry."""
+    with img._intf.trace() as asked:
+        hdr.get()  # the cache puts it beside its image
+        image = img.get()
+    with tempfile.TemporaryDirectory() as folder:
+        mask = Path(folder, 'brain_mask.nii.gz')
+        method = bet(image, mask) if BET else otsu_mask(image, mask)
+        return Mask(method, volume(mask), mask.read_bytes(), asked.requests, asked.bytes_received)
+
+
+def bet(image: str, mask: Path) -> str:
+    """FSL's brain extraction; with -m it writes <out>_mask, with -n no brain image."""
+    subprocess.run(
+        [str(BET), image, str(mask.parent / 'brain'), '-m', '-n'], check=True, capture_output=True, env={**os.environ, 'FSLOUTPUTTYPE': 'NIFTI_GZ'}
+    )
+    return 'BET'
+
+
+def otsu_mask(image: str, mask: Path) -> str:
+    """The same with nibabel and numpy."""
+    source = nibabel.load(image)
+    nibabel.save(nibabel.Nifti1Image(mask_of(source.get_fdata(dtype=np.float32)).astype(np.uint8), source.affine), mask)
+    return 'Otsu'
+
+
+def volume(mask: Path) -> float:
+    """Of a mask, in litres."""
+    image = nibabel.load(mask)
+    return float(np.count_nonzero(image.dataobj) * np.prod(image.header.get_zooms()[:3]) / 1e6)
+
+
+def mask_of(head: Array) -> Array:
+    """What is brighter than Otsu's threshold and holds together after two erosions around the thickest part, holes filled."""
+    bright = head > otsu(head)
+    core = thickest = opened = eroded(eroded(bright))
+    while core.any():
+        thickest, core = core, eroded(core)
+    brain = dilated(dilated(spread(thickest, opened))) & bright
+    frame = np.ones_like(brain)
+    frame[1:-1, 1:-1, :] = False
+    return ~spread(frame & ~brain, ~brain)
+
+
+def otsu(values: Array) -> float:
+    """The threshold that parts values into two classes as different as can be (Otsu, 1979)."""
+    counts, edges = np.histogram(values, 256)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)[:-1]
+    above, total = below[-1] + counts[-1] - below, np.cumsum(counts * centres)
+    between = below * above * ((total[-1] - total[:-1]) / np.maximum(above, 1) - total[:-1] / np.maximum(below, 1)) ** 2
+    return float(edges[np.argmax(between) + 1])
+
+
+def dilated(mask: Array) -> Array:
+    """With the six neighbours of each voxel."""
+    padded = np.pad(mask, 1)
+    shifted = (np.roll(padded, step, axis) for axis in range(3) for step in (-1, 1))
+    return functools.reduce(np.logical_or, shifted, padded)[1:-1, 1:-1, 1:-1]
+
+
+def eroded(mask: Array) -> Array:
+    """Without the voxels that have a neighbour outside; the edge of the field of view is no outside."""
+    return ~dilated(~mask)
+
+
+def spread(seed: Array, within: Array) -> Array:
+    """All of `within` that is connected with the seed."""
+    grown = dilated(seed) & within
+    while np.count_nonzero(grown) > np.count_nonzero(seed):
+        seed, grown = grown, dilated(grown) & within
+    return grown
+
+
+def finish(session: str, img: Any, job: AsyncResult[Mask]) -> Mask | None:
+    """Wait for one image, upload its mask and say so; None if anything failed, which is said too."""
+    scan = img.parent().parent()
+    name = f'scan_{scan._urn}_{PurePosixPath(img.label()).stem}_brain_mask.nii.gz'
+    try:
+        mask = job.get()
+        scan.parent().resource('BRAIN_MASK').file(name).put(mask.content, format='NIFTI_GZ', content='BRAIN_MASK', overwrite=True)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one image, the others go on
+        print(f'FAILED {session} {img._uri}: {type(error).__name__}: {error}', getattr(error, 'stderr', None) or '', file=sys.stderr)
+        return None
+    print(f'{session:<12} {img.label():<14} {mask.method:<5} {mask.litres:.3f} l  {mask.requests} requests  {mask.received:,} bytes')
+    return mask
+
+
+def options() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description='Brain masks of everybody seen over an age.')
+    parser.add_argument('project', nargs='?', default='DEMO_AGING')
+    parser.add_argument('--over', default=80, type=int, metavar='AGE', help='years (default 80)')
+    parser.add_argument('--workers', default=8, type=int, metavar='N', help='processes (default 8)')
+    parser.add_argument('--cachedir', metavar='FOLDER', help="for downloads (default: the library's)")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Select in this process, download and process in the pool, upload from here as results come."""
+    chosen = options()
+    project, over = f'/projects/{chosen.project}', [('xnat:mrSessionData/AGE', '>', str(chosen.over)), 'AND']
+    with multiprocessing.Pool(chosen.workers) as pool, pyxnat.Interface(cachedir=chosen.cachedir) as xnat:
+        with xnat.trace() as asked:
+            images = xnat.select(f'{project}/subjects/*/experiments/*/scans/*/resources/*/files').where(over)
+            jobs = [(img, pool.apply_async(brain_mask, (img, hdr))) for img, hdr in pairs(images)]
+            labels = dict(xnat.select(f'{project}/experiments').get('id', 'label'))
+        with xnat.trace() as stored:
+            masks = [finish(labels[img.parent().parent().parent()._urn], img, job) for img, job in jobs]
+        pool.close()
+        pool.join()
+    done = [mask for mask in masks if mask]
+    print(f'selected   {len(jobs):3} images with {asked.requests} requests')
+    print(f'processed  {len(done):3} images with {sum(mask.requests for mask in done)} requests in {chosen.workers} processes')
+    print(f'uploaded   {len(done):3} masks with {stored.requests} requests')
+    return 0 if jobs and len(done) == len(jobs) else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

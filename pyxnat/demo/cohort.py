@@ -1,0 +1,158 @@
+"""The people of the demo: who they are, when they were seen, what was acquired. All invented, and the same for the same seed.
+
+Proportions are dealt like cards, not drawn one by one: every seed has a dozen subjects over 80, one of them seen at 79 and at 82, and enough
+left-handed women for a search to find some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+__all__ = ['AGING', 'CT', 'PET', 'PROJECTS', 'SEED', 'Project', 'Scan', 'Session', 'Subject', 'cohort']
+
+SEED = 2012
+"""The year of the paper."""
+
+_T = TypeVar('_T')
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project to create. XNAT wants ID, running title and title each unique on a site."""
+
+    id: str
+    name: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan of a session. ``kinds`` are keys of :data:`pyxnat.demo.images.KINDS`: what the scan holds, each in a resource of its own."""
+
+    id: str
+    datatype: str
+    type: str
+    description: str
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One visit to a scanner, on ``date`` (ISO) at ``age`` (years)."""
+
+    label: str
+    datatype: str
+    date: str
+    age: int
+    scanner: str
+    scans: tuple[Scan, ...]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One invented person. ``age`` is that of the first visit, in years."""
+
+    project: str
+    label: str
+    age: int
+    gender: str
+    handedness: str
+    group: str
+    sessions: tuple[Session, ...]
+
+
+AGING = Project('DEMO_AGING', 'Demo: aging cohort', 'Invented subjects; MR images made from a head that nibabel ships')
+PET = Project('DEMO_PET', 'Demo: PET', 'Invented subjects; PET series made from a map that nibabel ships, and its small ECAT file')
+CT = Project('DEMO_CT', 'Demo: CT', 'Invented subjects; the CT slice that pydicom ships, and series made from it')
+PROJECTS = (AGING, PET, CT)
+
+_PEOPLE = {'gender': {'female': 5, 'male': 4}, 'handedness': {'right': 7, 'left': 3, 'ambidextrous': 1}, 'group': {'control': 3, 'patient': 2}}
+"""Shares of each answer in a project."""
+
+_PT_SERIES = Scan('2', 'xnat:petScanData', 'PET', 'made: slices of AFNI scaled+tlrc, not an activity', ('pt_series',))
+_ECAT = Scan('1', 'xnat:petScanData', 'PET ECAT', 'tinypet.v as nibabel ships it', ('ecat',))
+_CT_SLICE = Scan('1', 'xnat:ctScanData', 'CT SLICE', 'CT_small.dcm as pydicom ships it', ('ct_small',))
+_CT_SERIES = Scan('2', 'xnat:ctScanData', 'CT', 'made: slices varied from CT_small.dcm', ('ct_series',))
+
+
+def cohort(seed: int = SEED) -> list[Subject]:
+    """Everyone: 44 subjects of `AGING` with 49 MR sessions, 4 of `PET` with one PET and one MR session each, 3 of `CT`."""
+    rng = Random(seed)
+    return [*_aging(rng), *_pet(rng), *_ct(rng)]
+
+
+def _aging(rng: Random) -> list[Subject]:
+    """The main cohort. Visits are shuffled first, so that what goes by position below is spread over the ages."""
+    over80 = [(age,) for age in _ages(rng, 81, 95, 11)]
+    twice = [(age, age + 2) for age in _ages(rng, 55, 75, 4)]
+    once = [(age,) for age in _ages(rng, 18, 78, 28)]
+    visits = _shuffled(rng, [*over80, (79, 82), *twice, *once])
+    analyze = next(n for n, ages in enumerate(visits) if ages[0] > 80)
+    holdings = [_mr_scans(analyze=n == analyze, gz=n % 5 == 1, series=n % 15 == 2) for n in range(len(visits))]
+    years = [[(2004 + age - ages[0], age) for age in ages] for ages in visits]
+    sessions = [
+        tuple(_session(rng, f'AG{n:02d}_MR{k}', 'mr', year, age, scans) for k, (year, age) in enumerate(seen, 1))
+        for n, (seen, scans) in enumerate(zip(years, holdings, strict=True), 1)
+    ]
+    return _subjects(rng, AGING, 'AG', sessions)
+
+
+def _pet(rng: Random) -> list[Subject]:
+    """Four subjects with a PET and an MR session. One is over 80, in a project that a search for `AGING` must not reach."""
+    ages = _shuffled(rng, [84, *_ages(rng, 50, 79, 3)])
+    sessions = [
+        (
+            _session(rng, f'PT{n:02d}_PET1', 'pet', 2009, age, (_ECAT, _PT_SERIES)),
+            _session(rng, f'PT{n:02d}_MR1', 'mr', 2009, age, _mr_scans()),
+        )
+        for n, age in enumerate(ages, 1)
+    ]
+    return _subjects(rng, PET, 'PT', sessions)
+
+
+def _ct(rng: Random) -> list[Subject]:
+    sessions = [(_session(rng, f'CT{n:02d}_CT1', 'ct', 2010, age, (_CT_SLICE, _CT_SERIES)),) for n, age in enumerate(_ages(rng, 40, 79, 3), 1)]
+    return _subjects(rng, CT, 'CT', sessions)
+
+
+def _mr_scans(analyze: bool = False, gz: bool = False, series: bool = False) -> tuple[Scan, ...]:
+    kinds = ('analyze',) if analyze else ('pair', 'gz') if gz else ('pair',)
+    head = Scan('1', 'xnat:mrScanData', 'EPI', 'made: a head varied from nibabel example4d', kinds)
+    dicom = Scan('2', 'xnat:mrScanData', 'EPI DICOM', 'made: the same head as a DICOM series', ('mr_series',))
+    return (head, dicom) if series else (head,)
+
+
+def _session(rng: Random, label: str, modality: str, year: int, age: int, scans: tuple[Scan, ...]) -> Session:
+    date = f'{year}-{_between(rng, 1, 12):02d}-{_between(rng, 1, 28):02d}'
+    return Session(label, f'xnat:{modality}SessionData', date, age, f'Demo {modality.upper()} scanner', scans)
+
+
+def _subjects(rng: Random, project: Project, prefix: str, sessions: Sequence[tuple[Session, ...]]) -> list[Subject]:
+    """One subject for each tuple of sessions, answers dealt in the shares of `_PEOPLE`."""
+    answers = zip(*(_dealt(rng, shares, len(sessions)) for shares in _PEOPLE.values()), strict=True)
+    people = enumerate(zip(sessions, answers, strict=True), 1)
+    return [
+        Subject(project.id, f'{prefix}{n:02d}', seen[0].age, sessions=seen, **dict(zip(_PEOPLE, answer, strict=True))) for n, (seen, answer) in people
+    ]
+
+
+def _dealt(rng: Random, shares: Mapping[str, int], count: int) -> list[str]:
+    """`count` answers in the given shares, in random order."""
+    deck = [answer for answer, share in shares.items() for _ in range(share)]
+    return _shuffled(rng, [deck[k * len(deck) // count] for k in range(count)])
+
+
+def _ages(rng: Random, lowest: int, highest: int, count: int) -> list[int]:
+    return [_between(rng, lowest, highest) for _ in range(count)]
+
+
+def _between(rng: Random, low: int, high: int) -> int:
+    """A whole number from `low` to `high`. Of Random's methods `random` alone promises the same numbers in every version of Python."""
+    return low + int(rng.random() * (high - low + 1))
+
+
+def _shuffled(rng: Random, items: Iterable[_T]) -> list[_T]:
+    return [item for _, item in sorted(((rng.random(), item) for item in items), key=lambda pair: pair[0])]

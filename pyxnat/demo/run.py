@@ -1,0 +1,142 @@
+"""The command: a folder, a server over it, the story, and what to type next."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError, Error
+from ..interface import Interface
+from . import story
+
+if TYPE_CHECKING:
+    from ..server import Server
+
+__all__ = ['main']
+
+PASSWORD = 'PYXNAT_SERVER_PASSWORD'
+EXAMPLE = Path(__file__).parents[2] / 'examples' / 'brain_masks.py'
+EXTRAS = ('numpy', 'nibabel', 'pydicom', 'werkzeug', 'cheroot', 'sqlalchemy')
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; 0 if all of it worked, 1 with one line on standard error if not."""
+    chosen = _options(arguments)
+    try:
+        _check_extras()
+        _run(chosen.folder, chosen.port, chosen.serve)
+    except (Error, OSError, subprocess.CalledProcessError) as error:
+        print(f'pyxnat.demo: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser('python -m pyxnat.demo', description='Fill an archive in a folder and show what pyxnat does with it.')
+    parser.add_argument('folder', nargs='?', default='demo-archive', type=Path, metavar='DIR', help='made if missing (default demo-archive)')
+    parser.add_argument('--serve', action='store_true', help='keep serving after the story, until Ctrl-C')
+    parser.add_argument('--port', default=0, type=int, metavar='N', help='of this machine (default: a free one)')
+    return parser.parse_args(arguments)
+
+
+def _check_extras() -> None:
+    missing = [name for name in EXTRAS if find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(f"the demo needs {', '.join(missing)}: pip install 'pyxnat[demo]'")
+    if not EXAMPLE.is_file():
+        raise ConfigurationError(f'the demo runs {EXAMPLE}, which is missing: run it in a checkout of the sources')
+
+
+def _run(folder: Path, port: int, serving: bool) -> None:
+    cache = folder / 'cache'
+    with _server(folder, port) as server:
+        with Interface(server.url, server.user, server.password, str(cache)) as interface:
+            story.tell(interface, server, folder, EXAMPLE, cache)
+        print('\n'.join(_next_steps(folder, server.url, server.user)), flush=True)
+        if serving:
+            _wait(server.url)
+
+
+def _server(folder: Path, port: int) -> Server:
+    """The archive, served in threads of this process: where it was last time, if nothing else is there, so that its cache and its address last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    memo = folder / 'port'
+    if not port and memo.exists():
+        try:
+            return _served(folder, int(memo.read_text(encoding='ascii')))
+        except OSError:  # taken since; any free one will do
+            memo.unlink()
+    server = _served(folder, port)
+    memo.write_text(f'{server.port}\n', encoding='ascii')
+    return server
+
+
+def _served(folder: Path, port: int) -> Server:
+    from ..server import ArchiveBusy, serve
+
+    try:
+        return serve(folder / 'archive', port=port, password=_password(folder))
+    except ArchiveBusy as error:
+        raise ConfigurationError(f'{error}, or name another folder') from error
+
+
+def _password(folder: Path) -> str:
+    """The administrator's password: of the environment, else of DIR/password, which is made where it is missing, for its owner alone to read."""
+    if os.environ.get(PASSWORD):
+        return os.environ[PASSWORD]
+    path = folder / 'password'
+    if not path.exists():
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 'w', encoding='ascii') as file:
+            file.write(secrets.token_urlsafe(12) + '\n')
+    return path.read_text(encoding='ascii').strip()
+
+
+def _next_steps(folder: Path, url: str, user: str) -> list[str]:
+    """Commands that work as they stand, in the folder and on the machine that the demo ran in."""
+    python = _short(Path(sys.executable))
+    port = url.rstrip('/').rpartition(':')[2]
+    secret = f'os.environ[{PASSWORD!r}]' if os.environ.get(PASSWORD) else f'open({str(folder / "password")!r}).read().strip()'
+    code = f'import {"os, " if os.environ.get(PASSWORD) else ""}pyxnat; x = pyxnat.Interface({url!r}, {user!r}, {secret})'
+    ipython = find_spec('IPython') is not None
+    return [
+        '',
+        'To serve the archive again:',
+        '  ' + _command(python, '-m', 'pyxnat.server', str(folder / 'archive'), '--port', port),
+        f'To open it in {"IPython" if ipython else "Python"}:',
+        '  ' + _command(python, *(['-m', 'IPython'] if ipython else []), '-i', '-c', code),
+        'There, try for instance:',
+        "  x.select('/projects/DEMO_AGING/subjects').get('label')",
+    ]
+
+
+def _command(*words: str) -> str:
+    """A line for this system's shell."""
+    return subprocess.list2cmdline(words) if os.name == 'nt' else ' '.join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    """In double quotes where the word itself has single ones: easier to read than what shlex makes of it."""
+    return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
+
+
+def _short(path: Path) -> str:
+    """Relative to the current folder where it lies below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _wait(url: str) -> None:
+    print(f'\nServing {url} until Ctrl-C.', flush=True)
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        print('Stopped.')

@@ -1,0 +1,17 @@
+"""An XNAT-compatible archive in one folder.
+
+Data types come from XSD files, items live in SQLite, files in folders people can read, and everything is answered under the routes and
+in the formats of XNAT's REST API::
+
+    from pyxnat.server import serve
+
+    with serve('/tmp/archive') as server:
+        print(server.url, server.user, server.password)
+
+From a shell: ``python -m pyxnat.server DIR``.
+"""
+
+from .serving import Server, serve
+from .store import ArchiveBusy
+
+__all__ = ['ArchiveBusy', 'Server', 'serve']

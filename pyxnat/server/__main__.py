@@ -1,0 +1,99 @@
+"""``python -m pyxnat.server DIR``: serve an archive until it is interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from .archive import Archive
+from .serving import Server, new_password
+from .store import ArchiveBusy
+
+__all__ = ['main']
+
+PASSWORD_VARIABLE = 'PYXNAT_SERVER_PASSWORD'
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve; the exit status is 0 when stopped, 1 when the archive could not be opened."""
+    options = _parser().parse_args(arguments)
+    try:
+        password = _password(options.password_file)
+        archive = Archive(options.folder, site=options.site, require_login=not options.guests)
+    except (ArchiveBusy, OSError, ValueError) as error:
+        print(f'pyxnat.server: {error}', file=sys.stderr)
+        return 1
+    first = not archive.users.any()
+    made = password is None and first
+    password = new_password() if made else password
+    if password is not None:
+        archive.users.add(options.user, password, admin=True)
+    try:
+        server = Server(archive, options.host, options.port, options.user, password or '')
+    except OSError as error:
+        archive.close()
+        print(f'pyxnat.server: cannot listen on {options.host}:{options.port}: {error}', file=sys.stderr)
+        return 1
+    _greet(server, options.folder, options.host, made)
+    _wait()
+    server.stop()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='python -m pyxnat.server', description='Serve an XNAT-compatible archive from one folder.')
+    parser.add_argument('folder', metavar='DIR', type=Path, help='the archive; made where there is none')
+    parser.add_argument('--host', default='127.0.0.1', help='address to listen on (default: %(default)s, this machine only)')
+    parser.add_argument('--port', type=int, default=8080, help='port to listen on, 0 for a free one (default: %(default)s)')
+    parser.add_argument('--user', default='admin', help='login of the administrator (default: %(default)s)')
+    parser.add_argument('--password-file', type=Path, metavar='FILE', help=f"the administrator's password; else ${PASSWORD_VARIABLE} is used")
+    parser.add_argument('--site', default='XNAT', help='site ID of a new archive, with which its accession IDs begin (default: %(default)s)')
+    parser.add_argument('--guests', action='store_true', help='let anybody read public projects without logging in')
+    return parser
+
+
+def _password(path: Path | None) -> str | None:
+    """The password given from outside; None to keep the archive's own."""
+    if path is not None:
+        found = path.read_text(encoding='utf-8').strip()
+    else:
+        found = os.environ.get(PASSWORD_VARIABLE, '')
+        if not found:
+            return None
+    if not found:
+        raise ValueError(f'{path} holds no password')
+    return found
+
+
+def _greet(server: Server, folder: Path, host: str, made: bool) -> None:
+    if not _is_loopback(host):
+        print(f'Warning: {host} can be reached from other machines, and passwords travel unencrypted. Put a TLS proxy before it.', file=sys.stderr)
+    if made:
+        print(f'Administrator: {server.user}  password: {server.password}   (shown once; keep it)')
+    print(f'Serving {folder} at {server.url}  (stop with Ctrl-C)', flush=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == 'localhost' or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _wait() -> None:
+    """Until SIGINT or SIGTERM."""
+    stopped = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stopped.set())
+    while not stopped.wait(0.5):  # with a time-out, so that Windows delivers the signal
+        pass
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""What all requests share: the parts of one archive folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .auth import Sessions, Users
+from .display import Displays
+from .files import FileArea
+from .model import Model
+from .store import Store, get_setting, put_setting
+
+__all__ = ['Archive']
+
+
+class Archive:
+    """An archive folder, open for serving."""
+
+    def __init__(self, folder: str | Path, *, site: str = 'XNAT', require_login: bool = True) -> None:
+        self.folder = Path(folder).resolve()
+        self.model = Model()
+        self.displays = Displays(self.model)
+        self.store = Store(self.folder)
+        self.files = FileArea(self.folder)
+        self.store.perform = self.files.perform
+        self.store.resume()
+        self.users = Users(self.store)
+        self.sessions = Sessions()
+        with self.store.write() as connection:
+            self.site = get_setting(connection, 'site', site)
+            put_setting(connection, 'site', self.site)
+            crashed = get_setting(connection, 'open') == '1'
+            put_setting(connection, 'open', '1')
+        self.require_login = require_login
+        if crashed:
+            self.files.sweep(self.store)
+        self.files.clear_staging()
+
+    @property
+    def prefix(self) -> str:
+        """Start of accession IDs: XNAT takes quotes, blanks and carets out of the site ID and writes ``_`` for ``-``."""
+        return ''.join(char for char in self.site if char not in ' "\'^').replace('-', '_')
+
+    def close(self) -> None:
+        """Leave the folder in order for the next start."""
+        with self.store.write() as connection:
+            put_setting(connection, 'open', '0')
+        self.store.close()

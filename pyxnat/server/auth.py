@@ -1,0 +1,213 @@
+"""Users, sessions and rights.
+
+Rights are XNAT's: owners may read, create, edit and delete in a project, members read, create and edit, collaborators read. A public
+project can be read by everybody; of a protected one everybody sees the project itself, not its data; a private one is hidden.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, true
+from werkzeug.exceptions import Unauthorized
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from .store import Store, item, role, share, user
+
+__all__ = ['GUEST', 'Caller', 'Sessions', 'Users', 'parse_basic', 'readable', 'rights', 'visible']
+
+ROLES = {
+    'owner': frozenset({'read', 'create', 'edit', 'delete'}),
+    'member': frozenset({'read', 'create', 'edit'}),
+    'collaborator': frozenset({'read'}),
+}
+IDLE_LIMIT_S = 15 * 60
+_DROP_EVERY_S = 10
+HASH_METHOD = 'scrypt:16384:8:1'
+"""About 50 ms a check: the cost is bounded, and `Users` remembers what it has checked."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks."""
+
+    login: str
+    admin: bool = False
+    pk: int = 0
+
+    @property
+    def guest(self) -> bool:
+        """Whether nobody logged in."""
+        return self.login == GUEST.login
+
+
+GUEST = Caller('guest')
+
+
+def parse_basic(header: str) -> tuple[str, str]:
+    """Login and password of an ``Authorization`` header; `Unauthorized` for what is not exactly ``user:password`` once decoded.
+
+    A password with a colon breaks here, as in XNAT: such a user logs in through ``services/auth``.
+    """
+    scheme, _, payload = header.partition(' ')
+    try:
+        parts = base64.b64decode(payload.strip(), validate=True).decode('utf-8').split(':')
+    except (binascii.Error, UnicodeDecodeError):
+        parts = []
+    if scheme.lower() != 'basic' or len(parts) != 2:
+        raise Unauthorized('The Authorization header is not Basic with a user and a password.')
+    return parts[0], parts[1]
+
+
+class Users:
+    """The archive's users. A password that was right is remembered as a keyed digest, so the slow hash is computed once a user."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._key = secrets.token_bytes(32)
+        self._checked: dict[str, tuple[str, bytes]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, login: str, password: str, *, admin: bool = False, firstname: str = '', lastname: str = '', email: str = '') -> None:
+        """Create a user, or give an existing one this password."""
+        if not login or ':' in login or login == GUEST.login:
+            raise ValueError(f'{login!r} cannot be a login')
+        hashed = generate_password_hash(password, method=HASH_METHOD)
+        with self._store.write() as connection:
+            known = connection.scalar(select(user.c.pk).where(user.c.login == login))
+            if known is None:
+                values = {'login': login, 'password': hashed, 'admin': admin, 'enabled': True}
+                connection.execute(user.insert().values(firstname=firstname, lastname=lastname or login, email=email, **values))
+            else:
+                connection.execute(user.update().where(user.c.pk == known).values(password=hashed))
+
+    def any(self) -> bool:
+        """Whether there is a user at all."""
+        with self._store.read() as connection:
+            return connection.scalar(select(user.c.pk).limit(1)) is not None
+
+    def check(self, login: str, password: str) -> Caller:
+        """The caller with this login; `Unauthorized` for a wrong password, an unknown or a disabled user."""
+        with self._store.read() as connection:
+            row = connection.execute(select(user).where(user.c.login == login)).first()
+        if row is None or not self._matches(row, password) or not row.enabled:
+            raise Unauthorized('Login or password is wrong.')
+        return Caller(row.login, bool(row.admin), row.pk)
+
+    def find(self, login: str) -> Caller | None:
+        """The caller with this login, unchecked."""
+        with self._store.read() as connection:
+            row = connection.execute(select(user).where(user.c.login == login, user.c.enabled)).first()
+        return Caller(row.login, bool(row.admin), row.pk) if row is not None else None
+
+    def _matches(self, row: Any, password: str) -> bool:
+        digest = hmac.new(self._key, password.encode('utf-8'), hashlib.sha256).digest()
+        with self._lock:
+            known = self._checked.get(row.login)
+        if known is not None and known[0] == row.password and hmac.compare_digest(known[1], digest):
+            return True
+        if not check_password_hash(row.password, password):
+            return False
+        with self._lock:
+            self._checked[row.login] = (row.password, digest)
+        return True
+
+
+@dataclass
+class _Session:
+    caller: Caller
+    last_used: float
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+class Sessions:
+    """Open sessions, in memory: like XNAT's they do not outlive the server."""
+
+    def __init__(self, idle_limit_s: float = IDLE_LIMIT_S, clock: Callable[[], float] = time.monotonic) -> None:
+        self.idle_limit_s = idle_limit_s
+        self._clock = clock
+        self._open: dict[str, _Session] = {}
+        self._next_drop = 0.0
+        self._lock = threading.Lock()
+
+    def open(self, caller: Caller) -> str:
+        """A new session's id."""
+        key = secrets.token_hex(16).upper()
+        with self._lock:
+            self._drop_idle()
+            self._open[key] = _Session(caller, self._clock())
+        return key
+
+    def caller(self, key: str) -> Caller | None:
+        """Whose session it is; None for one that is unknown or was idle too long. Being asked for keeps it alive."""
+        with self._lock:
+            found = self._open.get(key)
+            if found is None or self._clock() - found.last_used > self.idle_limit_s:
+                self._open.pop(key, None)
+                return None
+            found.last_used = self._clock()
+            return found.caller
+
+    def close(self, key: str) -> None:
+        """End a session, if there is one."""
+        with self._lock:
+            self._open.pop(key, None)
+
+    def count(self, login: str | None = None) -> int:
+        """Number of open sessions, of one user or of all."""
+        with self._lock:
+            self._drop_idle()
+            return sum(1 for one in self._open.values() if login in (None, one.caller.login))
+
+    def _drop_idle(self) -> None:
+        if self._clock() < self._next_drop:
+            return
+        self._next_drop = self._clock() + _DROP_EVERY_S
+        oldest = self._clock() - self.idle_limit_s
+        self._open = {key: one for key, one in self._open.items() if one.last_used >= oldest}
+
+
+# -- rights
+
+
+def rights(connection: Connection, caller: Caller, project: str) -> frozenset[str]:
+    """What a caller may do in a project: some of read, create, edit, delete, and ``see`` for the project itself."""
+    if caller.admin:
+        return ROLES['owner'] | {'see'}
+    access = connection.scalar(select(item.c.access).where(item.c.level == 'project', item.c.id == project))
+    held = connection.scalar(select(role.c.role).where(role.c.project == project, role.c.login == caller.login))
+    found = ROLES.get(held or '', frozenset())
+    if access == 'public':
+        found |= {'read', 'see'}
+    if held or access == 'protected':
+        found |= {'see'}
+    return found
+
+
+def visible(caller: Caller, project: ColumnElement[str], seeing: bool = False) -> ColumnElement[bool]:
+    """The condition that a project, given by a column with its ID, can be read (or, ``seeing``, is listed at all)."""
+    if caller.admin:
+        return true()
+    open_to_all = item.alias('open_project')
+    states = ('public', 'protected') if seeing else ('public',)
+    public = select(open_to_all.c.id).where(open_to_all.c.level == 'project', open_to_all.c.access.in_(states))
+    own: Select[Any] = select(role.c.project).where(role.c.login == caller.login)
+    return or_(project.in_(public), project.in_(own))
+
+
+def readable(caller: Caller, table: Any) -> ColumnElement[bool]:
+    """The condition that a row of an alias of the item table can be read, in its own project or through a share."""
+    if caller.admin:
+        return true()
+    shared = share.alias()
+    through = select(shared.c.item).where(and_(shared.c.item == table.c.pk, visible(caller, shared.c.project)))
+    return or_(visible(caller, table.c.project), through.exists())

@@ -1,0 +1,315 @@
+"""The routes of data elements: what each verb does on a collection, an item, a resource, a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import select
+from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, MethodNotAllowed, NotFound
+from werkzeug.wrappers import Response
+
+from . import resources
+from .auth import rights, visible
+from .calls import Call, text
+from .edit import Document, read_document
+from .listings import listing
+from .locate import Place, find, find_project, need
+from .represent import Representer
+from .respond import table_response
+from .routes import Route, Step
+from .store import fields_of, item, share
+from .tables import Table, render
+from .writer import Writer, check_label
+
+__all__ = ['answer']
+
+_POST = frozenset({('projects',), ('projects', 'subjects'), ('projects', 'subjects', 'experiments')})
+_STATUS = {'activate': 'active', 'quarantine': 'quarantine', '_lock': 'locked', '_unlock': 'active', '_obsolete': 'obsolete'}
+
+
+def answer(call: Call, route: Route) -> Response:
+    """Answer a request for a data element."""
+    name = route.last.level.plural
+    if name == 'files':
+        return _files(call, route)
+    if name.endswith('resources'):
+        return _resource(call, route)
+    if route.last.id is None:
+        return _collection(call, route)
+    if route.tail:
+        return _below(call, route)
+    return _verb(call, {'GET': _get, 'PUT': _put, 'DELETE': _delete})(call, route)
+
+
+def _verb(call: Call, handlers: Mapping[str, Callable[[Call, Route], Response]]) -> Callable[[Call, Route], Response]:
+    if call.method not in handlers:
+        raise MethodNotAllowed([*handlers, 'HEAD'])
+    return handlers[call.method]
+
+
+# -- resources and files
+
+
+def _resource(call: Call, route: Route) -> Response:
+    if route.last.id is None:
+        return _verb(call, {'GET': _resource_list, 'POST': resources.put_resource})(call, route)
+    handlers = {'GET': _resource_get, 'PUT': resources.put_resource, 'POST': resources.put_resource, 'DELETE': resources.delete_resource}
+    return _verb(call, handlers)(call, route)
+
+
+def _resource_list(call: Call, route: Route) -> Response:
+    with call.archive.store.read() as connection:
+        return table_response(call, resources.resource_table(call, connection, route))
+
+
+def _resource_get(call: Call, route: Route) -> Response:
+    with call.archive.store.read() as connection:
+        return resources.get_resource(call, connection, route)
+
+
+def _files(call: Call, route: Route) -> Response:
+    handlers = {'GET': _files_get, 'PUT': resources.put_files, 'POST': resources.put_files, 'DELETE': resources.delete_files}
+    return _verb(call, handlers)(call, route)
+
+
+def _files_get(call: Call, route: Route) -> Response:
+    with call.archive.store.read() as connection:
+        found = resources.download(call, connection, route)
+    return table_response(call, found) if isinstance(found, Table) else found
+
+
+# -- collections
+
+
+def _collection(call: Call, route: Route) -> Response:
+    names = route.names
+    creating = names in _POST or names[-1] in ('scans', 'assessors', 'reconstructions')
+    return _verb(call, {'GET': _list, **({'POST': _post} if creating else {})})(call, route)
+
+
+def _list(call: Call, route: Route) -> Response:
+    with call.archive.store.read() as connection:
+        place = find(connection, call.caller, route.steps[:-1])
+        return table_response(call, listing(call, connection, route, place))
+
+
+def _post(call: Call, route: Route) -> Response:
+    """Create an element whose label is in the query or the document; the answer is its URI."""
+    where = route.last.level.singular
+    document = read_document(call, where)
+    name = document.core.get('label') or document.core.get('ID') or ''
+    with call.archive.store.write() as connection:
+        place = find(connection, call.caller, route.steps[:-1], 'PUT')
+        writer = Writer(call.archive, connection, call.caller)
+        if where == 'project':
+            if not name:
+                raise ExpectationFailed('Name the ID of the project.')
+            if find_project(connection, name) is not None:
+                raise Conflict(f'There is a project {name} already.')
+            row = writer.put_project(name, document, None, call.get('accessibility') or None)
+        else:
+            name = name or _next_number(connection, where, place)
+            row = writer.create(where, name, place.row, place.owner, document)
+    uri = _uri(call, route, row)
+    return Response(uri, mimetype='text/plain', headers={'Location': uri})
+
+
+def _next_number(connection: Any, where: str, place: Place) -> str:
+    """XNAT numbers scans that are posted without an ID."""
+    if where != 'scan':
+        raise ExpectationFailed(f'Name the label of the {where}.')
+    used = set(connection.scalars(select(item.c.id).where(item.c.parent == place.row.pk, item.c.level == where)))
+    return next(str(number) for number in range(1, len(used) + 2) if str(number) not in used)
+
+
+def _uri(call: Call, route: Route, row: Any) -> str:
+    if row.level in ('project', 'subject', 'experiment', 'assessor'):
+        path = f'/data/{"experiments" if row.level == "assessor" else row.level + "s"}/{row.id}'
+    else:
+        path = '/data/' + '/'.join(part for step in route.steps[:-1] for part in (step.level.segment, step.id or '')) + f'/{row.level}s/{row.id}'
+    return path
+
+
+# -- items
+
+
+def _get(call: Call, route: Route) -> Response:
+    with call.archive.store.read() as connection:
+        place = find(connection, call.caller, route.steps)
+        return _representation(call, connection, place)
+
+
+def _representation(call: Call, connection: Any, place: Place) -> Response:
+    def uri(row: Any, holder: Any) -> str:
+        folder = call.archive.files.resource_folder(connection, row, holder)
+        return str(folder / f'{row.label or row.pk}_catalog.xml')
+
+    representer = Representer(connection, call.archive.model, call.caller, uri, call.request.host_url.rstrip('/'))
+    form = call.get('format').lower() or _accepted(call)
+    if form in ('json', 'application/json'):
+        return Response(representer.json(place.row), content_type='application/json;charset=UTF-8')
+    if form in ('xml', 'text/xml', 'application/xml'):
+        return Response(representer.xml(place.row, call.flag('concealHiddenFields')), content_type='text/xml;charset=UTF-8')
+    if form in ('html', 'text/html'):
+        table = Table(['field', 'value'], list(representer.values(place.row).items()))
+        return Response(b'<!DOCTYPE html>' + b''.join(render(table, 'html')), content_type='text/html;charset=UTF-8')
+    raise BadRequest(f'{form!r} is none of html, json, xml.')
+
+
+def _accepted(call: Call) -> str:
+    """HTML comes first for items, then XML: `*/*` gets a page, as from XNAT."""
+    if 'Accept' not in call.request.headers:
+        return 'html'
+    best = call.request.accept_mimetypes.best_match(['text/html', 'text/xml', 'application/xml', 'application/json'], default='text/html')
+    return best or 'html'
+
+
+def _put(call: Call, route: Route) -> Response:
+    where = route.last.level.singular
+    document = None
+    if call.has_body:  # read before the transaction; and a caller who may not is told before it is read
+        with call.archive.store.read() as connection:
+            known = _known_type(_place_for_put(call, connection, route))
+        document = read_document(call, where, known)
+    with call.archive.store.write() as connection:
+        place = _place_for_put(call, connection, route)
+        document = document or read_document(call, where, _known_type(place))
+        writer = Writer(call.archive, connection, call.caller)
+        if where == 'project':
+            text_id = route.last.id or ''
+            writer.put_project(text_id, document, place.row if place.missing is None else None, call.get('accessibility') or None)
+            return text()
+        if place.missing is not None:
+            return _create(call, route, place, writer, document)
+        return _change(call, place, writer, document)
+
+
+def _known_type(place: Place) -> str:
+    return str(place.row.xsi_type) if place.missing is None else ''
+
+
+def _place_for_put(call: Call, connection: Any, route: Route) -> Place:
+    """The item of a PUT; where its subject is missing too, a PUT of a session makes it."""
+    steps = route.steps
+    if route.names == ('projects', 'subjects', 'experiments'):
+        above = find(connection, call.caller, steps[:2], 'PUT', may_miss=True)
+        if above.missing is not None:
+            need(connection, call.caller, above.owner, 'create')
+            above.missing = steps[2]
+            return above
+    place = find(connection, call.caller, steps, 'PUT', may_miss=True)
+    if place.missing is None:
+        if route.last.level.singular != 'project':
+            need(connection, call.caller, place.row.project, 'edit')
+    elif place.row is not None:
+        need(connection, call.caller, place.project or place.row.project, 'create')
+    return place
+
+
+def _create(call: Call, route: Route, place: Place, writer: Writer, document: Any) -> Response:
+    where = route.last.level.singular
+    name = route.last.id or ''
+    if place.row is None or (where == 'experiment' and route.names[-2] != 'subjects'):
+        raise NotFound(f'Unable to find the specified {where}: {name}')
+    parent = place.row
+    if where == 'experiment' and parent.level == 'project':
+        parent = _subject_on_the_fly(writer, place, route.steps[1])
+    project = place.project or parent.project
+    row = writer.create(where, name, parent, project, document)
+    _manage_status(call, writer, row)
+    return text(row.id, 201) if where in ('subject', 'experiment', 'assessor') else text()
+
+
+def _subject_on_the_fly(writer: Writer, place: Place, step: Step) -> Any:
+    label = check_label(step.id or '')
+    return writer.create('subject', label, place.row, place.project or '', Document('xnat:subjectData'))
+
+
+def _change(call: Call, place: Place, writer: Writer, document: Any) -> Response:
+    row = place.row
+    wanted = document.core.get('label')
+    if row.level in ('subject', 'experiment', 'assessor') and wanted and wanted != row.label:
+        if place.project and place.project != row.project:
+            raise Conflict(f'{row.id} belongs to project {row.project}; rename it there.')
+        writer.rename(row, wanted)
+        return text()
+    project = document.core.get('project')
+    if project and project != row.project and row.level in ('subject', 'experiment', 'assessor'):
+        raise Conflict(f'{row.id} belongs to project {row.project}, not {project}.')
+    row = writer.update(row, document)
+    _manage_status(call, writer, row)
+    return text(row.id) if row.level in ('subject', 'experiment', 'assessor') else text()
+
+
+def _manage_status(call: Call, writer: Writer, row: Any) -> None:
+    for name, status in _STATUS.items():
+        if call.flag(name):
+            writer.set_status(row, status)
+
+
+def _delete(call: Call, route: Route) -> Response:
+    with call.archive.store.write() as connection:
+        place = find(connection, call.caller, route.steps, 'DELETE')
+        writer = Writer(call.archive, connection, call.caller)
+        row = place.row
+        if place.project and row.level != 'project' and row.level != 'scan' and row.project != place.project:
+            writer.unshare(row, place.project)
+        else:
+            writer.delete(row)
+    return text()
+
+
+# -- sub-paths of items
+
+
+def _below(call: Call, route: Route) -> Response:
+    """What XNAT does with segments that name no level: sharing, the status; else the item itself, or a refusal."""
+    where = route.last.level.singular
+    if route.tail[0] == 'projects' and where in ('subject', 'experiment', 'assessor'):
+        return _sharing(call, route)
+    if call.method == 'GET' and route.tail == ('status',):
+        with call.archive.store.read() as connection:
+            return text(find(connection, call.caller, route.steps).row.status)
+    if where == 'project' or call.method not in ('GET',):
+        raise BadRequest(f'{"/".join(route.tail)} is no part of a {where}.')
+    return _get(call, route)
+
+
+def _sharing(call: Call, route: Route) -> Response:
+    if len(route.tail) == 1:
+        return _verb(call, {'GET': _projects_of})(call, route)
+    handlers = {'GET': _projects_of, 'PUT': _share, 'DELETE': _unshare}
+    return _verb(call, handlers)(call, route)
+
+
+def _projects_of(call: Call, route: Route) -> Response:
+    with call.archive.store.read() as connection:
+        row = find(connection, call.caller, route.steps).row
+        own = select(item.c.id, item.c.fields).where(item.c.level == 'project', item.c.id == row.project)
+        others = select(share.c.project, share.c.label).where(share.c.item == row.pk, visible(call.caller, share.c.project)).order_by(share.c.pk)
+        names = [(connection.execute(own).one().id, row.label), *((one.project, one.label or row.label) for one in connection.execute(others))]
+        rows = [(label, name, *_names(connection, name)) for name, label in names]
+    return table_response(call, Table(['label', 'ID', 'Secondary_ID', 'Name'], rows))
+
+
+def _names(connection: Any, project: str) -> tuple[str, str]:
+    fields = fields_of(connection.execute(select(item.c.fields).where(item.c.level == 'project', item.c.id == project)).one())
+    return fields.get('secondary_ID', ''), fields.get('name', '')
+
+
+def _share(call: Call, route: Route) -> Response:
+    with call.archive.store.write() as connection:
+        row = find(connection, call.caller, route.steps).row
+        target = find_project(connection, route.tail[1])
+        if target is None or 'see' not in rights(connection, call.caller, target.id):
+            raise NotFound(f'Unable to find the specified project: {route.tail[1]}')
+        Writer(call.archive, connection, call.caller).share(row, target, call.get('label') or None, call.flag('primary'))
+    return text()
+
+
+def _unshare(call: Call, route: Route) -> Response:
+    with call.archive.store.write() as connection:
+        row = find(connection, call.caller, route.steps).row
+        Writer(call.archive, connection, call.caller).unshare(row, route.tail[1])
+    return text()

@@ -1,0 +1,230 @@
+"""Files of an archive, in folders people can read.
+
+A body is written to ``staging`` in the same file system while its MD5 is computed, then renamed to its place inside the transaction
+that writes its row; so nothing half-written is ever seen. What a crash leaves between rename and commit is mended at the next start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import Connection, select
+from werkzeug.exceptions import BadRequest
+
+from .store import Store, file, item, resource
+
+__all__ = ['FileArea', 'Staged', 'check_path', 'safe_name']
+
+_log = logging.getLogger(__name__)
+_RESERVED = re.compile(r'^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
+_HOSTILE = re.compile(r'[<>:"/\\|?*%\x00-\x1f]')
+MAX_NAME = 255
+"""Bytes of one name in a path: the limit of the usual file systems."""
+
+
+@dataclass
+class Staged:
+    """A body that was received whole and waits for its place."""
+
+    path: Path
+    size: int
+    digest: str
+
+
+def safe_name(text: str) -> str:
+    """A label as the name of a folder on any system: what some system cannot hold is written ``%XX``."""
+    name = _HOSTILE.sub(lambda found: f'%{ord(found.group()):02X}', text)
+    if name.endswith(('.', ' ')):
+        name = f'{name[:-1]}%{ord(name[-1]):02X}'
+    return f'%{ord(name[0]):02X}{name[1:]}' if _RESERVED.match(name) or name.startswith('.') else name
+
+
+def check_path(path: str) -> str:
+    """The path of a file in its resource, checked; `BadRequest` for one that is absolute, leaves the resource or cannot be stored."""
+    steps = path.replace('\\', '/').split('/')
+    if path.startswith(('/', '\\')) or re.match(r'^[A-Za-z]:', path) or '..' in steps or any(ord(char) < 32 for char in path):
+        raise BadRequest(f'{path!r} is not a path inside the resource.')
+    steps = [step for step in steps if step not in ('', '.')]
+    if not steps:
+        raise BadRequest('The file has no name.')
+    if any(len(step.encode('utf-8', 'surrogatepass')) > MAX_NAME for step in steps) or len(path) > 2048:
+        raise BadRequest(f'A name in the path is longer than {MAX_NAME} bytes.')
+    return '/'.join(steps)
+
+
+class FileArea:
+    """The folders of one archive."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / 'archive'
+        self.staging = folder / 'staging'
+        self.recovered = folder / 'recovered'
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.staging.mkdir(parents=True, exist_ok=True)
+
+    # -- where things lie
+
+    def item_folder(self, connection: Connection, row: Any) -> Path:
+        """The folder of an item's files: ``<project>/arc001/<session>/SCANS/<scan>`` and so on."""
+        if row.level == 'project':
+            return self.root / safe_name(row.id)
+        if row.level == 'subject':
+            return self.root / safe_name(row.project) / 'subjects' / safe_name(row.label or row.id)
+        if row.level == 'experiment':
+            return self.root / safe_name(row.project) / 'arc001' / safe_name(row.label or row.id)
+        parent = connection.execute(select(item).where(item.c.pk == row.parent)).one()
+        group = {'scan': 'SCANS', 'assessor': 'ASSESSORS', 'reconstruction': 'PROCESSED'}[row.level]
+        name = row.label or row.id if row.level == 'assessor' else row.id
+        return self.item_folder(connection, parent) / group / safe_name(name)
+
+    def resource_folder(self, connection: Connection, row: Any, holder: Any) -> Path:
+        """The folder of a resource; one without a label is called by its number."""
+        name = safe_name(row.label) if row.label else str(row.pk)
+        base = self.item_folder(connection, holder)
+        if row.side:
+            base = base / row.side.upper()
+        elif holder.level == 'project':
+            base = base / 'resources'
+        elif holder.level in ('experiment', 'assessor', 'reconstruction'):
+            base = base / 'RESOURCES'
+        return base / name
+
+    def file_path(self, folder: Path, path: str) -> Path:
+        """Where a file of a resource lies."""
+        return folder.joinpath(*(_file_name(step) for step in path.split('/')))
+
+    # -- receiving
+
+    def stage(self, pieces: Iterable[bytes]) -> Staged:
+        """Write a body to the staging folder; it is gone again if the body breaks off."""
+        path = self.staging / uuid.uuid4().hex
+        digest, size = hashlib.md5(usedforsecurity=False), 0
+        try:
+            with path.open('wb', buffering=0) as target:
+                for piece in pieces:
+                    digest.update(piece)
+                    target.write(piece)
+                    size += len(piece)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return Staged(path, size, digest.hexdigest())
+
+    def staging_file(self) -> IO[bytes]:
+        """A file in the staging folder that a form's part is written to; `adopt` makes a body of it."""
+        return (self.staging / uuid.uuid4().hex).open('w+b')
+
+    def adopt(self, stream: IO[bytes]) -> Staged:
+        """A body that somebody else wrote to a file of `staging_file`."""
+        stream.seek(0)
+        digest = _md5(stream)
+        size = stream.tell()
+        stream.close()
+        return Staged(Path(stream.name), size, digest)
+
+    def place(self, staged: Staged, target: Path) -> int:
+        """Move a staged body to its place, over an older one; its mtime in nanoseconds."""
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(staged.path, target)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            raise BadRequest(f'{target.name!r} is in the way of a file, or a file is in its way.') from error
+        return target.stat().st_mtime_ns
+
+    def discard(self, staged: Iterable[Staged]) -> None:
+        """Remove bodies that were not placed."""
+        for one in staged:
+            one.path.unlink(missing_ok=True)
+
+    # -- removing and moving
+
+    def remove(self, paths: Iterable[Path]) -> None:
+        """Remove files or folders that no row speaks of any more, and folders that this leaves empty."""
+        for path in paths:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+            self._prune(path.parent)
+
+    def relative(self, path: Path) -> str:
+        """A path as the task table keeps it: the archive's folder may be moved."""
+        return path.relative_to(self.root).as_posix()
+
+    def perform(self, source: str, target: str | None) -> None:
+        """Rename an item's folder, where it has one, or remove it."""
+        path = self.root / source
+        if target is None:
+            self.remove([path])
+        elif path.exists() and source != target:
+            (self.root / target).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, self.root / target)
+            self._prune(path.parent)
+
+    def _prune(self, folder: Path) -> None:
+        while folder != self.root and self.root in folder.parents and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+            folder = folder.parent
+
+    # -- mending
+
+    def clear_staging(self) -> None:
+        """Remove what an earlier process was receiving when it ended."""
+        for path in self.staging.iterdir():
+            path.unlink()
+
+    def sweep(self, store: Store) -> None:
+        """After a crash: take out files without a row, and rows without a file; compute anew the digest of files that differ from theirs."""
+        with store.write() as connection:
+            expected: dict[Path, Any] = {}
+            for one, folder in self._resources(connection):
+                for row in connection.execute(select(file).where(file.c.resource == one.pk)):
+                    expected[self.file_path(folder, row.path)] = row
+            for path in [path for path in self.root.rglob('*') if path.is_file() and path not in expected]:
+                self._recover(path)
+            for path, row in expected.items():
+                self._mend(connection, path, row)
+
+    def _resources(self, connection: Connection) -> Iterator[tuple[Any, Path]]:
+        for one in connection.execute(select(resource)).all():
+            holder = connection.execute(select(item).where(item.c.pk == one.item)).one()
+            yield one, self.resource_folder(connection, one, holder)
+
+    def _recover(self, path: Path) -> None:
+        """Move a file that no row speaks of out of the archive; it may be all that is left of an upload."""
+        target = self.recovered / path.relative_to(self.root)
+        _log.warning('the archive was not closed properly and does not know %s: moved to %s', path, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, target)
+        self._prune(path.parent)
+
+    def _mend(self, connection: Connection, path: Path, row: Any) -> None:
+        if not path.is_file():
+            _log.warning('%s is missing: its row is removed', path)
+            connection.execute(file.delete().where(file.c.pk == row.pk))
+        elif (path.stat().st_size, path.stat().st_mtime_ns) != (row.size, row.mtime_ns):
+            with path.open('rb') as source:
+                digest = _md5(source)
+            values = {'size': path.stat().st_size, 'mtime_ns': path.stat().st_mtime_ns, 'digest': digest}
+            connection.execute(file.update().where(file.c.pk == row.pk).values(**values))
+
+
+def _file_name(step: str) -> str:
+    """A file keeps its own name; what Windows cannot hold is written ``%XX`` there only."""
+    return step if os.name != 'nt' else safe_name(step)
+
+
+def _md5(source: IO[bytes]) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    while piece := source.read(2**20):
+        digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,287 @@
+"""Listings of projects, subjects, experiments, scans, assessors and reconstructions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, false, func, or_, select
+from werkzeug.exceptions import BadRequest, Forbidden
+
+from ..schemas import parse_date
+from ..structure import level
+from .auth import Caller, readable, rights, visible
+from .calls import Call
+from .locate import Place
+from .model import Model, split_path
+from .names import short_name, short_names
+from .routes import Route
+from .scope import Expression, Scope
+from .store import role, share
+from .tables import Table
+
+__all__ = ['listing']
+
+_DEFAULT_LIMIT = 100
+_OWN_PARAMETERS = frozenset({'format', 'columns', 'xsiType', 'sortBy', 'sortOrder', 'limit', 'offset', 'fields', 'XNAT_CSRF'})
+_TITLES = {('projects', 'subjects'): 'Project Subjects', ('experiments',): 'Matching experiments'}
+
+
+@dataclass
+class _Column:
+    key: str
+    sql: Any
+
+
+def listing(call: Call, connection: Connection, route: Route, place: Place) -> Table:
+    """The table of a collection, as the query wants it."""
+    where = route.last.level.singular
+    if call.has('fields'):
+        rows = [(name, found.path) for name, found in short_names(where).items()]
+        return Table(['key', 'xpath'], rows)
+    maker = _Listing(call, connection, route, place, where)
+    return maker.table()
+
+
+class _Listing:
+    def __init__(self, call: Call, connection: Connection, route: Route, place: Place, where: str) -> None:
+        self.call = call
+        self.connection = connection
+        self.route = route
+        self.place = place
+        self.where = where
+        self.model: Model = call.archive.model
+        self.caller: Caller = call.caller
+        self.types = self._types()
+        root = self.types[0] if len(self.types) == 1 else self.model.base_of(where)
+        if where == 'experiment' and not self.types:
+            root = 'xnat:experimentData'
+        self.scope = Scope(self.model, self.caller, root)
+        self.root = self.scope.root
+        self.shared: Any = None
+
+    def _types(self) -> list[str]:
+        names = [name for value in self.call.all('xsiType') for name in value.split(',') if name]
+        found = [self.model.name(name) for name in names]
+        if None in found:
+            raise BadRequest(f'{names[found.index(None)]} is not a data type of this archive.')
+        return [name for name in found if name]
+
+    # -- the table
+
+    def table(self) -> Table:
+        """All columns, the rows streamed."""
+        conditions = self._conditions()
+        columns = self._columns()
+        query = self.scope.select(*(column.sql.label(f'c{number}') for number, column in enumerate(columns)))
+        query = query.where(and_(*conditions, *self._filters()))
+        if self.scope.many:
+            query = query.distinct() if self.call.has('columns') else query.group_by(self.root.c.pk)
+        paged = self.call.has('limit') or self.call.has('offset')
+        query = self._page(query.order_by(*self._order())) if paged else query.order_by(*self._order())
+        title = _TITLES.get(self.route.names)
+        meta = {'title': title} if title else {}
+        return Table([column.key for column in columns], _rows(self.connection, query), meta, count=not paged)
+
+    def _order(self) -> list[Any]:
+        if self.where in ('scan', 'reconstruction'):
+            return [self.root.c.id.op('+')(0), self.root.c.id, self.root.c.pk]  # 2 before 10, as people number scans
+        return [self.root.c.id, self.root.c.pk]
+
+    def _page(self, query: Any) -> Any:
+        limit = self.call.get('limit', str(_DEFAULT_LIMIT))
+        offset = self.call.get('offset', '0')
+        if not (limit == '*' or limit.isdigit()) or not offset.isdigit():
+            raise BadRequest('limit and offset are numbers; limit may be *.')
+        return (query if limit == '*' else query.limit(int(limit))).offset(int(offset))
+
+    # -- rows
+
+    def _conditions(self) -> list[ColumnElement[bool]]:
+        table = self.root
+        wide = self.place.row is None or any(self.model.level_of(name) == 'assessor' for name in self.types)
+        levels = ('experiment', 'assessor') if self.where == 'experiment' and wide else (self.where,)
+        found: list[ColumnElement[bool]] = [table.c.level.in_(levels)]
+        if self.types:
+            names = [name for one in self.types for name in self.model.registry.subtypes(one)]
+            found.append(table.c.xsi_type.in_(names))
+        return [*found, *self._placed(table)]
+
+    def _placed(self, table: Any) -> list[ColumnElement[bool]]:
+        row = self.place.row
+        if self.where == 'project':
+            return [visible(self.caller, table.c.id, seeing=True), *self._roles(table)]
+        if row is None:
+            return [readable(self.caller, table)]
+        if self.place.project is not None and row.level in ('project', 'subject'):
+            self._may_read()
+            found = self._in_project(table)
+            return [found] if row.level == 'project' else [found, table.c.parent == row.pk]
+        own = table.c.parent == row.pk
+        return [own, readable(self.caller, table)] if self.where == 'assessor' else [own]
+
+    def _may_read(self) -> None:
+        project = self.place.project or ''
+        if 'read' not in rights(self.connection, self.caller, project):
+            raise Forbidden(f'Unable to read {self.route.last.level.plural} for Project: {project}')
+
+    def _in_project(self, table: Any) -> ColumnElement[bool]:
+        project = self.place.project
+        self.shared = share.alias('shown')
+        self.scope.join(self.shared, and_(self.shared.c.item == table.c.pk, self.shared.c.project == project), ('shown',))
+        return or_(table.c.project == project, self.shared.c.pk.is_not(None))
+
+    def _roles(self, table: Any) -> list[ColumnElement[bool]]:
+        """The variants ``?owner=true``, ``?member=true`` … of the project listing."""
+        wanted = [name for name in ('owner', 'member', 'collaborator') if self.call.flag(name)]
+        held = select(role.c.project).where(role.c.login == self.caller.login)
+        if wanted:
+            return [table.c.id.in_(held.where(role.c.role.in_(wanted)))]
+        if self.call.flag('accessible') and not self.caller.admin:
+            return [visible(self.caller, table.c.id)]
+        return []
+
+    # -- columns
+
+    def _columns(self) -> list[_Column]:
+        asked = [name for value in self.call.all('columns') for name in value.split(',') if name]
+        if asked:
+            found = [one for one in map(self._asked, asked) if one is not None]
+            if not any(one.key == 'ID' for one in found):
+                found.append(self._short('ID'))
+            unique = {one.key: one for one in found if one.key != 'URI'}
+            return [*unique.values(), _Column('URI', self._uri())]
+        return [_Column('URI', self._uri()) if name == 'URI' else self._default(name) for name in self._default_names()]
+
+    def _default_names(self) -> list[str]:
+        names = list(level(self.where).columns)
+        if self.where != 'experiment':
+            return names
+        if self.place.row is None:
+            names.remove('xnat:subjectassessordata/id')
+        if len(self.types) == 1:
+            kind = self.types[0]
+            names = [name for name in names if '/' not in name]
+            names.insert(0, f'{kind.lower()}/id')
+            registry = self.model.registry
+            if registry.is_a(kind, 'xnat:subjectAssessorData'):
+                names[-1:-1] = ['subject_ID', 'subject_label']
+            elif registry.is_a(kind, 'xnat:imageAssessorData'):
+                names[-1:-1] = ['session_ID', 'session_label']
+        return names
+
+    def _default(self, name: str) -> _Column:
+        if '/' in name:
+            return _Column(name, self.root.c.id)
+        return self._short(name)
+
+    def _short(self, name: str) -> _Column:
+        return _Column(name, self._expression(name).sql)
+
+    def _asked(self, name: str) -> _Column | None:
+        """A column asked for: short names keep their case, full paths come back in lower case, unknown short names not at all."""
+        if split_path(name) is None:
+            return _Column(name, self._expression(name).sql) if short_name(self.where, name) else None
+        return _Column(name.lower(), self._full(name).sql)
+
+    def _expression(self, name: str) -> Expression:
+        """The expression of a short name, as the route's project shows it."""
+        if self.shared is not None and name in ('label', 'project'):
+            return self._shown(name)
+        found = short_name(self.where, name)
+        if found is None:
+            raise BadRequest(f'{name} is not a field of a {self.where}.')
+        expression = self._path(found.of or self.scope.root_type, found.path)
+        return expression if expression is not None else Expression(func.nullif(1, 1))
+
+    def _shown(self, name: str) -> Expression:
+        own = self.root.c[name]
+        if name == 'label':
+            return Expression(func.coalesce(self.shared.c.label, own))
+        if self.where == 'subject':
+            return Expression(own)
+        return Expression(case((self.shared.c.pk.is_not(None), self.shared.c.project), else_=own))
+
+    def _full(self, name: str) -> Expression:
+        kind, path = split_path(name) or ('', '')
+        found = self.model.name(kind)
+        if found is None:
+            raise BadRequest(f'{kind} is not a data type of this archive.')
+        expression = self._path(found, path)
+        if expression is None:
+            raise BadRequest(f'{name} is not a field.')
+        return expression
+
+    def _path(self, kind: str, path: str) -> Expression | None:
+        try:
+            return self.scope.path(kind, path)
+        except LookupError as error:
+            raise BadRequest(str(error)) from error
+
+    def _uri(self) -> Any:
+        if self.where in ('project', 'subject', 'experiment', 'assessor'):
+            plural = {'project': 'projects', 'subject': 'subjects'}.get(self.where, 'experiments')
+            return f'/data/{plural}/' + self.root.c.id
+        base = f'/data/experiments/{self.place.row.id}/{level(self.where).plural}/'
+        return base + self.root.c.id
+
+    # -- filters
+
+    def _filters(self) -> Iterator[ColumnElement[bool]]:
+        for name, value in self.call.query:
+            if name in _OWN_PARAMETERS or value == '':
+                continue
+            full = split_path(name)
+            if full is None and short_name(self.where, name) is None:
+                continue
+            expression = self._full(name) if full else self._expression(name)
+            yield or_(*(_matches(expression, part) for part in value.split(','))) if value else false()
+            if full:
+                yield from self._promoted(full[0])
+
+    def _promoted(self, kind: str) -> Iterator[ColumnElement[bool]]:
+        """A filter on a narrower type than the root's narrows the root."""
+        name = self.model.name(kind)
+        registry = self.model.registry
+        if name and name != self.scope.root_type and registry.is_a(name, self.scope.root_type):
+            yield self.root.c.xsi_type.in_(registry.subtypes(name))
+
+
+def _matches(expression: Expression, value: str) -> ColumnElement[bool]:
+    """One value of a filter: a range where numbers or dates are, a pattern with ``*`` or ``%``, else equality.
+
+    Dates are read as ``MM/dd/yyyy``. XNAT splits an ISO date at its first ``-`` and finds nothing; here it is taken for that day.
+    """
+    if '*' in value or '%' in value:
+        pattern = f'%{value.replace("*", "%").strip("%")}%'
+        return func.lower(expression.sql).like(pattern.lower())
+    if expression.kind in ('integer', 'float'):
+        return _number_matches(expression, value)
+    if expression.kind in ('date', 'dateTime'):
+        return _date_matches(expression, value)
+    if expression.kind == 'boolean':
+        return expression.sql == {'true': '1', 'false': '0'}.get(value.lower(), value)
+    return expression.sql == value
+
+
+def _number_matches(expression: Expression, value: str) -> ColumnElement[bool]:
+    try:
+        if '-' in value[1:]:
+            low, _, high = value.partition('-') if value[0] != '-' else (value, '', value)
+            return expression.comparable.between(float(low), float(high))
+        return expression.comparable == float(value)
+    except ValueError as error:
+        raise BadRequest(f'{value!r} is not a number or a range of numbers.') from error
+
+
+def _date_matches(expression: Expression, value: str) -> ColumnElement[bool]:
+    whole = parse_date(value)
+    low, high = (whole, whole) if whole else (parse_date(part) for part in (value.split('-', 1) * 2)[:2])
+    if low is None or high is None:
+        raise BadRequest(f'{value!r} is not a date or a range of dates; use MM/dd/yyyy or MM/dd/yyyy-MM/dd/yyyy.')
+    return func.substr(expression.sql, 1, 10).between(low.isoformat(), high.isoformat())
+
+
+def _rows(connection: Connection, query: Any) -> Sequence[Sequence[Any]]:
+    return connection.execute(query).all()

@@ -1,0 +1,181 @@
+"""From a route to the rows it names, as far as the caller may see them.
+
+XNAT tries the accession ID before the label, except on PUT, where a label wins. Items at the root of the tree (``/subjects/S``,
+``/experiments/E``) answer to their ID only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from werkzeug.exceptions import Forbidden, NotFound
+
+from .auth import Caller, readable, rights
+from .routes import Step
+from .store import item, share
+
+__all__ = ['Place', 'find', 'find_many', 'in_project', 'labelled', 'need']
+
+_PARTS = frozenset({'scans', 'reconstructions'})
+"""Levels whose items are read by whoever may read their session."""
+_LEVELS = {'experiments': ('experiment', 'assessor')}
+
+
+@dataclass
+class Place:
+    """What a route's elements are."""
+
+    project: str | None = None
+    """ID of the project the route goes through."""
+    rows: dict[str, Any] = field(default_factory=dict)
+    """Singular level name to the item's row."""
+    row: Any = None
+    """The last item; None at the root."""
+    missing: Step | None = None
+    """The last element where it does not exist and the caller asked to be told rather than refused."""
+
+    @property
+    def owner(self) -> str:
+        """ID of the project whose rights decide: the owner of the last item, else the project of the route."""
+        return str(self.row.project) if self.row is not None else self.project or ''
+
+
+def in_project(project: str) -> ColumnElement[bool]:
+    """The condition that an item is owned by a project or shared into it."""
+    return or_(item.c.project == project, item.c.pk.in_(select(share.c.item).where(share.c.project == project)))
+
+
+def labelled(project: str, label: str) -> ColumnElement[bool]:
+    """The condition that an item bears a label in a project."""
+    shared = select(share.c.item).where(share.c.project == project, func.coalesce(share.c.label, item.c.label) == label)
+    return or_(and_(item.c.project == project, item.c.label == label), item.c.pk.in_(shared))
+
+
+def find(
+    connection: Connection, caller: Caller, steps: Sequence[Step], method: str = 'GET', *, may_miss: bool = False, inside: bool = False
+) -> Place:
+    """Resolve the elements of a route; `NotFound` or `Forbidden` where one is not there or not to be seen.
+
+    With `may_miss` the last element may be absent: it is then in `Place.missing`. `inside` says that what lies in the last element is
+    wanted: of a protected project everybody may see the project, and only those who may read it its resources.
+    """
+    place = Place()
+    for number, step in enumerate(steps):
+        last = number == len(steps) - 1
+        row = _one(connection, caller, place, step, method)
+        if row is None:
+            if may_miss and last:
+                place.missing = step
+                return place
+            raise NotFound(f'Unable to find the specified {step.level.singular}: {step.id}')
+        if row.level == 'project':
+            _enter(connection, caller, row, last and not inside)
+            place.project = row.id
+        place.rows[step.level.singular] = row
+        place.row = row
+    return place
+
+
+def find_many(connection: Connection, caller: Caller, steps: Sequence[Step]) -> list[Place]:
+    """As `find` for reading files: subjects, experiments and scans may be comma lists, scans also a type, ``ALL``, ``*`` or ``NULL``."""
+    places = [Place()]
+    for step in steps:
+        found: list[Place] = []
+        for place in places:
+            for row in _several(connection, caller, place, step):
+                if row.level == 'project':
+                    _enter(connection, caller, row, False)
+                project = row.id if row.level == 'project' else place.project
+                found.append(Place(project, {**place.rows, step.level.singular: row}, row))
+        if not found:
+            raise NotFound(f'Unable to find the specified {step.level.singular}: {step.id}')
+        places = found
+    return places
+
+
+def need(connection: Connection, caller: Caller, project: str, right: str) -> None:
+    """`Forbidden` unless the caller has a right (read, create, edit, delete) in a project."""
+    if right not in rights(connection, caller, project):
+        raise Forbidden(f'Insufficient privileges: {right} in project {project}.')
+
+
+def _enter(connection: Connection, caller: Caller, row: Any, last: bool) -> None:
+    held = rights(connection, caller, row.id)
+    if 'see' not in held:
+        raise NotFound(f'Unable to find the specified project: {row.id}')
+    if not last and 'read' not in held:
+        raise Forbidden(f'Insufficient privileges: read in project {row.id}.')
+
+
+def _one(connection: Connection, caller: Caller, place: Place, step: Step, method: str) -> Any:
+    if step.level.plural == 'projects':
+        return find_project(connection, step.id or '')
+    for condition in _conditions(place, step, step.id or '', method):
+        query = _base(place, step).where(condition)
+        if step.level.plural not in _PARTS:
+            query = query.where(readable(caller, item))
+        row = connection.execute(query.order_by(item.c.pk).limit(1)).first()
+        if row is not None:
+            return row
+    return None
+
+
+def _base(place: Place, step: Step) -> Any:
+    """Items of a step's level below the place."""
+    query = select(item).where(item.c.level.in_(_LEVELS.get(step.level.plural, (step.level.singular,))))
+    if place.row is None:
+        return query
+    if place.row.level == 'project':
+        return query.where(in_project(place.row.id))
+    return query.where(item.c.parent == place.row.pk)
+
+
+def _conditions(place: Place, step: Step, text: str, method: str) -> list[ColumnElement[bool]]:
+    by_id = item.c.id == text
+    if place.row is None or step.level.plural in ('scans', 'reconstructions'):
+        return [by_id]
+    by_label = labelled(place.project, text) if place.project else item.c.label == text
+    own_label = item.c.label == text
+    both = [by_id, by_label] if method != 'PUT' else [by_label, by_id]
+    return both if place.row.level == 'project' else [*both, own_label]
+
+
+def find_project(connection: Connection, text: str) -> Any:
+    """A project by ID, its case ignored where that is no other's; else by alias."""
+    query = select(item).where(item.c.level == 'project')
+    for condition in (item.c.id == text, func.lower(item.c.id) == text.lower()):
+        row = connection.execute(query.where(condition)).first()
+        if row is not None:
+            return row
+    alias = func.json_extract(item.c.fields, '$."aliases/alias[0]/alias"')
+    return connection.execute(query.where(alias == text)).first() if text else None
+
+
+def _several(connection: Connection, caller: Caller, place: Place, step: Step) -> list[Any]:
+    found = _one(connection, caller, place, step, 'GET')
+    if found is not None:
+        return [found]
+    if step.level.plural not in ('subjects', 'experiments', 'scans', 'assessors', 'reconstructions'):
+        return []
+    parts = [part.replace('[SLASH]', '/').replace('[COMMA]', ',') for part in (step.id or '').split(',')]
+    rows: dict[int, Any] = {}
+    for part in parts:
+        for row in _named(connection, caller, place, step, part):
+            rows.setdefault(row.pk, row)
+    return list(rows.values())
+
+
+def _named(connection: Connection, caller: Caller, place: Place, step: Step, part: str) -> list[Any]:
+    query = _base(place, step).where(item.c.pk > 0 if step.level.plural in _PARTS else readable(caller, item)).order_by(item.c.pk)
+    if part in ('ALL', '*') and place.row is not None:
+        return list(connection.execute(query))
+    found = _one(connection, caller, place, Step(step.level, part), 'GET')
+    if found is not None:
+        return [found]
+    if step.level.plural not in ('scans', 'reconstructions'):
+        return []
+    kind = func.json_extract(item.c.fields, '$."type"')
+    return list(connection.execute(query.where(kind.is_(None) if part == 'NULL' else kind == part)))

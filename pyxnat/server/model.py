@@ -1,0 +1,110 @@
+"""The data types an archive knows, and where each stands in the tree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+from ..schemas import Field, Registry, canonical, parse_xml
+from ..structure import level
+
+__all__ = ['TREE', 'Model', 'split_path']
+
+TREE = {'project': '', 'subject': 'project', 'experiment': 'subject', 'scan': 'experiment', 'assessor': 'experiment', 'reconstruction': 'experiment'}
+"""Level of an item to the level of its parent."""
+
+_LEVEL_BASES = (
+    ('project', 'xnat:projectData'),
+    ('subject', 'xnat:subjectData'),
+    ('assessor', 'xnat:imageAssessorData'),
+    ('experiment', 'xnat:experimentData'),
+    ('scan', 'xnat:imageScanData'),
+    ('reconstruction', 'xnat:reconstructedImageData'),
+)
+_CHILD_PATHS = {
+    'experiments/experiment': 'experiment',
+    'scans/scan': 'scan',
+    'reconstructions/reconstructedimage': 'reconstruction',
+    'assessors/assessor': 'assessor',
+}
+_FULL_PATH = re.compile(r'([A-Za-z_][\w.-]*:[\w.-]+)/(.+)$')
+SCHEMAS = Path(__file__).parent / 'schemas'
+
+
+def split_path(text: str) -> tuple[str, str] | None:
+    """``xnat:mrSessionData/scans/scan/ID`` as type and path; None for what is no full path."""
+    found = _FULL_PATH.match(text)
+    return (found.group(1), found.group(2)) if found else None
+
+
+class Model:
+    """The registry of data types together with the levels they live on."""
+
+    def __init__(self, documents: Iterable[bytes] | None = None) -> None:
+        self.documents = list(documents) if documents is not None else [one.read_bytes() for one in sorted(SCHEMAS.glob('*.xsd'))]
+        self.registry = Registry(self.documents)
+        self._levels: dict[str, str] = {}
+
+    def name(self, text: str) -> str | None:
+        """A type's name as the schema writes it; None for an unknown one."""
+        row = self.registry.get(text)
+        return row.name if row else None
+
+    def level_of(self, name: str) -> str:
+        """Singular name of the level that items of a type stand on; empty for a type that is no item of the tree."""
+        if name not in self._levels:
+            found = (where for where, base in _LEVEL_BASES if self.registry.is_a(name, base))
+            self._levels[name] = next(found, '')
+        return self._levels[name]
+
+    def base_of(self, where: str) -> str:
+        """The most general type of a level."""
+        return dict(_LEVEL_BASES)[where]
+
+    def can_hold(self, name: str) -> bool:
+        """Whether items of this very type exist: XNAT's schema leaves most general types concrete in words and abstract in use."""
+        row = self.registry.get(name)
+        return row is not None and not row.abstract and row.name not in dict(_LEVEL_BASES[2:5]).values()
+
+    def field(self, name: str, path: str) -> Field | None:
+        """A field of a type, or of the nearest of its subtypes that has it: a general type may be asked for what some subtypes have."""
+        return self.registry.field(name, path)
+
+    def child_level(self, path: str) -> tuple[str, str] | None:
+        """``scans/scan/parameters/tr`` as (``scan``, ``parameters/tr``); None where the path stays on its own item."""
+        plain = canonical(path).lower()
+        for prefix, where in _CHILD_PATHS.items():
+            if plain.startswith(prefix + '/'):
+                return where, _after(path, prefix.count('/') + 1)
+        return None
+
+    def default_type(self, where: str) -> str:
+        """The type of an element of a level that is created without one; empty where XNAT wants one named."""
+        return level(where).datatype if where in ('project', 'subject', 'reconstruction') else ''
+
+    @cached_property
+    def searchable(self) -> list[str]:
+        """Concrete types that searches may be rooted at."""
+        return [row.name for row in self.registry if self.level_of(row.name) and self.can_hold(row.name)]
+
+    def prefix_of(self, document: bytes) -> str:
+        """The prefix of the namespace that a schema document is about."""
+        return self.registry.prefixes.get(parse_xml(document).get('targetNamespace', ''), '')
+
+    def sql_name(self, name: str) -> str:
+        """The name that XNAT's database gives a type's table: ``xnat_mrSessionData``."""
+        return name.replace(':', '_')
+
+
+def _after(path: str, steps: int) -> str:
+    """A path without its first steps, minding slashes in predicates."""
+    depth = 0
+    for place, char in enumerate(path):
+        depth += (char == '[') - (char == ']')
+        if char == '/' and depth == 0:
+            steps -= 1
+            if steps == 0:
+                return path[place + 1 :]
+    return ''

@@ -1,0 +1,139 @@
+"""XNAT's short names of fields: what ``columns=``, filters and settings in a query may say in place of a full path.
+
+The names are those of XNAT's XMLPathShortcuts. They are matched with their case, unlike full paths.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ['READ_ONLY', 'ShortName', 'short_name', 'short_names']
+
+
+class ShortName(NamedTuple):
+    """What a short name stands for."""
+
+    path: str
+    """Path in the type of the route, or in `of` where that is given."""
+    of: str = ''
+    """Another type, whose item is reached through the tree."""
+
+
+READ_ONLY = frozenset(
+    {'insert_date', 'insert_user', 'last_modified', 'xsiType', 'subject_label', 'subject_project', 'session_ID', 'session_label',
+     'session_project', 'xnat_imagescandata_id', 'xnat_reconstructedimagedata_id', 'URI'}
+)  # fmt: skip
+
+_META = {'insert_date': 'meta/insert_date', 'insert_user': 'meta/insert_user', 'last_modified': 'meta/last_modified'}
+_DEMOGRAPHICS = 'demographics[@xsi:type=xnat:demographicData]/'
+_SUBJECT = {
+    **{name: name for name in ('project', 'label', 'ID', 'group', 'src')},
+    'pi_firstname': 'investigator/firstname',
+    'pi_lastname': 'investigator/lastname',
+    **{
+        name: _DEMOGRAPHICS + name
+        for name in (
+            'dob', 'yob', 'age', 'gender', 'handedness', 'ses', 'education', 'educationDesc', 'race', 'ethnicity', 'weight', 'height',
+            'gestational_age', 'post_menstrual_age', 'birth_weight',
+        )
+    },
+    **_META,
+}  # fmt: skip
+_EXPERIMENT = {
+    **{name: name for name in ('ID', 'visit_id', 'visit', 'protocol', 'date', 'time', 'note', 'project', 'label', 'subject_ID')},
+    'pi_firstname': 'investigator/firstname',
+    'pi_lastname': 'investigator/lastname',
+    'validation_method': 'validation/method',
+    'validation_status': 'validation/status',
+    'validation_date': 'validation/date',
+    'validation_notes': 'validation/notes',
+    'xsiType': 'extension_item/element_name',
+    **_META,
+}
+_SESSION = {
+    **{name: name for name in ('scanner', 'operator', 'dcmAccessionNumber', 'dcmPatientId', 'dcmPatientName', 'session_type', 'modality', 'UID')},
+    'studyInstanceUID': 'UID',
+}
+_MR = {name: name for name in ('coil', 'fieldStrength', 'marker', 'stabilization')}
+_PET = {
+    **{name: name for name in ('studyType', 'patientID', 'patientName', 'stabilization')},
+    'scan_start_time': 'start_time_scan',
+    'injection_start_time': 'start_time_injection',
+    'tracer_name': 'tracer/name',
+    'tracer_startTime': 'tracer/startTime',
+    'tracer_dose': 'tracer/dose',
+    'tracer_sa': 'tracer/specificActivity',
+    'tracer_totalmass': 'tracer/totalMass',
+    'tracer_intermediate': 'tracer/intermediate',
+    'tracer_isotope': 'tracer/isotope/half-life',
+    'tracer_transmissions': 'tracer/transmissions',
+    'tracer_transmissions_start': 'tracer/transmissions_starttime',
+}
+_SCAN = {
+    **{
+        name: name
+        for name in (
+            'ID', 'type', 'UID', 'note', 'quality', 'condition', 'series_description', 'documentation', 'scanner', 'modality', 'frames',
+            'coil', 'fieldStrength', 'marker', 'stabilization',
+        )
+    },
+    'validation_method': 'validation/method',
+    'validation_status': 'validation/status',
+    'validation_date': 'validation/date',
+    'validation_notes': 'validation/notes',
+    'scanTime': 'startTime',
+    **{
+        name: 'parameters/' + name
+        for name in (
+            'orientation', 'originalFileName', 'systemType', 'fileType', 'transaxialFOV', 'acqType', 'facility', 'numPlanes', 'numGates',
+            'planeSeparation', 'binSize', 'dataType',
+        )
+    },
+    'numFrames': 'parameters/frames/numFrames',
+    'xnat_imagescandata_id': 'xnat_imageScanData_id',
+    'xsiType': 'extension_item/element_name',
+    **_META,
+}  # fmt: skip
+_RECONSTRUCTION = {
+    **{name: name for name in ('ID', 'type', 'baseScanType')},
+    'xnat_reconstructedimagedata_id': 'xnat_reconstructedImageData_id',
+    'xsiType': 'extension_item/element_name',
+    **_META,
+}
+_PROJECT = {
+    **{name: name for name in ('ID', 'secondary_ID', 'name', 'description', 'keywords')},
+    'alias': 'aliases/alias/alias',
+    'pi_firstname': 'PI/firstname',
+    'pi_lastname': 'PI/lastname',
+    'note': 'fields/field[name=note]/field',
+    'insert_date': 'meta/insert_date',
+    'insert_user': 'meta/insert_user',
+}
+_RELATED = {
+    'subject_label': ShortName('label', 'xnat:subjectData'),
+    'subject_project': ShortName('project', 'xnat:subjectData'),
+    'session_ID': ShortName('ID', 'xnat:imageSessionData'),
+    'session_label': ShortName('label', 'xnat:imageSessionData'),
+    'session_project': ShortName('project', 'xnat:imageSessionData'),
+}
+_TABLES = {
+    'project': (_PROJECT,),
+    'subject': (_SUBJECT,),
+    'experiment': (_EXPERIMENT, _SESSION, _MR, _PET),
+    'assessor': (_EXPERIMENT,),
+    'scan': (_SCAN,),
+    'reconstruction': (_RECONSTRUCTION,),
+}
+
+
+def short_names(where: str) -> dict[str, ShortName]:
+    """The short names of a level."""
+    found = {name: ShortName(path) for table in _TABLES[where] for name, path in table.items()}
+    if where in ('experiment', 'assessor'):
+        found.update(_RELATED)
+    return found
+
+
+def short_name(where: str, name: str) -> ShortName | None:
+    """What a short name stands for on a level; None where it is none."""
+    return short_names(where).get(name)

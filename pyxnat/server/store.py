@@ -1,0 +1,289 @@
+"""The archive's database: SQLite through SQLAlchemy Core.
+
+All tables are in this file. A read uses `Store.read`, a write `Store.write`, which is one transaction begun IMMEDIATE; writers of
+this process queue on a lock, so that SQLite's busy time-out only ever meets another program that looks into the file.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    func,
+    select,
+)
+
+__all__ = ['ArchiveBusy', 'Store', 'file', 'item', 'now', 'resource', 'retired', 'role', 'search', 'setting', 'share', 'user']
+
+BUSY_TIMEOUT_S = 30
+METADATA = MetaData()
+
+# One row an item of the tree, whatever its data type. What XNAT's listings, rights and routes need has a column; the other fields
+# are JSON, keyed by their path without predicates of type ('demographics/gender', 'fields/field[name=x]/field').
+item = Table(
+    'item',
+    METADATA,
+    Column('pk', Integer, primary_key=True),  # also the number that XNAT calls xnat_imagescandata_id and the like
+    Column('level', String, nullable=False),  # project, subject, experiment, scan, assessor, reconstruction
+    Column('xsi_type', String, nullable=False),  # xnat:mrSessionData
+    Column('id', String, nullable=False),  # accession ID; for scans and reconstructions the ID in their session
+    Column('label', String),  # unique in its project; none for scans and reconstructions
+    Column('project', String, nullable=False),  # ID of the owning project
+    Column('parent', ForeignKey('item.pk', ondelete='CASCADE')),  # project of a subject, subject of a session, session of a scan
+    Column('access', String),  # projects only: private, protected, public
+    Column('status', String, nullable=False, default='active'),
+    Column('insert_date', String, nullable=False),
+    Column('insert_user', String, nullable=False),
+    Column('last_modified', String, nullable=False),
+    Column('fields', Text, nullable=False, default='{}'),
+    Index('item_parent', 'parent', 'level', 'id'),
+    Index('item_id', 'level', 'id'),
+    Index('item_project', 'project', 'level', 'label'),
+    sqlite_autoincrement=True,
+)
+
+# An item shown in a project that does not own it, under a label of its own.
+share = Table(
+    'share',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('item', ForeignKey('item.pk', ondelete='CASCADE'), nullable=False),
+    Column('project', String, nullable=False),
+    Column('label', String),
+    UniqueConstraint('item', 'project'),
+    Index('share_project', 'project', 'label'),
+)
+
+# A named folder of files of an item. side is 'in' or 'out' for what went into or came out of an assessor or reconstruction.
+resource = Table(
+    'resource',
+    METADATA,
+    Column('pk', Integer, primary_key=True),  # xnat_abstractresource_id
+    Column('item', ForeignKey('item.pk', ondelete='CASCADE'), nullable=False),
+    Column('side', String, nullable=False, default=''),
+    Column('label', String),
+    Column('format', String),
+    Column('content', String),
+    Column('description', String),
+    Column('tags', String),
+    Column('insert_date', String, nullable=False),
+    Column('insert_user', String, nullable=False),
+    Index('resource_item', 'item', 'side', 'label'),
+    sqlite_autoincrement=True,
+)
+
+# One stored file. mtime_ns is that of the file on disk when the row was written: a row and a file that differ mean a crash between.
+file = Table(
+    'file',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('resource', ForeignKey('resource.pk', ondelete='CASCADE'), nullable=False),
+    Column('path', String, nullable=False),  # in the resource, with '/'
+    Column('size', Integer, nullable=False),  # bytes
+    Column('digest', String, nullable=False),  # MD5, hexadecimal
+    Column('mtime_ns', Integer, nullable=False),
+    Column('format', String),
+    Column('content', String),
+    Column('description', String),
+    Column('tags', String),
+    Column('insert_date', String, nullable=False),
+    Column('insert_user', String, nullable=False),
+    UniqueConstraint('resource', 'path'),
+)
+
+user = Table(
+    'user',
+    METADATA,
+    Column('pk', Integer, primary_key=True),  # xdat_user_id
+    Column('login', String, nullable=False, unique=True),
+    Column('password', String, nullable=False),  # salted hash
+    Column('firstname', String, nullable=False, default=''),
+    Column('lastname', String, nullable=False, default=''),
+    Column('email', String, nullable=False, default=''),
+    Column('enabled', Boolean, nullable=False, default=True),
+    Column('admin', Boolean, nullable=False, default=False),
+)
+
+# What a user may do in a project: owner, member or collaborator.
+role = Table(
+    'role',
+    METADATA,
+    Column('project', String, primary_key=True),
+    Column('login', String, primary_key=True),
+    Column('role', String, nullable=False),
+)
+
+# IDs of deleted projects: XNAT never gives them out again.
+retired = Table('retired', METADATA, Column('id', String, primary_key=True))
+
+# What is still to be done to the folders after a commit: rename source to target, or remove source. Paths are relative to the archive's
+# root. It is done before the next writer may begin, and after a crash at the next start.
+task = Table(
+    'task',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('source', String, nullable=False),
+    Column('target', String),  # none: remove
+)
+
+# Saved searches, as the XML that was put.
+search = Table(
+    'search',
+    METADATA,
+    Column('id', String, primary_key=True),
+    Column('login', String, nullable=False),
+    Column('document', Text, nullable=False),
+)
+
+# Facts about the archive itself: site ID, whether guests may look, whether it was closed properly.
+setting = Table('setting', METADATA, Column('name', String, primary_key=True), Column('value', String, nullable=False))
+
+
+class ArchiveBusy(RuntimeError):
+    """Another process serves this archive."""
+
+
+class Store:
+    """The database of one archive folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._tasks = False
+        self.perform: Callable[[str, str | None], None] | None = None
+        """What carries out a row of the task table; the archive sets it."""
+        self._serving = _lock_folder(folder)
+        try:
+            self._engine = _engine(folder / 'archive.sqlite')
+            METADATA.create_all(self._engine)
+        except BaseException:
+            self._serving.close()
+            raise
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection in a transaction that sees one state of the archive."""
+        with self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A connection in a write transaction, committed at the end and rolled back on an exception."""
+        with self._lock:
+            with self._engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE') as connection, connection.begin():
+                yield connection
+            if self._tasks:
+                self._carry_out()
+
+    def later(self, connection: Connection, source: str, target: str | None) -> None:
+        """Have a folder renamed, or removed, once the transaction is committed."""
+        connection.execute(task.insert().values(source=source, target=target))
+        self._tasks = True
+
+    def resume(self) -> None:
+        """Do what an earlier process committed and did not get to do."""
+        with self._lock:
+            self._carry_out()
+
+    def _carry_out(self) -> None:
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(task).order_by(task.c.pk)).all()
+        for row in rows:
+            if self.perform is not None:
+                self.perform(row.source, row.target)
+            with self._engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE') as connection, connection.begin():
+                connection.execute(task.delete().where(task.c.pk == row.pk))
+        self._tasks = False
+
+    def close(self) -> None:
+        """Let another process serve the folder."""
+        self._engine.dispose()
+        self._serving.close()
+
+
+def _engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    engine = create_engine(
+        f'sqlite:///{path.as_posix()}', pool_size=32, max_overflow=32, connect_args={'timeout': timeout_s, 'check_same_thread': False}
+    )
+
+    @event.listens_for(engine, 'connect')
+    def _connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # BEGIN is ours: sqlite3's own would be deferred
+        connection.execute('PRAGMA foreign_keys = ON')
+        connection.execute('PRAGMA journal_mode = TRUNCATE')
+        connection.execute('PRAGMA synchronous = NORMAL')
+
+    @event.listens_for(engine, 'begin')
+    def _begun(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get('pyxnat_begin', 'BEGIN'))
+
+    return engine
+
+
+def _lock_folder(folder: Path) -> sqlite3.Connection:
+    """Hold an exclusive SQLite lock on a file of its own: it works alike on all systems and ends with the process."""
+    connection = sqlite3.connect(folder / 'serving.lock', timeout=0.2, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute('BEGIN EXCLUSIVE')
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if 'locked' not in str(error):
+            raise
+        raise ArchiveBusy(f'{folder} is being served by another process; stop that one first') from error
+    return connection
+
+
+def now() -> str:
+    """The moment as a Java Timestamp prints it: at least one digit of fraction, no trailing zeros."""
+    moment = datetime.now()
+    fraction = f'{moment.microsecond // 1000:03d}'.rstrip('0') or '0'
+    return f'{moment:%Y-%m-%d %H:%M:%S}.{fraction}'
+
+
+def fields_of(row: Any) -> dict[str, str]:
+    """The JSON fields of an item's row."""
+    found: dict[str, str] = json.loads(row.fields)
+    return found
+
+
+def get_setting(connection: Connection, name: str, default: str = '') -> str:
+    """A fact about the archive."""
+    found = connection.scalar(select(setting.c.value).where(setting.c.name == name))
+    return default if found is None else str(found)
+
+
+def put_setting(connection: Connection, name: str, value: str) -> None:
+    """Remember a fact about the archive."""
+    connection.execute(setting.delete().where(setting.c.name == name))
+    connection.execute(setting.insert().values(name=name, value=value))
+
+
+def next_id(connection: Connection, prefix: str, letter: str, levels: tuple[str, ...]) -> str:
+    """A new accession ID, ``<PREFIX>_S00001``: XNAT's IDGenerator starts at the count of existing items + 1 and skips used ones."""
+    number = connection.scalar(select(func.count()).select_from(item).where(item.c.level.in_(levels))) or 0
+    while True:
+        number += 1
+        candidate = f'{prefix}_{letter}{number:05d}'
+        if connection.scalar(select(item.c.pk).where(item.c.level.in_(levels), item.c.id == candidate)) is None:
+            return candidate

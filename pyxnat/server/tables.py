@@ -1,0 +1,143 @@
+"""Result tables in the formats XNAT writes them in.
+
+All values are text and NULL is the empty text, also in JSON. CSV quotes only what holds a comma, a quote or a line break, and turns
+line breaks into blanks, as XNAT 1.7 and later do.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+__all__ = ['FORMATS', 'Table', 'render']
+
+_BATCH = 500
+FORMATS = {
+    'json': 'application/json;charset=UTF-8',
+    'csv': 'text/csv;charset=UTF-8',
+    'xml': 'text/xml;charset=UTF-8',
+    'html': 'text/html;charset=UTF-8',
+    'xlist': 'text/html;charset=UTF-8',
+}
+
+
+@dataclass
+class Table:
+    """Columns, rows and what is told about them."""
+
+    columns: Sequence[str]
+    rows: Iterable[Sequence[Any]]
+    meta: dict[str, Any] = field(default_factory=dict)
+    """Members beside the rows: title, totalRecords, rootElementName."""
+    described: list[dict[str, Any]] | None = None
+    """The ``Columns`` member of JSON, where there is one."""
+    count: bool = True
+    """Whether totalRecords is told."""
+
+    def sorted(self, keys: Sequence[str], descending: bool) -> Table:
+        """The table sorted in memory by columns, numbers as numbers; `KeyError` for an unknown one."""
+        lower = [name.lower() for name in self.columns]
+        places = []
+        for key in keys:
+            if key.lower() not in lower:
+                raise KeyError(key)
+            places.append(lower.index(key.lower()))
+        rows = sorted(self.rows, key=lambda row: [_sort_key(row[place]) for place in places], reverse=descending)
+        return Table(self.columns, rows, self.meta, self.described, self.count)
+
+
+def _sort_key(value: Any) -> tuple[int, float, str]:
+    text = cell(value)
+    try:
+        return (1, float(text), '')
+    except ValueError:
+        return (2, 0.0, text) if text else (0, 0.0, '')
+
+
+def cell(value: Any) -> str:
+    """A value as the text of a cell."""
+    if value is None:
+        return ''
+    if isinstance(value, bool):
+        return '1' if value else '0'
+    return value if isinstance(value, str) else str(value)
+
+
+def render(table: Table, form: str) -> Iterator[bytes]:
+    """The table in a format of `FORMATS`, in pieces."""
+    return _WRITERS[form](table)
+
+
+def _batches(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+    source = iter(rows)
+    while batch := list(islice(source, _BATCH)):
+        yield batch
+
+
+def _json(table: Table) -> Iterator[bytes]:
+    start = '{"ResultSet":{'
+    if table.described is not None:
+        start += '"Columns":' + json.dumps(table.described, ensure_ascii=False) + ','
+    yield (start + '"Result":[').encode()
+    total = 0
+    for batch in _batches(table.rows):
+        text = ','.join(json.dumps(dict(zip(table.columns, map(cell, row), strict=True)), ensure_ascii=False) for row in batch)
+        yield ((',' if total else '') + text).encode('utf-8')
+        total += len(batch)
+    meta = dict(table.meta)
+    if table.count:
+        meta.setdefault('totalRecords', str(total))
+    tail = ''.join(f', {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}' for name, value in meta.items())
+    yield f']{tail}}}}}'.encode()
+
+
+def _csv(table: Table) -> Iterator[bytes]:
+    yield (','.join(_csv_cell(name) for name in table.columns) + '\n').encode('utf-8')
+    for batch in _batches(table.rows):
+        yield ''.join(','.join(_csv_cell(cell(value)) for value in row) + '\n' for row in batch).encode('utf-8')
+
+
+def _csv_cell(text: str) -> str:
+    if '\n' in text or '\r' in text:
+        return '"' + text.replace('\r\n', ' ').replace('\n', ' ').replace('\r', ' ').replace('"', '""') + '"'
+    if ',' in text or '"' in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _xml(table: Table) -> Iterator[bytes]:
+    batches = list(_batches(table.rows))
+    meta = dict(table.meta)
+    if table.count:
+        meta.setdefault('totalRecords', str(sum(map(len, batches))))
+    attributes = ''.join(f' {name}={quoteattr(_xml_text(cell(value)))}' for name, value in meta.items() if isinstance(value, str))
+    yield f'<?xml version="1.0" encoding="UTF-8"?>\n<ResultSet{attributes}><results><columns>'.encode()
+    yield ''.join(f'<column>{escape(_xml_text(name))}</column>' for name in table.columns).encode('utf-8') + b'</columns><rows>'
+    for batch in batches:
+        yield ''.join('<row>' + ''.join(f'<cell>{escape(_xml_text(cell(value)))}</cell>' for value in row) + '</row>' for row in batch).encode()
+    yield b'</rows></results></ResultSet>'
+
+
+def _xml_text(text: str) -> str:
+    """A text without the characters that XML cannot hold."""
+    return ''.join(char for char in text if char in '\t\n\r' or ord(char) >= 32)
+
+
+def _html(table: Table) -> Iterator[bytes]:
+    head = ''.join(f'<th>{html.escape(name)}</th>' for name in table.columns)
+    yield f'<html><body><table class="x_rs_t" cellpadding="3"><thead><tr>{head}</tr></thead>'.encode()
+    yield from _html_rows(table)
+    yield b'</table></body></html>'
+
+
+def _html_rows(table: Table) -> Iterator[bytes]:
+    for batch in _batches(table.rows):
+        yield ''.join('<tr>' + ''.join(f'<td>{html.escape(cell(value))}</td>' for value in row) + '</tr>' for row in batch).encode('utf-8')
+
+
+_WRITERS: dict[str, Callable[[Table], Iterator[bytes]]] = {'json': _json, 'csv': _csv, 'xml': _xml, 'html': _html, 'xlist': _html_rows}

@@ -1,0 +1,132 @@
+"""A served archive and a plain HTTP client: nothing of the library's own client takes part in these tests."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import http.client
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyxnat.server import Server, serve
+
+PASSWORDS = {'owner': 'o', 'member': 'm', 'collaborator': 'c', 'outsider': 'x'}
+
+
+class Answer:
+    """A response, read whole."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    @property
+    def text(self) -> str:
+        return self.body.decode('utf-8')
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = json.loads(self.body)['ResultSet']['Result']
+        return found
+
+    @property
+    def csv(self) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(self.text)))
+
+    @property
+    def header(self) -> list[str]:
+        return self.text.splitlines()[0].split(',')
+
+
+class Client:
+    """One kept-alive connection of one user; with no login it sends no credentials."""
+
+    def __init__(self, server: Server, login: str | None = None, password: str | None = None) -> None:
+        self._connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
+        self._headers = {}
+        if login is not None:
+            secret = base64.b64encode(f'{login}:{password}'.encode()).decode()
+            self._headers = {'Authorization': f'Basic {secret}'}
+
+    def __call__(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+        self._connection.request(method, path, body, {**self._headers, **(headers or {})})
+        return Answer(self._connection.getresponse())
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self('GET', path, headers=headers)
+
+    def put(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self('PUT', path, body, headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self('POST', path, body, headers)
+
+    def delete(self, path: str) -> Answer:
+        return self('DELETE', path)
+
+    def ok(self, method: str, path: str, body: Any = None) -> str:
+        answer = self(method, path, body)
+        assert answer.status in (200, 201), (method, path, answer.status, answer.body)
+        return answer.text
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@pytest.fixture(scope='module')
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp('archive'), password='secret', users=PASSWORDS) as running:
+        yield running
+
+
+@pytest.fixture(scope='module')
+def client_of(server: Server) -> Iterator[Callable[[str | None], Client]]:
+    made: list[Client] = []
+
+    def make(login: str | None) -> Client:
+        word = server.password if login == server.user else PASSWORDS.get(login or '')
+        made.append(Client(server, login, word))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture(scope='module')
+def admin(client_of: Callable[[str | None], Client], server: Server) -> Client:
+    return client_of(server.user)
+
+
+@pytest.fixture(scope='module')
+def folder(server: Server) -> Path:
+    return server.archive.folder
+
+
+@pytest.fixture(scope='module')
+def filled(admin: Client) -> dict[str, str]:
+    """A project with two subjects, three sessions, scans, a reconstruction, an assessor and files; IDs by label."""
+    ids: dict[str, str] = {}
+    admin.ok('PUT', '/data/projects/P?description=a%20study')
+    admin.ok('PUT', '/data/projects/Q')
+    ids['S1'] = admin.ok('PUT', '/data/projects/P/subjects/S1?gender=female&age=81&handedness=left&group=control')
+    ids['S2'] = admin.ok('PUT', '/data/projects/P/subjects/S2?gender=male&dob=1950-06-30')
+    base = '/data/projects/P/subjects'
+    ids['M1'] = admin.ok('PUT', f'{base}/S1/experiments/M1?xsiType=xnat:mrSessionData&date=2020-01-31&xnat:mrSessionData/age=79')
+    ids['M2'] = admin.ok('PUT', f'{base}/S1/experiments/M2?xsiType=xnat:mrSessionData&date=2023-02-19&fieldStrength=3.0&xnat:mrSessionData/age=82')
+    ids['T1'] = admin.ok('PUT', f'{base}/S2/experiments/T1?xsiType=xnat:petSessionData&date=2021-05-05&tracer_name=FDG')
+    scan = f'{base}/S1/experiments/M1/scans'
+    admin.ok('PUT', f'{scan}/1?xsiType=xnat:mrScanData&type=T1%20w&quality=usable&xnat:mrScanData/parameters/tr=2.3')
+    admin.ok('PUT', f'{scan}/2?xsiType=xnat:mrScanData&type=T2&quality=questionable')
+    admin.ok('PUT', f'{base}/S1/experiments/M1/reconstructions/R1?type=bias')
+    ids['A1'] = admin.ok('PUT', f'{base}/S1/experiments/M1/assessors/A1?xsiType=xnat:qcManualAssessorData')
+    for holder in (f'{scan}/1', f'{base}/S1/experiments/M1', f'{base}/S1', '/data/projects/P'):
+        admin.ok('PUT', f'{holder}/resources/DATA/files/a/one.txt?inbody=true&format=TEXT&content=notes', b'one')
+    admin.ok('PUT', f'{base}/S1/experiments/M1/assessors/A1/out/resources/OUT/files/two.nii.gz?inbody=true', b'two')
+    return ids
