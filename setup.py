@@ -9,7 +9,7 @@ VERSION: dict = {}
 exec((HERE / 'pyxnat' / 'version.py').read_text(encoding='utf-8'), VERSION)
 
 SERVER = ['Werkzeug>=3.0', 'cheroot>=10.0', 'SQLAlchemy>=2.0', 'pydicom>=3.0']
-DEMO = [*SERVER, 'nibabel>=5.2', 'numpy>=1.24']
+DEMO = [*SERVER, 'nibabel>=5.2', 'numpy>=1.24', 'ipython>=8.10']
 DOCS = ['Sphinx>=7.2']
 LINT = ['ruff>=0.9', 'mypy>=1.13', 'lxml-stubs', 'types-httplib2', 'types-six']
 

@@ -205,27 +205,29 @@ def test_the_archive_has_what_the_cohort_says(archive: Any, tmp_path: Path) -> N
         assert Path(got).read_bytes() == contents('analyze', subject, session)['head_made.img']
 
 
-@pytest.mark.parametrize('method', ['fork', 'spawn'])
-def test_the_example_with_a_pool_of_8_over_all_images(archive: Any, tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(('method', 'workers', 'over', 'images'), [('fork', 8, 0, 49), ('spawn', 3, 80, 13)])
+def test_the_example_takes_each_image_once_over_one_session(
+    archive: Any, tmp_path: Path, method: str, workers: int, over: int, images: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f'no {method} on this system')
     sessions, opened = archive.archive.sessions, []
     monkeypatch.setattr(sessions, 'open', lambda caller, open_=sessions.open: opened.append(caller) or open_(caller))
     before, left_open = len(archive.requests), sessions.count()
     start = f'import multiprocessing, sys; multiprocessing.set_start_method({method!r}); import brain_masks; sys.exit(brain_masks.main())'
-    done = run('-c', start, '--over', '0', '--workers', '8', '--cachedir', tmp_path, env=environment(archive))
+    done = run('-c', start, '--over', str(over), '--workers', str(workers), '--cachedir', tmp_path, env=environment(archive))
     assert (done.returncode, done.stderr) == (0, '')
     asked = archive.requests[before:]
     assert all(status < 400 for _, _, status in asked)
     assert (len(opened), sessions.count()) == (1, left_open)
-    check_requests(Counter((verb, path) for verb, path, _ in asked))
+    check_requests(Counter((verb, path) for verb, path, _ in asked), images)
 
 
-def check_requests(asked: Counter[tuple[str, str]]) -> None:
-    """98 files down and 49 masks up, each once; no listing twice, and one of them, at most, for the uploads."""
+def check_requests(asked: Counter[tuple[str, str]], images: int) -> None:
+    """Two files down and a mask up for each image, once; no listing twice, and one of them, at most, for the uploads."""
     files = {call: count for call, count in asked.items() if re.search(r'/files/[^/]+$', call[1])}
     listings = [path for verb, path in asked.keys() - files.keys() if verb == 'GET']
-    assert Counter(verb for verb, _ in files) == {'GET': 2 * 49, 'PUT': 49}
+    assert Counter(verb for verb, _ in files) == {'GET': 2 * images, 'PUT': images}
     assert all('/resources/BRAIN_MASK/files/' in path for verb, path in files if verb == 'PUT')
     assert set(asked.values()) == {1}
     assert sum('/resources/BRAIN_MASK/files' in path for path in listings) <= 1
