@@ -62,6 +62,17 @@ class Interface:
     share_session : bool
         Whether a pickle carries the session cookie. Without it, a process that unpickles needs credentials of its own.
 
+    Attributes
+    ----------
+    select : Select
+        The way to elements, collections and searches.
+    inspect : Inspector
+        Types, fields and values of the archive.
+    search : SearchEngine
+        Runs searches; `select` and `where` use it.
+    transfer : Transfer
+        Walks selections and moves files; elements and collections use it.
+
     Raises
     ------
     ConfigurationError

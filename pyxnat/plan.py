@@ -8,13 +8,13 @@ short cut; it names what it rests on, and a server that refuses it is walked ins
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from . import uris
 from .errors import ProgrammingError, UnexpectedAnswer
 from .paths import ANY, Path, Step, chain_of, matches, read, spell
-from .structure import GAPS, level
+from .structure import GAPS, SERVER, level
 from .tables import Row
 
 __all__ = [
@@ -48,6 +48,15 @@ class Found:
     row: Row = field(default_factory=dict)
     guessed: bool = False
     """It was reached under a wildcard: one that this login may not look into is passed over."""
+    above: Mapping[str, Row] = field(default_factory=dict)
+    """What listings said of the elements above it, by level."""
+    plural: str = SERVER
+    """Its level."""
+
+    def child(self, plural: str, name: str, row: Row, *, guessed: bool = True, between: Mapping[str, Row] | None = None) -> Found:
+        """An element below it; `between` are the rows of levels that were passed on the way."""
+        above = {**self.above, **({self.plural: self.row} if self.row else {}), **(between or {})}
+        return Found(element_uri(self.uri, plural, name), row, self.guessed or guessed, above, plural)
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ class Name(Stage):
         return ()
 
     def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
-        yield Found(element_uri(at.uri, self.steps[0].level, self.steps[0].name), {}, at.guessed)
+        yield at.child(self.steps[0].level, self.steps[0].name, {}, guessed=False)
 
     def bound(self, parents: str) -> str:
         return '0'
@@ -109,7 +118,7 @@ class ListLevel(Stage):
     def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
         step = self.steps[0]
         for identity, row in _chosen(step, tables[0], self.conditions):
-            yield Found(element_uri(at.uri, step.level, identity), row, at.guessed or not step.literal)
+            yield at.child(step.level, identity, row, guessed=not step.literal)
 
 
 @dataclass(frozen=True)
@@ -131,10 +140,10 @@ class ListSessions(Stage):
         sessions: dict[str, list[Row]] = {}
         for row in tables[1]:
             sessions.setdefault(_cell(row, 'subject_ID'), []).append(row)
-        for identity, _ in _chosen(subject_step, tables[0], self.conditions):
-            subject_uri = element_uri(at.uri, 'subjects', identity)
+        for identity, subject in _chosen(subject_step, tables[0], self.conditions):
+            found = at.child('subjects', identity, subject)
             for session, row in _chosen(experiment_step, sessions.get(identity, []), self.conditions):
-                yield Found(element_uri(subject_uri, 'experiments', session), row, True)
+                yield found.child('experiments', session, row)
 
     def bound(self, parents: str) -> str:
         return f'2 per element of {parents}' if parents else '2'
@@ -154,24 +163,29 @@ class ListFiles(Stage):
     def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
         scan_step, resource_step, file_step = self.steps
         for row in tables[0]:
-            parts = uris.segments(row['URI'])
-            scan = parts[parts.index('scans') + 1] if 'scans' in parts else ''
+            scan = next((step.name for step in read(_cell(row, 'URI')) if step.level == 'scans'), '')
             resource, path = _cell(row, 'cat_ID'), names_of('files', row)[0]
             wanted = _wanted(scan_step, scan, scan) and _wanted(resource_step, resource, _cell(row, 'collection'))
             if scan and wanted and _wanted(file_step, path, path):
-                resource_uri = element_uri(element_uri(at.uri, 'scans', scan), 'resources', resource)
-                yield Found(element_uri(resource_uri, 'files', path), {**row, 'path': path}, True)
+                between = {'scans': {'ID': scan}, 'resources': {'xnat_abstractresource_id': resource, 'label': _cell(row, 'collection')}}
+                holder = at.child('scans', scan, {}).child('resources', resource, {}, between=between)
+                yield holder.child('files', path, {**row, 'path': path})
 
 
 @dataclass(frozen=True)
 class Rebase(Stage):
-    """From an experiment below a project to the same below the server, where it has children. Nothing to ask."""
+    """To where an element has the children that XNAT does not route below it. Nothing to ask.
+
+    Experiments below a project have them below ``/experiments``, subjects below the server in their own project.
+    """
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return ()
 
     def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
-        yield Found(element_uri(uris.ENTRY, 'experiments', uris.segments(at.uri)[-1]), at.row, at.guessed)
+        name = read(at.uri)[-1].name
+        home = uris.ENTRY if at.plural == 'experiments' else element_uri(uris.ENTRY, 'projects', _cell(at.row, 'project'))
+        yield replace(at, uri=element_uri(home, at.plural, name))
 
     def bound(self, parents: str) -> str:
         return '0'
@@ -213,7 +227,7 @@ def plan_below(uri: str, refused: Stage) -> tuple[Stage, ...]:
 
 def _is_gap(done: Path, rest: Path) -> bool:
     """Whether the next level has no route below this one, but has one below the server."""
-    return bool(rest) and chain_of(done) == ('projects', 'experiments') and (*chain_of(done), rest[0].level) in GAPS
+    return bool(rest) and (*chain_of(done), rest[0].level) in GAPS
 
 
 def answerable(routes: Sequence[Path], conditions: Conditions) -> tuple[Path, ...]:
@@ -307,6 +321,8 @@ def explain(path: Path, stages: Sequence[Stage]) -> str:
     for stage in stages:
         asked = [uris.unquote(request) for request in stage.requests(Found(uri))]
         lines += [f'  GET {request}   ({stage.bound(parents)}; {stage.rests_on})' for request in asked]
+        if isinstance(stage, Rebase):
+            uri = uris.join(uris.ENTRY, *uri.split('/')[-2:])
         for step in stage.steps:
             uri = element_uri(uri, step.level, step.name) if step.literal and not asked else uris.join(uri, level(step.level).segment, '{ID}')
             parents = parents if step.literal else step.level

@@ -141,3 +141,20 @@ def test_scans_have_any_name(scan, name):
     assert name in scan.parent().scans().get()
     other.resource('R s').file(f'f {name}.txt').put(b'content')
     assert [open(file.get()).read() for file in scan.parent().scans().resources().files() if file.label() == f'f {name}.txt'] == ['content']
+
+
+def test_what_a_listing_said_of_the_elements_above_is_known(xnat, project):
+    project.subject('S1').experiment('S1_MR').scan('1').resource('NIFTI').file('f').put(b'content')
+    (file,) = xnat.select(f'/projects/{project._urn}/subjects/*/experiments/*/scans/*/resources/*/files')
+    with xnat.trace() as trace:
+        session = file.parent().parent().parent()
+        assert (session.label(), session.parent().label(), session.datatype()) == ('S1_MR', 'S1', 'xnat:mrSessionData')
+        assert (file.parent().label(), file.parent().parent().id()) == ('NIFTI', '1')
+    assert trace.requests == 0
+
+
+def test_a_subject_of_the_server_has_its_experiments(xnat, scan):
+    subject = xnat.select.subject(scan.parent().parent().id())
+    assert subject.experiments().get('label') == ['S1_MR']
+    assert subject.experiment('S1_MR').scan('1').exists()
+    assert subject.experiment('S1_MR')._uri.startswith('/data/projects/')

@@ -99,8 +99,8 @@ print(json.dumps({'seconds': seconds, 'before': sorted(before), 'new': sorted(se
 
 LOADED = [
     'cache', 'config', 'criteria', 'errors', 'inspector', 'interface', 'paths', 'payload', 'plan',
-    'resources', 'resources.attributes', 'resources.base', 'resources.elements', 'resources.factory', 'resources.files', 'search', 'select', 'session',
-    'structure', 'tables', 'tracing', 'transfer', 'transport', 'uris', 'version', 'wire',
+    'resources', 'resources.attributes', 'resources.base', 'resources.elements', 'resources.factory', 'resources.files',
+    'search', 'select', 'session', 'structure', 'tables', 'tracing', 'transfer', 'transport', 'uris', 'version', 'wire',
 ]  # fmt: skip
 """Modules of the library that importing it loads: all of the client but the schemas, which the server alone reads."""
 

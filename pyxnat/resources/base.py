@@ -6,7 +6,7 @@ been asked yet; it never changes, and refining it gives another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -48,6 +48,8 @@ class Element:
         The connection it belongs to.
     known : dict, optional
         What a listing said of it.
+    above : dict, optional
+        What listings said of the elements above it, by level.
 
     Attributes
     ----------
@@ -57,27 +59,36 @@ class Element:
 
     _level: ClassVar[Level]
 
-    def __init__(self, uri: str, interface: Interface, known: Row | None = None) -> None:
+    def __init__(self, uri: str, interface: Interface, known: Row | None = None, above: Mapping[str, Row] | None = None) -> None:
         self._path: Path = paths.read(uri)
         self._intf = interface
         self._known: Row = dict(known or {})
-        self._session: Step | None = None
+        self._above: dict[str, Row] = dict(above or {})
+        self._home: Path | None = None
         self.attrs = Attributes(self)
 
     @property
     def _uri(self) -> str:
         """The URI, encoded, from the entry point on.
 
-        XNAT has no scans, assessors and reconstructions below ``/projects/P/experiments/E``: one reached that way has its URI below
-        ``/experiments``, and the first look at it asks for the accession ID of E (one request).
+        XNAT has no scans, assessors and reconstructions below ``/projects/P/experiments/E``, and no experiments below ``/subjects/S``: one
+        reached that way has its URI below ``/experiments``, or in the subject's project, and the first look at it asks for what that takes
+        (one request).
         """
         chain = paths.chain_of(self._path)
-        if chain[:3] not in GAPS or chain[0] != 'projects':
+        gap = next((chain[:end] for end in range(2, len(chain) + 1) if chain[:end] in GAPS), ())
+        if not gap:
             return paths.uri_of(self._path)
-        if self._session is None:
-            experiment = class_of('experiment')(paths.uri_of(self._path[:2]), self._intf)
-            self._session = Step('experiments', experiment.id(), True)
-        return paths.uri_of((self._session, *self._path[2:]))
+        if self._home is None:
+            self._home = self._find_home(len(gap) - 1)
+        return paths.uri_of((*self._home, *self._path[len(gap) - 1 :]))
+
+    def _find_home(self, depth: int) -> Path:
+        """The path of the ancestor of that depth from where XNAT routes its children."""
+        ancestor = self._path[depth - 1]
+        element = class_of(ancestor.level)._element(paths.uri_of(self._path[:depth]), self._intf, self._above.get(ancestor.level))
+        itself = Step(ancestor.level, element.id(), True)
+        return (itself,) if ancestor.level == 'experiments' else (Step('projects', element._known_or_asked('project'), True), itself)
 
     @property
     def _urn(self) -> str:
@@ -101,7 +112,7 @@ class Element:
         return hash((self._path, self._intf._server))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self._level.singular, paths.uri_of(self._path), self._intf, self._known)
+        return _restore, (self._level.singular, paths.uri_of(self._path), self._intf, self._known, self._above)
 
     def exists(self) -> bool:
         """Whether the server has it, by ID or label, and this login may see it.
@@ -160,7 +171,8 @@ class Element:
         if len(self._path) == 1:
             return None
         above = self._path[:-1]
-        parent: Element = class_of(above[-1].level)._element(paths.uri_of(above), self._intf)
+        level = above[-1].level
+        parent: Element = class_of(level)._element(paths.uri_of(above), self._intf, self._above.get(level), self._above)
         return parent
 
     def children(self, show_names: bool = True) -> Any:
@@ -254,7 +266,8 @@ class Element:
 
     def _child(self, row: Level, name: Any) -> Any:
         step = Step(row.plural, _name(row, name), True)
-        return class_of(row.singular)(paths.uri_of((*self._path, step)), self._intf)
+        above = {**self._above, **({self._urt: self._known} if self._known else {})}
+        return class_of(row.singular)(paths.uri_of((*self._path, step)), self._intf, None, above)
 
     def _children(self, row: Level, id_filter: Any) -> Any:
         step = Step(row.plural, _name(row, id_filter), False)
@@ -297,8 +310,8 @@ class Collection(Generic[E]):
         self._conditions = conditions
 
     @classmethod
-    def _element(cls, uri: str, interface: Interface, known: Row | None = None) -> Any:
-        return class_of(cls._level.singular)(uri, interface, known)
+    def _element(cls, uri: str, interface: Interface, known: Row | None = None, above: Mapping[str, Row] | None = None) -> Any:
+        return class_of(cls._level.singular)(uri, interface, known, above)
 
     def __repr__(self) -> str:
         where = ', '.join(paths.spell(path) for path in self._paths)
@@ -318,7 +331,7 @@ class Collection(Generic[E]):
 
     def __iter__(self) -> Iterator[E]:
         for found in self._intf.transfer.walk(self._paths, self._conditions):
-            yield self._element(found.uri, self._intf, found.row)
+            yield self._element(found.uri, self._intf, found.row, found.above)
 
     def get(self, *what: str) -> list[Any]:
         """All of them, as a list.
@@ -415,8 +428,8 @@ def _name(row: Level, name: Any) -> str:
     return text
 
 
-def _restore(singular: str, uri: str, interface: Interface, known: Row) -> Element:
-    element: Element = class_of(singular)(uri, interface, known)
+def _restore(singular: str, uri: str, interface: Interface, known: Row, above: dict[str, Row]) -> Element:
+    element: Element = class_of(singular)(uri, interface, known, above)
     return element
 
 

@@ -22,19 +22,28 @@ class Archive:
         self.displays = Displays(self.model)
         self.store = Store(self.folder)
         self.files = FileArea(self.folder)
-        self.store.perform = self.files.perform
-        self.store.resume()
         self.users = Users(self.store)
         self.sessions = Sessions()
+        self.require_login = require_login
+        try:
+            self.site = self._open(site)
+        except BaseException:
+            self.store.close()
+            raise
+
+    def _open(self, site: str) -> str:
+        """Finish what an earlier process could not, and say that the archive is open; the site ID."""
+        self.store.perform = self.files.perform
+        self.store.resume()
         with self.store.write() as connection:
-            self.site = get_setting(connection, 'site', site)
-            put_setting(connection, 'site', self.site)
+            found = get_setting(connection, 'site', site)
+            put_setting(connection, 'site', found)
             crashed = get_setting(connection, 'open') == '1'
             put_setting(connection, 'open', '1')
-        self.require_login = require_login
         if crashed:
             self.files.sweep(self.store)
         self.files.clear_staging()
+        return found
 
     @property
     def prefix(self) -> str:

@@ -131,6 +131,21 @@ class FileArea:
         stream.close()
         return Staged(Path(stream.name), size, digest)
 
+    def check_room(self, folder: Path, paths: Iterable[str]) -> None:
+        """`BadRequest` if one of the paths is a folder already, or has a file where it needs a folder."""
+        wanted = {self.file_path(folder, path): path for path in paths}
+        for target, path in wanted.items():
+            above = [one for one in target.parents if folder in one.parents]
+            if target.is_dir() or any(one in wanted or one.is_file() for one in above):
+                raise BadRequest(f'{path!r} is in the way of a file, or a file is in its way.')
+
+    def drop(self, streams: Iterable[IO[bytes]]) -> None:
+        """Remove files of `staging_file` that were not adopted: those are still open."""
+        for stream in streams:
+            if not stream.closed:
+                stream.close()
+                Path(stream.name).unlink(missing_ok=True)
+
     def place(self, staged: Staged, target: Path) -> int:
         """Move a staged body to its place, over an older one; its mtime in nanoseconds."""
         try:

@@ -38,7 +38,8 @@ def listing(call: Call, connection: Connection, route: Route, place: Place) -> T
     """The table of a collection, as the query wants it."""
     where = route.last.level.singular
     if call.has('fields'):
-        rows = [(name, found.path) for name, found in short_names(where).items()]
+        base = call.archive.model.base_of(where)
+        rows = [(name, f'{found.of or base}/{found.path}') for name, found in short_names(where).items()]
         return Table(['key', 'xpath'], rows)
     maker = _Listing(call, connection, route, place, where)
     return maker.table()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -229,13 +230,14 @@ def _send(call: Call, held: Held) -> Response:
         raise NotFound('Unable to find file.') from error
     name = held.file.path.rpartition('/')[2]
     extension = name.rpartition('.')[2].lower()
-    modified = held.path.stat().st_mtime
+    state = os.fstat(source.fileno())  # of the opened file: another may take its place at any time
+    modified = state.st_mtime
     headers = {'Last-Modified': http_date(modified), 'Cache-Control': 'must-revalidate'}
     since = parse_date(call.request.headers.get('If-Modified-Since'))
     if since is not None and datetime.fromtimestamp(int(modified), timezone.utc) <= since:
         source.close()
         return Response(status=304, headers=headers)
-    headers['Content-Length'] = str(held.file.size)
+    headers['Content-Length'] = str(state.st_size)
     if extension in _FORCED:
         headers['Content-Disposition'] = f"attachment; filename*=UTF-8''{quote(name)}"
     response = Response(_blocks(source), mimetype=_TYPES.get(extension, 'application/octet-stream'), headers=headers, direct_passthrough=True)
@@ -323,7 +325,8 @@ def put_files(call: Call, route: Route) -> Response:
             _check_resource_label(step.id)
     staged: list[tuple[str, Staged]] = []
     try:
-        staged = list(_received(call, (last.id if last else None) or ''))
+        for one in _received(call, (last.id if last else None) or ''):
+            staged.append(one)  # one by one: what came before a failure is discarded too
         if not staged:
             raise BadRequest('The request holds no file.')
         duplicates = _store(call, steps, step, staged)
@@ -342,7 +345,7 @@ def _received(call: Call, path: str) -> Iterator[tuple[str, Staged]]:
         raise NotAcceptable('A multipart body is not a file in the body.')
     if multipart:
         parts = _multipart(call, path)
-    elif call.has_body or call.flag('inbody'):
+    elif call.has_body:
         parts = iter([(check_path(path) if not call.flag('extract') else path, area.stage(call.pieces()))])
     else:
         raise BadRequest('The request holds no file.')
@@ -357,15 +360,24 @@ def _received(call: Call, path: str) -> Iterator[tuple[str, Staged]]:
 
 
 def _multipart(call: Call, path: str) -> Iterator[tuple[str, Staged]]:
-    """The files of a form. Werkzeug spools each part to a temporary file; a part's own name counts where the URI has none."""
-    parser = MultiPartParser(stream_factory=lambda *_args, **_more: call.archive.files.staging_file(), buffer_size=2**18)
+    """The files of a form, each written to staging as it comes; a part's own name counts where the URI has none."""
+    area = call.archive.files
+    made: list[IO[bytes]] = []
+
+    def stream(*_args: Any, **_more: Any) -> IO[bytes]:
+        made.append(area.staging_file())
+        return made[-1]
+
     boundary = call.request.mimetype_params.get('boundary', '').encode('ascii', 'replace')
-    length = call.request.content_length
-    _, parts = parser.parse(call.stream, boundary, length)
-    for _, part in parts.items(multi=True):
-        name = (part.filename or '').replace('\\', '/').rpartition('/')[2]
-        target = path + name if not path or path.endswith('/') else path
-        yield check_path(target), call.archive.files.adopt(part.stream)
+    try:
+        _, parts = MultiPartParser(stream_factory=stream, buffer_size=2**18).parse(call.stream, boundary, call.request.content_length)
+        for _, part in parts.items(multi=True):
+            name = (part.filename or '').replace('\\', '/').rpartition('/')[2]
+            yield check_path(path + name if not path or path.endswith('/') else path), area.adopt(part.stream)
+    except ValueError as error:
+        raise BadRequest(f'The form cannot be read: {error}') from error
+    finally:
+        area.drop(made)
 
 
 def _store(call: Call, steps: Sequence[Step], step: Step, staged: list[tuple[str, Staged]]) -> list[str]:
@@ -380,11 +392,15 @@ def _store(call: Call, steps: Sequence[Step], step: Step, staged: list[tuple[str
             rows = [row for row in _resources(connection, place.row, step) if row.label is None]
         row = rows[0] if rows else _new_resource(call, connection, place.row, step, step.id)
         folder = area.resource_folder(connection, row, place.row)
+        fresh: dict[str, tuple[Staged, int | None]] = {}
         for path, one in staged:
             known = connection.scalar(select(file.c.pk).where(file.c.resource == row.pk, file.c.path == path))
-            if known is not None and not call.flag('overwrite'):
+            if path in fresh or (known is not None and not call.flag('overwrite')):
                 duplicates.append(path)
                 continue
+            fresh[path] = (one, known)
+        area.check_room(folder, fresh)  # for all of them, before the first is moved to its place
+        for path, (one, known) in fresh.items():
             _write_row(call, connection, row, path, one, known, area.place(one, area.file_path(folder, path)))
     return duplicates
 
