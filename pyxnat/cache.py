@@ -29,7 +29,9 @@ _NAME_BYTES = 200
 
 _SECOND_NS = 10**9
 
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\]|%(?=[0-9A-Fa-f]{2})' + (r'|[<>:"|?*]|[. ]$' if os.name == 'nt' else ''))
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\]|%(?=[0-9A-Fa-f]{2})|~(?=[0-9a-f]{16}(\.|$))' + (r'|[<>:"|?*]|[. ]$' if os.name == 'nt' else ''))
+
+_DEVICE = re.compile(r'(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 
 
 def safe_name(name: str) -> str:
@@ -41,14 +43,20 @@ def safe_name(name: str) -> str:
     ('T1 (1).nii.gz', '%2E%2E', 'a%2Fb')
     """
     if name in ('', '.', '..'):
-        return '%2E' * len(name) or '%00'
+        return '%2E' * len(name) or '%'
     safe = _UNSAFE.sub(lambda found: f'%{ord(found.group()):02X}', name)
-    if len(safe.encode('utf-8', 'surrogatepass')) <= _NAME_BYTES:
+    if os.name == 'nt' and _DEVICE.match(safe):
+        safe = f'%{ord(safe[0]):02X}{safe[1:]}'
+    if len(_encoded(safe)) <= _NAME_BYTES:
         return safe
-    digest = hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]
+    digest = hashlib.sha256(_encoded(name)).hexdigest()[:16]
     suffix = ''.join(Path(safe[-20:]).suffixes[-2:])
     kept = safe.encode('utf-8', 'replace')[: _NAME_BYTES - 17 - len(suffix.encode('utf-8', 'replace'))].decode('utf-8', 'ignore')
     return f'{kept}~{digest}{suffix}'
+
+
+def _encoded(name: str) -> bytes:
+    return name.encode('utf-8', 'surrogateescape')
 
 
 class FileStore:
@@ -66,7 +74,7 @@ class FileStore:
 
     def __init__(self, cachedir: Path, server: str, login: str) -> None:
         parts = urlsplit(server)
-        place = re.sub(r'[:/]+', '+', f'{parts.netloc}{parts.path}')
+        place = f'{parts.netloc}{parts.path}'.replace(':', '+').replace('/', '~')
         self.cachedir = cachedir
         self.folder = cachedir / safe_name(place) / safe_name(login or 'guest') / 'files'
 
@@ -161,7 +169,7 @@ def http_time(text: str | None) -> float | None:
     """Seconds since 1970 of an HTTP date; `None` for what is none."""
     try:
         return parsedate_to_datetime(text).timestamp() if text else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -11,7 +11,7 @@ import stat
 import sys
 import tempfile
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,7 +36,7 @@ class Settings:
     server: str
     credentials: Credentials | None = None
     verify: bool | str = True
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     prompted: bool = False
     """Somebody sat at the terminal and typed: they want to know at once whether it works."""
 
@@ -47,7 +47,7 @@ class _Given:
 
     server: str | None = None
     user: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
 
     def or_else(self, other: _Given) -> _Given:
         """Filled up from a further source. A password only goes with the user, and a user with the server, it stands beside there."""
@@ -83,9 +83,10 @@ def resolve(
         When something is missing and there is no terminal to ask at; it names every source.
     """
     given = _Given(server, user, password)
-    alias = _token(token) if not (user or anonymous) else None
-    if alias:
-        given = replace(given, user=alias[0], password=alias[1])
+    if token and (user or password or anonymous):
+        raise ConfigurationError('Give a token or a user with a password, not both')
+    if token:
+        given = replace(given, user=_token(token)[0], password=_token(token)[1])
     for source in (_from_environment, _from_netrc, _from_xnat_pass):
         if not given.is_complete and not (anonymous and given.server):
             given = given.or_else(source(given))
@@ -96,10 +97,7 @@ def resolve(
     return Settings(url, credentials, True if verify is None else verify, proxy, prompted)
 
 
-def _token(token: Any) -> tuple[str, str] | None:
-    token = token or os.environ.get('XNAT_TOKEN')
-    if not token:
-        return None
+def _token(token: Any) -> tuple[str, str]:
     parts = tuple(token.split(':', 1)) if isinstance(token, str) else tuple(token)
     if len(parts) != 2:
         raise ConfigurationError("A token is a pair of alias and secret, or the text 'alias:secret' (as in XNAT_TOKEN)")
@@ -108,19 +106,23 @@ def _token(token: Any) -> tuple[str, str] | None:
 
 def _from_environment(given: _Given) -> _Given:
     environ = os.environ
-    return _Given(environ.get('XNAT_HOST'), environ.get('XNAT_USER'), environ.get('XNAT_PASS'))
+    if environ.get('XNAT_TOKEN') and given.user is None:
+        return _Given(environ.get('XNAT_HOST'), *_token(environ['XNAT_TOKEN']))
+    return _Given(environ.get('XNAT_HOST'), environ.get('XNAT_USER'), environ.get('XNAT_PASS') or None)
 
 
 def _from_netrc(given: _Given) -> _Given:
     path = Path(os.environ.get('NETRC', Path.home() / '.netrc'))
     if not given.server or not path.is_file():
         return _Given()
-    _check_private(path)
     try:
         entry = netrc.netrc(str(path)).authenticators(urlsplit(normalise_server(given.server)).hostname or '')
     except netrc.NetrcParseError as error:
         raise ConfigurationError(f'{path} cannot be read: {error}') from error
-    return _Given(given.server, entry[0], entry[2]) if entry else _Given()
+    if entry is None:
+        return _Given()
+    _check_private(path)
+    return _Given(given.server, entry[0], entry[2])
 
 
 def _from_xnat_pass(given: _Given) -> _Given:
@@ -175,11 +177,13 @@ def read_config(location: str | os.PathLike[str]) -> Settings:
         server, user, password = content['server'], content.get('user'), content.get('password')
     except FileNotFoundError:
         raise ConfigurationError(f'The configuration {path} does not exist. Interface.save_config writes one') from None
-    except (ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(f'The configuration {path} is not a JSON object with server, user and password ({error})') from error
     if password is not None:
         _check_private(path)
-    credentials = Credentials(user, password or '', content.get('provider')) if user else None
+    elif user:
+        raise ConfigurationError(f'The configuration {path} has a user and no password')
+    credentials = Credentials(user, password, content.get('provider')) if user and password is not None else None
     verify = content.get('verify')
     return Settings(normalise_server(server), credentials, True if verify is None else verify, content.get('proxy'))
 

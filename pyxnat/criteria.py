@@ -17,14 +17,16 @@ Sources: the search document is XNAT's own schema (``security.xsd``, stored_sear
 from __future__ import annotations
 
 import datetime
+import numbers
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
 from typing import Any, NamedTuple, Union
 
+import six
 from lxml import etree
 
 from .errors import ProgrammingError
+from .expressions import read
 
 __all__ = ['NAMESPACE', 'OPERATORS', 'Constraint', 'Field', 'Group', 'parse', 'search_document']
 
@@ -109,8 +111,8 @@ def parse(criteria: Any, default: str = '') -> Group:
 
     Parameters
     ----------
-    criteria : list
-        See the module. One constraint may stand by itself.
+    criteria : list or str
+        See the module, and :mod:`pyxnat.expressions` for text. One constraint may stand by itself.
     default : str
         The data type of fields without one.
 
@@ -119,6 +121,8 @@ def parse(criteria: Any, default: str = '') -> Group:
     ProgrammingError
         Naming the part that cannot be.
     """
+    if isinstance(criteria, (str, bytes)):
+        criteria = read(six.ensure_text(criteria))
     if isinstance(criteria, tuple) and len(criteria) in (2, 3) and isinstance(criteria[0], str):
         criteria = [criteria]
     if not isinstance(criteria, (list, tuple)):
@@ -140,12 +144,17 @@ def _member(member: Any, default: str) -> Constraint | Group:
         return parse(list(member), default)
     if not isinstance(member, tuple) or len(member) not in (2, 3):
         raise ProgrammingError(f'{member!r} is not a constraint', remedy='A constraint is a tuple of field, operator and value.')
-    return _constraint(Field.parse(member[0], default), member[1], member[2] if len(member) == 3 else None)
+    field = Field.parse(member[0], default)
+    if len(member) == 2 and ' '.join(str(member[1]).upper().split()) not in ('IS NULL', 'IS NOT NULL'):
+        raise ProgrammingError(f'{field} {member[1]}: compared with what?', remedy='Give a value; None means that there is none.')
+    return _constraint(field, member[1], member[2] if len(member) == 3 else None)
 
 
 def _constraint(field: Field, operator: Any, value: Any) -> Constraint | Group:
     name = ' '.join(str(operator).upper().split())
     name = _ALIASES.get(name, name)
+    if name == '=' and str(operator).upper().strip() == 'IS' and ' '.join(str(value).upper().split()) == 'NOT NULL':
+        name, value = '!=', None
     if name not in OPERATORS:
         raise ProgrammingError(f'{field}: {operator!r} is not an operator', remedy=f'There are: {", ".join(OPERATORS)}.')
     if name in ('IN', 'NOT IN', 'BETWEEN') or _is_list(value):
@@ -197,15 +206,24 @@ def _text(field: Field, value: Any) -> str:
         return value.strftime('%Y-%m-%d %H:%M:%S')
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
-    if isinstance(value, (int, float, Decimal)):
+    if isinstance(value, numbers.Number):
+        if value != value:  # NaN is the number that differs from itself
+            raise ProgrammingError(f'{field}: NaN is not a value', remedy='Use None for a missing value.')
         return str(value)
     if isinstance(value, bytes):
-        value = value.decode()
+        value = _decoded(field, value)
     if not isinstance(value, str):
         raise ProgrammingError(f'{field}: {type(value).__name__} is not a value', remedy='Use text, a number, a date, None or a list.')
     if value.endswith('\\'):
         raise ProgrammingError(f'{field}: XNAT refuses a value that ends in a backslash', remedy="Use LIKE and '%'.")
     return value
+
+
+def _decoded(field: Field, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise ProgrammingError(f'{field}: {value!r} is not text in UTF-8', remedy='Give text.') from error
 
 
 def search_document(root: str, fields: Sequence[Field], criteria: Group | None = None) -> bytes:

@@ -6,7 +6,7 @@ The names are those of the Python database API (PEP 249)::
     Error
     ├── InterfaceError                  the library was called or set up wrongly; nothing was asked
     │   ├── ConfigurationError          no server, no credentials, an unusable configuration
-    │   └── NotConnectedError           the Interface was disconnected
+    │   └── NoElementError              a collection has none at that place   (also IndexError)
     └── DatabaseError                   what came back from, or never reached, the server
         ├── OperationalError            not the caller's fault
         │   ├── NetworkError            no connection, or one that broke      (also ConnectionError)
@@ -30,6 +30,7 @@ its text has them all. :data:`STATUS_TABLE` is the one place where answers becom
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any, NamedTuple
 
@@ -48,7 +49,7 @@ __all__ = [
     'InternalError',
     'NetworkError',
     'NetworkTimeout',
-    'NotConnectedError',
+    'NoElementError',
     'NotFoundError',
     'NotSupportedError',
     'OperationalError',
@@ -79,8 +80,11 @@ class ConfigurationError(InterfaceError):
     """No server, no credentials, or a configuration that cannot be used."""
 
 
-class NotConnectedError(InterfaceError):
-    """The Interface was disconnected, or belongs to another process."""
+class NoElementError(InterfaceError, IndexError, StopIteration):
+    """A collection has no element at that place.
+
+    It is a `StopIteration`, too, because scripts written for pyxnat 1.x expect that of ``collection[0]``.
+    """
 
 
 class DatabaseError(Error):
@@ -233,8 +237,11 @@ def from_status(status: int, message: str, *, method: str | None = None, uri: st
     return UnexpectedAnswer(message or 'a status that HTTP does not know', method=method, uri=uri, status=status)
 
 
-_TAG = re.compile(r'<(script|style|title|head)\b.*?</\1\s*>|<[^>]*>', re.IGNORECASE | re.DOTALL)
-_HEADING = re.compile(r'<h3[^>]*>(.*?)</h3>', re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r'<(script|style|title|head)\b[^<>]*>.*?</\1\s*>|<[^<>]*>', re.IGNORECASE | re.DOTALL)
+_HEADING = re.compile(r'<h3[^<>]*>(.*?)</h3>', re.IGNORECASE | re.DOTALL)
+_SEARCHED = 8192
+"""How many bytes of an answer are searched for a message: a bound on what a hostile page costs."""
+
 MESSAGE_LENGTH = 500
 """Longest message, in characters, that is taken out of an answer."""
 
@@ -244,9 +251,9 @@ def server_message(body: bytes, reason: str = '') -> str:
 
     XNAT puts its message both into the reason phrase and into an ``<h3>`` of a small page; a servlet container into a larger one.
     """
-    text = body[:65536].decode('utf-8', 'replace')
+    text = body[:_SEARCHED].decode('utf-8', 'replace')
     heading = _HEADING.search(text)
     if heading and heading.group(1).strip():
         text = heading.group(1)
-    words = ' '.join(_TAG.sub(' ', text).split())
+    words = ' '.join(html.unescape(_TAG.sub(' ', text)).split())
     return (words or reason)[:MESSAGE_LENGTH]

@@ -70,6 +70,39 @@ class Inspector:
         table = self._intf.search.table(datatype, [field], None)
         return sorted({value for row in table for value in row.values() if value}, key=_by_size)
 
+    def project_values(self) -> list[str]:
+        """IDs of the projects, sorted. One request."""
+        return self._values('projects', 'ID', {})
+
+    def subject_values(self, project: str | None = None) -> list[str]:
+        """IDs of the subjects, of one project or of all, sorted. One request."""
+        return self._values('subjects', 'ID', {'columns': 'ID', 'project': project})
+
+    def experiment_values(self, datatype: str, project: str | None = None) -> list[str]:
+        """IDs of the experiments of a type, sorted. One request."""
+        return self._values('experiments', 'ID', {'columns': 'ID', 'xsiType': datatype, 'project': project})
+
+    def scan_values(self, experiment_type: str, project: str | None = None) -> list[str]:
+        """The different IDs of scans in experiments of a type, sorted. One request, whose answer has a row for each scan."""
+        return self._below(experiment_type, 'scans/scan/id', project)
+
+    def assessor_values(self, experiment_type: str, project: str | None = None) -> list[str]:
+        """IDs of the assessors of experiments of a type; as `scan_values`."""
+        return self._below(experiment_type, 'assessors/assessor/id', project)
+
+    def reconstruction_values(self, experiment_type: str, project: str | None = None) -> list[str]:
+        """IDs of the reconstructions of experiments of a type; as `scan_values`."""
+        return self._below(experiment_type, 'reconstructions/reconstructedimage/id', project)
+
+    def _below(self, experiment_type: str, path: str, project: str | None) -> list[str]:
+        column = f'{experiment_type}/{path}'
+        query = {'columns': f'ID,{column}', 'xsiType': experiment_type, 'project': project}
+        return self._values('experiments', column.lower(), query)
+
+    def _values(self, level: str, column: str, query: dict[str, str | None]) -> list[str]:
+        rows = self._intf._get_json(uris.with_query(f'{uris.ENTRY}/{level}', query))
+        return sorted({row[column] for row in rows if row.get(column)}, key=_by_size)
+
 
 def _by_size(text: str) -> tuple[int, float, str]:
     try:

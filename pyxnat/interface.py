@@ -13,8 +13,12 @@ from typing import Any
 
 from . import config as configuration
 from . import errors, uris
+from .arrays import ArrayData
 from .cache import FileStore
+from .classic import Classic
 from .inspector import Inspector
+from .manage import Manager
+from .proxies import without_credentials
 from .search import SearchEngine
 from .select import Select
 from .session import Session, known_session
@@ -23,6 +27,7 @@ from .tracing import Trace
 from .transfer import Transfer
 from .transport import Transport
 from .uris import file_path
+from .verbs import raise_also_of_requests
 from .wire import Timeouts
 
 __all__ = ['Interface']
@@ -30,7 +35,7 @@ __all__ = ['Interface']
 log = logging.getLogger('pyxnat')
 
 
-class Interface:
+class Interface(Classic):
     """A connection to an XNAT server.
 
     Making one asks nothing of the server; the first request logs in.
@@ -66,10 +71,14 @@ class Interface:
     ----------
     select : Select
         The way to elements, collections and searches.
+    array : ArrayData
+        Tables of experiments and scans, each with one request.
     inspect : Inspector
         Types, fields and values of the archive.
     search : SearchEngine
         Runs searches; `select` and `where` use it.
+    manage : Manager
+        Projects' users and settings, callbacks.
     transfer : Transfer
         Walks selections and moves files; elements and collections use it.
 
@@ -109,6 +118,7 @@ class Interface:
         retries: int = 4,
         share_session: bool = True,
     ) -> None:
+        self._end_previous()
         config, cachedir = _config_or_cachedir(config, cachedir)
         if config is not None:
             settings = configuration.read_config(config)
@@ -127,8 +137,16 @@ class Interface:
         self.select = Select(self)
         self.search = SearchEngine(self)
         self.inspect = Inspector(self)
+        self.array = ArrayData(self)
         self.transfer = Transfer(self)
-        weakref.finalize(self, _close, self._transport)
+        self.manage = Manager(self)
+        self._finalizer = weakref.finalize(self, _close, self._transport)
+
+    def _end_previous(self) -> None:
+        """Close what an earlier ``__init__`` of the same object opened: subclasses connect again that way."""
+        finalizer = self.__dict__.get('_finalizer')
+        if finalizer is not None:
+            finalizer()
 
     @property
     def _server(self) -> str:
@@ -169,6 +187,13 @@ class Interface:
         path = configuration.write_config(location, self._settings)
         log.info('wrote %s, readable by its owner alone', path)
 
+    def load_config(self, location: str | os.PathLike[str]) -> None:
+        """Connect as a file says that `save_config` wrote. Elements selected before ask the new server from now on."""
+        settings = configuration.read_config(location)
+        self._end_previous()
+        session = Session(settings.server, settings.credentials)
+        self._assemble(settings, session, self._transport.timeouts, self._transport.retries, self._files.cachedir)
+
     def _exec(
         self,
         uri: str,
@@ -199,14 +224,20 @@ class Interface:
         Raises
         ------
         DatabaseError
-            Everything but a status of 2xx, and an HTML page.
+            Everything but a status of 2xx, and an HTML page. Where the program has loaded requests, one of the network is also requests' own.
         """
         timeout = kwargs.pop('timeout', None)
         if kwargs:
             raise TypeError(f'_exec takes no {", ".join(kwargs)}')
         if method == 'GET' and body is not None:
             uri, body = uris.with_query(uri, body), None
-        return self._transport.request(method, uri, body, headers, timeout=timeout).body
+        try:
+            answer = self._transport.request(method, uri, body, headers, timeout=timeout).body
+        except errors.NetworkError as error:
+            raise_also_of_requests(error)
+        if method == 'DELETE' and uri.partition('?')[0].endswith('/JSESSION'):
+            self._transport.session.forget()
+        return answer
 
     def _get_json(self, uri: str) -> list[Row]:
         """The rows of a table; those of a listing of files have ``path`` besides. One request."""
@@ -229,7 +260,7 @@ class Interface:
             'login': session.login,
             'cookies': session.cookies() if self._share_session else {},
             'verify': self._settings.verify,
-            'proxy': self._settings.proxy,
+            'proxy': without_credentials(self._settings.proxy),
             'timeouts': self._transport.timeouts,
             'retries': self._transport.retries,
             'cachedir': str(self._files.cachedir),

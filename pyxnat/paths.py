@@ -42,6 +42,8 @@ class Step(NamedTuple):
     name: str
     """An ID, a label or, unless `literal`, a pattern."""
     literal: bool
+    of: str = ''
+    """For projects: the URI of an element, where those are meant that it is shared into."""
 
 
 Path = tuple[Step, ...]
@@ -98,8 +100,8 @@ def uri_of(path: Path) -> str:
 def read(uri: str) -> Path:
     """The literal steps of an element's URI: the inverse of :func:`uri_of`.
 
-    >>> read('/data/experiments/E1/assessors/A/out/resources/12/files/a/b.txt')[-1]
-    Step(level='files', name='a/b.txt', literal=True)
+    >>> spell(read('/data/experiments/E1/assessors/A/out/resources/12/files/a%20b.txt'))
+    '/experiments/E1/assessors/A/out/resources/12/files/a b.txt'
 
     Raises
     ------
@@ -203,6 +205,8 @@ class _Parser:
             return
         name = '/'.join(self.tokens) if here == 'files' else following
         del self.tokens[: len(self.tokens) if here == 'files' else 1]
+        if {'.', '..'} & set(name.split('/')):
+            raise self._error(name, 'no name can be "." or ".."')
         step = Step(here, name, not is_wildcard(name))
         self.paths = [(*path[:-1], step) for path in self.paths]
 

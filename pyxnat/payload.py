@@ -41,6 +41,7 @@ class Payload:
 
     def __init__(self, source: Body = None) -> None:
         self.sent = 0
+        self._given = source  # a text file closes the bytes below it when nobody holds it
         self._source: Any = _plain(source)
         self._start = 0
         self._used = False
@@ -120,8 +121,10 @@ class Payload:
 
 
 def _plain(source: Any) -> Any:
+    if isinstance(source, io.StringIO):
+        return six.ensure_binary(source.read())
     if source is None or isinstance(source, (bytes, Path)) or hasattr(source, 'read'):
-        return source.buffer if isinstance(source, io.TextIOWrapper) else source
+        return _binary(source) if isinstance(source, io.TextIOWrapper) else source
     if isinstance(source, (str, bytearray, memoryview)):
         return six.ensure_binary(source) if isinstance(source, str) else bytes(source)
     if isinstance(source, os.PathLike):
@@ -129,6 +132,13 @@ def _plain(source: Any) -> Any:
     if isinstance(source, Iterable):
         return source
     raise TypeError(f'a body is bytes, text, a path, an open file or an iterable of bytes, not {type(source).__name__}')
+
+
+def _binary(text: io.TextIOWrapper) -> Any:
+    """The bytes below an open text file, from where the text was read to; Python has read ahead there."""
+    if text.seekable():
+        text.seek(text.tell())
+    return text.buffer
 
 
 def _is_seekable(source: Any) -> bool:

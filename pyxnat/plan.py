@@ -24,6 +24,7 @@ __all__ = [
     'ListFiles',
     'ListLevel',
     'ListSessions',
+    'ListShares',
     'Name',
     'Rebase',
     'Stage',
@@ -173,6 +174,21 @@ class ListFiles(Stage):
 
 
 @dataclass(frozen=True)
+class ListShares(Stage):
+    """The projects that an element is seen in."""
+
+    rests_on: ClassVar[str] = 'ItemResource lists the projects of an item, its own first (1.7, 1.8)'
+
+    def requests(self, at: Found) -> tuple[str, ...]:
+        return (uris.join(self.steps[0].of, 'projects'),)
+
+    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+        for row in tables[0]:
+            if _wanted(self.steps[0], _cell(row, 'ID'), _cell(row, 'ID')):
+                yield at.child('projects', row['ID'], {'ID': row['ID']})
+
+
+@dataclass(frozen=True)
 class Rebase(Stage):
     """To where an element has the children that XNAT does not route below it. Nothing to ask.
 
@@ -250,6 +266,8 @@ def answerable(routes: Sequence[Path], conditions: Conditions) -> tuple[Path, ..
 
 def _single(done: Path, rest: Path, conditions: Conditions) -> Stage:
     step = rest[0]
+    if step.of:
+        return ListShares((step,))
     relevant = _relevant(step.level, chain_of(done), conditions)
     if step.literal and len(rest) > 1 and not relevant and not _is_gap((*done, step), rest[1:]):
         return Name((step,))
@@ -322,7 +340,8 @@ def explain(path: Path, stages: Sequence[Stage]) -> str:
         asked = [uris.unquote(request) for request in stage.requests(Found(uri))]
         lines += [f'  GET {request}   ({stage.bound(parents)}; {stage.rests_on})' for request in asked]
         if isinstance(stage, Rebase):
-            uri = uris.join(uris.ENTRY, *uri.split('/')[-2:])
+            home = ('projects', '{project}') if uri.split('/')[-2] == 'subjects' else ()
+            uri = uris.join(uris.ENTRY, *home, *uri.split('/')[-2:])
         for step in stage.steps:
             uri = element_uri(uri, step.level, step.name) if step.literal and not asked else uris.join(uri, level(step.level).segment, '{ID}')
             parents = parents if step.literal else step.level

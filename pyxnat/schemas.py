@@ -14,13 +14,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from lxml import etree
 
-__all__ = ['DEFAULT_LENGTH', 'DataType', 'Field', 'Registry', 'canonical', 'normalise', 'parse_date', 'parse_stamp', 'parse_xml']
+__all__ = ['DEFAULT_LENGTH', 'DataType', 'Field', 'Registry', 'canonical', 'parse_xml']
 
 DEFAULT_LENGTH = 255
 """Characters that a string without a limit of its own may have: XNAT stores it in a column of this width."""
@@ -45,8 +44,12 @@ class Field:
     """``string``, ``integer``, ``float``, ``boolean``, ``date``, ``time`` or ``dateTime``; empty when the field holds items."""
     attribute: bool = False
     """Whether it is written as an attribute in XML."""
-    repeated: bool = False
-    """Whether an item can hold several."""
+    holders: tuple[str, ...] = ()
+    """Paths of the elements on the way that an item can hold several of, the outermost first, without predicates."""
+    namespaces: tuple[str, ...] = ()
+    """Namespace of each step of the path in XML."""
+    text: bool = False
+    """Whether it is the text of a repeated element, which has a step of its own in the path."""
     required: bool = False
     item_type: str = ''
     """Name of the data type of the items it holds (``xnat:imageScanData``), where it holds items."""
@@ -54,6 +57,21 @@ class Field:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+
+    @property
+    def repeated(self) -> bool:
+        """Whether an item can hold several."""
+        return bool(self.holders)
+
+    def around(self, inner: Field) -> Field:
+        """A field of the items that this one holds, as a field of the type that has this one."""
+        below = canonical(self.path)
+        return replace(
+            inner,
+            path=_join(self.path, inner.path),
+            holders=self.holders + tuple(_join(below, path) for path in inner.holders),
+            namespaces=self.namespaces + inner.namespaces,
+        )
 
     @property
     def key(self) -> str:
@@ -96,6 +114,30 @@ def parse_xml(text: bytes | str) -> etree._Element:
     return root
 
 
+class _Here(NamedTuple):
+    """Where the reading of a type stands: path, namespaces and repeated elements so far."""
+
+    path: str = ''
+    namespaces: tuple[str, ...] = ()
+    holders: tuple[str, ...] = ()
+
+    def step(self, node: etree._Element, name: str) -> _Here:
+        """One element or attribute further, declared at a node."""
+        return _Here(_join(self.path, name), (*self.namespaces, _namespace(node)), self.holders)
+
+    def many(self) -> _Here:
+        """The same element, of which there may be several."""
+        return self._replace(holders=(*self.holders, canonical(self.path)))
+
+    @property
+    def is_many(self) -> bool:
+        return self.holders[-1:] == (canonical(self.path),)
+
+    def mark(self, row: Field, **more: Any) -> Field:
+        """A field that stands here."""
+        return replace(row, path=self.path, namespaces=self.namespaces, holders=self.holders, **more)
+
+
 class Registry:
     """The data types of a set of schema documents."""
 
@@ -112,6 +154,7 @@ class Registry:
         self._by_lower = {name.lower(): name for name in self._types}
         self._fields: dict[str, tuple[Field, ...]] = {}
         self._keys: dict[str, dict[str, Field]] = {}
+        self._subtypes: dict[str, list[str]] = {}
 
     # -- types
 
@@ -139,21 +182,23 @@ class Registry:
 
     def ancestry(self, name: str) -> list[str]:
         """The type and its bases, the nearest first."""
-        found = []
         row = self.get(name)
-        while row is not None and row.name not in found:
-            found.append(row.name)
-            row = self.get(row.base)
-        return found
+        return self.ancestry_exact(row) if row is not None else []
 
     def is_a(self, name: str, base: str) -> bool:
         """Whether a type is another or extends it."""
         wanted = self.get(base)
-        return wanted is not None and wanted.name in self.ancestry(name)
+        row = self.get(name)
+        return wanted is not None and row is not None and row.name in self.subtypes(wanted.name)
 
     def subtypes(self, base: str) -> list[str]:
         """The type and all that extend it."""
-        return [row.name for row in self if self.is_a(row.name, base)]
+        row = self.get(base)
+        if row is None:
+            return []
+        if row.name not in self._subtypes:
+            self._subtypes[row.name] = [one.name for one in self if row.name in self.ancestry_exact(one)]
+        return self._subtypes[row.name]
 
     # -- fields
 
@@ -167,16 +212,62 @@ class Registry:
         return self._fields[row.name]
 
     def field(self, name: str, path: str) -> Field | None:
-        """A field by its path, case and predicates ignored; None where the type has none such."""
+        """A field by its path, case and predicates ignored, also one of the items that the type holds; None where there is none such."""
         row = self.get(name)
         if row is None:
             return None
-        if row.name not in self._keys:
+        keys = self._by_key(row.name)
+        plain = canonical(path).lower()
+        if plain not in keys:
+            found = next(self._inside(row.name, plain), None)
+            if found is None:
+                return None
+            keys[plain] = found
+        return keys[plain]
+
+    def repeats(self, name: str, path: str) -> bool:
+        """Whether an item of a type can hold several of the element at a path."""
+        plain = canonical(path).lower()
+        found = self.field(name, path)
+        if found is not None and found.holders and found.holders[-1].lower() == plain:
+            return True
+        below = plain + '/'
+        depth = plain.count('/')
+        fields = self.fields(name) if name in self else ()
+        if any(holder.lower() == plain for one in fields for holder in one.holders if holder.count('/') == depth):
+            return True
+        held = (one for one in fields if one.item_type and below.startswith(one.key + '/') and one.key != plain)
+        return any(self.repeats(kind, plain[len(one.key) + 1 :]) for one in held for kind in self.subtypes(one.item_type))
+
+    def text_of(self, name: str, path: str) -> Field | None:
+        """The field that the text of an element goes to."""
+        found = self.field(name, path)
+        if found is not None and found.kind:
+            return found
+        last = path.rpartition('/')[2]
+        named = (self.field(name, f'{path}/{text}') for text in (canonical(last), *self._text_names))
+        return next((one for one in named if one is not None and one.text), None)
+
+    def _by_key(self, name: str) -> dict[str, Field]:
+        if name not in self._keys:
             keys: dict[str, Field] = {}
-            for one in self.fields(row.name):
+            for one in self.fields(name):
                 keys.setdefault(one.key, one)
-            self._keys[row.name] = keys
-        return self._keys[row.name].get(canonical(path).lower())
+            self._keys[name] = keys
+        return self._keys[name]
+
+    def _inside(self, name: str, plain: str) -> Iterator[Field]:
+        """A field of the items that a type holds, or of a type that extends theirs."""
+        for one in self.fields(name):
+            if one.item_type and plain.startswith(one.key + '/'):
+                rest = plain[len(one.key) + 1 :]
+                found = (self.field(kind, rest) for kind in self.subtypes(one.item_type))
+                yield from (one.around(inner) for inner in found if inner is not None)
+
+    @cached_property
+    def _text_names(self) -> tuple[str, ...]:
+        """Names of the types that are a text with attributes: the text of a repeated element of theirs bears the type's name."""
+        return tuple(row.name.partition(':')[2] for row in self if _first(row.node, 'simpleContent/extension') is not None)
 
     # -- reading
 
@@ -212,40 +303,41 @@ class Registry:
         base = self.get(row.base)
         if base is not None and base.name not in seen:
             yield from self._expand(base, seen | {row.name})
-        yield from self._content(row.node, '', row.name.partition(':')[2], seen | {row.name}, False)
+        yield from self._content(row.node, _Here(), row.name.partition(':')[2], seen | {row.name})
 
-    def _content(self, node: etree._Element, path: str, text_name: str, seen: frozenset[str], repeated: bool) -> Iterator[Field]:
+    def _content(self, node: etree._Element, here: _Here, text_name: str, seen: frozenset[str]) -> Iterator[Field]:
         """Fields below a complex type's node: its attributes, its text, its elements."""
         extension = _first(node, 'simpleContent/extension')
         body = _first(node, 'complexContent/extension') if extension is None else extension
         body = node if body is None else body
         if extension is not None:
-            name = f'{path}/{text_name}' if repeated else path
-            yield self._simple_field(extension, name or text_name, extension.get('base'), repeated=repeated)
+            at = here.step(node, text_name) if here.is_many or not here.path else here
+            yield at.mark(self._simple_field(extension, at.path, extension.get('base')), text=here.is_many)
         for attribute in body.findall(_XS + 'attribute'):
             if attribute.get('name'):
-                yield replace(self._leaf(attribute, _join(path, attribute.get('name', ''))), attribute=True, repeated=repeated,
-                              required=attribute.get('use') == 'required')  # fmt: skip
+                at = here.step(node, attribute.get('name', ''))
+                yield at.mark(self._leaf(attribute, at.path), attribute=True, required=attribute.get('use') == 'required')
         for child in body.iterfind('.//' + _XS + 'element'):
             if _owner(child) is body:
-                yield from self._element(child, path, seen, repeated)
+                yield from self._element(child, here, seen)
 
-    def _element(self, node: etree._Element, path: str, seen: frozenset[str], repeated: bool) -> Iterator[Field]:
+    def _element(self, node: etree._Element, above: _Here, seen: frozenset[str]) -> Iterator[Field]:
         name = node.get('name')
         if not name:
             return
-        here = _join(path, name)
-        many = repeated or node.get('maxOccurs', '1') not in ('0', '1')
+        here = above.step(node, name)
+        if node.get('maxOccurs', '1') not in ('0', '1'):
+            here = here.many()
         inner = _first(node, 'complexType')
         if inner is not None:
-            yield from self._content(inner, here, name, seen, many)
+            yield from self._content(inner, here, name, seen)
             return
         row = self.get_exact(self._resolve(node, node.get('type'))) if node.get('type') else None
         if row is None:
             if self._is_simple(node):
-                yield replace(self._leaf(node, here), repeated=many)
-        elif many or row.name in seen:
-            yield from self._items(row, here, seen, many)
+                yield here.mark(self._leaf(node, here.path))
+        elif here.is_many or row.name in seen:
+            yield from self._items(row, here, seen)
         else:
             yield from self._nested(row, here, seen)
 
@@ -253,22 +345,22 @@ class Registry:
         """A type by its exact name."""
         return self._types.get(name)
 
-    def _items(self, row: DataType, path: str, seen: frozenset[str], many: bool) -> Iterator[Field]:
+    def _items(self, row: DataType, here: _Here, seen: frozenset[str]) -> Iterator[Field]:
         """A repeated element of a named type: its own fields follow where the type is a plain value, not an item."""
         if _first(row.node, 'simpleContent/extension') is not None:
-            yield from self._content(row.node, path, row.name.partition(':')[2], seen | {row.name}, many)
+            yield from self._content(row.node, here, row.name.partition(':')[2], seen | {row.name})
         else:
-            yield Field(path, kind='', repeated=many, item_type=row.name)
+            yield here.mark(Field(here.path, kind='', item_type=row.name))
 
-    def _nested(self, row: DataType, path: str, seen: frozenset[str]) -> Iterator[Field]:
+    def _nested(self, row: DataType, here: _Here, seen: frozenset[str]) -> Iterator[Field]:
         concrete = [row] if not row.abstract and not self._stands_for(row) else self._stands_for(row)
         for one in concrete:
-            where = path if one is row else f'{path}[@xsi:type={one.name}]'
+            at = here if one is row else here._replace(path=f'{here.path}[@xsi:type={one.name}]')
             if one.base and _first(one.node, 'simpleContent/extension') is None:
-                inner: Iterator[Field] = self._expand(one, seen | {row.name})
-                yield from (replace(item, path=_join(where, item.path)) for item in inner)
+                outer = at.mark(Field(at.path))
+                yield from (outer.around(inner) for inner in self._expand(one, seen | {row.name}))
             else:
-                yield from self._content(one.node, where, one.name.partition(':')[2], seen | {row.name, one.name}, False)
+                yield from self._content(one.node, at, one.name.partition(':')[2], seen | {row.name, one.name})
 
     def _stands_for(self, row: DataType) -> list[DataType]:
         """The types that may stand where an abstract one is declared; XNAT's own schema marks few as abstract, but names them so."""
@@ -295,13 +387,13 @@ class Registry:
             return self._simple_field(inline, path, inline.get('base'))
         return self._simple_field(node, path, node.get('type') or 'xs:string')
 
-    def _simple_field(self, node: etree._Element, path: str, type_name: str | None, repeated: bool = False) -> Field:
+    def _simple_field(self, node: etree._Element, path: str, type_name: str | None) -> Field:
         """A field of a simple type, with what restricts it."""
         name = self._resolve(node, type_name)
         named = self._simple.get(name)
         restriction = _first(named, 'restriction') if named is not None else None
         base = self._simple_field(restriction, path, restriction.get('base')) if restriction is not None else _builtin(path, name.partition(':')[2])
-        return replace(base, repeated=repeated, **_facets(node if node.tag == _XS + 'restriction' else None))
+        return replace(base, **_facets(node if node.tag == _XS + 'restriction' else None))
 
 
 def _builtin(path: str, local: str) -> Field:
@@ -340,107 +432,10 @@ def _owner(node: etree._Element) -> etree._Element | None:
     return parent
 
 
+def _namespace(node: etree._Element) -> str:
+    """The target namespace of the document that a node is in."""
+    return node.getroottree().getroot().get('targetNamespace', '')
+
+
 def _join(path: str, name: str) -> str:
     return f'{path}/{name}' if path else name
-
-
-# -- values
-
-_DATES = ('%Y-%m-%d', '%m/%d/%Y', '%m.%d.%Y', '%Y%m%d', '%a %b %d %H:%M:%S %Z %Y')
-_STAMPS = ('%Y-%m-%d %H:%M:%S', '%Y-%m-%d %H:%M:%S.%f', '%m/%d/%Y %H:%M:%S', '%Y-%m-%d %H:%M')
-_BOOLEANS = {'true': '1', '1': '1', 'false': '0', '0': '0'}
-
-
-def normalise(row: Field, text: str) -> str:
-    """A value in the form XNAT answers it; `ValueError`, with the reason, where the field cannot hold it.
-
-    Dates are read as ``yyyy-MM-dd``, ``MM/dd/yyyy``, ``MM.dd.yyyy`` and ``yyyyMMdd``, and become ``yyyy-MM-dd``; a float 42 becomes
-    ``42.0``; a boolean ``1`` or ``0``.
-    """
-    value = text.strip() if row.kind != 'string' else text
-    value = _READ.get(row.kind, _string)(row, value)
-    if row.choices and value not in row.choices:
-        raise ValueError(f'{row.path}: {text!r} is none of {", ".join(row.choices)}')
-    return value
-
-
-def _string(row: Field, value: str) -> str:
-    if row.max_length is not None and len(value) > row.max_length:
-        raise ValueError(f'{row.path}: longer than {row.max_length} characters')
-    return value
-
-
-def _integer(row: Field, value: str) -> str:
-    if not re.fullmatch(r'[+-]?\d{1,18}', value):
-        raise ValueError(f'{row.path}: {value!r} is not an integer')
-    return _ranged(row, str(int(value)))
-
-
-def _float(row: Field, value: str) -> str:
-    if not re.fullmatch(r'[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?', value):
-        raise ValueError(f'{row.path}: {value!r} is not a number')
-    return _ranged(row, repr(float(value)))
-
-
-def _ranged(row: Field, value: str) -> str:
-    number = float(value)
-    if (row.minimum is not None and number < row.minimum) or (row.maximum is not None and number > row.maximum):
-        raise ValueError(f'{row.path}: {value} is outside {row.minimum} to {row.maximum}')
-    return value
-
-
-def _boolean(row: Field, value: str) -> str:
-    if value.lower() not in _BOOLEANS:
-        raise ValueError(f'{row.path}: {value!r} is not a boolean')
-    return _BOOLEANS[value.lower()]
-
-
-def parse_date(value: str) -> date | None:
-    """A day in any of the forms XNAT reads; None where it is none."""
-    for form in _DATES:
-        try:
-            return datetime.strptime(value, form).date()
-        except ValueError:
-            continue
-    return None
-
-
-def _date(row: Field, value: str) -> str:
-    found = parse_date(value) or parse_date(value[:10])
-    if found is None:
-        raise ValueError(f'{row.path}: {value!r} is not a date; use yyyy-MM-dd')
-    return found.isoformat()
-
-
-def _time(row: Field, value: str) -> str:
-    try:
-        found = time.fromisoformat(value if value.count(':') == 2 else value + ':00')
-    except ValueError:
-        raise ValueError(f'{row.path}: {value!r} is not a time; use HH:mm:ss') from None
-    return found.replace(tzinfo=None).isoformat()
-
-
-def parse_stamp(value: str) -> datetime | None:
-    """A moment in any of the forms XNAT reads; None where it is none."""
-    plain = re.sub(r'Z$|[+-]\d\d:\d\d$', '', value.replace('T', ' '))
-    for form in _STAMPS:
-        try:
-            return datetime.strptime(plain, form)
-        except ValueError:
-            continue
-    day = parse_date(plain)
-    return datetime(day.year, day.month, day.day) if day else None
-
-
-def _datetime(row: Field, value: str) -> str:
-    found = parse_stamp(value)
-    if found is None:
-        raise ValueError(f'{row.path}: {value!r} is not a date and time')
-    fraction = f'{found.microsecond:06d}'.rstrip('0') or '0'
-    return f'{found:%Y-%m-%d %H:%M:%S}.{fraction}'
-
-
-_READ = {
-    'string': _string, 'integer': _integer, 'float': _float, 'boolean': _boolean,
-    'date': _date, 'time': _time, 'dateTime': _datetime,
-}  # fmt: skip

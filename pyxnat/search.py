@@ -119,7 +119,8 @@ class Search:
     root : str
         The type that makes a row.
     columns : list of str
-        Fields such as ``xnat:mrSessionData/AGE`` (of a display document) or ``xnat:mrSessionData/scanner/model`` (of the schema).
+        Fields such as ``xnat:mrSessionData/AGE`` (of a display document) or ``xnat:mrSessionData/scanner/model`` (of the schema). One word in small
+        letters (``xnat:projectData/name``) is looked up among the display fields first, which takes one request more.
     """
 
     def __init__(self, root: str, columns: Iterable[str], interface: Interface) -> None:
@@ -146,5 +147,24 @@ class Search:
 
     def _fields(self) -> list[str]:
         if self._columns:
-            return list(self._columns)
+            fields = [Field.parse(column, self._root) for column in self._columns]
+            types = dict.fromkeys(field.datatype for field in fields if _may_be_display_field(field))
+            known = frozenset(one for datatype in types for one in self._intf.inspect.datatypes(datatype, '*'))
+            return [_as_display_field(field, known) for field in fields]
         return [field for field in self._intf.inspect.datatypes(self._root, '*') if '=' not in field]
+
+
+def _may_be_display_field(field: Field) -> bool:
+    return '/' not in field.name and not field.is_display_field
+
+
+def _as_display_field(field: Field, known: frozenset[str]) -> str:
+    """A column of one word in small letters, as programs write it: ``xnat:projectData/name`` is the display field NAME, if there is one.
+
+    Where there is another with its unabridged text, NAME_CSV, that is meant, as pyxnat 1.x had it. What is no display field is a path of the
+    schema.
+    """
+    if not _may_be_display_field(field):
+        return str(field)
+    upper = f'{field.datatype}/{field.name.upper()}'
+    return next((name for name in (f'{upper}_CSV', upper) if name in known), str(field))

@@ -6,17 +6,22 @@ XNAT sends tables as JSON (``ResultSet``/``Result``) or CSV. Every cell is text 
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
-from fnmatch import fnmatchcase
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, Any, Union, overload
 
 import six
 
 from .errors import UnexpectedAnswer
+from .paths import matches
 
-__all__ = ['JsonTable', 'Row', 'csv_to_json', 'parse_csv', 'parse_result_set']
+__all__ = ['JsonTable', 'Row', 'csv_to_json', 'html_table', 'parse_csv', 'parse_result_set']
+
+_MOST_SHOWN = 50
+_LONGEST_CELL = 2**31 - 1
 
 Row = dict[str, str]
 """One row: column -> text."""
@@ -56,6 +61,7 @@ def parse_csv(lines: Iterable[str]) -> Iterator[Row]:
     UnexpectedAnswer
         When a row has not as many cells as the header.
     """
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     reader = csv.reader(lines)
     header = next(reader, None)
     if header is None:
@@ -103,11 +109,13 @@ class JsonTable:
         """Whether there is such a column; upper and lower case differ."""
         return header in self.order_by
 
-    def get(self, column: str, always_list: bool = False) -> Any:
+    def get(self, column: str, val_pattern: str = '*', always_list: bool = False) -> Any:
         """The values of a column.
 
         Parameters
         ----------
+        val_pattern : str
+            Gives only the values that match (``*``, ``?``).
         always_list : bool
             A table of one row gives the value itself otherwise, as it always did.
 
@@ -116,26 +124,54 @@ class JsonTable:
         KeyError
             When there is no such column.
         """
-        if not self.has_header(column):
-            raise KeyError(f'no column {column!r}; there are: {", ".join(self.order_by) or "none"}')
-        values = [row[column] for row in self.data]
-        return values[0] if len(values) == 1 and not always_list else values
+        self._need([column])
+        values = [row[column] for row in self.data if val_pattern == '*' or matches(val_pattern, row[column])]
+        return values[0] if len(self.data) == len(values) == 1 and not always_list else values
+
+    def join(self, join_column: str, *tables: JsonTable) -> JsonTable:
+        """The table with the columns of others beside its own, where the rows agree in one column.
+
+        A row that another table has no match for is left out; of several matches there, the first counts. Columns of the same name are taken
+        from the last table.
+        """
+        indexes = [{row[join_column]: row for row in reversed(table.data)} for table in (table._with(join_column) for table in tables)]
+        rows = [
+            {**row, **{name: value for index in indexes for name, value in index[row[join_column]].items()}}
+            for row in self._with(join_column)
+            if all(row[join_column] in index for index in indexes)
+        ]
+        return JsonTable(rows, self.order_by)
+
+    def _with(self, column: str) -> JsonTable:
+        self._need([column] if self.data else ())
+        return self
 
     def select(self, columns: Iterable[str]) -> JsonTable:
         """The table with these columns alone, in this order."""
         wanted = list(columns)
-        missing = [name for name in wanted if not self.has_header(name)]
-        if missing:
-            raise KeyError(f'no column {", ".join(map(repr, missing))}; there are: {", ".join(self.order_by) or "none"}')
+        self._need(wanted)
         return JsonTable(({name: row[name] for name in wanted} for row in self.data), wanted)
 
     def where(self, *values: str, **columns: str) -> JsonTable:
-        """The rows in which every given text stands somewhere, and every named column matches its pattern (``*``, ``?``)."""
+        """The rows in which every given pattern (``*``, ``?``) is that of some cell or column name, and every named column matches its own.
+
+        Raises
+        ------
+        KeyError
+            When there is no such column.
+        """
+        self._need(columns if self.data else ())
         return self._filtered(lambda row: _fits(row, values, columns))
 
     def where_not(self, *values: str, **columns: str) -> JsonTable:
         """The rows that `where` leaves out."""
+        self._need(columns if self.data else ())
         return self._filtered(lambda row: not _fits(row, values, columns))
+
+    def _need(self, columns: Iterable[str]) -> None:
+        missing = [name for name in columns if not self.has_header(name)]
+        if missing and (self.data or self.order_by):  # a table of nothing has no columns to be wrong about
+            raise KeyError(f'no column {", ".join(map(repr, missing))}; there are: {", ".join(self.order_by) or "none"}')
 
     def _filtered(self, keep: Callable[[Row], bool]) -> JsonTable:
         return JsonTable((row for row in self.data if keep(row)), self.order_by)
@@ -152,17 +188,20 @@ class JsonTable:
         """The rows as JSON text."""
         return json.dumps(self.data)
 
-    def dump_json(self, dest: IO[str] | str) -> None:
+    def dump_json(self, dest: IO[str] | str | os.PathLike[str]) -> None:
         """Write the rows as JSON to an open file or a path."""
         _write(dest, self.dumps_json())
 
     def dumps_csv(self, delimiter: str = ',') -> str:
         """The table as CSV text, with its header."""
         text = io.StringIO(newline='')
-        csv.writer(text, delimiter=delimiter, lineterminator='\n').writerows(self.as_list())
+        rows = self.as_list()
+        returns = any('\r' in cell for row in rows for cell in row)  # csv would leave them bare, and readers would end the row there
+        writer = csv.writer(text, delimiter=delimiter, lineterminator='\n', quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL)
+        writer.writerows(rows)
         return text.getvalue()
 
-    def dump_csv(self, dest: IO[str] | str, delimiter: str = ',') -> None:
+    def dump_csv(self, dest: IO[str] | str | os.PathLike[str], delimiter: str = ',') -> None:
         """Write the table as CSV to an open file or a path."""
         _write(dest, self.dumps_csv(delimiter))
 
@@ -196,6 +235,11 @@ class JsonTable:
     def __repr__(self) -> str:
         return f'<JsonTable {len(self)} rows, {len(self.order_by)} columns: {", ".join(self.order_by)}>'
 
+    def _repr_html_(self) -> str:
+        """The first rows, for a notebook."""
+        more = f'<p>{len(self)} rows in all.</p>' if len(self) > _MOST_SHOWN else ''
+        return html_table(self.data[:_MOST_SHOWN], self.order_by) + more
+
     def __str__(self) -> str:
         if not self.order_by:
             return repr(self)
@@ -205,13 +249,21 @@ class JsonTable:
         return '\n'.join([*lines, *([f'… {len(self)} rows in all'] if len(self) > 50 else [])])
 
 
+def html_table(rows: Sequence[Row], columns: Iterable[str] = ()) -> str:
+    """Rows as an HTML table; whatever a server put into them is escaped."""
+    names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
+    head = ''.join(f'<th>{html.escape(name)}</th>' for name in names)
+    body = ''.join('<tr>' + ''.join(f'<td>{html.escape(row.get(name, ""))}</td>' for name in names) + '</tr>' for row in rows)
+    return f'<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
 def _fits(row: Row, values: tuple[str, ...], columns: dict[str, str]) -> bool:
-    somewhere = all(any(value in cell for cell in row.values()) for value in values)
-    return somewhere and all(fnmatchcase(row.get(name, ''), pattern) for name, pattern in columns.items())
+    somewhere = all(any(matches(value, text) for text in (*row, *row.values())) for value in values)
+    return somewhere and all(matches(pattern, row.get(name, '')) for name, pattern in columns.items())
 
 
-def _write(dest: IO[str] | str, text: str) -> None:
-    if isinstance(dest, str):
+def _write(dest: IO[str] | str | os.PathLike[str], text: str) -> None:
+    if isinstance(dest, (str, os.PathLike)):
         with open(dest, 'w', encoding='utf-8', newline='') as file:
             file.write(text)
     else:

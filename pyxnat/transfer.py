@@ -6,16 +6,18 @@ import hashlib
 import json
 import logging
 import os
+import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from . import errors, plan, uris
-from .cache import http_time, publish, safe_name
+from . import errors, plan, uris, zips
+from .cache import http_time, md5_of, publish, safe_name
 from .criteria import Group
 from .paths import Path as LevelPath
 from .paths import uri_of
-from .payload import Payload
+from .payload import CHUNK, Payload
 from .plan import Found, Stage
 from .tables import Row
 from .wire import Stream
@@ -23,7 +25,7 @@ from .wire import Stream
 if TYPE_CHECKING:
     from .interface import Interface
 
-__all__ = ['Condition', 'Transfer', 'is_duplicate']
+__all__ = ['Condition', 'Transfer', 'duplicates_in']
 
 log = logging.getLogger('pyxnat.transfer')
 
@@ -144,28 +146,106 @@ class Transfer:
             raise errors.DataError(
                 'an empty file cannot be uploaded', uri=self._intf._server + file._uri, remedy='XNAT refuses uploads without content.'
             )
+        duplicates = self._send_below(file, payload, about, types)
+        self._verify(file, payload, duplicates)
+
+    def _send_below(self, file: Any, payload: Payload, about: dict[str, Any], types: dict[str, str]) -> list[str]:
+        """Send a file, creating what holds its resource if that is missing; the names that the server has already, and kept."""
         uri = uris.with_query(file._uri, {'inbody': True, **about})
         try:
-            duplicates = self._send(uri, payload)
+            return self._send(uri, payload)
         except errors.NotFoundError:
             holder = file.parent().parent()
             if holder is None or holder.exists() or not payload.rewinds:
                 raise
             holder._create(types, {})
-            duplicates = self._send(uri, payload)
-        self._verify(file, payload, duplicates)
+            return self._send(uri, payload)
 
-    def _send(self, uri: str, payload: Payload) -> bool:
-        """Whether the server says that it has such a file already, and kept it."""
+    def upload_archive(self, resource: Any, name: str, source: Any, about: dict[str, Any], types: dict[str, str]) -> None:
+        """Send a zip or tar, for the server to unpack if `about` says so."""
+        file = resource.file(name)
+        payload = Payload(source)
+        duplicates = self._send_below(file, payload, about, types)
+        if duplicates:
+            raise _duplicate(self._intf._server + file._uri, duplicates)
+        if not about.get('extract'):
+            self._verify(file, payload, [])
+
+    def upload_members(self, resource: Any, members: list[tuple[str, Path]], about: dict[str, Any], types: dict[str, str]) -> None:
+        """Send files as one zip, and compare the listing with them."""
+        with zips.pack(members) as packed:
+            self.upload_archive(resource, f'{resource._urn}.zip', packed, about, types)
+        if not about.get('extract'):
+            return
+        listed = {uris.file_path(row['URI']): row for row in self._intf._get_json(f'{resource._uri}/files')}
+        for name, path in members:
+            row = listed.get(name)
+            if row is None or int(row['Size'] or -1) != path.stat().st_size or not _digest_fits(row, path):
+                raise errors.TransferError(
+                    f'{name} is not on the server as it is here', uri=self._intf._server + resource._uri, remedy='Send it again.'
+                )
+
+    def download_resource(self, resource: Any, dest: Path, extract: bool) -> Any:
+        """Fetch all files of a resource as a zip, and unpack it if asked."""
+        label = safe_name(resource.label() if resource._urn.isdigit() else resource._urn)
+        target, uri = dest / f'{label}.zip', f'{resource._uri}/files'
+        dest.mkdir(parents=True, exist_ok=True)
+        with self._fetched_zip(uri, target) as part:
+            if extract:
+                return zips.unpack(part, dest / label, uri=self._intf._server + uri) if part else self._nothing(resource, [])
+            if part:
+                zips.repack(part, target, self._intf._server + uri)
+            else:
+                self._nothing(resource, None)
+                with publish(target) as file, zipfile.ZipFile(file, 'w'):
+                    pass
+        return str(target)
+
+    @staticmethod
+    def _nothing(resource: Any, answer: Any) -> Any:
+        """What a resource without files gives; XNAT answers as if there were no resource."""
+        if not resource.exists():
+            raise errors.NotFoundError('there is no such resource', uri=resource._intf._server + resource._uri, remedy='Check the spelling.')
+        return answer
+
+    def download_level(self, uri: str, target: Path, extract: bool, keep: bool) -> Any:
+        """Fetch the files of some elements of a level as a zip, in XNAT's own layout."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with self._fetched_zip(uri, target) as part:
+            if part is None:
+                raise errors.NotFoundError('there are no such files', uri=self._intf._server + uri, remedy='Check the IDs or types.')
+            paths = zips.unpack(part, target.parent, str, self._intf._server + uri) if extract else []
+            if keep:
+                os.replace(part, target)
+        return paths if extract else str(target)
+
+    @contextmanager
+    def _fetched_zip(self, uri: str, target: Path) -> Iterator[Path | None]:
+        """A zip from the server, beside its target while the block runs; `None` where the server has no files."""
+        part = target.with_name(f'.{target.name}.{os.getpid()}.part')
+        try:
+            try:
+                with self._intf._transport.stream('GET', uris.with_query(uri, {'format': 'zip'})) as stream, publish(part) as file:
+                    for piece in stream:
+                        file.write(piece)
+            except errors.NotFoundError:
+                yield None
+            else:
+                zips.check(part, self._intf._server + uri)
+                yield part
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _send(self, uri: str, payload: Payload) -> list[str]:
+        """The names that the server says it has already, and kept."""
         headers = {'content-type': 'application/octet-stream'}
         with self._intf._transport.stream('PUT', uri, payload, headers, accept_pages=True) as stream:
             said = stream.read()
             attempts = stream.record.attempt
-        if not is_duplicate(said):
-            return False
-        if attempts > 1:
-            return self._stored_size(uri) != payload.length
-        return True
+        duplicates = duplicates_in(said)
+        if duplicates and attempts > 1 and self._stored_size(uri) == payload.length:
+            return []  # the first attempt had arrived
+        return duplicates
 
     def _stored_size(self, uri: str) -> int | None:
         """Bytes of the stored file; `None` where there is none."""
@@ -173,15 +253,9 @@ class Transfer:
         rows = self._intf._get_json(uri.partition('/files/')[0] + '/files')
         return next((int(row['Size']) for row in rows if uris.file_path(row['URI']) == path), None)
 
-    def _verify(self, file: Any, payload: Payload, duplicates: bool) -> None:
+    def _verify(self, file: Any, payload: Payload, duplicates: list[str]) -> None:
         if duplicates:
-            raise errors.DuplicateError(
-                'the file is there already, and was left as it is',
-                uri=self._intf._server + file._uri,
-                method='PUT',
-                status=200,
-                remedy='Replace it with overwrite=True.',
-            )
+            raise _duplicate(self._intf._server + file._uri, duplicates)
         proof = self._proof(file)
         if proof in self._proved:
             return
@@ -202,14 +276,26 @@ class Transfer:
         return uri_of((top,)), holder._urt
 
 
-def is_duplicate(said: bytes) -> bool:
-    """Whether an upload was answered with ``{"duplicates": […]}``: XNAT says so with status 200, having stored nothing."""
+def duplicates_in(said: bytes) -> list[str]:
+    """The files of ``{"duplicates": […]}``: XNAT answers an upload so, with status 200, having stored nothing of them."""
     if not said.lstrip().startswith(b'{'):
-        return False
+        return []
     try:
-        return bool(json.loads(said).get('duplicates'))
+        return [str(name) for name in json.loads(said).get('duplicates', ())]
     except ValueError:
-        return False
+        return []
+
+
+def _duplicate(uri: str, names: list[str]) -> errors.DuplicateError:
+    what = f'{", ".join(names[:5])}{" …" if len(names) > 5 else ""} is there already, and was left as it is'
+    return errors.DuplicateError(what, uri=uri, method='PUT', status=200, remedy='Replace it with overwrite=True.')
+
+
+def _digest_fits(row: Row, path: Path) -> bool:
+    if not row.get('digest'):
+        return True
+    with path.open('rb') as file:
+        return md5_of(iter(lambda: file.read(CHUNK), b'')) == row['digest'].lower()
 
 
 def _size_and_digest(row: Row) -> tuple[str, str]:

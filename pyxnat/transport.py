@@ -16,12 +16,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
-
-import httplib2
+from urllib.parse import unquote, urlencode
 
 from . import errors
 from .payload import Body, Payload
+from .proxies import connection_type, proxy_for
 from .session import Session, Ticket
 from .tracing import Record, Trace
 from .version import __version__
@@ -92,10 +91,17 @@ class Transport:
         self.retries = retries
         self.headers: dict[str, str] = {'user-agent': f'pyxnat/{__version__}'}
         self._connections = _Connections()
+        self._connection_type = connection_type(self.server.partition(':')[0], proxy_for(self.server, proxy))
         self._traces: tuple[Trace, ...] = ()
 
     def __repr__(self) -> str:
         return f'<Transport to {self.server}>'
+
+    def twin(self) -> Transport:
+        """Another on the same session, with connections of its own: for an answer that is read while others are asked for."""
+        other = Transport(self.session, verify=self.verify, proxy=self.proxy, timeouts=self.timeouts, retries=self.retries)
+        other.headers, other._traces = self.headers, self._traces
+        return other
 
     def request(
         self,
@@ -178,7 +184,10 @@ class Transport:
         uri = uri.removeprefix(self.server)
         if '://' in uri.partition('?')[0]:
             raise errors.ProgrammingError('the URI belongs to another server', uri=uri, remedy=f'This Interface asks {self.server} alone.')
-        return uri if uri.startswith('/') else f'/{uri}'
+        uri = uri if uri.startswith('/') else f'/{uri}'
+        if any(unquote(part) in ('.', '..') for part in uri.partition('?')[0].split('/')):
+            raise errors.ProgrammingError('the URI has a part that means another place', uri=uri, remedy='No name can be "." or "..".')
+        return uri
 
     def _ask(self, call: _Call, attempt: int) -> Stream:
         """Attempts until one gives an answer worth looking at; the first is number `attempt`."""
@@ -230,7 +239,8 @@ class Transport:
         http.timeouts = call.timeouts
         try:
             body: Any = call.payload
-            response, _ = http.request(self.server + call.uri, call.method, body, {**call.headers, **session_headers})
+            headers = {**call.headers, **session_headers}
+            response, _ = http.request(self.server + call.uri, call.method, body, headers, connection_type=self._connection_type)
         finally:
             record.sent = call.payload.sent
             record.ms = (time.monotonic() - started) * 1000
@@ -315,6 +325,10 @@ class Transport:
             self.session.forget()
             self._connections.close()
 
+    def close_connections(self) -> None:
+        """Close the connections of all threads; the session stays, and a later request connects anew."""
+        self._connections.close()
+
 
 class _Connections:
     """The kept-alive connection of each thread; a forked child starts with none."""
@@ -330,7 +344,7 @@ class _Connections:
             self.__init__()  # type: ignore[misc]
         http: Http | None = getattr(self._local, 'http', None)
         if http is None:
-            http = self._local.http = Http(transport.timeouts, **_options(transport.verify, transport.proxy))
+            http = self._local.http = Http(transport.timeouts, **_options(transport.verify))
             self._all.add(http)
         return http
 
@@ -346,10 +360,8 @@ class _Connections:
             http.close()
 
 
-def _options(verify: bool | str, proxy: str | None) -> dict[str, Any]:
-    options: dict[str, Any] = {'disable_ssl_certificate_validation': verify is False}
+def _options(verify: bool | str) -> dict[str, Any]:
+    options: dict[str, Any] = {'disable_ssl_certificate_validation': verify is False, 'proxy_info': None}
     if isinstance(verify, str):
         options['ca_certs'] = os.path.expanduser(verify)
-    if proxy:
-        options['proxy_info'] = httplib2.proxy_info_from_url(proxy, method='https' if proxy.startswith('https') else 'http', noproxy='')
     return options

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote as _quote
-from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote as _unquote
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import six
 
@@ -21,7 +22,16 @@ __all__ = ['ENTRY', 'file_path', 'join', 'normalise_server', 'parent', 'quote', 
 ENTRY = '/data'
 """The entry point of the REST application since XNAT 1.5; ``/REST`` is its older name."""
 
-_ENTRIES = re.compile(r'^/(data|REST)(/archive)?(?=/|$)')
+_ENTRIES = re.compile(r'^(/(data|REST)(/archive)?|/archive)(?=/|$)')
+
+
+_ERRORS = 'surrogateescape'
+"""Bytes in a URI that are not UTF-8 come back as they were, as Python has it for file names."""
+
+
+def unquote(text: str) -> str:
+    """The name that a part of a URI stands for: the inverse of `quote`."""
+    return _unquote(text, errors=_ERRORS)
 
 
 def quote(segment: str | bytes) -> str:
@@ -30,7 +40,7 @@ def quote(segment: str | bytes) -> str:
     >>> quote('a/b c%')
     'a%2Fb%20c%25'
     """
-    return _quote(six.ensure_text(segment), safe='')
+    return _quote(six.ensure_text(segment), safe='', errors=_ERRORS)
 
 
 def quote_path(path: str | bytes) -> str:
@@ -39,7 +49,7 @@ def quote_path(path: str | bytes) -> str:
     >>> quote_path('run 1/a+b.nii')
     'run%201/a%2Bb.nii'
     """
-    return _quote(six.ensure_text(path), safe='/')
+    return _quote(six.ensure_text(path), safe='/', errors=_ERRORS)
 
 
 def join(*parts: str) -> str:
@@ -121,8 +131,8 @@ def normalise_server(server: str) -> str:
         host = re.split(r'[:/]', text, maxsplit=1)[0]
         text = f'{"http" if host in ("localhost", "127.0.0.1") else "https"}://{text}'
     parts = urlsplit(text)
-    if parts.scheme not in ('http', 'https') or not parts.hostname:
-        raise ConfigurationError(f'{server!r} is not the URL of a server: give one such as https://xnat.example.org')
     if '@' in parts.netloc:
         raise ConfigurationError('Credentials in the URL of the server end up in logs: give user= and password=')
+    if parts.scheme not in ('http', 'https') or not parts.hostname:
+        raise ConfigurationError(f'{server!r} is not the URL of a server: give one such as https://xnat.example.org')
     return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path.rstrip('/'), '', ''))

@@ -210,14 +210,15 @@ EXCEPTIONS: tuple[_Refusal, ...] = (
     _Refusal(ConnectionError, errors.NetworkError, 'the connection broke', _RESTART),
     _Refusal(http.client.HTTPException, errors.NetworkError, 'the answer is not HTTP', _RESTART),
     _Refusal(httplib2.HttpLib2Error, errors.NetworkError, 'the request failed', 'Check the URL and the proxy.'),
+    _Refusal(UnicodeError, errors.NetworkError, 'the host is not a name', 'Check the URL of the server.'),
     _Refusal(OSError, errors.NetworkError, 'no connection', 'Check the URL of the server and the network.'),
 )
 """Exceptions of sockets, TLS, http.client and httplib2 -> the library's errors; the first row that fits."""
 
-NETWORK_EXCEPTIONS = (OSError, http.client.HTTPException, httplib2.HttpLib2Error)
+NETWORK_EXCEPTIONS = (OSError, http.client.HTTPException, httplib2.HttpLib2Error, UnicodeError)
 """Everything that a connection raises."""
 
-_LASTING = (ConnectionRefusedError, socket.gaierror, httplib2.ServerNotFoundError, ssl.SSLError, TimeoutError)
+_LASTING = (ConnectionRefusedError, UnicodeError, socket.gaierror, httplib2.ServerNotFoundError, ssl.SSLError, TimeoutError)
 
 
 def is_lasting(error: BaseException) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,3 +39,30 @@ def project(xnat: pyxnat.Interface) -> Any:
 def scan(project: Any) -> Any:
     """A new MR scan in a new project: subject S1, session S1_MR, scan 1."""
     return project.subject('S1').experiment('S1_MR').scan('1').create(type='T1')
+
+
+@pytest.fixture
+def P(project: Any) -> str:
+    """ID of a project with one subject S, its session E with scan 1 and an assessor A, and files in all of them."""
+    subject = project.subject('S').create(gender='female', handedness='right')
+    session = subject.experiment('E').create(experiments='xnat:mrSessionData', **{'xnat:mrSessionData/date': '2020-01-02'})
+    session.scan('1').create(scans='xnat:mrScanData', type='T1', quality='usable', series_description='MPRAGE')
+    session.scan('1').resource('NIFTI').file('T1.nii.gz').put(bytes(2000), format='NIFTI', content='T1', tags='a')
+    session.scan('1').resource('NIFTI').file('sub/dir/x.json').put(b'{"a": 1}')
+    session.assessor('A').create(assessors='xnat:qcManualAssessorData')
+    session.assessor('A').out_resource('DATA').file('o.txt').put(b'out')
+    session.resource('BBRC_VALIDATOR').file('ArchivingValidator_1.json').put(b'{"version": "1"}')
+    session.resource('BBRC_VALIDATOR').file('ArchivingValidator_1.pdf').put(b'%PDF')
+    return str(project.id())
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Callable[..., str]:
+    """Makes a local file and gives its path."""
+
+    def make(name: str = 'local.txt', content: bytes = b'local') -> str:
+        path = tmp_path / name
+        path.write_bytes(content)
+        return str(path)
+
+    return make

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.archive import project, scan, server, xnat  # noqa: F401 - fixtures
+from tests.archive import P, local, project, scan, server, xnat  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).parents[1]
 DEEP = os.environ.get('PYXNAT_DEEP') == '1'

@@ -16,9 +16,6 @@ from pyxnat.errors import ProgrammingError
 
 AGE, GENDER, HAND = 'xnat:mrSessionData/AGE', 'xnat:subjectData/GENDER', 'xnat:subjectData/HANDEDNESS'
 FIELD = Field('xnat:mrSessionData', 'AGE')
-defect = pytest.mark.xfail
-
-
 def one(*constraint: Any) -> Constraint | Group:
     """What a single constraint means."""
     (member,) = parse([constraint]).members
@@ -192,7 +189,7 @@ def test_a_field_is_a_data_type_and_a_name(text: str, default: str, field: tuple
         ['AND'],
         [[]],
         None,
-        'xnat:mrSessionData/AGE > 80',
+        'xnat:mrSessionData/AGE >',
         {AGE: 80},
         [AGE, '>', 80],
         [(AGE, '>', 80), 'AND', 'OR'],
@@ -233,13 +230,11 @@ def test_the_error_names_the_part() -> None:
         parse([(AGE, '>', 80), [(GENDER, 'CONTAINS', 'x')]])
 
 
-@pytest.mark.xfail(strict=True, reason='a constraint whose value was forgotten is read as IS NULL')
 def test_a_comparison_needs_a_value() -> None:
     with pytest.raises(ProgrammingError):
         parse([(AGE, '=')])
 
 
-@pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason='bytes that are not UTF-8 raise UnicodeDecodeError')
 def test_bytes_that_are_no_text_are_an_error_of_the_library() -> None:
     with pytest.raises(ProgrammingError):
         parse([(AGE, '=', b'\xff')])
@@ -250,7 +245,6 @@ def test_numbers_of_numpy_are_numbers() -> None:
     assert plain(one(AGE, '>', numpy.float64(80))) == ('>', '80.0')
 
 
-@pytest.mark.xfail(strict=True, reason='int64 is refused: numbers are told by their builtin types')
 def test_whole_numbers_of_numpy_are_numbers() -> None:
     numpy = pytest.importorskip('numpy')
     assert plain(one(AGE, '>', numpy.int64(80))) == ('>', '80')

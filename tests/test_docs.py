@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import importlib.util
 import inspect
+import os
 import re
+import stat
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +18,19 @@ from typing import Any
 import pytest
 
 import pyxnat
-from pyxnat import resources
+from pyxnat import core, resources
+from pyxnat.arrays import ArrayData
 from pyxnat.inspector import Inspector
+from pyxnat.manage import Manager
 from pyxnat.resources.attributes import Attributes
+from pyxnat.resources.cursor import Cursor
+from pyxnat.resources.provenance import Provenance
 from pyxnat.search import Search, SearchEngine
 from pyxnat.select import Select
 from pyxnat.structure import LEVELS, Level
 from pyxnat.tables import JsonTable
 from pyxnat.tracing import Trace
+from pyxnat.verbs import Response
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / 'docs').rglob('*.rst'))
@@ -30,7 +38,7 @@ TEXTS = [ROOT / 'README.rst', *PAGES]
 
 GENERATED = [getattr(resources, name) for row in LEVELS for name in (row.element_class, row.collection_class)]
 PUBLIC = [pyxnat.Interface, resources.Element, resources.Collection, *GENERATED]
-PUBLIC += [Select, Search, SearchEngine, Inspector, JsonTable, Trace, Attributes]
+PUBLIC += [Select, Search, SearchEngine, Inspector, JsonTable, Trace, Attributes, ArrayData, Manager, Cursor, Provenance, Response]
 each_class = pytest.mark.parametrize('cls', PUBLIC, ids=lambda cls: cls.__name__)
 
 
@@ -77,7 +85,9 @@ def shown() -> set[str]:
     return found
 
 
-def is_documented(cls: type[Any]) -> bool:
+def is_documented(cls: Any) -> bool:
+    if inspect.ismodule(cls):
+        return f'.. automodule:: {cls.__name__}\n' in pages()
     return f'{cls.__module__}.{cls.__qualname__}' in shown()
 
 
@@ -102,6 +112,28 @@ def test_every_method_is_documented(cls: type[Any]) -> None:
     assert undocumented == []
 
 
+def modules() -> list[str]:
+    """The modules of the client, but for those that have nothing to show."""
+    names = []
+    for path in sorted((ROOT / 'pyxnat').rglob('*.py')):
+        parts = [part for part in path.relative_to(ROOT).with_suffix('').parts if part != '__init__']
+        if len(parts) > 1 and parts[1] not in ('server', 'demo', 'version'):
+            names.append('.'.join(parts))
+    return names
+
+
+@pytest.mark.parametrize('name', modules())
+def test_every_module_has_its_place_in_the_reference(name: str) -> None:
+    pages = '\n'.join(path.read_text(encoding='utf-8') for path in (ROOT / 'docs' / 'reference').glob('*.rst'))
+    assert re.search(rf'^\.\. automodule:: {re.escape(name)}$', pages, re.MULTILINE)
+
+
+@pytest.mark.parametrize('name', sorted({name.split('.')[1] for name in modules()}))
+def test_every_module_has_its_layer_in_the_design(name: str) -> None:
+    layers = (ROOT / 'docs' / 'design.rst').read_text(encoding='utf-8').partition('The table\n')[0]
+    assert f'`{name}`' in layers
+
+
 def blocks() -> list[Any]:
     """The Python blocks of the pages."""
     found = []
@@ -121,3 +153,73 @@ def test_the_readme_has_python_and_the_two_commands() -> None:
     text = (ROOT / 'README.rst').read_text(encoding='utf-8')
     first_screen = '\n'.join(text.splitlines()[:45])
     assert '.. code-block:: python' in first_screen and 'make demo' in first_screen and 'make test' in first_screen
+
+
+# -- coming from 1.6: what the page says is so ------------------------------------------------------------------------------------------------
+
+COMING = (ROOT / 'docs' / 'coming-from-1.6.rst').read_text(encoding='utf-8')
+
+
+def test_the_old_modules_that_the_page_names_are_those_there_are() -> None:
+    kept, gone = (re.findall(r'``(?:pyxnat\.core)?\.(\w+)``', row) for row in re.findall(r'\* - (``pyxnat\.core\..*)', COMING))
+    assert set(kept) == set(core.OLD_NAMES)
+    assert {name for name in gone if importlib.util.find_spec(f'pyxnat.core.{name}') or hasattr(core, name)} == set()
+
+
+@pytest.mark.parametrize('table', re.findall(r'\.\. list-table::\n((?:[ ]{3}.*\n|\n)+)', COMING))
+def test_every_row_of_the_page_has_all_cells(table: str) -> None:
+    rows = re.split(r'^   \* - ', table, flags=re.MULTILINE)[1:]
+    assert len({len(re.findall(r'^     -', row, re.MULTILINE)) for row in rows}) == 1
+
+
+def test_failures_are_no_emptiness(server: Any) -> None:
+    wrong = pyxnat.Interface(server.url, server.user, 'wrong')
+    nobody = pyxnat.Interface('http://127.0.0.1:1', 'me', 'x', retries=0)
+    for interface, error in ((wrong, pyxnat.errors.AuthenticationError), (nobody, pyxnat.errors.NetworkError)):
+        for ask in (lambda it: it.select.projects().get(), lambda it: it.select.project('P').exists()):
+            with pytest.raises(error):
+                ask(interface)
+
+
+def test_collections_are_as_the_page_says(project: Any) -> None:
+    project.subject('S1').create()
+    subjects, none = project.subjects(), project.subjects('nobody')
+    assert list(zip(*subjects.get('id', 'label'), strict=True)) == [tuple(subjects.get()), ('S1',)]
+    assert isinstance(subjects[:1], list) and subjects and not none and none.first() is None
+    for kind in (pyxnat.errors.NoElementError, IndexError, StopIteration):
+        with pytest.raises(kind):
+            _ = none[0]
+    with pytest.raises(pyxnat.errors.NotFoundError):
+        project.subject('nobody').label()
+
+
+def test_files_are_as_the_page_says(scan: Any, tmp_path: Path) -> None:
+    file = scan.resource('NIFTI').file('a.txt')
+    with pytest.raises(pyxnat.errors.DataError, match='no file'):
+        file.put('mistyped.txt')
+    for number, text in enumerate(('two\nlines', '{"a": 1}', '[1]', '<a/>')):
+        assert Path(scan.resource('NIFTI').file(f'{number}.txt').put(text).get()).read_text() == text
+    with pytest.raises(pyxnat.errors.DataError, match='empty'):
+        file.put(b'')
+    with pytest.warns(UserWarning, match='nonsense'):
+        assert file.put(b'content', nonsense=1) is file
+    assert not os.stat(file.get()).st_mode & stat.S_IWRITE
+    assert file.format() == file.content() == file.tags() == '' and file.delete() is None
+
+
+def test_settings_are_text_and_numbers(project: Any) -> None:
+    project.set_prearchive_code('4')
+    project.set_quarantine_code(1)
+    project.set_subfolder_in_current_arc('more')
+    assert (project.accessibility(), project.prearchive_code(), project.quarantine_code()) == ('protected', 4, 1)
+    assert project.current_arc().endswith('more') and isinstance(project.get(), bytes)
+
+
+def test_what_is_not_there_yet_is_not_there(xnat: pyxnat.Interface) -> None:
+    missing = COMING.partition('Not there yet\n')[2].partition('Gone, and why\n')[0]
+    owners = {'manage': xnat.manage, 'inspect': xnat.inspect, 'project': xnat.select.project('P')}
+    named = re.findall(r'``(manage|inspect|project)\.(\w+)``', missing)
+    assert len(named) > 8
+    assert [f'{owner}.{name}' for owner, name in named if hasattr(owners[owner], name)] == []
+    assert not callable(xnat.select.project('P').attrs)
+    assert 'consistent' not in inspect.signature(resources.Element.exists).parameters

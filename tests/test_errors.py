@@ -58,7 +58,7 @@ def test_the_docstring_draws_the_tree() -> None:
 
 def test_the_docstring_names_the_builtin_bases() -> None:
     text = errors.__doc__ or ''
-    said = dict(re.findall(r'(\w+)\s+.*\(also (\w+)\)', text))
+    said = dict(re.findall(r'─ (\w+) .*\(also (\w+)\)', text))
     assert said == {cls.__name__: cls.__bases__[1].__name__ for cls in TREE if len(cls.__bases__) > 1}
 
 
@@ -83,8 +83,9 @@ def test_every_error_says_in_a_sentence_what_it_is(cls: type[Any]) -> None:
 
 
 def test_the_names_are_those_of_the_database_api() -> None:
-    for name in ['Warning', 'Error', 'InterfaceError', 'DatabaseError', 'DataError', 'OperationalError', 'IntegrityError', 'InternalError', 'ProgrammingError', 'NotSupportedError']:
-        assert inspect.isclass(getattr(errors, name))
+    assert [cls.__name__ for cls in errors.Error.__subclasses__()] == ['InterfaceError', 'DatabaseError']
+    names = {cls.__name__ for cls in DatabaseError.__subclasses__()}
+    assert names == {'DataError', 'OperationalError', 'IntegrityError', 'InternalError', 'ProgrammingError', 'NotSupportedError'}
     assert not issubclass(errors.Warning, errors.Error)
 
 
@@ -208,7 +209,8 @@ Please continue your visit at our <a href="/">home page</a>.
 </html>
 """
 TOMCAT_PAGE = (
-    b'<!doctype html><html lang="en"><head><title>HTTP Status 404 \xe2\x80\x93 Not Found</title><style type="text/css">body {color:black;}</style></head>'
+    b'<!doctype html><html lang="en"><head><title>HTTP Status 404 \xe2\x80\x93 Not Found</title>'
+    b'<style type="text/css">body {color:black;}</style></head>'
     b'<body><h1>HTTP Status 404 \xe2\x80\x93 Not Found</h1><hr class="line" /><p><b>Type</b> Status Report</p>'
     b'<p><b>Message</b> /data/nope</p></body></html>'
 )
@@ -231,13 +233,8 @@ def test_the_words_are_taken_out_of_the_page(page: bytes, reason: str, words: st
     assert server_message(page, reason) == words
 
 
-@pytest.mark.xfail(strict=True, reason='character references stay as they are')
-def test_the_words_are_without_character_references() -> None:
+def test_the_heading_of_xnats_page_is_its_message_without_character_references() -> None:
     assert server_message(XNAT_PAGE) == 'Unable to identify subject "S1"'
-
-
-def test_the_heading_of_xnats_page_is_its_message() -> None:
-    assert server_message(XNAT_PAGE.replace(b'&quot;', b'')) == 'Unable to identify subject S1'
 
 
 @given(st.binary(max_size=3000))

@@ -166,7 +166,23 @@ def test_a_digest_that_does_not_fit_is_an_error(tmp_path):
     assert [path for path in tmp_path.rglob('*') if path.is_file()] == []
 
 
-@pytest.mark.parametrize('name', ['../../etc/passwd', 'a/../../b', '..', '/etc/passwd', 'C:\\x', 'a\\..\\b'])
+@pytest.mark.parametrize('name', ['../../etc/passwd', 'a/../../b', '..', 'a/.'])
+def test_a_name_that_means_another_place_is_never_asked_for(tmp_path, name):
+    row = {'Name': name, 'Size': '7', 'URI': f'/data/projects/P/resources/1/files/{name}', 'cat_ID': '1', 'collection': 'R', 'digest': ''}
+    with ScriptedServer(lambda request: Reply(200, table(row) if request.uri.endswith('json') else b'content')) as server:
+        interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache')
+        (file,) = interface.select('/projects/P/resources/R/files')
+        for act in (file.get, lambda: file.get(tmp_path), file.delete):
+            with pytest.raises(errors.ProgrammingError, match='another place'):
+                act()
+        assert len(server.requests) == 1
+    select = interface.select
+    for make in (lambda: select('/projects/P/subjects/..'), lambda: select.project('P').subject('.'), lambda: select.project('..')):
+        with pytest.raises(errors.ProgrammingError):
+            make()
+
+
+@pytest.mark.parametrize('name', ['/etc/passwd', 'C:\\x', 'a\\..\\b', 'con', 'a' * 300])
 def test_a_hostile_name_never_leaves_the_cache(tmp_path, name):
     row = {'Name': name, 'Size': '7', 'URI': f'/data/projects/P/resources/1/files/{name}', 'cat_ID': '1', 'collection': 'R', 'digest': ''}
     with ScriptedServer(lambda request: Reply(200, table(row) if request.uri.endswith('json') else b'content')) as server:
@@ -189,3 +205,144 @@ def test_listed_files_know_what_the_listing_said(xnat, resource):
     with xnat.trace() as trace:
         assert (file.id(), file.label(), file.size(), file.format()) == ('a/b.txt', 'a/b.txt', '7', 'TXT')
     assert trace.requests == 0
+
+
+@pytest.fixture
+def folder(tmp_path):
+    source = tmp_path / 'source'
+    for name in ('a.txt', 'sub dir/b.txt', 'sub dir/files/ü c.txt'):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(name)
+    return source
+
+
+def contents(root):
+    return {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob('*') if path.is_file()}
+
+
+def test_a_folder_goes_up_in_one_request_and_comes_down_as_it_was(xnat, resource, folder, tmp_path):
+    with xnat.trace() as trace:
+        resource.put_dir(folder, format='TXT')
+    assert [record.method for record in trace] == ['PUT', 'GET']
+    assert sorted(resource.files().get()) == sorted(contents(folder))
+    assert {file.format() for file in resource.files()} == {'TXT'}
+    with xnat.trace() as trace:
+        paths = resource.get(tmp_path / 'dest', extract=True)
+    assert trace.requests == 1
+    assert contents(tmp_path / 'dest' / 'NIFTI') == contents(folder) and len(paths) == 3
+    assert all(os.path.isfile(path) for path in paths)
+
+
+def test_a_resource_comes_as_a_zip_named_after_it(resource, folder, tmp_path):
+    import zipfile
+
+    resource.put_dir(folder)
+    path = resource.get(tmp_path / 'dest')
+    assert path == str(tmp_path / 'dest' / 'NIFTI.zip') and os.listdir(tmp_path / 'dest') == ['NIFTI.zip']
+    assert len(zipfile.ZipFile(path).namelist()) == 3
+
+
+def test_unpacking_touches_nothing_else(resource, folder, tmp_path):
+    resource.put_dir(folder)
+    for name in ('S1_MR/scans/mine.txt', 'NIFTI/mine.txt', 'scans/mine.txt'):
+        (tmp_path / 'dest' / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'dest' / name).write_text('mine')
+    resource.get(tmp_path / 'dest', extract=True)
+    assert all((tmp_path / 'dest' / name).read_text() == 'mine' for name in ('S1_MR/scans/mine.txt', 'NIFTI/mine.txt', 'scans/mine.txt'))
+
+
+def test_files_by_name_and_by_glob(resource, folder):
+    resource.put([folder / 'a.txt', folder / 'sub dir' / 'b.txt'])
+    assert sorted(resource.files().get()) == ['a.txt', 'sub dir/b.txt']
+    assert resource.files('*b.t?t').get() == ['sub dir/b.txt']
+    with pytest.raises(errors.DuplicateError, match=r'a\.txt'):
+        resource.put(str(folder / 'a.txt'))
+    resource.put(folder / 'a.txt', overwrite=True)
+
+
+def test_a_zip_is_unpacked_or_kept(scan, folder, tmp_path):
+    import shutil
+
+    packed = shutil.make_archive(str(tmp_path / 'packed'), 'zip', folder)
+    scan.resource('UNPACKED').put_zip(packed)
+    scan.resource('KEPT').put_zip(packed, extract=False)
+    assert sorted(scan.resource('UNPACKED').files().get()) == sorted(contents(folder))
+    assert scan.resource('KEPT').files().get() == ['packed.zip']
+    tarred = shutil.make_archive(str(tmp_path / 'packed'), 'gztar', folder)
+    scan.resource('TAR').put_zip(tarred)
+    assert sorted(scan.resource('TAR').files().get()) == sorted(contents(folder))
+
+
+def test_bulk_uploads_of_nothing_are_errors(resource, tmp_path):
+    for attempt in (
+        lambda: resource.put([]),
+        lambda: resource.put('/nowhere'),
+        lambda: resource.put_dir('/nowhere'),
+        lambda: resource.put_zip('/x.zip'),
+    ):
+        with pytest.raises(errors.DataError):
+            attempt()
+    assert not resource.exists()
+
+
+def test_an_empty_resource_is_an_empty_zip_and_a_missing_one_an_error(scan, tmp_path):
+    empty = scan.resource('EMPTY')
+    empty.create()
+    assert empty.get(tmp_path / 'dest', extract=True) == []
+    assert os.path.getsize(empty.get(tmp_path / 'dest')) > 0
+    with pytest.raises(errors.NotFoundError):
+        scan.resource('NOPE').get(tmp_path / 'dest')
+
+
+@pytest.mark.parametrize('body', [b'PK\x03\x04 this is no zip', b'', b'PK'])
+def test_what_is_no_zip_leaves_nothing(tmp_path, body):
+    with ScriptedServer(lambda request: Reply(200, body)) as server:
+        interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache')
+        for extract in (True, False):
+            with pytest.raises(errors.TransferError, match='zip'):
+                interface.select('/projects/P/resources/R').get(tmp_path / 'dest', extract=extract)
+    assert list((tmp_path / 'dest').iterdir()) == []
+
+
+def test_hostile_names_in_a_zip_stay_below(tmp_path):
+    import zipfile
+
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, 'w') as archive:
+        for name in ('../../escaped', '/absolute', 'P/resources/R/files/../../../up', 'P/resources/R/files/fine.txt'):
+            archive.writestr(name, b'content')
+    with ScriptedServer(lambda request: Reply(200, packed.getvalue())) as server:
+        interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache')
+        paths = interface.select('/projects/P/resources/R').get(tmp_path / 'dest', extract=True)
+    assert all(os.path.realpath(path).startswith(str(tmp_path / 'dest' / 'R') + os.sep) for path in paths)
+    assert (tmp_path / 'dest' / 'R' / 'fine.txt').exists()
+
+
+def test_text_that_cannot_be_a_path_is_content(resource):
+    for number, text in enumerate(['{"a": 1}', '<x/>', 'two\nlines', io.StringIO('ünïcode')]):
+        expected = text.getvalue() if isinstance(text, io.StringIO) else text
+        assert open(resource.file(f'{number}.txt').put(text).get(), encoding='utf-8', newline='').read() == expected
+
+
+def test_what_a_file_says_of_itself(resource):
+    from email.utils import parsedate_to_datetime
+
+    file = resource.file('f').put(b'content', tags='a,b')
+    assert file.labels() == file.tags() == 'a,b'
+    assert parsedate_to_datetime(file.last_modified()).year >= 2026
+
+
+def test_keywords_that_mean_nothing_are_said(resource):
+    with pytest.warns(UserWarning, match='xsi:type'):
+        resource.file('f').put(b'content', **{'xsi:type': 'xnat:resourceCatalog'})
+
+
+def test_a_zip_goes_up_again_as_it_came_down(scan, resource, folder, tmp_path):
+    resource.put_dir(folder)
+    scan.resource('COPY').put_zip(resource.get(tmp_path / 'dest'))
+    assert sorted(scan.resource('COPY').files().get()) == sorted(contents(folder))
+
+
+def test_files_of_several_folders_keep_them(resource, folder):
+    resource.put([str(path) for path in folder.rglob('*') if path.is_file()])
+    assert sorted(resource.files().get()) == sorted(contents(folder))

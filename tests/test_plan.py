@@ -262,7 +262,7 @@ def rows_for_all(uri: str) -> list[Row]:
     if parts[-1] == 'files':
         file = f'{uri}/X' if 'ALL' not in parts else uri.replace('/ALL/files', '/X/resources/X/files/X')
         return [{'URI': file, 'Name': 'X', 'cat_ID': 'X', 'collection': 'X'}]
-    return [{'ID': 'X', 'label': 'X', 'xnat_abstractresource_id': 'X', 'subject_ID': 'X'}]
+    return [{'ID': 'X', 'label': 'X', 'xnat_abstractresource_id': 'X', 'subject_ID': 'X', 'project': 'X'}]
 
 
 def listed(uri: str) -> tuple[str, ...]:
@@ -301,13 +301,12 @@ def test_what_has_no_route_below_a_projects_experiments_is_asked_for_below_the_s
     assert all(found.uri.startswith('/data/experiments/X/') for found in walk(stages, rows_for_all))
 
 
-@pytest.mark.xfail(strict=True, reason='/subjects/S/experiments is no route of XNAT (it answers with the subject), and the plan asks for it')
-def test_experiments_below_a_subject_of_the_server_are_not_asked_for_where_xnat_has_no_route() -> None:
-    try:
-        path = path_of('/subjects/X/experiments/*')
-    except ProgrammingError:
-        return
-    assert set(asked_by(path, frozenset())) <= set(chains())
+@pytest.mark.parametrize(
+    'text', ['/subjects/X/experiments', '/subjects/*/experiments', '/subjects/*/experiments/*/scans', '/subjects/X/experiments/X/files']
+)
+def test_experiments_below_a_subject_of_the_server_are_asked_for_below_its_project(text: str) -> None:
+    assert set(asked_by(path_of(text), frozenset())) <= set(chains())
+    assert all(found.uri.startswith('/data/projects/X/subjects/X/experiments/X') for found in walk(plan(path_of(text)), rows_for_all))
 
 
 def test_resources_of_a_projects_experiments_have_a_route_of_their_own() -> None:
@@ -415,6 +414,7 @@ def test_every_short_cut_says_what_it_rests_on() -> None:
 
 def test_an_explanation_follows_where_the_plan_goes_on_below_the_server() -> None:
     assert explained('/projects/P/experiments/*/scans')[1:] == ['GET /data/projects/P/experiments', 'GET /data/experiments/{ID}/scans']
+    assert explained('/subjects/S/experiments')[1:] == ['GET /data/subjects', 'GET /data/projects/{project}/subjects/{ID}/experiments']
 
 
 @pytest.mark.parametrize('chain', chains(), ids='/'.join)

@@ -126,7 +126,7 @@ def test_a_search_gives_a_table_with_the_columns_asked_for(xnat, cohort):
     criteria = [('xnat:mrSessionData/PROJECT', '=', 'WHERE'), [('xnat:subjectData/GENDER', '=', 'female'), (AGE, '=', 81), 'OR'], 'AND']
     with xnat.trace() as trace:
         table = xnat.select('xnat:mrSessionData', columns).where(criteria)
-    assert trace.requests == 1
+    assert trace.requests == 2  # one for the display fields: fieldStrength might be one
     assert table.headers()[:3] == ['xnat_subjectdata_subject_label', 'label', 'age']
     assert sorted(row['label'] for row in table) == ['W1_MR1', 'W1_MR2', 'W2_MR', 'W3_MR']
     assert {row['label']: row[table.headers()[3]] for row in table}['W3_MR'] == '3.0'

@@ -7,7 +7,8 @@ import inspect
 import pytest
 
 from pyxnat import resources
-from pyxnat.resources.base import Collection, Element, class_of
+from pyxnat.resources import Collection, Element
+from pyxnat.resources.base import class_of
 from pyxnat.structure import GAPS, LEVELS, SERVER, Level, chains, children, is_route, level, level_names
 
 each_row = pytest.mark.parametrize('row', LEVELS, ids=lambda row: row.plural)

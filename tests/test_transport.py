@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import socket
 import threading
 import time
+from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -277,6 +279,33 @@ def test_requests_are_counted_and_logged_without_secrets(server, caplog):
         cookie = interface._transport.session.cookies()['JSESSIONID']
     assert '/data/projects' in caplog.text
     assert server.password not in caplog.text and cookie not in caplog.text
+
+
+@pytest.mark.filterwarnings('ignore:.*not https')
+def test_plain_http_goes_through_a_proxy(monkeypatch):
+    with ScriptedServer(lambda request: with_session(Reply(200, table()))) as proxy:
+        port = proxy.url.rpartition(':')[2]
+        interface = pyxnat.Interface('http://xnat.example.org/xnat', 'me', 'secret', proxy=f'http://us%40er:pa%3Ass@127.0.0.1:{port}')
+        assert interface._get_json('/data/projects') == []
+        assert proxy.requests[0].uri == 'http://xnat.example.org/xnat/data/projects?format=json'
+        assert proxy.requests[0].headers['host'] == 'xnat.example.org'
+        assert b64decode(proxy.requests[0].headers['proxy-authorization'].partition(' ')[2]) == b'us@er:pa:ss'
+        assert 'pa:ss' not in repr(interface._transport) and b'pa%3Ass' not in pickle.dumps(interface)
+        monkeypatch.setenv('http_proxy', proxy.url)
+        pyxnat.Interface('http://other.example.org', 'me', 'secret')._get_json('/data/projects')
+        assert proxy.requests[-1].uri.startswith('http://other.example.org/')
+        monkeypatch.setenv('no_proxy', 'localhost,.example.org')
+        with pytest.raises(errors.NetworkError):
+            pyxnat.Interface('http://other.example.org', 'me', 'secret', timeout=(0.5, 1), retries=0)._get_json('/data/projects')
+
+
+def test_https_goes_through_a_tunnel():
+    with ScriptedServer(lambda request: Reply(403, b'not for you', close=True)) as proxy:
+        interface = pyxnat.Interface('https://xnat.example.org', 'me', 'secret', proxy=proxy.url, retries=0)
+        with pytest.raises(errors.NetworkError, match='403'):
+            interface._get_json('/data/projects')
+        assert [(request.method, request.uri) for request in proxy.requests] == [('CONNECT', 'xnat.example.org:443')]
+        assert 'authorization' not in proxy.requests[0].headers
 
 
 def test_a_uri_of_another_server_is_refused(xnat):

@@ -1,7 +1,7 @@
 """Elements and collections: one pair of classes for each level of :data:`pyxnat.structure.LEVELS`."""
 
-from .base import Collection as Collection
 from .base import Element as Element
+from .collection import Collection as Collection
 from .factory import make_classes
 
 globals().update(make_classes())

@@ -46,7 +46,7 @@ class Attributes:
         return [self._cell(row, name) for name in wanted]
 
     def set(self, path: str, value: Any, **query: Any) -> None:
-        """Set one field. One request (and one for the type of an experiment or scan that is not known yet).
+        """Set one field. One request (and one for the ID or the type, where they are not known yet).
 
         Parameters
         ----------
@@ -59,7 +59,7 @@ class Attributes:
         """Set several fields at once; as `set`."""
         element = self._element
         typed = {'xsiType': element.datatype()} if element._type_of_new({}, {}) else {}
-        element._intf._exec(uris.with_query(element._uri, {**typed, **values, **query}), 'PUT')
+        element._intf._exec(uris.with_query(element._exact_uri(), {**typed, **values, **query}), 'PUT')
 
     def _row(self, wanted: list[str]) -> Row:
         element = self._element

@@ -1,28 +1,25 @@
-"""What all elements and all collections have in common.
-
-An element is a handle on one thing of the archive: making it, comparing it and showing it asks nothing. A collection is a question that has not
-been asked yet; it never changes, and refining it gives another.
-"""
+"""What all elements have in common. An element is a handle on one thing of the archive: making, comparing and showing it asks nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+import html
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import six
 
 from .. import errors, paths, uris
-from ..criteria import Group, parse
 from ..paths import Path, Step
+from ..schemas import parse_xml
 from ..structure import GAPS, LEVELS, Level, children
-from ..tables import Row
+from ..tables import Row, html_table
 from .attributes import Attributes
 
 if TYPE_CHECKING:
     from ..interface import Interface
 
-__all__ = ['Collection', 'Element', 'class_of', 'register']
+__all__ = ['Element', 'as_name', 'class_of', 'register']
 
 _CLASSES: dict[str, type[Any]] = {}
 
@@ -82,6 +79,10 @@ class Element:
         if self._home is None:
             self._home = self._find_home(len(gap) - 1)
         return paths.uri_of((*self._home, *self._path[len(gap) - 1 :]))
+
+    def _exact_uri(self) -> str:
+        """A URI to write to that means this element and no other."""
+        return self._uri
 
     def _find_home(self, depth: int) -> Path:
         """The path of the ancestor of that depth from where XNAT routes its children."""
@@ -187,7 +188,8 @@ class Element:
         ----------
         **params
             Fields by short name or xpath (``gender='female'``, ``**{'xnat:mrSessionData/fieldStrength': '3.0'}``); the type of a level by its
-            plural name (``experiments='xnat:petSessionData'``) or ``xsiType``; ``params={…}`` for further query parameters.
+            plural name (``experiments='xnat:petSessionData'``) or ``xsiType``; ``params={…}`` for further query parameters; ``xml=`` the path of
+            an XNAT document to create it from, with ``allowDataDeletion`` if fields that the document has not are to go.
 
         Returns
         -------
@@ -206,25 +208,33 @@ class Element:
         One request where everything above it exists. Where the server answers that something is missing (404, 417), the nearest missing
         element is created and the request repeated: a scan with its session and its subject takes three.
         """
+        document = _document(params.pop('xml', None))
         types = {row.plural: str(params.pop(row.plural)) for row in LEVELS if row.plural in params}
         extra = dict(params.pop('params', {}))
-        params.pop('use_label', None)
-        self._create(types, {**params, **extra})
+        for ignored in ('use_label', 'overwrite'):
+            params.pop(ignored, None)
+        self._create(types, {**params, **extra}, document)
         return self
 
     insert = create
 
-    def _create(self, types: dict[str, str], fields: dict[str, Any]) -> None:
-        uri = uris.with_query(self._uri, {**self._type_of_new(types, fields), **fields})
+    def _create(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None) -> None:
+        query = {**({} if document else self._type_of_new(types, fields)), **fields}
         try:
-            answer = self._intf._exec(uri, 'PUT')
+            answer = self._put(query, document)
         except errors.DatabaseError as error:
             parent = self.parent()
             if error.status not in (404, 417) or parent is None or not self._is_well_named():
                 raise
             parent._create(types, {})
-            answer = self._intf._exec(uri, 'PUT')
+            answer = self._put(query, document)
         self._learn(six.ensure_text(answer or b'').strip())
+
+    def _put(self, query: Mapping[str, Any], document: bytes | None) -> bytes:
+        if document is not None:
+            return self._put_document(document, query)
+        answer: bytes = self._intf._exec(uris.with_query(self._uri, query), 'PUT')
+        return answer
 
     def _type_of_new(self, types: dict[str, str], fields: dict[str, Any]) -> Row:
         given = str(types.get(self._urt) or fields.get('xsiType') or self._level.datatype)
@@ -264,166 +274,66 @@ class Element:
         document: bytes = self._intf._exec(uris.with_query(self._uri, {'format': 'xml'}), 'GET')
         return document
 
+    def attributes(self) -> dict[str, str]:
+        """Its row in its level's listing: column -> text. One request."""
+        return dict(self._look())
+
+    def tag(self, name: str) -> Any:
+        """Put it into a named set; the tag. Two requests, and up to two for the first tag of all."""
+        tag = self._intf.manage.tags.get(name)
+        tag.reference(self._uri)
+        return tag
+
+    def untag(self, name: str) -> None:
+        """Take it out of a named set. Two requests."""
+        self._intf.manage.tags.get(name).dereference(self._uri)
+
+    def _repr_html_(self) -> str:
+        """What its listing says of it, for a notebook. One request, none where a listing said it already."""
+        known = self._known or (self._look() if self.exists() else {'': 'not on the server, or hidden from this login'})
+        return f'<p>{html.escape(repr(self))}</p>{html_table([known])}'
+
+    def xpath(self, expression: str) -> list[Any]:
+        """What an XPath finds in its XML document, by the document's own prefixes (``//xnat:scan``). One request."""
+        root = parse_xml(self.get())
+        found: Any = root.xpath(expression, namespaces={prefix: uri for prefix, uri in root.nsmap.items() if prefix})
+        return list(found) if isinstance(found, list) else [found]
+
+    def namespaces(self) -> dict[str, str]:
+        """Prefixes of its XML document. One request."""
+        return {prefix: uri for prefix, uri in parse_xml(self.get()).nsmap.items() if prefix}
+
+    def _put_document(self, document: bytes, query: Mapping[str, Any]) -> bytes:
+        answer: bytes = self._intf._exec(uris.with_query(self._uri, query), 'PUT', document, {'content-type': 'text/xml; charset=UTF-8'})
+        return answer
+
     def _child(self, row: Level, name: Any) -> Any:
-        step = Step(row.plural, _name(row, name), True)
+        step = Step(row.plural, as_name(row, name), True)
         above = {**self._above, **({self._urt: self._known} if self._known else {})}
         return class_of(row.singular)(paths.uri_of((*self._path, step)), self._intf, None, above)
 
     def _children(self, row: Level, id_filter: Any) -> Any:
-        step = Step(row.plural, _name(row, id_filter), False)
+        step = Step(row.plural, as_name(row, id_filter), False)
         return class_of(row.plural)([(*self._path, step)], self._intf)
 
 
-class _Where:
-    """A condition on a collection: criteria, and whose they are."""
-
-    def __init__(self, criteria: Group, level: str) -> None:
-        self.criteria = criteria
-        self.level = level
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Where) and (self.criteria, self.level) == (other.criteria, other.level)
-
-    def __hash__(self) -> int:
-        return hash((self.criteria, self.level))
+def _document(location: Any) -> bytes | None:
+    """An XNAT document from a file; what is not well-formed is refused here, where the file can be named."""
+    if location is None:
+        return None
+    text = FilePath(location).expanduser().read_bytes()
+    try:
+        parse_xml(text)
+    except ValueError as error:
+        raise errors.DataError(f'{location}: {error}', remedy='Give the path of an XML document as get() returns it.') from error
+    return text
 
 
-E = TypeVar('E', bound=Element)
-
-
-class Collection(Generic[E]):
-    """Elements of one level, not asked for yet. Iterating asks, level by level, and no further than it is iterated.
-
-    Parameters
-    ----------
-    routes : list of Path
-        Where they are.
-    interface : Interface
-        The connection it belongs to.
-    """
-
-    _level: ClassVar[Level]
-
-    def __init__(self, routes: list[Path], interface: Interface, conditions: tuple[_Where, ...] = ()) -> None:
-        self._paths = tuple(routes)
-        self._intf = interface
-        self._conditions = conditions
-
-    @classmethod
-    def _element(cls, uri: str, interface: Interface, known: Row | None = None, above: Mapping[str, Row] | None = None) -> Any:
-        return class_of(cls._level.singular)(uri, interface, known, above)
-
-    def __repr__(self) -> str:
-        where = ', '.join(paths.spell(path) for path in self._paths)
-        return f'<{type(self).__name__} {where}{" where …" if self._conditions else ""}>'
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Collection):
-            return NotImplemented
-        mine, theirs = (self._paths, self._conditions), (other._paths, other._conditions)
-        return mine == theirs and self._intf._server == other._intf._server and self._intf._user == other._intf._user
-
-    def __hash__(self) -> int:
-        return hash((self._paths, self._conditions, self._intf._server))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restore_collection, (self._level.plural, list(self._paths), self._intf, self._conditions)
-
-    def __iter__(self) -> Iterator[E]:
-        for found in self._intf.transfer.walk(self._paths, self._conditions):
-            yield self._element(found.uri, self._intf, found.row, found.above)
-
-    def get(self, *what: str) -> list[Any]:
-        """All of them, as a list.
-
-        Parameters
-        ----------
-        *what : str
-            ``'id'`` (default) or ``'label'`` for names, any other word (``'obj'``) for elements; several give tuples.
-        """
-        wanted = what or ('id',)
-        rows = [tuple(_as(element, word) for word in wanted) for element in self]
-        return [row[0] for row in rows] if len(wanted) == 1 else rows
-
-    fetchall = get
-
-    def first(self) -> E | None:
-        """The first of them; `None` where there is none. Asks no more than it needs."""
-        return next(iter(self), None)
-
-    fetchone = first
-
-    def fetchmany(self, size: int = 1) -> list[E]:
-        """The first `size` of them."""
-        return list(islice(self, size))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __bool__(self) -> bool:
-        return self.first() is not None
-
-    def __contains__(self, item: object) -> bool:
-        if isinstance(item, Element):
-            return any(element == item or element.id() == item._urn for element in self if type(element) is type(item))
-        return any(item in (element.id(), element.label()) for element in self)
-
-    def __getitem__(self, index: int | slice) -> Any:
-        if isinstance(index, slice):
-            negative = any(bound is not None and bound < 0 for bound in (index.start, index.stop, index.step))
-            return list(self)[index] if negative else list(islice(self, index.start, index.stop, index.step))
-        if index < 0:
-            return list(self)[index]
-        found = next(islice(self, index, None), None)
-        if found is None:
-            raise IndexError(f'{self!r} has no element {index}')
-        return found
-
-    def where(self, criteria: Any, *, level: str = 'subject') -> Collection[E]:
-        """Those of them whose subject satisfies search criteria.
-
-        Parameters
-        ----------
-        criteria : list
-            Constraints as :mod:`pyxnat.criteria` has them. Those on one data type in one list hold for the same item; a nested list is a search
-            of its own.
-        level : {'subject', 'experiment'}
-            Whether the subject is to satisfy them, by whatever of its sessions, or the experiment itself.
-
-        Returns
-        -------
-        Collection
-            A new one; this one stays as it is. The searches run when it is first iterated: one for the list, one for each nested list.
-
-        Examples
-        --------
-        Everything of a subject that was scanned at 79 and at 82::
-
-            age = 'xnat:mrSessionData/AGE'
-            experiments.where([[(age, '=', 79)], [(age, '=', 82)], 'AND'])
-        """
-        if level not in ('subject', 'experiment'):
-            raise errors.ProgrammingError(f'where: level {level!r} is not known', remedy="Use 'subject' or 'experiment'.")
-        condition = _Where(parse(criteria), level)
-        return type(self)(list(self._paths), self._intf, (*self._conditions, condition))
-
-    def explain(self) -> str:
-        """What iterating it will ask, in words. No request."""
-        return self._intf.transfer.explain(self._paths, self._conditions)
-
-    def _children(self, row: Level, id_filter: Any) -> Any:
-        step = Step(row.plural, _name(row, id_filter), False)
-        return class_of(row.plural)([(*path, step) for path in self._paths], self._intf, self._conditions)
-
-
-def _as(element: Element, word: str) -> Any:
-    return {'id': element.id, 'label': element.label}.get(word, lambda: element)()
-
-
-def _name(row: Level, name: Any) -> str:
+def as_name(row: Level, name: Any) -> str:
     """A name as text; the shape of one, not its existence, is checked."""
     text = six.ensure_text(name) if isinstance(name, bytes) else str(name)
-    if name is None or not text or (row.plural != 'files' and '/' in text) or '\x00' in text:
+    parts = text.split('/')
+    if name is None or not text or (row.plural != 'files' and len(parts) > 1) or '\x00' in text or {'.', '..'} & set(parts):
         raise errors.ProgrammingError(f'{name!r} is not a name of a {row.singular}', remedy='Give an ID or a label.')
     return text
 
@@ -431,8 +341,3 @@ def _name(row: Level, name: Any) -> str:
 def _restore(singular: str, uri: str, interface: Interface, known: Row, above: dict[str, Row]) -> Element:
     element: Element = class_of(singular)(uri, interface, known, above)
     return element
-
-
-def _restore_collection(plural: str, routes: list[Path], interface: Interface, conditions: tuple[_Where, ...]) -> Collection[Any]:
-    collection: Collection[Any] = class_of(plural)(routes, interface, conditions)
-    return collection

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..structure import LEVELS, Level, children
-from .base import Collection, Element, register
+from .base import Element, register
+from .collection import Collection
 from .elements import BEHAVIOUR
+from .groups import GROUPS
 
 __all__ = ['make_classes']
 
@@ -23,7 +25,7 @@ def make_classes() -> dict[str, type[Any]]:
     for row in LEVELS:
         for name, base, doc in (
             (row.element_class, BEHAVIOUR.get(row.plural, Element), f'{_sentence(row.doc)}.'),
-            (row.collection_class, Collection, f'{row.plural.replace("_", " ").capitalize()}: each is {row.doc}.'),
+            (row.collection_class, GROUPS.get(row.plural, Collection), f'{row.plural.replace("_", " ").capitalize()}: each is {row.doc}.'),
         ):
             made[name] = _make(name, base, row, doc)
         register(row.singular, made[row.element_class])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import errors, uris
+from ..structure import LEVELS
 from ..tables import Row
 from .base import Element
 
@@ -23,6 +25,83 @@ class ResourceElement(Element):
         """By label first: a resource is created under a label, and only a number can be its ID."""
         by_label = [row for row in rows if row.get('label') == self._urn]
         return by_label[0] if by_label else super()._find(rows)
+
+    def get(self, dest_dir: str | os.PathLike[str], extract: bool = False) -> Any:  # type: ignore[override]
+        """Download all of its files, in one request.
+
+        Parameters
+        ----------
+        dest_dir : path
+            A folder; made if needed. Nothing in it is touched but what is written.
+        extract : bool
+            Whether to unpack: the files then lie in ``dest_dir/<label>/``, as they lie in the resource.
+
+        Returns
+        -------
+        str or list of str
+            Path of the zip ``dest_dir/<label>.zip``, which `put_zip` takes as it is; of the files, where they were unpacked.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such resource.
+        TransferError
+            The zip did not come whole, or is damaged.
+
+        Notes
+        -----
+        One request; two more where the resource is addressed by its number, or is empty.
+        """
+        return self._intf.transfer.download_resource(self, Path(dest_dir).expanduser(), extract)
+
+    def put(self, sources: Any, overwrite: bool = False, extract: bool = True, **params: Any) -> ResourceElement:
+        """Upload files under their own names, in one request, and see by the listing that they are there.
+
+        Files of several folders are named from the folder that holds them all.
+
+        Parameters
+        ----------
+        sources : path or list of paths
+            Files on this computer.
+        overwrite : bool
+            Whether files of the same name are replaced; otherwise they are an error, and the others are stored.
+        extract : bool
+            Whether the zip they travel in is unpacked by the server, or kept as one file.
+        **params
+            ``format``, ``content``, ``tags``; types of missing levels above; ``params={…}`` for further query parameters.
+        """
+        given = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
+        paths = [_existing(location).absolute() for location in given]
+        root = os.path.commonpath([path.parent for path in paths]) if paths else ''
+        return self._put_members([(path.relative_to(root).as_posix(), path) for path in paths], overwrite, extract, params)
+
+    batch_insert = put
+
+    def put_dir(self, src_dir: str | os.PathLike[str], overwrite: bool = False, extract: bool = True, **params: Any) -> ResourceElement:
+        """Upload a folder with all folders in it; as `put`. Names are relative to it."""
+        root = Path(src_dir).expanduser()
+        if not root.is_dir():
+            raise errors.DataError(f'there is no folder {os.fspath(src_dir)!r} to upload', remedy='Correct the path.')
+        members = [(path.relative_to(root).as_posix(), path) for path in sorted(root.rglob('*')) if path.is_file()]
+        return self._put_members(members, overwrite, extract, params)
+
+    dir_insert = put_dir
+
+    def put_zip(self, zip_location: str | os.PathLike[str], overwrite: bool = False, extract: bool = True, **params: Any) -> ResourceElement:
+        """Upload a zip (or tar.gz); as `put`. With ``extract=False`` it stays one file."""
+        path = _existing(zip_location)
+        about, types = _about(params, overwrite)
+        self._intf.transfer.upload_archive(self, path.name, path, {**about, 'extract': extract or None}, types)
+        return self
+
+    zip_insert = put_zip
+
+    def _put_members(self, members: list[tuple[str, Path]], overwrite: bool, extract: bool, params: dict[str, Any]) -> ResourceElement:
+        if not members:
+            raise errors.DataError('there are no files to upload', uri=self._uri, remedy='Name at least one file.')
+        about, types = _about(params, overwrite)
+        self._intf.transfer.upload_members(self, members, {**about, 'extract': extract or None}, types)
+        return self
 
     def attributes(self) -> dict[str, str]:
         """Its row in the listing: label, file_count, file_size (bytes), tags, format, content. One request."""
@@ -47,7 +126,7 @@ class FileElement(Element):
         """Files have no XNAT type: the empty text. No request."""
         return ''
 
-    def get(self, dest: str | os.PathLike[str] | None = None) -> str:  # type: ignore[override]
+    def get(self, dest: str | os.PathLike[str] | None = None, force: bool = True) -> str:  # type: ignore[override]
         """Download it.
 
         Parameters
@@ -55,6 +134,8 @@ class FileElement(Element):
         dest : path, optional
             A file to write, or a folder to put it into. Without it the file goes to the cache, under its own name, beside its siblings, and is
             fetched again only if it changed on the server.
+        force : bool
+            Has no effect: old scripts give a second argument.
 
         Returns
         -------
@@ -89,8 +170,9 @@ class FileElement(Element):
 
         Parameters
         ----------
-        src : path, open file, bytes or iterable of bytes
-            A `str` is the path of a file, which must exist.
+        src : path, open file, bytes, iterable of bytes, or str
+            A `str` is the path of a file, which must exist, unless it cannot be one: text of several lines, or that begins like JSON or XML, is
+            content. Give other text as bytes, or as `io.StringIO`.
         format, content, tags : str, optional
             What XNAT's catalogue keeps of it: such as ``NIFTI``, ``T1_RAW``, ``a,b``.
         overwrite : bool
@@ -116,10 +198,7 @@ class FileElement(Element):
         One request where the session, subject or project above exists; once per login session, project and level of the holder, a
         listing that shows that uploads are stored: XNAT answers 200 to a login without the right, too.
         """
-        extra = dict(params.pop('params', {}))
-        params.pop('use_label', None)
-        about = {'format': format, 'content': content, 'tags': tags, 'overwrite': overwrite or None, **extra}
-        types = {name: str(value) for name, value in params.items()}
+        about, types = _about({**params, 'format': format, 'content': content, 'tags': tags}, overwrite)
         self._intf.transfer.upload(self, _source(src), about, types)
         self._known.clear()
         return self
@@ -145,16 +224,41 @@ class FileElement(Element):
         """Its tags in the catalogue. One request if not known."""
         return self._cell('file_tags')
 
+    labels = tags
+
+    def last_modified(self) -> str:
+        """When it was changed last, as an HTTP date. One request."""
+        return str(self._intf._transport.request('HEAD', self._uri).headers.get('last-modified', ''))
+
     def attributes(self) -> dict[str, str]:
         """Its row in the listing: Name, path, Size (bytes), URI, digest (MD5), file_tags, file_format, file_content. One request."""
         return dict(self._look())
 
 
 def _source(src: Body) -> Any:
-    """A `str` names a file here; one that does not exist must not be uploaded as its own name."""
-    if not isinstance(src, (str, os.PathLike)):
+    """A `str` names a file; one that does not exist must not be uploaded as its own name, and only what cannot be a path is content."""
+    if isinstance(src, str) and _is_content(src):
         return src
-    path = Path(src).expanduser()
+    return _existing(src) if isinstance(src, (str, os.PathLike)) else src
+
+
+def _is_content(text: str) -> bool:
+    return '\n' in text or text.lstrip()[:1] in ('{', '[', '<') or len(text) > 4096
+
+
+def _existing(location: str | os.PathLike[str]) -> Path:
+    path = Path(location).expanduser()
     if not path.is_file():
-        raise errors.DataError(f'there is no file {os.fspath(src)!r} to upload', remedy='Correct the path; give content as bytes.')
+        raise errors.DataError(f'there is no file {os.fspath(location)!r} to upload', remedy='Correct the path; give content as bytes.')
     return path
+
+
+def _about(params: dict[str, Any], overwrite: bool) -> tuple[dict[str, Any], dict[str, str]]:
+    """What to tell the server of an upload, and the types of missing levels above it."""
+    rest = {name: value for name, value in params.items() if name != 'use_label'}
+    types = {row.plural: str(rest.pop(row.plural)) for row in LEVELS if row.plural in rest}
+    about = {name: rest.pop(name, None) for name in ('format', 'content', 'tags', 'description')}
+    about.update(rest.pop('params', {}))
+    if rest:
+        warnings.warn(f'an upload takes no {", ".join(rest)}', stacklevel=4)
+    return {**about, 'overwrite': overwrite or None}, types

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         password = _password(options.password_file)
-        archive = Archive(options.folder, site=options.site, require_login=not options.guests)
+        archive = Archive(options.folder, site=options.site, require_login=not options.guests, schemas=options.schemas)
     except (ArchiveBusy, OSError, ValueError) as error:
         print(f'pyxnat.server: {error}', file=sys.stderr)
         return 1
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--user', default='admin', help='login of the administrator (default: %(default)s)')
     parser.add_argument('--password-file', type=Path, metavar='FILE', help=f"the administrator's password; else ${PASSWORD_VARIABLE} is used")
     parser.add_argument('--site', default='XNAT', help='site ID of a new archive, with which its accession IDs begin (default: %(default)s)')
+    parser.add_argument('--schemas', type=Path, metavar='PATH', action='append', default=[], help='more XSD: a file or a folder; may be repeated')
     parser.add_argument('--guests', action='store_true', help='let anybody read public projects without logging in')
     return parser
 

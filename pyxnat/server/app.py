@@ -68,6 +68,8 @@ class App:
             return services.xapi(call)
         if base == 'schemas':
             return services.schema(call)
+        if parts in ([], ['']):
+            return Response(_FRONT_PAGE, mimetype='text/html')  # clients ask for it to see whether a login is right
         if base not in _BASES:
             raise NotFound(f'There is nothing at {path}.')
         return self._data(call)
@@ -111,6 +113,9 @@ class App:
         response.headers.add('Set-Cookie', f'SESSION_EXPIRATION_TIME={int(time.time() * 1000)},{limit}; Path=/')
         response.headers['X-Frame-Options'] = 'SAMEORIGIN'
         response.headers['Content-Security-Policy'] = "frame-ancestors 'self'"
+
+
+_FRONT_PAGE = '<html><head><title>XNAT</title></head><body><h3>An XNAT-compatible archive. Its REST API is below /data.</h3></body></html>'
 
 
 def _page(error: HTTPException) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from .auth import Sessions, Users
@@ -16,9 +17,18 @@ __all__ = ['Archive']
 class Archive:
     """An archive folder, open for serving."""
 
-    def __init__(self, folder: str | Path, *, site: str = 'XNAT', require_login: bool = True) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        site: str = 'XNAT',
+        require_login: bool = True,
+        schemas: Iterable[str | Path] = (),
+        silent_refusals: bool = False,
+    ) -> None:
         self.folder = Path(folder).resolve()
-        self.model = Model()
+        self.silent_refusals = silent_refusals
+        self.model = Model(further=[Path(one) for one in schemas])
         self.displays = Displays(self.model)
         self.store = Store(self.folder)
         self.files = FileArea(self.folder)

@@ -12,20 +12,22 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from .calls import Call
 from .files import FileArea, Staged, check_path
 from .store import fields_of
+from .tables import Table
 
 if TYPE_CHECKING:
     from .resources import Held
 
-__all__ = ['FORMATS', 'send', 'unpack']
+__all__ = ['FORMATS', 'contents', 'is_zip', 'send', 'send_entry', 'send_folder', 'unpack']
 
 FORMATS = {'zip': 'application/zip', 'tar': 'application/x-tar', 'tar.gz': 'application/x-gtar'}
 MAX_RATIO = 200
@@ -36,6 +38,7 @@ BLOCK = 2**18
 DEFAULT_EFFORT = 1
 """Deflate's level when ``compression`` does not say: images gain little from more, and more is several times slower."""
 _EFFORTS = tuple('0123456789')
+_PACKED = re.compile(r'\.(zip|tar|tgz|tar\.gz)$', re.IGNORECASE)
 _COMPRESSED = ('.gz', '.zip', '.bz2', '.xz', '.jpg', '.jpeg', '.png')
 
 
@@ -172,15 +175,67 @@ def _squeezed(sink: _Sink, squeeze: Any) -> Iterator[bytes]:
         yield squeeze.compress(piece) if squeeze is not None else piece
 
 
+def send_folder(name: str, folder: Path, paths: list[Path]) -> Response:
+    """Files of a folder as a zip, by their paths in it."""
+    sink = _Sink()
+
+    def pieces() -> Iterator[bytes]:
+        with zipfile.ZipFile(sink, 'w', compression=zipfile.ZIP_DEFLATED, compresslevel=DEFAULT_EFFORT, allowZip64=True) as target:
+            for path in paths:
+                with path.open('rb') as source, target.open(path.relative_to(folder).as_posix(), 'w', force_zip64=True) as member:
+                    while piece := source.read(BLOCK):
+                        member.write(piece)
+                        yield from sink.taken()
+        yield from sink.taken()
+
+    headers = {'Content-Disposition': f'attachment; filename="{quote(name)}.zip"'}
+    return Response(pieces(), mimetype=FORMATS['zip'], headers=headers)
+
+
+# -- what is in a stored zip
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a stored file is a zip."""
+    return path.suffix.lower() == '.zip' and zipfile.is_zipfile(path)
+
+
+def contents(path: Path) -> Table:
+    """The entries of a stored zip."""
+    with zipfile.ZipFile(path) as source:
+        rows = [(info.filename, info.file_size) for info in source.infolist() if not info.is_dir()]
+    return Table(['File Name', 'Size'], rows)
+
+
+def send_entry(path: Path, name: str) -> Response:
+    """An entry of a stored zip, in pieces."""
+    try:
+        source = zipfile.ZipFile(path)
+        member = source.open(name)
+    except (KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise NotFound(f'Unable to find {name!r} in {path.name}.') from error
+
+    def pieces() -> Iterator[bytes]:
+        with source, member:
+            while piece := member.read(BLOCK):
+                yield piece
+
+    return Response(pieces(), mimetype='application/octet-stream')
+
+
 # -- in
 
 
 def unpack(area: FileArea, staged: Staged, folder: str) -> Iterator[tuple[str, Staged]]:
-    """The files of a staged zip or tar, each staged; below a folder. All or none: on a refusal what was staged is removed."""
+    """The files of a staged zip or tar, each staged; below the folder of the path that it was sent to.
+
+    All or none: on a refusal what was staged is removed.
+    """
     found: list[tuple[str, Staged]] = []
     budget = _Budget(max(FREE_BYTES, staged.size * MAX_RATIO))
-    base = folder if folder.endswith('/') or not folder else folder + '/'
-    base = '' if re.search(r'\.(zip|tar|tgz|tar\.gz)/$', base, re.IGNORECASE) and '/' not in base[:-1] else base
+    above, _, last = folder.rpartition('/')
+    folder = above if _PACKED.search(last) else folder.rstrip('/')  # the archive's own name is no folder
+    base = f'{folder}/' if folder else ''
     try:
         for name, source in _members(staged):
             found.append((check_path(base + _checked(name)), area.stage(budget.pieces(source))))

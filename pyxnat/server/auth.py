@@ -17,13 +17,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select, true
 from werkzeug.exceptions import Unauthorized
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from .store import Store, item, role, share, user
+from .store import Store, item, role, share, token, user
 
-__all__ = ['GUEST', 'Caller', 'Sessions', 'Users', 'parse_basic', 'readable', 'rights', 'visible']
+__all__ = ['GUEST', 'Caller', 'Sessions', 'Users', 'digest_of', 'parse_basic', 'readable', 'rights', 'visible']
 
 ROLES = {
     'owner': frozenset({'read', 'create', 'edit', 'delete'}),
@@ -68,6 +68,11 @@ def parse_basic(header: str) -> tuple[str, str]:
     return parts[0], parts[1]
 
 
+def digest_of(secret: str) -> str:
+    """What is kept of a token's secret: it is random and long, so a fast hash will do."""
+    return hashlib.sha256(secret.encode('utf-8')).hexdigest()
+
+
 class Users:
     """The archive's users. A password that was right is remembered as a keyed digest, so the slow hash is computed once a user."""
 
@@ -99,9 +104,19 @@ class Users:
         """The caller with this login; `Unauthorized` for a wrong password, an unknown or a disabled user."""
         with self._store.read() as connection:
             row = connection.execute(select(user).where(user.c.login == login)).first()
+            row = row if row is not None else self._by_token(connection, login, password)
+            if row is not None and row.login != login and row.enabled:
+                return Caller(row.login, bool(row.admin), row.pk)
         if row is None or not self._matches(row, password) or not row.enabled:
             raise Unauthorized('Login or password is wrong.')
         return Caller(row.login, bool(row.admin), row.pk)
+
+    def _by_token(self, connection: Connection, alias: str, secret: str) -> Any:
+        """The user that an alias and its secret stand for; None where they stand for nobody, or no more."""
+        row = connection.execute(select(token).where(token.c.alias == alias, token.c.expires > int(time.time()))).first()
+        if row is None or not hmac.compare_digest(row.digest, digest_of(secret)):
+            return None
+        return connection.execute(select(user).where(user.c.login == row.login)).first()
 
     def find(self, login: str) -> Caller | None:
         """The caller with this login, unchecked."""
@@ -179,12 +194,19 @@ class Sessions:
 # -- rights
 
 
+_RIGHTS = (
+    select(item.c.access, role.c.role)
+    .select_from(item.outerjoin(role, and_(role.c.project == item.c.id, role.c.login == bindparam('login'))))
+    .where(item.c.level == 'project', item.c.id == bindparam('project'))
+)
+
+
 def rights(connection: Connection, caller: Caller, project: str) -> frozenset[str]:
     """What a caller may do in a project: some of read, create, edit, delete, and ``see`` for the project itself."""
     if caller.admin:
         return ROLES['owner'] | {'see'}
-    access = connection.scalar(select(item.c.access).where(item.c.level == 'project', item.c.id == project))
-    held = connection.scalar(select(role.c.role).where(role.c.project == project, role.c.login == caller.login))
+    values = {'project': project, 'login': caller.login}
+    access, held = connection.execute(_RIGHTS, values).first() or ('', None)
     found = ROLES.get(held or '', frozenset())
     if access == 'public':
         found |= {'read', 'see'}

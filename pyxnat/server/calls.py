@@ -127,8 +127,14 @@ class Call:
         """The fields of an urlencoded or multipart body."""
         if self.mimetype == 'application/x-www-form-urlencoded':
             return parse_query(self.document().decode('utf-8', 'replace'))
+        return self.multipart()[0]
+
+    def multipart(self) -> tuple[list[tuple[str, str]], list[tuple[str, str, bytes]]]:
+        """The fields of a multipart body, and its files by name and type. For documents: it is read whole."""
         environ = {**self.request.environ, 'wsgi.input': io.BytesIO(self.document())}
-        return list(parse_form_data(environ)[1].items(multi=True))
+        _, fields, files = parse_form_data(environ, max_form_memory_size=MAX_DOCUMENT)
+        parts = [(part.filename or '', part.mimetype, part.read()) for _, part in files.items(multi=True)]
+        return list(fields.items(multi=True)), parts
 
 
 def text(body: str = '', status: int = 200, mimetype: str = 'text/plain') -> Response:

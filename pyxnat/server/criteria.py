@@ -17,8 +17,9 @@ from lxml import etree
 from sqlalchemy import ColumnElement, and_, false, func, not_, or_
 from werkzeug.exceptions import BadRequest, UnprocessableEntity
 
-from ..schemas import parse_date, parse_stamp, parse_xml
+from ..schemas import parse_xml
 from .scope import Expression
+from .values import parse_date, parse_stamp
 
 __all__ = ['Criterion', 'SearchDocument', 'SearchField', 'condition', 'parse_document']
 

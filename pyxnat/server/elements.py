@@ -9,8 +9,8 @@ from sqlalchemy import select
 from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
-from . import resources
-from .auth import rights, visible
+from . import resources, triggers
+from .auth import Caller, rights, visible
 from .calls import Call, text
 from .edit import Document, read_document
 from .listings import listing
@@ -181,8 +181,14 @@ def _put(call: Call, route: Route) -> Response:
             writer.put_project(text_id, document, place.row if place.missing is None else None, call.get('accessibility') or None)
             return text()
         if place.missing is not None:
-            return _create(call, route, place, writer, document)
-        return _change(call, place, writer, document)
+            response, row = _create(call, route, place, writer, document)
+        else:
+            response, row = _change(call, place, writer, document)
+        if document.share.get('project'):
+            _share_by_field(connection, writer, row, document)
+    if where == 'experiment':
+        triggers.run(call, row)
+    return response
 
 
 def _known_type(place: Place) -> str:
@@ -207,7 +213,7 @@ def _place_for_put(call: Call, connection: Any, route: Route) -> Place:
     return place
 
 
-def _create(call: Call, route: Route, place: Place, writer: Writer, document: Any) -> Response:
+def _create(call: Call, route: Route, place: Place, writer: Writer, document: Any) -> tuple[Response, Any]:
     where = route.last.level.singular
     name = route.last.id or ''
     if place.row is None or (where == 'experiment' and route.names[-2] != 'subjects'):
@@ -218,7 +224,7 @@ def _create(call: Call, route: Route, place: Place, writer: Writer, document: An
     project = place.project or parent.project
     row = writer.create(where, name, parent, project, document)
     _manage_status(call, writer, row)
-    return text(row.id, 201) if where in ('subject', 'experiment', 'assessor') else text()
+    return text(row.id, 201) if where in ('subject', 'experiment', 'assessor') else text(), row
 
 
 def _subject_on_the_fly(writer: Writer, place: Place, step: Step) -> Any:
@@ -226,20 +232,19 @@ def _subject_on_the_fly(writer: Writer, place: Place, step: Step) -> Any:
     return writer.create('subject', label, place.row, place.project or '', Document('xnat:subjectData'))
 
 
-def _change(call: Call, place: Place, writer: Writer, document: Any) -> Response:
+def _change(call: Call, place: Place, writer: Writer, document: Any) -> tuple[Response, Any]:
     row = place.row
     wanted = document.core.get('label')
     if row.level in ('subject', 'experiment', 'assessor') and wanted and wanted != row.label:
         if place.project and place.project != row.project:
             raise Conflict(f'{row.id} belongs to project {row.project}; rename it there.')
-        writer.rename(row, wanted)
-        return text()
+        return text(), writer.rename(row, wanted)
     project = document.core.get('project')
     if project and project != row.project and row.level in ('subject', 'experiment', 'assessor'):
         raise Conflict(f'{row.id} belongs to project {row.project}, not {project}.')
     row = writer.update(row, document)
     _manage_status(call, writer, row)
-    return text(row.id) if row.level in ('subject', 'experiment', 'assessor') else text()
+    return text(row.id) if row.level in ('subject', 'experiment', 'assessor') else text(), row
 
 
 def _manage_status(call: Call, writer: Writer, row: Any) -> None:
@@ -266,7 +271,7 @@ def _delete(call: Call, route: Route) -> Response:
 def _below(call: Call, route: Route) -> Response:
     """What XNAT does with segments that name no level: sharing, the status; else the item itself, or a refusal."""
     where = route.last.level.singular
-    if route.tail[0] == 'projects' and where in ('subject', 'experiment', 'assessor'):
+    if route.tail[0] == 'projects' and where in ('subject', 'experiment', 'assessor', 'scan'):
         return _sharing(call, route)
     if call.method == 'GET' and route.tail == ('status',):
         with call.archive.store.read() as connection:
@@ -301,15 +306,28 @@ def _names(connection: Any, project: str) -> tuple[str, str]:
 def _share(call: Call, route: Route) -> Response:
     with call.archive.store.write() as connection:
         row = find(connection, call.caller, route.steps).row
-        target = find_project(connection, route.tail[1])
-        if target is None or 'see' not in rights(connection, call.caller, target.id):
-            raise NotFound(f'Unable to find the specified project: {route.tail[1]}')
+        target = _target(connection, call.caller, route.tail[1])
         Writer(call.archive, connection, call.caller).share(row, target, call.get('label') or None, call.flag('primary'))
     return text()
+
+
+def _share_by_field(connection: Any, writer: Writer, row: Any, document: Document) -> None:
+    """A setting of ``sharing/share/project`` shares the item, if it is not there already."""
+    target = _target(connection, writer.caller, document.share['project'])
+    if row.level in ('subject', 'experiment', 'assessor') and not writer.is_in(row, target.id):
+        writer.share(row, target, document.share.get('label') or None, False)
+
+
+def _target(connection: Any, caller: Caller, name: str) -> Any:
+    found = find_project(connection, name)
+    if found is None or 'see' not in rights(connection, caller, found.id):
+        raise NotFound(f'Unable to find the specified project: {name}')
+    return found
 
 
 def _unshare(call: Call, route: Route) -> Response:
     with call.archive.store.write() as connection:
         row = find(connection, call.caller, route.steps).row
-        Writer(call.archive, connection, call.caller).unshare(row, route.tail[1])
+        target = find_project(connection, route.tail[1])
+        Writer(call.archive, connection, call.caller).unshare(row, target.id if target is not None else route.tail[1])
     return text()

@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, false, func, or_, select
 from werkzeug.exceptions import BadRequest, Forbidden
 
-from ..schemas import parse_date
 from ..structure import level
 from .auth import Caller, readable, rights, visible
 from .calls import Call
@@ -18,8 +17,9 @@ from .model import Model, split_path
 from .names import short_name, short_names
 from .routes import Route
 from .scope import Expression, Scope
-from .store import role, share
+from .store import alias, role, share
 from .tables import Table
+from .values import parse_date
 
 __all__ = ['listing']
 
@@ -75,8 +75,9 @@ class _Listing:
         """All columns, the rows streamed."""
         conditions = self._conditions()
         columns = self._columns()
+        conditions += self._filters()  # before the query: what they speak of is joined
         query = self.scope.select(*(column.sql.label(f'c{number}') for number, column in enumerate(columns)))
-        query = query.where(and_(*conditions, *self._filters()))
+        query = query.where(and_(*conditions))
         if self.scope.many:
             query = query.distinct() if self.call.has('columns') else query.group_by(self.root.c.pk)
         paged = self.call.has('limit') or self.call.has('offset')
@@ -120,7 +121,11 @@ class _Listing:
             found = self._in_project(table)
             return [found] if row.level == 'project' else [found, table.c.parent == row.pk]
         own = table.c.parent == row.pk
-        return [own, readable(self.caller, table)] if self.where == 'assessor' else [own]
+        if self.where != 'assessor':
+            return [own]
+        if self.place.project is not None:
+            self._join_shares(table)
+        return [own, readable(self.caller, table)]
 
     def _may_read(self) -> None:
         project = self.place.project or ''
@@ -128,10 +133,13 @@ class _Listing:
             raise Forbidden(f'Unable to read {self.route.last.level.plural} for Project: {project}')
 
     def _in_project(self, table: Any) -> ColumnElement[bool]:
-        project = self.place.project
-        self.shared = share.alias('shown')
-        self.scope.join(self.shared, and_(self.shared.c.item == table.c.pk, self.shared.c.project == project), ('shown',))
-        return or_(table.c.project == project, self.shared.c.pk.is_not(None))
+        self._join_shares(table)
+        return or_(table.c.project == self.place.project, self.shared.c.pk.is_not(None))
+
+    def _join_shares(self, table: Any) -> None:
+        """What the route's project calls an item that another project owns."""
+        self.shared = alias(share, 'shown')
+        self.scope.join(self.shared, and_(self.shared.c.item == table.c.pk, self.shared.c.project == self.place.project), ('shown',))
 
     def _roles(self, table: Any) -> list[ColumnElement[bool]]:
         """The variants ``?owner=true``, ``?member=true`` … of the project listing."""
@@ -190,6 +198,8 @@ class _Listing:
         """The expression of a short name, as the route's project shows it."""
         if self.shared is not None and name in ('label', 'project'):
             return self._shown(name)
+        if self.shared is not None and name == 'subject_label' and self.where != 'subject':
+            return self._subject_shown()
         found = short_name(self.where, name)
         if found is None:
             raise BadRequest(f'{name} is not a field of a {self.where}.')
@@ -203,6 +213,13 @@ class _Listing:
         if self.where == 'subject':
             return Expression(own)
         return Expression(case((self.shared.c.pk.is_not(None), self.shared.c.project), else_=own))
+
+    def _subject_shown(self) -> Expression:
+        """The label of the subject in the route's project."""
+        owner = self.scope.alias('xnat:subjectData')
+        other = alias(share, 'subject_shown')
+        self.scope.join(other, and_(other.c.item == owner.c.pk, other.c.project == self.place.project), ('subject_shown',))
+        return Expression(func.coalesce(other.c.label, owner.c.label))
 
     def _full(self, name: str) -> Expression:
         kind, path = split_path(name) or ('', '')

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
 from werkzeug.exceptions import Forbidden, NotFound
 
+from ..structure import level
 from .auth import Caller, readable, rights
 from .routes import Step
 from .store import item, share
 
-__all__ = ['Place', 'find', 'find_many', 'in_project', 'labelled', 'need']
+__all__ = ['Place', 'find', 'find_many', 'find_project', 'has_alias', 'in_project', 'labelled', 'need']
 
 _PARTS = frozenset({'scans', 'reconstructions'})
 """Levels whose items are read by whoever may read their session."""
@@ -43,12 +45,12 @@ class Place:
         return str(self.row.project) if self.row is not None else self.project or ''
 
 
-def in_project(project: str) -> ColumnElement[bool]:
+def in_project(project: Any) -> ColumnElement[bool]:
     """The condition that an item is owned by a project or shared into it."""
     return or_(item.c.project == project, item.c.pk.in_(select(share.c.item).where(share.c.project == project)))
 
 
-def labelled(project: str, label: str) -> ColumnElement[bool]:
+def labelled(project: Any, label: Any) -> ColumnElement[bool]:
     """The condition that an item bears a label in a project."""
     shared = select(share.c.item).where(share.c.project == project, func.coalesce(share.c.label, item.c.label) == label)
     return or_(and_(item.c.project == project, item.c.label == label), item.c.pk.in_(shared))
@@ -111,47 +113,68 @@ def _enter(connection: Connection, caller: Caller, row: Any, last: bool) -> None
 
 
 def _one(connection: Connection, caller: Caller, place: Place, step: Step, method: str) -> Any:
-    if step.level.plural == 'projects':
+    plural = step.level.plural
+    if plural == 'projects':
         return find_project(connection, step.id or '')
-    for condition in _conditions(place, step, step.id or '', method):
-        query = _base(place, step).where(condition)
-        if step.level.plural not in _PARTS:
-            query = query.where(readable(caller, item))
-        row = connection.execute(query.order_by(item.c.pk).limit(1)).first()
+    above = place.row.level if place.row is not None else ''
+    values = {'text': step.id or '', 'project': place.project, 'pk': place.row.pk if place.row is not None else None, 'caller': caller.login}
+    for way in _ways(plural, above, bool(place.project), method):
+        row = connection.execute(_statement(plural, above, way, caller.admin), values).first()
         if row is not None:
             return row
     return None
 
 
-def _base(place: Place, step: Step) -> Any:
-    """Items of a step's level below the place."""
-    query = select(item).where(item.c.level.in_(_LEVELS.get(step.level.plural, (step.level.singular,))))
-    if place.row is None:
+def _ways(plural: str, above: str, in_a_project: bool, method: str) -> Sequence[str]:
+    """How an element is looked for, the first way first."""
+    if not above or plural in _PARTS:
+        return ('id',)
+    label = 'label' if in_a_project else 'own label'
+    both = ('id', label) if method != 'PUT' else (label, 'id')
+    return both if above == 'project' else (*both, 'own label')
+
+
+@lru_cache(maxsize=256)
+def _statement(plural: str, above: str, way: str, admin: bool) -> Any:
+    """The query for one element: built once, as building takes longer than running it."""
+    text: Any = bindparam('text')
+    project: Any = bindparam('project')
+    condition = item.c.id == text if way == 'id' else labelled(project, text) if way == 'label' else item.c.label == text
+    query = _base(plural, above, bindparam('pk'), project).where(condition)
+    if plural not in _PARTS:
+        query = query.where(readable(Caller(bindparam('caller'), admin), item))  # type: ignore[arg-type]
+    return query.order_by(item.c.pk).limit(1)
+
+
+def _base(plural: str, above: str, pk: Any, project: Any) -> Any:
+    """Items of a level below an item."""
+    query = select(item).where(item.c.level.in_(_LEVELS.get(plural, (level(plural).singular,))))
+    if not above:
         return query
-    if place.row.level == 'project':
-        return query.where(in_project(place.row.id))
-    return query.where(item.c.parent == place.row.pk)
+    return query.where(in_project(project) if above == 'project' else item.c.parent == pk)
 
 
-def _conditions(place: Place, step: Step, text: str, method: str) -> list[ColumnElement[bool]]:
-    by_id = item.c.id == text
-    if place.row is None or step.level.plural in ('scans', 'reconstructions'):
-        return [by_id]
-    by_label = labelled(place.project, text) if place.project else item.c.label == text
-    own_label = item.c.label == text
-    both = [by_id, by_label] if method != 'PUT' else [by_label, by_id]
-    return both if place.row.level == 'project' else [*both, own_label]
+@lru_cache(maxsize=4)
+def _project_statement(way: str) -> Any:
+    text: Any = bindparam('text')
+    found = {'id': item.c.id == text, 'case': func.lower(item.c.id) == func.lower(text), 'alias': has_alias([text])}
+    return select(item).where(item.c.level == 'project', found[way])
 
 
 def find_project(connection: Connection, text: str) -> Any:
     """A project by ID, its case ignored where that is no other's; else by alias."""
-    query = select(item).where(item.c.level == 'project')
-    for condition in (item.c.id == text, func.lower(item.c.id) == text.lower()):
-        row = connection.execute(query.where(condition)).first()
+    for way in ('id', 'case', 'alias') if text else ():
+        row = connection.execute(_project_statement(way), {'text': text}).first()
         if row is not None:
             return row
-    alias = func.json_extract(item.c.fields, '$."aliases/alias[0]/alias"')
-    return connection.execute(query.where(alias == text)).first() if text else None
+    return None
+
+
+def has_alias(names: Sequence[Any]) -> ColumnElement[bool]:
+    """The condition that one of a project's aliases is among names, whatever their case."""
+    each = func.json_each(item.c.fields).table_valued('key', 'value', name='each_alias')
+    known = each.c.key.like('aliases/alias[%') & each.c.key.like('%/alias')
+    return select(each.c.value).select_from(each).where(known, func.lower(each.c.value).in_([func.lower(name) for name in names])).exists()
 
 
 def _several(connection: Connection, caller: Caller, place: Place, step: Step) -> list[Any]:
@@ -169,7 +192,10 @@ def _several(connection: Connection, caller: Caller, place: Place, step: Step) -
 
 
 def _named(connection: Connection, caller: Caller, place: Place, step: Step, part: str) -> list[Any]:
-    query = _base(place, step).where(item.c.pk > 0 if step.level.plural in _PARTS else readable(caller, item)).order_by(item.c.pk)
+    above, pk = (place.row.level, place.row.pk) if place.row is not None else ('', None)
+    query = _base(step.level.plural, above, pk, place.project).order_by(item.c.pk)
+    if step.level.plural not in _PARTS:
+        query = query.where(readable(caller, item))
     if part in ('ALL', '*') and place.row is not None:
         return list(connection.execute(query))
     found = _one(connection, caller, place, Step(step.level, part), 'GET')

@@ -42,10 +42,13 @@ def split_path(text: str) -> tuple[str, str] | None:
 class Model:
     """The registry of data types together with the levels they live on."""
 
-    def __init__(self, documents: Iterable[bytes] | None = None) -> None:
-        self.documents = list(documents) if documents is not None else [one.read_bytes() for one in sorted(SCHEMAS.glob('*.xsd'))]
+    def __init__(self, documents: Iterable[bytes] | None = None, further: Iterable[Path] = ()) -> None:
+        self.documents = list(documents) if documents is not None else _documents(SCHEMAS)
+        for folder in further:
+            self.documents += _documents(folder)
         self.registry = Registry(self.documents)
         self._levels: dict[str, str] = {}
+        self._linked: dict[tuple[str, str], bool] = {}
 
     def name(self, text: str) -> str | None:
         """A type's name as the schema writes it; None for an unknown one."""
@@ -69,14 +72,37 @@ class Model:
         return row is not None and not row.abstract and row.name not in dict(_LEVEL_BASES[2:5]).values()
 
     def field(self, name: str, path: str) -> Field | None:
-        """A field of a type, or of the nearest of its subtypes that has it: a general type may be asked for what some subtypes have."""
-        return self.registry.field(name, path)
+        """A field whose value an item of a type keeps itself; None for those of items below it, of shares and of resources."""
+        found = self.registry.field(name, path)
+        return None if found is None or self._is_linked(name, found.key) else found
 
-    def child_level(self, path: str) -> tuple[str, str] | None:
-        """``scans/scan/parameters/tr`` as (``scan``, ``parameters/tr``); None where the path stays on its own item."""
+    def _is_linked(self, name: str, key: str) -> bool:
+        known = self._linked.get((name, key))
+        if known is None:
+            parts = key.split('/')
+            above = ['/'.join(parts[:number]) for number in range(1, len(parts) + 1)]
+            known = self._linked[name, key] = any(self.is_link(name, one) for one in above)
+        return known
+
+    def is_link(self, name: str, path: str) -> bool:
+        """Whether what stands at a path of a type is kept elsewhere: an item of the tree, a share, a resource."""
+        if canonical(path).lower() == 'sharing/share':
+            return True
+        held = self.registry.field(name, path)
+        kind = held.item_type if held is not None else ''
+        return bool(kind) and (bool(self.level_of(kind)) or self.registry.is_a(kind, 'xnat:abstractResource'))
+
+    def child_at(self, name: str, path: str) -> str:
+        """Level of the items that stand at a path of a type; empty where there are none."""
+        where = _CHILD_PATHS.get(canonical(path).lower(), '')
+        held = self.registry.field(name, path) if where else None
+        return where if held is None or self.level_of(held.item_type) else ''
+
+    def child_level(self, name: str, path: str) -> tuple[str, str] | None:
+        """``scans/scan/parameters/tr`` of a session as (``scan``, ``parameters/tr``); None where the path stays on its own item."""
         plain = canonical(path).lower()
-        for prefix, where in _CHILD_PATHS.items():
-            if plain.startswith(prefix + '/'):
+        for prefix in _CHILD_PATHS:
+            if plain.startswith(prefix + '/') and (where := self.child_at(name, prefix)):
                 return where, _after(path, prefix.count('/') + 1)
         return None
 
@@ -96,6 +122,14 @@ class Model:
     def sql_name(self, name: str) -> str:
         """The name that XNAT's database gives a type's table: ``xnat_mrSessionData``."""
         return name.replace(':', '_')
+
+
+def _documents(folder: Path) -> list[bytes]:
+    """The schema documents in a folder, or the one that is named."""
+    found = [folder] if folder.is_file() else sorted(folder.rglob('*.xsd'))
+    if not found:
+        raise ValueError(f'{folder} holds no XSD file')
+    return [one.read_bytes() for one in found]
 
 
 def _after(path: str, steps: int) -> str:

@@ -5,6 +5,7 @@ The names are those of XNAT's XMLPathShortcuts. They are matched with their case
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ['READ_ONLY', 'ShortName', 'short_name', 'short_names']
@@ -126,6 +127,7 @@ _TABLES = {
 }
 
 
+@lru_cache(maxsize=8)
 def short_names(where: str) -> dict[str, ShortName]:
     """The short names of a level."""
     found = {name: ShortName(path) for table in _TABLES[where] for name, path in table.items()}

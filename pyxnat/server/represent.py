@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from lxml import etree
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
-from ..schemas import Field, canonical
-from .auth import Caller, readable
+from .auth import Caller, readable, visible
+from .documents import write
+from .edit import TYPE_LEAF
+from .keys import Step, steps
 from .model import Model
 from .store import fields_of, file, item, resource, share
 
 __all__ = ['Representer']
 
-XSI = 'http://www.w3.org/2001/XMLSchema-instance'
 CAT = 'http://nrg.wustl.edu/catalog'
 _CHILDREN = {
     'subject': (('experiments/experiment', 'experiment'),),
@@ -27,15 +28,44 @@ _NUMBER = {'integer': int, 'float': float}
 _PK_NAMES = {'scan': 'xnat_imageScanData_id', 'reconstruction': 'xnat_reconstructedImageData_id'}
 
 
+# Queries are built once: building takes longer than running them, and a subject asks them for every scan that it has.
+
+
+def _asking(admin: bool) -> Caller:
+    return Caller(bindparam('caller'), admin)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=16)
+def _below(where: str, admin: bool) -> Any:
+    query = select(item).where(item.c.parent == bindparam('above'), item.c.level == where)
+    if where in ('experiment', 'assessor'):  # who may read a session may read its scans
+        query = query.where(readable(_asking(admin), item))
+    return query.order_by(item.c.pk)
+
+
+@lru_cache(maxsize=1)
+def _resources() -> Any:
+    count, size = func.count(file.c.pk), func.coalesce(func.sum(file.c.size), 0)
+    query = select(resource, count.label('file_count'), size.label('file_size')).select_from(resource.outerjoin(file))
+    query = query.where(resource.c.item == bindparam('holder'), resource.c.side == bindparam('which'))
+    return query.group_by(resource.c.pk).order_by(resource.c.pk)
+
+
+@lru_cache(maxsize=2)
+def _shares(admin: bool) -> Any:
+    return select(share).where(share.c.item == bindparam('of'), visible(_asking(admin), share.c.project)).order_by(share.c.pk)
+
+
 class Representer:
     """Writes items for one caller; `resource_uri` gives the path of a resource's catalogue."""
 
     def __init__(self, connection: Connection, model: Model, caller: Caller, resource_uri: Callable[[Any, Any], str], site_url: str) -> None:
         self._connection = connection
-        self._model = model
+        self.model = model
         self._caller = caller
-        self._resource_uri = resource_uri
-        self._site_url = site_url
+        self.resource_uri = resource_uri
+        self.site_url = site_url
+        self._ids: dict[int, str] = {}
 
     # -- shared
 
@@ -49,33 +79,33 @@ class Representer:
             found['label'] = row.label
         link = {'experiment': 'subject_ID', 'scan': 'image_session_ID', 'reconstruction': 'image_session_ID', 'assessor': 'imageSession_ID'}
         if row.level in link and row.parent is not None:
-            found[link[row.level]] = self._connection.scalar(select(item.c.id).where(item.c.pk == row.parent)) or ''
+            if row.parent not in self._ids:
+                self._ids[row.parent] = self._connection.scalar(select(item.c.id).where(item.c.pk == row.parent)) or ''
+            found[link[row.level]] = self._ids[row.parent]
         return found
 
     def children(self, row: Any) -> list[tuple[str, list[Any]]]:
         """Readable items below an item, by the field that holds them."""
         groups = []
         for path, where in _CHILDREN.get(row.level, ()):
-            query = select(item).where(item.c.parent == row.pk, item.c.level == where)
-            if where in ('experiment', 'assessor'):  # who may read a session may read its scans
-                query = query.where(readable(self._caller, item))
-            rows = list(self._connection.execute(query.order_by(item.c.pk)))
+            rows = list(self._connection.execute(_below(where, self._caller.admin), {'above': row.pk, 'caller': self._caller.login}))
             if rows:
                 groups.append((path, rows))
         return groups
 
     def resources(self, row: Any, side: str = '') -> list[Any]:
         """Resources of an item with their counts."""
-        count, size = func.count(file.c.pk), func.coalesce(func.sum(file.c.size), 0)
-        query = select(resource, count.label('file_count'), size.label('file_size')).select_from(resource.outerjoin(file))
-        query = query.where(resource.c.item == row.pk, resource.c.side == side).group_by(resource.c.pk)
-        return list(self._connection.execute(query.order_by(resource.c.pk)))
+        if side and row.level not in ('assessor', 'reconstruction'):
+            return []
+        return list(self._connection.execute(_resources(), {'holder': row.pk, 'which': side}))
 
     def shares(self, row: Any) -> list[Any]:
-        """Projects an item is shared into."""
-        return list(self._connection.execute(select(share).where(share.c.item == row.pk).order_by(share.c.pk)))
+        """Projects an item is shared into, as far as the caller may see them."""
+        if row.level == 'project':
+            return []
+        return list(self._connection.execute(_shares(self._caller.admin), {'of': row.pk, 'caller': self._caller.login}))
 
-    def _resource_path(self, row: Any, side: str) -> str:
+    def resource_path(self, row: Any, side: str) -> str:
         return f'{side}/file' if side else 'file' if row.level == 'scan' else 'resources/resource'
 
     # -- JSON
@@ -90,7 +120,7 @@ class Representer:
         for side in ('', 'in', 'out'):
             resources = [self._json_resource(one, row) for one in self.resources(row, side)]
             if resources:
-                children.append({'field': self._resource_path(row, side), 'items': resources})
+                children.append({'field': self.resource_path(row, side), 'items': resources})
         shares = [
             _plain_item('xnat:projectParticipant', {'project': one.project, 'label': one.label or '', 'xnat_projectParticipant_id': one.pk})
             for one in self.shares(row)
@@ -101,41 +131,61 @@ class Representer:
 
     def _split(self, row: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The item's own data fields, and its nested elements as children."""
-        own: dict[str, Any] = {}
-        groups: dict[str, dict[str, dict[str, Any]]] = {}
-        for key, value in self.values(row).items():
-            found = self._model.registry.field(row.xsi_type, key)
-            native = _native(found, value)
-            holder, picked, leaf = _instance(key)
-            if holder:
-                entry = groups.setdefault(holder, {}).setdefault(picked, {})
-                entry[leaf or holder.rpartition('/')[2]] = native
-                if picked.startswith('name='):
-                    entry['name'] = picked[5:]
-            elif found is not None and '@xsi:type=' in found.path:
-                group, _, rest = key.partition('/')
-                groups.setdefault(group, {}).setdefault('', {})[rest] = native
-            else:
-                own[key] = native
+        pairs = [(steps(key), self._native(row, key, value)) for key, value in self.values(row).items()]
+        own, nested = self._tree(row.xsi_type, pairs)
+        for name in [name for name in own if '/' in name]:
+            kind = self._type_at(row, name.partition('/')[0])
+            if kind:  # a nested item of its own, as the demographics are
+                group, _, rest = name.partition('/')
+                found = next((one for one in nested if one['field'] == group), None)
+                if found is None:
+                    found = {'field': group, 'items': [_plain_item(kind, {})]}
+                    nested.append(found)
+                found['items'][0]['data_fields'][rest] = own.pop(name)
         if row.level in ('experiment', 'assessor'):
             own['id'] = row.id
         if row.level in _PK_NAMES:
             own[_PK_NAMES[row.level]] = own[_PK_NAMES[row.level].lower()] = row.pk
-        nested = [(name, self._type_at(row, name), group) for name, group in groups.items()]
-        return own, [{'field': name, 'items': [_plain_item(kind, one) for one in group.values()]} for name, kind, group in nested]
+        return own, nested
+
+    def _native(self, row: Any, key: str, value: str) -> Any:
+        found = self.model.registry.field(row.xsi_type, key)
+        convert = _NUMBER.get(found.kind) if found is not None else None
+        return convert(value) if convert is not None and value else value
+
+    def _tree(self, kind: str, pairs: list[tuple[list[Step], Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Values with single elements joined by ``/``, and the repeated elements as children."""
+        own: dict[str, Any] = {}
+        groups: dict[str, dict[str, list[tuple[list[Step], Any]]]] = {}
+        for parts, value in pairs:
+            at = next((place for place, step in enumerate(parts) if step.pick), None)
+            if at is None:
+                own['/'.join(step.name for step in parts)] = value
+                continue
+            holder = '/'.join(step.name for step in parts[: at + 1])
+            rest = parts[at + 1 :] or [Step(parts[at].name)]
+            groups.setdefault(holder, {}).setdefault(parts[at].pick, []).append((rest, value))
+        return own, [{'field': holder, 'items': [self._part(kind, holder, *one) for one in found.items()]} for holder, found in groups.items()]
+
+    def _part(self, kind: str, holder: str, pick: str, pairs: list[tuple[list[Step], Any]]) -> dict[str, Any]:
+        own, nested = self._tree(kind, pairs)
+        declared = own.pop(TYPE_LEAF, '') or f'{kind}_{holder.rpartition("/")[2]}'
+        if pick.startswith('name='):
+            own['name'] = pick[5:]
+        return {**_plain_item(declared, own), 'children': nested}
 
     def _type_at(self, row: Any, name: str) -> str:
         wanted = name.lower() + '/'
-        for found in self._model.registry.fields(row.xsi_type):
+        for found in self.model.registry.fields(row.xsi_type):
             if found.key.startswith(wanted) and '@xsi:type=' in found.path:
                 return found.path.partition('@xsi:type=')[2].partition(']')[0]
-        return f'{row.xsi_type}_{name.rpartition("/")[2]}'
+        return ''
 
     def _json_resource(self, one: Any, holder: Any) -> dict[str, Any]:
         fields = {
             'xnat_abstractresource_id': one.pk,
             'xnat_abstractResource_id': one.pk,
-            'URI': self._resource_uri(one, holder),
+            'URI': self.resource_uri(one, holder),
             **{name: getattr(one, name) for name in ('label', 'format', 'content', 'description', 'file_count', 'file_size')},
         }
         found = _plain_item('xnat:resourceCatalog', {name: value for name, value in fields.items() if value is not None})
@@ -148,59 +198,11 @@ class Representer:
 
     def xml(self, row: Any, conceal: bool = False) -> bytes:
         """The item and what is in it as a document."""
-        found = self._model.registry.get(row.xsi_type)
-        namespace = found.namespace if found else ''
-        spaces = {prefix: uri for uri, prefix in self._model.registry.prefixes.items()}
-        root = etree.Element(f'{{{namespace}}}{(found.root if found else "") or row.xsi_type.partition(":")[2]}', nsmap={**spaces, 'xsi': XSI})
-        self._fill(root, row, conceal)
-        places = ' '.join(f'{uri} {self._site_url}/schemas/{prefix}/{prefix}.xsd' for prefix, uri in spaces.items())
-        root.set(f'{{{XSI}}}schemaLocation', places)
-        return etree.tostring(root, xml_declaration=True, encoding='UTF-8', pretty_print=True)
+        return write(self, row, conceal)
 
-    def _fill(self, node: etree._Element, row: Any, conceal: bool) -> None:
-        values = self.values(row)
-        groups: dict[str, list[Any]] = dict(self.children(row))
-        if row.level in _PK_NAMES and not conceal:
-            node.append(etree.Comment(f'hidden_fields[{_PK_NAMES[row.level]}="{row.pk}"]'))
-        keyed: dict[str, list[str]] = {}
-        for key in values:
-            keyed.setdefault(canonical(key).lower(), []).append(key)
-        for found in self._model.registry.fields(row.xsi_type):
-            if found.kind:
-                for key in keyed.get(found.key, ()):
-                    _write(node, found, key, values[key])
-            else:
-                self._fill_items(node, found, row, groups, conceal)
-
-    def _fill_items(self, node: etree._Element, found: Field, row: Any, groups: dict[str, list[Any]], conceal: bool) -> None:
-        for one in groups.get(found.path, ()):
-            child = _grow(node, found.path, fresh=True)
-            child.set(f'{{{XSI}}}type', one.xsi_type)
-            self._fill(child, one, conceal)
-        side = found.path.partition('/')[0] if found.path in ('in/file', 'out/file') else ''
-        if found.path == self._resource_path(row, side):
-            for one in self.resources(row, side):
-                self._fill_resource(_grow(node, found.path, fresh=True), one, row, conceal)
-        if found.path == 'sharing/share':
-            for one in self.shares(row):
-                child = _grow(node, found.path, fresh=True)
-                for name in ('label', 'project'):
-                    if getattr(one, name):
-                        child.set(name, getattr(one, name))
-
-    def _fill_resource(self, node: etree._Element, one: Any, holder: Any, conceal: bool) -> None:
-        node.set(f'{{{XSI}}}type', 'xnat:resourceCatalog')
-        for name in ('label', 'file_count', 'file_size', 'format', 'content', 'description'):
-            value = getattr(one, name)
-            if value is not None:
-                node.set(name, str(value))
-        node.set('URI', self._resource_uri(one, holder))
-        if not conceal:
-            node.append(etree.Comment(f'hidden_fields[xnat_abstractResource_id="{one.pk}"]'))
-        for tag in (one.tags or '').split(','):
-            if tag:
-                child = _grow(node, 'tags/tag', fresh=True)
-                child.text = tag
+    def key_name(self, row: Any) -> str:
+        """The database's own key of an item that has no accession ID."""
+        return _PK_NAMES.get(row.level, '')
 
 
 def _plain_item(xsi_type: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -212,52 +214,3 @@ def _meta(xsi_type: str, event: int, inserted: str | None) -> dict[str, Any]:
     if inserted:
         meta['start_date'] = f'{datetime.fromisoformat(inserted[:19]).astimezone():%a %b %d %H:%M:%S %Z %Y}'
     return meta
-
-
-def _native(found: Field | None, value: str) -> Any:
-    convert = _NUMBER.get(found.kind) if found is not None else None
-    return convert(value) if convert is not None and value else value
-
-
-def _instance(key: str) -> tuple[str, str, str]:
-    """``fields/field[name=x]/field`` as (``fields/field``, ``name=x``, ``field``); an empty first part for a single element."""
-    holder, bracket, rest = key.partition('[')
-    if not bracket:
-        return '', '', key
-    picked, _, leaf = rest.rpartition(']')
-    return holder, picked, leaf.lstrip('/')
-
-
-def _grow(node: etree._Element, path: str, fresh: bool = False) -> etree._Element:
-    """The element at a path below a node, made where it is not there; `fresh` makes a new last one."""
-    namespace = etree.QName(node).namespace
-    names = path.split('/')
-    for place, name in enumerate(names):
-        tag = f'{{{namespace}}}{name}'
-        existing = None if fresh and place == len(names) - 1 else node.find(tag)
-        node = etree.SubElement(node, tag) if existing is None else existing
-    return node
-
-
-def _write(node: etree._Element, found: Field, key: str, value: str) -> None:
-    if value == '':
-        return
-    holder, picked, _ = _instance(key)
-    value = value.replace(' ', 'T', 1) if found.kind == 'dateTime' else value
-    value = ''.join(char for char in value if char in '\t\n\r' or ord(char) >= 32)
-    if holder:
-        child = _grow(node, holder, fresh=True)
-        if picked.startswith('name='):
-            child.set('name', picked[5:])
-        child.text = value
-        return
-    path = canonical(found.path)
-    parent, _, name = path.rpartition('/')
-    target = _grow(node, parent) if parent else node
-    if '@xsi:type=' in found.path:
-        first = _grow(node, path.partition('/')[0])
-        first.set(f'{{{XSI}}}type', found.path.partition('@xsi:type=')[2].partition(']')[0])
-    if found.attribute:
-        target.set(name, value)
-    else:
-        _grow(target, name).text = value

@@ -21,16 +21,29 @@ from werkzeug.wrappers import Response
 
 from ..structure import level
 from . import archives
+from .auth import rights
 from .calls import Call, text
 from .files import Staged, check_path
 from .locate import Place, find, find_many, need
 from .represent import CAT
 from .routes import Route, Step
-from .store import file, now, resource
+from .store import file, now, resource, touch
 from .tables import Table
 from .writer import Writer
 
-__all__ = ['Held', 'delete_files', 'delete_resource', 'download', 'files_of', 'get_resource', 'put_resource', 'resource_table', 'uri_of']
+__all__ = [
+    'Held',
+    'delete_files',
+    'delete_resource',
+    'download',
+    'files_of',
+    'get_resource',
+    'put_files',
+    'put_resource',
+    'received',
+    'resource_table',
+    'uri_of',
+]
 
 RESOURCE_COLUMNS = level('resources').columns
 FILE_COLUMNS = level('files').columns
@@ -190,12 +203,17 @@ def download(call: Call, connection: Connection, route: Route) -> Response | Tab
     held = files_of(call, connection, route)
     if asked is not None:
         found = _select(held, asked)
+        if not found and (inside := _entry_of(held, asked)):
+            return archives.send_entry(*inside)
+        if found and call.flag('listContents') and archives.is_zip(found[0].path):
+            return archives.contents(found[0].path)
         if not found:
             if call.flag('accept-not-found'):
                 return text(status=204)
             raise NotFound('Unable to find file.')
-        if asked[-1] not in '/*':
-            return _send(call, found[0]) if not _is_archive(call) else archives.send(call, found[:1])
+        if asked[-1] not in '/*' or found[0].file.path == asked:
+            wrap = _is_archive(call) and not (call.get('format').lower() == 'zip' and archives.is_zip(found[0].path))
+            return archives.send(call, found[:1]) if wrap else _send(call, found[0])
         held = found
     if call.get('index').isdigit():
         place = int(call.get('index'))
@@ -214,12 +232,24 @@ def _is_archive(call: Call) -> bool:
 
 
 def _select(held: list[Held], asked: str) -> list[Held]:
-    """Files by path; below a folder with a trailing ``/``; by pattern with a trailing ``*``."""
+    """Files by path; else below a folder with a trailing ``/``; by pattern with a trailing ``*``."""
+    exact = [one for one in held if one.file.path == asked]
+    if exact:
+        return exact
     if asked.endswith('/'):
         return [one for one in held if one.file.path.startswith(asked)]
     if asked.endswith('*'):
         return [one for one in held if fnmatch.fnmatchcase(one.file.path, asked)]
-    return [one for one in held if one.file.path == asked]
+    return []
+
+
+def _entry_of(held: list[Held], asked: str) -> tuple[Path, str] | None:
+    """The stored zip and the entry in it that ``x.zip!/entry`` or ``x.zip/entry`` names."""
+    for one in held:
+        for mark in ('!/', '/'):
+            if one.file.path.lower().endswith('.zip') and asked.startswith(one.file.path + mark):
+                return one.path, asked[len(one.file.path) + len(mark) :]
+    return None
 
 
 def _send(call: Call, held: Held) -> Response:
@@ -309,23 +339,26 @@ def _new_resource(call: Call, connection: Connection, holder: Any, step: Step, l
     values = {name: call.get(name) or None for name in ('format', 'content', 'description', 'tags')}
     side = _SIDES[step.level.plural]
     query = resource.insert().values(item=holder.pk, side=side, label=label, insert_date=now(), insert_user=call.caller.login, **values)
+    touch(connection, holder.pk)
     return connection.execute(query.returning(resource)).one()
 
 
 def put_files(call: Call, route: Route) -> Response:
     """Store the body's files. One that is there already is left alone and named in ``{"duplicates": [...]}``, with status 200.
 
-    XNAT answers 200 and stores nothing to a caller without edit right; here that is a 403.
+    XNAT answers 200 and stores nothing to a caller without edit right; here that is a 403 unless the archive was opened to do as XNAT does.
     """
     steps, step, last = split(route)
     with call.archive.store.read() as connection:  # before the body is read: what is refused need not be sent
         place = find(connection, call.caller, steps, 'PUT', inside=True)
+        if call.archive.silent_refusals and 'edit' not in rights(connection, call.caller, place.owner):
+            return text()
         need(connection, call.caller, place.owner, 'edit')
         if step.id is not None and not _resources(connection, place.row, step):
             _check_resource_label(step.id)
     staged: list[tuple[str, Staged]] = []
     try:
-        for one in _received(call, (last.id if last else None) or ''):
+        for one in received(call, (last.id if last else None) or ''):
             staged.append(one)  # one by one: what came before a failure is discarded too
         if not staged:
             raise BadRequest('The request holds no file.')
@@ -337,7 +370,7 @@ def put_files(call: Call, route: Route) -> Response:
     return text()
 
 
-def _received(call: Call, path: str) -> Iterator[tuple[str, Staged]]:
+def received(call: Call, path: str) -> Iterator[tuple[str, Staged]]:
     """Paths and staged bodies of a request: parts of a form, a raw body, or what is in an archive that is to be unpacked."""
     area = call.archive.files
     multipart = call.mimetype == 'multipart/form-data'
@@ -399,6 +432,8 @@ def _store(call: Call, steps: Sequence[Step], step: Step, staged: list[tuple[str
                 duplicates.append(path)
                 continue
             fresh[path] = (one, known)
+        if fresh:
+            touch(connection, place.row.pk)
         area.check_room(folder, fresh)  # for all of them, before the first is moved to its place
         for path, (one, known) in fresh.items():
             _write_row(call, connection, row, path, one, known, area.place(one, area.file_path(folder, path)))
@@ -432,8 +467,8 @@ def delete_resource(call: Call, route: Route) -> Response:
 def delete_files(call: Call, route: Route) -> Response:
     """Delete files by path, folder or pattern; the delete right is needed, which members have not."""
     asked = route.last.id
-    if asked is None:
-        raise BadRequest('Name the file to delete.')
+    if asked is None or split(route)[1].id is None:
+        raise BadRequest('Name the resource and the file to delete.')
     with call.archive.store.write() as connection:
         held = files_of(call, connection, route)
         for owner in {one.place.owner for one in held}:
@@ -445,6 +480,8 @@ def delete_files(call: Call, route: Route) -> Response:
             steps, _, _ = split(route)
             need(connection, call.caller, find(connection, call.caller, steps, inside=True).owner, 'delete')
             raise NotFound('No matched files.')
+        for pk in {one.place.row.pk for one in found}:
+            touch(connection, pk)
         for one in found:
             connection.execute(file.delete().where(file.c.pk == one.file.pk))
             call.archive.store.later(connection, call.archive.files.relative(one.path), None)

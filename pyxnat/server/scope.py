@@ -16,10 +16,11 @@ from sqlalchemy.types import Float
 
 from ..schemas import Field, canonical
 from .auth import Caller, readable
+from .keys import is_complete, join, steps, storage_key
 from .model import TREE, Model
-from .store import file, item, resource, share
+from .store import alias, file, item, resource, share
 
-__all__ = ['Expression', 'Scope', 'storage_key']
+__all__ = ['Expression', 'Scope']
 
 _CORE = {'id': 'id', 'label': 'label', 'project': 'project'}
 _META = {
@@ -63,7 +64,7 @@ class Scope:
         self.caller = caller
         self.root_type = root_type
         self.level = model.level_of(root_type)
-        self.root = item.alias('root')
+        self.root = alias(item, 'root')
         self.many = False
         """Whether a join can give several rows for one root item."""
         self._source: FromClause = self.root
@@ -104,7 +105,7 @@ class Scope:
         key = ('up', table.name, where)
         if key in self._known:
             return self._known[key]
-        above = item.alias(f'{table.name}_{where}')
+        above = alias(item, f'{table.name}_{where}')
         return self.join(above, above.c.pk == table.c.parent, key)
 
     def subject_of(self, table: Any, type_name: str) -> Any:
@@ -124,7 +125,7 @@ class Scope:
         key = ('down', table.name, type_name)
         if key in self._known:
             return self._known[key]
-        below = item.alias(f'{table.name}_{re.sub("[^A-Za-z0-9]", "_", type_name)}')
+        below = alias(item, f'{table.name}_{re.sub("[^A-Za-z0-9]", "_", type_name)}')
         belongs = below.c.parent == table.c.pk
         if where == 'subject':
             shared = select(share.c.item).where(share.c.project == table.c.id)
@@ -144,7 +145,7 @@ class Scope:
 
     def value(self, table: Any, type_name: str, path: str) -> Expression | None:
         """The expression of a path from an item's alias; None where its type has no such field."""
-        child = self.model.child_level(path)
+        child = self.model.child_level(type_name, path)
         if child:
             where, rest = child
             base = self.model.base_of(where)
@@ -177,7 +178,7 @@ class Scope:
         key = ('share', table.name)
         found = self._known.get(key)
         if found is None:
-            found = share.alias(f'{table.name}_share')
+            found = alias(share, f'{table.name}_share')
             self.many = True
             found = self.join(found, found.c.item == table.c.pk, key)
         return Expression(found.c[column])
@@ -190,7 +191,7 @@ class Scope:
         key = ('resource', table.name, prefix)
         found = self._known.get(key)
         if found is None:
-            found = resource.alias(f'{table.name}_{prefix.replace("/", "_")}')
+            found = alias(resource, f'{table.name}_{prefix.replace("/", "_")}')
             side = {'in/file': 'in', 'out/file': 'out'}.get(prefix, '')
             self.many = True
             found = self.join(found, and_(found.c.item == table.c.pk, found.c.side == side), key)
@@ -206,17 +207,73 @@ class Scope:
         if field is None or not field.kind:
             return None
         key = storage_key(field, path)
-        if '"' in key or ('[' not in key and field.repeated):
+        if '"' in key or ('[' in path and '[' not in key and field.repeated):
             return None
+        if not is_complete(field, key):
+            return Expression(self._repeated(table, field, key), field.kind)
+        if key.endswith(']/name'):
+            return Expression(self._name(table, key), field.kind)
         return Expression(func.json_extract(table.c.fields, f'$."{key}"'), field.kind)
+
+    def _name(self, table: Any, key: str) -> Any:
+        """The name of an instance that is picked by it: NULL where the item has no such instance."""
+        holder = key.removesuffix('/name')
+        each = func.json_each(table.c.fields).table_valued('key', 'value')
+        name = holder.rpartition('[')[2][:-1].removeprefix('name=')
+        return select(literal(name)).select_from(each).where(_begins(each.c.key, literal(holder + '/'))).limit(1).correlate(table).scalar_subquery()
+
+    def _repeated(self, table: Any, field: Field, key: str) -> Any:
+        """The value in every instance of a repeated element: one row each, fields of the same instance on the same row."""
+        prefix: Any = literal('')
+        holder: list[Any] = []
+        here: list[str] = []
+        for step in steps(key):
+            here.append(step.name)
+            holder.append(step)
+            if '/'.join(here) in field.holders:
+                before = prefix + (join(holder[:-1]) + '/' if len(holder) > 1 else '') + step.name + '['
+                prefix = before + f'{step.pick}]/' if step.pick else self._each(table, before, '/'.join(here))
+                holder = []
+        leaf = join(holder)
+        if leaf == 'name':
+            return func.coalesce(_value(table, prefix + leaf), _named(prefix))
+        return _value(table, prefix + leaf if leaf else func.rtrim(prefix, '/'))
+
+    def _each(self, table: Any, before: Any, name: str) -> Any:
+        """Join the instances of a repeated element; the start of their keys, up to and with the ``]/``."""
+        key = ('each', table.name, name)
+        each = self._known.get(key)
+        if each is None:
+            alias = f'{table.name}_{re.sub("[^A-Za-z0-9]", "_", name)}'
+            each = func.json_each(table.c.fields).table_valued('key', 'value', name=alias)
+            self.many = True
+            self.join(each, _begins(each.c.key, before), key)
+        rest = func.substr(each.c.key, func.length(before) + 1)
+        return before + func.substr(rest, 1, func.instr(rest, ']')) + '/'
 
     def _field(self, type_name: str, path: str) -> Field | None:
         """The field, of the type or of a type that extends it."""
-        registry = self.model.registry
-        found = registry.field(type_name, path)
-        if found is not None:
-            return found
-        return next((one for one in (registry.field(name, path) for name in registry.subtypes(type_name)) if one is not None), None)
+        found = (self.model.field(name, path) for name in (type_name, *self.model.registry.subtypes(type_name)))
+        return next((one for one in found if one is not None), None)
+
+
+def _begins(key: Any, text: Any) -> ColumnElement[bool]:
+    """The condition that a key begins with a text, which may hold any character."""
+    found: ColumnElement[bool] = func.substr(key, 1, func.length(text)) == text
+    return found
+
+
+def _value(table: Any, key: Any) -> Any:
+    """The value under a computed key."""
+    each = func.json_each(table.c.fields).table_valued('key', 'value')
+    return select(each.c.value).select_from(each).where(each.c.key == key).limit(1).correlate_except(each).scalar_subquery()
+
+
+def _named(prefix: Any) -> Any:
+    """The name in the start of an instance's keys: ``x`` of ``fields/field[name=x]/``."""
+    mark = '[name='
+    at = func.instr(prefix, mark)
+    return case((at > 0, func.rtrim(func.substr(prefix, at + len(mark)), ']/')))
 
 
 def _line(where: str) -> list[str]:
@@ -225,17 +282,3 @@ def _line(where: str) -> list[str]:
     while TREE[line[-1]]:
         line.append(TREE[line[-1]])
     return line
-
-
-def storage_key(field: Field, path: str) -> str:
-    """The key of a field's value in an item's JSON: the schema's own path with the ``[name=…]`` of the asked one.
-
-    Names of custom variables are kept in lower case, as XNAT keeps them.
-    """
-    plain = canonical(field.path)
-    picked = re.search(r'\[(?:@?name|ID)\s*=\s*[\'"]?([^\]\'"]*)[\'"]?\]', path)
-    if not field.repeated or picked is None:
-        return plain
-    holder, _, leaf = plain.rpartition('/')
-    name = picked.group(1)
-    return f'{holder}[name={name.lower() if holder.lower() == "fields/field" else name}]/{leaf}'

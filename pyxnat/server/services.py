@@ -1,4 +1,4 @@
-"""Routes that are no data elements: sessions, users, project access, version, schemas."""
+"""Routes that are no data elements: sessions, users, workflows, version, schemas."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed, Unauthorized
+from sqlalchemy import select
+from werkzeug.exceptions import Forbidden, MethodNotAllowed, NotFound, Unauthorized
 from werkzeug.wrappers import Response
 
-from .auth import rights
+from . import projects, tokens, usercache
+from .auth import visible
 from .calls import Call, text
 from .locate import find_project, need
 from .respond import table_response
-from .store import item, role, user
+from .store import user, workflow
 from .tables import Table
-from .writer import ACCESS
 
 __all__ = ['find', 'login', 'schema', 'xapi']
 
+_PREARCHIVE = (
+    'project', 'timestamp', 'lastmod', 'uploaded', 'scan_date', 'scan_time', 'subject', 'folderName', 'name', 'tag', 'status', 'url',
+    'autoarchive', 'prevent_anon', 'prevent_auto_commit', 'SOURCE', 'VISIT', 'PROTOCOL', 'TIMEZONE',
+)  # fmt: skip
 Handler = Callable[[Call], Response]
-_GROUPS = {'owner': 'Owners', 'member': 'Members', 'collaborator': 'Collaborators'}
 VERSION = '1.8.3'
 """The XNAT whose behaviour this archive follows, as far as it follows one."""
 
@@ -33,8 +36,19 @@ def find(parts: Sequence[str]) -> Handler | None:
     head = tuple(plain[:1])
     if plain[:1] == ['archive']:
         plain = plain[1:]
-    if len(plain) >= 3 and plain[0] == 'projects' and plain[2] in _PROJECT:
-        return _PROJECT[plain[2]]
+    found = projects.handler(plain)
+    if found is not None:
+        return found
+    if plain[:2] == ['services', 'tokens']:
+        return tokens.answer
+    if plain[:2] == ['services', 'workflows']:
+        return _workflows
+    if plain[:1] == ['prearchive'] and len(plain) in (1, 3):
+        return _prearchive
+    if plain[:3] == ['user', 'cache', 'resources']:
+        return usercache.answer
+    if len(plain) == 1 and plain[0] in _LISTS:
+        return _LISTS[plain[0]]
     return _ROOT.get(head) if head in _ROOT and len(parts) <= 2 else None
 
 
@@ -88,81 +102,35 @@ def _users(call: Call) -> Response:
     return table_response(call, Table(['xdat_user_id', 'login', 'firstname', 'lastname', 'email'], rows, {'title': 'Projects'}))
 
 
-# -- who may do what in a project
+# -- what the server did
 
 
-def _project(call: Call, connection: Connection) -> Any:
-    parts = [part for part in call.parts if part != 'archive' and part]
-    row = find_project(connection, parts[1])
-    if row is None or 'see' not in rights(connection, call.caller, row.id):
-        raise NotFound(f'Unable to find the specified project: {parts[1]}')
-    return row
+def _workflows(call: Call) -> Response:
+    """``services/workflows[/NAME]?experiment=E``: what was done with an item, the latest first."""
+    _allow(call, 'GET')
+    name = call.parts[2] if len(call.parts) > 2 else ''
+    table = workflow.c
+    query = select(table.pk, table.pipeline_name, table.status, table.launch_time, table.item, table.data_type, table.project, table.login)
+    for column, wanted in ((table.item, call.get('experiment')), (table.pipeline_name, name), (table.project, call.get('project'))):
+        query = query.where(column == wanted) if wanted else query
+    query = query.where(visible(call.caller, table.project)).order_by(table.pk.desc())
+    if call.get('display', 'LATEST').upper() == 'LATEST':
+        query = query.limit(1)
+    with call.archive.store.read() as connection:
+        rows = connection.execute(query).all()
+    columns = ['wrk_workflowdata_id', 'pipeline_name', 'status', 'launch_time', 'id', 'data_type', 'externalid', 'user']
+    return table_response(call, Table(columns, rows, {'title': 'Workflows'}))
 
 
-def _accessibility(call: Call) -> Response:
-    _allow(call, 'GET', 'PUT')
-    parts = [part for part in call.parts if part]
-    value = parts[parts.index('accessibility') + 1 :]
-    if call.method == 'GET':
+def _prearchive(call: Call) -> Response:
+    """``prearchive[/projects/P]``: sessions that wait to be archived. What arrives here is archived at once, so there are none."""
+    _allow(call, 'GET')
+    if len(call.parts) > 2:
         with call.archive.store.read() as connection:
-            return text(_project(call, connection).access)
-    if not value or value[0] not in ACCESS:
-        raise BadRequest(f'Name one of {", ".join(ACCESS)}.')
-    with call.archive.store.write() as connection:
-        row = _project(call, connection)
-        need(connection, call.caller, row.id, 'delete')
-        connection.execute(item.update().where(item.c.pk == row.pk).values(access=value[0]))
-    return text(value[0])
-
-
-def _project_users(call: Call) -> Response:
-    """``/projects/P/users[/GROUP/USER]``: the table of users; PUT and DELETE change it first."""
-    _allow(call, 'GET', 'PUT', 'DELETE')
-    parts = [part for part in call.parts if part]
-    rest = parts[parts.index('users') + 1 :]
-    if call.method == 'GET':
-        with call.archive.store.read() as connection:
-            return _user_table(call, connection, _project(call, connection).id)
-    if len(rest) < 2:
-        raise MethodNotAllowed(['GET'])
-    if call.caller.guest:
-        raise PreconditionFailed('A guest cannot change who may use a project.')
-    with call.archive.store.write() as connection:
-        row = _project(call, connection)
-        need(connection, call.caller, row.id, 'delete')
-        group = _group(row.id, rest[0])
-        for name in rest[1].split(','):
-            _change_role(connection, row.id, group, name, call.method == 'PUT')
-        return _user_table(call, connection, row.id)
-
-
-def _group(project: str, name: str) -> str:
-    for key, title in _GROUPS.items():
-        if name.lower() in (key, title.lower(), f'{project}_{key}'.lower()):
-            return key
-    raise NotFound(f'Unable to find the specified group: {name}')
-
-
-def _change_role(connection: Connection, project: str, group: str, name: str, add: bool) -> None:
-    login = connection.scalar(select(user.c.login).where((user.c.login == name) | (user.c.email == name)))
-    if login is None and name.isdigit():
-        login = connection.scalar(select(user.c.login).where(user.c.pk == int(name)))
-    if login is None:
-        raise NotFound(f'Unable to find the specified user: {name}')
-    gone = role.delete().where(role.c.project == project, role.c.login == login)
-    connection.execute(gone if add else gone.where(role.c.role == group))
-    if add:
-        connection.execute(role.insert().values(project=project, login=login, role=group))
-
-
-def _user_table(call: Call, connection: Connection, project: str) -> Response:
-    query = select(role.c.role, user.c.login, user.c.firstname, user.c.lastname, user.c.email).select_from(
-        role.join(user, user.c.login == role.c.login)
-    )
-    query = query.where(role.c.project == project).order_by(user.c.login)
-    rows = [(f'{project}_{row.role}', _GROUPS[row.role], *row[1:]) for row in connection.execute(query)]
-    columns = ['GROUP_ID', 'displayname', 'login', 'firstname', 'lastname', 'email']
-    return table_response(call, Table(columns, rows, {'title': 'Projects'}))
+            for name in call.parts[2].split(','):
+                row = find_project(connection, name)
+                need(connection, call.caller, row.id if row is not None else name, 'read')
+    return table_response(call, Table(_PREARCHIVE, [], count=False))
 
 
 # -- beside the data
@@ -209,5 +177,5 @@ def schema(call: Call) -> Response:
     raise NotFound(f'There is no schema {name}.')
 
 
-_PROJECT: dict[str, Handler] = {'accessibility': _accessibility, 'users': _project_users}
+_LISTS: dict[str, Handler] = {'scan_types': projects.scan_types, 'scanners': projects.scanners, 'investigators': projects.investigators}
 _ROOT: dict[tuple[str, ...], Handler] = {('JSESSION',): _jsession, ('auth',): _auth, ('users',): _users}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -136,6 +136,8 @@ def serve(
     users: Mapping[str, str] | None = None,
     require_login: bool = True,
     site: str = 'XNAT',
+    schemas: Iterable[str | Path] = (),
+    silent_refusals: bool = False,
 ) -> Server:
     """Serve the archive in a folder, in the background; the folder is made where there is none.
 
@@ -154,8 +156,12 @@ def serve(
         False lets guests see public projects.
     site
         The site ID that accession IDs of a new archive begin with.
+    schemas
+        Further XSD files, or folders of them: the data types of plug-ins.
+    silent_refusals
+        Answer 200 and store nothing, as XNAT does, where a file is uploaded without the right to edit; by default that is a 403.
     """
-    archive = Archive(folder, site=site, require_login=require_login)
+    archive = Archive(folder, site=site, require_login=require_login, schemas=schemas, silent_refusals=silent_refusals)
     try:
         secret = password if password is not None else new_password()
         archive.users.add(user, secret, admin=True)

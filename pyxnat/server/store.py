@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,25 @@ from sqlalchemy import (
     select,
 )
 
-__all__ = ['ArchiveBusy', 'Store', 'file', 'item', 'now', 'resource', 'retired', 'role', 'search', 'setting', 'share', 'user']
+__all__ = [
+    'ArchiveBusy',
+    'Store',
+    'alias',
+    'file',
+    'item',
+    'now',
+    'project_setting',
+    'resource',
+    'retired',
+    'role',
+    'search',
+    'setting',
+    'share',
+    'token',
+    'touch',
+    'user',
+    'workflow',
+]
 
 BUSY_TIMEOUT_S = 30
 METADATA = MetaData()
@@ -125,6 +144,19 @@ user = Table(
     Column('admin', Boolean, nullable=False, default=False),
 )
 
+# Aliases that stand for a login for a while. Times are seconds since 1970.
+token = Table(
+    'token',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('alias', String, nullable=False, unique=True),
+    Column('digest', String, nullable=False),  # SHA-256 of the secret
+    Column('login', String, nullable=False),
+    Column('created', Integer, nullable=False),
+    Column('expires', Integer, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 # What a user may do in a project: owner, member or collaborator.
 role = Table(
     'role',
@@ -145,6 +177,30 @@ task = Table(
     Column('pk', Integer, primary_key=True),
     Column('source', String, nullable=False),
     Column('target', String),  # none: remove
+)
+
+# How a project receives data: prearchive_code and the like, where they were set.
+project_setting = Table(
+    'project_setting',
+    METADATA,
+    Column('project', String, primary_key=True),
+    Column('name', String, primary_key=True),
+    Column('value', String, nullable=False),
+)
+
+# What the server was asked to do with an item, and how that went.
+workflow = Table(
+    'workflow',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('item', String, nullable=False),  # accession ID
+    Column('project', String, nullable=False),
+    Column('data_type', String, nullable=False),
+    Column('pipeline_name', String, nullable=False),
+    Column('status', String, nullable=False),
+    Column('launch_time', String, nullable=False),
+    Column('login', String, nullable=False),
+    Index('workflow_item', 'item'),
 )
 
 # Saved searches, as the XML that was put.
@@ -259,6 +315,22 @@ def now() -> str:
     moment = datetime.now()
     fraction = f'{moment.microsecond // 1000:03d}'.rstrip('0') or '0'
     return f'{moment:%Y-%m-%d %H:%M:%S}.{fraction}'
+
+
+@lru_cache(maxsize=512)
+def alias(table: Table, name: str) -> Any:
+    """A table under another name; one object a name, as making it takes as long as a short query."""
+    return table.alias(name)
+
+
+def touch(connection: Connection, pk: int | None) -> None:
+    """Say of an item and of those above it, up to the subject, that they changed."""
+    if pk is None:
+        return
+    line = select(item.c.pk, item.c.parent).where(item.c.pk == pk).cte('line', recursive=True)
+    line = line.union_all(select(item.c.pk, item.c.parent).join(line, item.c.pk == line.c.parent))
+    wanted = item.c.pk.in_(select(line.c.pk))
+    connection.execute(item.update().where(wanted, item.c.level != 'project').values(last_modified=now()))
 
 
 def fields_of(row: Any) -> dict[str, str]:

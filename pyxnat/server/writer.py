@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, func, or_, select
 from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidden, NotFound, UnprocessableEntity
 
+from ..schemas import canonical
 from .archive import Archive
-from .auth import Caller, rights
-from .edit import Document, validated
-from .locate import labelled, need
-from .store import fields_of, item, next_id, now, resource, retired, role, share
+from .auth import Caller, readable, rights
+from .edit import Document, merged, validated
+from .locate import has_alias, labelled, need
+from .store import fields_of, item, next_id, now, project_setting, resource, retired, role, share, touch
 
 __all__ = ['Writer', 'check_label']
 
@@ -73,10 +74,10 @@ class Writer:
 
     def _check_names(self, text: str, document: Document, pk: int | None) -> None:
         """XNAT keeps ID, secondary ID, name and aliases of all projects apart, whatever their case."""
-        alias = 'aliases/alias[0]/alias'
-        wanted = {text.lower()} | {document.fields[key].lower() for key in ('secondary_ID', 'name', alias) if document.fields.get(key)}
-        columns = [func.lower(func.json_extract(item.c.fields, f'$."{key}"')) for key in ('secondary_ID', 'name', alias)]
-        clash = or_(func.lower(item.c.id).in_(wanted), *(column.in_(wanted) for column in columns))
+        named = [value for key, value in document.fields.items() if key in ('secondary_ID', 'name') or canonical(key) == 'aliases/alias/alias']
+        wanted = {text.lower()} | {value.lower() for value in named if value}
+        columns = [func.lower(func.json_extract(item.c.fields, f'$."{key}"')) for key in ('secondary_ID', 'name')]
+        clash = or_(func.lower(item.c.id).in_(wanted), has_alias(sorted(wanted)), *(column.in_(wanted) for column in columns))
         query = select(item.c.id).where(item.c.level == 'project', clash)
         if pk is not None:
             query = query.where(item.c.pk != pk)
@@ -108,7 +109,7 @@ class Writer:
             raise ExpectationFailed(f'Name the type of the {where}: xsiType=xnat:mrSessionData, for example.')
         if self.model.level_of(xsi_type) != where:
             raise (UnprocessableEntity if where == 'subject' else BadRequest)(f'Only {where} documents can be PUT here, not {xsi_type}.')
-        if not self.model.can_hold(xsi_type):
+        if where == 'scan' and not self.model.can_hold(xsi_type):  # XNAT refuses a general type for scans alone (2.8.2)
             raise BadRequest(f'{xsi_type} is too general: name a type that extends it.')
         return xsi_type
 
@@ -143,6 +144,7 @@ class Writer:
         self, where: str, xsi_type: str, accession: str, label: str | None, project: str, parent: int | None, document: Document, **more: Any
     ) -> Any:
         stamp = now()
+        touch(self.connection, parent)
         values = {key: value for key, value in validated(self.model, document).items() if value != ''}
         found = self.connection.execute(
             item.insert()
@@ -166,25 +168,39 @@ class Writer:
 
     def update(self, row: Any, document: Document) -> Any:
         """Merge a document into an item; with `Document.complete` it replaces the fields."""
-        need(self.connection, self.caller, row.project, 'edit')
         if document.core.get('ID', row.id) != row.id and row.level not in ('project',):
             raise BadRequest(f'The ID of an item does not change: it is {row.id}, not {document.core["ID"]}.')
         document.xsi_type = document.xsi_type or row.xsi_type
         if document.xsi_type != row.xsi_type:
             raise Conflict(f'{row.id} is of type {row.xsi_type}, not {document.xsi_type}.')
-        fields = {} if document.complete else fields_of(row)
-        fields.update(validated(self.model, document))
+        before = {} if document.complete else fields_of(row)
+        fields = merged(before, document, validated(self.model, document))
         changed = {'fields': json.dumps({key: value for key, value in fields.items() if value != ''}, ensure_ascii=False)}
         owner = document.core.get('subject_ID')
         if row.level == 'experiment' and owner:
             changed.update(self._other_subject(row, owner))
-        row = self._set(row, **changed)
+        if any(getattr(row, name) != value for name, value in changed.items()) or not document.from_xml:
+            need(self.connection, self.caller, row.project, 'edit')
+            row = self._set(row, **changed)
         self._put_children(row, document)
+        if document.complete:
+            self._drop_parts(row, document)
         return row
+
+    def _drop_parts(self, row: Any, document: Document) -> None:
+        """Delete scans and reconstructions that a complete document does not have; sessions and assessors are never dropped so."""
+        kept = {(where, child.core.get('ID')) for where, child in document.children}
+        query = select(item).where(item.c.parent == row.pk, item.c.level.in_(('scan', 'reconstruction')))
+        for one in self.connection.execute(query).all():
+            if (one.level, one.id) not in kept:
+                self.delete(one)
 
     def _other_subject(self, row: Any, owner: str) -> dict[str, Any]:
         """PUT with subject_ID moves a session to that subject."""
-        query = select(item).where(item.c.level == 'subject', or_(item.c.id == owner, and_(item.c.project == row.project, item.c.label == owner)))
+        if owner == self.connection.scalar(select(item.c.id).where(item.c.pk == row.parent)):
+            return {}
+        named = or_(item.c.id == owner, labelled(row.project, owner))
+        query = select(item).where(item.c.level == 'subject', named, readable(self.caller, item)).order_by(item.c.id != owner)
         found = self.connection.execute(query).first()
         if found is None:
             raise NotFound(f'Unable to find the specified subject: {owner}')
@@ -192,6 +208,7 @@ class Writer:
 
     def _set(self, row: Any, **values: Any) -> Any:
         values['last_modified'] = now()
+        touch(self.connection, row.parent)
         return self.connection.execute(item.update().where(item.c.pk == row.pk).values(**values).returning(item)).one()
 
     def rename(self, row: Any, label: str) -> Any:
@@ -217,18 +234,30 @@ class Writer:
         if primary and target.id != row.project:
             self.move(row, target, label)
             return
-        known = select(share.c.pk).where(share.c.item == row.pk, share.c.project == target.id)
-        if target.id == row.project or self.connection.scalar(known) is not None:
+        if self.is_in(row, target.id):
             raise Conflict(f'{row.id} is in project {target.id} already.')
-        if label:
-            check_label(label)
-        if row.label or label:
-            self._free_label(row.level, target.id, label or row.label)
+        if row.level == 'scan':
+            session = self.connection.execute(select(item).where(item.c.pk == row.parent)).one()
+            if not self.is_in(session, target.id):
+                self.share(session, target, None, False)
+            label = None
+        elif row.label or label:
+            self._free_label(row.level, target.id, check_label(label or row.label))
         self.connection.execute(share.insert().values(item=row.pk, project=target.id, label=label or None))
+
+    def is_in(self, row: Any, project: str) -> bool:
+        """Whether an item is owned by a project or shared into it."""
+        return row.project == project or self._shared(row, project) is not None
+
+    def _shared(self, row: Any, project: str) -> Any:
+        """The share of an item in a project; None where there is none."""
+        return self.connection.execute(select(share).where(share.c.item == row.pk, share.c.project == project)).first()
 
     def move(self, row: Any, target: Any, label: str | None) -> None:
         """Change the owner of an item and of what it holds; `delete` in the old project is needed."""
         need(self.connection, self.caller, row.project, 'delete')
+        known = self._shared(row, target.id)
+        label = label or (known.label if known is not None else None)
         self.connection.execute(share.delete().where(share.c.item == row.pk, share.c.project == target.id))
         moving = [one for one in self._below(row) if one.project == row.project]
         for one in moving:
@@ -269,6 +298,7 @@ class Writer:
             self._retire(row)
         if foreign:
             raise Forbidden(f'{foreign[0].id} in it belongs to project {foreign[0].project}.')
+        touch(self.connection, row.parent)
         for start in range(0, len(pks), 500):
             self.connection.execute(item.delete().where(item.c.pk.in_(pks[start : start + 500])))
         for path in reversed(folders):
@@ -277,6 +307,7 @@ class Writer:
     def _retire(self, row: Any) -> None:
         self.connection.execute(retired.insert().values(id=row.id))
         self.connection.execute(role.delete().where(role.c.project == row.id))
+        self.connection.execute(project_setting.delete().where(project_setting.c.project == row.id))
         self.connection.execute(share.delete().where(share.c.project == row.id))
 
     def _below(self, row: Any) -> Iterable[Any]:
@@ -295,6 +326,7 @@ class Writer:
     def delete_resource(self, row: Any, holder: Any) -> None:
         """Delete a resource with its files."""
         self._remove_folder(self.archive.files.resource_folder(self.connection, row, holder))
+        touch(self.connection, holder.pk)
         self.connection.execute(resource.delete().where(resource.c.pk == row.pk))
 
     # -- folders

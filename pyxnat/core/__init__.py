@@ -1,0 +1,51 @@
+"""The module names of pyxnat 1.x, for programs that import them: ``pyxnat.core.errors`` is :mod:`pyxnat.errors`, the same module object.
+
+There is nothing else here. Old modules without a counterpart (``derivatives``, ``downloadutils``, ``pathutil``, ``pipelines``, ``schema``, ``tags``,
+``users``, ``xpath_store``) are missing, so that importing them fails at once. ``pyxnat`` itself imports this package, because programs write
+``pyxnat.core.errors`` after no more than ``import pyxnat``.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+from .. import arrays, cache, errors, inspector, interface, manage, resources, search, select, tables, uris, xpass
+from ..resources import attributes, provenance
+
+__all__ = ['OLD_NAMES']
+
+OLD_NAMES: dict[str, ModuleType] = {
+    'array': arrays,
+    'attributes': attributes,
+    'cache': cache,
+    'errors': errors,
+    'help': inspector,
+    'interfaces': interface,
+    'jsonutil': tables,
+    'manage': manage,
+    'provenance': provenance,
+    'resources': resources,
+    'search': search,
+    'select': select,
+    'uriutil': uris,
+    'xpass': xpass,
+}
+"""Name of the module in pyxnat 1.x -> the module."""
+
+_AT_THE_TOP = ('attributes', 'help', 'interfaces', 'jsonutil', 'uriutil')
+"""Those that ``import pyxnat`` showed as its own: ``pyxnat.jsonutil``."""
+
+
+def _install() -> None:
+    package = sys.modules[__name__]
+    top = sys.modules[__name__.rpartition('.')[0]]
+    for name, module in OLD_NAMES.items():
+        sys.modules[f'{__name__}.{name}'] = module
+        setattr(package, name, module)
+    for name in _AT_THE_TOP:
+        sys.modules[f'{top.__name__}.{name}'] = OLD_NAMES[name]
+        setattr(top, name, OLD_NAMES[name])
+
+
+_install()

@@ -1,0 +1,51 @@
+"""What is managed rather than selected: ``interface.manage``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .tags import Tags
+
+if TYPE_CHECKING:
+    from ..interface import Interface
+
+__all__ = ['Callback', 'Manager']
+
+Callback = Callable[[Any, Any], Any]
+"""Called with a collection and each element that iterating it finds."""
+
+
+class Manager:
+    """Management of one archive.
+
+    Attributes
+    ----------
+    callback : callable or None
+        What is called for each element that iterating a collection finds.
+    tags : Tags
+        Named sets of elements.
+    """
+
+    def __init__(self, interface: Interface) -> None:
+        self._intf = interface
+        self.callback: Callback | None = None
+        self.tags = Tags(interface)
+
+    def __repr__(self) -> str:
+        return f'<Manager of {self._intf._server}>'
+
+    def register_callback(self, callback: Callback) -> None:
+        """Have a function called with the collection and each element that iterating it finds; it takes the place of an earlier one.
+
+        What the function raises ends the iteration.
+        """
+        self.callback = callback
+
+    def unregister_callback(self) -> None:
+        """Have nothing called any more."""
+        self.callback = None
+
+    def project(self, ID: str) -> Any:  # noqa: N803 - XNAT's word
+        """A project, with its users, settings and accessibility. No request."""
+        return self._intf.select.project(ID)

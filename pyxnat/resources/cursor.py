@@ -1,0 +1,83 @@
+"""The stateful cursor of the Python database API (PEP 249) over a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InterfaceError
+
+if TYPE_CHECKING:
+    from .collection import Collection
+
+__all__ = ['Cursor']
+
+
+class Cursor:
+    """Fetches the elements of a collection one after the other, each once, and asks as they are fetched.
+
+    Attributes
+    ----------
+    arraysize : int
+        How many `fetchmany` gives where it is not said; 1.
+    description : tuple
+        One column: the element.
+    """
+
+    description = (('element', None, None, None, None, None, None),)
+
+    def __init__(self, collection: Collection[Any]) -> None:
+        self.arraysize = 1
+        self._elements: Iterator[Any] | None = iter(collection)
+        self._count = 0
+        self._ended = False
+
+    @property
+    def rowcount(self) -> int:
+        """How many there are; -1 until the last was fetched."""
+        return self._count if self._ended else -1
+
+    def _open(self) -> Iterator[Any]:
+        if self._elements is None:
+            raise InterfaceError('the cursor is closed')
+        return self._elements
+
+    def fetchone(self) -> Any:
+        """The next one; `None` after the last."""
+        found = self.fetchmany(1)
+        return found[0] if found else None
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        """The next `size`, fewer at the end."""
+        wanted = self.arraysize if size is None else size
+        found = list(islice(self._open(), wanted))
+        self._count += len(found)
+        self._ended = self._ended or len(found) < wanted
+        return found
+
+    def fetchall(self) -> list[Any]:
+        """All that are left."""
+        found = list(self._open())
+        self._count += len(found)
+        self._ended = True
+        return found
+
+    def close(self) -> None:
+        """Fetch no more."""
+        self._elements = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        found = self.fetchone()
+        if found is None:
+            raise StopIteration
+        return found
+
+    def __enter__(self) -> Cursor:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

@@ -1,0 +1,121 @@
+"""What collections of single levels can do besides: attached by :mod:`pyxnat.resources.factory`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path as FilePath
+from typing import Any
+
+from .. import errors, paths, uris
+from ..cache import safe_name
+from .base import class_of
+from .collection import Collection
+
+__all__ = ['GROUPS', 'AssessorCollection', 'DownloadableCollection', 'SharedCollection']
+
+
+class SharedCollection(Collection[Any]):
+    """Subjects, experiments or assessors."""
+
+    def sharing(self, projects: str | Iterable[str] = ()) -> list[Any]:
+        """Those of them that are seen in all of some projects, or, where none is named, in any project but their own.
+
+        One request for each element, after those of iterating.
+        """
+        wanted = {projects} if isinstance(projects, str) else set(projects)
+        found = []
+        for element in self:
+            shares = set(element.shares().get())
+            if wanted <= shares if wanted else len(shares) > 1:
+                found.append(element)
+        return found
+
+    def share(self, project: str) -> None:
+        """Show each of them in another project, too. One request for each, after those of iterating."""
+        for element in self:
+            element.share(project)
+
+    def unshare(self, project: str) -> None:
+        """Take each of them out of a project. One request for each, after those of iterating."""
+        for element in self:
+            element.unshare(project)
+
+
+class DownloadableCollection(Collection[Any]):
+    """Scans, assessors or reconstructions of sessions."""
+
+    def download(
+        self,
+        dest_dir: str | os.PathLike[str],
+        type: str = 'ALL',  # noqa: A002 - the word scripts use
+        name: str | None = None,
+        extract: bool = False,
+        safe: bool = False,
+        removeZip: bool = False,  # noqa: N803 - the word scripts use
+    ) -> Any:
+        """Download their files, one zip a session.
+
+        Parameters
+        ----------
+        dest_dir : path
+            A folder; made if needed.
+        type : str
+            ``ALL``, or IDs or types joined by commas, as XNAT takes them in a URI.
+        name : str, optional
+            Name of the zip without ending; by default session, level and type, such as ``S01_MR_scans_ALL``.
+        extract : bool
+            Unpack into `dest_dir`, in XNAT's own layout (``<session>/scans/<ID>-<type>/resources/…``).
+        safe : bool
+            Refuse to replace a zip that is there.
+        removeZip : bool
+            Remove the zip after it was unpacked.
+
+        Returns
+        -------
+        str or list
+            Path of the zip, or of the files, for one session; a list of those where the path has wildcards above.
+
+        Raises
+        ------
+        NotFoundError
+            There are no such files.
+
+        Notes
+        -----
+        One request a session, and those of iterating where the path has wildcards above.
+        """
+        folder = FilePath(dest_dir).expanduser()
+        sessions = self._sessions()
+        literal = len(self._paths) == 1 and all(step.literal for step in self._paths[0][:-1])
+        results = [self._download(session, folder, type, name, extract, safe, removeZip) for session in sessions]
+        return results[0] if literal else results
+
+    def _sessions(self) -> list[Any]:
+        above = self._paths[0][:-1]
+        if len(self._paths) == 1 and all(step.literal for step in above) and not self._conditions:
+            return [class_of(above[-1].level)._element(paths.uri_of(above), self._intf)]
+        return list(dict.fromkeys(element.parent() for element in self))
+
+    def _download(self, session: Any, folder: FilePath, which: str, name: str | None, extract: bool, safe: bool, remove: bool) -> Any:
+        target = folder / f'{safe_name(name or f"{session.label()}_{self._level.plural}_{which}")}.zip'
+        if safe and target.exists():
+            raise errors.DataError(f'{target} is there already', remedy='Give another name=, or safe=False.')
+        quoted = ','.join(uris.quote(part) for part in which.split(','))
+        child = getattr(session, self._level.singular)('ALL')
+        uri = uris.join(uris.parent(child._uri), quoted, 'files')
+        return self._intf.transfer.download_level(uri, target, extract, keep=not (extract and remove))
+
+
+class AssessorCollection(SharedCollection, DownloadableCollection):
+    """Assessors of sessions."""
+
+
+GROUPS: dict[str, type[Collection[Any]]] = {
+    'subjects': SharedCollection,
+    'experiments': SharedCollection,
+    'assessors': AssessorCollection,
+    'scans': DownloadableCollection,
+    'reconstructions': DownloadableCollection,
+}
+"""Plural name of a level -> the class its collection class derives from; :class:`Collection` where none stands here."""

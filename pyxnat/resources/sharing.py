@@ -1,0 +1,137 @@
+"""What subjects, experiments and assessors can do besides: being shared between projects, and renamed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import errors, uris
+from ..paths import ANY, Step
+from ..tables import Row
+from .base import Element, as_name, class_of
+
+if TYPE_CHECKING:
+    from .collection import Collection
+
+__all__ = ['SharedElement']
+
+
+class SharedElement(Element):
+    """An element with an accession ID, which may be seen in several projects, in each under a label of its own."""
+
+    _namesake: Row | None = None
+    """Another element that has the name of this one, as a label or as its ID."""
+
+    def shares(self, id_filter: str = ANY) -> Collection[Any]:
+        """The projects it is seen in, its own first. No request until it is iterated, then one.
+
+        Parameters
+        ----------
+        id_filter : str
+            Pattern that the project's ID must match.
+        """
+        row = class_of('projects')._level
+        step = Step('projects', as_name(row, id_filter), False, self._uri)
+        projects: Collection[Any] = class_of('projects')([(step,)], self._intf)
+        return projects
+
+    def share(self, project: str, label: str | None = None, primary: bool = False) -> None:
+        """Show it in another project, too.
+
+        Parameters
+        ----------
+        project : str
+            ID of the other project.
+        label : str, optional
+            Its label there; by default the one it has.
+        primary : bool
+            Make the other project its own, with all files; the old one loses it.
+
+        Raises
+        ------
+        DuplicateError
+            It is shared there already, or the label is taken there.
+        PermissionDenied
+            This login may not create things in that project, or, to make it `primary`, not delete them from the old one.
+
+        Notes
+        -----
+        One request, and one for its accession ID if that is not known. Nothing is asked when the project is the one that it was selected from.
+        """
+        if project == self._project_name() and not primary:
+            return
+        query = {'label': label, 'primary': primary or None}
+        self._intf._exec(uris.with_query(f'{self._exact_uri()}/projects/{uris.quote(project)}', query), 'PUT')
+
+    def unshare(self, project: str) -> None:
+        """Take it out of a project that it was shared into; its own keeps it. One request, and one for its ID if that is not known."""
+        self._intf._exec(f'{self._exact_uri()}/projects/{uris.quote(project)}', 'DELETE')
+
+    def rename(self, label: str) -> None:
+        """Give it another label; its files move with it. One request, and one for its ID if that is not known.
+
+        Raises
+        ------
+        DuplicateError
+            The label is taken.
+        ProgrammingError
+            A label that XNAT does not take: it wants letters, digits, ``-`` and ``_``.
+        """
+        self._intf._exec(uris.with_query(self._exact_uri(), {'label': label}), 'PUT')
+        self._known['label'] = label
+        if self._urn != self._known.get('ID'):
+            self._path = (*self._path[:-1], Step(self._urt, label, True))
+
+    def _project_name(self) -> str:
+        return self._path[0].name if self._path[0].level == 'projects' else ''
+
+    def _exact_uri(self) -> str:
+        """A URI that means this element and no other, whatever labels there are: XNAT takes an ID first when it reads and deletes, but a label first
+        when it writes.
+
+        Raises
+        ------
+        ProgrammingError
+            When its name is the ID of one element and the label of another.
+        """
+        identity = uris.quote(self._accession_id())
+        if self._urt == 'assessors':
+            return uris.join(uris.parent(self._uri), identity)
+        return uris.join(uris.ENTRY, self._level.segment, identity)
+
+    def _look(self) -> Row:
+        rows = self._intf._get_json(self._listing())
+        row = self._find(rows)
+        self._known.update(row)
+        named_alike = (other for other in rows if self._urn in (other.get('ID'), other.get('label')) and other.get('ID') != row['ID'])
+        self._namesake = next(named_alike, None)
+        return row
+
+    def _accession_id(self) -> str:
+        if 'ID' not in self._known:
+            self._look()
+        if self._namesake is not None:
+            one, other = (f'{row.get("ID")} ({row.get("label")})' for row in (self._known, self._namesake))
+            remedy = 'Use the accession ID or the label of the one you mean.'
+            raise errors.ProgrammingError(f'{self._urn!r} means two: {one} and {other}', uri=self._intf._server + self._uri, remedy=remedy)
+        return self._known['ID']
+
+    def delete(self, delete_files: bool = True) -> None:
+        """Delete it and all that belongs to it; through a project that it is only shared into: take it out of there.
+
+        One request, and one for its accession ID if that is not known.
+
+        Parameters
+        ----------
+        delete_files : bool
+            Whether its files go too; otherwise they stay on the server's disk, out of reach.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such thing.
+        PermissionDenied
+            This login may not delete it.
+        """
+        uri = uris.join(uris.parent(self._uri), uris.quote(self._accession_id()))
+        self._intf._exec(uris.with_query(uri, {'removeFiles': delete_files}), 'DELETE')
+        self._known.clear()

@@ -1,0 +1,64 @@
+"""Definitions of custom variables in the XML document of a project. Pure: documents in, values and documents out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lxml import etree
+
+from ..schemas import parse_xml
+
+__all__ = ['Definitions', 'add_definitions', 'read_definitions']
+
+Definitions = Mapping[str, Mapping[str, Mapping[str, str]]]
+
+_NS = {'xnat': 'http://nrg.wustl.edu/xnat', 'xsi': 'http://www.w3.org/2001/XMLSchema-instance'}
+
+
+def _tag(name: str) -> str:
+    return f'{{{_NS["xnat"]}}}{name}'
+
+
+def read_definitions(document: bytes) -> dict[str, dict[str, dict[str, str]]]:
+    """Protocol -> group -> field -> type, of those fields that a project added itself."""
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for protocol in parse_xml(document).iter(_tag('studyProtocol')):
+        for group in protocol.iter(_tag('definition')):
+            fields = {field.get('name', ''): field.get('datatype', '') for field in group.iter(_tag('field')) if field.get('type') == 'custom'}
+            if fields:
+                found.setdefault(protocol.get('name', ''), {})[group.get('ID', '')] = fields
+    return found
+
+
+def add_definitions(document: bytes, wanted: Definitions) -> bytes | None:
+    """The document with more definitions; `None` where it has them all."""
+    root = parse_xml(document)
+    protocols = {protocol.get('name', ''): protocol for protocol in root.iter(_tag('studyProtocol'))}
+    changed = False
+    for name, groups in wanted.items():
+        if name not in protocols:
+            raise ValueError(f'the project has no protocol {name!r}; there are: {", ".join(protocols) or "none"}')
+        for group, fields in groups.items():
+            changed = _add_fields(protocols[name], root.get('ID', ''), group, fields) or changed
+    return etree.tostring(root) if changed else None
+
+
+def _add_fields(protocol: etree._Element, project: str, group: str, fields: Mapping[str, str]) -> bool:
+    datatype = protocol.get('data-type', '')
+    definition = protocol.find(f'.//xnat:definition[@ID="{group}"]', _NS)
+    if definition is None:
+        definitions = protocol.find('xnat:definitions', _NS)
+        parent = definitions if definitions is not None else etree.SubElement(protocol, _tag('definitions'))
+        attributes = {'ID': group, 'data-type': datatype, 'description': '', 'project-specific': '1'}
+        definition = etree.SubElement(parent, _tag('definition'), attributes)
+        owners = etree.SubElement(definition, _tag('projects'))
+        etree.SubElement(owners, _tag('project')).text = project
+    found = definition.find('xnat:fields', _NS)
+    holder = found if found is not None else etree.SubElement(definition, _tag('fields'))
+    missing = {name: kind for name, kind in fields.items() if name not in {field.get('name') for field in holder}}
+    for sequence, (name, kind) in enumerate(missing.items(), start=len(holder)):
+        path = f'{datatype}/fields/field[name={name.lower()}]/field'
+        etree.SubElement(
+            holder, _tag('field'), {'name': name, 'datatype': kind, 'type': 'custom', 'required': '0', 'sequence': str(sequence), 'xmlPath': path}
+        )
+    return bool(missing)

@@ -1,0 +1,183 @@
+"""Items as XNAT's XML."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lxml import etree
+
+from ..schemas import Field, Registry, canonical
+from .edit import TYPE_LEAF, XSI_TYPE
+from .keys import Step, steps
+from .model import Model
+
+if TYPE_CHECKING:
+    from .represent import Representer
+
+__all__ = ['XSI', 'write', 'write_part']
+
+XSI = 'http://www.w3.org/2001/XMLSchema-instance'
+
+
+def write(source: Representer, row: Any, conceal: bool) -> bytes:
+    """An item and what is in it as a document; `conceal` leaves out the comments with the database's own keys."""
+    registry = source.model.registry
+    found = registry.get(row.xsi_type)
+    namespace = found.namespace if found else ''
+    spaces = {prefix: uri for uri, prefix in registry.prefixes.items()}
+    name = (found.root if found else '') or row.xsi_type.partition(':')[2]
+    root = etree.Element(f'{{{namespace}}}{name}', nsmap={**spaces, 'xsi': XSI})
+    _Writer(source, conceal).fill(root, row)
+    places = ' '.join(f'{uri} {source.site_url}/schemas/{prefix}/{prefix}.xsd' for prefix, uri in spaces.items())
+    root.set(f'{{{XSI}}}schemaLocation', places)
+    return etree.tostring(root, xml_declaration=True, encoding='UTF-8', pretty_print=True)
+
+
+def write_part(model: Model, xsi_type: str, key: str, fields: dict[str, str]) -> bytes:
+    """A nested element of a project as a document of its own."""
+    namespace = next((uri for uri, prefix in model.registry.prefixes.items() if prefix == 'xnat'), '')
+    root = etree.Element(f'{{{namespace}}}{xsi_type.partition(":")[2]}', nsmap={'xnat': namespace, 'xsi': XSI})
+    tree = _Tree(root, model.registry, xsi_type)
+    name = steps(key)[-1].pick
+    if name.startswith('name='):
+        root.set('name', name[5:])
+    for one, value in fields.items():
+        if one.startswith(key + '/'):
+            tree.put(one[len(key) + 1 :], value)
+    root.set(XSI_TYPE, xsi_type)
+    return etree.tostring(root, xml_declaration=True, encoding='UTF-8', pretty_print=True)
+
+
+class _Writer:
+    def __init__(self, source: Representer, conceal: bool) -> None:
+        self._source = source
+        self._registry: Registry = source.model.registry
+        self._conceal = conceal
+
+    def fill(self, node: etree._Element, row: Any) -> None:
+        """Write an item into its element, in the order of the schema."""
+        if not self._conceal and (name := self._source.key_name(row)):
+            node.append(etree.Comment(f'hidden_fields[{name}="{row.pk}"]'))
+        values = self._source.values(row)
+        groups = dict(self._source.children(row))
+        places = {found.key: place for place, found in enumerate(self._registry.fields(row.xsi_type))}
+        tree = _Tree(node, self._registry, row.xsi_type)
+        keys = sorted(values, key=lambda key: _order(places, key))
+        for place, found in enumerate(self._registry.fields(row.xsi_type)):
+            while keys and _order(places, keys[0])[0] <= place:
+                key = keys.pop(0)
+                tree.put(key, values[key])
+            if not found.kind:
+                self._items(node, found, row, groups)
+        for key in keys:
+            tree.put(key, values[key])
+
+    def _items(self, node: etree._Element, found: Field, row: Any, groups: dict[str, list[Any]]) -> None:
+        for one in groups.get(found.path, ()):
+            child = _grow(node, found)
+            child.set(XSI_TYPE, one.xsi_type)
+            self.fill(child, one)
+        side = found.path.partition('/')[0] if found.path in ('in/file', 'out/file') else ''
+        if found.path == self._source.resource_path(row, side):
+            for one in self._source.resources(row, side):
+                self._resource(_grow(node, found), one, row)
+        if found.path == 'sharing/share':
+            for one in self._source.shares(row):
+                child = _grow(node, found)
+                for name in ('label', 'project'):
+                    if getattr(one, name):
+                        child.set(name, getattr(one, name))
+
+    def _resource(self, node: etree._Element, one: Any, holder: Any) -> None:
+        node.set(XSI_TYPE, 'xnat:resourceCatalog')
+        for name in ('label', 'file_count', 'file_size', 'format', 'content', 'description'):
+            value = getattr(one, name)
+            if value is not None:
+                node.set(name, str(value))
+        node.set('URI', self._source.resource_uri(one, holder))
+        if not self._conceal:
+            node.append(etree.Comment(f'hidden_fields[xnat_abstractResource_id="{one.pk}"]'))
+        tags = [tag for tag in (one.tags or '').split(',') if tag]
+        if tags:
+            holding = etree.SubElement(node, _same(node, 'tags'))
+            for tag in tags:
+                etree.SubElement(holding, _same(node, 'tag')).text = tag
+
+
+class _Tree:
+    """The elements of an item, grown as its values are put."""
+
+    def __init__(self, root: etree._Element, registry: Registry, xsi_type: str) -> None:
+        self._registry = registry
+        self._type = xsi_type
+        self._known: dict[str, etree._Element] = {'': root}
+
+    def put(self, key: str, value: str) -> None:
+        """Write a value: as an attribute or as the text of its element."""
+        parts = steps(key)
+        if parts[-1].name == TYPE_LEAF:
+            if len(parts) > 1:
+                self._at(parts[:-1], None).set(XSI_TYPE, value)
+            return
+        found = self._registry.field(self._type, key)
+        if found is None or value == '':
+            return
+        value = value.replace(' ', 'T', 1) if found.kind == 'dateTime' else value
+        value = ''.join(char for char in value if char in '\t\n\r' or ord(char) >= 32)
+        if found.attribute:
+            self._at(parts[:-1], found).set(parts[-1].name, value)
+        else:
+            self._at(parts[:-1] if found.text else parts, found).text = value
+
+    def _at(self, parts: list[Step], found: Field | None) -> etree._Element:
+        """The element at a key, made where it is not there."""
+        key, node = '', self._known['']
+        for place, step in enumerate(parts):
+            key += f'/{step.name}[{step.pick}]'
+            if key not in self._known:
+                space = found.namespaces[place] if found is not None and place < len(found.namespaces) else etree.QName(node).namespace
+                self._known[key] = child = _child(node, f'{{{space}}}{step.name}', fresh=bool(step.pick))
+                if step.pick.startswith('name='):
+                    child.set('name', step.pick[5:])
+                kind = _type_at(found, place)
+                if kind:
+                    child.set(XSI_TYPE, kind)
+            node = self._known[key]
+        return node
+
+
+def _order(places: dict[str, int], key: str) -> tuple[Any, ...]:
+    """Where a value comes in its item: by the schema, and what is in one of several elements together."""
+    plain = canonical(key).lower()
+    holder, bracket, rest = key.partition('[')
+    if not bracket:
+        return (places.get(plain, len(places)), 0, '', 0)
+    first = [place for name, place in places.items() if name == holder.lower() or name.startswith(holder.lower() + '/')]
+    pick = rest.partition(']')[0]
+    number = int(pick) if pick.isdecimal() else -1
+    return (min(first, default=len(places)), number, '' if number >= 0 else pick, places.get(plain, len(places)))
+
+
+def _type_at(found: Field | None, place: int) -> str:
+    """The concrete type that the schema names at a step of a field's path."""
+    if found is None:
+        return ''
+    parts = steps(found.path)
+    return parts[place].pick.removeprefix('@xsi:type=') if place < len(parts) and parts[place].pick.startswith('@xsi:type=') else ''
+
+
+def _same(node: etree._Element, name: str) -> str:
+    return f'{{{etree.QName(node).namespace}}}{name}'
+
+
+def _child(node: etree._Element, tag: str, fresh: bool) -> etree._Element:
+    existing = None if fresh else node.find(tag)
+    return etree.SubElement(node, tag) if existing is None else existing
+
+
+def _grow(node: etree._Element, found: Field) -> etree._Element:
+    """A new last element at the path of a field that holds items."""
+    names = canonical(found.path).split('/')
+    for place, name in enumerate(names):
+        node = _child(node, f'{{{found.namespaces[place]}}}{name}', fresh=place == len(names) - 1)
+    return node

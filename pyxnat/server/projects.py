@@ -1,0 +1,266 @@
+"""Routes of a project that are no data elements: who may use it, how it receives data, its protocols, lists of what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lxml import etree
+from sqlalchemy import Connection, func, select
+from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
+from werkzeug.wrappers import Response
+
+from .auth import ROLES, readable, rights
+from .calls import Call, text
+from .locate import find, find_project, need
+from .protocols import protocol
+from .respond import table_response
+from .routes import parse
+from .store import item, project_setting, role, user
+from .tables import Table
+from .triggers import NAMES, run
+from .writer import ACCESS
+
+__all__ = ['handler', 'investigators', 'scan_types', 'scanners']
+
+Handler = Callable[[Call], Response]
+_GROUPS = {'owner': 'Owners', 'member': 'Members', 'collaborator': 'Collaborators'}
+_DEFAULTS = {'prearchive_code': '4', 'quarantine_code': '0', 'current_arc': 'arc001', 'scan_type_mapping': 'true'}
+"""What a project's settings are until they are set: 4 is to archive what arrives."""
+ARC = 'http://nrg.wustl.edu/arc'
+
+
+def handler(parts: Sequence[str]) -> Handler | None:
+    """The handler of ``projects/P/…``; None where the path names a data element."""
+    return _HANDLERS.get(parts[2]) if len(parts) >= 3 and parts[0] == 'projects' else None
+
+
+def _allow(call: Call, *methods: str) -> None:
+    if call.method not in methods:
+        raise MethodNotAllowed([*methods, 'HEAD'])
+
+
+def _rest(call: Call) -> list[str]:
+    """The segments after ``projects/P/<name>``."""
+    return [part for part in call.parts if part][(4 if call.parts[0] == 'archive' else 3) :]
+
+
+def _project(call: Call, connection: Connection, right: str = '') -> Any:
+    parts = [part for part in call.parts if part]
+    name = parts[2 if parts[0] == 'archive' else 1]
+    row = find_project(connection, name)
+    if row is None or 'see' not in rights(connection, call.caller, row.id):
+        raise NotFound(f'Unable to find the specified project: {name}')
+    if right:
+        need(connection, call.caller, row.id, right)
+    return row
+
+
+# -- settings
+
+
+def _accessibility(call: Call) -> Response:
+    _allow(call, 'GET', 'PUT')
+    value = _rest(call)
+    if call.method == 'GET':
+        with call.archive.store.read() as connection:
+            return text(_project(call, connection).access)
+    if not value or value[0] not in ACCESS:
+        raise BadRequest(f'Name one of {", ".join(ACCESS)}.')
+    with call.archive.store.write() as connection:
+        row = _project(call, connection, 'delete')
+        connection.execute(item.update().where(item.c.pk == row.pk).values(access=value[0]))
+    return text(value[0])
+
+
+def _setting(name: str) -> Handler:
+    def answer(call: Call) -> Response:
+        _allow(call, 'GET', 'PUT')
+        value = '/'.join(_rest(call))
+        if call.method == 'GET':
+            with call.archive.store.read() as connection:
+                return text(_value(connection, _project(call, connection, 'read').id, name))
+        if not value or (name.endswith('_code') and not value.isdecimal()):
+            raise BadRequest(f'{value!r} cannot be the {name} of a project.')
+        with call.archive.store.write() as connection:
+            row = _project(call, connection, 'edit')
+            known = (project_setting.c.project == row.id) & (project_setting.c.name == name)
+            connection.execute(project_setting.delete().where(known))
+            connection.execute(project_setting.insert().values(project=row.id, name=name, value=value))
+        return text()
+
+    return answer
+
+
+def _value(connection: Connection, project: str, name: str) -> str:
+    query = select(project_setting.c.value).where(project_setting.c.project == project, project_setting.c.name == name)
+    found = connection.scalar(query)
+    return _DEFAULTS[name] if found is None else str(found)
+
+
+def _archive_spec(call: Call) -> Response:
+    """How and where a project's data are kept, as XNAT's ``arc:project``."""
+    _allow(call, 'GET')
+    with call.archive.store.read() as connection:
+        row = _project(call, connection, 'edit')
+        values = {name: _value(connection, row.id, name) for name in ('current_arc', 'quarantine_code', 'prearchive_code')}
+    root = etree.Element(f'{{{ARC}}}project', {'id': row.id, **values}, nsmap={'arc': ARC})
+    paths = etree.SubElement(root, f'{{{ARC}}}paths')
+    etree.SubElement(paths, f'{{{ARC}}}archivePath').text = str(call.archive.files.root / row.id)
+    etree.SubElement(root, f'{{{ARC}}}pipelines')
+    return Response(etree.tostring(root, xml_declaration=True, encoding='UTF-8', pretty_print=True), mimetype='text/xml')
+
+
+# -- users
+
+
+def _users(call: Call) -> Response:
+    """``/projects/P/users[/GROUP/USER]``: the table of users; PUT and DELETE change it first."""
+    _allow(call, 'GET', 'PUT', 'DELETE')
+    rest = _rest(call)
+    if call.method == 'GET':
+        with call.archive.store.read() as connection:
+            return _user_table(call, connection, _project(call, connection).id, everybody=rest[:1] == ['true'])
+    if len(rest) < 2:
+        raise MethodNotAllowed(['GET'])
+    if call.caller.guest:
+        raise PreconditionFailed('A guest cannot change who may use a project.')
+    with call.archive.store.write() as connection:
+        row = _project(call, connection, 'delete')
+        group = _group(row.id, rest[0])
+        for name in rest[1].split(','):
+            _change_role(connection, row.id, group, name.strip(), call.method == 'PUT')
+        return _user_table(call, connection, row.id)
+
+
+def _group(project: str, name: str) -> str:
+    for key, title in _GROUPS.items():
+        if name.lower() in (key, title.lower(), f'{project}_{key}'.lower()):
+            return key
+    raise NotFound(f'Unable to find the specified group: {name}')
+
+
+def _change_role(connection: Connection, project: str, group: str, name: str, add: bool) -> None:
+    login = connection.scalar(select(user.c.login).where((user.c.login == name) | (func.lower(user.c.email) == name.lower())))
+    if login is None and name.isdecimal():
+        login = connection.scalar(select(user.c.login).where(user.c.pk == int(name)))
+    if login is None:
+        raise NotFound(f'Unable to find the specified user: {name}')
+    gone = role.delete().where(role.c.project == project, role.c.login == login)
+    connection.execute(gone if add else gone.where(role.c.role == group))
+    if add:
+        connection.execute(role.insert().values(project=project, login=login, role=group))
+
+
+def _user_table(call: Call, connection: Connection, project: str, everybody: bool = False) -> Response:
+    query = select(role.c.role, user.c.login, user.c.firstname, user.c.lastname, user.c.email).select_from(
+        role.join(user, user.c.login == role.c.login)
+    )
+    query = query.where(role.c.project == project).order_by(user.c.login)
+    if not everybody:
+        query = query.where(user.c.enabled)
+    rows = [(f'{project}_{row.role}', _GROUPS[row.role], *row[1:]) for row in connection.execute(query)]
+    columns = ['GROUP_ID', 'displayname', 'login', 'firstname', 'lastname', 'email']
+    return table_response(call, Table(columns, rows, {'title': 'Projects'}))
+
+
+def _groups(call: Call) -> Response:
+    """The three groups that every project has; there are no others here."""
+    rest = _rest(call)
+    with call.archive.store.read() as connection:
+        row = _project(call, connection)
+        if call.method == 'DELETE' and rest and _group(row.id, rest[0]):
+            raise Forbidden('The groups that a project begins with cannot be deleted.')
+        _allow(call, 'GET')
+        counts = {one.role: one.n for one in connection.execute(_counted(row.id))}
+    names = [_group(row.id, rest[0])] if rest else list(_GROUPS)
+    rows = [(f'{row.id}_{name}', _GROUPS[name], row.id, number, counts.get(name, 0)) for number, name in enumerate(ROLES, 1) if name in names]
+    return table_response(call, Table(['id', 'displayname', 'tag', 'xdat_usergroup_id', 'users'], rows, {'title': 'Projects'}))
+
+
+def _counted(project: str) -> Any:
+    return select(role.c.role, func.count().label('n')).where(role.c.project == project).group_by(role.c.role)
+
+
+# -- pipelines
+
+
+def _pipelines(call: Call) -> Response:
+    """No pipeline is known; the actions of the server itself can be started for a session."""
+    rest = _rest(call)
+    with call.archive.store.read() as connection:
+        _project(call, connection, 'edit')
+    if len(rest) == 3 and rest[1] == 'experiments':
+        return _launch(call, rest[0], rest[2])
+    _allow(call, 'GET', 'DELETE')
+    if rest:
+        raise NotFound(f'There is no pipeline {rest[0]}.')
+    return table_response(call, Table(['path', 'datatype', 'name', 'description'], []))
+
+
+def _launch(call: Call, name: str, session: str) -> Response:
+    _allow(call, 'POST')
+    if name not in NAMES:
+        raise NotFound(f'There is no pipeline {name}.')
+    parts = [part for part in call.parts if part and part != 'archive']
+    route = parse([*parts[:2], 'experiments', session])
+    with call.archive.store.read() as connection:
+        row = find(connection, call.caller, route.steps if route else ()).row
+        need(connection, call.caller, row.project, 'edit')
+    call.query.append((name, 'true'))
+    run(call, row)
+    return text()
+
+
+# -- lists of what there is
+
+
+def _scans(call: Call, path: str, title: str, column: str, *more: str) -> Response:
+    """Values of a field over the scans that can be read, of one project or of all."""
+    where = [item.c.level == 'scan']
+    with call.archive.store.read() as connection:
+        if 'projects' in call.parts:
+            where.append(item.c.project == _project(call, connection, 'read').id)
+        session = item.alias('session')
+        joined = item.join(session, session.c.pk == item.c.parent)
+        values = [func.json_extract(item.c.fields, f'$."{name}"') for name in (*more, path)]
+        query = select(*values).select_from(joined).where(*where, readable(call.caller, session), values[-1].is_not(None)).distinct()
+        rows = connection.execute(query.order_by(*values)).all()
+    return table_response(call, Table([*(f'{name}s' for name in more), column], rows, {'title': title}))
+
+
+def scan_types(call: Call) -> Response:
+    """``/scan_types``: the types of scans with the descriptions that they stand for."""
+    _allow(call, 'GET')
+    return _scans(call, 'type', 'Scan Types', 'type', 'series_description')
+
+
+def scanners(call: Call) -> Response:
+    """``/scanners``: the names of the scanners."""
+    _allow(call, 'GET')
+    return _scans(call, 'scanner', 'Scanners', 'scanner')
+
+
+def investigators(call: Call) -> Response:
+    """``/investigators``: the heads of the projects that can be seen."""
+    _allow(call, 'GET')
+    names = ('firstname', 'lastname', 'institution', 'department', 'email')
+    values = [func.json_extract(item.c.fields, f'$."PI/{name}"') for name in names]
+    with call.archive.store.read() as connection:
+        query = select(*values).where(item.c.level == 'project', readable(call.caller, item), values[1].is_not(None)).distinct()
+        found = connection.execute(query.order_by(values[1], values[0])).all()
+    rows = [(*row, number, '') for number, row in enumerate(found, 1)]
+    return table_response(call, Table([*names, 'xnat_investigatordata_id', 'login'], rows, {'title': 'Investigators'}))
+
+
+_HANDLERS: dict[str, Handler] = {
+    'accessibility': _accessibility,
+    'users': _users,
+    'groups': _groups,
+    'archive_spec': _archive_spec,
+    'protocols': protocol,
+    'pipelines': _pipelines,
+    'scan_types': scan_types,
+    'scanners': scanners,
+    **{name: _setting(name) for name in _DEFAULTS},
+}

@@ -1,0 +1,84 @@
+"""``/projects/P/protocols/ID``: what custom variables a project has for a data type, kept in the project as its study protocols."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lxml import etree
+from sqlalchemy import Connection
+from werkzeug.exceptions import MethodNotAllowed, NotAcceptable, NotFound, UnprocessableEntity
+from werkzeug.wrappers import Response
+
+from ..schemas import parse_xml
+from .auth import rights
+from .calls import Call, text
+from .documents import XSI, write_part
+from .edit import TYPE_LEAF, Document, part_of, validated
+from .locate import find_project, need
+from .store import fields_of, item, now
+
+__all__ = ['protocol']
+
+_HOLDER = 'studyProtocol'
+_TYPE = 'xnat:datatypeProtocol'
+
+
+def protocol(call: Call) -> Response:
+    """GET, PUT and DELETE of one protocol, by ID or by ``dataType=``."""
+    if call.method not in ('GET', 'PUT', 'DELETE'):
+        raise MethodNotAllowed(['GET', 'PUT', 'DELETE', 'HEAD'])
+    parts = [part for part in call.parts if part and part != 'archive']
+    name = parts[3] if len(parts) > 3 else ''
+    body = call.document() if call.method == 'PUT' else b''
+    store = call.archive.store
+    with store.read() if call.method == 'GET' else store.write() as connection:
+        row = find_project(connection, parts[1])
+        if row is None or 'see' not in rights(connection, call.caller, row.id):
+            raise NotFound(f'Unable to find the specified project: {parts[1]}')
+        need(connection, call.caller, row.id, 'read' if call.method == 'GET' else 'edit')
+        name = name or f'{row.id}_{call.get("dataType").replace(":", "_")}'
+        fields = fields_of(row)
+        pick = _pick(fields, name, call.get('dataType'))
+        if call.method == 'PUT':
+            pick, fields = _put(call, fields, pick, name, body)
+            _save(connection, row, fields)
+        elif pick is None:
+            raise NotFound(f'Project {row.id} has no protocol {name}.')
+        if call.method == 'DELETE':
+            _save(connection, row, {key: value for key, value in fields.items() if not key.startswith(f'{_HOLDER}[{pick}]/')})
+            return text()
+        return Response(write_part(call.archive.model, _TYPE, f'{_HOLDER}[{pick}]', fields), mimetype='text/xml')
+
+
+def _pick(fields: dict[str, str], name: str, datatype: str) -> str | None:
+    """Which of the project's protocols is meant; None where it is not there."""
+    for key, value in fields.items():
+        holder, _, leaf = key.rpartition('/')
+        if holder.startswith(f'{_HOLDER}[') and ((leaf == 'ID' and value == name) or (datatype and leaf == 'data-type' and value == datatype)):
+            return holder[len(_HOLDER) + 1 : -1]
+    return None
+
+
+def _put(call: Call, fields: dict[str, str], pick: str | None, name: str, body: bytes) -> tuple[str, dict[str, str]]:
+    """The project's fields with the protocol of a document in them."""
+    try:
+        root = parse_xml(body)
+    except ValueError as error:
+        raise UnprocessableEntity(f'The document cannot be read: {error}') from error
+    kind = root.get(f'{{{XSI}}}type', '') or f'xnat:{etree.QName(root).localname}'
+    if not call.archive.model.registry.is_a(kind, _TYPE):
+        raise NotAcceptable(f'{kind} is not a protocol.')
+    used = {key.partition('[')[2].partition(']')[0] for key in fields if key.startswith(f'{_HOLDER}[')}
+    wanted = pick or next(str(number) for number in range(len(used) + 1) if str(number) not in used)
+    document: Document = part_of(call.archive.model, root, 'xnat:projectData', f'{_HOLDER}[{wanted}]')
+    values: dict[str, Any] = validated(call.archive.model, document)
+    values.setdefault(f'{_HOLDER}[{wanted}]/ID', name)
+    values[f'{_HOLDER}[{wanted}]/{TYPE_LEAF}'] = _TYPE
+    kept = {key: value for key, value in fields.items() if not key.startswith(f'{_HOLDER}[{wanted}]/')}
+    return wanted, {**kept, **values}
+
+
+def _save(connection: Connection, row: Any, fields: dict[str, str]) -> None:
+    values = {'fields': json.dumps(fields, ensure_ascii=False), 'last_modified': now()}
+    connection.execute(item.update().where(item.c.pk == row.pk).values(**values))

@@ -1,0 +1,107 @@
+"""Zip archives as XNAT sends and takes them: packed without holding them, unpacked without trusting them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import IO
+
+from . import errors
+from .cache import publish, safe_name
+from .payload import CHUNK
+
+__all__ = ['check', 'inner_path', 'pack', 'repack', 'unpack']
+
+_FILES = re.compile(r'(?:^|/)resources/[^/]+/files/(.+)$', re.DOTALL)
+
+
+def inner_path(entry: str) -> str:
+    """The path below its resource of an entry in XNAT's own layout; the whole name where it has another.
+
+    >>> inner_path('S1_MR/scans/1-T1/resources/NIFTI/files/run1/files/a.img')
+    'run1/files/a.img'
+    """
+    found = _FILES.search(entry)
+    return found.group(1) if found else entry
+
+
+def pack(members: Iterable[tuple[str, Path]]) -> IO[bytes]:
+    """An open temporary zip of files under the names given; it goes when it is closed."""
+    packed = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    try:
+        with zipfile.ZipFile(packed, 'w', zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for name, path in members:
+                archive.write(path, name)
+    except BaseException:
+        packed.close()
+        raise
+    packed.seek(0)
+    return packed
+
+
+def check(path: Path, uri: str) -> None:
+    """See that a zip is one, and has its end."""
+    if not zipfile.is_zipfile(path):
+        raise errors.TransferError('what came is not a zip, or was cut', uri=uri, remedy='Ask again; download the files singly.')
+
+
+def repack(path: Path, target: Path, uri: str = '') -> None:
+    """Write a zip anew with each file under its path below the resource, so that uploading it again gives the same files.
+
+    Raises
+    ------
+    TransferError
+        An entry is damaged; nothing is written.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, publish(target) as file, zipfile.ZipFile(file, 'w') as copy:
+            for entry in archive.infolist():
+                if entry.is_dir():
+                    continue
+                same = zipfile.ZipInfo(inner_path(entry.filename), entry.date_time)
+                same.compress_type, same.external_attr, same.file_size = entry.compress_type, entry.external_attr, entry.file_size
+                with archive.open(entry) as source, copy.open(same, 'w') as sink:
+                    shutil.copyfileobj(source, sink, CHUNK)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise errors.TransferError(f'the zip is damaged: {error}', uri=uri, remedy='Ask again; download the files singly.') from error
+
+
+def unpack(path: Path, dest: Path, place: Callable[[str], str] = inner_path, uri: str = '') -> list[str]:
+    """Write the files of a zip below a folder; nothing else there is touched.
+
+    Parameters
+    ----------
+    place : callable
+        From an entry's name to the file's path below `dest`. Parts that would lead out of it are percent-encoded.
+
+    Returns
+    -------
+    list of str
+        Paths of the files, in the order of the zip.
+
+    Raises
+    ------
+    TransferError
+        An entry is damaged, or two would have one place. Files before it stay; they are whole.
+    """
+    written: dict[Path, str] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                if entry.is_dir():
+                    continue
+                target = dest.joinpath(*(safe_name(part) for part in place(entry.filename).split('/') if part))
+                if target in written:
+                    raise errors.TransferError(f'two files of the zip would be {target}', uri=uri, remedy='Download the files singly.')
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(entry) as source, publish(target) as file:
+                    while piece := source.read(CHUNK):
+                        file.write(piece)
+                written[target] = entry.filename
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise errors.TransferError(f'the zip is damaged: {error}', uri=uri, remedy='Ask again; download the files singly.') from error
+    return [str(target) for target in written]

@@ -1,0 +1,229 @@
+"""Parameters, custom variables, provenance: what an item can hold several of (facts 2.6.g, 6.5, 8.2)."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from lxml import etree
+
+from .conftest import Client, item_of
+
+S = '/data/projects/F/subjects/S'
+E = f'{S}/experiments/E'
+NS = {'xnat': 'http://nrg.wustl.edu/xnat', 'prov': 'http://www.nbirn.net/prov'}
+
+
+@pytest.fixture(autouse=True, scope='module')
+def _made(admin: Client) -> None:
+    admin.ok('PUT', '/data/projects/F')
+    admin.ok('PUT', f'{E}?xsiType=xnat:mrSessionData')
+    admin.ok('PUT', f'{E}/scans/1?xsiType=xnat:mrScanData')
+    admin.ok('PUT', f'{E}/scans/2?xsiType=xnat:mrScanData')
+    admin.ok('PUT', f'{E}/assessors/A?xsiType=xnat:mrAssessorData')
+    admin.ok('PUT', f'{E}/assessors/Q?xsiType=xnat:qcManualAssessorData')
+    admin.ok('PUT', f'{E}/reconstructions/R')
+
+
+HOLDERS = {
+    'subject': (S, 'xnat:subjectData', '/data/projects/F/subjects'),
+    'experiment': (E, 'xnat:mrSessionData', f'{S}/experiments'),
+    'experiment, general type': (E, 'xnat:experimentData', '/data/projects/F/experiments'),
+    'assessor': (f'{E}/assessors/Q', 'xnat:qcManualAssessorData', f'{E}/assessors'),
+    'project': ('/data/projects/F', 'xnat:projectData', '/data/projects'),
+}
+
+
+@pytest.mark.parametrize('name', HOLDERS)
+def test_6_5_1_custom_variables(admin: Client, name: str) -> None:
+    path, kind, listing = HOLDERS[name]
+    admin.ok('PUT', f'{path}?{kind}/fields/field[name=Score]/field=7')
+    admin.ok('PUT', f'{path}?{kind}/fields/field%5Bname%3Dother%5D/field=a%20b')
+    rows = admin.get(f'{listing}?columns={kind}/fields/field[name=score]/field,{kind}/fields/field[name=other]/field').rows
+    row = next(row for row in rows if row[f'{kind.lower()}/fields/field[name=score]/field'])
+    assert (row[f'{kind.lower()}/fields/field[name=score]/field'], row[f'{kind.lower()}/fields/field[name=other]/field']) == ('7', 'a b')
+    fields = next(child for child in item_of(admin, path)['children'] if child['field'] == 'fields/field')['items']
+    assert {one['data_fields']['name']: one['data_fields']['field'] for one in fields} == {'score': '7', 'other': 'a b'}
+    root = etree.fromstring(admin.get(f'{path}?format=xml').body)
+    assert {node.get('name'): node.text for node in root.findall('xnat:fields/xnat:field', NS)} == {'score': '7', 'other': 'a b'}
+    admin.ok('PUT', f'{path}?{kind}/fields/field[name=SCORE]/field=8')
+    rows = admin.get(f'{listing}?columns={kind}/fields/field[name=Score]/field').rows
+    assert '8' in [row[f'{kind.lower()}/fields/field[name=score]/field'] for row in rows]
+
+
+PARAMETERS = {
+    'scan': (f'{E}/scans/1', 'xnat:mrScanData', f'{E}/scans'),
+    'assessor': (f'{E}/assessors/Q', 'xnat:qcManualAssessorData', f'{E}/assessors'),
+    'default assessor': (f'{E}/assessors/A', 'xnat:mrAssessorData', f'{E}/assessors'),
+    'reconstruction': (f'{E}/reconstructions/R', 'xnat:reconstructedImageData', f'{E}/reconstructions'),
+}
+
+
+@pytest.mark.parametrize('name', PARAMETERS)
+def test_8_2_parameters(admin: Client, name: str) -> None:
+    path, kind, listing = PARAMETERS[name]
+    base = f'{kind}/parameters/addParam'
+    admin.ok('PUT', f'{path}?{base}[name=Key]/addField=v%3D1&{base}[name=two]/addField=2')
+    rows = admin.get(f'{listing}?columns=ID,{base}[name=Key]/addField').rows
+    assert [value for row in rows for name, value in row.items() if 'addparam' in name and value] == ['v=1']
+    root = etree.fromstring(admin.get(f'{path}?format=xml').body)
+    assert {node.get('name'): (node.text or '').strip() for node in root.iterfind('.//xnat:addParam', NS)} == {'Key': 'v=1', 'two': '2'}
+    admin.ok('PUT', f'{path}?{base}[name=Key]/addField=')
+    root = etree.fromstring(admin.get(f'{path}?format=xml').body)
+    assert [node.get('name') for node in root.iterfind('.//xnat:addParam', NS)] == ['two']
+
+
+def test_2_6_g_a_repeated_path_gives_a_row_for_each_value(admin: Client) -> None:
+    base = 'xnat:mrScanData/parameters/addParam'
+    admin.ok('PUT', f'{E}/scans/2?{base}[name=a]/addField=1&{base}[name=b]/addField=2')
+    rows = admin.get(f'{E}/scans?columns=ID,{base}/name,{base}/addField').rows
+    found = [(row[f'{base.lower()}/name'], row[f'{base.lower()}/addfield']) for row in rows if row['ID'] == '2']
+    assert sorted(found) == [('a', '1'), ('b', '2')]
+    assert [row['ID'] for row in admin.get(f'{E}/scans?{base}/addField=2&columns=ID').rows if row['ID'] == '2'] == ['2']
+
+
+def test_a_name_with_any_character_is_kept(admin: Client) -> None:
+    path = f'{E}/scans/1'
+    root = etree.fromstring(admin.get(f'{path}?format=xml').body)
+    parameters = root.find('xnat:parameters', NS)
+    holder = parameters if parameters is not None else etree.SubElement(root, f'{{{NS["xnat"]}}}parameters')
+    node = etree.SubElement(holder, f'{{{NS["xnat"]}}}addParam', name='odd ]["\' name')
+    node.text = 'kept'
+    assert admin.put(path, etree.tostring(root), **{'Content-Type': 'text/xml'}).status == 200
+    again = etree.fromstring(admin.get(f'{path}?format=xml').body)
+    assert [one.text for one in again.iterfind('.//xnat:addParam', NS) if one.get('name') == 'odd ]["\' name'] == ['kept']
+
+
+@pytest.mark.parametrize('predicate', ['name=Quoted', '@name=Quoted', '@name="Quoted"', "name='Quoted'"])
+def test_6_5_1_spellings_of_the_predicate(admin: Client, predicate: str) -> None:
+    path = f'xnat:mrSessionData/fields/field[{quote(predicate, safe="=")}]/field'
+    admin.ok('PUT', f'{E}?{path}={len(predicate)}')
+    rows = admin.get(f'{S}/experiments?columns=xnat:mrSessionData/fields/field[name=quoted]/field').rows
+    assert str(len(predicate)) in [row['xnat:mrsessiondata/fields/field[name=quoted]/field'] for row in rows]
+    assert [row['label'] for row in admin.get(f'{S}/experiments?{path}={len(predicate)}').rows] == ['E']
+    assert admin.get(f'{S}/experiments?columns={path}').status == 200
+
+
+def test_a_predicate_that_picks_nothing_is_an_error(admin: Client) -> None:
+    assert admin.put(f'{E}/scans/1?xnat:mrScanData/parameters/addParam[ID=3]/addField=1').status == 400
+    assert admin.get(f'{E}/scans?columns=xnat:mrScanData/parameters/addParam[ID=3]/addField').status == 400
+
+
+def test_4_2_custom_variables_and_repeated_fields_in_a_search(admin: Client) -> None:
+    admin.ok('PUT', f'{S}?xnat:subjectData/fields/field[name=found]/field=needle')
+    body = (
+        '<xdat:search xmlns:xdat="http://nrg.wustl.edu/security"><xdat:root_element_name>xnat:subjectData</xdat:root_element_name>'
+        '<xdat:search_field><xdat:element_name>xnat:subjectData</xdat:element_name><xdat:field_ID>SUBJECT_LABEL</xdat:field_ID></xdat:search_field>'
+        '<xdat:search_where method="AND"><xdat:criteria><xdat:schema_field>xnat:subjectData/fields/field/field</xdat:schema_field>'
+        '<xdat:comparison_type>=</xdat:comparison_type><xdat:value>needle</xdat:value></xdat:criteria></xdat:search_where></xdat:search>'
+    )
+    answer = admin.post('/data/search?format=json', body)
+    assert answer.status == 200, answer.body
+    assert [row['subject_label'] for row in answer.rows] == ['S']
+
+
+def step(program: str, **more: str) -> etree._Element:
+    node = etree.Element(f'{{{NS["prov"]}}}processStep')
+    for name, text in {'program': program, 'timestamp': '2011-03-01T12:01:01.5', 'user': 'u', 'machine': 'm', 'platform': 'linux', **more}.items():
+        child = etree.SubElement(node, f'{{{NS["prov"]}}}{name}')
+        child.text = text
+        if name == 'program':
+            child.set('version', '1.0')
+            child.set('arguments', '-a "b"')
+    return node
+
+
+def put_provenance(admin: Client, path: str, *steps: etree._Element, query: str = '', multipart: bool = True) -> None:
+    root = etree.fromstring(admin.get(f'{path}?format=xml').body)
+    for old in root.findall('xnat:provenance', NS):
+        root.remove(old)
+    holder = etree.Element(f'{{{NS["xnat"]}}}provenance')
+    holder.extend(list(steps))
+    if steps:
+        root.insert(0, holder)
+    body, headers = etree.tostring(root), {'Content-Type': 'text/xml'}
+    if multipart:
+        head = b'--XX\r\nContent-Disposition: form-data; name="prov.xml"; filename="prov.xml"\r\nContent-Type: text/xml\r\n\r\n'
+        body, headers = head + body + b'\r\n--XX--\r\n', {'Content-Type': 'multipart/form-data; boundary=XX'}
+    answer = admin('PUT', f'{path}{query}', body, headers)
+    assert answer.status == 200, answer.body
+
+
+@pytest.mark.parametrize('name', ['assessor', 'default assessor', 'reconstruction'])
+@pytest.mark.parametrize('multipart', [True, False])
+def test_8_2_provenance(admin: Client, name: str, multipart: bool) -> None:
+    path, kind, listing = PARAMETERS[name]
+    put_provenance(admin, path, step('one', cvs='c', library='l'), step('two'), query='?allowDataDeletion=true', multipart=multipart)
+    names = ['program', 'program/version', 'program/arguments', 'timestamp', 'cvs', 'user', 'platform']
+    columns = ','.join([f'{kind}/ID', *(f'{kind}/provenance/processStep/{one}' for one in names)])
+    before = f'{kind.lower()}/provenance/processstep/'
+    rows = [row for row in admin.get(f'{listing}?columns={columns}').rows if row[before + 'program']]
+    found = [tuple(row[before + one] for one in names) for row in rows]
+    assert found == [
+        ('one', '1.0', '-a "b"', '2011-03-01 12:01:01.5', 'c', 'u', 'linux'),
+        ('two', '1.0', '-a "b"', '2011-03-01 12:01:01.5', '', 'u', 'linux'),
+    ]
+    root = etree.fromstring(admin.get(f'{path}?format=xml').body)
+    assert [node.text for node in root.findall('xnat:provenance/prov:processStep/prov:program', NS)] == ['one', 'two']
+    assert [node.text for node in root.iterfind('.//prov:library', NS)] == ['l']
+    put_provenance(admin, path, step('three'), multipart=multipart)  # merged: one more
+    root = etree.fromstring(admin.get(f'{path}?format=xml').body)
+    assert [node.text for node in root.iterfind('.//prov:program', NS)] == ['one', 'two', 'three']
+    put_provenance(admin, path, query='?allowDataDeletion=true', multipart=multipart)
+    root = etree.fromstring(admin.get(f'{path}?format=xml').body)
+    assert root.find('xnat:provenance', NS) is None
+
+
+def test_8_2_repeated_items_of_a_named_type(admin: Client) -> None:
+    path = f'{E}/assessors/Q'
+    body = (
+        '<xnat:QCManualAssessment xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><xnat:scans>'
+        '<xnat:scan xsi:type="xnat:mrQcScanData"><xnat:imageScan_ID>1</xnat:imageScan_ID><xnat:motion>2</xnat:motion></xnat:scan>'
+        '<xnat:scan xsi:type="xnat:mrQcScanData"><xnat:imageScan_ID>2</xnat:imageScan_ID></xnat:scan></xnat:scans></xnat:QCManualAssessment>'
+    )
+    assert admin.put(path, body, **{'Content-Type': 'text/xml'}).status == 200
+    root = etree.fromstring(admin.get(f'{path}?format=xml').body)
+    scans = root.findall('xnat:scans/xnat:scan', NS)
+    assert [scan.findtext('xnat:imageScan_ID', namespaces=NS) for scan in scans] == ['1', '2']
+    assert {scan.get('{http://www.w3.org/2001/XMLSchema-instance}type') for scan in scans} == {'xnat:mrQcScanData'}
+    column = 'xnat:qcManualAssessorData/scans/scan/imageScan_ID'
+    assert [row[column.lower()] for row in admin.get(f'{E}/assessors?columns={column}').rows if row[column.lower()]] == ['1', '2']
+
+
+LEVELS = {'project': '/data/projects/F', 'subject': S, 'session': E, 'scan': f'{E}/scans/2', 'assessor': f'{E}/assessors/A', 'qc': f'{E}/assessors/Q',
+          'reconstruction': f'{E}/reconstructions/R'}  # fmt: skip
+
+
+@pytest.mark.parametrize('name', LEVELS)
+@pytest.mark.parametrize('query', ['', '?allowDataDeletion=true'])
+def test_2_11_19_what_get_answers_can_be_put_back(admin: Client, name: str, query: str) -> None:
+    path = LEVELS[name]
+    if name in ('assessor', 'reconstruction'):
+        put_provenance(admin, path, step('p', library='l'), step('q'))
+    before = admin.get(f'{path}?format=xml').body
+    answer = admin.put(path + query, before, **{'Content-Type': 'text/xml'})
+    assert answer.status == 200, answer.body
+    assert admin.get(f'{path}?format=xml').body == before
+
+
+def test_allow_data_deletion_without_a_document_deletes_nothing(admin: Client) -> None:
+    admin.ok('PUT', f'{S}?group=g&gender=male')
+    admin.ok('PUT', f'{S}?allowDataDeletion=true&src=x')
+    row = admin.get('/data/projects/F/subjects?columns=group,gender,src').rows[0]
+    assert (row['group'], row['gender'], row['src']) == ('g', 'male', 'x')
+
+
+def test_allow_data_deletion_drops_scans_that_the_document_has_not(admin: Client) -> None:
+    path = f'{S}/experiments/DROP'
+    admin.ok('PUT', f'{path}?xsiType=xnat:mrSessionData')
+    for name in '12':
+        admin.ok('PUT', f'{path}/scans/{name}?xsiType=xnat:mrScanData')
+    root = etree.fromstring(admin.get(f'{path}?format=xml').body)
+    holder = root.find('xnat:scans', NS)
+    assert holder is not None
+    holder.remove(holder[0])
+    body = etree.tostring(root)
+    assert admin.put(path, body, **{'Content-Type': 'text/xml'}).status == 200
+    assert len(admin.get(f'{path}/scans').rows) == 2
+    assert admin.put(path + '?allowDataDeletion=true', body, **{'Content-Type': 'text/xml'}).status == 200
+    assert [row['ID'] for row in admin.get(f'{path}/scans').rows] == ['2']

@@ -1,0 +1,312 @@
+"""The store of downloaded files: names, places, and files that appear whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import threading
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyxnat.cache import FileStore, http_time, md5_of, publish, safe_name
+from pyxnat.errors import ConfigurationError
+from pyxnat.uris import quote
+
+URI = '/data/experiments/E1/scans/1/resources/12/files/run 1/head.img'
+posix = pytest.mark.skipif(os.name != 'posix', reason='permissions are those of POSIX')
+anybody = pytest.mark.skipif(getattr(os, 'geteuid', lambda: 1)() == 0, reason='root may write everywhere')
+
+DOTS = ['.', '..', '...', '../..', '/', '//', '/etc/passwd', '\\', '..\\..', 'C:\\x', 'a/../../b', '%2e%2e', '%2E%2E', '%', '%%', '\x00']
+ODD = ['\n', '~', '~root', '-rf', '.bashrc', 'CON', 'a b', 'T1 (1).nii.gz', '$(id)', '*']
+LONG = ['a' * 300, 'é' * 150, 'x' * 195 + '%2F' * 3, '日' * 80]
+hostile = st.sampled_from(DOTS + ODD + LONG)
+names = hostile | st.text(st.characters(exclude_categories=['Cs']), min_size=1) | st.text('a./\\%2EFef\x00', min_size=1, max_size=300)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    return FileStore(tmp_path / 'cache', 'https://xnat.example.org/xnat', 'me')
+
+
+# -- names ------------------------------------------------------------------------------------------------------------------------------------
+
+
+@given(names)
+def test_a_safe_name_is_the_name_of_one_file(name: str) -> None:
+    safe = safe_name(name)
+    assert safe and safe not in ('.', '..')
+    assert not set(safe) & set('/\\\0\n')
+    assert len(os.fsencode(safe)) <= 255
+    assert safe_name(name) == safe
+
+
+@given(names, names)
+def test_different_names_stay_different(one: str, other: str) -> None:
+    assert (safe_name(one) == safe_name(other)) == (one == other)
+
+
+@given(st.text('./%25EeFf\\', max_size=4), st.text('./%25EeFf\\', max_size=4))
+def test_names_of_escapes_and_dots_stay_different(one: str, other: str) -> None:
+    assert (safe_name(one) == safe_name(other)) == (one == other)
+
+
+@pytest.mark.parametrize('name', ['head.img', 'T1 (1).nii.gz', 'ä', '日本.dcm', '100%', '50% off', '.hidden', 'a+b=c', "it's"])
+def test_a_harmless_name_stays_itself(name: str) -> None:
+    assert safe_name(name) == name
+
+
+@pytest.mark.parametrize(('name', 'other'), [('%2F', '/'), ('%2E%2E', '..'), ('%25', '%'), ('%5C', '\\'), ('a%2Fb', 'a/b'), ('%252F', '%2F')])
+def test_a_name_that_looks_encoded_is_not_the_name_it_would_stand_for(name: str, other: str) -> None:
+    assert safe_name(name) != safe_name(other)
+
+
+def test_a_long_name_keeps_its_beginning_and_its_suffixes() -> None:
+    safe = safe_name('subject_' + 'x' * 300 + '.nii.gz')
+    assert safe.startswith('subject_xxx') and safe.endswith('.nii.gz') and len(safe) <= 200
+    assert safe != safe_name('subject_' + 'x' * 301 + '.nii.gz')
+
+
+def test_a_shortened_name_is_not_the_name_of_another_file() -> None:
+    long = 'x' * 300
+    assert safe_name(safe_name(long)) != safe_name(long)
+
+
+# -- places -----------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_lies_under_its_real_name_beside_its_siblings(store: FileStore, tmp_path: Path) -> None:
+    path = store.path('/data/experiments/E1/scans/1/resources/12/files/run%201/head.img')
+    assert path == tmp_path / 'cache/xnat.example.org~xnat/me/files/experiments/E1/scans/1/resources/12/files/run 1/head.img'
+    assert store.path('/data/experiments/E1/scans/1/resources/12/files/run%201/head.hdr').parent == path.parent
+
+
+def test_every_entry_point_and_query_means_the_same_file(store: FileStore) -> None:
+    uris = [f'{entry}/projects/P/resources/1/files/a' for entry in ('/data', '/REST', '/data/archive')]
+    assert len({store.path(uri) for uri in [*uris, uris[0] + '?format=zip']}) == 1
+
+
+@given(st.lists(names, min_size=1, max_size=4), st.booleans())
+def test_no_uri_leads_out_of_the_folder(parts: list[str], encoded: bool) -> None:
+    store = FileStore(Path('/cache'), 'https://host', 'me')
+    uri = '/data/' + '/'.join(map(quote, parts) if encoded else parts)
+    path = store.path(uri)
+    assert os.path.normpath(path) == str(path)
+    assert path == store.folder or store.folder in path.parents
+
+
+@pytest.mark.parametrize(
+    'uri', ['/data/../../../etc/passwd', '/data/%2e%2e/%2e%2e/x', '/data/..%2F..%2Fx', '/../../x', '/data/a/%5C..%5Cx', '/data//etc/x']
+)
+def test_a_hostile_uri_stays_in_the_folder(uri: str, store: FileStore) -> None:
+    assert store.folder in Path(os.path.normpath(store.path(uri))).parents
+
+
+@given(names, names)
+def test_hostile_servers_and_logins_stay_in_the_cache(server: str, login: str) -> None:
+    folder = FileStore(Path('/cache'), f'https://{quote(server)}', login).folder
+    assert os.path.normpath(folder) == str(folder) and Path('/cache') in folder.parents
+
+
+def test_servers_and_logins_have_folders_of_their_own() -> None:
+    made = [
+        ('https://a.org', 'me'),
+        ('https://b.org', 'me'),
+        ('https://a.org', 'you'),
+        ('https://a.org', ''),
+        ('https://a.org/x', 'me'),
+        ('https://a.org:8443', 'me'),
+    ]
+    assert len({FileStore(Path('/cache'), *one).folder for one in made}) == len(made)
+
+
+def test_a_port_is_not_a_context_path() -> None:
+    assert FileStore(Path('/c'), 'https://host:80', 'me').folder != FileStore(Path('/c'), 'https://host/80', 'me').folder
+
+
+def test_a_name_of_300_characters_can_be_stored(store: FileStore) -> None:
+    uri = f'/data/projects/P/resources/1/files/{"x" * 300}.nii.gz'
+    with store.writing(uri, {}) as file:
+        file.write(b'content')
+    assert store.path(uri).read_bytes() == b'content'
+
+
+# -- writing ----------------------------------------------------------------------------------------------------------------------------------
+
+MODIFIED = 1_600_000_000
+HEADERS = {'last-modified': formatdate(MODIFIED, usegmt=True), 'date': formatdate(MODIFIED + 60, usegmt=True)}
+
+
+def put(store: FileStore, content: bytes = b'content', headers: dict[str, str] = HEADERS) -> Path:
+    with store.writing(URI, headers) as file:
+        file.write(content)
+    return store.path(URI)
+
+
+def test_a_stored_file_has_the_servers_time_and_is_validated_by_it(store: FileStore) -> None:
+    assert store.validator(URI) is None
+    assert put(store).stat().st_mtime == MODIFIED
+    assert store.validator(URI) == HEADERS['last-modified']
+
+
+@pytest.mark.parametrize(
+    'headers',
+    [
+        {},
+        {'last-modified': 'yesterday'},
+        {'last-modified': HEADERS['last-modified']},
+        {'last-modified': HEADERS['last-modified'], 'date': HEADERS['last-modified']},
+        {'last-modified': HEADERS['last-modified'], 'date': 'now'},
+    ],
+)
+def test_a_time_that_proves_nothing_is_not_asked_with(headers: dict[str, str], store: FileStore) -> None:
+    put(store, headers=headers)
+    assert store.validator(URI) is None
+
+
+def test_a_file_that_somebody_wrote_to_is_not_validated_by_its_time(store: FileStore) -> None:
+    path = put(store)
+    path.chmod(0o600)
+    path.write_bytes(b'changed by hand')
+    os.utime(path, ns=(MODIFIED * 10**9 + 1, MODIFIED * 10**9 + 1))
+    assert store.validator(URI) is None
+
+
+@posix
+def test_a_stored_file_is_read_only_and_its_folders_are_not(store: FileStore) -> None:
+    path = put(store)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o400
+    assert os.access(path.parent, os.W_OK) and stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_read_only_file_is_replaced(store: FileStore) -> None:
+    put(store, b'old')
+    assert put(store, b'new').read_bytes() == b'new'
+
+
+def test_the_folders_are_there_or_come_to_be_for_many_at_once(store: FileStore) -> None:
+    started = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        started.wait()
+        put(store, bytes([number]) * 100_000)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    content = store.path(URI).read_bytes()
+    assert len(content) == 100_000 and len(set(content)) == 1, 'one of them, whole'
+    assert [path.name for path in store.path(URI).parent.iterdir()] == ['head.img']
+
+
+class _Broke(BaseException):
+    """Something like KeyboardInterrupt."""
+
+
+@pytest.mark.parametrize('error', [ValueError, OSError, _Broke])
+def test_an_error_leaves_nothing_behind(error: type[BaseException], store: FileStore) -> None:
+    with pytest.raises(error), store.writing(URI, HEADERS) as file:
+        file.write(b'half of it')
+        raise error
+    assert list(store.path(URI).parent.iterdir()) == [] and store.validator(URI) is None
+
+
+def test_an_error_leaves_the_older_file_as_it_was(store: FileStore) -> None:
+    put(store, b'old')
+    with pytest.raises(ValueError), store.writing(URI, {}) as file:
+        file.write(b'new')
+        raise ValueError
+    assert store.path(URI).read_bytes() == b'old' and store.validator(URI) == HEADERS['last-modified']
+
+
+def test_nothing_is_seen_before_all_is_written(store: FileStore) -> None:
+    with store.writing(URI, HEADERS) as file:
+        file.write(b'half of it')
+        file.flush()
+        assert not store.path(URI).exists()
+    assert store.path(URI).exists()
+
+
+def test_a_cache_that_cannot_be_made_is_an_error_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / 'file').write_bytes(b'')
+    store = FileStore(tmp_path / 'file', 'https://host', 'me')
+    with pytest.raises(ConfigurationError, match=r'cachedir=.*PYXNAT_CACHEDIR'), store.writing(URI, {}):
+        pass
+    assert store.validator(URI) is None
+
+
+@anybody
+@posix
+def test_a_cache_that_cannot_be_written_is_an_error_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / 'cache').mkdir(mode=0o500)
+    with pytest.raises(ConfigurationError, match='PYXNAT_CACHEDIR'), FileStore(tmp_path / 'cache', 'https://host', 'me').writing(URI, {}):
+        pass
+
+
+def test_the_digest_of_the_listing_tells_whether_a_file_is_the_same(store: FileStore) -> None:
+    digest = hashlib.md5(b'content').hexdigest()
+    assert not store.holds(URI, '7', digest)
+    put(store)
+    assert store.holds(URI, '7', digest) and store.holds(URI, '7', digest.upper())
+    assert not store.holds(URI, '8', digest)
+    assert not store.holds(URI, '7', '0' * 32)
+    assert not store.holds(URI, '7', ''), 'without a digest nothing is sure'
+    assert md5_of([b'con', b'tent']) == digest
+
+
+def test_a_store_shows_its_folder(store: FileStore) -> None:
+    assert repr(store) == f'<FileStore {store.folder}>'
+
+
+# -- publish, anywhere ------------------------------------------------------------------------------------------------------------------------
+
+
+@posix
+def test_a_published_file_has_the_permissions_of_new_files(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with publish(tmp_path / 'a') as file:
+            file.write(b'x')
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / 'a').stat().st_mode) == 0o640
+
+
+def test_a_name_that_needs_all_its_bytes_can_be_published(tmp_path: Path) -> None:
+    path = tmp_path / ('日' * 85)
+    with publish(path) as file:
+        file.write(b'x')
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize('name', ['missing/a', 'file/a'])
+def test_a_folder_that_is_not_there_is_an_error(name: str, tmp_path: Path) -> None:
+    (tmp_path / 'file').write_bytes(b'')
+    with pytest.raises(OSError), publish(tmp_path / name):
+        pass
+
+
+@pytest.mark.parametrize(
+    ('text', 'seconds'),
+    [
+        ('Sun, 13 Sep 2020 12:26:40 GMT', MODIFIED),
+        ('Sun, 13 Sep 2020 14:26:40 +0200', MODIFIED),
+        (None, None),
+        ('', None),
+        ('yesterday', None),
+        ('Sun, 99 Sep 2020 12:26:40 GMT', None),
+    ],
+)
+def test_a_date_of_http_is_seconds_or_nothing(text: str | None, seconds: float | None) -> None:
+    assert http_time(text) == seconds
+
+
+@given(st.text(max_size=60) | st.from_regex(r'\w{3}, \d{1,12} (Jan|Sep|Dec) \d{1,12} \d{1,3}:\d{1,3}:\d{1,3} (GMT|[+-]\d{1,8})', fullmatch=True))
+def test_any_text_is_a_date_or_none(text: str) -> None:
+    assert isinstance(http_time(text), float | None)

@@ -1,0 +1,118 @@
+"""What single levels can do besides: projects' settings and users, parameters, provenance, triggers, XML documents."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyxnat import errors
+
+
+def test_accessibility(project):
+    assert project.accessibility() == 'protected'
+    for access in ('private', 'public', 'protected'):
+        project.set_accessibility(access)
+        assert project.accessibility() == access
+    with pytest.raises(errors.ProgrammingError, match='private'):
+        project.set_accessibility('open')
+
+
+def test_users_and_roles(server, project):
+    server.add_user('ann', 'secret')
+    server.add_user('bob', 'secret')
+    project.add_user('ann', 'owner')
+    project.add_user('bob', 'collaborator')
+    assert {'ann', 'bob'} <= set(project.users())
+    assert 'ann' in project.owners() and project.collaborators() == ['bob'] and project.members() == []
+    project.add_user('bob')
+    assert (project.user_role('bob'), project.user_role('ann'), project.user_role('nobody')) == ('member', 'owner', '')
+    project.remove_user('bob')
+    assert project.user_role('bob') == ''
+    with pytest.raises(errors.NotFoundError, match='no role'):
+        project.remove_user('bob')
+    with pytest.raises(errors.ProgrammingError, match='no role'):
+        project.add_user('bob', 'king')
+    assert project._intf.manage.project(project._urn).users() == project.users()
+
+
+def test_project_settings(project):
+    project.set_prearchive_code(4)
+    project.set_quarantine_code('1')
+    assert (project.prearchive_code(), project.quarantine_code()) == (4, 1)
+    assert isinstance(project.current_arc(), str)
+    project.attrs.set('description', 'A study of ageing')
+    assert project.description() == 'A study of ageing'
+
+
+def test_aliases(xnat, project):
+    assert project.aliases() == []
+
+
+def test_when_subjects_were_changed(project):
+    subject = project.subject('S1').create()
+    before = project.last_modified()
+    assert list(before) == [subject.id()]
+    subject.experiment('E1').create()
+    assert project.last_modified()[subject.id()] >= before[subject.id()]
+
+
+def test_parameters_of_scans_and_assessors(scan):
+    assessor = scan.parent().assessor('A1').create(assessors='xnat:qcManualAssessorData')
+    for element in (scan, assessor):
+        assert element.params() == [] and element.get_param('k') is None
+        element.set_param('k', 'value & more')
+        element.set_param('n', '3')
+        assert element.get_param('k') == 'value & more'
+        assert element.get_params(['n', 'nope', 'k']) == ['3', None, 'value & more'] and sorted(element.params()) == ['k', 'n']
+        with pytest.raises(errors.ProgrammingError):
+            element.set_param('a[b]', 'x')
+
+
+def test_provenance(scan):
+    session = scan.parent()
+    for element in (session.assessor('A1').create(assessors='xnat:qcManualAssessorData'), session.reconstruction('R1').create()):
+        assert element.provenance.get() == []
+        element.provenance.set({'program': 'young', 'program_version': '1.0'})
+        (step,) = element.provenance.get()
+        assert step['program'] == 'young' and step['program_version'] == '1.0' and step['machine'] and step['timestamp']
+        element.provenance.set([{'program': 'second'}, {'program': 'third', 'machine': 'big'}])
+        assert [step['program'] for step in element.provenance.get()] == ['young', 'second', 'third']
+        element.provenance.set({'program': 'alone'}, overwrite=True)
+        assert [step['program'] for step in element.provenance.get()] == ['alone']
+        element.provenance.delete()
+        assert element.provenance.get() == []
+        with pytest.raises(ValueError, match='program'):
+            element.provenance.set({'machine': 'x'})
+
+
+def test_triggers(xnat, scan):
+    session = scan.parent()
+    for act in (session.trigger_pipelines, session.fix_scan_types, session.pull_data_from_headers, session.trigger):
+        act()
+    with xnat.trace() as trace:
+        session.trigger(False, False, False)
+    assert trace.requests == 0
+
+
+def test_custom_variable_values(project):
+    subject = project.subject('S1').create()
+    path = 'xnat:subjectData/fields/field[name=smoker]/field'
+    subject.attrs.set(path, 'no')
+    assert b'>no<' in subject.get() and subject.xpath('//xnat:field[@name="smoker"]/text()') == ['no']
+
+
+def test_an_xml_document_goes_out_and_in(project, tmp_path):
+    subject = project.subject('S1').create(gender='female', handedness='left')
+    (tmp_path / 'subject.xml').write_bytes(subject.get().replace(b'>left<', b'>right<'))
+    subject.create(xml=str(tmp_path / 'subject.xml'), allowDataDeletion=False)
+    assert subject.attrs.mget(['gender', 'handedness']) == ['female', 'right']
+    assert subject.namespaces()['xnat'] == 'http://nrg.wustl.edu/xnat'
+    (tmp_path / 'broken.xml').write_text('<xnat:Subject')
+    with pytest.raises(errors.DataError, match=r'broken\.xml'):
+        subject.create(xml=tmp_path / 'broken.xml')
+
+
+def test_an_xml_document_creates_what_is_new(xnat, project, tmp_path):
+    document = '<xnat:MRSession xmlns:xnat="http://nrg.wustl.edu/xnat" project="{}" label="E1"><xnat:date>2020-01-02</xnat:date></xnat:MRSession>'
+    (tmp_path / 'session.xml').write_text(document.format(project._urn))
+    session = project.subject('S1').experiment('E1').create(xml=tmp_path / 'session.xml')
+    assert session.datatype() == 'xnat:mrSessionData' and session.attrs.get('date') == '2020-01-02'

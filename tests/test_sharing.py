@@ -1,0 +1,112 @@
+"""Elements in several projects, renamed, moved, and named so that a name could mean two."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyxnat import errors
+
+
+@pytest.fixture
+def other(xnat, project):
+    return xnat.select.project(f'{project._urn}_OTHER').create()
+
+
+def test_a_shared_subject_is_seen_under_its_label_there(project, other):
+    subject = project.subject('S1').create()
+    subject.share(other._urn, label='T1')
+    assert other.subjects().get('label') == ['T1'] and other.subject('T1').id() == subject.id()
+    assert subject.shares().get() == [project._urn, other._urn]
+    subject.unshare(other._urn)
+    assert other.subjects().get() == [] and subject.shares().get() == [project._urn]
+
+
+def test_shares_are_lazy_filtered_and_chain(xnat, project, other):
+    subject = project.subject('S1').create()
+    subject.share(other._urn)
+    with xnat.trace() as trace:
+        shares = subject.shares('*_OTHER')
+    assert trace.requests == 0
+    with xnat.trace() as trace:
+        assert [found._urn for found in shares] == [other._urn]
+    assert trace.requests == 1
+    assert subject.shares('*_OTHER').subjects().get('label') == ['S1']
+
+
+def test_sharing_takes_one_request_and_one_for_the_id(xnat, project, other):
+    project.subject('S1').create()
+    with xnat.trace() as trace:
+        project.subject('S1').share(other._urn)
+    assert [record.method for record in trace] == ['GET', 'PUT']
+
+
+def test_sharing_twice_and_into_the_own_project(xnat, project, other):
+    subject = project.subject('S1').create()
+    subject.share(other._urn)
+    with pytest.raises(errors.DuplicateError):
+        subject.share(other._urn)
+    with xnat.trace() as trace:
+        subject.share(project._urn)
+    assert trace.requests == 0
+    with pytest.raises(errors.NotFoundError):
+        subject.share('NOPE')
+
+
+def test_moving_changes_the_owner(project, other):
+    subject = project.subject('S1').create()
+    subject.share(other._urn, primary=True)
+    assert other.subject('S1').exists()
+    assert other.subject('S1').attrs.get('project') == other._urn
+
+
+def test_experiments_and_assessors_are_shared(project, other):
+    session = project.subject('S1').experiment('E1').create()
+    assessor = session.assessor('A1').create(assessors='xnat:qcManualAssessorData')
+    project.subject('S1').share(other._urn)
+    session.share(other._urn, label='F1')
+    assert other.subject('S1').experiments().get('label') == ['F1']
+    assert assessor.shares().get() == [project._urn]
+    assessor.share(other._urn)
+    assert assessor.shares().get() == [project._urn, other._urn]
+
+
+def test_deleting_through_a_project_that_it_is_shared_into_takes_it_out_of_there(project, other):
+    project.subject('S1').create().share(other._urn)
+    other.subject('S1').delete()
+    assert not other.subject('S1').exists() and project.subject('S1').exists()
+
+
+def test_collections_share(project, other):
+    for name in ('S1', 'S2'):
+        project.subject(name).create()
+    assert project.subjects().sharing() == []
+    project.subjects('S1').share(other._urn)
+    assert [subject.label() for subject in project.subjects().sharing([other._urn])] == ['S1']
+    assert [subject.label() for subject in project.subjects().sharing()] == ['S1']
+    project.subjects('S1').unshare(other._urn)
+    assert project.subjects().sharing(other._urn) == []
+
+
+def test_renaming_moves_files_along(project, tmp_path):
+    session = project.subject('S1').experiment('E1').create()
+    session.resource('R').file('f').put(b'content')
+    session.rename('E2')
+    assert session.label() == 'E2' and not project.subject('S1').experiment('E1').exists()
+    assert open(project.subject('S1').experiment('E2').resource('R').file('f').get()).read() == 'content'
+    project.subject('S1').experiment('E3').create()
+    with pytest.raises(errors.DuplicateError):
+        session.rename('E3')
+
+
+def test_a_name_that_is_one_elements_id_and_anothers_label_is_an_error_naming_both(project):
+    first = project.subject('S1').create()
+    second = project.subject('S2').create()
+    second.rename(first.id())
+    ambiguous = project.subject(first.id())
+    assert ambiguous.label() == 'S1'  # reading takes the ID first, as the server does
+    for act in (ambiguous.delete, lambda: project.subject(first.id()).attrs.set('group', 'x'), lambda: project.subject(first.id()).rename('S9')):
+        with pytest.raises(errors.ProgrammingError, match=rf'means two: {first.id()} \(S1\) and {second.id()}'):
+            act()
+    project.subject('S1').attrs.set('group', 'mine')
+    assert project.subject('S1').attrs.get('group') == 'mine'
+    assert {subject.id(): subject.attrs.get('group') for subject in project.subjects()} == {first.id(): 'mine', second.id(): ''}
