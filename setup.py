@@ -11,7 +11,7 @@ exec((HERE / 'pyxnat' / 'version.py').read_text(encoding='utf-8'), VERSION)
 SERVER = ['Werkzeug>=3.0', 'cheroot>=10.0', 'SQLAlchemy>=2.0', 'pydicom>=3.0']
 DEMO = [*SERVER, 'nibabel>=5.2', 'numpy>=1.24', 'ipython>=8.10']
 DOCS = ['Sphinx>=7.2']
-TEST = ['pytest>=8.0', 'hypothesis>=6.100', 'nipype>=1.11', 'requests>=2.28']
+TEST = ['pytest>=8.0', 'mypy>=1.13', 'hypothesis>=6.100', 'nipype>=1.11', 'requests>=2.28']
 LINT = ['ruff>=0.9', 'mypy>=1.13', 'lxml-stubs', 'types-httplib2', 'types-six']
 
 setup(
@@ -22,7 +22,7 @@ setup(
     long_description_content_type='text/x-rst',
     license='BSD-3-Clause',
     packages=find_packages(include=['pyxnat', 'pyxnat.*']),
-    package_data={'pyxnat': ['py.typed'], 'pyxnat.server': ['schemas/*.xsd']},
+    package_data={'pyxnat': ['py.typed'], 'pyxnat.resources': ['*.pyi'], 'pyxnat.server': ['schemas/*.xsd']},
     python_requires='>=3.10',
     install_requires=['httplib2>=0.22', 'lxml>=4.9', 'six>=1.16'],
     extras_require={
