@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import uris
+from .errors import ProgrammingError
 from .tables import JsonTable
 
 if TYPE_CHECKING:
@@ -184,6 +185,10 @@ class ArrayData:
             experiment_label=experiment_label,
         )
         table = JsonTable(self._intf._get_json(uri))
+        missing = [name for name in columns or () if '/' not in name and table.data and not table.has_header(name)]
+        if missing:
+            remedy = f'Give the full path with its type, such as xnat:imageScanData/type. The answer has: {", ".join(table.headers())}.'
+            raise ProgrammingError(f'{experiment_type} has no column {", ".join(missing)}', remedy=remedy)
         wanted = {(name.lower() if '/' in name else name): str(value) for name, value in (constraints or {}).items()}
         return table.where(**wanted) if wanted and table else table
 

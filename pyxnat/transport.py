@@ -269,7 +269,10 @@ class Transport:
                 raise page_error(stream)
         with self._reading(stream):
             message = errors.server_message(b''.join(islice(stream, 4)), stream.reason)
-        raise errors.from_status(stream.status, message, method=call.method, uri=stream.uri)
+        error = errors.from_status(stream.status, message, method=call.method, uri=stream.uri)
+        if stream.status == 401 and not self.session.login:
+            error.remedy = 'The site is not open to guests: log in, with user and password or a token.'
+        raise error
 
     @contextmanager
     def _reading(self, stream: Stream) -> Iterator[None]:

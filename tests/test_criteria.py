@@ -16,6 +16,8 @@ from pyxnat.errors import ProgrammingError
 
 AGE, GENDER, HAND = 'xnat:mrSessionData/AGE', 'xnat:subjectData/GENDER', 'xnat:subjectData/HANDEDNESS'
 FIELD = Field('xnat:mrSessionData', 'AGE')
+
+
 def one(*constraint: Any) -> Constraint | Group:
     """What a single constraint means."""
     (member,) = parse([constraint]).members

@@ -158,3 +158,25 @@ def test_a_subject_of_the_server_has_its_experiments(xnat, scan):
     assert subject.experiments().get('label') == ['S1_MR']
     assert subject.experiment('S1_MR').scan('1').exists()
     assert subject.experiment('S1_MR')._uri.startswith('/data/projects/')
+
+
+def test_a_repeated_field_is_a_list(scan):
+    session = scan.parent()
+    session.scan('2').create(type='T2')
+    assert session.attrs.mget(['label', 'xnat:mrSessionData/scans/scan/type']) == ['S1_MR', ['T1', 'T2']]
+
+
+def test_a_field_that_would_not_be_set_is_an_error(xnat, project):
+    subject = project.subject('S1').create()
+    for name in ('nonsense', 'Gender', 'insert_date'):
+        with pytest.raises(errors.ProgrammingError, match=name):
+            subject.attrs.set(name, 'x')
+
+
+def test_the_fields_there_are(project):
+    names = project.subject('S1').attrs()
+    assert 'gender' in names and any('demographics' in name for name in names)
+
+
+def test_old_arguments_have_no_effect(project):
+    assert project.exists(consistent=True) and project.resource('R').file('f').exists(consistent=True) is False

@@ -98,7 +98,7 @@ print(json.dumps({'seconds': seconds, 'before': sorted(before), 'new': sorted(se
 """
 
 LOADED = {
-    'arrays', 'cache', 'classic', 'config', 'criteria', 'errors', 'expressions', 'forms', 'inspector', 'interface', 'manage', 'paths',
+    'arrays', 'cache', 'classic', 'config', 'criteria', 'errors', 'expressions', 'forms', 'inspector', 'interface', 'manage', 'names', 'paths',
     'payload', 'plan', 'proxies', 'resources', 'schemas', 'search', 'select', 'session', 'structure', 'tables', 'tracing', 'transfer',
     'transport', 'uris', 'verbs', 'version', 'wire', 'xpass', 'zips', 'core', 'attributes', 'help', 'interfaces', 'jsonutil', 'uriutil',
 }  # fmt: skip

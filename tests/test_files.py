@@ -346,3 +346,19 @@ def test_a_zip_goes_up_again_as_it_came_down(scan, resource, folder, tmp_path):
 def test_files_of_several_folders_keep_them(resource, folder):
     resource.put([str(path) for path in folder.rglob('*') if path.is_file()])
     assert sorted(resource.files().get()) == sorted(contents(folder))
+
+
+def test_an_existing_file_wins_over_content_that_looks_like_it(resource, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / '[1].txt').write_text('of the file')
+    assert open(resource.file('f').put('[1].txt').get()).read() == 'of the file'
+    for missing in ('{missing}.nii', '[2].txt', '<x'):
+        with pytest.raises(errors.DataError, match='no file'):
+            resource.file('g').put(missing)
+    with pytest.raises(errors.ProgrammingError, match='paths of files'):
+        resource.put(b'content')
+
+
+def test_the_type_of_a_resource(resource):
+    resource.file('f').put(b'content')
+    assert resource.datatype() == 'xnat:resourceCatalog'

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import errors, uris
+from ..names import LEVELS_WITH_NAMES, READ_ONLY, short_names
 from ..tables import Row
 
 if TYPE_CHECKING:
@@ -27,12 +28,21 @@ class Attributes:
     def __repr__(self) -> str:
         return f'<Attributes of {self._element!r}>'
 
-    def get(self, path: str) -> str:
-        """One field. One request."""
+    def __call__(self) -> list[str]:
+        """The short names and full paths that can be read here. One request."""
+        level = self._element._level
+        if level.singular not in LEVELS_WITH_NAMES:
+            return []
+        listing = self._element._listing().partition('?')[0]
+        rows = self._element._intf._get_json(uris.with_query(listing, {'fields': 'all'}))
+        return sorted({value for row in rows for value in (row.get('key'), row.get('xpath')) if value})
+
+    def get(self, path: str) -> Any:
+        """One field: text, or a list of text where a path is repeated (``scans/scan/type`` of a session). One request."""
         return self.mget([path])[0]
 
-    def mget(self, paths: Iterable[str]) -> list[str]:
-        """Several fields, in the order asked. One request.
+    def mget(self, paths: Iterable[str]) -> list[Any]:
+        """Several fields, in the order asked; each as `get` gives it. One request.
 
         Raises
         ------
@@ -42,8 +52,9 @@ class Attributes:
             A field is not among the columns of the answer: the type has no such field.
         """
         wanted = list(paths)
-        row = self._row(wanted)
-        return [self._cell(row, name) for name in wanted]
+        rows = self._rows(wanted)
+        values = [list(dict.fromkeys(self._cell(row, name) for row in rows)) for name in wanted]
+        return [several[0] if len(several) == 1 else several for several in values]
 
     def set(self, path: str, value: Any, **query: Any) -> None:
         """Set one field. One request (and one for the ID or the type, where they are not known yet).
@@ -52,16 +63,24 @@ class Attributes:
         ----------
         **query
             Further query parameters, such as ``event_reason``.
+
+        Raises
+        ------
+        ProgrammingError
+            A short name that XNAT does not have, or only for reading: it would answer as if it had set it.
         """
         self.mset({path: value}, **query)
 
     def mset(self, values: Mapping[str, Any], **query: Any) -> None:
         """Set several fields at once; as `set`."""
         element = self._element
+        for name in values:
+            _check_settable(element._level.singular, name)
         typed = {'xsiType': element.datatype()} if element._type_of_new({}, {}) else {}
         element._intf._exec(uris.with_query(element._exact_uri(), {**typed, **values, **query}), 'PUT')
 
-    def _row(self, wanted: list[str]) -> Row:
+    def _rows(self, wanted: list[str]) -> list[Row]:
+        """Its rows in the listing: several where a path that is asked for is repeated."""
         element = self._element
         level = element._level
         names = list(dict.fromkeys([level.id_column, level.label_column, *wanted]))
@@ -71,7 +90,9 @@ class Attributes:
             query['ID'] = known
         listing = element._listing().partition('?')[0] if known else element._listing()
         rows = element._intf._get_json(uris.with_query(listing, query))
-        return next((row for row in rows if known and row.get('ID') == known), None) or element._find(rows)
+        identity = known or element._find(rows)[level.id_column]
+        mine = [row for row in rows if row.get(level.id_column) == identity]
+        return mine or [element._find(rows)]
 
     def _cell(self, row: Row, name: str) -> str:
         for key in (name, name.lower() if '/' in name else name):
@@ -81,4 +102,15 @@ class Attributes:
             f'{self._element._level.singular} has no field {name!r}',
             uri=self._element._intf._server + self._element._uri,
             remedy=f'Short names are told apart by case; a full path is such as xnat:subjectData/group. The answer has: {", ".join(row)}.',
+        )
+
+
+def _check_settable(singular: str, name: str) -> None:
+    """Refuse a short name that XNAT would ignore without a word."""
+    if '/' in name or singular not in LEVELS_WITH_NAMES:
+        return
+    if name in READ_ONLY or name not in short_names(singular):
+        raise errors.ProgrammingError(
+            f'{singular}: {name!r} is {"only for reading" if name in READ_ONLY else "no short name"}',
+            remedy='Short names are told apart by case; a full path is such as xnat:subjectData/group.',
         )

@@ -115,11 +115,16 @@ class Element:
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self._level.singular, paths.uri_of(self._path), self._intf, self._known, self._above)
 
-    def exists(self) -> bool:
+    def exists(self, consistent: bool = False) -> bool:
         """Whether the server has it, by ID or label, and this login may see it.
 
         One request: the listing of its level. `False` means that the server said so (not listed, or 404 or 403 for what is above it); a
         server that cannot be reached, a wrong password or a failure are errors.
+
+        Parameters
+        ----------
+        consistent : bool
+            Has no effect: old scripts give it.
         """
         try:
             self._look()

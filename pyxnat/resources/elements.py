@@ -106,9 +106,9 @@ class ProjectElement(Element):
         role : {'owner', 'member', 'collaborator'}
             Owners may do everything, members read and add data, collaborators read.
         """
-        role = role.lower().removesuffix('s')
-        _check('role', role, _ROLES)
-        self._intf._exec(f'{self._uri}/users/{role.title()}s/{uris.quote(login)}', 'PUT')
+        name = role.lower().removesuffix('s')
+        _check('role', role, _ROLES, name)
+        self._intf._exec(f'{self._uri}/users/{name.title()}s/{uris.quote(login)}', 'PUT')
 
     def remove_user(self, login: str) -> None:
         """Take a user's role away. Two requests.
@@ -136,7 +136,7 @@ class ProjectElement(Element):
 
     def description(self) -> str:
         """Its description. One request."""
-        return self.attrs.get('description')
+        return str(self.attrs.get('description'))
 
     def get_custom_variables(self) -> dict[str, dict[str, dict[str, str]]]:
         """Definitions of custom variables: protocol (``Subjects``) -> group -> field -> type. One request."""
@@ -216,8 +216,8 @@ def _role(row: Row) -> str:
     return name.lower().removesuffix('s') if name.lower().removesuffix('s') in _ROLES else name
 
 
-def _check(what: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
+def _check(what: str, value: str, allowed: tuple[str, ...], meant: str | None = None) -> None:
+    if (meant or value) not in allowed:
         raise errors.ProgrammingError(f'{value!r} is no {what}', remedy=f'There are: {", ".join(allowed)}.')
 
 

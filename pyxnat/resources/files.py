@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from pathlib import Path
@@ -70,10 +71,12 @@ class ResourceElement(Element):
         **params
             ``format``, ``content``, ``tags``; types of missing levels above; ``params={…}`` for further query parameters.
         """
+        if isinstance(sources, (bytes, bytearray)) or hasattr(sources, 'read'):
+            raise errors.ProgrammingError('a resource takes paths of files', remedy='Give content to one file: resource.file(name).put(content).')
         given = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
         paths = [_existing(location).absolute() for location in given]
-        root = os.path.commonpath([path.parent for path in paths]) if paths else ''
-        return self._put_members([(path.relative_to(root).as_posix(), path) for path in paths], overwrite, extract, params)
+        root = _common_folder(paths)
+        return self._put_members([(path.relative_to(root).as_posix() if root else path.name, path) for path in paths], overwrite, extract, params)
 
     batch_insert = put
 
@@ -102,6 +105,10 @@ class ResourceElement(Element):
         about, types = _about(params, overwrite)
         self._intf.transfer.upload_members(self, members, {**about, 'extract': extract or None}, types)
         return self
+
+    def datatype(self) -> str:
+        """Its XNAT type, such as ``xnat:resourceCatalog``. One request if not known."""
+        return self._known_or_asked('element_name')
 
     def attributes(self) -> dict[str, str]:
         """Its row in the listing: label, file_count, file_size (bytes), tags, format, content. One request."""
@@ -237,13 +244,27 @@ class FileElement(Element):
 
 def _source(src: Body) -> Any:
     """A `str` names a file; one that does not exist must not be uploaded as its own name, and only what cannot be a path is content."""
-    if isinstance(src, str) and _is_content(src):
+    if isinstance(src, str) and _is_content(src) and not (len(src) < 4096 and '\x00' not in src and Path(src).is_file()):
         return src
     return _existing(src) if isinstance(src, (str, os.PathLike)) else src
 
 
 def _is_content(text: str) -> bool:
-    return '\n' in text or text.lstrip()[:1] in ('{', '[', '<') or len(text) > 4096
+    """Whether a text cannot be meant as a path: several lines, XML, or JSON of more than a word."""
+    if '\n' in text or (text.lstrip().startswith('<') and text.rstrip().endswith('>')):
+        return True
+    try:
+        return isinstance(json.loads(text), (dict, list))
+    except ValueError:
+        return False
+
+
+def _common_folder(paths: list[Path]) -> str:
+    """The folder that holds them all; nothing where they lie on several drives."""
+    try:
+        return os.path.commonpath([path.parent for path in paths])
+    except ValueError:
+        return ''
 
 
 def _existing(location: str | os.PathLike[str]) -> Path:

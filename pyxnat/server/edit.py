@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from lxml import etree
 from werkzeug.exceptions import BadRequest, UnprocessableEntity
 
+from ..names import READ_ONLY, short_name
 from ..schemas import canonical, parse_xml
 from .calls import Call
 from .keys import is_complete, pick_of, steps, storage_key
 from .model import Model, split_path
-from .names import READ_ONLY, short_name
 from .values import normalise
 
 __all__ = ['TYPE_LEAF', 'Document', 'merged', 'part_of', 'read_document', 'validated']

@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, false, func, or_, select
 from werkzeug.exceptions import BadRequest, Forbidden
 
+from ..names import short_name, short_names
 from ..structure import level
 from .auth import Caller, readable, rights, visible
 from .calls import Call
 from .locate import Place
 from .model import Model, split_path
-from .names import short_name, short_names
 from .routes import Route
 from .scope import Expression, Scope
 from .store import alias, role, share

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ['READ_ONLY', 'ShortName', 'short_name', 'short_names']
+__all__ = ['LEVELS_WITH_NAMES', 'READ_ONLY', 'ShortName', 'short_name', 'short_names']
 
 
 class ShortName(NamedTuple):
@@ -125,6 +125,9 @@ _TABLES = {
     'scan': (_SCAN,),
     'reconstruction': (_RECONSTRUCTION,),
 }
+
+LEVELS_WITH_NAMES = frozenset(_TABLES)
+"""Singular names of the levels whose items have short names."""
 
 
 @lru_cache(maxsize=8)
