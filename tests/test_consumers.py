@@ -228,7 +228,6 @@ def test_dashboards_reads_experiments_and_scans(xnat: Interface, P: str) -> None
     assert [one['label'] for one in resources] == ['BBRC_VALIDATOR'] and resources[0]['xnat_abstractresource_id']
 
 
-@pytest.mark.xfail(strict=True, reason='the archive server leaves out <type>/id and session_ID where columns are asked for')
 def test_dashboards_finds_exactly_the_keys_of_a_real_server(xnat: Interface, P: str) -> None:
     row = xnat.array.experiments(columns=['subject_ID', 'date']).data[0]
     assert set(row) == {'xnat:subjectassessordata/id', 'subject_ID', 'ID', 'project', 'date', 'xsiType', 'URI'}

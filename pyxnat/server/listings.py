@@ -27,6 +27,9 @@ _DEFAULT_LIMIT = 100
 _OWN_PARAMETERS = frozenset({'format', 'columns', 'xsiType', 'sortBy', 'sortOrder', 'limit', 'offset', 'fields', 'XNAT_CSRF'})
 _TITLES = {('projects', 'subjects'): 'Project Subjects', ('experiments',): 'Matching experiments'}
 
+_SHORTENED = {'xnat:subjectassessordata/subject_id': 'subject_ID', 'xnat:imagesessiondata/id': 'session_ID'}
+"""Full paths that a listing of the whole site answers under a short name; so recorded by clients of live servers."""
+
 
 @dataclass
 class _Column:
@@ -159,9 +162,17 @@ class _Listing:
             found = [one for one in map(self._asked, asked) if one is not None]
             if not any(one.key == 'ID' for one in found):
                 found.append(self._short('ID'))
+            if self._is_wide:
+                kind = f'{self.types[0].lower()}/id'
+                found += [_Column(_SHORTENED.get(kind, kind), self.root.c.id), self._short('xsiType')]
             unique = {one.key: one for one in found if one.key != 'URI'}
             return [*unique.values(), _Column('URI', self._uri())]
         return [_Column('URI', self._uri()) if name == 'URI' else self._default(name) for name in self._default_names()]
+
+    @property
+    def _is_wide(self) -> bool:
+        """Whether one type of experiment is listed for the whole site: XNAT then answers with its ID and type besides what is asked for."""
+        return self.where == 'experiment' and self.place.row is None and len(self.types) == 1
 
     def _default_names(self) -> list[str]:
         names = list(level(self.where).columns)
@@ -192,7 +203,8 @@ class _Listing:
         """A column asked for: short names keep their case, full paths come back in lower case, unknown short names not at all."""
         if split_path(name) is None:
             return _Column(name, self._expression(name).sql) if short_name(self.where, name) else None
-        return _Column(name.lower(), self._full(name).sql)
+        key = name.lower()
+        return _Column(_SHORTENED.get(key, key) if self._is_wide else key, self._full(name).sql)
 
     def _expression(self, name: str) -> Expression:
         """The expression of a short name, as the route's project shows it."""
