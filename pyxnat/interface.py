@@ -265,6 +265,7 @@ class Interface(Classic):
             'retries': self._transport.retries,
             'cachedir': str(self._files.cachedir),
             'share_session': self._share_session,
+            'proved': sorted(self.transfer.proved),
         }
         return _restore, (state,)
 
@@ -298,6 +299,7 @@ def _restore(state: dict[str, Any]) -> Interface:
     session = interface._transport.session
     if not session.is_open:
         session.add_cookies(state['cookies'])
+    interface.transfer.proved.update(state['proved'])
     return interface
 
 

@@ -59,11 +59,17 @@ class _Asked:
 
 
 class Transfer:
-    """Moves what one Interface selects."""
+    """Moves what one Interface selects.
+
+    Attributes
+    ----------
+    proved : set
+        Project and level of those whose uploads a listing has shown to be stored.
+    """
 
     def __init__(self, interface: Interface) -> None:
         self._intf = interface
-        self._proved: set[tuple[str, str]] = set()
+        self.proved: set[tuple[str, str]] = set()
 
     def walk(self, routes: tuple[LevelPath, ...], conditions: tuple[Condition, ...]) -> Iterator[Found]:
         """The elements of some paths, asked for as they are wanted."""
@@ -171,19 +177,29 @@ class Transfer:
         if not about.get('extract'):
             self._verify(file, payload, [])
 
+    def upload_unpacked(self, resource: Any, path: Path, about: dict[str, Any], types: dict[str, str]) -> None:
+        """Send a zip or tar for the server to unpack, and compare the listing with what is in it."""
+        members = zips.sizes(path)
+        self.upload_archive(resource, path.name, path, about, types)
+        listed = self._listed(resource)
+        self._compare(resource, [name for name, size in members.items() if listed.get(name, {}).get('Size') != str(size)])
+
+    def _listed(self, resource: Any) -> dict[str | None, Row]:
+        return {uris.file_path(row['URI']): row for row in self._intf._get_json(f'{resource._uri}/files')}
+
+    def _compare(self, resource: Any, wrong: list[str]) -> None:
+        if wrong:
+            what = f'{", ".join(wrong[:5])}{" …" if len(wrong) > 5 else ""} is not on the server as it is here'
+            raise errors.TransferError(what, uri=self._intf._server + resource._uri, remedy='Send it again.')
+
     def upload_members(self, resource: Any, members: list[tuple[str, Path]], about: dict[str, Any], types: dict[str, str]) -> None:
         """Send files as one zip, and compare the listing with them."""
         with zips.pack(members) as packed:
             self.upload_archive(resource, f'{resource._urn}.zip', packed, about, types)
         if not about.get('extract'):
             return
-        listed = {uris.file_path(row['URI']): row for row in self._intf._get_json(f'{resource._uri}/files')}
-        for name, path in members:
-            row = listed.get(name)
-            if row is None or int(row['Size'] or -1) != path.stat().st_size or not _digest_fits(row, path):
-                raise errors.TransferError(
-                    f'{name} is not on the server as it is here', uri=self._intf._server + resource._uri, remedy='Send it again.'
-                )
+        listed = self._listed(resource)
+        self._compare(resource, [name for name, path in members if not _is_same(listed.get(name), path)])
 
     def download_resource(self, resource: Any, dest: Path, extract: bool) -> Any:
         """Fetch all files of a resource as a zip, and unpack it if asked."""
@@ -257,7 +273,7 @@ class Transfer:
         if duplicates:
             raise _duplicate(self._intf._server + file._uri, duplicates)
         proof = self._proof(file)
-        if proof in self._proved:
+        if proof in self.proved:
             return
         if self._stored_size(file._uri) != payload.sent:
             raise errors.PermissionDenied(
@@ -267,7 +283,7 @@ class Transfer:
                 status=200,
                 remedy='The login may not write there.',
             )
-        self._proved.add(proof)
+        self.proved.add(proof)
 
     @staticmethod
     def _proof(file: Any) -> tuple[str, str]:
@@ -291,7 +307,10 @@ def _duplicate(uri: str, names: list[str]) -> errors.DuplicateError:
     return errors.DuplicateError(what, uri=uri, method='PUT', status=200, remedy='Replace it with overwrite=True.')
 
 
-def _digest_fits(row: Row, path: Path) -> bool:
+def _is_same(row: Row | None, path: Path) -> bool:
+    """Whether a row of a listing of files speaks of this content."""
+    if row is None or row['Size'] != str(path.stat().st_size):
+        return False
     if not row.get('digest'):
         return True
     with path.open('rb') as file:

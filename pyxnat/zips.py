@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
@@ -14,7 +15,7 @@ from . import errors
 from .cache import publish, safe_name
 from .payload import CHUNK
 
-__all__ = ['check', 'inner_path', 'pack', 'repack', 'unpack']
+__all__ = ['check', 'inner_path', 'pack', 'repack', 'sizes', 'unpack']
 
 _FILES = re.compile(r'(?:^|/)resources/[^/]+/files/(.+)$', re.DOTALL)
 
@@ -47,6 +48,26 @@ def check(path: Path, uri: str) -> None:
     """See that a zip is one, and has its end."""
     if not zipfile.is_zipfile(path):
         raise errors.TransferError('what came is not a zip, or was cut', uri=uri, remedy='Ask again; download the files singly.')
+
+
+def sizes(path: Path) -> dict[str, int]:
+    """Name and bytes of each file in a zip or tar.
+
+    Raises
+    ------
+    DataError
+        It is neither, or is damaged.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                return {entry.filename: entry.file_size for entry in archive.infolist() if not entry.is_dir()}
+        with tarfile.open(path) as packed:
+            return {entry.name.removeprefix('./'): entry.size for entry in packed if entry.isfile()}
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, tarfile.TarError) as error:
+        raise errors.DataError(
+            f'{path} is no zip and no tar that can be read ({error})', remedy='With extract=False it is stored as it is.'
+        ) from error
 
 
 def repack(path: Path, target: Path, uri: str = '') -> None:

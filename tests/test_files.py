@@ -362,3 +362,23 @@ def test_an_existing_file_wins_over_content_that_looks_like_it(resource, tmp_pat
 def test_the_type_of_a_resource(resource):
     resource.file('f').put(b'content')
     assert resource.datatype() == 'xnat:resourceCatalog'
+
+
+def test_what_is_no_archive_is_not_sent_to_be_unpacked(xnat, resource, tmp_path):
+    (tmp_path / 'no.zip').write_bytes(b'PK no zip')
+    with xnat.trace() as trace, pytest.raises(errors.DataError, match='no zip'):
+        resource.put_zip(tmp_path / 'no.zip')
+    assert trace.requests == 0
+    resource.put_zip(tmp_path / 'no.zip', extract=False)
+    assert resource.files().get() == ['no.zip']
+
+
+def test_an_archive_that_the_server_did_not_unpack_is_an_error(tmp_path):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / 'a.zip', 'w') as archive:
+        archive.writestr('in.txt', 'content')
+    with ScriptedServer(lambda request: Reply(200, table() if request.method == 'GET' else b'')) as server:
+        resource = pyxnat.Interface(server.url, 'me', 'secret').select('/projects/P/resources/R')
+        with pytest.raises(errors.TransferError, match=r'in\.txt is not on the server'):
+            resource.put_zip(tmp_path / 'a.zip')

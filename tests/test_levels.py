@@ -116,3 +116,17 @@ def test_an_xml_document_creates_what_is_new(xnat, project, tmp_path):
     (tmp_path / 'session.xml').write_text(document.format(project._urn))
     session = project.subject('S1').experiment('E1').create(xml=tmp_path / 'session.xml')
     assert session.datatype() == 'xnat:mrSessionData' and session.attrs.get('date') == '2020-01-02'
+
+
+def test_definitions_of_custom_variables(xnat, project, tmp_path):
+    with pytest.raises(ValueError, match='no protocol'):
+        project.add_custom_variables({'Subjects': {'habits': {'smoker': 'boolean'}}})
+    protocol = '<xnat:studyProtocol xsi:type="xnat:datatypeProtocol" ID="X_subjectData" name="Subjects" data-type="xnat:subjectData"/></xnat:Project>'
+    (tmp_path / 'project.xml').write_text(project.get().decode().replace('</xnat:Project>', protocol))
+    project.create(xml=tmp_path / 'project.xml')
+    project.add_custom_variables({'Subjects': {'habits': {'smoker': 'boolean', 'cups': 'integer'}}})
+    project.add_custom_variables({'Subjects': {'habits': {'tea': 'string'}}})
+    assert project.get_custom_variables() == {'Subjects': {'habits': {'smoker': 'boolean', 'cups': 'integer', 'tea': 'string'}}}
+    with xnat.trace() as trace:
+        project.add_custom_variables({'Subjects': {'habits': {'tea': 'string'}}})
+    assert trace.requests == 1

@@ -103,3 +103,11 @@ def test_errors_cross_processes():
     error = errors.DuplicateError('there', uri='http://x/y', method='PUT', status=409, remedy='Rename it.')
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.status, type(again)) == (str(error), 409, errors.DuplicateError)
+
+
+def test_what_was_proved_of_uploads_is_known_in_other_processes(xnat, project):
+    project.resource('R').file('first').put(b'content')
+    restored = pickle.loads(pickle.dumps(project.resource('R')))
+    with restored._intf.trace() as trace:
+        restored.file('second').put(b'content')
+    assert [record.method for record in trace] == ['PUT']

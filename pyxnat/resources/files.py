@@ -91,10 +91,21 @@ class ResourceElement(Element):
     dir_insert = put_dir
 
     def put_zip(self, zip_location: str | os.PathLike[str], overwrite: bool = False, extract: bool = True, **params: Any) -> ResourceElement:
-        """Upload a zip (or tar.gz); as `put`. With ``extract=False`` it stays one file."""
+        """Upload a zip (or tar, tar.gz), and see by the listing that its files are there. With ``extract=False`` it stays one file.
+
+        Raises
+        ------
+        DataError
+            The file is no zip and no tar; nothing is sent.
+        DuplicateError
+            Files of those names are there, and were left as they are; the others are stored.
+        """
         path = _existing(zip_location)
         about, types = _about(params, overwrite)
-        self._intf.transfer.upload_archive(self, path.name, path, {**about, 'extract': extract or None}, types)
+        if extract:
+            self._intf.transfer.upload_unpacked(self, path, {**about, 'extract': True}, types)
+        else:
+            self._intf.transfer.upload_archive(self, path.name, path, about, types)
         return self
 
     zip_insert = put_zip
