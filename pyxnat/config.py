@@ -11,9 +11,8 @@ import stat
 import sys
 import tempfile
 import warnings
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
@@ -29,33 +28,37 @@ _SOURCES = (
 )
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a connection needs to be made. The secret shows in no text."""
+class Settings(NamedTuple):
+    """What a connection needs to be made. No secret shows in a text."""
 
     server: str
     credentials: Credentials | None = None
     verify: bool | str = True
-    proxy: str | None = field(default=None, repr=False)
+    proxy: str | None = None
     prompted: bool = False
     """Somebody sat at the terminal and typed: they want to know at once whether it works."""
 
+    def __repr__(self) -> str:
+        return f'Settings(server={self.server!r}, credentials={self.credentials!r}, verify={self.verify!r})'
 
-@dataclass(frozen=True)
-class _Given:
+
+class _Given(NamedTuple):
     """What is known so far; `None` is not known."""
 
     server: str | None = None
     user: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return f'_Given(server={self.server!r}, user={self.user!r})'
 
     def or_else(self, other: _Given) -> _Given:
         """Filled up from a further source. A password only goes with the user, and a user with the server, it stands beside there."""
         if other.server and self.server and normalise_server(other.server) != normalise_server(self.server):
             return self
-        filled = replace(self, server=self.server or other.server, user=self.user or other.user)
+        filled = self._replace(server=self.server or other.server, user=self.user or other.user)
         if self.password is None and other.user in (None, filled.user):
-            filled = replace(filled, password=other.password)
+            filled = filled._replace(password=other.password)
         return filled
 
     @property
@@ -86,7 +89,7 @@ def resolve(
     if token and (user or password or anonymous):
         raise ConfigurationError('Give a token or a user with a password, not both')
     if token:
-        given = replace(given, user=_token(token)[0], password=_token(token)[1])
+        given = given._replace(user=_token(token)[0], password=_token(token)[1])
     for source in (_from_environment, _from_netrc, _from_xnat_pass):
         if not given.is_complete and not (anonymous and given.server):
             given = given.or_else(source(given))

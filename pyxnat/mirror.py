@@ -19,9 +19,9 @@ from typing import Any
 
 from lxml import etree
 
+from .documents import parse_xml
 from .errors import Error, NotFoundError, TransferError
 from .interface import Interface
-from .schemas import parse_xml
 
 __all__ = ['Copied', 'create_parser', 'main', 'mirror_session', 'portable']
 

@@ -8,8 +8,7 @@ short cut; it names what it rests on, and a server that refuses it is walked ins
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from . import uris
 from .errors import ProgrammingError, UnexpectedAnswer
@@ -40,16 +39,15 @@ Conditions = Mapping[str, frozenset[str]]
 """Level (``subjects``, ``experiments``) -> the accession IDs that may pass."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """An element on the way: where it is, and what the listing it came from said of it."""
 
     uri: str
     """From the entry point on; of the server itself: the entry point."""
-    row: Row = field(default_factory=dict)
+    row: Row = {}
     guessed: bool = False
     """It was reached under a wildcard: one that this login may not look into is passed over."""
-    above: Mapping[str, Row] = field(default_factory=dict)
+    above: Mapping[str, Row] = {}
     """What listings said of the elements above it, by level."""
     plural: str = SERVER
     """Its level."""
@@ -60,7 +58,6 @@ class Found:
         return Found(element_uri(self.uri, plural, name), row, self.guessed or guessed, above, plural)
 
 
-@dataclass(frozen=True)
 class Stage:
     """One step of a plan.
 
@@ -68,12 +65,26 @@ class Stage:
     ----------
     steps : tuple of Step
         The levels it covers.
+    conditions : mapping
+        Level -> the accession IDs that may pass.
     rests_on : str
         Where it is known that XNAT answers so.
     """
 
-    steps: Path
     rests_on: ClassVar[str] = ''
+
+    def __init__(self, steps: Path, conditions: Conditions | None = None) -> None:
+        self.steps = steps
+        self.conditions: Conditions = conditions or {}
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({spell(self.steps)})'
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and (self.steps, self.conditions) == (other.steps, other.conditions)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.steps))
 
     def requests(self, at: Found) -> tuple[str, ...]:
         """URIs of the tables to ask for below an element."""
@@ -88,7 +99,6 @@ class Stage:
         return f'1 per element of {parents}' if parents else '1'
 
 
-@dataclass(frozen=True)
 class Name(Stage):
     """A literal name on the way down: nothing to ask."""
 
@@ -102,11 +112,9 @@ class Name(Stage):
         return '0'
 
 
-@dataclass(frozen=True)
 class ListLevel(Stage):
     """The plain listing of one level."""
 
-    conditions: Conditions = field(default_factory=dict)
     rests_on: ClassVar[str] = 'XNAT 1.4 and later: every level has its listing'
 
     def requests(self, at: Found) -> tuple[str, ...]:
@@ -122,14 +130,12 @@ class ListLevel(Stage):
             yield at.child(step.level, identity, row, guessed=not step.literal)
 
 
-@dataclass(frozen=True)
 class ListSessions(Stage):
     """The experiments of all subjects of a project in two listings, in place of one for each subject.
 
     Both are needed: an experiment may be shared into a project that its subject is not shared into, and is then below none of its subjects.
     """
 
-    conditions: Conditions = field(default_factory=dict)
     rests_on: ClassVar[str] = 'ProjSubExptList lists a project with subject_ID; ID and label of a shared row are those in the project (1.7, 1.8)'
 
     def requests(self, at: Found) -> tuple[str, ...]:
@@ -150,7 +156,6 @@ class ListSessions(Stage):
         return f'2 per element of {parents}' if parents else '2'
 
 
-@dataclass(frozen=True)
 class ListFiles(Stage):
     """The files of all scans of a session in one listing, in place of one for each scan and each of its resources."""
 
@@ -173,7 +178,6 @@ class ListFiles(Stage):
                 yield holder.child('files', path, {**row, 'path': path})
 
 
-@dataclass(frozen=True)
 class ListShares(Stage):
     """The projects that an element is seen in."""
 
@@ -188,7 +192,6 @@ class ListShares(Stage):
                 yield at.child('projects', row['ID'], {'ID': row['ID']})
 
 
-@dataclass(frozen=True)
 class Rebase(Stage):
     """To where an element has the children that XNAT does not route below it. Nothing to ask.
 
@@ -201,7 +204,7 @@ class Rebase(Stage):
     def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
         name = read(at.uri)[-1].name
         home = uris.ENTRY if at.plural == 'experiments' else element_uri(uris.ENTRY, 'projects', _cell(at.row, 'project'))
-        yield replace(at, uri=element_uri(home, at.plural, name))
+        yield at._replace(uri=element_uri(home, at.plural, name))
 
     def bound(self, parents: str) -> str:
         return '0'
@@ -236,7 +239,7 @@ def plan(path: Path, conditions: Conditions | None = None, without: frozenset[st
 
 def plan_below(uri: str, refused: Stage) -> tuple[Stage, ...]:
     """The walk that stands for a short cut a server refused."""
-    conditions: Conditions = getattr(refused, 'conditions', {})
+    conditions = refused.conditions
     above = chain_of(read(uri))
     return tuple(ListLevel((step,), _relevant(step.level, above + chain_of(refused.steps), conditions)) for step in refused.steps)
 

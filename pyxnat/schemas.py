@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 
-__all__ = ['DEFAULT_LENGTH', 'DataType', 'Field', 'Registry', 'canonical', 'parse_xml']
+from .documents import parse_xml
+
+__all__ = ['DEFAULT_LENGTH', 'DataType', 'Field', 'Registry', 'canonical']
 
 DEFAULT_LENGTH = 255
 """Characters that a string without a limit of its own may have: XNAT stores it in a column of this width."""
@@ -96,22 +98,6 @@ class DataType:
 def canonical(path: str) -> str:
     """A path without ``[…]`` predicates: ``demographics[@xsi:type=xnat:demographicData]/age`` is ``demographics/age``."""
     return re.sub(r'\[[^\]]*\]', '', path)
-
-
-def parse_xml(text: bytes | str) -> etree._Element:
-    """The root element of a document; `ValueError` for one that is malformed or has a DOCTYPE.
-
-    Comments stay; no entity is expanded, no network or file is touched, and lxml's limits on depth and size hold.
-    """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_pis=True)
-    data = text.encode('utf-8') if isinstance(text, str) else text
-    try:
-        root = etree.fromstring(data, parser)
-    except etree.XMLSyntaxError as error:
-        raise ValueError(f'not well-formed XML: {error}') from error
-    if root.getroottree().docinfo.doctype:  # type: ignore[union-attr]
-        raise ValueError('a document with a DOCTYPE is not accepted')
-    return root
 
 
 class _Here(NamedTuple):

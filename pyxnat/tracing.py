@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 __all__ = ['Record', 'Trace']
 
 
-@dataclass
 class Record:
     """One request that went to the network.
 
@@ -27,13 +25,17 @@ class Record:
         1, or more for a repeat.
     """
 
-    method: str
-    uri: str
-    attempt: int = 1
-    status: int | None = None
-    sent: int = 0
-    received: int = 0
-    ms: float = 0.0
+    def __init__(self, method: str, uri: str, attempt: int = 1) -> None:
+        self.method = method
+        self.uri = uri
+        self.attempt = attempt
+        self.status: int | None = None
+        self.sent = 0
+        self.received = 0
+        self.ms = 0.0
+
+    def __repr__(self) -> str:
+        return f'<Record {self}>'
 
     def __str__(self) -> str:
         again = f' attempt {self.attempt}' if self.attempt > 1 else ''

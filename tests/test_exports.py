@@ -98,9 +98,10 @@ print(json.dumps({'seconds': seconds, 'before': sorted(before), 'new': sorted(se
 """
 
 LOADED = {
-    'arrays', 'cache', 'classic', 'config', 'criteria', 'errors', 'expressions', 'forms', 'inspector', 'interface', 'manage', 'names', 'paths',
-    'payload', 'plan', 'proxies', 'resources', 'schemas', 'search', 'select', 'session', 'structure', 'tables', 'tracing', 'transfer',
-    'transport', 'uris', 'verbs', 'version', 'wire', 'xpass', 'zips', 'core', 'attributes', 'help', 'interfaces', 'jsonutil', 'uriutil',
+    'arrays', 'cache', 'classic', 'config', 'criteria', 'documents', 'errors', 'expressions', 'forms', 'inspector', 'interface', 'manage',
+    'names', 'paths', 'payload', 'plan', 'proxies', 'resources', 'search', 'select', 'session', 'structure', 'tables', 'tracing',
+    'transfer', 'transport', 'uris', 'verbs', 'version', 'wire', 'xpass', 'zips', 'core', 'attributes', 'help', 'interfaces', 'jsonutil',
+    'uriutil',
 }  # fmt: skip
 """Modules and packages of the library that importing it may load, and their old names: the client, never server, demo or mirror."""
 

@@ -17,7 +17,7 @@ PACKAGE = ROOT / 'pyxnat'
 
 RANKS = {
     'errors': 0, 'names': 0, 'structure': 0, 'version': 0,
-    'uris': 1, 'tables': 1, 'paths': 1, 'plan': 1, 'criteria': 1, 'expressions': 1, 'schemas': 1, 'tracing': 1,
+    'uris': 1, 'tables': 1, 'paths': 1, 'plan': 1, 'criteria': 1, 'expressions': 1, 'documents': 1, 'schemas': 1, 'tracing': 1,
     'config': 2, 'cache': 2, 'payload': 2, 'forms': 2, 'proxies': 2, 'zips': 2, 'session': 2, 'wire': 2, 'transport': 2, 'verbs': 2, 'xpass': 2,
     'resources': 3,
     'search': 4, 'arrays': 4, 'classic': 4, 'select': 4, 'inspector': 4, 'transfer': 4, 'manage': 4,
@@ -26,7 +26,7 @@ RANKS = {
 }  # fmt: skip
 """Module or package right below pyxnat -> its layer; the empty name is pyxnat itself."""
 
-FOR_THE_SERVER = {'errors', 'names', 'structure', 'version', 'uris', 'tables', 'paths', 'plan', 'criteria', 'expressions', 'schemas'}
+FOR_THE_SERVER = {'errors', 'names', 'structure', 'version', 'uris', 'tables', 'paths', 'plan', 'criteria', 'documents', 'expressions', 'schemas'}
 """What the archive server may share with the client."""
 
 RUN_TIME = {'httplib2', 'lxml', 'six'}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import six
 
 from .. import errors, paths, uris
+from ..documents import parse_xml
 from ..paths import Path, Step
-from ..schemas import parse_xml
 from ..structure import GAPS, LEVELS, Level, children
 from ..tables import Row, html_table
 from .attributes import Attributes

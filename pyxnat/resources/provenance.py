@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import getpass
-import platform
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
-from ..schemas import parse_xml
+from ..documents import parse_xml
 
 if TYPE_CHECKING:
     from .base import Element
@@ -79,12 +80,14 @@ class Provenance:
 
 
 def _here_and_now() -> dict[str, str]:
+    """What can be said of this computer."""
+    system = os.uname() if hasattr(os, 'uname') else None
     return {
         'timestamp': datetime.datetime.now().replace(microsecond=0).isoformat(),
         'user': getpass.getuser(),
-        'machine': platform.machine() or 'unknown',
-        'platform': platform.system(),
-        'platform_version': platform.release(),
+        'machine': system.machine if system else os.environ.get('PROCESSOR_ARCHITECTURE', 'unknown'),
+        'platform': system.sysname if system else sys.platform,
+        'platform_version': system.release if system else os.environ.get('OS', 'unknown'),
     }
 
 

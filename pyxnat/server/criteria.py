@@ -17,7 +17,7 @@ from lxml import etree
 from sqlalchemy import ColumnElement, and_, false, func, not_, or_
 from werkzeug.exceptions import BadRequest, UnprocessableEntity
 
-from ..schemas import parse_xml
+from ..documents import parse_xml
 from .scope import Expression
 from .values import parse_date, parse_stamp
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from lxml import etree
 from werkzeug.exceptions import BadRequest, UnprocessableEntity
 
+from ..documents import parse_xml
 from ..names import READ_ONLY, short_name
-from ..schemas import canonical, parse_xml
+from ..schemas import canonical
 from .calls import Call
 from .keys import is_complete, pick_of, steps, storage_key
 from .model import Model, split_path

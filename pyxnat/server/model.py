@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from ..schemas import Field, Registry, canonical, parse_xml
+from ..documents import parse_xml
+from ..schemas import Field, Registry, canonical
 from ..structure import level
 
 __all__ = ['TREE', 'Model', 'split_path']

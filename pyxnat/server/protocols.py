@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from werkzeug.exceptions import MethodNotAllowed, NotAcceptable, NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
-from ..schemas import parse_xml
+from ..documents import parse_xml
 from .auth import rights
 from .calls import Call, text
 from .documents import XSI, write_part
