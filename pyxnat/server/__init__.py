@@ -5,7 +5,7 @@ in the formats of XNAT's REST API::
 
     from pyxnat.server import serve
 
-    with serve('/tmp/archive') as server:
+    with serve('archive') as server:
         print(server.url, server.user, server.password)
 
 From a shell: ``python -m pyxnat.server DIR``.
