@@ -257,7 +257,9 @@ class Element:
             self._known[self._level.id_column] = accession_id
 
     def delete(self, delete_files: bool = True) -> None:
-        """Delete it and all that belongs to it. One request.
+        """Delete it and all that belongs to it; what is seen through a project that it is only shared into is taken out of there.
+
+        One request; one more for the accession ID of a subject, experiment or assessor, if that is not known.
 
         Parameters
         ----------
@@ -271,8 +273,12 @@ class Element:
         PermissionDenied
             This login may not delete it.
         """
-        self._intf._exec(uris.with_query(self._uri, {'removeFiles': delete_files}), 'DELETE')
+        self._intf._exec(uris.with_query(self._uri_to_delete(), {'removeFiles': delete_files}), 'DELETE')
         self._known.clear()
+
+    def _uri_to_delete(self) -> str:
+        """A URI to delete that means this element and no other."""
+        return self._uri
 
     def get(self) -> bytes:
         """Its XML document. One request."""

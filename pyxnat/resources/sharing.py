@@ -115,23 +115,5 @@ class SharedElement(Element):
             raise errors.ProgrammingError(f'{self._urn!r} means two: {one} and {other}', uri=self._intf._server + self._uri, remedy=remedy)
         return self._known['ID']
 
-    def delete(self, delete_files: bool = True) -> None:
-        """Delete it and all that belongs to it; through a project that it is only shared into: take it out of there.
-
-        One request, and one for its accession ID if that is not known.
-
-        Parameters
-        ----------
-        delete_files : bool
-            Whether its files go too; otherwise they stay on the server's disk, out of reach.
-
-        Raises
-        ------
-        NotFoundError
-            There is no such thing.
-        PermissionDenied
-            This login may not delete it.
-        """
-        uri = uris.join(uris.parent(self._uri), uris.quote(self._accession_id()))
-        self._intf._exec(uris.with_query(uri, {'removeFiles': delete_files}), 'DELETE')
-        self._known.clear()
+    def _uri_to_delete(self) -> str:
+        return uris.join(uris.parent(self._uri), uris.quote(self._accession_id()))
