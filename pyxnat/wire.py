@@ -36,6 +36,9 @@ __all__ = [
 MAX_IDLE_S = 3.0
 """A request that must not be sent twice takes a kept-alive connection only if it was used within this time: servers close idle ones."""
 
+LAST_LOOK_S = 0.002
+"""How long such a request waits for the end of a connection that was just used: a server that closes after an answer does so at once."""
+
 _INFLATED_BYTES = 2**30
 
 
@@ -174,7 +177,8 @@ class Http(httplib2.Http):
 
     def _ready(self, conn: http.client.HTTPConnection, repeatable: bool) -> None:
         idle_s = time.monotonic() - self.last_used
-        if conn.sock is not None and (_is_stale(conn.sock) or (not repeatable and idle_s > MAX_IDLE_S)):
+        wait_s = 0 if repeatable else LAST_LOOK_S
+        if conn.sock is not None and ((not repeatable and idle_s > MAX_IDLE_S) or _is_stale(conn.sock, wait_s)):
             conn.close()
         if conn.sock is None:
             conn.timeout = self.timeouts.connect_s
@@ -183,11 +187,11 @@ class Http(httplib2.Http):
         conn.sock.settimeout(self.timeouts.read_s)
 
 
-def _is_stale(sock: socket.socket) -> bool:
+def _is_stale(sock: socket.socket, wait_s: float) -> bool:
     """Whether an idle connection has something to read: that can only be its end, or an answer nobody asked for."""
     with selectors.DefaultSelector() as selector:
         selector.register(sock, selectors.EVENT_READ)
-        return bool(selector.select(timeout=0))
+        return bool(selector.select(timeout=wait_s))
 
 
 class _Refusal(NamedTuple):
