@@ -36,7 +36,7 @@ __all__ = [
 MAX_IDLE_S = 3.0
 """A request that must not be sent twice takes a kept-alive connection only if it was used within this time: servers close idle ones."""
 
-LAST_LOOK_S = 0.002
+_LAST_LOOK_S = 0.002
 """How long such a request waits for the end of a connection that was just used: a server that closes after an answer does so at once."""
 
 _INFLATED_BYTES = 2**30
@@ -177,7 +177,7 @@ class Http(httplib2.Http):
 
     def _ready(self, conn: http.client.HTTPConnection, repeatable: bool) -> None:
         idle_s = time.monotonic() - self.last_used
-        wait_s = 0 if repeatable else LAST_LOOK_S
+        wait_s = 0 if repeatable else _LAST_LOOK_S
         if conn.sock is not None and ((not repeatable and idle_s > MAX_IDLE_S) or _is_stale(conn.sock, wait_s)):
             conn.close()
         if conn.sock is None:
