@@ -3,14 +3,14 @@ PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
 
-.PHONY: help demo test deep bench lint docs clean
+.PHONY: help demo test deep lint stubs docs clean
 
 help:
 	@echo "make demo   set up, and run the main job on the embedded archive"
 	@echo "make test   set up, and run the tests"
 	@echo "make deep   the same tests at their full size"
-	@echo "make bench  measure speed and memory"
 	@echo "make lint   ruff and mypy"
+	@echo "make stubs  write the type stubs of the generated classes anew"
 	@echo "make docs   build the documentation into docs/_build/html"
 
 $(BIN)/python:
@@ -29,13 +29,13 @@ test: $(VENV)/.installed-test
 deep: $(VENV)/.installed-test
 	PYXNAT_DEEP=1 $(BIN)/python -m pytest pyxnat tests
 
-bench: $(VENV)/.installed-test
-	$(BIN)/python -m pytest tests/benchmarks --benchmarks
-
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+stubs: $(VENV)/.installed-dev
+	$(BIN)/python docs/make_stubs.py
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
