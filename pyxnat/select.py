@@ -56,6 +56,8 @@ class Select:
         >>> select('/projects/P/subject/S01')
         <Subject Object> S01
         """
+        if not isinstance(path, (str, bytes)):
+            raise ProgrammingError(f'a path or a data type is text, not {type(path).__name__}', remedy="Select such as '/projects/P/subjects'.")
         path = six.ensure_text(path)
         if path.rstrip('/') in ('', uris.ENTRY, '/REST'):
             return self

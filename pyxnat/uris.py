@@ -130,9 +130,12 @@ def normalise_server(server: str) -> str:
     if '://' not in text:
         host = re.split(r'[:/]', text, maxsplit=1)[0]
         text = f'{"http" if host in ("localhost", "127.0.0.1") else "https"}://{text}'
-    parts = urlsplit(text)
-    if '@' in parts.netloc:
+    if '@' in text.partition('://')[2].partition('/')[0]:
         raise ConfigurationError('Credentials in the URL of the server end up in logs: give user= and password=')
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise ConfigurationError(f'{server!r} is not the URL of a server ({error}): give one such as https://xnat.example.org') from error
     if parts.scheme not in ('http', 'https') or not parts.hostname:
         raise ConfigurationError(f'{server!r} is not the URL of a server: give one such as https://xnat.example.org')
     return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path.rstrip('/'), '', ''))

@@ -176,6 +176,12 @@ def test_explain_asks_nothing_and_says_what_would_be_asked(xnat, study):
     assert 'GET /data/projects/STUDY/subjects' in said and 'scans' in said
 
 
+@pytest.mark.parametrize('path', [None, 5, ['/projects']])
+def test_what_is_no_text_is_no_path(xnat, path):
+    with pytest.raises(errors.ProgrammingError, match='is text'):
+        xnat.select(path)
+
+
 def test_a_path_that_cannot_be_says_which_part(xnat):
     with pytest.raises(errors.ProgrammingError, match="'scans': not below projects"):
         xnat.select('/projects/P/scans')

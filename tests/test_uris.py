@@ -143,7 +143,8 @@ def test_the_url_of_a_server_has_one_form(given_url: str, expected: str) -> None
 
 
 @pytest.mark.parametrize(
-    'url', ['', '   ', 'ftp://host', 'https://', 'file:///srv/archive', 'https://me:secret@host', 'me:secret@host', 'ftp://me:secret@host']
+    'url',
+    ['', '   ', 'ftp://host', 'https://', 'file:///srv/archive', 'http://[x', 'https://me:secret@host', 'me:secret@host', 'ftp://me:secret@host'],
 )
 def test_what_is_no_server_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
