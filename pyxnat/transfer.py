@@ -76,7 +76,7 @@ class Transfer:
         wanted = self._ids(conditions)
         asked = _Asked(self._intf, keep=len(routes) > 1)
         for route in plan.answerable(routes, wanted):
-            yield from self._run(route, plan.plan(route, wanted), Found(uris.ENTRY), asked)
+            yield from self._run(plan.plan(route, wanted), Found(uris.ENTRY), asked)
 
     def _ids(self, conditions: tuple[Condition, ...]) -> dict[str, frozenset[str]]:
         """The IDs that conditions let pass, by level."""
@@ -87,22 +87,21 @@ class Transfer:
             wanted[name] = wanted[name] & ids if name in wanted else ids
         return wanted
 
-    def _run(self, route: LevelPath, stages: tuple[Stage, ...], at: Found, asked: _Asked) -> Iterator[Found]:
+    def _run(self, stages: tuple[Stage, ...], at: Found, asked: _Asked) -> Iterator[Found]:
         if not stages:
             yield at
             return
-        for found in self._stage(route, stages[0], at, asked):
-            yield from self._run(route[len(stages[0].steps) :], stages[1:], found, asked)
+        for found in self._stage(stages[0], at, asked):
+            yield from self._run(stages[1:], found, asked)
 
-    def _stage(self, route: LevelPath, stage: Stage, at: Found, asked: _Asked) -> Iterator[Found]:
+    def _stage(self, stage: Stage, at: Found, asked: _Asked) -> Iterator[Found]:
         try:
             tables = [asked.rows(uri) for uri in stage.requests(at)]
             return iter(list(stage.rows(at, tables)) if len(stage.steps) > 1 else stage.rows(at, tables))
         except _REFUSED + _HIDDEN as error:
             if len(stage.steps) > 1:
                 log.info('walking %s: the short cut was refused (%s)', at.uri, error)
-                walk = plan.plan_below(at.uri, stage)
-                return self._run(route[: len(stage.steps)], walk, at, asked)
+                return self._run(plan.plan_below(at.uri, stage), at, asked)
             if at.guessed and isinstance(error, _HIDDEN):
                 log.info('passed over, not visible: %s', error)
                 return iter(())
