@@ -46,6 +46,10 @@ class SearchEngine:
         body = self._ask(root, fields, criteria)
         keys = _keys(body, fields, root)
         rows = parse_result_set(body)
+        missing = [str(field) for field, key in zip(fields, keys, strict=True) if rows and key not in rows[0]]
+        if missing:
+            said = ', '.join(rows[0])
+            raise errors.ProgrammingError(f'the search answered without {", ".join(missing)}', remedy=f'It has the columns {said}.')
         return JsonTable(({key: row[key] for key in keys} for row in rows), keys)
 
     def _ask(self, root: str, fields: list[Field], criteria: Group | None) -> bytes:
@@ -67,7 +71,8 @@ class SearchEngine:
 
     def _ids(self, criteria: Group, level: str) -> frozenset[str]:
         root = _SUBJECT if level == 'subject' else _experiment_type(criteria)
-        field = Field(root, 'SUBJECT_ID' if level == 'subject' else 'SESSION_ID')
+        name = 'SUBJECT_ID' if level == 'subject' else 'SESSION_ID' if root.endswith('SessionData') else 'EXPT_ID'
+        field = Field(root, name)
         rows = self.table(root, [str(field)], criteria)
         return frozenset(value for row in rows for value in row.values() if value)
 

@@ -143,6 +143,15 @@ def test_a_search_for_nothing_is_an_empty_table(xnat, cohort):
     assert len(table) == 0 and list(table) == []
 
 
+def test_a_column_that_the_engine_leaves_out_is_an_error():
+    from tests.scripted import Reply, ScriptedServer, table
+
+    with ScriptedServer(lambda request: Reply(200, table({'subject_label': 'S1'}))) as server:
+        search = pyxnat.Interface(server.url, 'me', 'secret').select('xnat:subjectData', ['xnat:subjectData/AGE'])
+        with pytest.raises(errors.ProgrammingError, match=r'without xnat:subjectData/AGE.*subject_label'):
+            search.all()
+
+
 def test_an_unknown_type_or_field_is_an_error(xnat, cohort):
     for root, column in (('xnat:nopeData', 'xnat:nopeData/AGE'), ('xnat:mrSessionData', 'xnat:mrSessionData/NOPE')):
         with pytest.raises(errors.DatabaseError):
