@@ -96,6 +96,8 @@ def test_scans_are_downloaded_as_a_zip_a_session(project, tmp_path):
     assert sorted(os.path.basename(path) for path in both) == ['E1_scans_ALL.zip', 'E2_scans_ALL.zip']
     with pytest.raises(errors.NotFoundError):
         scans.download(tmp_path, type='NOPE')
+    with pytest.raises(errors.NotFoundError, match='condition'):
+        scans.where([('xnat:subjectData/GENDER', '=', 'female')]).download(tmp_path)
 
 
 def test_tags_are_kept_on_the_server(server, xnat, project, subjects, tmp_path):

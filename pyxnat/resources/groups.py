@@ -86,14 +86,21 @@ class DownloadableCollection(Collection[Any]):
         One request a session, and those of iterating where the path has wildcards above.
         """
         folder = FilePath(dest_dir).expanduser()
-        sessions = self._sessions()
-        literal = len(self._paths) == 1 and all(step.literal for step in self._paths[0][:-1])
-        results = [self._download(session, folder, type, name, extract, safe, removeZip) for session in sessions]
-        return results[0] if literal else results
+        results = [self._download(session, folder, type, name, extract, safe, removeZip) for session in self._sessions()]
+        if not self._is_below_one:
+            return results
+        if not results:
+            raise errors.NotFoundError('there is nothing to download', remedy='The session satisfies no condition of the selection.')
+        return results[0]
+
+    @property
+    def _is_below_one(self) -> bool:
+        """Whether the path names one session."""
+        return len(self._paths) == 1 and all(step.literal for step in self._paths[0][:-1])
 
     def _sessions(self) -> list[Any]:
-        above = self._paths[0][:-1]
-        if len(self._paths) == 1 and all(step.literal for step in above) and not self._conditions:
+        if self._is_below_one and not self._conditions:
+            above = self._paths[0][:-1]
             return [class_of(above[-1].level)._element(paths.uri_of(above), self._intf)]
         return list(dict.fromkeys(element.parent() for element in self))
 
