@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from .errors import ConfigurationError
 from .uris import segments
 
-__all__ = ['FileStore', 'http_time', 'md5_of', 'publish', 'safe_name']
+__all__ = ['FileStore', 'digest_of', 'http_time', 'md5_of', 'publish', 'safe_name']
 
 _NAME_BYTES = 200
 """Longest file name, in bytes of UTF-8; file systems allow 255, temporaries need some of it."""
@@ -97,8 +97,7 @@ class FileStore:
         path = self.path(uri)
         if self._time_ns(uri) is None or not digest or str(path.stat().st_size) != size:
             return False
-        with path.open('rb') as file:
-            return md5_of(iter(lambda: file.read(2**18), b'')) == digest.lower()
+        return digest_of(path) == digest.lower()
 
     def _time_ns(self, uri: str) -> int | None:
         try:
@@ -155,6 +154,12 @@ def publish(path: Path, modified: float | None = None, mode: int | None = None) 
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def digest_of(path: Path) -> str:
+    """The digest that XNAT lists, of a file."""
+    with path.open('rb') as file:
+        return md5_of(iter(lambda: file.read(2**18), b''))
 
 
 def md5_of(pieces: Iterable[bytes]) -> str:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from . import errors, plan, uris, zips
-from .cache import http_time, md5_of, publish, safe_name
+from .cache import digest_of, http_time, publish, safe_name
 from .criteria import Group
 from .paths import Path as LevelPath
 from .paths import uri_of
-from .payload import CHUNK, Payload
+from .payload import Payload
 from .plan import Found, Stage
 from .tables import Row
 from .wire import Stream
@@ -151,30 +151,32 @@ class Transfer:
             raise errors.DataError(
                 'an empty file cannot be uploaded', uri=self._intf._server + file._uri, remedy='XNAT refuses uploads without content.'
             )
-        duplicates = self._send_below(file, payload, about, types)
-        self._verify(file, payload, duplicates)
+        self._send_below(file, payload, about, types)
+        self._verify(file, payload)
 
-    def _send_below(self, file: Any, payload: Payload, about: dict[str, Any], types: dict[str, str]) -> list[str]:
-        """Send a file, creating what holds its resource if that is missing; the names that the server has already, and kept."""
+    def _send_below(self, file: Any, payload: Payload, about: dict[str, Any], types: dict[str, str]) -> None:
+        """Send a file, creating what holds its resource if that is missing; what the server has already, and kept, is an error."""
         uri = uris.with_query(file._uri, {'inbody': True, **about})
         try:
-            return self._send(uri, payload)
+            duplicates = self._send(uri, payload)
         except errors.NotFoundError:
             holder = file.parent().parent()
             if holder is None or holder.exists() or not payload.rewinds:
                 raise
             holder._create(types, {})
-            return self._send(uri, payload)
+            duplicates = self._send(uri, payload)
+        if duplicates:
+            what = f'{_some(duplicates)} is there already, and was left as it is'
+            url = self._intf._server + file._uri
+            raise errors.DuplicateError(what, uri=url, method='PUT', status=200, remedy='Replace it with overwrite=True.')
 
     def upload_archive(self, resource: Any, name: str, source: Any, about: dict[str, Any], types: dict[str, str]) -> None:
         """Send a zip or tar, for the server to unpack if `about` says so."""
         file = resource.file(name)
         payload = Payload(source)
-        duplicates = self._send_below(file, payload, about, types)
-        if duplicates:
-            raise _duplicate(self._intf._server + file._uri, duplicates)
+        self._send_below(file, payload, about, types)
         if not about.get('extract'):
-            self._verify(file, payload, [])
+            self._verify(file, payload)
 
     def upload_unpacked(self, resource: Any, path: Path, about: dict[str, Any], types: dict[str, str]) -> None:
         """Send a zip or tar for the server to unpack, and compare the listing with what is in it."""
@@ -188,7 +190,7 @@ class Transfer:
 
     def _compare(self, resource: Any, wrong: list[str]) -> None:
         if wrong:
-            what = f'{", ".join(wrong[:5])}{" …" if len(wrong) > 5 else ""} is not on the server as it is here'
+            what = f'{_some(wrong)} is not on the server as it is here'
             raise errors.TransferError(what, uri=self._intf._server + resource._uri, remedy='Send it again.')
 
     def upload_members(self, resource: Any, members: list[tuple[str, Path]], about: dict[str, Any], types: dict[str, str]) -> None:
@@ -206,22 +208,16 @@ class Transfer:
         target, uri = dest / f'{label}.zip', f'{resource._uri}/files'
         dest.mkdir(parents=True, exist_ok=True)
         with self._fetched_zip(uri, target) as part:
+            if part is None and not resource.exists():  # XNAT answers for a resource without files as if there were none
+                raise errors.NotFoundError('there is no such resource', uri=self._intf._server + resource._uri, remedy='Check the spelling.')
             if extract:
-                return zips.unpack(part, dest / label, uri=self._intf._server + uri) if part else self._nothing(resource, [])
+                return zips.unpack(part, dest / label, uri=self._intf._server + uri) if part else []
             if part:
                 zips.repack(part, target, self._intf._server + uri)
             else:
-                self._nothing(resource, None)
                 with publish(target) as file, zipfile.ZipFile(file, 'w'):
                     pass
         return str(target)
-
-    @staticmethod
-    def _nothing(resource: Any, answer: Any) -> Any:
-        """What a resource without files gives; XNAT answers as if there were no resource."""
-        if not resource.exists():
-            raise errors.NotFoundError('there is no such resource', uri=resource._intf._server + resource._uri, remedy='Check the spelling.')
-        return answer
 
     def download_level(self, uri: str, target: Path, extract: bool, keep: bool) -> Any:
         """Fetch the files of some elements of a level as a zip, in XNAT's own layout."""
@@ -268,9 +264,8 @@ class Transfer:
         rows = self._intf._get_json(uri.partition('/files/')[0] + '/files')
         return next((int(row['Size']) for row in rows if uris.file_path(row['URI']) == path), None)
 
-    def _verify(self, file: Any, payload: Payload, duplicates: list[str]) -> None:
-        if duplicates:
-            raise _duplicate(self._intf._server + file._uri, duplicates)
+    def _verify(self, file: Any, payload: Payload) -> None:
+        """See once for a project and level that uploads are stored: XNAT answers one that it may not store as if it had."""
         proof = self._proof(file)
         if proof in self.proved:
             return
@@ -301,19 +296,16 @@ def duplicates_in(said: bytes) -> list[str]:
         return []
 
 
-def _duplicate(uri: str, names: list[str]) -> errors.DuplicateError:
-    what = f'{", ".join(names[:5])}{" …" if len(names) > 5 else ""} is there already, and was left as it is'
-    return errors.DuplicateError(what, uri=uri, method='PUT', status=200, remedy='Replace it with overwrite=True.')
+def _some(names: list[str]) -> str:
+    """The first of some names, for a message."""
+    return f'{", ".join(names[:5])}{" …" if len(names) > 5 else ""}'
 
 
 def _is_same(row: Row | None, path: Path) -> bool:
     """Whether a row of a listing of files speaks of this content."""
     if row is None or row['Size'] != str(path.stat().st_size):
         return False
-    if not row.get('digest'):
-        return True
-    with path.open('rb') as file:
-        return md5_of(iter(lambda: file.read(CHUNK), b'')) == row['digest'].lower()
+    return not row.get('digest') or digest_of(path) == row['digest'].lower()
 
 
 def _size_and_digest(row: Row) -> tuple[str, str]:

@@ -252,9 +252,10 @@ class Transport:
         """Open the session through the login service, for credentials that Basic authentication cannot carry."""
         body = Payload(urlencode(self.session.credentials.form() if self.session.credentials else {}))
         headers = {**self.headers, 'content-type': 'application/x-www-form-urlencoded', 'content-length': str(body.length)}
-        stream = self._send(_Call('PUT', _LOGIN_SERVICE, body, headers, self.timeouts), {}, Record('PUT', _LOGIN_SERVICE))
+        call = _Call('PUT', _LOGIN_SERVICE, body, headers, self.timeouts)
+        stream = self._send(call, {}, Record(call.method, call.uri))
         with self._reading(stream):
-            self._checked(_Call('PUT', _LOGIN_SERVICE, body, headers, self.timeouts), stream)
+            self._checked(call, stream)
             session_id = stream.read().decode('ascii', 'replace').strip()
         cookies = stream.set_cookies or [f'JSESSIONID={session_id}']
         self.session.adopt(cookies)
