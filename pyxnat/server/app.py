@@ -15,7 +15,7 @@ from typing import Any
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound, Unauthorized
 from werkzeug.wrappers import Request, Response
 
-from . import elements, search, services
+from . import elements, search, services, xapi
 from .archive import Archive
 from .auth import GUEST, parse_basic
 from .calls import Call, parse_query
@@ -65,9 +65,9 @@ class App:
             return services.login(call)
         self._authenticate(call)
         if base == 'xapi':
-            return services.xapi(call)
+            return xapi.xapi(call)
         if base == 'schemas':
-            return services.schema(call)
+            return xapi.schema(call)
         if parts in ([], ['']):
             return Response(_FRONT_PAGE, mimetype='text/html')  # clients ask for it to see whether a login is right
         if base not in _BASES:

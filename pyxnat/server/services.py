@@ -1,14 +1,12 @@
-"""Routes that are no data elements: sessions, users, workflows, version, schemas."""
+"""Routes below ``/data`` that are no data elements: sessions, users, workflows."""
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from sqlalchemy import select
-from werkzeug.exceptions import Forbidden, MethodNotAllowed, NotFound, Unauthorized
+from werkzeug.exceptions import Forbidden, MethodNotAllowed, Unauthorized
 from werkzeug.wrappers import Response
 
 from . import projects, tokens, usercache
@@ -19,15 +17,13 @@ from .respond import table_response
 from .store import user, workflow
 from .tables import Table
 
-__all__ = ['find', 'login', 'schema', 'xapi']
+__all__ = ['find', 'login']
 
 _PREARCHIVE = (
     'project', 'timestamp', 'lastmod', 'uploaded', 'scan_date', 'scan_time', 'subject', 'folderName', 'name', 'tag', 'status', 'url',
     'autoarchive', 'prevent_anon', 'prevent_auto_commit', 'SOURCE', 'VISIT', 'PROTOCOL', 'TIMEZONE',
 )  # fmt: skip
 Handler = Callable[[Call], Response]
-VERSION = '1.8.3'
-"""The XNAT whose behaviour this archive follows, as far as it follows one."""
 
 
 def find(parts: Sequence[str]) -> Handler | None:
@@ -131,50 +127,6 @@ def _prearchive(call: Call) -> Response:
                 row = find_project(connection, name)
                 need(connection, call.caller, row.id if row is not None else name, 'read')
     return table_response(call, Table(_PREARCHIVE, [], count=False))
-
-
-# -- beside the data
-
-
-def xapi(call: Call) -> Response:
-    """The few Spring routes that clients ask for: version, own name, schemas."""
-    path = '/'.join(part for part in call.parts if part)
-    _allow(call, 'GET')
-    answers: dict[str, Callable[[], Any]] = {
-        'siteConfig/buildInfo': lambda: _build_info(),
-        'siteConfig/buildInfo/version': lambda: VERSION,
-        'siteConfig/siteId': lambda: call.archive.site,
-        'siteConfig/archivePath': lambda: str(call.archive.files.root),
-        'siteConfig/requireLogin': lambda: call.archive.require_login,
-        'users': lambda: _logins(call),
-        'schemas': lambda: sorted(call.archive.model.registry.prefixes.values()),
-        'schemas/datatypes': lambda: sorted(call.archive.model.registry.names()),
-    }
-    if path == 'users/username':
-        return text(call.caller.login)
-    if path not in answers:
-        raise NotFound(f'There is nothing at /xapi/{path}.')
-    return Response(json.dumps(answers[path]()), mimetype='application/json')
-
-
-def _build_info() -> dict[str, str]:
-    return {'version': VERSION, 'buildNumber': 'pyxnat', 'buildDate': '', 'commit': '', 'timestamp': '0'}
-
-
-def _logins(call: Call) -> list[str]:
-    with call.archive.store.read() as connection:
-        return [str(name) for name in connection.scalars(select(user.c.login).order_by(user.c.login))]
-
-
-def schema(call: Call) -> Response:
-    """``/schemas/xnat/xnat.xsd``: the documents that the data types come from."""
-    _allow(call, 'GET')
-    name = call.parts[-1] if call.parts else ''
-    for document in call.archive.model.documents:
-        prefix = call.archive.model.prefix_of(document)
-        if name == f'{prefix}.xsd':
-            return Response(document, mimetype='text/xml')
-    raise NotFound(f'There is no schema {name}.')
 
 
 _LISTS: dict[str, Handler] = {'scan_types': projects.scan_types, 'scanners': projects.scanners, 'investigators': projects.investigators}
