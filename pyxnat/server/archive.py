@@ -9,6 +9,7 @@ from .auth import Sessions, Users
 from .display import Displays
 from .files import FileArea
 from .model import Model
+from .preferences import Preference, Preferences
 from .store import Store, get_setting, put_setting
 
 __all__ = ['Archive']
@@ -33,10 +34,11 @@ class Archive:
         self.store = Store(self.folder)
         self.files = FileArea(self.folder)
         self.users = Users(self.store)
-        self.sessions = Sessions()
-        self.require_login = require_login
         try:
             self.site = self._open(site)
+            self.preferences = Preferences(self.store)
+            self.sessions = Sessions(self.preferences.seconds('sessionTimeout'))
+            self.prefer('requireLogin', require_login)
         except BaseException:
             self.store.close()
             raise
@@ -59,6 +61,16 @@ class Archive:
     def prefix(self) -> str:
         """Start of accession IDs: XNAT takes quotes, blanks and carets out of the site ID and writes ``_`` for ``-``."""
         return ''.join(char for char in self.site if char not in ' "\'^').replace('-', '_')
+
+    def prefer(self, name: str, value: Preference) -> None:
+        """Set a site preference; `KeyError` for an unknown name, `ValueError` for a value of another kind."""
+        self.preferences.put(name, value)
+        self.sessions.idle_limit_s = self.preferences.seconds('sessionTimeout')
+
+    @property
+    def require_login(self) -> bool:
+        """Whether guests are refused."""
+        return self.preferences.flag('requireLogin')
 
     def close(self) -> None:
         """Leave the folder in order for the next start."""
