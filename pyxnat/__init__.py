@@ -4,8 +4,9 @@ from . import core
 from .errors import Error
 from .inspector import Inspector
 from .interface import Interface
+from .manage.users import Users
 from .select import Select
 from .tables import JsonTable
 from .version import __version__
 
-__all__ = ['Error', 'Inspector', 'Interface', 'JsonTable', 'Select', '__version__', 'core']
+__all__ = ['Error', 'Inspector', 'Interface', 'JsonTable', 'Select', 'Users', '__version__', 'core']

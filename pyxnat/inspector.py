@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from . import uris
 from .criteria import Field
-from .paths import is_wildcard, matches
+from .paths import ANY, is_wildcard, matches
+from .schemas import Field as SchemaField
+from .schemas import Registry
+from .structure import chains, level
 
 if TYPE_CHECKING:
     from .interface import Interface
 
-__all__ = ['Inspector']
+__all__ = ['Inspector', 'SchemaInspector', 'Structure', 'Types']
 
 
 class Inspector:
-    """Looks into the data model of a server: ``interface.inspect``."""
+    """Looks into the data model of a server: ``interface.inspect``.
+
+    Attributes
+    ----------
+    schemas : SchemaInspector
+        Types and fields as the server's schema documents declare them.
+    """
 
     def __init__(self, interface: Interface) -> None:
         self._intf = interface
+        self.schemas = SchemaInspector(interface)
 
     def __repr__(self) -> str:
         return f'<Inspector of {self._intf._server}>'
+
+    @staticmethod
+    def structure() -> Structure:
+        """The tree of REST levels that elements are selected by. Shown at a prompt; ``print(inspect.structure())`` in a program. No request."""
+        return Structure()
 
     def datatypes(self, pattern: str = '*', fields_pattern: str | None = None) -> list[str]:
         """The types that can be searched, or their fields.
@@ -43,23 +60,34 @@ class Inspector:
         One request for types; one more for each type whose fields are asked for, and none for the types where one is given in full.
         """
         if fields_pattern is None and not is_wildcard(pattern):
-            return self._fields(pattern, '*')
+            return self.fields(pattern)
         types = [pattern] if not is_wildcard(pattern) else self._types(pattern)
         if fields_pattern is None:
             return types
-        return [field for datatype in types for field in self._fields(datatype, fields_pattern)]
+        return [field for datatype in types for field in self.fields(datatype, fields_pattern)]
+
+    def fields(self, datatype: str, pattern: str = ANY) -> list[str]:
+        """The fields of a type that can be searched, as `datatypes` gives them. One request.
+
+        Parameters
+        ----------
+        datatype : str
+            A type in full: ``xnat:subjectData``.
+        pattern : str
+            Gives those that match, with or without their type: ``*AGE*``.
+        """
+        rows = self._intf._get_json(f'{uris.ENTRY}/search/elements/{uris.quote(datatype)}')
+        names = {row['FIELD_ID'] + ('=' if row.get('REQUIRES_VALUE') == 'true' and '=' not in row['FIELD_ID'] else '') for row in rows}
+        return sorted(f'{datatype}/{name}' for name in names if matches(pattern, name, f'{datatype}/{name}'))
 
     def _types(self, pattern: str) -> list[str]:
         rows = self._intf._get_json(f'{uris.ENTRY}/search/elements')
         return sorted(row['ELEMENT_NAME'] for row in rows if matches(pattern, row['ELEMENT_NAME']))
 
-    def _fields(self, datatype: str, pattern: str) -> list[str]:
-        rows = self._intf._get_json(f'{uris.ENTRY}/search/elements/{uris.quote(datatype)}')
-        names = {row['FIELD_ID'] + ('=' if row.get('REQUIRES_VALUE') == 'true' and '=' not in row['FIELD_ID'] else '') for row in rows}
-        return sorted(f'{datatype}/{name}' for name in names if matches(pattern, name, f'{datatype}/{name}'))
-
     def field_values(self, field: str) -> list[str]:
-        """The different values that a field takes, sorted; numbers by size. One request, whose answer has a row for each item of the type.
+        """The different values that a field takes, sorted; numbers by size.
+
+        One request: a search for that field alone, whose answer has a row for each item of the type that this login may see.
 
         Parameters
         ----------
@@ -94,14 +122,151 @@ class Inspector:
         """IDs of the reconstructions of experiments of a type; as `scan_values`."""
         return self._below(experiment_type, 'reconstructions/reconstructedimage/id', project)
 
+    def experiment_types(self, project: str | None = None) -> list[str]:
+        """The types of experiments that there are, in the archive or in a project (what is shared into it counts), sorted.
+
+        One request: a listing of two columns with a row for each experiment. `datatypes` tells what there could be.
+        """
+        return self._types_of('xnat:subjectAssessorData', 'xsiType', project)
+
+    def assessor_types(self, project: str | None = None) -> list[str]:
+        """The types of assessors that there are; as `experiment_types`, a row for each assessor."""
+        return self._types_of('xnat:imageAssessorData', 'xsiType', project)
+
+    def scan_types(self, project: str | None = None) -> list[str]:
+        """The types of scans that there are (``xnat:mrScanData``); as `experiment_types`, a row for each scan of a session."""
+        return self._types_of('xnat:imageSessionData', f'xnat:imageScanData/{_TYPE}', project)
+
+    def reconstruction_types(self, project: str | None = None) -> list[str]:
+        """The types of reconstructions that there are; as `experiment_types`, a row for each reconstruction of a session."""
+        return self._types_of('xnat:imageSessionData', f'xnat:reconstructedImageData/{_TYPE}', project)
+
+    def _types_of(self, experiment_type: str, column: str, project: str | None) -> list[str]:
+        place = 'experiments' if project is None else f'projects/{uris.quote(project)}/experiments'
+        return self._values(place, column.lower() if '/' in column else column, {'xsiType': experiment_type, 'columns': f'ID,{column}'})
+
+    @staticmethod
+    def set_autolearn(auto: bool | None = None, tick: int | None = None) -> None:
+        """Nothing: pyxnat 1.x learnt from what was listed in passing, so answers depended on what had been asked before."""
+        warnings.warn('set_autolearn has no effect: experiment_types() and its like ask the server when they are called', DeprecationWarning, 2)
+
     def _below(self, experiment_type: str, path: str, project: str | None) -> list[str]:
         column = f'{experiment_type}/{path}'
         query = {'columns': f'ID,{column}', 'xsiType': experiment_type, 'project': project}
         return self._values('experiments', column.lower(), query)
 
-    def _values(self, level: str, column: str, query: dict[str, str | None]) -> list[str]:
-        rows = self._intf._get_json(uris.with_query(f'{uris.ENTRY}/{level}', query))
+    def _values(self, place: str, column: str, query: dict[str, str | None]) -> list[str]:
+        rows = self._intf._get_json(uris.with_query(f'{uris.ENTRY}/{place}', query))
         return sorted({row[column] for row in rows if row.get(column)}, key=_by_size)
+
+
+_TYPE = 'extension_item/element_name'
+"""Where XNAT keeps the type of a scan or reconstruction: its short name ``xsiType`` stands for this path (1.7, 1.8)."""
+
+
+class Structure:
+    """The tree of REST levels: its text is the tree, iterating gives the path of each level, from the server down."""
+
+    def __iter__(self) -> Iterator[str]:
+        return (''.join(f'/{level(name).segment}' for name in chain) for chain in self._in_order(()))
+
+    def _in_order(self, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        for chain in chains():
+            if chain[:-1] == above:
+                yield chain
+                yield from self._in_order(chain)
+
+    def __str__(self) -> str:
+        return '\n'.join(f'{"  " * (len(chain) - 1)}{"+" if chain[1:] else "-"} {chain[-1].upper()}' for chain in self._in_order(()))
+
+    __repr__ = __str__
+
+
+class Types:
+    """Data types of schema documents: its text has a line for each, or, where it is but one, for each of its fields.
+
+    Iterating gives names of types.
+    """
+
+    def __init__(self, registry: Registry, names: list[str]) -> None:
+        self._registry = registry
+        self._names = names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __str__(self) -> str:
+        if len(self) == 1:
+            return '\n'.join([self._line(self._names[0]), *map(_field_line, self._registry.fields(self._names[0]))])
+        return '\n'.join(map(self._line, self._names)) or 'no such type'
+
+    __repr__ = __str__
+
+    def _line(self, name: str) -> str:
+        row = self._registry.get(name)
+        base = f' (extends {row.base})' if row is not None and row.base else ''
+        return f'{name}{base}: {len(self._registry.fields(name))} fields'
+
+
+def _field_line(field: SchemaField) -> str:
+    kind = field.kind or field.item_type
+    return f'  {field.path}: {kind}{", any number" if field.repeated else ""}'
+
+
+class SchemaInspector:
+    """Reads the schema documents that ``manage.schemas`` holds: ``interface.inspect.schemas``.
+
+    They have what the search engine does not list: every field that can be read and set, with its path. Where none was added yet, those that
+    the server has are fetched and added: one request for each, and one for their list.
+    """
+
+    def __init__(self, interface: Interface) -> None:
+        self._intf = interface
+
+    def __repr__(self) -> str:
+        return f'<SchemaInspector of {self._intf._server}>'
+
+    def __call__(self, pattern: str = ANY) -> Types:
+        """The types, with what they extend and how many fields they have; of a single type, its fields.
+
+        Parameters
+        ----------
+        pattern : str
+            Such as ``xnat:*Scan*``, or a type in full.
+        """
+        registry = self._registry()
+        return Types(registry, sorted(name for name in registry.names() if matches(pattern, name)))
+
+    def look_for(self, element: str, datatype: str = ANY) -> list[str]:
+        """Paths of the fields of a name: what ``attrs.get`` and ``attrs.set`` take.
+
+        Parameters
+        ----------
+        element : str
+            Last part of the path, upper and lower case alike, or a pattern: ``age``, ``*date*``.
+        datatype : str
+            A type or pattern of types to look in; by default all that have documents of their own.
+
+        Examples
+        --------
+        ::
+
+            interface.inspect.schemas.look_for('gender', 'xnat:subjectData')
+            # ['xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/gender']
+        """
+        registry = self._registry()
+        types = [row.name for row in registry if matches(datatype, row.name) and (row.root or datatype != ANY)]
+        wanted = element.lower()
+        return [f'{name}/{field.path}' for name in sorted(types) for field in registry.fields(name) if matches(wanted, field.key.rpartition('/')[2])]
+
+    def _registry(self) -> Registry:
+        schemas = self._intf.manage.schemas
+        if not schemas():
+            schemas.add()
+        return schemas.registry
 
 
 def _by_size(text: str) -> tuple[int, float, str]:

@@ -29,6 +29,7 @@ from .transport import Transport
 from .uris import file_path
 from .verbs import raise_also_of_requests
 from .wire import Timeouts
+from .xpath_store import XpathStore
 
 __all__ = ['Interface']
 
@@ -78,7 +79,9 @@ class Interface(Classic):
     search : SearchEngine
         Runs searches; `select` and `where` use it.
     manage : Manager
-        Projects' users and settings, callbacks.
+        Projects, users, schemas, tags, callbacks.
+    xpath : XpathStore
+        XPath over the documents of many subjects.
     transfer : Transfer
         Walks selections and moves files; elements and collections use it.
 
@@ -140,6 +143,7 @@ class Interface(Classic):
         self.array = ArrayData(self)
         self.transfer = Transfer(self)
         self.manage = Manager(self)
+        self.xpath = XpathStore(self)
         self._finalizer = weakref.finalize(self, _close, self._transport)
 
     def _end_previous(self) -> None:

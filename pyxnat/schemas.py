@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -36,8 +35,7 @@ _KINDS = {
 _UNLIMITED = frozenset({'anyURI', 'duration'})
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """One field of a data type."""
 
     path: str
@@ -68,8 +66,7 @@ class Field:
     def around(self, inner: Field) -> Field:
         """A field of the items that this one holds, as a field of the type that has this one."""
         below = canonical(self.path)
-        return replace(
-            inner,
+        return inner._replace(
             path=_join(self.path, inner.path),
             holders=self.holders + tuple(_join(below, path) for path in inner.holders),
             namespaces=self.namespaces + inner.namespaces,
@@ -81,8 +78,7 @@ class Field:
         return canonical(self.path).lower()
 
 
-@dataclass(frozen=True)
-class DataType:
+class DataType(NamedTuple):
     """One complex type, by its prefixed name (``xnat:mrSessionData``)."""
 
     name: str
@@ -92,7 +88,8 @@ class DataType:
     root: str
     """Name of its root element (``MRSession``); empty where it has none."""
     namespace: str
-    node: etree._Element = field(repr=False, compare=False)
+    node: etree._Element
+    """Where it is declared."""
 
 
 def canonical(path: str) -> str:
@@ -121,7 +118,7 @@ class _Here(NamedTuple):
 
     def mark(self, row: Field, **more: Any) -> Field:
         """A field that stands here."""
-        return replace(row, path=self.path, namespaces=self.namespaces, holders=self.holders, **more)
+        return row._replace(path=self.path, namespaces=self.namespaces, holders=self.holders, **more)
 
 
 class Registry:
@@ -379,7 +376,7 @@ class Registry:
         named = self._simple.get(name)
         restriction = _first(named, 'restriction') if named is not None else None
         base = self._simple_field(restriction, path, restriction.get('base')) if restriction is not None else _builtin(path, name.partition(':')[2])
-        return replace(base, **_facets(node if node.tag == _XS + 'restriction' else None))
+        return base._replace(**_facets(node if node.tag == _XS + 'restriction' else None))
 
 
 def _builtin(path: str, local: str) -> Field:

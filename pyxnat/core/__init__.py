@@ -1,8 +1,7 @@
 """The module names of pyxnat 1.x, for programs that import them: ``pyxnat.core.errors`` is :mod:`pyxnat.errors`, the same module object.
 
-There is nothing else here. Old modules without a counterpart (``derivatives``, ``downloadutils``, ``pathutil``, ``pipelines``, ``schema``, ``tags``,
-``users``, ``xpath_store``) are missing, so that importing them fails at once. ``pyxnat`` itself imports this package, because programs write
-``pyxnat.core.errors`` after no more than ``import pyxnat``.
+There is nothing else here. Old modules without a counterpart (``derivatives``, ``downloadutils``, ``pathutil``, ``pipelines``) are missing, so that
+importing them fails at once. ``pyxnat`` itself imports this package: programs write ``pyxnat.core.errors`` after no more than ``import pyxnat``.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from .. import arrays, cache, errors, inspector, interface, manage, resources, search, select, tables, uris, xpass
+from .. import arrays, cache, errors, inspector, interface, manage, resources, schemas, search, select, tables, uris, xpass, xpath_store
+from ..manage import tags, users
 from ..resources import attributes, provenance
 
 __all__ = ['OLD_NAMES']
@@ -26,14 +26,18 @@ OLD_NAMES: dict[str, ModuleType] = {
     'manage': manage,
     'provenance': provenance,
     'resources': resources,
+    'schema': schemas,
     'search': search,
     'select': select,
+    'tags': tags,
     'uriutil': uris,
+    'users': users,
     'xpass': xpass,
+    'xpath_store': xpath_store,
 }
 """Name of the module in pyxnat 1.x -> the module."""
 
-_AT_THE_TOP = ('attributes', 'help', 'interfaces', 'jsonutil', 'uriutil')
+_AT_THE_TOP = ('attributes', 'help', 'interfaces', 'jsonutil', 'schema', 'uriutil', 'users')
 """Those that ``import pyxnat`` showed as its own: ``pyxnat.jsonutil``."""
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .schemas import Schemas
 from .tags import Tags
+from .users import Users
 
 if TYPE_CHECKING:
     from ..interface import Interface
@@ -23,14 +25,20 @@ class Manager:
     ----------
     callback : callable or None
         What is called for each element that iterating a collection finds.
+    schemas : Schemas
+        Documents that say what types and fields the server has.
     tags : Tags
         Named sets of elements.
+    users : Users
+        The users of the server.
     """
 
     def __init__(self, interface: Interface) -> None:
         self._intf = interface
         self.callback: Callback | None = None
+        self.schemas = Schemas(interface)
         self.tags = Tags(interface)
+        self.users = Users(interface)
 
     def __repr__(self) -> str:
         return f'<Manager of {self._intf._server}>'

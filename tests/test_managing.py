@@ -1,0 +1,59 @@
+"""Users of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import pyxnat
+from pyxnat.server import serve
+
+
+@pytest.fixture(scope='module')
+def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """An archive with two users besides the administrator."""
+    with serve(tmp_path_factory.mktemp('archive'), users={'anna': 'a', 'otto': 'o'}) as running:
+        yield running
+
+
+@pytest.fixture
+def users(peopled: Any, tmp_path: Any) -> Iterator[pyxnat.Users]:
+    with pyxnat.Interface(peopled.url, peopled.user, peopled.password, tmp_path / 'cache') as interface:
+        yield interface.manage.users
+
+
+def test_users_are_listed_by_login(users: pyxnat.Users) -> None:
+    assert set(users()) == {users._intf._user, 'anna', 'otto'}
+
+
+def test_all_of_all_users_is_one_request(users: pyxnat.Users) -> None:
+    with users._intf.trace() as trace:
+        table = users.table()
+    assert len(trace) == 1
+    assert table.headers() == ['xdat_user_id', 'login', 'firstname', 'lastname', 'email'] and len(table) == 3
+
+
+def test_what_is_known_of_a_user(users: pyxnat.Users) -> None:
+    row = users.table().where(login='anna').data[0]
+    assert (users.firstname('anna'), users.lastname('anna')) == (row['firstname'], row['lastname'])
+    assert (users.email('anna'), users.id('anna')) == (row['email'], row['xdat_user_id'])
+    assert users.id('anna') != users.id('otto')
+
+
+def test_a_user_that_is_not_there_is_an_error(users: pyxnat.Users) -> None:
+    with pytest.raises(pyxnat.errors.NotFoundError, match='nobody'):
+        users.email('nobody')
+
+
+def test_resources_of_the_cache_on_the_server(users: pyxnat.Users) -> None:
+    assert users.resources() == []
+    users._intf.put('/data/user/cache/resources/waiting/files/a.txt?inbody=true', data=b'a').raise_for_status()
+    assert users.resources() == ['waiting']
+
+
+def test_a_project_is_managed_as_it_is(xnat: pyxnat.Interface, project: Any) -> None:
+    managed = xnat.manage.project(project.id())
+    managed.set_accessibility('private')
+    assert managed == project and project.accessibility() == 'private'
