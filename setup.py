@@ -22,7 +22,7 @@ setup(
     long_description_content_type='text/x-rst',
     license='BSD-3-Clause',
     packages=find_packages(include=['pyxnat', 'pyxnat.*']),
-    package_data={'pyxnat': ['py.typed'], 'pyxnat.resources': ['*.pyi'], 'pyxnat.server': ['schemas/*.xsd']},
+    package_data={'pyxnat': ['py.typed'], 'pyxnat.resources': ['*.pyi'], 'pyxnat.server': ['schemas/*/*.xsd']},
     python_requires='>=3.10',
     install_requires=['httplib2>=0.22', 'lxml>=4.9', 'six>=1.16'],
     extras_require={

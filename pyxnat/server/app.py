@@ -65,9 +65,9 @@ class App:
             return services.login(call)
         self._authenticate(call)
         if base == 'xapi':
-            return xapi.xapi(call)
+            return xapi.answer(call)
         if base == 'schemas':
-            return xapi.schema(call)
+            return xapi.schema_document(call)
         if parts in ([], ['']):
             return Response(_FRONT_PAGE, mimetype='text/html')  # clients ask for it to see whether a login is right
         if base not in _BASES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class Archive:
         self.store = Store(self.folder)
         self.files = FileArea(self.folder)
         self.users = Users(self.store)
+        self.started = time.monotonic()
         try:
             self.site = self._open(site)
             self.preferences = Preferences(self.store)

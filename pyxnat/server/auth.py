@@ -23,7 +23,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from .store import Store, item, role, share, token, user
 
-__all__ = ['GUEST', 'Caller', 'Sessions', 'Users', 'digest_of', 'parse_basic', 'readable', 'rights', 'visible']
+__all__ = ['GUEST', 'Caller', 'Sessions', 'Users', 'digest_of', 'hash_password', 'parse_basic', 'readable', 'rights', 'visible']
 
 ROLES = {
     'owner': frozenset({'read', 'create', 'edit', 'delete'}),
@@ -68,6 +68,11 @@ def parse_basic(header: str) -> tuple[str, str]:
     return parts[0], parts[1]
 
 
+def hash_password(password: str) -> str:
+    """What is kept of a password."""
+    return generate_password_hash(password, method=HASH_METHOD)
+
+
 def digest_of(secret: str) -> str:
     """What is kept of a token's secret: it is random and long, so a fast hash will do."""
     return hashlib.sha256(secret.encode('utf-8')).hexdigest()
@@ -86,7 +91,7 @@ class Users:
         """Create a user, or give an existing one this password."""
         if not login or ':' in login or login == GUEST.login:
             raise ValueError(f'{login!r} cannot be a login')
-        hashed = generate_password_hash(password, method=HASH_METHOD)
+        hashed = hash_password(password)
         with self._store.write() as connection:
             known = connection.scalar(select(user.c.pk).where(user.c.login == login))
             if known is None:
@@ -101,13 +106,13 @@ class Users:
             return connection.scalar(select(user.c.pk).limit(1)) is not None
 
     def check(self, login: str, password: str) -> Caller:
-        """The caller with this login; `Unauthorized` for a wrong password, an unknown or a disabled user."""
+        """The caller with this login; `Unauthorized` for a wrong password, an unknown, a disabled or an unverified user."""
         with self._store.read() as connection:
             row = connection.execute(select(user).where(user.c.login == login)).first()
             row = row if row is not None else self._by_token(connection, login, password)
-            if row is not None and row.login != login and row.enabled:
+            if row is not None and row.login != login and row.enabled and row.verified:
                 return Caller(row.login, bool(row.admin), row.pk)
-        if row is None or not self._matches(row, password) or not row.enabled:
+        if row is None or not self._matches(row, password) or not (row.enabled and row.verified):
             raise Unauthorized('Login or password is wrong.')
         return Caller(row.login, bool(row.admin), row.pk)
 
@@ -151,6 +156,8 @@ class Sessions:
         self.idle_limit_s = idle_limit_s
         self._clock = clock
         self._open: dict[str, _Session] = {}
+        self.last_login: dict[str, int] = {}
+        """When each user last logged in, in milliseconds since 1970; nobody before the archive was opened."""
         self._next_drop = 0.0
         self._lock = threading.Lock()
 
@@ -160,6 +167,7 @@ class Sessions:
         with self._lock:
             self._drop_idle()
             self._open[key] = _Session(caller, self._clock())
+            self.last_login[caller.login] = int(time.time() * 1000)
         return key
 
     def caller(self, key: str) -> Caller | None:
@@ -179,9 +187,23 @@ class Sessions:
 
     def count(self, login: str | None = None) -> int:
         """Number of open sessions, of one user or of all."""
+        return sum(len(keys) for name, keys in self.by_login().items() if login in (None, name))
+
+    def by_login(self) -> dict[str, list[str]]:
+        """The ids of the open sessions of each user who has any."""
+        found: dict[str, list[str]] = {}
+        oldest = self._clock() - self.idle_limit_s
         with self._lock:
-            self._drop_idle()
-            return sum(1 for one in self._open.values() if login in (None, one.caller.login))
+            for key, one in self._open.items():
+                if one.last_used >= oldest:
+                    found.setdefault(one.caller.login, []).append(key)
+        return found
+
+    def change(self, caller: Caller) -> None:
+        """Have the open sessions of a user go on with other rights."""
+        with self._lock:
+            for one in self._open.values():
+                one.caller = caller if one.caller.login == caller.login else one.caller
 
     def _drop_idle(self) -> None:
         if self._clock() < self._next_drop:

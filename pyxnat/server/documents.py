@@ -28,8 +28,8 @@ def write(source: Representer, row: Any, conceal: bool) -> bytes:
     name = (found.root if found else '') or row.xsi_type.partition(':')[2]
     root = etree.Element(f'{{{namespace}}}{name}', nsmap={**spaces, 'xsi': XSI})
     _Writer(source, conceal).fill(root, row)
-    places = ' '.join(f'{uri} {source.site_url}/schemas/{prefix}/{prefix}.xsd' for prefix, uri in spaces.items())
-    root.set(f'{{{XSI}}}schemaLocation', places)
+    places = (f'{uri} {source.site_url}/schemas/{path}' for uri, path in source.model.places.items())
+    root.set(f'{{{XSI}}}schemaLocation', ' '.join(places))
     return etree.tostring(root, xml_declaration=True, encoding='UTF-8', pretty_print=True)
 
 

@@ -44,9 +44,11 @@ class Model:
     """The registry of data types together with the levels they live on."""
 
     def __init__(self, documents: Iterable[bytes] | None = None, further: Iterable[Path] = ()) -> None:
-        self.documents = list(documents) if documents is not None else _documents(SCHEMAS)
-        for folder in further:
-            self.documents += _documents(folder)
+        self.named: dict[str, bytes] = {}
+        """The schema documents by their path without ending, ``xnat`` standing for ``xnat/xnat``."""
+        for folder in (SCHEMAS, *further) if documents is None else further:
+            self.named.update(_documents(folder))
+        self.documents = [*(documents or ()), *self.named.values()]
         self.registry = Registry(self.documents)
         self._levels: dict[str, str] = {}
         self._linked: dict[tuple[str, str], bool] = {}
@@ -116,21 +118,24 @@ class Model:
         """Concrete types that searches may be rooted at."""
         return [row.name for row in self.registry if self.level_of(row.name) and self.can_hold(row.name)]
 
-    def prefix_of(self, document: bytes) -> str:
-        """The prefix of the namespace that a schema document is about."""
-        return self.registry.prefixes.get(parse_xml(document).get('targetNamespace', ''), '')
+    @cached_property
+    def places(self) -> dict[str, str]:
+        """Namespace to the path of the document that it is described in, as it is served."""
+        named = ((parse_xml(text).get('targetNamespace', ''), name) for name, text in reversed(self.named.items()))
+        return {uri: f'{name if "/" in name else f"{name}/{name}"}.xsd' for uri, name in named}
 
     def sql_name(self, name: str) -> str:
         """The name that XNAT's database gives a type's table: ``xnat_mrSessionData``."""
         return name.replace(':', '_')
 
 
-def _documents(folder: Path) -> list[bytes]:
-    """The schema documents in a folder, or the one that is named."""
+def _documents(folder: Path) -> dict[str, bytes]:
+    """The schema documents in a folder, or the one that is named, by their path without ending and without repetition."""
     found = [folder] if folder.is_file() else sorted(folder.rglob('*.xsd'))
     if not found:
         raise ValueError(f'{folder} holds no XSD file')
-    return [one.read_bytes() for one in found]
+    parts = {one: one.relative_to(folder.parent if folder.is_file() else folder).with_suffix('').parts for one in found}
+    return {'/'.join(dict.fromkeys(parts[one])): one.read_bytes() for one in found}
 
 
 def _after(path: str, steps: int) -> str:

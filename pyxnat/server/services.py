@@ -90,8 +90,8 @@ def _auth(call: Call) -> Response:
 
 def _users(call: Call) -> Response:
     _allow(call, 'GET')
-    if call.caller.guest:
-        raise Forbidden('A guest cannot list users.')
+    if call.caller.guest or (call.archive.preferences.flag('restrictUserListAccessToAdmins') and not call.caller.admin):
+        raise Forbidden('Only site managers can list users.')
     query = select(user.c.pk, user.c.login, user.c.firstname, user.c.lastname, user.c.email).where(user.c.enabled).order_by(user.c.lastname)
     with call.archive.store.read() as connection:
         rows = connection.execute(query).all()

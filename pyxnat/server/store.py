@@ -32,13 +32,16 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    inspect,
     select,
 )
+from sqlalchemy.schema import CreateColumn
 
 __all__ = [
     'ArchiveBusy',
     'Store',
     'alias',
+    'custom_field',
     'file',
     'item',
     'now',
@@ -142,6 +145,8 @@ user = Table(
     Column('email', String, nullable=False, default=''),
     Column('enabled', Boolean, nullable=False, default=True),
     Column('admin', Boolean, nullable=False, default=False),
+    Column('verified', Boolean, nullable=False, server_default='1'),
+    Column('modified', Integer, nullable=False, server_default='0'),  # milliseconds since 1970
 )
 
 # Aliases that stand for a login for a while. Times are seconds since 1970.
@@ -155,6 +160,15 @@ token = Table(
     Column('created', Integer, nullable=False),
     Column('expires', Integer, nullable=False),
     sqlite_autoincrement=True,
+)
+
+# Values that /xapi/custom-fields keeps of an item: JSON of any kind, which the item itself does not show.
+custom_field = Table(
+    'custom_field',
+    METADATA,
+    Column('item', ForeignKey('item.pk', ondelete='CASCADE'), primary_key=True),
+    Column('name', String, primary_key=True),
+    Column('value', Text, nullable=False),
 )
 
 # What a user may do in a project: owner, member or collaborator.
@@ -233,6 +247,7 @@ class Store:
         try:
             self._engine = _engine(folder / 'archive.sqlite')
             METADATA.create_all(self._engine)
+            _add_columns(self._engine)
         except BaseException:
             self._serving.close()
             raise
@@ -295,6 +310,18 @@ def _engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get('pyxnat_begin', 'BEGIN'))
 
     return engine
+
+
+def _add_columns(engine: Engine) -> None:
+    """Give the tables of an older archive the columns that they lack; each has a default."""
+    known = inspect(engine)
+    with engine.begin() as connection:
+        for table in METADATA.sorted_tables:
+            there = {column['name'] for column in known.get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in there:
+                    written = CreateColumn(column).compile(dialect=engine.dialect)
+                    connection.exec_driver_sql(f'ALTER TABLE "{table.name}" ADD COLUMN {written}')
 
 
 def _lock_folder(folder: Path) -> sqlite3.Connection:

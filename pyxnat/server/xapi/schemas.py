@@ -1,0 +1,111 @@
+"""``/xapi/schemas``: the schema documents, and the data types that come from them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.wrappers import Response
+
+from ...schemas import DataType
+from ..calls import Call
+from .routing import Access, Route
+
+__all__ = ['ROUTES', 'document']
+
+
+def document(call: Call) -> Response:
+    """``/schemas/xnat/xnat.xsd`` and ``/schemas/xnat.xsd``, beside ``/xapi``: what documents give as the place of their schema."""
+    if call.method != 'GET':
+        raise MethodNotAllowed(['GET', 'HEAD'])
+    folder, _, name = '/'.join(call.parts).rpartition('/')
+    if not name.endswith('.xsd'):
+        raise NotFound(f'There is no schema {name}.')
+    return _schema(call, name.removesuffix('.xsd'), folder)
+
+
+def _schema(call: Call, name: str, folder: str = '') -> Response:
+    path = name if folder in ('', name) else f'{folder}/{name}'
+    found = call.archive.model.named.get(path)
+    if found is None:
+        raise NotFound(f'There is no schema {path}.')
+    return Response(found, mimetype='application/xml')
+
+
+# -- data types
+
+
+def _names(row: DataType) -> list[str]:
+    """A type by its own name and by that of its root element, each with the prefix and with the namespace."""
+    prefix, _, local = row.name.partition(':')
+    return sorted({f'{place}:{one}' for place in (prefix, row.namespace) for one in (local, row.root or local)})
+
+
+def _described(call: Call, row: DataType) -> dict[str, Any]:
+    """A type; of the properties that XNAT tells those that say something here."""
+    prefix, _, local = row.name.partition(':')
+    above = call.archive.model.registry.ancestry_exact(row)[1:]
+    return {
+        'name': local,
+        'localXMLName': local,
+        'fullXMLName': row.name,
+        'xsitype': row.name,
+        'properName': f'{prefix}:{row.root or local}',
+        'formattedName': call.archive.model.sql_name(row.name),
+        'sqlname': call.archive.model.sql_name(row.name),
+        'schemaTargetNamespacePrefix': prefix,
+        'schemaTargetNamespaceURI': row.namespace,
+        'abstract': row.abstract,
+        'extended': bool(above),
+        'extendedXSITypes': above,
+    }
+
+
+def _type(call: Call, name: str) -> DataType:
+    """A type by any of its names."""
+    registry = call.archive.model.registry
+    for row in registry:
+        if name in (row.name, call.archive.model.sql_name(row.name), *_names(row)):
+            return row
+    raise NotFound(f'There is no data type {name}.')
+
+
+def _all_names(call: Call) -> dict[str, list[str]]:
+    model = call.archive.model
+    opened = time.time() - (time.monotonic() - call.archive.started)
+    return {'timestamp': [str(int(opened * 1000))], **{model.sql_name(row.name): _names(row) for row in model.registry}}
+
+
+def _names_of(call: Call, name: str) -> dict[str, list[str]]:
+    row = _type(call, name)
+    return {call.archive.model.sql_name(row.name): _names(row)}
+
+
+def _element(call: Call, name: str) -> dict[str, Any]:
+    row = _type(call, name)
+    return {call.archive.model.sql_name(row.name): _described(call, row)}
+
+
+def _elements(call: Call) -> dict[str, Any]:
+    model = call.archive.model
+    return {model.sql_name(row.name): _described(call, row) for row in model.registry}
+
+
+def _searchable(call: Call) -> list[str]:
+    """The image sessions that searches may be rooted at."""
+    model = call.archive.model
+    return sorted(name for name in model.searchable if model.registry.is_a(name, 'xnat:imageSessionData'))
+
+
+ROUTES = (
+    Route('GET', 'schemas', Access.ANYBODY, lambda call: sorted(call.archive.model.named)),
+    Route('GET', 'schemas/datatypes', Access.ANYBODY, lambda call: sorted(call.archive.model.registry.names())),
+    Route('GET', 'schemas/datatypes/elements/all', Access.ANYBODY, _elements),
+    Route('GET', 'schemas/datatypes/elements/{name}', Access.ANYBODY, _element),
+    Route('GET', 'schemas/datatypes/names/all', Access.ANYBODY, _all_names),
+    Route('GET', 'schemas/datatypes/names/{name}', Access.ANYBODY, _names_of),
+    Route('GET', 'schemas/datatypes/searchable', Access.LOGIN, _searchable),
+    Route('GET', 'schemas/{name}', Access.ANYBODY, _schema),
+    Route('GET', 'schemas/{folder}/{name}', Access.ANYBODY, _schema),
+)

@@ -1,0 +1,163 @@
+"""``/xapi/siteConfig``: how the site is set up, what it runs, since when.
+
+Of the properties some are preferences that the archive heeds, some tell where and what it is, and any other name is kept and told, as by
+XNAT, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import select
+from werkzeug.exceptions import BadRequest, Forbidden, NotFound, Unauthorized
+
+from ... import version
+from ..auth import Caller
+from ..calls import Call
+from ..preferences import DEFAULTS
+from ..store import put_setting, setting
+from .routing import Access, Route, json_body
+
+__all__ = ['ROUTES', 'VERSION']
+
+VERSION = '1.8.3'
+"""The XNAT whose behaviour this archive follows, as far as it follows one."""
+
+
+def _build_info(call: Call) -> dict[str, str]:
+    return {'version': VERSION, 'buildNumber': f'pyxnat {version.__version__}', 'buildDate': '', 'commit': '', 'timestamp': '0'}
+
+
+def _build_property(call: Call, name: str) -> str:
+    return _build_info(call).get(name, '')
+
+
+def _uptime(call: Call) -> dict[str, str]:
+    """Whole days, hours and minutes, where there are any, and the seconds left, since the archive was opened."""
+    minutes, seconds = divmod(time.monotonic() - call.archive.started, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    days, hours = divmod(hours, 24)
+    whole = {'days': days, 'hours': hours, 'minutes': minutes}
+    return {**{name: str(count) for name, count in whole.items() if count}, 'seconds': f'{seconds:.3f}'}
+
+
+def _uptime_text(call: Call) -> str:
+    return ', '.join(f'{count} {name}' for name, count in _uptime(call).items())
+
+
+# -- properties
+
+_PUBLIC = frozenset({'siteHome', 'siteId', 'siteLogoPath', 'siteUrl'})
+_FOR_USERS = frozenset({
+    'checksums', 'defaultProjectAutoArchiveSetting', 'dicomFileNameTemplate', 'displayHostName', 'enableDicomReceiver',
+    'enableSitewideAnonymizationScript', 'enableSitewideSeriesImportFilter', 'failMergeOn', 'processingUrl', 'projectAllowAutoArchive',
+    'scanTypeMapping', 'sessionXmlRebuilderInterval', 'sessionXmlRebuilderRepeat', 'zipExtensions',
+})  # fmt: skip
+_FOR_USERS_TOO = ('ui', 'site')
+"""How the names of the other properties begin that every user may read."""
+_KEPT = 'property:'
+"""Begins the names of the settings that keep properties which the archive does not heed."""
+_TOLD: dict[str, Callable[[Call], Any]] = {
+    'archivePath': lambda call: str(call.archive.files.root),
+    'cachePath': lambda call: str(call.archive.folder / 'cache'),
+    'initialized': lambda call: True,
+    'siteId': lambda call: call.archive.site,
+    'siteUrl': lambda call: call.request.host_url.rstrip('/'),
+}
+
+
+def _may_read(caller: Caller, name: str) -> bool:
+    """An administrator reads all, a user what pages are made of, a guest what is on the front page."""
+    if caller.admin or name in _PUBLIC:
+        return True
+    return not caller.guest and (name in _FOR_USERS or name.startswith(_FOR_USERS_TOO))
+
+
+def _values(call: Call) -> dict[str, Any]:
+    """All properties."""
+    with call.archive.store.read() as connection:
+        rows = connection.execute(select(setting).where(setting.c.name.startswith(_KEPT, autoescape=True)))
+        kept = {row.name.removeprefix(_KEPT): json.loads(row.value) for row in rows}
+    return {**kept, **{name: value(call) for name, value in _TOLD.items()}, **call.archive.preferences.all()}
+
+
+def _properties(call: Call) -> dict[str, Any]:
+    return {name: value for name, value in _values(call).items() if _may_read(call.caller, name)}
+
+
+def _check(call: Call, name: str) -> None:
+    if not _may_read(call.caller, name):
+        raise (Unauthorized if call.caller.guest else Forbidden)(f'The property {name} is not for every reader.')
+
+
+def _property(call: Call, name: str) -> Any:
+    _check(call, name)
+    found = _values(call)
+    if name not in found:
+        raise NotFound(f'No site configuration property named {name}')
+    return found[name]
+
+
+def _some(call: Call, names: str) -> dict[str, Any]:
+    wanted = names.split(',')
+    for name in wanted:
+        _check(call, name)
+    found = _values(call)
+    return {name: found[name] for name in wanted if name in found}
+
+
+def _put_properties(call: Call) -> None:
+    form = call.mimetype == 'application/x-www-form-urlencoded'
+    _put(call, dict(call.form()) if form else json_body(call))
+
+
+def _put_property(call: Call, name: str) -> None:
+    """The body is the value, as text, whatever it says it is."""
+    _put(call, {name: call.document().decode('utf-8', 'replace')})
+
+
+def _put(call: Call, wanted: Mapping[str, Any]) -> None:
+    told = sorted(set(wanted) & set(_TOLD) - {'siteId'})
+    if told:
+        raise BadRequest(f'{", ".join(told)}: this follows from where the archive is served.')
+    for name, value in wanted.items():
+        if name == 'siteId':
+            _rename(call, value)
+        elif name in DEFAULTS:
+            _prefer(call, name, value)
+        else:
+            with call.archive.store.write() as connection:
+                put_setting(connection, _KEPT + name, json.dumps(value))
+
+
+def _prefer(call: Call, name: str, value: Any) -> None:
+    try:
+        call.archive.prefer(name, value)
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+
+
+def _rename(call: Call, value: Any) -> None:
+    """The site ID, with which the accession IDs given from now on begin."""
+    if not isinstance(value, str) or not value.strip():
+        raise BadRequest('siteId must be a text that is not empty.')
+    with call.archive.store.write() as connection:
+        put_setting(connection, 'site', value.strip())
+    call.archive.site = value.strip()
+
+
+ROUTES = (
+    Route('GET', 'siteConfig', Access.ANYBODY, _properties),
+    Route('POST', 'siteConfig', Access.ADMIN, _put_properties),
+    Route('GET', 'siteConfig/buildInfo', Access.ANYBODY, _build_info),
+    Route('GET', 'siteConfig/buildInfo/attributes', Access.ANYBODY, lambda call: {}),
+    Route('GET', 'siteConfig/buildInfo/{name}', Access.ANYBODY, _build_property),
+    Route('GET', 'siteConfig/uptime', Access.ANYBODY, _uptime),
+    Route('GET', 'siteConfig/uptime/display', Access.ANYBODY, _uptime_text),
+    Route('GET', 'siteConfig/values/{names}', Access.ANYBODY, _some),
+    Route('GET', 'siteConfig/{name}', Access.ANYBODY, _property),
+    Route('POST', 'siteConfig/{name}', Access.ADMIN, _put_property),
+)

@@ -1,0 +1,351 @@
+"""``/xapi/users``: who may log in, what they are called, what they may do, who is here."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException, NotFound
+from werkzeug.security import check_password_hash
+from werkzeug.wrappers import Response
+
+from ..auth import GUEST, ROLES, Caller, hash_password, rights
+from ..calls import Call, text
+from ..locate import find_project
+from ..store import item, role, token, user
+from .routing import Access, Route, answer_as, json_body
+
+__all__ = ['ROUTES']
+
+ADMINISTRATOR = 'Administrator'
+_LOGIN = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.@-]*')
+_EMAIL = re.compile(r'[^@\s<>"]+@[^@\s<>"]+')
+_NAME = re.compile(r'[^<>"]*')
+_COLUMNS = {'firstName': 'firstname', 'lastName': 'lastname', 'email': 'email', 'enabled': 'enabled', 'verified': 'verified'}
+"""Properties of a user to columns."""
+
+
+def _described(call: Call, row: Any) -> dict[str, Any]:
+    """A user as JSON; what is secret is left out, which ``secured`` says."""
+    told = {name: getattr(row, column) for name, column in _COLUMNS.items()}
+    login = call.archive.sessions.last_login.get(row.login)
+    return {'id': row.pk, 'username': row.login, **told, 'secured': True, 'lastModified': row.modified, 'lastSuccessfulLogin': login}
+
+
+def _row(connection: Connection, username: str) -> Any:
+    row = connection.execute(select(user).where(user.c.login == username)).first()
+    if row is None:
+        raise NotFound(f'Unable to find the specified user: {username}')
+    return row
+
+
+# -- reading
+
+
+def _may_list(call: Call, username: str = '') -> None:
+    if not call.caller.admin and username != call.caller.login and call.archive.preferences.flag('restrictUserListAccessToAdmins'):
+        raise Forbidden('This site shows its users to administrators only.')
+
+
+def _rows(call: Call) -> list[Any]:
+    _may_list(call)
+    with call.archive.store.read() as connection:
+        return list(connection.execute(select(user).order_by(user.c.login)))
+
+
+def _logins(call: Call) -> list[str]:
+    return [row.login for row in _rows(call)]
+
+
+def _profiles(call: Call) -> list[dict[str, Any]]:
+    return [_described(call, row) for row in _rows(call)]
+
+
+def _current(call: Call) -> list[dict[str, Any]]:
+    """Who may log in, and who could and is still here."""
+    here = call.archive.sessions.by_login()
+    return [_described(call, row) for row in _rows(call) if row.enabled or row.login in here]
+
+
+def _profile(call: Call, username: str = '') -> dict[str, Any]:
+    _may_list(call, username or call.caller.login)
+    return _get(call, username or call.caller.login)
+
+
+def _get(call: Call, username: str) -> dict[str, Any]:
+    with call.archive.store.read() as connection:
+        return _described(call, _row(connection, username))
+
+
+def _flag(name: str) -> Callable[..., bool]:
+    return lambda call, username: bool(_get(call, username)[name])
+
+
+# -- changing
+
+
+def _post(call: Call) -> Response:
+    """Create a user. Without a password nobody can log in as it until it is given one."""
+    wanted = json_body(call)
+    username = wanted.get('username')
+    wrong = [name for name, pattern in _PATTERNS.items() if not _fits(pattern, wanted.get(name))]
+    if not _fits(_LOGIN, username) or username == GUEST.login:
+        wrong.insert(0, 'username')
+    if wrong:
+        raise BadRequest(f'Missing or not allowed: {", ".join(wrong)}.')
+    values = _columns({'enabled': True, 'verified': True, **wanted})
+    with call.archive.store.write() as connection:
+        if connection.scalar(select(user.c.pk).where(user.c.login == username)) is not None:
+            raise Conflict(f'There is a user {username} already.')
+        connection.execute(user.insert().values(login=username, admin=False, **{'password': '', **values}))
+        row = _row(connection, username)
+    return answer_as(_described(call, row), 201)
+
+
+_PATTERNS = {'email': _EMAIL, 'firstName': _NAME, 'lastName': _NAME}
+
+
+def _fits(pattern: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and bool(value) and pattern.fullmatch(value) is not None
+
+
+def _columns(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns and values for what is given and not blank; `BadRequest` for a value that cannot be."""
+    values: dict[str, Any] = {'modified': int(time.time() * 1000)}
+    for name, column in _COLUMNS.items():
+        value = wanted.get(name)
+        if value is None or value == '':
+            continue
+        if name in _PATTERNS and not _fits(_PATTERNS[name], value):
+            raise BadRequest(f'{value!r} cannot be the {name} of a user.')
+        if name not in _PATTERNS and not isinstance(value, bool):
+            raise BadRequest(f'{name} is true or false, not {value!r}.')
+        values[column] = value
+    if wanted.get('password'):
+        values['password'] = hash_password(str(wanted['password']))
+    return values
+
+
+def _put(call: Call, username: str) -> Any:
+    wanted = json_body(call)
+    if wanted.get('username') not in (None, '', username):
+        raise BadRequest('The username of the user must be that of the path.')
+    return _changed(call, username, wanted)
+
+
+def _update(call: Call) -> Any:
+    """A user's own e-mail address and password; an administrator's names too."""
+    wanted, own = json_body(call), call.caller.login
+    if call.caller.admin:
+        return _put(call, own)
+    with call.archive.store.read() as connection:
+        known = _row(connection, own).password
+    if wanted.get('password') and not check_password_hash(known, str(wanted.get('currentPassword') or '')):
+        raise BadRequest('Current password needed to update password')
+    return _changed(call, own, {name: wanted.get(name) for name in ('email', 'password')})
+
+
+def _changed(call: Call, username: str, wanted: Mapping[str, Any]) -> Any:
+    """The user after a change; 304 where nothing is to change."""
+    values = _columns(wanted)
+    with call.archive.store.write() as connection:
+        row = _row(connection, username)
+        if all(getattr(row, name) == value for name, value in values.items() if name != 'modified'):
+            return Response(status=304)
+        _save(call, connection, row, values)
+        return _described(call, _row(connection, username))
+
+
+def _save(call: Call, connection: Connection, row: Any, values: Mapping[str, Any]) -> None:
+    """Write columns. Whoever may not log in any more loses tokens and sessions; the last administrator stays one."""
+    after = {'enabled': row.enabled, 'verified': row.verified, 'admin': row.admin, **values}
+    lasting = after['enabled'] and after['verified'] and after['admin']
+    if row.admin and not lasting and connection.scalar(_other_administrators(row.pk)) == 0:
+        raise Conflict(f'{row.login} is the last administrator.')
+    connection.execute(user.update().where(user.c.pk == row.pk).values(**{'modified': int(time.time() * 1000), **values}))
+    if after['enabled'] and after['verified']:
+        call.archive.sessions.change(Caller(row.login, bool(after['admin']), row.pk))
+    else:
+        connection.execute(token.delete().where(token.c.login == row.login))
+        _close(call, row.login)
+
+
+def _other_administrators(pk: int) -> Any:
+    return select(func.count()).select_from(user).where(user.c.admin, user.c.enabled, user.c.verified, user.c.pk != pk)
+
+
+def _set_flag(name: str) -> Callable[..., None]:
+    def put(call: Call, username: str, flag: str) -> None:
+        if flag.lower() not in ('true', 'false'):
+            raise BadRequest(f'{flag!r} is neither true nor false.')
+        with call.archive.store.write() as connection:
+            _save(call, connection, _row(connection, username), {name: flag.lower() == 'true'})
+
+    return put
+
+
+# -- sessions
+
+
+def _active(call: Call) -> dict[str, Any]:
+    return {login: {'sessions': keys, 'count': len(keys)} for login, keys in call.archive.sessions.by_login().items()}
+
+
+def _sessions(call: Call, username: str) -> Any:
+    _get(call, username)
+    return call.archive.sessions.by_login().get(username) or Response(status=304)
+
+
+def _end_sessions(call: Call, username: str) -> Any:
+    """End a user's sessions; the ids of those but the caller's own, which ends too."""
+    _get(call, username)
+    closed = _close(call, username)
+    return [key for key in closed if key != call.session] if closed else Response(status=304)
+
+
+def _close(call: Call, login: str) -> list[str]:
+    keys = call.archive.sessions.by_login().get(login, [])
+    for key in keys:
+        call.archive.sessions.close(key)
+    return keys
+
+
+# -- roles of the site and groups of projects
+
+
+def _roles(call: Call, username: str) -> list[str]:
+    with call.archive.store.read() as connection:
+        return [ADMINISTRATOR] if _row(connection, username).admin else []
+
+
+def _role_map(call: Call) -> dict[str, list[str]]:
+    with call.archive.store.read() as connection:
+        return {ADMINISTRATOR: list(connection.scalars(select(user.c.login).where(user.c.admin).order_by(user.c.login)))}
+
+
+def _role_members(call: Call, name: str) -> list[str]:
+    return _role_map(call).get(name, [])
+
+
+def _set_role(admin: bool) -> Callable[..., None]:
+    def change(call: Call, username: str, name: str) -> None:
+        if name != ADMINISTRATOR:
+            raise BadRequest(f'There is no role {name}; {ADMINISTRATOR} is the only one.')
+        with call.archive.store.write() as connection:
+            _save(call, connection, _row(connection, username), {'admin': admin})
+
+    return change
+
+
+def _groups(call: Call, username: str) -> list[str]:
+    return [f'{project}_{name}' for project, name in _projects_of(call, username).items()]
+
+
+def _projects_of(call: Call, username: str) -> dict[str, str]:
+    """Projects that a user belongs to, and as what."""
+    with call.archive.store.read() as connection:
+        _row(connection, username)
+        rows = connection.execute(select(role.c.project, role.c.role).where(role.c.login == username).order_by(role.c.project))
+        return {row.project: row.role for row in rows}
+
+
+def _editable(call: Call) -> list[str]:
+    """IDs of the projects that the caller may change."""
+    with call.archive.store.read() as connection:
+        every = connection.scalars(select(item.c.id).where(item.c.level == 'project').order_by(item.c.id)).all()
+        return [name for name in every if 'edit' in rights(connection, call.caller, name)]
+
+
+def _set_group(add: bool) -> Callable[..., None]:
+    def change(call: Call, username: str, group: str) -> None:
+        project, _, name = group.rpartition('_')
+        with call.archive.store.write() as connection:
+            row = find_project(connection, project)
+            owner = row is not None and 'delete' in rights(connection, call.caller, row.id)
+            if not owner and (add or username != call.caller.login) and not call.caller.admin:
+                raise Forbidden(f'Only an owner of {project} may change who is in {group}.')
+            _row(connection, username)
+            if row is None or name not in ROLES:
+                raise NotFound(f'There is no group {group}.')
+            gone = role.delete().where(role.c.project == row.id, role.c.login == username)
+            connection.execute(gone if add else gone.where(role.c.role == name))
+            if add:
+                connection.execute(role.insert().values(project=row.id, login=username, role=name))
+
+    return change
+
+
+def _each(change: Callable[..., None], argument: str) -> Callable[..., Response]:
+    """The same for a list of names: 200 where all went well, else 202 with the names that did not."""
+
+    def answer(call: Call, username: str) -> Response:
+        names: Iterable[Any] = json_body(call, list)
+        with call.archive.store.read() as connection:
+            _row(connection, username)
+        failed = [name for name in names if not _went_well(change, call, {'username': username, argument: str(name)})]
+        return answer_as(failed, 202 if failed else 200)
+
+    return answer
+
+
+def _went_well(change: Callable[..., None], call: Call, names: Mapping[str, str]) -> bool:
+    try:
+        change(call, **names)
+    except HTTPException:
+        return False
+    return True
+
+
+_PROVIDER = {'providerId': 'localdb', 'name': 'Database', 'authMethod': 'localdb'}
+
+
+def _login_methods(call: Call, username: str) -> list[dict[str, Any]]:
+    _get(call, username)
+    login = call.archive.sessions.last_login.get(username)
+    method = {'authMethod': _PROVIDER['authMethod'], 'authMethodId': _PROVIDER['providerId'], 'authUser': username, 'xdatUsername': username}
+    return [{**method, 'failedLoginAttempts': 0, 'lastLoginAttempt': login, 'lastSuccessfulLogin': login}]
+
+
+ROUTES = (
+    Route('GET', 'users', Access.LOGIN, _logins),
+    Route('POST', 'users', Access.ADMIN, _post),
+    Route('GET', 'users/profiles', Access.LOGIN, _profiles),
+    Route('GET', 'users/profile', Access.LOGIN, _profile),
+    Route('GET', 'users/profile/{username}', Access.LOGIN, _profile),
+    Route('GET', 'users/current', Access.LOGIN, _current),
+    Route('GET', 'users/username', Access.LOGIN, lambda call: text(call.caller.login)),
+    Route('GET', 'users/projects', Access.ANYBODY, _editable),
+    Route('PUT', 'users/update', Access.LOGIN, _update),
+    Route('GET', 'users/authProviders', Access.ANYBODY, lambda call: [_PROVIDER]),
+    Route('GET', 'users/authDetails/{username}', Access.SELF, _login_methods),
+    Route('GET', 'users/active', Access.ADMIN, _active),
+    Route('GET', 'users/active/{username}', Access.SELF, _sessions),
+    Route('DELETE', 'users/active/{username}', Access.SELF, _end_sessions),
+    Route('GET', 'users/rolemap', Access.ADMIN, _role_map),
+    Route('GET', 'users/roles', Access.ADMIN, lambda call: [ADMINISTRATOR]),
+    Route('GET', 'users/roles/{name}', Access.ADMIN, _role_members),
+    Route('GET', 'users/{username}', Access.SELF, _get),
+    Route('PUT', 'users/{username}', Access.ADMIN, _put),
+    *(
+        route
+        for name in ('enabled', 'verified')
+        for route in (
+            Route('GET', f'users/{{username}}/{name}', Access.SELF, _flag(name)),
+            Route('PUT', f'users/{{username}}/{name}/{{flag}}', Access.ADMIN, _set_flag(name)),
+        )
+    ),
+    Route('GET', 'users/{username}/roles', Access.SELF, _roles),
+    Route('PUT', 'users/{username}/roles', Access.ADMIN, _each(_set_role(True), 'name')),
+    Route('DELETE', 'users/{username}/roles', Access.ADMIN, _each(_set_role(False), 'name')),
+    Route('PUT', 'users/{username}/roles/{name}', Access.ADMIN, _set_role(True)),
+    Route('DELETE', 'users/{username}/roles/{name}', Access.ADMIN, _set_role(False)),
+    Route('GET', 'users/{username}/projects', Access.SELF, _projects_of),
+    Route('GET', 'users/{username}/groups', Access.SELF, _groups),
+    Route('PUT', 'users/{username}/groups', Access.LOGIN, _each(_set_group(True), 'group')),
+    Route('DELETE', 'users/{username}/groups', Access.SELF, _each(_set_group(False), 'group')),
+    Route('PUT', 'users/{username}/groups/{group}', Access.LOGIN, _set_group(True)),
+    Route('DELETE', 'users/{username}/groups/{group}', Access.SELF, _set_group(False)),
+)

@@ -1,0 +1,428 @@
+"""``/xapi`` and ``/schemas``. Paths, statuses and who may ask are copied from XNAT 1.8's published description of its API."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from pyxnat.server import Server, serve
+
+from .conftest import Answer, Client
+
+JSON = {'Content-Type': 'application/json'}
+ADA = {'username': 'ada', 'firstName': 'Ada', 'lastName': 'Lovelace', 'email': 'ada@example.org', 'password': 'engine'}
+
+
+def send(client: Client, method: str, path: str, value: Any) -> Answer:
+    return client(method, path, json.dumps(value), JSON)
+
+
+def told(client: Client, path: str) -> Any:
+    answer = client.get(path)
+    assert answer.status == 200, (path, answer.status, answer.text)
+    return json.loads(answer.body)
+
+
+@pytest.fixture
+def ada(admin: Client, server: Server) -> Iterator[Client]:
+    """A user of her own for a test."""
+    if send(admin, 'POST', '/xapi/users', ADA).status == 409:
+        admin.put('/xapi/users/ada/enabled/true')
+        admin.put('/xapi/users/ada/verified/true')
+        send(admin, 'PUT', '/xapi/users/ada', {'password': 'engine'})
+    client = Client(server, 'ada', 'engine')
+    yield client
+    client.close()
+
+
+# -- how it answers
+
+
+def test_a_refusal_is_plain_text(admin: Client, client_of: Callable[[str | None], Client]) -> None:
+    for path, status in (('/xapi/nothing', 404), ('/xapi', 404), ('/xapi/users/nobody', 404), ('/xapi/schemas/nothing', 404)):
+        answer = admin.get(path)
+        assert (answer.status, answer.headers.get_content_type()) == (status, 'text/plain')
+        assert '<' not in answer.text and answer.text.strip()
+    refused = client_of('member').get('/xapi/users/active')
+    assert (refused.status, 'administrator' in refused.text) == (403, True)
+
+
+def test_a_verb_that_a_route_lacks_is_405(admin: Client) -> None:
+    answer = admin.delete('/xapi/siteConfig')
+    assert (answer.status, answer.headers['Allow']) == (405, 'GET, POST')
+
+
+def test_a_body_must_be_json(admin: Client) -> None:
+    assert admin('POST', '/xapi/users', 'x=1', {'Content-Type': 'text/plain'}).status == 415
+    assert admin('POST', '/xapi/users', '{"x":', JSON).status == 400
+    assert send(admin, 'POST', '/xapi/users', ['ada']).status == 400
+
+
+def test_without_a_login(server: Server) -> None:
+    client = Client(server)
+    for path in ('/xapi/users', '/xapi/siteConfig/buildInfo', '/schemas/xnat/xnat.xsd'):
+        assert client.get(path).status == 401
+    client.close()
+
+
+def test_what_guests_may_ask(tmp_path: Path) -> None:
+    with serve(tmp_path, password='p', require_login=False) as server:
+        guest = Client(server)
+        assert set(told(guest, '/xapi/siteConfig')) == {'siteId', 'siteUrl'}
+        assert guest.get('/xapi/siteConfig/siteId').text == 'XNAT'
+        assert told(guest, '/xapi/siteConfig/buildInfo')['version'] and 'xnat' in told(guest, '/xapi/schemas')
+        for path in ('/xapi/users', '/xapi/users/username', '/xapi/users/admin', '/xapi/users/active', '/xapi/siteConfig/sessionTimeout'):
+            answer = guest.get(path)
+            assert (path, answer.status) == (path, 401) and answer.headers['WWW-Authenticate'] == 'Basic realm="XNAT"'
+        assert guest.post('/xapi/siteConfig/siteId', b'mine').status == 401
+        guest.close()
+
+
+# -- site
+
+
+def test_1_1_7_build_info(admin: Client) -> None:
+    found = told(admin, '/xapi/siteConfig/buildInfo?format=json')
+    assert {'version', 'buildNumber', 'buildDate', 'commit', 'timestamp'} <= set(found)
+    assert admin.get('/xapi/siteConfig/buildInfo/version').text == found['version']
+    assert told(admin, '/xapi/siteConfig/buildInfo/attributes') == {}
+
+
+def test_1_1_8_uptime_goes_on(admin: Client) -> None:
+    def seconds() -> float:
+        found = told(admin, '/xapi/siteConfig/uptime')
+        assert set(found) <= {'days', 'hours', 'minutes', 'seconds'}
+        return float(found.get('minutes', 0)) * 60 + float(found['seconds'])
+
+    first = seconds()
+    time.sleep(0.05)
+    assert 0.04 < seconds() - first < 5
+    assert admin.get('/xapi/siteConfig/uptime/display').text.endswith(' seconds')
+
+
+def test_1_1_9_properties_are_told_to_those_who_may_know(admin: Client, client_of: Callable[[str | None], Client]) -> None:
+    wanted = {'sitewidePetTracers': 'PIB', 'passwordComplexityMessage': 'long', 'sampleOfATest': {'a': [1]}}
+    assert send(admin, 'POST', '/xapi/siteConfig', wanted).status == 200
+    assert wanted.items() <= told(admin, '/xapi/siteConfig').items()
+    member = client_of('member')
+    seen = told(member, '/xapi/siteConfig')
+    assert seen['siteId'] == 'XNAT' and seen['sitewidePetTracers'] == 'PIB' and seen['checksums'] is True
+    assert not {'passwordComplexityMessage', 'sampleOfATest', 'archivePath', 'requireLogin'} & set(seen)
+    assert member.get('/xapi/siteConfig/sitewidePetTracers').text == 'PIB'
+    assert member.get('/xapi/siteConfig/passwordComplexityMessage').status == 403
+    assert told(member, '/xapi/siteConfig/values/siteId,checksums,siteNothing') == {'siteId': 'XNAT', 'checksums': True}
+    assert member.get('/xapi/siteConfig/values/siteId,archivePath').status == 403
+    assert admin.get('/xapi/siteConfig/nothing').status == 404
+    for client in (member, client_of('owner')):
+        assert client.post('/xapi/siteConfig/siteId', b'mine').status == 403
+        assert send(client, 'POST', '/xapi/siteConfig', {'siteId': 'mine'}).status == 403
+    assert admin.get('/xapi/siteConfig/siteId').text == 'XNAT'
+
+
+def test_texts_come_without_quotes(admin: Client, server: Server) -> None:
+    assert admin.get('/xapi/siteConfig/archivePath').text == str(server.archive.files.root)
+    assert admin.get('/xapi/siteConfig/siteUrl').text == server.url
+    assert admin.get('/xapi/siteConfig/requireLogin').text == 'true'
+
+
+def test_preferences_that_the_archive_heeds(tmp_path: Path) -> None:
+    with serve(tmp_path, password='p') as server:
+        admin, guest = Client(server, 'admin', 'p'), Client(server)
+        assert guest.get('/data/projects').status == 401
+        assert admin.post('/xapi/siteConfig/requireLogin', b'false').status == 200
+        assert guest.get('/data/projects').status == 200
+        assert admin.post('/xapi/siteConfig/siteId', b'LAB').status == 200
+        admin.ok('PUT', '/data/projects/P')
+        assert admin.ok('PUT', '/data/projects/P/subjects/S') == 'LAB_S00001'
+        assert admin.post('/xapi/siteConfig/sessionTimeout', b'soon').status == 400
+        assert admin.post('/xapi/siteConfig/sessionTimeout', b'1 hour').status == 200
+        assert server.archive.sessions.idle_limit_s == 3600
+        for name, value in (('archivePath', '/elsewhere'), ('requireLogin', 'maybe'), ('siteId', '  ')):
+            assert send(admin, 'POST', '/xapi/siteConfig', {name: value}).status == 400
+        admin.close()
+        guest.close()
+
+
+# -- users
+
+
+def test_creating_a_user(admin: Client, server: Server) -> None:
+    values = {**ADA, 'username': 'grace', 'email': 'grace@example.org'}
+    answer = send(admin, 'POST', '/xapi/users', values)
+    found = json.loads(answer.body)
+    assert answer.status == 201
+    assert {name: found[name] for name in ('username', 'firstName', 'lastName', 'email')} == {
+        'username': 'grace', 'firstName': 'Ada', 'lastName': 'Lovelace', 'email': 'grace@example.org'
+    }  # fmt: skip
+    assert found['enabled'] and found['verified'] and found['secured'] and isinstance(found['id'], int)
+    assert abs(found['lastModified'] / 1000 - time.time()) < 60 and 'engine' not in answer.text
+    assert send(admin, 'POST', '/xapi/users', values).status == 409
+    grace = Client(server, 'grace', 'engine')
+    assert grace.get('/xapi/users/username').text == 'grace'
+    for client, path in ((grace, 'profile'), (admin, 'profile/grace'), (grace, 'grace')):
+        again = told(client, f'/xapi/users/{path}')
+        assert again.pop('lastSuccessfulLogin') >= found['lastModified']
+        assert again == {name: value for name, value in found.items() if name != 'lastSuccessfulLogin'}
+    grace.close()
+
+
+@pytest.mark.parametrize(
+    'wrong',
+    [{'username': ''}, {'username': 'a:b'}, {'username': 'a/b'}, {'username': 'guest'}, {'email': 'nowhere'}, {'firstName': ''}, {'lastName': '<b>'},
+     {'enabled': 'yes'}, {'username': 3}],
+)  # fmt: skip
+def test_a_user_that_cannot_be(admin: Client, wrong: dict[str, Any]) -> None:
+    assert send(admin, 'POST', '/xapi/users', {**ADA, 'username': 'other', **wrong}).status == 400
+    assert 'other' not in told(admin, '/xapi/users')
+
+
+def test_a_user_without_a_password_cannot_log_in(admin: Client, server: Server) -> None:
+    assert send(admin, 'POST', '/xapi/users', {**ADA, 'username': 'mute', 'password': None}).status == 201
+    for word in ('', 'engine'):
+        client = Client(server, 'mute', word)
+        assert client.get('/data/projects').status == 401
+        client.close()
+
+
+def test_lists_of_users(admin: Client, ada: Client) -> None:
+    assert {'admin', 'ada', 'owner', 'member'} <= set(told(ada, '/xapi/users'))
+    assert 'ada@example.org' in [row['email'] for row in told(ada, '/xapi/users/profiles')]
+    admin.put('/xapi/users/ada/enabled/false')
+    assert 'ada' not in [row['username'] for row in told(admin, '/xapi/users/current')]
+    assert 'ada' in told(admin, '/xapi/users')
+
+
+def test_users_may_be_for_administrators_only(tmp_path: Path) -> None:
+    with serve(tmp_path, password='p', users={'u': 'p'}) as server:
+        admin, user = Client(server, 'admin', 'p'), Client(server, 'u', 'p')
+        assert admin.post('/xapi/siteConfig/restrictUserListAccessToAdmins', b'true').status == 200
+        for path in ('/xapi/users', '/xapi/users/profiles', '/xapi/users/current', '/xapi/users/profile/admin', '/data/users'):
+            assert (path, user.get(path).status) == (path, 403)
+            assert admin.get(path).status == 200
+        assert user.get('/xapi/users/profile/u').status == user.get('/xapi/users/profile').status == 200
+        admin.close()
+        user.close()
+
+
+def test_a_user_reads_only_what_is_about_them(admin: Client, ada: Client) -> None:
+    for below in ('', '/enabled', '/verified', '/roles', '/groups', '/projects'):
+        assert ada.get(f'/xapi/users/ada{below}').status == 200
+        assert ada.get(f'/xapi/users/admin{below}').status == 403
+        assert admin.get(f'/xapi/users/nobody{below}').status == 404
+    for path in ('active', 'rolemap', 'roles', 'roles/Administrator'):
+        assert ada.get(f'/xapi/users/{path}').status == 403
+    for path in ('ada', 'ada/enabled/true', 'ada/roles/Administrator'):
+        assert send(ada, 'PUT', f'/xapi/users/{path}', {'lastName': 'X'}).status == 403
+    assert send(ada, 'POST', '/xapi/users', {**ADA, 'username': 'eve'}).status == 403
+
+
+def test_changing_a_user(admin: Client, ada: Client) -> None:
+    found = json.loads(send(admin, 'PUT', '/xapi/users/ada', {'lastName': 'Byron', 'email': 'byron@example.org'}).body)
+    assert (found['lastName'], found['email'], found['firstName']) == ('Byron', 'byron@example.org', 'Ada')
+    assert send(admin, 'PUT', '/xapi/users/ada', {'lastName': 'Byron'}).status == 304
+    assert send(admin, 'PUT', '/xapi/users/ada', {'username': 'other'}).status == 400
+    assert send(admin, 'PUT', '/xapi/users/ada', {'email': 'nowhere'}).status == 400
+    assert send(admin, 'PUT', '/xapi/users/nobody', {'lastName': 'X'}).status == 404
+
+
+def test_a_user_changes_address_and_password(ada: Client, server: Server) -> None:
+    assert send(ada, 'PUT', '/xapi/users/update', {'password': 'new'}).status == 400
+    assert send(ada, 'PUT', '/xapi/users/update', {'password': 'new', 'currentPassword': 'wrong'}).status == 400
+    found = send(ada, 'PUT', '/xapi/users/update', {'password': 'new', 'currentPassword': 'engine', 'lastName': 'X'})
+    assert (found.status, json.loads(found.body)['lastName'] != 'X') == (200, True)
+    for word, status in (('new', 200), ('engine', 401)):
+        client = Client(server, 'ada', word)
+        assert client.get('/data/projects').status == status
+        client.close()
+
+
+@pytest.mark.parametrize('flag', ['enabled', 'verified'])
+def test_who_is_disabled_or_unverified_is_out(admin: Client, ada: Client, server: Server, flag: str) -> None:
+    key = ada.get('/data/JSESSION').text
+    token = json.loads(ada.get('/data/services/tokens/issue').body)
+    assert told(admin, f'/xapi/users/ada/{flag}') is True
+    assert admin.put(f'/xapi/users/ada/{flag}/maybe').status == 400
+    assert admin.put(f'/xapi/users/ada/{flag}/false').status == 200
+    assert told(admin, f'/xapi/users/ada/{flag}') is False
+    by_token, by_key = Client(server, token['alias'], token['secret']), Client(server)
+    assert ada.get('/data/projects').status == by_token.get('/data/projects').status == 401
+    assert by_key('GET', '/data/projects', headers={'Cookie': f'JSESSIONID={key}'}).status == 401
+    admin.put(f'/xapi/users/ada/{flag}/true')
+    assert ada.get('/data/projects').status == 200
+    by_token.close()
+    by_key.close()
+
+
+def test_1_3_sessions_are_listed_and_ended(admin: Client, ada: Client, server: Server) -> None:
+    key = ada.get('/data/JSESSION').text
+    assert key in told(ada, '/xapi/users/active/ada')
+    everybody = told(admin, '/xapi/users/active')
+    assert key in everybody['ada']['sessions'] and everybody['ada']['count'] == len(everybody['ada']['sessions'])
+    assert ada.get('/xapi/users/active/admin').status == ada.delete('/xapi/users/active/admin').status == 403
+    assert key in json.loads(admin.delete('/xapi/users/active/ada').body)
+    client = Client(server)
+    assert client('GET', '/data/projects', headers={'Cookie': f'JSESSIONID={key}'}).status == 401
+    client.close()
+    assert admin.delete('/xapi/users/active/ada').status == admin.get('/xapi/users/active/ada').status == 304
+    assert admin.delete('/xapi/users/active/nobody').status == 404
+
+
+def test_the_administrator_role(admin: Client, ada: Client) -> None:
+    assert (told(ada, '/xapi/users/ada/roles'), told(admin, '/xapi/users/admin/roles')) == ([], ['Administrator'])
+    assert ada.get('/xapi/users/active').status == 403
+    assert admin.put('/xapi/users/ada/roles/Administrator').status == 200
+    assert told(ada, '/xapi/users/rolemap') == {'Administrator': ['ada', 'admin']}, 'an open session has the role too'
+    assert told(ada, '/xapi/users/roles/Administrator') == ['ada', 'admin'] and told(ada, '/xapi/users/roles') == ['Administrator']
+    assert json.loads(send(admin, 'DELETE', '/xapi/users/ada/roles', ['Administrator']).body) == []
+    answer = send(admin, 'PUT', '/xapi/users/ada/roles', ['Administrator', 'Nobody'])
+    assert (answer.status, json.loads(answer.body)) == (202, ['Nobody'])
+    assert admin.put('/xapi/users/ada/roles/Nobody').status == 400
+    assert admin.delete('/xapi/users/ada/roles/Administrator').status == 200
+
+
+def test_the_last_administrator_stays(admin: Client) -> None:
+    assert admin.delete('/xapi/users/admin/roles/Administrator').status == 409
+    assert admin.put('/xapi/users/admin/enabled/false').status == 409
+    assert send(admin, 'PUT', '/xapi/users/admin', {'verified': False}).status == 409
+
+
+def test_groups_of_projects(admin: Client, ada: Client, client_of: Callable[[str | None], Client]) -> None:
+    admin.ok('PUT', '/data/projects/G_1?accessibility=private')
+    admin.ok('PUT', '/data/projects/G_1/users/owner/owner')
+    owner = client_of('owner')
+    assert ada.put('/xapi/users/ada/groups/G_1_member').status == 403
+    assert owner.put('/xapi/users/ada/groups/G_1_member').status == 200
+    assert told(ada, '/xapi/users/ada/groups') == ['G_1_member'] and told(ada, '/xapi/users/ada/projects') == {'G_1': 'member'}
+    assert told(ada, '/xapi/users/projects') == ['G_1']
+    assert owner.put('/xapi/users/ada/groups/G_1_collaborator').status == 200
+    assert told(ada, '/xapi/users/ada/groups') == ['G_1_collaborator'] and told(ada, '/xapi/users/projects') == []
+    assert owner.put('/xapi/users/nobody/groups/G_1_member').status == 404
+    assert admin.put('/xapi/users/ada/groups/G_1_nothing').status == admin.put('/xapi/users/ada/groups/X_member').status == 404
+    assert send(admin, 'PUT', '/xapi/users/ada/groups', ['G_1_owner', 'X_owner']).status == 202
+    assert ada.delete('/xapi/users/ada/groups/G_1_owner').status == 200
+    assert told(ada, '/xapi/users/ada/groups') == []
+
+
+def test_how_users_log_in(admin: Client, ada: Client) -> None:
+    assert told(ada, '/xapi/users/authProviders') == [{'providerId': 'localdb', 'name': 'Database', 'authMethod': 'localdb'}]
+    assert told(ada, '/xapi/users/authDetails/ada')[0]['authUser'] == 'ada'
+    assert ada.get('/xapi/users/authDetails/admin').status == 403
+
+
+def test_an_archive_of_an_earlier_version_opens(tmp_path: Path) -> None:
+    with serve(tmp_path, password='p', users={'u': 'p'}):
+        pass
+    database = sqlite3.connect(tmp_path / 'archive.sqlite')
+    for column in ('verified', 'modified'):
+        database.execute(f'ALTER TABLE user DROP COLUMN {column}')
+    database.execute('DROP TABLE custom_field')
+    database.commit()
+    database.close()
+    with serve(tmp_path, password='p') as server:
+        client = Client(server, 'u', 'p')
+        assert told(client, '/xapi/users/u/verified') is True
+        client.close()
+
+
+# -- schemas
+
+
+def test_4_6_schemas(admin: Client) -> None:
+    names = told(admin, '/xapi/schemas?format=json')
+    assert {'xnat', 'birn/birnprov'} <= set(names)
+    for name in names:
+        answer = admin.get(f'/xapi/schemas/{name}')
+        assert (answer.status, answer.headers.get_content_type()) == (200, 'application/xml')
+        assert '<xs:schema' in answer.text and 'xmlns:' in answer.text
+        assert etree.fromstring(answer.body).tag == '{http://www.w3.org/2001/XMLSchema}schema'
+    same = {admin.get(path).body for path in ('/xapi/schemas/xnat', '/xapi/schemas/xnat/xnat', '/schemas/xnat/xnat.xsd', '/schemas/xnat.xsd')}
+    assert len(same) == 1
+    for path in ('/schemas/xnat', '/schemas/nothing.xsd', '/schemas/birn/xnat.xsd', '/schemas'):
+        assert admin.get(path).status == 404
+
+
+def test_documents_name_schemas_that_are_there(admin: Client, filled: dict[str, str]) -> None:
+    root = etree.fromstring(admin.get(f'/data/experiments/{filled["M1"]}?format=xml').body)
+    places = root.get('{http://www.w3.org/2001/XMLSchema-instance}schemaLocation', '').split()
+    for namespace, place in zip(places[::2], places[1::2], strict=True):
+        answer = admin.get('/' + place.split('/', 3)[3])
+        assert answer.status == 200 and etree.fromstring(answer.body).get('targetNamespace') == namespace
+
+
+def test_data_types(admin: Client) -> None:
+    assert {'xnat:mrSessionData', 'xnat:subjectData'} <= set(told(admin, '/xapi/schemas/datatypes'))
+    names = told(admin, '/xapi/schemas/datatypes/names/all')
+    assert {'xnat:mrSessionData', 'xnat:MRSession', 'http://nrg.wustl.edu/xnat:MRSession'} <= set(names['xnat_mrSessionData'])
+    assert int(names['timestamp'][0]) <= time.time() * 1000
+    for name in ('xnat:mrSessionData', 'xnat:MRSession', 'xnat_mrSessionData'):
+        assert list(told(admin, f'/xapi/schemas/datatypes/names/{name}')) == ['xnat_mrSessionData']
+    element = told(admin, '/xapi/schemas/datatypes/elements/xnat:mrSessionData')['xnat_mrSessionData']
+    assert element['properName'] == 'xnat:MRSession' and element['extendedXSITypes'][0] == 'xnat:imageSessionData'
+    assert set(told(admin, '/xapi/schemas/datatypes/elements/all')) == set(names) - {'timestamp'}
+    assert 'xnat:mrSessionData' in told(admin, '/xapi/schemas/datatypes/searchable')
+    assert admin.get('/xapi/schemas/datatypes/names/xnat:nothing').status == 404
+
+
+# -- custom fields
+
+PLACES = (
+    'projects/P',
+    'projects/P/subjects/{S1}', 'projects/P/subjects/S1', 'subjects/{S1}',
+    'projects/P/subjects/S1/experiments/M1', 'projects/P/experiments/M1', 'projects/P/experiments/{M1}', 'experiments/{M1}',
+    'projects/P/subjects/S1/experiments/M1/scans/1', 'projects/P/experiments/M1/scans/2', 'experiments/{M1}/scans/1',
+    'projects/P/subjects/{S1}/experiments/M1/assessors/A1', 'projects/P/experiments/M1/assessors/{A1}', 'experiments/{M1}/assessors/A1',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize('place', PLACES)
+def test_6_5_8_custom_fields(admin: Client, filled: dict[str, str], place: str) -> None:
+    path = f'/xapi/custom-fields/{place.format(**filled)}/fields'
+    for name in told(admin, path):
+        admin.delete(f'{path}/{name}')
+    assert told(admin, path) == {}
+    assert json.loads(send(admin, 'PUT', path, {'KEY1': 'VAL 001'}).body) == {'KEY1': 'VAL 001'}
+    both = {'KEY1': 'VAL 001', 'key2': 1000}
+    assert json.loads(send(admin, 'PUT', path, {'key2': 1000}).body) == told(admin, path) == both
+    assert told(admin, f'{path}?fieldNames=key2,DNE') == told(admin, f'{path}?fieldNames=key2&fieldNames=DNE') == {'key2': 1000}
+    assert (admin.get(f'{path}/KEY1').text, admin.get(f'{path}/key2').text) == ('VAL 001', '1000')
+    assert admin.get(f'{path}/DNE').status == 404
+    assert json.loads(send(admin, 'PUT', path, {'key2': 'new'}).body) == {**both, 'key2': 'new'}
+    assert json.loads(admin.delete(f'{path}/key2').body) == json.loads(admin.delete(f'{path}/DNE').body) == {'KEY1': 'VAL 001'}
+
+
+def test_custom_fields_are_of_any_kind(admin: Client, filled: dict[str, str]) -> None:
+    values = {'str': 's', 'int': 100, 'float': 100.5, 'null': None, 'arr': ['1', '2'], 'obj': {'a': {'b': 1}}, 'ünï': 'ö'}
+    path = '/xapi/custom-fields/projects/Q/fields'
+    assert json.loads(send(admin, 'PUT', path, values).body) == told(admin, path) == values
+    assert send(admin, 'PUT', path, ['a']).status == 400
+
+
+def test_who_may_read_and_set_custom_fields(admin: Client, client_of: Callable[[str | None], Client], filled: dict[str, str]) -> None:
+    admin.ok('PUT', '/data/projects/CF?accessibility=private')
+    admin.ok('PUT', '/data/projects/CF/subjects/S')
+    for name in ('member', 'collaborator'):
+        admin.ok('PUT', f'/data/projects/CF/users/{name}/{name}')
+    path = '/xapi/custom-fields/projects/CF/subjects/S/fields'
+    assert send(client_of('member'), 'PUT', path, {'a': 1}).status == 200
+    assert send(client_of('collaborator'), 'PUT', path, {'a': 2}).status == client_of('collaborator').delete(f'{path}/a').status == 403
+    assert told(client_of('collaborator'), path) == {'a': 1}
+    assert client_of('outsider').get(path).status == send(client_of('outsider'), 'PUT', path, {'a': 3}).status == 404
+    for wrong in ('projects/X', 'projects/CF/subjects/X', 'projects/Q/subjects/S', f'projects/CF/experiments/{filled["M1"]}', 'experiments/M1'):
+        assert admin.get(f'/xapi/custom-fields/{wrong}/fields').status == 404
+
+
+def test_custom_fields_go_with_their_item(admin: Client) -> None:
+    admin.ok('PUT', '/data/projects/GONE')
+    admin.ok('PUT', '/data/projects/GONE/subjects/S')
+    path = '/xapi/custom-fields/projects/GONE/subjects/S/fields'
+    send(admin, 'PUT', path, {'a': 1})
+    admin.ok('DELETE', '/data/projects/GONE/subjects/S')
+    admin.ok('PUT', '/data/projects/GONE/subjects/S')
+    assert told(admin, path) == {}
