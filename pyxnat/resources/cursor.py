@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import InterfaceError
-
-if TYPE_CHECKING:
-    from .collection import Collection
 
 __all__ = ['Cursor']
 
@@ -27,7 +24,7 @@ class Cursor:
 
     description = (('element', None, None, None, None, None, None),)
 
-    def __init__(self, collection: Collection[Any]) -> None:
+    def __init__(self, collection: Iterable[Any]) -> None:
         self.arraysize = 1
         self._elements: Iterator[Any] | None = iter(collection)
         self._count = 0

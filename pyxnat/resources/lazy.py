@@ -1,0 +1,121 @@
+"""What all collections have in common: their elements are asked for as they are wanted, and each time anew."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Generic, Protocol, TypeVar
+
+from .. import errors
+from ..tables import html_table
+from .cursor import Cursor
+
+__all__ = ['LazyCollection']
+
+_MOST_COMPLETED = 100
+_MOST_SHOWN = 20
+
+
+class _Named(Protocol):
+    """What an element has to have."""
+
+    @property
+    def _urn(self) -> str: ...
+
+    def id(self) -> str: ...
+
+    def label(self) -> str: ...
+
+    def datatype(self) -> str: ...
+
+
+E = TypeVar('E', bound=_Named)
+
+
+class LazyCollection(Generic[E]):
+    """Elements that are not asked for yet. A derived class says, by ``__iter__``, where they come from."""
+
+    _rowcount = -1
+
+    def __iter__(self) -> Iterator[E]:
+        raise NotImplementedError
+
+    def get(self, *what: str) -> list[Any]:
+        """All of them, as a list.
+
+        Parameters
+        ----------
+        *what : str
+            ``'id'`` (default) or ``'label'`` for names, any other word (``'obj'``) for elements; several give tuples.
+        """
+        wanted = what or ('id',)
+        rows = [tuple(_as(element, word) for word in wanted) for element in self]
+        return [row[0] for row in rows] if len(wanted) == 1 else rows
+
+    fetchall = get
+
+    def first(self) -> E | None:
+        """The first of them; `None` where there is none. Asks no more than it needs."""
+        return next(iter(self), None)
+
+    fetchone = first
+
+    def fetchmany(self, size: int = 1) -> list[E]:
+        """The first `size` of them."""
+        return list(islice(self, size))
+
+    def cursor(self) -> Cursor:
+        """A cursor as the Python database API has it: it remembers how far it has come."""
+        return Cursor(self)
+
+    @property
+    def rowcount(self) -> int:
+        """How many there were when they were counted last with ``len``; -1 before."""
+        return self._rowcount
+
+    def __len__(self) -> int:
+        self._rowcount = sum(1 for _ in self)
+        return self._rowcount
+
+    def __bool__(self) -> bool:
+        return self.first() is not None
+
+    def __contains__(self, item: object) -> bool:
+        if isinstance(item, str):
+            return any(item in (element.id(), element.label()) for element in self)
+        return any(element == item or (isinstance(item, type(element)) and element.id() == item._urn) for element in self)
+
+    def __getitem__(self, index: int | slice | str) -> Any:
+        if isinstance(index, str):
+            return self._named(index)
+        if isinstance(index, slice):
+            negative = any(bound is not None and bound < 0 for bound in (index.start, index.stop, index.step))
+            return list(self)[index] if negative else list(islice(self, index.start, index.stop, index.step))
+        if index < 0:
+            return list(self)[index]
+        found = next(islice(self, index, None), None)
+        if found is None:
+            raise errors.NoElementError(f'{self!r} has no element {index}')
+        return found
+
+    def _named(self, name: str) -> E:
+        found = next((element for element in self if name in (element.id(), element.label())), None)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """Labels to complete ``collection['…`` with; the first hundred."""
+        return [element.label() for element in islice(self, _MOST_COMPLETED)]
+
+    def _repr_html_(self) -> str:
+        """The first of them as a table, for a notebook; asks what iterating that far asks."""
+        shown = list(islice(self, _MOST_SHOWN + 1))
+        rows = [{'ID': element.id(), 'label': element.label(), 'type': element.datatype()} for element in shown[:_MOST_SHOWN]]
+        more = f'<p>The first {_MOST_SHOWN}.</p>' if len(shown) > _MOST_SHOWN else ''
+        return f'<p>{html.escape(repr(self))}</p>{html_table(rows)}{more}'
+
+
+def _as(element: _Named, word: str) -> Any:
+    return {'id': element.id, 'label': element.label}.get(word, lambda: element)()
