@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,11 @@ from .auth import Caller, readable, rights, visible
 from .calls import Call
 from .locate import Place
 from .model import Model, split_path
+from .respond import order_asked
 from .routes import Route
 from .scope import Expression, Scope
 from .store import alias, role, share
-from .tables import Table
+from .tables import BATCH, Table
 from .values import parse_date
 
 __all__ = ['listing']
@@ -84,12 +85,13 @@ class _Listing:
         if self.scope.many:
             query = query.distinct() if self.call.has('columns') else query.group_by(self.root.c.pk)
         paged = self.call.has('limit') or self.call.has('offset')
-        query = self._page(query.order_by(*self._order())) if paged else query.order_by(*self._order())
+        query = query.order_by(*order_asked(self.call, {column.key: column.sql for column in columns}), *self._order())
         title = _TITLES.get(self.route.names)
-        meta = {'title': title} if title else {}
-        return Table([column.key for column in columns], _rows(self.connection, query), meta, count=not paged)
+        rows = self.connection.execute(self._page(query) if paged else query).yield_per(BATCH)
+        return Table([column.key for column in columns], rows, {'title': title} if title else {}, count=not paged, ordered=True)
 
     def _order(self) -> list[Any]:
+        """The order of rows that are alike in what is asked for."""
         if self.where in ('scan', 'reconstruction'):
             return [self.root.c.id.op('+')(0), self.root.c.id, self.root.c.pk]  # 2 before 10, as people number scans
         return [self.root.c.id, self.root.c.pk]
@@ -311,7 +313,3 @@ def _date_matches(expression: Expression, value: str) -> ColumnElement[bool]:
     if low is None or high is None:
         raise BadRequest(f'{value!r} is not a date or a range of dates; use MM/dd/yyyy or MM/dd/yyyy-MM/dd/yyyy.')
     return func.substr(expression.sql, 1, 10).between(low.isoformat(), high.isoformat())
-
-
-def _rows(connection: Connection, query: Any) -> Sequence[Sequence[Any]]:
-    return connection.execute(query).all()

@@ -1,22 +1,28 @@
 """Result tables in the formats XNAT writes them in.
 
 All values are text and NULL is the empty text, also in JSON. CSV quotes only what holds a comma, a quote or a line break, and turns
-line breaks into blanks, as XNAT 1.7 and later do.
+line breaks into blanks, as XNAT 1.7 and later do. Rows are taken in batches and written in pieces: a table is never whole in memory.
 """
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
+from json.encoder import encode_basestring
+from tempfile import SpooledTemporaryFile
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-__all__ = ['FORMATS', 'Table', 'render']
+__all__ = ['BATCH', 'FORMATS', 'Table', 'render']
 
-_BATCH = 500
+BATCH = 500
+"""Rows that are held at once."""
+_IN_MEMORY = 2**20
 FORMATS = {
     'json': 'application/json;charset=UTF-8',
     'csv': 'text/csv;charset=UTF-8',
@@ -38,6 +44,8 @@ class Table:
     """The ``Columns`` member of JSON, where there is one."""
     count: bool = True
     """Whether totalRecords is told."""
+    ordered: bool = False
+    """Whether the rows come in the order that the request's ``sortBy`` asks for."""
 
     def sorted(self, keys: Sequence[str], descending: bool) -> Table:
         """The table sorted in memory by columns, numbers as numbers; `KeyError` for an unknown one."""
@@ -48,7 +56,7 @@ class Table:
                 raise KeyError(key)
             places.append(lower.index(key.lower()))
         rows = sorted(self.rows, key=lambda row: [_sort_key(row[place]) for place in places], reverse=descending)
-        return Table(self.columns, rows, self.meta, self.described, self.count)
+        return replace(self, rows=rows)
 
 
 def _sort_key(value: Any) -> tuple[int, float, str]:
@@ -75,31 +83,48 @@ def render(table: Table, form: str) -> Iterator[bytes]:
 
 def _batches(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
     source = iter(rows)
-    while batch := list(islice(source, _BATCH)):
+    while batch := list(islice(source, BATCH)):
         yield batch
 
 
 def _json(table: Table) -> Iterator[bytes]:
     start = '{"ResultSet":{'
     if table.described is not None:
-        start += '"Columns":' + json.dumps(table.described, ensure_ascii=False) + ','
+        start += '"Columns":' + _dumps(table.described) + ','
     yield (start + '"Result":[').encode()
+    names = [encode_basestring(name) + ':' for name in table.columns]
     total = 0
     for batch in _batches(table.rows):
-        text = ','.join(json.dumps(dict(zip(table.columns, map(cell, row), strict=True)), ensure_ascii=False) for row in batch)
+        text = ','.join(
+            ['{' + ','.join([name + encode_basestring(cell(value)) for name, value in zip(names, row, strict=True)]) + '}' for row in batch]
+        )
         yield ((',' if total else '') + text).encode('utf-8')
         total += len(batch)
     meta = dict(table.meta)
     if table.count:
         meta.setdefault('totalRecords', str(total))
-    tail = ''.join(f', {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}' for name, value in meta.items())
+    tail = ''.join(f', {_dumps(name)}: {_dumps(value)}' for name, value in meta.items())
     yield f']{tail}}}}}'.encode()
 
 
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(',', ':'))
+
+
 def _csv(table: Table) -> Iterator[bytes]:
-    yield (','.join(_csv_cell(name) for name in table.columns) + '\n').encode('utf-8')
+    yield _csv_text([table.columns]).encode('utf-8')
     for batch in _batches(table.rows):
-        yield ''.join(','.join(_csv_cell(cell(value)) for value in row) + '\n' for row in batch).encode('utf-8')
+        yield _csv_text(batch).encode('utf-8')
+
+
+def _csv_text(rows: Sequence[Sequence[Any]]) -> str:
+    """Rows as lines. What the csv module would write otherwise than XNAT (line breaks, a lone empty value) is written by hand."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator='\n').writerows([[value if value.__class__ is str else cell(value) for value in row] for row in rows])
+    text = buffer.getvalue()
+    if text.count('\n') == len(rows) and '\r' not in text and len(rows[0]) > 1:
+        return text
+    return ''.join(','.join(_csv_cell(cell(value)) for value in row) + '\n' for row in rows)
 
 
 def _csv_cell(text: str) -> str:
@@ -111,21 +136,30 @@ def _csv_cell(text: str) -> str:
 
 
 def _xml(table: Table) -> Iterator[bytes]:
-    batches = list(_batches(table.rows))
-    meta = dict(table.meta)
-    if table.count:
-        meta.setdefault('totalRecords', str(sum(map(len, batches))))
-    attributes = ''.join(f' {name}={quoteattr(_xml_text(cell(value)))}' for name, value in meta.items() if isinstance(value, str))
-    yield f'<?xml version="1.0" encoding="UTF-8"?>\n<ResultSet{attributes}><results><columns>'.encode()
-    yield ''.join(f'<column>{escape(_xml_text(name))}</column>' for name in table.columns).encode('utf-8') + b'</columns><rows>'
-    for batch in batches:
-        yield ''.join('<row>' + ''.join(f'<cell>{escape(_xml_text(cell(value)))}</cell>' for value in row) + '</row>' for row in batch).encode()
-    yield b'</rows></results></ResultSet>'
+    with SpooledTemporaryFile(_IN_MEMORY) as rows:  # the number of rows stands before them
+        total = 0
+        for batch in _batches(table.rows):
+            total += len(batch)
+            rows.write(_xml_rows(batch))
+        meta = dict(table.meta)
+        if table.count:
+            meta.setdefault('totalRecords', str(total))
+        attributes = ''.join(f' {name}={quoteattr(_xml_text(cell(value)))}' for name, value in meta.items() if isinstance(value, str))
+        yield f'<?xml version="1.0" encoding="UTF-8"?>\n<ResultSet{attributes}><results><columns>'.encode()
+        yield ''.join(f'<column>{escape(_xml_text(name))}</column>' for name in table.columns).encode('utf-8') + b'</columns><rows>'
+        rows.seek(0)
+        while piece := rows.read(_IN_MEMORY):
+            yield piece
+        yield b'</rows></results></ResultSet>'
+
+
+def _xml_rows(batch: Sequence[Sequence[Any]]) -> bytes:
+    return ''.join('<row>' + ''.join(f'<cell>{escape(_xml_text(cell(value)))}</cell>' for value in row) + '</row>' for row in batch).encode()
 
 
 def _xml_text(text: str) -> str:
     """A text without the characters that XML cannot hold."""
-    return ''.join(char for char in text if char in '\t\n\r' or ord(char) >= 32)
+    return text if text.isprintable() else ''.join(char for char in text if char in '\t\n\r' or ord(char) >= 32)
 
 
 def _html(table: Table) -> Iterator[bytes]:
