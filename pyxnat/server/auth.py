@@ -146,7 +146,7 @@ class Users:
 class _Session:
     caller: Caller
     last_used: float
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, str] = field(default_factory=dict)
 
 
 class Sessions:
@@ -184,6 +184,12 @@ class Sessions:
         """End a session, if there is one."""
         with self._lock:
             self._open.pop(key, None)
+
+    def token(self, key: str) -> str:
+        """What a browser must tell when it writes in a session (CSRF); empty for a session that is over."""
+        with self._lock:
+            found = self._open.get(key)
+            return found.data.setdefault('token', secrets.token_hex(16)) if found is not None else ''
 
     def count(self, login: str | None = None) -> int:
         """Number of open sessions, of one user or of all."""

@@ -105,6 +105,10 @@ class Call:
 
     def document(self) -> bytes:
         """The whole body, for XML and forms; `RequestEntityTooLarge` above `MAX_DOCUMENT`."""
+        return self._document
+
+    @cached_property
+    def _document(self) -> bytes:
         pieces, size = [], 0
         for piece in self.pieces():
             size += len(piece)

@@ -1,23 +1,22 @@
-"""Routes below ``/data`` that are no data elements: sessions, users, workflows."""
+"""Routes below ``/data`` that are no data elements: workflows, the prearchive, lists."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import select
-from werkzeug.exceptions import Forbidden, MethodNotAllowed, Unauthorized
+from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response
 
 from . import projects, tokens, usercache
 from .auth import visible
-from .calls import Call, text
+from .calls import Call
 from .locate import find_project, need
 from .respond import table_response
-from .store import user, workflow
+from .store import workflow
 from .tables import Table
 
-__all__ = ['find', 'login']
+__all__ = ['find']
 
 _PREARCHIVE = (
     'project', 'timestamp', 'lastmod', 'uploaded', 'scan_date', 'scan_time', 'subject', 'folderName', 'name', 'tag', 'status', 'url',
@@ -29,10 +28,7 @@ Handler = Callable[[Call], Response]
 def find(parts: Sequence[str]) -> Handler | None:
     """The handler of a path below ``/data`` that is no data element."""
     plain = [part for part in parts if part]
-    head = tuple(plain[:1])
-    if plain[:1] == ['archive']:
-        plain = plain[1:]
-    found = projects.handler(plain)
+    found = projects.handler(plain[1:] if plain[:1] == ['archive'] else plain)
     if found is not None:
         return found
     if plain[:2] == ['services', 'tokens']:
@@ -45,57 +41,12 @@ def find(parts: Sequence[str]) -> Handler | None:
         return usercache.answer
     if len(plain) == 1 and plain[0] in _LISTS:
         return _LISTS[plain[0]]
-    return _ROOT.get(head) if head in _ROOT and len(parts) <= 2 else None
+    return None
 
 
 def _allow(call: Call, *methods: str) -> None:
     if call.method not in methods:
         raise MethodNotAllowed(list(methods))
-
-
-# -- sessions
-
-
-def login(call: Call) -> Response:
-    """``services/auth``: credentials in a form open a session. The one route that needs no login."""
-    _allow(call, 'PUT', 'POST')
-    form = dict(call.form()) if call.has_body else {}
-    name = form.get('username') or form.get('j_username') or ''
-    password = form.get('password') or form.get('j_password') or ''
-    try:
-        caller = call.archive.users.check(name, password)
-    except Unauthorized as error:
-        raise Unauthorized('Authentication failed.') from error
-    key = call.archive.sessions.open(caller)
-    call.cookies.append(('JSESSIONID', key))
-    return text(key)
-
-
-def _jsession(call: Call) -> Response:
-    _allow(call, 'GET', 'POST', 'DELETE')
-    if call.method == 'DELETE':
-        call.archive.sessions.close(call.session)
-        return text()
-    return text(call.session + _csrf(call))
-
-
-def _csrf(call: Call) -> str:
-    return f'; XNAT_CSRF={secrets.token_hex(16)}' if call.flag('CSRF') else ''
-
-
-def _auth(call: Call) -> Response:
-    _allow(call, 'GET', 'PUT', 'POST')
-    return text(f"User '{call.caller.login}' is logged in{_csrf(call)}")
-
-
-def _users(call: Call) -> Response:
-    _allow(call, 'GET')
-    if call.caller.guest or (call.archive.preferences.flag('restrictUserListAccessToAdmins') and not call.caller.admin):
-        raise Forbidden('Only site managers can list users.')
-    query = select(user.c.pk, user.c.login, user.c.firstname, user.c.lastname, user.c.email).where(user.c.enabled).order_by(user.c.lastname)
-    with call.archive.store.read() as connection:
-        rows = connection.execute(query).all()
-    return table_response(call, Table(['xdat_user_id', 'login', 'firstname', 'lastname', 'email'], rows, {'title': 'Projects'}))
 
 
 # -- what the server did
@@ -130,4 +81,3 @@ def _prearchive(call: Call) -> Response:
 
 
 _LISTS: dict[str, Handler] = {'scan_types': projects.scan_types, 'scanners': projects.scanners, 'investigators': projects.investigators}
-_ROOT: dict[tuple[str, ...], Handler] = {('JSESSION',): _jsession, ('auth',): _auth, ('users',): _users}

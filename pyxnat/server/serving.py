@@ -70,13 +70,14 @@ class _Cheroot(wsgi.Server):
 class Server:
     """An archive being served; a context manager, stopped at its end."""
 
-    def __init__(self, archive: Archive, host: str, port: int, user: str, password: str) -> None:
+    def __init__(self, archive: Archive, host: str, port: int, user: str, password: str, context: str = '') -> None:
         self.archive = archive
         self.user = user
         self.password = password
+        self._context = context.rstrip('/')
         self._seen: list[tuple[str, str, int]] = []
         self._lock = threading.Lock()
-        self._http = _Cheroot((host, port), App(archive, self._remember), numthreads=THREADS, server_name='pyxnat.server')
+        self._http = _Cheroot((host, port), App(archive, self._remember, self._context), numthreads=THREADS, server_name='pyxnat.server')
         self._http.prepare()
         self.host, self.port = self._http.bind_addr[:2]
         self._thread = threading.Thread(target=self._http.serve, name='pyxnat.server', daemon=True)
@@ -86,7 +87,7 @@ class Server:
     def url(self) -> str:
         """Where it answers, without a trailing slash."""
         host = f'[{self.host}]' if ':' in self.host else self.host
-        return f'http://{host}:{self.port}'
+        return f'http://{host}:{self.port}{self._context}'
 
     @property
     def requests(self) -> list[tuple[str, str, int]]:
@@ -138,6 +139,7 @@ def serve(
     site: str = 'XNAT',
     schemas: Iterable[str | Path] = (),
     silent_refusals: bool = False,
+    context: str = '',
 ) -> Server:
     """Serve the archive in a folder, in the background; the folder is made where there is none.
 
@@ -160,6 +162,8 @@ def serve(
         Further XSD files, or folders of them: the data types of plug-ins.
     silent_refusals
         Answer 200 and store nothing, as XNAT does, where a file is uploaded without the right to edit; by default that is a 403.
+    context
+        Path that the archive stands below, as XNAT often does: ``/xnat``.
     """
     archive = Archive(folder, site=site, require_login=require_login, schemas=schemas, silent_refusals=silent_refusals)
     try:
@@ -167,7 +171,7 @@ def serve(
         archive.users.add(user, secret, admin=True)
         for login, word in (users or {}).items():
             archive.users.add(login, word)
-        return Server(archive, host, port, user, secret)
+        return Server(archive, host, port, user, secret, context)
     except BaseException:
         archive.close()
         raise

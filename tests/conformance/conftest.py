@@ -1,16 +1,23 @@
-"""The served archive and the plain HTTP client of the server's tests; each test here is named by the fact that it shows."""
+"""The archives of the conformance tests."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.server.conftest import Answer, Client, admin, client_of, filled, folder, server
 
+from .world import World
+
 __all__ = ['Answer', 'Client', 'admin', 'client_of', 'filled', 'folder', 'item_of', 'server']
+
+
+@pytest.fixture(scope='session')
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with World(tmp_path_factory.mktemp('conformance')) as found:
+        yield found
 
 
 @pytest.fixture(scope='module')
@@ -35,5 +42,5 @@ def outsider(client_of: Callable[[str | None], Client]) -> Client:
 
 def item_of(client: Client, path: str) -> dict[str, Any]:
     """The item's JSON."""
-    found: dict[str, Any] = json.loads(client.get(f'{path}?format=json').body)['items'][0]
+    found: dict[str, Any] = client.item(path)
     return found

@@ -1,82 +1,18 @@
-"""A served archive and a plain HTTP client: nothing of the library's own client takes part in these tests."""
+"""A served archive, clients of its users, and a project to ask for."""
 
 from __future__ import annotations
 
-import base64
-import csv
-import http.client
-import io
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pyxnat.server import Server, serve
+from tests.plain import Answer, Client
+
+__all__ = ['Answer', 'Client']
 
 PASSWORDS = {'owner': 'o', 'member': 'm', 'collaborator': 'c', 'outsider': 'x'}
-
-
-class Answer:
-    """A response, read whole."""
-
-    def __init__(self, response: http.client.HTTPResponse) -> None:
-        self.status = response.status
-        self.headers = response.headers
-        self.body = response.read()
-
-    @property
-    def text(self) -> str:
-        return self.body.decode('utf-8')
-
-    @property
-    def rows(self) -> list[dict[str, str]]:
-        found: list[dict[str, str]] = json.loads(self.body)['ResultSet']['Result']
-        return found
-
-    @property
-    def csv(self) -> list[dict[str, str]]:
-        return list(csv.DictReader(io.StringIO(self.text)))
-
-    @property
-    def header(self) -> list[str]:
-        return self.text.splitlines()[0].split(',')
-
-
-class Client:
-    """One kept-alive connection of one user; with no login it sends no credentials."""
-
-    def __init__(self, server: Server, login: str | None = None, password: str | None = None) -> None:
-        self._connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
-        self._headers = {}
-        if login is not None:
-            secret = base64.b64encode(f'{login}:{password}'.encode()).decode()
-            self._headers = {'Authorization': f'Basic {secret}'}
-
-    def __call__(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
-        self._connection.request(method, path, body, {**self._headers, **(headers or {})})
-        return Answer(self._connection.getresponse())
-
-    def get(self, path: str, **headers: str) -> Answer:
-        return self('GET', path, headers=headers)
-
-    def put(self, path: str, body: Any = None, **headers: str) -> Answer:
-        return self('PUT', path, body, headers)
-
-    def post(self, path: str, body: Any = None, **headers: str) -> Answer:
-        return self('POST', path, body, headers)
-
-    def delete(self, path: str) -> Answer:
-        return self('DELETE', path)
-
-    def ok(self, method: str, path: str, body: Any = None) -> str:
-        answer = self(method, path, body)
-        assert answer.status in (200, 201), (method, path, answer.status, answer.body)
-        return answer.text
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 @pytest.fixture(scope='module')

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Client
+from tests.plain import Client, multipart, tarred, zipped
 
 S = '/data/projects/P/subjects/S1/experiments/M1'
 R = S + '/resources/UP/files'
@@ -21,37 +21,6 @@ R = S + '/resources/UP/files'
 @pytest.fixture(autouse=True)
 def _filled(filled: dict[str, str]) -> None:
     pass
-
-
-def multipart(*files: tuple[str, bytes]) -> tuple[bytes, dict[str, str]]:
-    parts = [
-        b'--XX\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\nContent-Type: application/octet-stream\r\n\r\n%s\r\n'
-        % (name.encode(), body)
-        for name, body in files
-    ]
-    return b''.join(parts) + b'--XX--\r\n', {'Content-Type': 'multipart/form-data; boundary=XX'}
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, 'w') as archive:
-        for name, body in members.items():
-            archive.writestr(name, body)
-    return target.getvalue()
-
-
-def tarred(members: dict[str, bytes], link: str = '') -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode='w:gz') as archive:
-        for name, body in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(body)
-            archive.addfile(info, io.BytesIO(body))
-        if link:
-            info = tarfile.TarInfo(link)
-            info.type, info.linkname = tarfile.SYMTYPE, '/etc/passwd'
-            archive.addfile(info)
-    return target.getvalue()
 
 
 def names(client: Client, path: str) -> list[str]:

@@ -1,0 +1,168 @@
+"""What one row of the conformance tables is, and what its requests can expect of an answer.
+
+A fact has the number that the reference on XNAT's REST API gives it. Where the reference has a table without numbers, the number is made
+of the section and of the row, counted through the tables of that section: ``2.8/7``. Sentences between the tables that are facts of
+their own have letters: ``1.3/a``. The evidence is the reference's: S (XNAT's source), T (its REST tests), R (a recorded answer),
+B (belief); ``ST`` has both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from tests.plain import Answer
+
+from .world import Case
+
+Check = Callable[[Case], None]
+LATER = 'is being built'
+
+
+class Fact(NamedTuple):
+    """One row: what is so, and how a client sees that it is."""
+
+    number: str
+    evidence: str
+    words: str
+    check: Check | None = None
+    """Fails where the fact does not hold; None where no client can tell."""
+    unseen: str = ''
+    """Why no client can tell."""
+    left_out: str = ''
+    """Why the fact does not hold here: the check must fail as long as this stands."""
+
+    @property
+    def section(self) -> int:
+        return int(self.number[0])
+
+
+class Facts(list[Fact]):
+    """A table."""
+
+    def row(self, number: str, evidence: str, words: str, *asks: Ask, left_out: str = '') -> None:
+        """A fact that is shown by requests, in order."""
+
+        def check(case: Case) -> None:
+            for ask in asks:
+                ask.verify(case)
+
+        self.append(Fact(number, evidence, words, check, left_out=left_out))
+
+    def shown(self, number: str, evidence: str, words: str, left_out: str = '') -> Callable[[Check], Check]:
+        """A fact that the function below shows; several can stand above one function."""
+
+        def add(check: Check) -> Check:
+            self.append(Fact(number, evidence, words, check, left_out=left_out))
+            return check
+
+        return add
+
+    def unseen(self, number: str, evidence: str, words: str, why: str) -> None:
+        """A fact that no client can observe."""
+        self.append(Fact(number, evidence, words, unseen=why))
+
+
+class Ask(NamedTuple):
+    """A request and what its answer must be."""
+
+    method: str
+    path: str
+    status: int | tuple[int, ...] = 200
+    by: str = 'admin'
+    send: Any = None
+    headers: Mapping[str, str] = {}
+    keep: str = ''
+    """Name under which the text of the answer can be used in later requests."""
+    wanted: Mapping[str, Any] = {}
+
+    def verify(self, case: Case) -> None:
+        """Ask, and compare; `AssertionError` with the request and the answer."""
+        path = case.fill(self.path)
+        client = case.client(self.by)
+        send = case.fill(self.send) if isinstance(self.send, str) else self.send
+        answer = client(self.method, path, send, {**self.headers})
+        told = f'{self.method} {path} by {self.by} -> {answer.status} {dict(answer.headers)} {answer.body[:1500]!r}'
+        assert answer.status in (self.status if isinstance(self.status, tuple) else (self.status,)), f'not {self.status}: {told}'
+        for name, value in self.wanted.items():
+            seen = EXPECTATIONS[name](answer, _filled(case, value))
+            assert seen is True, f'{name} {value!r}: {seen!r} in {told}'
+        if self.keep:
+            case.names[self.keep] = answer.text
+
+
+def _filled(case: Case, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _filled(case, one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_filled(case, one) for one in value]
+    return case.fill(value) if isinstance(value, str) else value
+
+
+def _ask(method: str) -> Callable[..., Ask]:
+    def make(
+        path: str,
+        status: int | tuple[int, ...] = 200,
+        *,
+        by: str = 'admin',
+        send: Any = None,
+        headers: Mapping[str, str] | None = None,
+        keep: str = '',
+        **wanted: Any,
+    ) -> Ask:
+        assert set(wanted) <= set(EXPECTATIONS), wanted
+        return Ask(method, path, status, by, send, headers or {}, keep, wanted)
+
+    return make
+
+
+get, put, post, delete, head = map(_ask, ('GET', 'PUT', 'POST', 'DELETE', 'HEAD'))
+
+
+def made(path: str, send: Any = None, **more: Any) -> Ask:
+    """Something that a fact needs to be there."""
+    return put(path, (200, 201), send=send, **more)
+
+
+# -- what can be expected: True, or what is there instead
+
+
+def _same(seen: Any, wanted: Any) -> Any:
+    return True if seen == wanted else seen
+
+
+def _headers(answer: Answer, wanted: Mapping[str, str | None]) -> Any:
+    """Each header matches its pattern from the start; None for one that must not be there."""
+    seen = {name: answer.headers.get(name) for name in wanted}
+    fits = all(seen[name] is None if text is None else re.match(text, seen[name] or '') for name, text in wanted.items())
+    return True if fits else seen
+
+
+def _rows(answer: Answer, wanted: Mapping[str, list[str]]) -> Any:
+    """The values of some columns, in the order of the rows."""
+    rows = answer.csv if (answer.headers['Content-Type'] or '').startswith('text/csv') else answer.rows
+    return _same({name: [row.get(name) for row in rows] for name in wanted}, dict(wanted))
+
+
+def _part(seen: Mapping[str, Any], wanted: Mapping[str, Any]) -> Any:
+    """Members of an object; None for one that must not be there."""
+    return _same({name: seen.get(name) for name in wanted}, dict(wanted))
+
+
+EXPECTATIONS: Mapping[str, Callable[[Answer, Any], Any]] = {
+    'text': lambda answer, wanted: _same(answer.text, wanted),
+    'body': lambda answer, wanted: _same(answer.body, wanted),
+    'like': lambda answer, wanted: bool(re.search(wanted, answer.text)) or 'no match',
+    'unlike': lambda answer, wanted: not re.search(wanted, answer.text) or 'a match',
+    'type': lambda answer, wanted: _headers(answer, {'Content-Type': re.escape(wanted)}),
+    'header': _headers,
+    'columns': lambda answer, wanted: _same(answer.header, wanted.split(',')),
+    'rows': _rows,
+    'keys': lambda answer, wanted: _same(set(answer.rows[0]), set(wanted.split(','))),
+    'count': lambda answer, wanted: _same(len(answer.rows), wanted),
+    'meta': lambda answer, wanted: _part(answer.result, wanted),
+    'item': lambda answer, wanted: _part(answer.item['data_fields'], wanted),
+    'json': lambda answer, wanted: _part(answer.json, wanted) if isinstance(wanted, dict) else _same(answer.json, wanted),
+    'names': lambda answer, wanted: _same(sorted(answer.names), sorted(wanted)),
+}

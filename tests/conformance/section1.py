@@ -1,0 +1,549 @@
+"""Section 1: base paths, logging in, sessions, who may do what, users."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+
+from tests.plain import FORM, Client
+
+from .facts import Facts, delete, get, made, post, put
+from .world import BROWSER, Case
+
+facts = Facts()
+E = '/projects/P/subjects/S1/experiments/M1'
+LOGIN = 'Location', r'.*/app/template/Login\.vm'
+SESSION = r'^[0-9A-F]{32}$'
+T = '/data/services/tokens'
+
+# -- 1.1 base paths
+
+
+@facts.shown('1.1.1', 'S', '/REST answers as /data does, and URIs say /data')
+@facts.shown('1.1.2', 'S', 'data elements answer below /archive too')
+def every_base_answers_alike(case: Case) -> None:
+    for path in ('/projects', '/projects/P/subjects/S1/experiments', f'{E}/scans/1/resources/DATA/files'):
+        expected = case.admin.get(f'/data{path}?format=csv', **{'X': case.fill('{M1}')}).text
+        assert '/data/' in expected and '/REST/' not in expected
+        for base in ('/REST', '/data/archive', '/REST/archive'):
+            assert case.admin.get(f'{base}{path}?format=csv').text == expected, base
+
+
+@facts.shown('1.1.3', 'S', 'services, searches, users, the prearchive and sessions do not answer below /archive')
+def no_archive_for_services(case: Case) -> None:
+    for path in (
+        '/users',
+        '/search/elements',
+        '/JSESSION',
+        '/auth',
+        '/prearchive',
+        '/services/tokens/show',
+        '/user/cache/resources',
+        '/config',
+        '/pars',
+    ):
+        assert case.admin.get(f'/data{path}').status == 200, path
+        assert case.admin.get(f'/data/archive{path}').status == 404, path
+
+
+facts.row(
+    '1.1.4', 'S', '/xapi speaks JSON, /schemas serves schema documents',
+    get('/xapi/siteConfig/buildInfo', type='application/json'),
+    get('/schemas/xnat/xnat.xsd', like='targetNamespace="http://nrg.wustl.edu/xnat"'),
+)  # fmt: skip
+
+
+@facts.shown('1.1.5', 'S', 'the application may live below a context path, which URIs in listings leave out')
+def context_path(case: Case) -> None:
+    case.client('guest')
+    admin = case.world.connect(case.world.below, 'admin')
+    admin.ok('PUT', '/xnat/data/projects/CONTEXT')
+    assert admin.get('/xnat/data/projects').rows[0]['URI'] == '/data/projects/CONTEXT'
+    assert admin.get('/data/projects').status == 404
+    admin.close()
+
+
+facts.row('1.1.6', 'SB', '/data/version is gone since 1.7', get('/data/version', 404))
+facts.row(
+    '1.1.7', 'S', 'the version is in buildInfo, which guests may ask for',
+    get('/xapi/siteConfig/buildInfo', like='"version": "1.8'),
+    get('/xapi/siteConfig/buildInfo', by='guest', like='"buildNumber".*"buildDate".*"commit".*"timestamp"'),
+)  # fmt: skip
+facts.row(
+    '1.1.8', 'S', 'single build values, build attributes, and how long the site is up',
+    get('/xapi/siteConfig/buildInfo/version', like=r'^"?1\.8'),
+    get('/xapi/siteConfig/buildInfo/attributes', type='application/json'),
+    get('/xapi/siteConfig/uptime', like='"minutes"'),
+    get('/xapi/siteConfig/uptime/display', like=r'\d'),
+)  # fmt: skip
+facts.row(
+    '1.1.9', 'S', 'site preferences: all for administrators, one, some',
+    get('/xapi/siteConfig', like='"requireLogin": ?true'),
+    get('/xapi/siteConfig', 403, by='outsider'),
+    get('/xapi/siteConfig/requireLogin', text='true'),
+    get('/xapi/siteConfig/values/requireLogin,sessionTimeout', json={'requireLogin': True, 'sessionTimeout': '15 minutes'}),
+)  # fmt: skip
+facts.row(
+    '1.1.10', 'S', 'segments after an item are its sub-path, so they do not always give a 404',
+    get('/data/projects/P/experiments/M1/nothing/at/all?format=json', item={'ID': '{M1}'}),
+)  # fmt: skip
+
+# -- 1.2 logging in
+
+
+@facts.shown('1.2.1', 'S', 'Basic on any request opens a session')
+def basic_opens_a_session(case: Case) -> None:
+    cookie = case.admin.get('/data/projects').headers['Set-Cookie']
+    assert re.search(r'JSESSIONID=[0-9A-F]{32};.*HttpOnly', cookie)
+
+
+@facts.shown('1.2.2', 'S', 'the session of the same user wins over Basic')
+def the_session_wins(case: Case) -> None:
+    key = case.admin.get('/data/JSESSION').text
+    wrong = {'Authorization': 'Basic ' + base64.b64encode(b'admin:not the password').decode(), 'Cookie': f'JSESSIONID={key}'}
+    assert case.client('nobody')('GET', '/data/JSESSION', headers=wrong).text == key
+
+
+@facts.shown('1.2.3', 'S', 'wrong credentials: 401 with WWW-Authenticate; a page for browsers')
+def wrong_credentials(case: Case) -> None:
+    answer = case.client('wrong').get('/data/projects')
+    assert answer.status == 401 and answer.headers['WWW-Authenticate'].startswith('Basic realm=')
+    answer = case.client('wrong').get('/data/projects', **BROWSER)
+    assert answer.status == 401 and answer.headers['Content-Type'].startswith('text/html')
+
+
+facts.row('1.2.4', 'S', 'the realm is some text', get('/data/projects', 401, by='nobody', header={'WWW-Authenticate': r'Basic realm="[^"]+"'}))
+facts.row(
+    '1.2.5', 'S', 'without credentials: 401 for scripts on data paths, else the login page; a guest where the site is open',
+    get('/data/projects', 401, by='nobody'),
+    get('/data/projects', 302, by='nobody', headers=BROWSER, header=dict([LOGIN])),
+    get('/app/action/Nothing', 302, by='nobody', header=dict([LOGIN])),
+    get('/data/auth', by='guest', text="User 'guest' is logged in"),
+)  # fmt: skip
+facts.row(
+    '1.2.6', 'S', 'data paths are those below /xapi, /data, /REST and /fs',
+    *(get(f'/{base}/nothing', 401, by='nobody') for base in ('xapi', 'data', 'REST', 'fs')),
+)  # fmt: skip
+facts.row(
+    '1.2.7', 'S', 'a browser is known by its User-Agent',
+    *(get('/data/projects', 302, by='nobody', headers={'User-Agent': f'x {name} y'}) for name in ('MSIE', 'Mozilla', 'AppleWebKit', 'Opera')),
+    *(get('/data/projects', 401, by='nobody', headers={'User-Agent': name}) for name in ('', 'Mozilla XNATDesktopClient', 'python-requests/2.31')),
+)  # fmt: skip
+
+
+@facts.shown('1.2.8', 'S', 'what is not user:password once decoded is refused')
+def malformed_basic(case: Case) -> None:
+    for payload in (b'admin', b'admin:se:cret', b''):
+        header = {'Authorization': 'Basic ' + base64.b64encode(payload).decode()}
+        assert case.client('nobody')('GET', '/data/projects', headers=header).status == 401, payload
+
+
+facts.row(
+    '1.2.9', 'S', 'an expired password: 403',
+    get('/xapi/siteConfig/passwordExpirationInterval', like='1 year'), left_out='passwords of this archive do not expire',
+)  # fmt: skip
+facts.row('1.2.10', 'T', 'a bad password: 401', get('/data/projects', 401, by='wrong'))
+
+
+@facts.shown('1.2.11', 'T', 'the cookie of a closed session: 401')
+def a_closed_session(case: Case) -> None:
+    headers = {'Cookie': f'JSESSIONID={case.outsider.get("/data/JSESSION").text}'}
+    nobody = case.client('nobody')
+    assert nobody('DELETE', '/data/JSESSION', headers=headers).status == 200
+    assert nobody('GET', '/data/projects', headers=headers).status == 401
+
+
+@facts.shown('1.2.12', 'B', 'a disabled user: 401')
+def a_disabled_user(case: Case) -> None:
+    login = f'u{case.world.number()}'
+    case.world.closed.add_user(login, 'word')
+    client = Client(case.world.closed, login, 'word')
+    assert client.get('/data/projects').status == 200
+    assert case.admin.put(f'/xapi/users/{login}/enabled/false').status == 200
+    assert client.get('/data/projects').status == 401
+    client.close()
+
+
+facts.row(
+    '1.2.13', 'T', 'wrong credentials on a closed site: 401 for every verb, whatever the accessibility',
+    made('/data/projects/{new}?accessibility=public'),
+    get('/data/projects/{new}', 401, by='wrong'),
+    put('/data/projects/{new}/subjects/S', 401, by='wrong'),
+    post('/data/projects/{new}/subjects', 401, by='wrong'),
+    delete('/data/projects/{new}', 401, by='wrong'),
+)  # fmt: skip
+
+# -- 1.3 sessions
+
+facts.row('1.3/1', 'ST', 'GET JSESSION: the id alone', get('/data/JSESSION', type='text/plain', like=SESSION))
+facts.row('1.3/2', 'S', 'POST JSESSION: as GET', post('/data/JSESSION', like=SESSION))
+facts.row('1.3/3', 'S', 'with CSRF=true a token follows', get('/data/JSESSION?CSRF=true', like=r'^[0-9A-F]{32}; XNAT_CSRF=\S+$'))
+facts.shown('1.3/4', 'ST', 'DELETE JSESSION ends the session')(a_closed_session)
+facts.row(
+    '1.3/5', 'ST', 'GET auth: who is logged in, and a session',
+    get('/data/auth', text="User 'admin' is logged in", type='text/plain', header={'Set-Cookie': 'JSESSIONID='}),
+    get('/data/auth?CSRF=true', like=r"^User 'admin' is logged in\W+XNAT_CSRF=\S+$"),
+)  # fmt: skip
+facts.row(
+    '1.3/6', 'S', 'services/auth takes a form, and needs no login before',
+    *(
+        ask('/data/services/auth', by='nobody', send=body, headers=FORM, like=SESSION)
+        for ask in (put, post)
+        for body in ('username=member&password=m', 'j_username=member&j_password=m')
+    ),
+    put('/data/services/auth', 401, by='nobody', send='username=member&password=x', headers=FORM, like='Authentication failed'),
+)  # fmt: skip
+facts.row('1.3/7', 'S', 'how many sessions a user has', get('/data/user/admin/sessions', like=r'\d'))
+
+
+@facts.shown('1.3/8', 'ST', 'administrators see and end the sessions of a user')
+def active_sessions(case: Case) -> None:
+    key = case.outsider.get('/data/JSESSION').text
+    assert key in case.admin.get('/xapi/users/active/outsider').text
+    answer = case.admin.delete('/xapi/users/active/outsider')
+    assert answer.status == 200 and key in answer.json
+    assert case.client('nobody')('GET', '/data/projects', headers={'Cookie': f'JSESSIONID={key}'}).status == 401
+
+
+facts.row('1.3/a', 'S', 'a guest of an open site has a session too', get('/data/JSESSION', by='guest', like=SESSION))
+
+# -- 1.4 how long a session lives
+
+
+@facts.shown('1.4.1', 'S', 'every answer tells the time and the idle limit in a cookie')
+def the_expiration_cookie(case: Case) -> None:
+    for path in ('/data/projects', '/xapi/siteConfig/buildInfo', '/data/nothing'):
+        cookies = case.admin.get(path).headers.get_all('Set-Cookie') or []
+        assert any(re.match(r'"?SESSION_EXPIRATION_TIME="?\d{13},900000"?; .*Path=/$', one.replace('Path=/;', 'Path=/')) for one in cookies), cookies
+
+
+@facts.shown('1.4.2', 'S', 'the idle limit is a site preference, 15 minutes by default')
+def the_idle_limit(case: Case) -> None:
+    archive = case.world.open.archive
+    assert archive.preferences['sessionTimeout'] == '15 minutes'
+    archive.prefer('sessionTimeout', '1 hour')
+    cookies = ' '.join(case.guest.get('/data/JSESSION').headers.get_all('Set-Cookie') or [])
+    archive.prefer('sessionTimeout', '15 minutes')
+    assert ',3600000' in cookies
+
+
+@facts.shown('1.4.3', 'S', 'a user has 1000 sessions at most', left_out='no limit: scripts that keep no cookies would lock themselves out')
+def most_sessions(case: Case) -> None:
+    assert case.admin.get('/xapi/siteConfig/concurrentMaxSessions').json == 1000
+
+
+@facts.shown('1.4.4', 'S', 'logging in gives another JSESSIONID')
+def a_login_gives_another_session(case: Case) -> None:
+    key = case.guest.get('/data/JSESSION').text
+    secret = base64.b64encode(b'admin:secret').decode()
+    other = case.guest.get('/data/JSESSION', Cookie=f'JSESSIONID={key}', Authorization=f'Basic {secret}').text
+    assert re.match(SESSION, other) and other != key
+
+
+facts.row(
+    '1.4.5', 'S', 'answers may not be framed elsewhere; nothing is said of caching',
+    get(
+        '/data/projects',
+        header={'X-Frame-Options': 'SAMEORIGIN', 'Content-Security-Policy': "frame-ancestors 'self'", 'Cache-Control': None,
+                'Strict-Transport-Security': None},
+    ),
+)  # fmt: skip
+
+# -- 1.5 CSRF
+
+
+@facts.shown('1.5.1', 'S', 'a browser that writes in an existing session needs the token of that session')
+@facts.shown('1.5.2', 'S', 'programs need none')
+@facts.shown('1.5.3', 'SB', 'the token goes in XNAT_CSRF; without it the answer is a server error')
+@facts.shown('1.5.4', 'S', 'so a Python client needs none unless it calls itself Mozilla')
+def csrf_tokens(case: Case) -> None:
+    key, _, token = case.admin.get('/data/JSESSION?CSRF=true').text.partition('; XNAT_CSRF=')
+    nobody, cookie, path = case.client('nobody'), {'Cookie': f'JSESSIONID={key}'}, case.p
+    browser = {**cookie, **BROWSER}
+    assert nobody('PUT', f'{path}/subjects/B', headers=browser).status == 500
+    assert nobody('PUT', f'{path}/subjects/B?XNAT_CSRF=wrong', headers=browser).status == 500
+    assert nobody('PUT', f'{path}/subjects/B?XNAT_CSRF={token}', headers=browser).status == 201
+    assert nobody('PUT', f'{path}/subjects/C', f'XNAT_CSRF={token}', {**browser, **FORM}).status == 201
+    assert nobody('GET', f'{path}/subjects', headers=browser).status == 200
+    for agent in ('', 'XNATDesktopClient Mozilla', 'python-requests/2.31', 'curl/8.0', 'Java/17'):
+        assert nobody('PUT', f'{path}/subjects/C', headers={**cookie, 'User-Agent': agent}).status == 200, agent
+    assert case.admin.put(f'{path}/subjects/C', **BROWSER).status == 200  # Basic, no session yet
+
+
+# -- 1.6 tokens
+
+
+@facts.shown('1.6/1', 'ST', 'issue: an alias and a secret for a login')
+def issue(case: Case) -> None:
+    token = case.member.get(f'{T}/issue').json
+    assert token['xdatUserId'] == 'member' and len(token['secret']) == 64 and token['secret'].isalnum()
+    assert re.fullmatch(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', token['alias'])
+    names = {'alias', 'secret', 'singleUse', 'estimatedExpirationTime', 'validIPAddresses', 'id', 'enabled', 'created', 'timestamp', 'disabled'}
+    assert names <= set(token) and token['estimatedExpirationTime'] - token['created'] == 2 * 86400 * 1000
+
+
+facts.row(
+    '1.6/2', 'ST', 'for another user: administrators alone',
+    get(f'{T}/issue/user/outsider', 403, by='member'),
+    get(f'{T}/issue/user/outsider', json={'xdatUserId': 'outsider'}),
+)  # fmt: skip
+
+
+@facts.shown('1.6/3', 'S', 'show: the tokens one has')
+def show(case: Case) -> None:
+    token = case.member.get(f'{T}/issue').json
+    assert token['alias'] in [one['alias'] for one in case.member.get(f'{T}/show').json]
+    assert token['alias'] not in [one['alias'] for one in case.owner.get(f'{T}/show').json]
+
+
+@facts.shown('1.6/4', 'ST', 'validate: whose a pair is')
+def validate(case: Case) -> None:
+    token = case.member.get(f'{T}/issue').json
+    assert case.member.get(f'{T}/validate/{token["alias"]}/{token["secret"]}').json == {'valid': 'member'}
+    assert case.member.get(f'{T}/validate/{token["alias"]}/wrong').json.get('valid') is None
+    assert case.member.get(f'{T}/validate').status == 401
+
+
+@facts.shown('1.6/5', 'ST', 'invalidate: the owner alone')
+@facts.shown('1.6/a', 'ST', 'a token logs in like a user and a password; no more once it is invalidated')
+def invalidate(case: Case) -> None:
+    token = case.member.get(f'{T}/issue').json
+    alias = Client(case.world.closed, token['alias'], token['secret'])
+    assert alias.get('/data/auth').text == "User 'member' is logged in"
+    assert case.outsider.get(f'{T}/invalidate/{token["alias"]}').status == 403
+    assert case.member.get(f'{T}/invalidate/nobody').status == 404
+    assert case.member.get(f'{T}/invalidate/{token["alias"]}/{token["secret"]}').json == {'result': 'OK'}
+    assert alias.get('/data/auth').status == 401
+    alias.close()
+
+
+facts.row('1.6/6', 'S', 'another operation: 400', get(f'{T}/nonsense', 400))
+facts.row('1.6/7', 'T', 'guests have no tokens', get(f'{T}/issue', 403, by='guest'), get(f'{T}/issue', 401, by='nobody'))
+
+# -- 1.7 who may do what
+
+SEEN_OR_NOT = (403, 404)
+
+facts.row(
+    '1.7/1', 'ST', 'wrong credentials, closed site: 401',
+    *(get(f'/data/projects/P{more}', 401, by='wrong') for more in ('', '/accessibility', '/subjects/S1')),
+    *(put(f'/data/projects/P{more}', 401, by='wrong') for more in ('', '/accessibility/public', '/subjects/S1')),
+    *(delete(f'/data/projects/P{more}', 401, by='wrong') for more in ('', '/subjects/S1')),
+)  # fmt: skip
+facts.row(
+    '1.7/2', 'S', 'no credentials, closed site: 401',
+    get('/data/projects', 401, by='nobody'), put('/data/projects/P', 401, by='nobody'), delete('/data/projects/P', 401, by='nobody'),
+)  # fmt: skip
+facts.row(
+    '1.7/3', 'S', 'a guest reads public data, and changes nothing',
+    get('/data/projects/public/subjects/S?format=json', by='guest'),
+    put('/data/projects/public?name=x', 403, by='guest'),
+    put('/data/projects/public/subjects/S?group=g', 403, by='guest'),
+    delete('/data/projects/public/subjects/S', 403, by='guest'),
+)  # fmt: skip
+facts.row(
+    '1.7/4', 'S', 'a guest with a browser is sent to log in for what he may not read',
+    get('/data/projects/private', 307, by='guest', headers=BROWSER, header=dict([LOGIN])),
+    get('/data/projects/private?format=json', SEEN_OR_NOT, by='guest'),
+)  # fmt: skip
+facts.row(
+    '1.7/5', 'S', 'a private project is hidden from a user without rights',
+    made('/data/projects/{new}?accessibility=private'),
+    get('/data/projects/{new}?format=json', 404, by='outsider'),
+    put('/data/projects/{new}?name=x', SEEN_OR_NOT, by='outsider'),
+    delete('/data/projects/{new}', SEEN_OR_NOT, by='outsider'),
+)  # fmt: skip
+facts.row(
+    '1.7/6', 'T', 'a protected one shows its accessibility, which he may not set',
+    get('/data/projects/P/accessibility', by='outsider', text='protected'),
+    put('/data/projects/P/accessibility/public', 403, by='outsider'),
+)  # fmt: skip
+facts.row(
+    '1.7/7', 'T', 'a protected project is seen, and not to be changed',
+    get('/data/projects/P?format=json', by='outsider'),
+    put('/data/projects/P?alias=x', 403, by='outsider'),
+    delete('/data/projects/P', 403, by='outsider'),
+)  # fmt: skip
+facts.row(
+    '1.7/8', 'ST', 'its subjects are not listed, and none can be made',
+    get('/data/projects/P/subjects', 403, by='outsider'),
+    post('/data/projects/P/subjects?label=X', 403, by='outsider'),
+    put('/data/projects/P/subjects/X', 403, by='outsider'),
+)  # fmt: skip
+facts.row(
+    '1.7/9', 'T', "what is in another's private project is not there",
+    made('/data/projects/{new}?accessibility=private'),
+    made('/data/projects/{new}/subjects/S/experiments/E?xsiType=xnat:mrSessionData', keep='id'),
+    *(get(f'/data/projects/{{new}}/subjects/S{more}?format=json', 404, by='outsider') for more in ('', '/experiments/E')),
+    get('/data/experiments/{id}?format=json', 404, by='outsider'),
+    put('/data/projects/{new}/subjects/S?label=X', 404, by='outsider'),
+    delete('/data/projects/{new}/subjects/S/experiments/E', 404, by='outsider'),
+)  # fmt: skip
+facts.row(
+    '1.7/10', 'T', 'a reader by share does not change what the other project owns',
+    made('/data/projects/{new}?accessibility=private'),
+    made('/data/projects/{new}/subjects/X'),
+    put('/data/projects/{new}/subjects/X/projects/Q'),
+    put('/data/projects/Q/users/member/outsider'),
+    get('/data/projects/Q/subjects/X?format=json', by='outsider'),
+    get('/data/projects/{new}/subjects/X?format=json', (200, 404), by='outsider'),
+    delete('/data/projects/{new}/subjects/X', SEEN_OR_NOT, by='outsider'),
+    put('/data/projects/Q/subjects/X?group=x', SEEN_OR_NOT, by='outsider'),
+    put('/data/projects/Q/subjects/X?label=NEW', (403, 404, 409), by='outsider'),
+    put('/data/projects/Q/subjects/X/resources/R', SEEN_OR_NOT, by='outsider'),
+    delete('/data/projects/Q/users/member/outsider'),
+    delete('/data/projects/{new}/subjects/X/projects/Q'),
+)  # fmt: skip
+facts.row(
+    '1.7/11', 'S', 'the subjects of a project that is private or unknown: 404',
+    made('/data/projects/{new}?accessibility=private'),
+    get('/data/projects/{new}/subjects', 404, by='outsider'),
+    put('/data/projects/{new}/subjects/S', 404, by='outsider'),
+    get('/data/projects/NOWHERE/subjects', 404),
+    put('/data/projects/NOWHERE/subjects/S', 404),
+)  # fmt: skip
+
+
+@facts.shown('1.7/12', 'T', 'a member reads, makes and changes, and deletes nothing')
+def members(case: Case) -> None:
+    case.admin.ok('PUT', f'{case.e}/reconstructions/{case.fill("{new}")}')
+    reconstruction = f'{case.e}/reconstructions/{case.fill("{new}")}'
+    for path in (case.s, case.e, case.n, reconstruction):
+        assert case.member.get(f'{path}?format=json').status == 200, path
+        assert case.member.put(f'{path}?note=n').status == 200, path
+        assert case.member.delete(path).status == 403, path
+    assert case.member.put(f'{case.p}/subjects/NEW').status == 201
+    assert case.member.put(f'{case.e}/scans/9?xsiType=xnat:mrScanData').status == 200
+
+
+facts.row(
+    '1.7/13', 'ST', 'a collaborator reads only',
+    get('{s}?format=json', by='collaborator'),
+    put('{s}?group=g', 403, by='collaborator'),
+    put('{s}?label=NEW', (403, 417), by='collaborator'),
+    put('{p}/subjects/NEW', 403, by='collaborator'),
+    delete('{s}', 403, by='collaborator'),
+)  # fmt: skip
+facts.row(
+    '1.7/14', 'T', 'an owner does everything',
+    get('{e}?format=json', by='owner'),
+    put('{s}?group=g', by='owner'),
+    put('{p}/subjects/NEW', 201, by='owner'),
+    delete('{e}', by='owner'),
+    delete('{s}', by='owner'),
+)  # fmt: skip
+facts.row(
+    '1.7/15', 'T', 'what was deleted or never was: 404',
+    made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData'),
+    *(ask(f'{{e}}{more}', status) for more in ('/assessors/A', '') for ask, status in ((delete, 200), (get, 404), (delete, 404))),
+    *(ask('{s}', status) for ask, status in ((delete, 200), (get, 404), (delete, 404))),
+    delete('{p}'),
+    get('{p}', 404),
+    get('/data/projects/NEVER', 404),
+)  # fmt: skip
+
+# -- 1.8 users
+
+facts.row(
+    '1.8/1', 'S', 'the table of users, by last name; no guests',
+    get('/data/users?format=csv', by='outsider', columns='xdat_user_id,login,firstname,lastname,email'),
+    get('/data/users', meta={'title': 'Projects'}),
+    get('/data/users', 403, by='guest'),
+)  # fmt: skip
+facts.row(
+    '1.8/2', 'S', 'the logins, for administrators',
+    get('/data/user', like='"member"'), get('/data/user', 403, by='member'),
+)  # fmt: skip
+facts.row(
+    '1.8/3', 'S', 'one user, for himself and administrators',
+    get('/data/user/member', like='"?member'), get('/data/user/member', by='member'), get('/data/user/owner', 403, by='member'),
+)  # fmt: skip
+facts.row('1.8/4', 'S', 'his roles', get('/data/user/admin/roles', like='Administrator'), get('/data/user/admin/roles', 403, by='member'))
+
+
+@facts.shown('1.8/5', 'ST', 'xapi: the logins')
+def logins(case: Case) -> None:
+    assert {'admin', 'collaborator', 'member', 'outsider', 'owner'} <= set(case.admin.get('/xapi/users').json)
+
+
+@facts.shown('1.8/6', 'ST', 'xapi: profiles, all, own and one')
+@facts.shown('1.8/a', 'S', 'what a profile holds')
+def profiles(case: Case) -> None:
+    names = {'id', 'username', 'firstName', 'lastName', 'email', 'secured', 'lastModified', 'enabled', 'verified', 'authorization'}
+    profile = case.admin.get('/xapi/users/profile/member').json
+    assert names - {'authorization'} <= set(profile) and 'password' not in profile and profile['username'] == 'member'
+    assert 'member' in [one['username'] for one in case.admin.get('/xapi/users/profiles').json]
+    assert case.member.get('/xapi/users/profile').json['username'] == 'member'
+
+
+facts.row('1.8/7', 'ST', 'xapi: own login', get('/xapi/users/username', by='member', text='member', type='text/plain'))
+
+
+@facts.shown('1.8/8', 'ST', 'xapi: administrators read, make and change users')
+def users_are_made(case: Case) -> None:
+    login = f'u{case.world.number()}'
+    body = {
+        'username': login,
+        'password': 'word',
+        'firstName': 'F',
+        'lastName': 'L',
+        'email': f'{login}@example.org',
+        'enabled': True,
+        'verified': True,
+    }
+    sent = {'Content-Type': 'application/json'}
+    assert case.admin('POST', '/xapi/users', json.dumps(body), sent).status == 201
+    assert case.admin.get(f'/xapi/users/{login}').json['lastName'] == 'L'
+    assert case.admin('PUT', f'/xapi/users/{login}', json.dumps({'lastName': 'M'}), sent).status == 200
+    assert case.admin.get(f'/xapi/users/{login}').json['lastName'] == 'M'
+    assert case.member('POST', '/xapi/users', json.dumps({**body, 'username': login + 'x'}), sent).status == 403
+
+
+facts.row(
+    '1.8/9', 'S', 'xapi: enabled and verified, set by administrators',
+    get('/xapi/users/member/enabled', text='true'),
+    get('/xapi/users/member/verified', text='true'),
+    put('/xapi/users/member/enabled/true'),
+    put('/xapi/users/member/verified/true'),
+    put('/xapi/users/member/enabled/true', 403, by='outsider'),
+)  # fmt: skip
+facts.row(
+    '1.8/10', 'S', 'xapi: roles of a user',
+    put('/xapi/users/outsider/roles/DataManager', (200, 400, 404)),
+    get('/xapi/users/admin/roles', like='Administrator'),
+)  # fmt: skip
+
+
+@facts.shown('1.8/11', 'ST', 'xapi: groups of a user')
+def groups_of_a_user(case: Case) -> None:
+    project = case.p.rpartition('/')[2]
+    assert f'{project}_owner' in case.admin.get('/xapi/users/admin/groups').json
+    assert case.admin.put(f'/xapi/users/outsider/groups/{project}_member').status == 200
+    assert f'{project}_member' in case.admin.get('/xapi/users/outsider/groups').json
+    assert case.admin.delete(f'/xapi/users/outsider/groups/{project}_member').status == 200
+    assert f'{project}_member' not in case.admin.get('/xapi/users/outsider/groups').json
+
+
+facts.row('1.8/12', 'S', 'xapi: who has a session', get('/xapi/users/current', like='admin'), get('/xapi/users/active', like='admin'))
+facts.row(
+    '1.8/13', 'S', 'xapi: who has which role',
+    get('/xapi/users/rolemap', like='Administrator'),
+    get('/xapi/users/roles', like='admin'),
+    get('/xapi/users/roles/Administrator', like='admin'),
+    get('/xapi/users/rolemap', 403, by='member'),
+)  # fmt: skip
+
+
+@facts.shown('1.8/14', 'S', 'xapi: a user changes his own name and e-mail')
+def a_user_changes_himself(case: Case) -> None:
+    sent = {'Content-Type': 'application/json'}
+    assert case.outsider('PUT', '/xapi/users/update', json.dumps({'username': 'outsider', 'firstName': 'Out'}), sent).status == 200
+    assert case.outsider.get('/xapi/users/profile').json['firstName'] == 'Out'
+
+
+facts.row(
+    '1.8/15', 'S', 'xapi: own projects, ways to log in',
+    get('/xapi/users/projects', by='member', type='application/json'),
+    get('/xapi/users/authProviders', type='application/json'),
+)  # fmt: skip

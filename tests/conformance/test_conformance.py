@@ -1,0 +1,77 @@
+"""The archive server against the facts: one test a fact, by its number; and the table against the reference that it is made from."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .facts import LATER, Fact
+from .table import FACTS
+from .world import Case, World
+
+
+def marked(fact: Fact) -> object:
+    """A fact that is left out must fail: so the table stays true."""
+    marks = [pytest.mark.xfail(strict=fact.left_out != LATER, reason=fact.left_out)] if fact.left_out else []
+    return pytest.param(fact, id=fact.number, marks=marks)
+
+
+@pytest.mark.parametrize('fact', [marked(fact) for fact in FACTS if fact.check is not None])
+def test_fact(world: World, fact: Fact) -> None:
+    assert fact.check is not None
+    fact.check(Case(world))
+
+
+def test_the_table_says_one_thing_of_each_fact() -> None:
+    assert [number for number, times in Counter(fact.number for fact in FACTS).items() if times > 1] == []
+    for fact in FACTS:
+        assert set(fact.evidence) <= set('STRB') and fact.evidence, fact
+        assert (fact.check is None) is bool(fact.unseen), fact
+
+
+def test_the_table_is_that_of_the_reference(reference: Path) -> None:
+    path = reference / 'spec' / 'xnat-rest.md'
+    if not path.is_file():
+        pytest.skip('the reference has no spec/xnat-rest.md')
+    wanted = dict(told(path.read_text(encoding='utf-8')))
+    ours = {fact.number: frozenset(fact.evidence) for fact in FACTS if not fact.number[-1].isalpha() or fact.number in wanted}
+    sections = {fact.section for fact in FACTS}
+    assert {number for number in wanted if int(number[0]) in sections} - set(ours) == set()
+    assert set(ours) - set(wanted) == set()
+    assert {number: set(evidence) for number, evidence in ours.items() if evidence != wanted[number]} == {}
+
+
+def told(text: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """The numbers and the evidence of all rows of the reference's tables in sections 1 to 7, as `facts` numbers them."""
+    section, header, counts = '', None, Counter[str]()
+    for line in text.splitlines():
+        if line.startswith('#'):
+            found = re.match(r'#{2,4} (\d+(?:\.\d+)*)\.? ', line)
+            section, header = found.group(1) if found else section, None
+        elif not line.startswith('|'):
+            header = None
+        elif section[:1] in tuple('1234567') and not section.startswith('10'):
+            cells = [cell.strip() for cell in re.split(r'(?<!\\)\|', line)[1:-1]]
+            if header is None:
+                header = cells
+            elif set(''.join(cells)) - set('-: '):
+                yield _number(section, header, cells, counts), _evidence(header, cells)
+
+
+def _number(section: str, header: list[str], cells: list[str], counts: Counter[str]) -> str:
+    if header[0] == '#':
+        return cells[0] if '.' in cells[0] else f'{section}/{cells[0]}'
+    counts[section] += 1
+    return f'{section}/{counts[section]}'
+
+
+def _evidence(header: list[str], cells: list[str]) -> frozenset[str]:
+    """The letters of the row's column; S for tables that give their evidence as a whole."""
+    column = next((place for place, name in enumerate(header) if name.startswith('Ev')), None)
+    if column is None or column >= len(cells):
+        return frozenset('S')
+    return frozenset(re.findall(r'\b([STRB])\b', re.sub(r'\([^)]*\)', '', cells[column]))) or frozenset('S')

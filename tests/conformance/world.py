@@ -1,0 +1,199 @@
+"""The archives that the facts are looked for in: what they hold, who may use them, and items of its own for each fact."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+from pyxnat.server import Server, serve
+from tests.plain import Client
+
+PASSWORDS = {'owner': 'o', 'member': 'm', 'collaborator': 'c', 'outsider': 'x'}
+ROLES = ('owner', 'member', 'collaborator')
+BROWSER = {'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36'}
+
+
+class World:
+    """Archives. One is closed to guests and holds `seed`; the other is open to them and answers as XNAT where this server is kinder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = ExitStack()
+        self._clients: dict[tuple[bool, str], Client] = {}
+        self._numbers = itertools.count(1)
+
+    @cached_property
+    def closed(self) -> Server:
+        return self._stack.enter_context(serve(self._folder / 'closed', password='secret', users=PASSWORDS))
+
+    @cached_property
+    def open(self) -> Server:
+        server = serve(self._folder / 'open', password='secret', users=PASSWORDS, require_login=False, silent_refusals=True)
+        return self._stack.enter_context(server)
+
+    @cached_property
+    def below(self) -> Server:
+        """An archive below a context path."""
+        return self._stack.enter_context(serve(self._folder / 'below', password='secret', context='/xnat'))
+
+    @cached_property
+    def ids(self) -> dict[str, str]:
+        """Accession IDs of what is in the closed archive."""
+        return seed(self.client('admin'))
+
+    @cached_property
+    def guests(self) -> None:
+        """What the open archive holds: a project of each accessibility."""
+        admin = self.client('admin', site_open=True)
+        for access in ('private', 'protected', 'public'):
+            admin.ok('PUT', f'/data/projects/{access}?accessibility={access}')
+            admin.ok('PUT', f'/data/projects/{access}/subjects/S/experiments/E?xsiType=xnat:mrSessionData')
+            admin.ok('PUT', f'/data/projects/{access}/resources/R/files/f.txt?inbody=true', b'x')
+
+    def client(self, login: str, site_open: bool = False) -> Client:
+        """One user's connection; ``nobody`` sends no credentials, ``wrong`` a wrong password."""
+        key = site_open, login
+        if key not in self._clients:
+            server = self.open if site_open else self.closed
+            self._clients[key] = self.connect(server, login)
+        return self._clients[key]
+
+    def connect(self, server: Server, login: str, **headers: str) -> Client:
+        """A new connection."""
+        if login in ('nobody', 'guest'):
+            return Client(server, headers=headers)
+        words = {**PASSWORDS, server.user: server.password, 'wrong': 'wrong'}
+        return Client(server, server.user if login == 'wrong' else login, words[login], headers)
+
+    def number(self) -> int:
+        return next(self._numbers)
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for client in self._clients.values():
+            client.close()
+        self._stack.close()
+
+
+class Case:
+    """What the check of one fact works with.
+
+    Paths in its requests may hold names in braces: accession IDs of the seed (``{M1}``), what an earlier request kept, and paths of items
+    that are made for this fact when they are first named: ``{p}`` a project, ``{q}`` another, ``{s}`` a subject S in ``{p}``, ``{e}`` its
+    MR session E, ``{n}`` the session's scan 1. ``{new}`` is the ID of no project yet. Owner, member and collaborator have these roles in
+    such projects. ``guest`` is somebody without a login at the archive that is open to guests.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        _ = world.ids  # the seed is there before the first request
+        self.names: dict[str, str] = {}
+        self._joined: set[str] = set()
+
+    # -- callers
+
+    def client(self, login: str) -> Client:
+        """A user's connection."""
+        if login == 'guest' or login.startswith('open '):
+            _ = self.world.guests
+            return self.world.client(login.removeprefix('open '), site_open=True)
+        if login in ROLES:
+            self._join()
+        return self.world.client(login)
+
+    def _join(self) -> None:
+        for path in {self.names[name] for name in ('p', 'q') if name in self.names} - self._joined:
+            self._joined.add(path)
+            for role in ROLES:
+                self.admin.ok('PUT', f'{path}/users/{role}/{role}')
+
+    @property
+    def admin(self) -> Client:
+        return self.world.client('admin')
+
+    @property
+    def owner(self) -> Client:
+        return self.client('owner')
+
+    @property
+    def member(self) -> Client:
+        return self.client('member')
+
+    @property
+    def collaborator(self) -> Client:
+        return self.client('collaborator')
+
+    @property
+    def outsider(self) -> Client:
+        return self.client('outsider')
+
+    @property
+    def guest(self) -> Client:
+        return self.client('guest')
+
+    # -- items
+
+    def fill(self, text: str) -> str:
+        """A text with its names in braces replaced."""
+        return re.sub(r'\{(\w+)\}', lambda found: self._named(found.group(1)) or found.group(), text)
+
+    def _named(self, name: str) -> str:
+        if name not in self.names:
+            made = self._make(name)
+            if not made:
+                return self.world.ids.get(name, '')
+            self.names[name] = made
+        return self.names[name]
+
+    def _make(self, name: str) -> str:
+        if name == 'new':
+            return f'F{self.world.number():04d}'
+        paths = {
+            'p': ('/data/projects/{new}', ''),
+            'q': (f'/data/projects/F{self.world.number():04d}', ''),
+            's': ('{p}/subjects/S', ''),
+            'e': ('{s}/experiments/E', '?xsiType=xnat:mrSessionData'),
+            'n': ('{e}/scans/1', '?xsiType=xnat:mrScanData&type=T1'),
+        }
+        if name not in paths:
+            return ''
+        path, query = paths[name]
+        path = self.fill(path)
+        self.admin.ok('PUT', path + query)
+        return path
+
+    def __getattr__(self, name: str) -> str:
+        """``case.p``, ``case.e``: the same paths for the functions."""
+        if name.startswith('_') or not (found := self._named(name)):
+            raise AttributeError(name)
+        return found
+
+
+def seed(admin: Client) -> dict[str, str]:
+    """Projects P and Q, and in P two subjects, three sessions, scans, a reconstruction, an assessor and files; IDs by label."""
+    ids: dict[str, str] = {}
+    admin.ok('PUT', '/data/projects/P?description=a%20study&pi_firstname=Ada&pi_lastname=Long')
+    admin.ok('PUT', '/data/projects/Q')
+    for role in ROLES:
+        admin.ok('PUT', f'/data/projects/P/users/{role}/{role}')
+    ids['S1'] = admin.ok('PUT', '/data/projects/P/subjects/S1?gender=female&age=81&handedness=left&group=control')
+    ids['S2'] = admin.ok('PUT', '/data/projects/P/subjects/S2?gender=male&dob=1950-06-30')
+    base = '/data/projects/P/subjects'
+    ids['M1'] = admin.ok('PUT', f'{base}/S1/experiments/M1?xsiType=xnat:mrSessionData&date=2020-01-31&xnat:mrSessionData/age=79')
+    ids['M2'] = admin.ok('PUT', f'{base}/S1/experiments/M2?xsiType=xnat:mrSessionData&date=2023-02-19&fieldStrength=3.0&xnat:mrSessionData/age=82')
+    ids['T1'] = admin.ok('PUT', f'{base}/S2/experiments/T1?xsiType=xnat:petSessionData&date=2021-05-05&tracer_name=FDG')
+    session = f'{base}/S1/experiments/M1'
+    admin.ok('PUT', f'{session}/scans/1?xsiType=xnat:mrScanData&type=T1%20w&quality=usable&xnat:mrScanData/parameters/tr=2.3&scanner=Trio')
+    admin.ok('PUT', f'{session}/scans/2?xsiType=xnat:mrScanData&type=T2&quality=questionable&series_description=t2')
+    admin.ok('PUT', f'{session}/reconstructions/R1?type=bias')
+    ids['A1'] = admin.ok('PUT', f'{session}/assessors/A1?xsiType=xnat:qcManualAssessorData')
+    for holder in (f'{session}/scans/1', f'{session}/scans/2', session, f'{base}/S1', '/data/projects/P'):
+        admin.ok('PUT', f'{holder}/resources/DATA/files/a/one.txt?inbody=true&format=TEXT&content=notes&tags=x,y', b'one')
+    admin.ok('PUT', f'{session}/assessors/A1/out/resources/OUT/files/two.nii.gz?inbody=true', b'two')
+    return ids

@@ -1,0 +1,143 @@
+"""A plain HTTP client and the bodies it sends: nothing of the library's own client takes part in tests that use it."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import http.client
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+from pyxnat.server import Server
+
+
+class Answer:
+    """A response, read whole."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.reason = response.reason
+        self.headers = response.headers
+        self.body = response.read()
+
+    @property
+    def text(self) -> str:
+        return self.body.decode('utf-8')
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The ResultSet of a table in JSON: its rows and what is told of them."""
+        found: dict[str, Any] = self.json['ResultSet']
+        return found
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = self.result['Result']
+        return found
+
+    @property
+    def item(self) -> dict[str, Any]:
+        """The item of an answer in JSON: its data_fields, meta and children."""
+        found: dict[str, Any] = self.json['items'][0]
+        return found
+
+    @property
+    def csv(self) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(self.text)))
+
+    @property
+    def header(self) -> list[str]:
+        return self.text.splitlines()[0].split(',')
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the members of a zip or tar."""
+        if self.body.startswith(b'PK'):
+            with zipfile.ZipFile(io.BytesIO(self.body)) as archive:
+                return archive.namelist()
+        with tarfile.open(fileobj=io.BytesIO(self.body)) as archive:
+            return archive.getnames()
+
+
+class Client:
+    """One kept-alive connection of one user; with no login it sends no credentials."""
+
+    def __init__(self, server: Server, login: str | None = None, password: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+        self._connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
+        self._headers = dict(headers or {})
+        if login is not None:
+            secret = base64.b64encode(f'{login}:{password}'.encode()).decode()
+            self._headers['Authorization'] = f'Basic {secret}'
+
+    def __call__(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        self._connection.request(method, path, body, {**self._headers, **(headers or {})})
+        return Answer(self._connection.getresponse())
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self('GET', path, headers=headers)
+
+    def put(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self('PUT', path, body, headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self('POST', path, body, headers)
+
+    def delete(self, path: str) -> Answer:
+        return self('DELETE', path)
+
+    def ok(self, method: str, path: str, body: Any = None) -> str:
+        answer = self(method, path, body)
+        assert answer.status in (200, 201), (method, path, answer.status, answer.body)
+        return answer.text
+
+    def item(self, path: str) -> dict[str, Any]:
+        """An item's JSON."""
+        return self.get(f'{path}?format=json').item
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+XML = {'Content-Type': 'text/xml'}
+FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
+
+
+def zipped(members: Mapping[str, bytes]) -> bytes:
+    """A zip of these files."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, 'w') as archive:
+        for name, body in members.items():
+            archive.writestr(name, body)
+    return target.getvalue()
+
+
+def tarred(members: Mapping[str, bytes], mode: str = 'w:gz', link: str = '') -> bytes:
+    """A tar of these files, and of a symbolic link out of it where one is named."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, body in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+        if link:
+            info = tarfile.TarInfo(link)
+            info.type, info.linkname = tarfile.SYMTYPE, '/etc/passwd'
+            archive.addfile(info)
+    return target.getvalue()
+
+
+def multipart(*files: tuple[str, bytes], mime: str = 'application/octet-stream') -> tuple[bytes, dict[str, str]]:
+    """A form with these files, and the header that tells its kind."""
+    parts = [
+        b'--XX\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\nContent-Type: %s\r\n\r\n%s\r\n' % (name.encode(), mime.encode(), body)
+        for name, body in files
+    ]
+    return b''.join(parts) + b'--XX--\r\n', {'Content-Type': 'multipart/form-data; boundary=XX'}
