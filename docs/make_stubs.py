@@ -74,7 +74,9 @@ def fetchall(self, what: Literal['id', 'label'], /) -> list[str]: ...
 def fetchall(self, what: Literal['obj', ''], /) -> list[{element}]: ...
 @overload
 def fetchall(self, *what: str) -> list[Any]: ...
-def where(self, criteria: Any, *, level: str = 'subject') -> Self: ..."""
+def where(
+    self, constraints: Any = None, template: Any = None, query: str | None = None, *, level: Literal['subject', 'experiment'] = 'subject'
+) -> Self: ..."""
 """What a collection gives, as `Collection` has it."""
 
 

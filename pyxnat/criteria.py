@@ -1,4 +1,4 @@
-"""Search criteria: from tuples to XNAT's search document and back.
+"""Search criteria: what lists of tuples mean, in the words of XNAT's engine, and back.
 
 Criteria are a list of constraints ``(field, operator, value)``, of nested lists, and of one ``'AND'`` or ``'OR'`` that joins them; without one, AND
 is meant::
@@ -7,38 +7,38 @@ is meant::
      [('xnat:subjectData/GENDER', '=', 'female'), ('xnat:subjectData/HANDEDNESS', '=', 'left'), 'OR'],
      'AND']
 
-Values are text, numbers, booleans, dates, `None` (with ``=``, ``!=``: is empty, is not) and lists (with ``IN``, ``NOT IN``, ``BETWEEN``). What XNAT's
-engine offers for some fields only is rewritten to what it has for all: lists to ``=`` joined by OR, ranges to two comparisons.
+Values are text, numbers, booleans, dates and times, `None` (with ``=``, ``!=``: is empty, is not) and lists (with ``IN``, ``NOT IN``, ``BETWEEN``).
+What XNAT's engine offers for some fields only is rewritten to what it has for all: lists to ``=`` joined by OR, ranges to two comparisons.
+Values that the engine would refuse, or take for something else, are an error here.
 
-Sources: the search document is XNAT's own schema (``security.xsd``, stored_search); the behaviour is that of ``DisplaySearch`` and
-``SearchCriteria`` in XNAT 1.8.
+Source: the behaviour is that of ``DisplayCriteria``, ``SearchCriteria`` and ``PoolDBUtils.HackCheck`` in XNAT 1.8.
 """
 
 from __future__ import annotations
 
 import datetime
+import math
 import numbers
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Union
 
 import six
-from lxml import etree
 
 from .errors import ProgrammingError
 from .expressions import read
 
-__all__ = ['NAMESPACE', 'OPERATORS', 'Constraint', 'Field', 'Group', 'parse', 'search_document']
-
-NAMESPACE = 'http://nrg.wustl.edu/security'
-"""XML namespace of search documents."""
+__all__ = ['OPERATORS', 'Constraint', 'Field', 'Group', 'Saved', 'given', 'is_rewriting', 'parse', 'spell']
 
 OPERATORS = ('=', '!=', '<', '<=', '>', '>=', 'LIKE', 'NOT LIKE', 'IN', 'NOT IN', 'BETWEEN', 'IS NULL', 'IS NOT NULL')
 """Operators that criteria may use, in any case."""
 
 _ALIASES = {'==': '=', '<>': '!=', 'IS': '=', 'IS NOT': '!='}
-_DATATYPE = re.compile(r'[A-Za-z_][\w-]*:[A-Za-z_]\w*')
+_FIELD = re.compile(r'(?:([A-Za-z_][\w-]*:[A-Za-z_]\w*)(?:[/.]|$))?(.*)', re.DOTALL)
 _DISPLAY_FIELD = re.compile(r'[A-Z][A-Z0-9_]*(=.*)?', re.DOTALL)
+_BLANK = ' \t\r\n'
+_HARMLESS = re.compile(r'[A-Za-z0-9 _.]*')
+_SQL = re.compile(r'(SELECT|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE) ')
 
 
 class Field(NamedTuple):
@@ -51,17 +51,16 @@ class Field(NamedTuple):
 
     @classmethod
     def parse(cls, text: str, default: str = '') -> Field:
-        """From ``xnat:subjectData/AGE``; without a data type the default is meant.
+        """From ``xnat:subjectData/AGE``, or with a dot as XNAT writes it, too; without a data type the default is meant.
 
         Raises
         ------
         ProgrammingError
             When there is no data type or no field.
         """
-        datatype, slash, name = text.partition('/')
-        if not _DATATYPE.fullmatch(datatype):
-            datatype, slash, name = default, '/', text
-        if not datatype or not slash or not name:
+        found = _FIELD.fullmatch(text)
+        datatype, name = (found.group(1) or default, found.group(2)) if found else ('', '')
+        if not datatype or not name:
             raise ProgrammingError(f'{text!r} is not a field', remedy="Write data type and field, such as 'xnat:subjectData/AGE'.")
         return cls(datatype, name)
 
@@ -94,6 +93,7 @@ class Group(NamedTuple):
 
     method: str
     members: tuple[Union[Constraint, Group], ...]
+    """Constraints first, as XNAT's documents have them."""
     is_rewritten: bool = False
     """It stands for one constraint of the caller's (a list, a range), not for a nested list."""
 
@@ -104,6 +104,41 @@ class Group(NamedTuple):
                 yield member
             else:
                 yield from member.constraints()
+
+
+class Saved(NamedTuple):
+    """Criteria that a saved search on the server has, or a saved template with values for its keys."""
+
+    name: str
+    values: tuple[tuple[str, Any], ...] | None = None
+    """Key and value of each; `None` for a search."""
+
+
+def given(constraints: Any = None, template: Any = None, query: str | None = None, default: str = '') -> Group | Saved:
+    """What ``where`` was given, in one of its three ways.
+
+    Raises
+    ------
+    ProgrammingError
+        When it is not one of the three, or criteria that cannot be.
+    """
+    ways = [name for name, way in (('constraints', constraints), ('template', template), ('query', query)) if way is not None]
+    if len(ways) != 1:
+        remedy = "Give criteria, or template=(name, {key: value}), or query='the name of a saved search'."
+        raise ProgrammingError(f'where: {" and ".join(ways) or "nothing"} was given', remedy=remedy)
+    if constraints is not None:
+        return parse(constraints, default)
+    if query is not None:
+        return Saved(_name(query))
+    if not (isinstance(template, (tuple, list)) and len(template) == 2 and isinstance(template[1], Mapping)):
+        raise ProgrammingError(f'where: {template!r} is not a template', remedy='Give a pair of its name and a dictionary of values.')
+    return Saved(_name(template[0]), tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in template[1].items()))
+
+
+def _name(name: Any) -> str:
+    if not isinstance(name, (str, bytes)):
+        raise ProgrammingError(f'where: {name!r} is not the name of a search', remedy='Give its name, as text.')
+    return six.ensure_text(name)
 
 
 def parse(criteria: Any, default: str = '') -> Group:
@@ -130,10 +165,14 @@ def parse(criteria: Any, default: str = '') -> Group:
     methods = {member.upper() for member in criteria if isinstance(member, str)}
     if not methods <= {'AND', 'OR'} or len(methods) > 1:
         raise ProgrammingError(f'one list of criteria is joined by one of AND and OR, not by {", ".join(sorted(methods))}', remedy=_REMEDY)
-    members = tuple(_member(member, default) for member in criteria if not isinstance(member, str))
+    members = tuple(sorted((_member(member, default) for member in criteria if not isinstance(member, str)), key=_is_group))
     if not members:
         raise ProgrammingError('the criteria hold no constraint', remedy=_REMEDY)
     return Group(methods.pop() if methods else 'AND', members)
+
+
+def _is_group(member: Constraint | Group) -> bool:
+    return isinstance(member, Group)
 
 
 _REMEDY = "Write them as [('xnat:mrSessionData/AGE', '>', 80), ('xnat:subjectData/GENDER', '=', 'female'), 'AND']; nest lists to mix AND and OR."
@@ -152,35 +191,53 @@ def _member(member: Any, default: str) -> Constraint | Group:
 
 def _constraint(field: Field, operator: Any, value: Any) -> Constraint | Group:
     name = ' '.join(str(operator).upper().split())
+    if name == 'IS' and ' '.join(str(value).upper().split()) == 'NOT NULL':
+        name, value = 'IS NOT', None
     name = _ALIASES.get(name, name)
-    if name == '=' and str(operator).upper().strip() == 'IS' and ' '.join(str(value).upper().split()) == 'NOT NULL':
-        name, value = '!=', None
     if name not in OPERATORS:
         raise ProgrammingError(f'{field}: {operator!r} is not an operator', remedy=f'There are: {", ".join(OPERATORS)}.')
     if name in ('IN', 'NOT IN', 'BETWEEN') or _is_list(value):
         return _of_list(field, name, value)
-    if name in ('IS NULL', 'IS NOT NULL') or value is None or (name in ('=', '!=') and str(value).upper() == 'NULL'):
+    if name in ('IS NULL', 'IS NOT NULL') or _is_nothing(value) or (name in ('=', '!=') and str(value).upper() == 'NULL'):
         return _null(field, name)
     text = _text(field, value)
-    return Constraint(field, name, text.replace('*', '%') if name.endswith('LIKE') else text)
+    if name.endswith('LIKE'):
+        text = text.replace('*', '%')
+    elif text.strip(_BLANK) == '*':
+        return _anything(field, name)
+    return Constraint(field, name, _allowed(field, text))
 
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, (str, bytes))
 
 
-def _of_list(field: Field, operator: str, value: Any) -> Constraint | Group:
+def _is_nothing(value: Any) -> bool:
+    text = value.decode('utf-8', 'replace') if isinstance(value, bytes) else value
+    return text is None or (isinstance(text, str) and not text.strip(_BLANK))
+
+
+def _of_list(field: Field, operator: str, value: Any) -> Group:
     values = _list(operator, value)
     if operator == 'BETWEEN':
         if len(values) != 2:
             raise ProgrammingError(f'{field}: BETWEEN takes two values, not {len(values)}', remedy="Give a pair, or text 'a AND b'.")
-        return Group('AND', (Constraint(field, '>=', _text(field, values[0])), Constraint(field, '<=', _text(field, values[1]))), True)
+        return Group('AND', (_compared(field, '>=', values[0]), _compared(field, '<=', values[1])), True)
     if operator not in ('IN', 'NOT IN', '=', '!='):
         raise ProgrammingError(f'{field}: {operator} does not take several values', remedy='Use IN, NOT IN or BETWEEN.')
     if not values:
         raise ProgrammingError(f'{field}: {operator} an empty list fits nothing, or everything', remedy='Leave the constraint out, or ask nothing.')
     each, method = ('!=', 'AND') if operator in ('NOT IN', '!=') else ('=', 'OR')
-    return Group(method, tuple(_constraint(field, each, one) for one in values), True)
+    return Group(method, tuple(_compared(field, each, one) for one in values), True)
+
+
+def _compared(field: Field, operator: str, value: Any) -> Constraint:
+    """A comparison with one value of a list."""
+    if _is_list(value) or (isinstance(value, str) and value.strip(_BLANK) == '*'):
+        raise ProgrammingError(f'{field}: {value!r} is not a value of a list', remedy='Give text, numbers, dates or None.')
+    found = _constraint(field, operator, value)
+    assert isinstance(found, Constraint)
+    return found
 
 
 def _list(operator: str, value: Any) -> list[Any]:
@@ -199,24 +256,42 @@ def _null(field: Field, operator: str) -> Constraint:
     raise ProgrammingError(f'{field}: {operator} does not compare with nothing', remedy="Use '=' or '!=' with None.")
 
 
+def _anything(field: Field, operator: str) -> Constraint:
+    """What XNAT takes a single star for, whatever the operator."""
+    if operator != '=':
+        raise ProgrammingError(f"{field} {operator} '*': a single star means any value for XNAT", remedy="Use '=' or '!=' with None, or LIKE.")
+    return _null(field, 'IS NOT NULL')
+
+
 def _text(field: Field, value: Any) -> str:
     if isinstance(value, bool):
         return '1' if value else '0'
     if isinstance(value, datetime.datetime):
-        return value.strftime('%Y-%m-%d %H:%M:%S')
+        return _moment(field, value)
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
-    if isinstance(value, numbers.Number):
-        if value != value:  # NaN is the number that differs from itself
-            raise ProgrammingError(f'{field}: NaN is not a value', remedy='Use None for a missing value.')
-        return str(value)
+    if isinstance(value, numbers.Number) and not isinstance(value, complex):
+        return _number(field, value)
     if isinstance(value, bytes):
         value = _decoded(field, value)
     if not isinstance(value, str):
         raise ProgrammingError(f'{field}: {type(value).__name__} is not a value', remedy='Use text, a number, a date, None or a list.')
-    if value.endswith('\\'):
-        raise ProgrammingError(f'{field}: XNAT refuses a value that ends in a backslash', remedy="Use LIKE and '%'.")
     return value
+
+
+def _moment(field: Field, value: datetime.datetime) -> str:
+    if value != value:  # pandas' NaT
+        raise ProgrammingError(f'{field}: NaT is not a value', remedy='Use None for a missing value.')
+    if value.tzinfo is not None:
+        raise ProgrammingError(f'{field}: {value} has a time zone', remedy='Give the time of the archive, without a zone: XNAT knows none.')
+    return value.strftime('%Y-%m-%d %H:%M:%S')
+
+
+def _number(field: Field, value: Any) -> str:
+    if not math.isfinite(value):
+        raise ProgrammingError(f'{field}: {value} is not a value', remedy='Use None for a missing value.')
+    is_fraction = isinstance(value, numbers.Rational) and not isinstance(value, numbers.Integral)
+    return str(float(value) if is_fraction else value)
 
 
 def _decoded(field: Field, value: bytes) -> str:
@@ -226,60 +301,48 @@ def _decoded(field: Field, value: bytes) -> str:
         raise ProgrammingError(f'{field}: {value!r} is not text in UTF-8', remedy='Give text.') from error
 
 
-def search_document(root: str, fields: Sequence[Field], criteria: Group | None = None) -> bytes:
-    """The XML document of a search.
+def _allowed(field: Field, text: str) -> str:
+    """A value that XNAT does not take for an attack: it refuses some texts wherever they stand (``HackCheck``)."""
+    if text.endswith('\\'):
+        raise ProgrammingError(f'{field}: XNAT refuses {text!r}, which ends in a backslash', remedy="Use LIKE, with '_' in place of the backslash.")
+    word = _SQL.search(text)
+    if word and not _HARMLESS.fullmatch(text):
+        what = f'{field}: XNAT refuses {text!r} for its {word.group(1)}'
+        raise ProgrammingError(what, remedy="Use LIKE, with '_' in place of the blank behind that word.")
+    return text
 
-    Parameters
-    ----------
-    root : str
-        The data type that makes a row: ``xnat:subjectData``.
-    fields : sequence of Field
-        The columns.
-    criteria : Group, optional
-        Without them every row of the type is meant.
 
-    Notes
-    -----
-    The document has no ID: XNAT would answer with an older result that it has under the same ID, whatever the criteria now say.
+def spell(group: Group) -> list[Any]:
+    """The list of tuples that a group stands for; values are text, lists of text and `None`. The inverse of `parse`.
+
+    >>> spell(parse([('xnat:mrSessionData/AGE', 'in', [79, 82]), ('xnat:subjectData/GENDER', '=', None)]))
+    [('xnat:subjectData/GENDER', '=', None), ('xnat:mrSessionData/AGE', 'IN', ['79', '82']), 'AND']
     """
-    document = etree.Element(f'{{{NAMESPACE}}}bundle', nsmap={'xdat': NAMESPACE})
-    document.set('ID', '')
-    document.set('allow-diff-columns', '0')
-    document.set('secure', 'false')
-    _leaf(document, 'root_element_name', root)
-    for sequence, field in enumerate(fields):
-        _search_field(document, sequence, field)
-    if criteria is not None:
-        _fill(etree.SubElement(document, f'{{{NAMESPACE}}}search_where', method=criteria.method), criteria)
-    return etree.tostring(document, xml_declaration=True, encoding='UTF-8')
+    return [*map(_spelled, group.members), group.method]
 
 
-def _search_field(document: etree._Element, sequence: int, field: Field) -> None:
-    node = etree.SubElement(document, f'{{{NAMESPACE}}}search_field')
-    _leaf(node, 'element_name', field.datatype)
-    _leaf(node, 'field_ID', field.field_id)
-    _leaf(node, 'sequence', str(sequence))
-    _leaf(node, 'type', 'string')
-    _leaf(node, 'header', field.name)
-    if field.is_display_field and '=' in field.name:
-        _leaf(node, 'value', field.name.partition('=')[2])
+def _spelled(member: Constraint | Group) -> Any:
+    if isinstance(member, Constraint):
+        return str(member.field), _NULLS.get(member.operator, member.operator), _value(member)
+    if not member.is_rewritten:
+        return spell(member)
+    first = next(member.constraints())
+    operator = 'BETWEEN' if first.operator == '>=' else 'IN' if member.method == 'OR' else 'NOT IN'
+    return str(first.field), operator, list(map(_value, member.constraints()))
 
 
-def _fill(node: etree._Element, group: Group) -> None:
-    for member in group.members:
-        if isinstance(member, Group):
-            _fill(etree.SubElement(node, f'{{{NAMESPACE}}}child_set', method=member.method), member)
-            continue
-        criteria = etree.SubElement(node, f'{{{NAMESPACE}}}criteria')
-        criteria.set('override_value_formatting', '1' if member.raw else '0')
-        _leaf(criteria, 'schema_field', str(member.field))
-        _leaf(criteria, 'comparison_type', member.operator)
-        _leaf(criteria, 'value', member.value)
+def _value(constraint: Constraint) -> str | None:
+    return None if constraint.operator in _NULLS else constraint.value
 
 
-def _leaf(parent: etree._Element, name: str, text: str) -> None:
-    node = etree.SubElement(parent, f'{{{NAMESPACE}}}{name}')
-    try:
-        node.text = text
-    except ValueError as error:
-        raise ProgrammingError(f'{text!r} holds a character that XML cannot carry', remedy='Leave out control characters.') from error
+_NULLS = {'IS NULL': '=', 'IS NOT NULL': '!='}
+
+
+def is_rewriting(group: Group) -> bool:
+    """Whether a group, told from its members alone, could stand for one constraint with a list or a range."""
+    if not all(isinstance(member, Constraint) for member in group.members):
+        return False
+    constraints = list(group.constraints())
+    operators = [_NULLS.get(one.operator, one.operator) for one in constraints]
+    alike = set(operators) == {'=' if group.method == 'OR' else '!='} or (group.method == 'AND' and operators == ['>=', '<='])
+    return alike and len({one.field for one in constraints}) == 1

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import errors, uris
-from .criteria import Constraint, Field, Group, parse, search_document
-from .tables import JsonTable, parse_result_set
+from . import bundles, errors, uris
+from .bundles import Bundle
+from .criteria import Constraint, Field, Group, Saved, given
+from .manage.search import SearchManager
+from .tables import JsonTable, Row, iter_csv, parse_result_set
 
 if TYPE_CHECKING:
     from .interface import Interface
 
-__all__ = ['Search', 'SearchEngine', 'expected_key']
+__all__ = ['Search', 'SearchEngine', 'SearchManager', 'expected_key']
 
 _SUBJECT = 'xnat:subjectData'
+_WITHOUT_SESSIONS = (_SUBJECT, 'xnat:projectData')
+_ID_FIELDS = {_SUBJECT: 'SUBJECT_ID', **{f'xnat:{kind}SessionData': 'SESSION_ID' for kind in ('mr', 'pet', 'ct')}}
+"""The display field with the accession ID; types without a display document of their own have EXPT_ID."""
 _HEADERS = {'content-type': 'text/xml; charset=UTF-8'}
+_REMEDY = 'Check that the fields exist (interface.inspect.datatypes) and that each value is of the kind of its field: a number, a date.'
 
 
 class SearchEngine:
@@ -25,7 +32,7 @@ class SearchEngine:
     def __init__(self, interface: Interface) -> None:
         self._intf = interface
 
-    def table(self, root: str, columns: Iterable[str], criteria: Group | None) -> JsonTable:
+    def table(self, root: str, columns: Iterable[str], criteria: Group | Saved | None) -> JsonTable:
         """The table of a search. One request.
 
         Parameters
@@ -34,8 +41,8 @@ class SearchEngine:
             The type that makes a row.
         columns : iterable of str
             Fields.
-        criteria : Group or None
-            `None` for all rows.
+        criteria : Group, Saved or None
+            `None` for all rows. Those that are saved on the server take two requests more.
 
         Raises
         ------
@@ -43,48 +50,128 @@ class SearchEngine:
             When the engine does not answer with a column that was asked for.
         """
         fields = [Field.parse(column, root) for column in columns]
-        body = self._ask(root, fields, criteria)
+        body = self._ask(_uri('json'), Bundle(root, fields, self.resolved(criteria)))
         keys = _keys(body, fields, root)
         rows = parse_result_set(body)
-        missing = [str(field) for field, key in zip(fields, keys, strict=True) if rows and key not in rows[0]]
-        if missing:
-            said = ', '.join(rows[0])
-            raise errors.ProgrammingError(f'the search answered without {", ".join(missing)}', remedy=f'It has the columns {said}.')
+        _need(keys, fields, rows[0] if rows else keys)
         return JsonTable(({key: row[key] for key in keys} for row in rows), keys)
 
-    def _ask(self, root: str, fields: list[Field], criteria: Group | None) -> bytes:
-        uri = uris.with_query(f'{uris.ENTRY}/search', {'format': 'json'})
-        body: bytes = self._intf._exec(uri, 'POST', search_document(root, fields, criteria), _HEADERS)
-        return body
+    def rows(self, root: str, columns: Iterable[str], criteria: Group | Saved | None) -> Iterator[Row]:
+        """The rows of a search as they come, by a connection of their own: memory holds one at a time. One request; as `table`."""
+        fields = [Field.parse(column, root) for column in columns]
+        document = bundles.write(Bundle(root, fields, self.resolved(criteria)))
+        keys = list(dict.fromkeys(expected_key(field, root) for field in fields))
+        transport = self._intf._transport.twin()
+        try:
+            with _explained(), transport.stream('POST', _uri('csv'), document, _HEADERS) as stream:
+                for row in iter_csv(stream):
+                    _need(keys, fields, row)
+                    yield {key: row[key] for key in keys}
+        finally:
+            transport.close_connections()
 
-    def ids(self, criteria: Group, level: str) -> frozenset[str]:
+    def saved(self, identity: str) -> JsonTable:
+        """The table of a saved search, with every column that the server gives. One request.
+
+        The server runs it by its ID. Posted, a document with an ID could be answered with an older result.
+        """
+        uri = uris.with_query(f'{uris.ENTRY}/search/saved/{uris.quote(identity)}/results', {'format': 'json'})
+        with _explained():
+            body: bytes = self._intf._exec(uri)
+        columns = _columns(body)
+        shown = [column['key'] for column in columns if 'id' in column and column.get('visible') != 'false']
+        return JsonTable(parse_result_set(body), shown or [column['key'] for column in columns])
+
+    def fields(self, root: str, columns: Iterable[str]) -> list[str]:
+        """The fields that columns stand for; all of the type where there are none.
+
+        One request for a type whose fields must be looked up: one with a column of one word in small letters, and the root if there are no columns.
+        """
+        given = [Field.parse(column, root) for column in columns]
+        if not given:
+            return [field for field in self._intf.inspect.datatypes(root, '*') if '=' not in field]
+        types = dict.fromkeys(field.datatype for field in given if _may_be_display_field(field))
+        known = frozenset(one for datatype in types for one in self._intf.inspect.datatypes(datatype, '*'))
+        return [_as_display_field(field, known) for field in given]
+
+    def resolved(self, criteria: Group | Saved | None) -> Group | None:
+        """Criteria themselves. Two requests for those that are saved on the server, none for others."""
+        return self._intf.manage.search.criteria(criteria) if isinstance(criteria, Saved) else criteria
+
+    def ids(self, criteria: Group | Saved, level: str) -> frozenset[str]:
         """Accession IDs of the subjects or experiments that satisfy criteria: one request for the list, one for each nested list.
 
         Constraints that stand in one list hold for the same item; each nested list is a search of its own, and the results are intersected
         (AND) or united (OR).
         """
+        group = self.resolved(criteria)
+        if group is None:
+            raise errors.ProgrammingError('where: the saved search has no criteria', remedy='Leave the condition out.')
+        types = _experiment_types(group)
+        return self._ids(group, level, types[0] if len(types) == 1 else '')
+
+    def _ids(self, criteria: Group, level: str, usual: str) -> frozenset[str]:
         plain = tuple(member for member in criteria.members if isinstance(member, Constraint) or member.is_rewritten)
-        sets = [self.ids(member, level) for member in criteria.members if member not in plain and isinstance(member, Group)]
+        nested = [member for member in criteria.members if isinstance(member, Group) and not member.is_rewritten]
+        sets = [self._ids(member, level, usual) for member in nested]
         if plain:
-            sets.append(self._ids(Group(criteria.method, plain), level))
+            own = Group(criteria.method, plain)
+            sets.append(self._asked(own, _SUBJECT if level == 'subject' else _experiment_type(own, usual)))
         return frozenset.intersection(*sets) if criteria.method == 'AND' else frozenset.union(*sets)
 
-    def _ids(self, criteria: Group, level: str) -> frozenset[str]:
-        root = _SUBJECT if level == 'subject' else _experiment_type(criteria)
-        name = 'SUBJECT_ID' if level == 'subject' else 'SESSION_ID' if root.endswith('SessionData') else 'EXPT_ID'
-        field = Field(root, name)
-        rows = self.table(root, [str(field)], criteria)
+    def _asked(self, criteria: Group, root: str) -> frozenset[str]:
+        rows = self.table(root, [f'{root}/{_ID_FIELDS.get(root, "EXPT_ID")}'], criteria)
         return frozenset(value for row in rows for value in row.values() if value)
 
+    def _ask(self, uri: str, bundle: Bundle) -> bytes:
+        with _explained():
+            body: bytes = self._intf._exec(uri, 'POST', bundles.write(bundle), _HEADERS)
+        return body
 
-def _experiment_type(criteria: Group) -> str:
-    types = sorted({constraint.field.datatype for constraint in criteria.constraints()} - {_SUBJECT, 'xnat:projectData'})
-    if len(types) != 1:
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What the engine refuses says what to look at: XNAT answers a wrong field or value with any of 400, 422 and 500."""
+    try:
+        yield
+    except (errors.ProgrammingError, errors.InternalError) as error:
+        if error.status is not None:
+            error.remedy = _REMEDY
+        raise
+
+
+def _uri(form: str) -> str:
+    return uris.with_query(f'{uris.ENTRY}/search', {'format': form})
+
+
+def _need(keys: Iterable[str], fields: Iterable[Field], found: Iterable[str]) -> None:
+    missing = [str(field) for field, key in zip(fields, keys, strict=False) if key not in found]
+    if missing:
+        raise errors.ProgrammingError(f'the search answered without {", ".join(missing)}', remedy=f'It has the columns {", ".join(found)}.')
+
+
+def _experiment_types(criteria: Group) -> list[str]:
+    """The types of experiment that criteria name."""
+    return sorted({constraint.field.datatype for constraint in criteria.constraints()}.difference(_WITHOUT_SESSIONS))
+
+
+def _experiment_type(criteria: Group, usual: str) -> str:
+    types = _experiment_types(criteria) or [usual]
+    if len(types) > 1 or not types[0]:
         raise errors.ProgrammingError(
-            f"where(level='experiment'): the criteria name {', '.join(types) or 'no type of experiment'}",
+            f"where(level='experiment'): the criteria name {', '.join(filter(None, types)) or 'no type of experiment'}",
             remedy='Name fields of one type of experiment in each list.',
         )
     return types[0]
+
+
+def _columns(body: bytes) -> list[dict[str, Any]]:
+    """What an answer says of its columns."""
+    try:
+        found = json.loads(body)['ResultSet'].get('Columns', []) if body.strip() else []
+    except (ValueError, KeyError, AttributeError):
+        found = []  # parse_result_set says what is wrong with the body
+    return [column for column in found if 'key' in column]
 
 
 def _keys(body: bytes, fields: list[Field], root: str) -> list[str]:
@@ -93,11 +180,7 @@ def _keys(body: bytes, fields: list[Field], root: str) -> list[str]:
     XNAT names them ``subject_label``, ``xnat_subjectdata_subject_label`` (of a type that is not the root), ``xnat_col_mrsessiondatalabel``
     (a path of the schema), and ``df_alias_N`` where that would be longer than 63 characters.
     """
-    try:
-        columns = json.loads(body)['ResultSet'].get('Columns', []) if body.strip() else []
-    except (ValueError, KeyError, AttributeError):
-        columns = []  # parse_result_set says what is wrong with the body
-    said = {(column.get('element_name', ''), str(column.get('id', '')).upper()): str(column['key']) for column in columns}
+    said = {(column.get('element_name', ''), str(column.get('id', '')).upper()): str(column['key']) for column in _columns(body)}
     return [said.get((field.datatype, _said_id(field)), expected_key(field, root)) for field in fields]
 
 
@@ -121,42 +204,65 @@ class Search:
 
     Parameters
     ----------
-    root : str
+    row : str
         The type that makes a row.
     columns : list of str
         Fields such as ``xnat:mrSessionData/AGE`` (of a display document) or ``xnat:mrSessionData/scanner/model`` (of the schema). One word in small
-        letters (``xnat:projectData/name``) is looked up among the display fields first, which takes one request more.
+        letters (``xnat:projectData/name``) is looked up among the display fields first, which takes one request more, as do no columns: all of them.
+
+    Notes
+    -----
+    Columns of the table have the engine's own keys, in the order of the fields: the ID in lower case (``subject_label``), of another type than the
+    row's behind the type (``xnat_subjectdata_subject_label``), with an argument behind ``_`` (``sub_project_identifier_p``), of a path
+    ``xnat_col_mrsessiondatascannermodel``, and ``df_alias_0`` where that would be longer than 63 characters.
     """
 
-    def __init__(self, root: str, columns: Iterable[str], interface: Interface) -> None:
-        self._root = root
-        self._columns = tuple(columns)
+    def __init__(self, row: str, columns: Iterable[str], interface: Interface) -> None:
+        self._row = row
+        self._columns = (columns,) if isinstance(columns, str) else tuple(columns)
         self._intf = interface
 
     def __repr__(self) -> str:
-        return f'<Search of {self._root}: {", ".join(self._columns) or "all fields"}>'
+        return f'<Search of {self._row}: {", ".join(self._columns) or "all fields"}>'
 
-    def where(self, criteria: Any) -> JsonTable:
-        """The rows that satisfy criteria. One request (two where no columns were given).
+    def where(self, constraints: Any = None, template: Any = None, query: str | None = None) -> JsonTable:
+        """The rows that satisfy criteria. One request, and two for what is saved on the server.
+
+        Parameters
+        ----------
+        constraints : list or str, optional
+            Criteria as :mod:`pyxnat.criteria` has them.
+        template : pair of str and dict, optional
+            Name of a saved template, and values for its keys: its criteria are meant, not its columns.
+        query : str, optional
+            Name of a saved search: its criteria are meant, not its columns.
 
         Raises
         ------
         ProgrammingError
             Criteria that cannot be, or that the engine refuses.
+        NotFoundError
+            No such search or template.
         """
-        return self._intf.search.table(self._root, self._fields(), parse(criteria, self._root))
+        criteria = given(constraints, template, query, self._row)
+        return self._intf.search.table(self._row, self._fields(), criteria)
 
     def all(self) -> JsonTable:
-        """All rows of the type that this login may see. One request (two where no columns were given)."""
-        return self._intf.search.table(self._root, self._fields(), None)
+        """All rows of the type that this login may see. One request."""
+        return self._intf.search.table(self._row, self._fields(), None)
+
+    def rows(self, constraints: Any = None, template: Any = None, query: str | None = None) -> Iterator[Row]:
+        """The rows that satisfy criteria, or all, one at a time: a table of any length takes the memory of a row.
+
+        Parameters and errors are those of `where`; requests are made when the first row is asked for. Columns whose keys the server shortens
+        (``df_alias_0``) need `where`.
+        """
+        everything = constraints is None and template is None and query is None
+        criteria = None if everything else given(constraints, template, query, self._row)
+        return self._intf.search.rows(self._row, self._columns, criteria)
 
     def _fields(self) -> list[str]:
-        if self._columns:
-            fields = [Field.parse(column, self._root) for column in self._columns]
-            types = dict.fromkeys(field.datatype for field in fields if _may_be_display_field(field))
-            known = frozenset(one for datatype in types for one in self._intf.inspect.datatypes(datatype, '*'))
-            return [_as_display_field(field, known) for field in fields]
-        return [field for field in self._intf.inspect.datatypes(self._root, '*') if '=' not in field]
+        return self._intf.search.fields(self._row, self._columns)
 
 
 def _may_be_display_field(field: Field) -> bool:

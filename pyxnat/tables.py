@@ -1,16 +1,20 @@
 """Tables: what listings and searches answer with.
 
 XNAT sends tables as JSON (``ResultSet``/``Result``) or CSV. Every cell is text there, a missing value the empty text; they stay so here.
+:func:`iter_csv` reads CSV of any length, holding one row at a time; :class:`JsonTable` has all rows in memory.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import html
 import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from typing import IO, Any, Union, overload
 
 import six
@@ -18,13 +22,20 @@ import six
 from .errors import UnexpectedAnswer
 from .paths import matches
 
-__all__ = ['JsonTable', 'Row', 'csv_to_json', 'html_table', 'parse_csv', 'parse_result_set']
+__all__ = ['CsvSource', 'JsonTable', 'Row', 'csv_to_json', 'html_table', 'iter_csv', 'parse_csv', 'parse_result_set']
 
-_MOST_SHOWN = 50
+_MOST_ROWS = 50
+_MOST_COLUMNS = 20
+_WIDEST = 40
+"""How much of a table is shown: rows, columns, characters of a cell."""
 _LONGEST_CELL = 2**31 - 1
+_PIECE = 2**16
 
 Row = dict[str, str]
 """One row: column -> text."""
+
+CsvSource = Union[str, 'os.PathLike[str]', IO[str], IO[bytes], Iterable[bytes]]
+"""Where CSV comes from: a path, an open file, or pieces of bytes as they come, such as an answer of the server's."""
 
 
 def parse_result_set(body: bytes | str) -> list[Row]:
@@ -61,22 +72,82 @@ def parse_csv(lines: Iterable[str]) -> Iterator[Row]:
     UnexpectedAnswer
         When a row has not as many cells as the header.
     """
+    _, rows = _header_and_rows(lines)
+    yield from rows
+
+
+def _header_and_rows(lines: Iterable[str]) -> tuple[list[str], Iterator[Row]]:
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     reader = csv.reader(lines)
-    header = next(reader, None)
-    if header is None:
-        return
-    for cells in reader:
-        if not cells:
-            continue
-        if len(cells) != len(header):
-            raise UnexpectedAnswer(f'row {reader.line_num} of the table has {len(cells)} cells, its header {len(header)}')
-        yield dict(zip(header, cells, strict=True))
+    header = next(reader, [])
+
+    def rows() -> Iterator[Row]:
+        for cells in reader:
+            if cells and len(cells) != len(header):
+                raise UnexpectedAnswer(f'row {reader.line_num} of the table has {len(cells)} cells, its header {len(header)}')
+            if cells:
+                yield dict(zip(header, cells, strict=True))
+
+    return header, rows()
 
 
 def csv_to_json(text: str | bytes) -> list[Row]:
     """The rows of a CSV table."""
     return list(parse_csv(io.StringIO(six.ensure_text(text), newline='')))
+
+
+def iter_csv(source: CsvSource) -> Iterator[Row]:
+    """The rows of a CSV table of any length, one at a time.
+
+    Parameters
+    ----------
+    source : path, file or iterable of bytes
+        In UTF-8. A file that is given open stays open.
+
+    Raises
+    ------
+    UnexpectedAnswer
+        When a row has not as many cells as the header.
+    """
+    with _opened(source) as lines:
+        yield from parse_csv(lines)
+
+
+@contextmanager
+def _opened(source: CsvSource) -> Iterator[Iterator[str]]:
+    """The lines of CSV from wherever it comes."""
+    if isinstance(source, (str, os.PathLike)):
+        with open(source, 'rb') as file:
+            yield _lines(_pieces(file))
+    else:
+        yield _lines(_pieces(source) if hasattr(source, 'readline') else source)
+
+
+def _pieces(file: Any) -> Iterator[Any]:
+    while piece := file.read(_PIECE):
+        yield piece
+
+
+def _lines(pieces: Iterable[bytes] | Iterable[str]) -> Iterator[str]:
+    """Lines with their ends, of pieces that end anywhere; :mod:`csv` itself puts lines of one cell together."""
+    begun: list[str] = []
+    for text in _texts(pieces):
+        *lines, rest = text.split('\n')
+        for line in lines:
+            yield ''.join([*begun, line, '\n'])
+            begun.clear()
+        begun.append(rest)
+    yield from filter(None, [''.join(begun)])
+
+
+def _texts(pieces: Iterable[bytes] | Iterable[str]) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder('utf-8-sig')()
+    try:
+        for piece in pieces:
+            yield piece if isinstance(piece, str) else decoder.decode(piece)
+        yield decoder.decode(b'', final=True)
+    except UnicodeDecodeError as error:
+        raise UnexpectedAnswer(f'the table is not in UTF-8: {error}') from error
 
 
 class JsonTable:
@@ -97,9 +168,16 @@ class JsonTable:
 
     def __init__(self, data: Iterable[Row], order_by: Iterable[str] = ()) -> None:
         self.data: list[Row] = list(data)
-        first = [name for name in order_by if not self.data or name in self.data[0]]
+        first = [name for name in dict.fromkeys(order_by) if not self.data or name in self.data[0]]
         rest = [name for name in (self.data[0] if self.data else ()) if name not in first]
         self.order_by = first + rest
+
+    @classmethod
+    def from_csv(cls, source: CsvSource) -> JsonTable:
+        """The table of a file that `dump_csv` wrote, or of other CSV: a path, an open file or pieces of bytes. :func:`iter_csv` takes less memory."""
+        with _opened(source) as lines:
+            header, rows = _header_and_rows(lines)
+            return cls(rows, header)
 
     def headers(self) -> list[str]:
         """Names of the columns."""
@@ -125,7 +203,7 @@ class JsonTable:
             When there is no such column.
         """
         self._need([column])
-        values = [row[column] for row in self.data if val_pattern == '*' or matches(val_pattern, row[column])]
+        values = [row[column] for row in self.data if val_pattern == '*' or matches(val_pattern, str(row[column]))]
         return values[0] if len(self.data) == len(values) == 1 and not always_list else values
 
     def join(self, join_column: str, *tables: JsonTable) -> JsonTable:
@@ -205,6 +283,22 @@ class JsonTable:
         """Write the table as CSV to an open file or a path."""
         _write(dest, self.dumps_csv(delimiter))
 
+    def to_pandas(self) -> Any:
+        """The table as a :class:`pandas.DataFrame`, every cell text as it came.
+
+        ``pandas.to_numeric(frame['age'])`` makes numbers of a column, of empty texts NaN.
+
+        Raises
+        ------
+        ImportError
+            Where pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError('to_pandas needs pandas: pip install pyxnat[pandas]') from error
+        return pandas.DataFrame(self.data, columns=self.order_by)
+
     def __len__(self) -> int:
         return len(self.data)
 
@@ -233,20 +327,45 @@ class JsonTable:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f'<JsonTable {len(self)} rows, {len(self.order_by)} columns: {", ".join(self.order_by)}>'
+        return f'<JsonTable {len(self)} rows, {len(self.order_by)} columns: {", ".join(islice(self.order_by, _MOST_COLUMNS))}{self._more_columns}>'
+
+    @property
+    def _more_columns(self) -> str:
+        return ', …' if len(self.order_by) > _MOST_COLUMNS else ''
+
+    def _shown(self) -> tuple[list[str], list[list[str]]]:
+        """The first columns and rows, for a person to look at: cells on one line, long ones cut."""
+        names = self.order_by[:_MOST_COLUMNS]
+        return names, [[_cut(str(row.get(name, ''))) for name in names] for row in self.data[:_MOST_ROWS]]
+
+    def _rest(self) -> str:
+        """How much there is, where not all is shown."""
+        hidden = len(self) > _MOST_ROWS or len(self.order_by) > _MOST_COLUMNS
+        return f'{len(self)} rows, {len(self.order_by)} columns in all' if hidden else ''
 
     def _repr_html_(self) -> str:
-        """The first rows, for a notebook."""
-        more = f'<p>{len(self)} rows in all.</p>' if len(self) > _MOST_SHOWN else ''
-        return html_table(self.data[:_MOST_SHOWN], self.order_by) + more
+        """The first rows and columns, for a notebook."""
+        names, rows = self._shown()
+        rest = self._rest()
+        return html_table([dict(zip(names, row, strict=True)) for row in rows], names) + (f'<p>{rest}.</p>' if rest else '')
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What IPython prints: the first rows and columns."""
+        printer.text(str(self))
 
     def __str__(self) -> str:
         if not self.order_by:
             return repr(self)
-        shown = [self.headers(), *(list(row) for row in self[:50].items())]
-        widths = [min(max(len(cell) for cell in column), 40) for column in zip(*shown, strict=True)]
-        lines = ['  '.join(cell[:width].ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown]
-        return '\n'.join([*lines, *([f'… {len(self)} rows in all'] if len(self) > 50 else [])])
+        names, rows = self._shown()
+        shown = [list(map(_cut, names)), *rows]
+        widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+        lines = ['  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown]
+        return '\n'.join([*lines, *filter(None, [self._rest() and f'… {self._rest()}'])])
+
+
+def _cut(text: str) -> str:
+    line = ' '.join(text.split())
+    return line if len(line) <= _WIDEST else f'{line[: _WIDEST - 1]}…'
 
 
 def html_table(rows: Sequence[Row], columns: Iterable[str] = ()) -> str:
@@ -258,8 +377,8 @@ def html_table(rows: Sequence[Row], columns: Iterable[str] = ()) -> str:
 
 
 def _fits(row: Row, values: tuple[str, ...], columns: dict[str, str]) -> bool:
-    somewhere = all(any(matches(value, text) for text in (*row, *row.values())) for value in values)
-    return somewhere and all(matches(pattern, row.get(name, '')) for name, pattern in columns.items())
+    somewhere = all(any(matches(str(value), str(text)) for text in (*row, *row.values())) for value in values)
+    return somewhere and all(matches(str(pattern), str(row.get(name, ''))) for name, pattern in columns.items())
 
 
 def _write(dest: IO[str] | str | os.PathLike[str], text: str) -> None:

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from . import errors, plan, uris, zips
 from .cache import digest_of, http_time, publish, safe_name
-from .criteria import Group
+from .criteria import Group, Saved
 from .paths import Path as LevelPath
 from .paths import uri_of
 from .payload import Payload
@@ -36,7 +36,7 @@ _REFUSED = (errors.DataError, errors.ProgrammingError, errors.InternalError, err
 class Condition(Protocol):
     """A condition on a collection."""
 
-    criteria: Group
+    criteria: Group | Saved
     level: str
 
 
@@ -110,7 +110,7 @@ class Transfer:
     def explain(self, routes: tuple[LevelPath, ...], conditions: tuple[Condition, ...]) -> str:
         """What walking will ask, in words."""
         pretended = {f'{condition.level}s': frozenset[str]() for condition in conditions}
-        lines = [f'POST {uris.ENTRY}/search   (for each list of criteria, nested ones too)' for _ in conditions]
+        lines = [line for condition in conditions for line in _searches(condition)]
         return '\n'.join(lines + [plan.explain(route, plan.plan(route, pretended)) for route in plan.answerable(routes, pretended)])
 
     def download(self, file: Any, dest: str | os.PathLike[str] | None = None) -> Path:
@@ -284,6 +284,14 @@ class Transfer:
         """What rights depend on: the project (or what was selected from the server itself) and the level that is written to."""
         top, holder = file._path[0], file.parent().parent()
         return uri_of((top,)), holder._urt
+
+
+def _searches(condition: Condition) -> Iterator[str]:
+    """What a condition asks, in words."""
+    if isinstance(condition.criteria, Saved):
+        yield f'GET {uris.ENTRY}/search/saved   (for the ID of {condition.criteria.name!r})'
+        yield f'GET {uris.ENTRY}/search/saved/{{ID}}'
+    yield f'POST {uris.ENTRY}/search   (for each list of criteria, nested ones too)'
 
 
 def duplicates_in(said: bytes) -> list[str]:

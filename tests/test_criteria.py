@@ -1,17 +1,18 @@
-"""Search criteria: what tuples mean, and the document that says so to XNAT."""
+"""Search criteria: what tuples mean, and back."""
 
 from __future__ import annotations
 
 import datetime
+import re
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given as given_
 from hypothesis import strategies as st
-from lxml import etree
 
-from pyxnat.criteria import NAMESPACE, OPERATORS, Constraint, Field, Group, parse, search_document
+from pyxnat.criteria import Constraint, Field, Group, Saved, given, is_rewriting, parse, spell
 from pyxnat.errors import ProgrammingError
 
 AGE, GENDER, HAND = 'xnat:mrSessionData/AGE', 'xnat:subjectData/GENDER', 'xnat:subjectData/HANDEDNESS'
@@ -48,7 +49,10 @@ def test_an_operator_may_be_spelled_otherwise(written: str, meant: str) -> None:
     ('value', 'text'),
     [
         ('female', 'female'),
-        ('', ''),
+        (' x ', ' x '),
+        ('SELECT all of it', 'SELECT all of it'),
+        ('select, from', 'select, from'),
+        (Fraction(1, 4), '0.25'),
         (80, '80'),
         (-1, '-1'),
         (1.5, '1.5'),
@@ -73,12 +77,16 @@ def test_a_star_is_a_wildcard_of_like_alone() -> None:
     assert plain(one(GENDER, '=', 'f*')) == ('=', 'f*')
 
 
-@pytest.mark.parametrize('constraint', [('=', None), ('IS', None), ('IS NULL', None), ('IS NULL',), ('=', 'NULL'), ('is', 'null')])
+@pytest.mark.parametrize(
+    'constraint', [('=', None), ('IS', None), ('IS NULL', None), ('IS NULL',), ('=', 'NULL'), ('is', 'null'), ('=', ''), ('=', b' ')]
+)
 def test_nothing_is_asked_for_as_null(constraint: tuple[Any, ...]) -> None:
     assert one(AGE, *constraint) == Constraint(FIELD, 'IS NULL', 'NULL', raw=True)
 
 
-@pytest.mark.parametrize('constraint', [('!=', None), ('IS NOT', None), ('IS NOT NULL',), ('<>', 'NULL')])
+@pytest.mark.parametrize(
+    'constraint', [('!=', None), ('IS NOT', None), ('IS NOT NULL',), ('<>', 'NULL'), ('IS', 'not null'), ('!=', ''), ('=', '*'), ('=', ' * ')]
+)
 def test_something_is_asked_for_as_not_null(constraint: tuple[Any, ...]) -> None:
     assert one(AGE, *constraint) == Constraint(FIELD, 'IS NOT NULL', 'NULL', raw=True)
 
@@ -121,7 +129,7 @@ def test_constraints_are_joined_by_and_unless_or_is_said() -> None:
 
 
 def test_a_nested_list_is_a_group_of_its_own() -> None:
-    group = parse([(AGE, '>', 80), [(GENDER, '=', 'female'), (HAND, '=', 'left'), 'OR'], 'AND'])
+    group = parse([[(GENDER, '=', 'female'), (HAND, '=', 'left'), 'OR'], (AGE, '>', 80), 'AND'])
     assert plain(group) == ('AND', ('>', '80'), ('OR', ('=', 'female'), ('=', 'left')))
     assert not any(member.is_rewritten for member in group.members if isinstance(member, Group))
     assert [str(constraint.field) for constraint in group.constraints()] == [AGE, GENDER, HAND]
@@ -157,6 +165,7 @@ def test_parsing_leaves_the_criteria_as_they_were() -> None:
     ('text', 'default', 'field', 'field_id'),
     [
         ('xnat:subjectData/AGE', '', ('xnat:subjectData', 'AGE'), 'AGE'),
+        ('xnat:subjectData.AGE', '', ('xnat:subjectData', 'AGE'), 'AGE'),
         ('AGE', 'xnat:subjectData', ('xnat:subjectData', 'AGE'), 'AGE'),
         ('demographics/age', 'xnat:subjectData', ('xnat:subjectData', 'demographics/age'), 'xnat:subjectData/demographics/age'),
         ('xnat:mrSessionData/label', 'xnat:subjectData', ('xnat:mrSessionData', 'label'), 'xnat:mrSessionData/label'),
@@ -218,6 +227,21 @@ def test_a_field_is_a_data_type_and_a_name(text: str, default: str, field: tuple
         [(AGE, '<', None)],
         [(AGE, '=', object())],
         [(GENDER, '=', 'back\\')],
+        [(GENDER, 'LIKE', '%\\')],
+        [(GENDER, 'IN', ['a', 'back\\'])],
+        [(GENDER, '=', "it's SELECT me")],
+        [(GENDER, 'LIKE', 'DROP it*')],
+        [(GENDER, 'BETWEEN', ('a', 'RECREATE -x'))],
+        [(GENDER, '!=', '*')],
+        [(AGE, '<', '*')],
+        [(GENDER, 'IN', ['*', 'a'])],
+        [(GENDER, 'IN', [['a']])],
+        [(AGE, '<', '')],
+        [(GENDER, 'LIKE', ' ')],
+        [(AGE, '=', float('nan'))],
+        [(AGE, '<', float('inf'))],
+        [(AGE, '=', 1j)],
+        [(AGE, '=', datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc))],
     ],
     ids=repr,
 )
@@ -252,148 +276,82 @@ def test_whole_numbers_of_numpy_are_numbers() -> None:
     assert plain(one(AGE, '>', numpy.int64(80))) == ('>', '80')
 
 
-# -- the document -----------------------------------------------------------------------------------------------------------------------------
-
-XDAT = f'{{{NAMESPACE}}}'
-
-
-def document(criteria: Any = None, fields: tuple[str, ...] = (AGE,), root: str = 'xnat:mrSessionData') -> etree._Element:
-    group = parse(criteria) if criteria is not None else None
-    return etree.fromstring(search_document(root, [Field.parse(text) for text in fields], group))
-
-
-def texts(node: etree._Element, name: str) -> list[str | None]:
-    return [found.text for found in node.iter(XDAT + name)]
+@pytest.mark.parametrize(
+    ('value', 'remedy'),
+    [('back\\', 'LIKE, with .* backslash'), ('DROP x;', 'LIKE, with .* blank'), ('*', "'=' or '!=' with None")],
+)
+def test_a_value_that_xnat_would_refuse_is_named_with_what_to_do(value: str, remedy: str) -> None:
+    with pytest.raises(ProgrammingError, match='GENDER') as caught:
+        parse([(GENDER, '!=', value)])
+    assert value in str(caught.value).replace('\\\\', '\\')
+    assert re.search(remedy, caught.value.remedy or '')
 
 
-def test_the_document_is_as_xnat_reads_it() -> None:
-    body = search_document(
-        'xnat:mrSessionData',
-        [Field.parse('xnat:mrSessionData/AGE'), Field.parse('xnat:mrSessionData/scanner/model')],
-        parse([(AGE, '>', 80), [(GENDER, '=', 'female'), (HAND, '=', None), 'OR'], 'AND']),
-    )
-    expected = """<?xml version='1.0' encoding='UTF-8'?>
-    <xdat:bundle xmlns:xdat="http://nrg.wustl.edu/security" ID="" allow-diff-columns="0" secure="false">
-      <xdat:root_element_name>xnat:mrSessionData</xdat:root_element_name>
-      <xdat:search_field>
-        <xdat:element_name>xnat:mrSessionData</xdat:element_name>
-        <xdat:field_ID>AGE</xdat:field_ID>
-        <xdat:sequence>0</xdat:sequence>
-        <xdat:type>string</xdat:type>
-        <xdat:header>AGE</xdat:header>
-      </xdat:search_field>
-      <xdat:search_field>
-        <xdat:element_name>xnat:mrSessionData</xdat:element_name>
-        <xdat:field_ID>xnat:mrSessionData/scanner/model</xdat:field_ID>
-        <xdat:sequence>1</xdat:sequence>
-        <xdat:type>string</xdat:type>
-        <xdat:header>scanner/model</xdat:header>
-      </xdat:search_field>
-      <xdat:search_where method="AND">
-        <xdat:criteria override_value_formatting="0">
-          <xdat:schema_field>xnat:mrSessionData/AGE</xdat:schema_field>
-          <xdat:comparison_type>&gt;</xdat:comparison_type>
-          <xdat:value>80</xdat:value>
-        </xdat:criteria>
-        <xdat:child_set method="OR">
-          <xdat:criteria override_value_formatting="0">
-            <xdat:schema_field>xnat:subjectData/GENDER</xdat:schema_field>
-            <xdat:comparison_type>=</xdat:comparison_type>
-            <xdat:value>female</xdat:value>
-          </xdat:criteria>
-          <xdat:criteria override_value_formatting="1">
-            <xdat:schema_field>xnat:subjectData/HANDEDNESS</xdat:schema_field>
-            <xdat:comparison_type>IS NULL</xdat:comparison_type>
-            <xdat:value>NULL</xdat:value>
-          </xdat:criteria>
-        </xdat:child_set>
-      </xdat:search_where>
-    </xdat:bundle>"""
-    wanted = etree.fromstring(expected.encode(), etree.XMLParser(remove_blank_text=True))
-    assert etree.tostring(etree.fromstring(body), method='c14n') == etree.tostring(wanted, method='c14n')
+def test_what_the_remedies_say_goes_through() -> None:
+    assert plain(one(GENDER, 'LIKE', 'DROP_x;')) == ('LIKE', 'DROP_x;')
+    assert plain(one(GENDER, 'LIKE', 'back_')) == ('LIKE', 'back_')
 
 
-def test_without_criteria_the_document_has_no_where() -> None:
-    assert document().find(XDAT + 'search_where') is None
+def test_a_missing_time_of_pandas_is_no_value() -> None:
+    pandas = pytest.importorskip('pandas')
+    assert plain(one(AGE, '=', pandas.Timestamp(2020, 1, 2))) == ('=', '2020-01-02 00:00:00')
+    with pytest.raises(ProgrammingError, match='NaT'):
+        parse([(AGE, '=', pandas.NaT)])
 
 
-def test_the_document_has_no_id_that_xnat_could_have_an_older_answer_for() -> None:
-    assert document([(AGE, '>', 80)]).get('ID') == ''
+# -- and back ---------------------------------------------------------------------------------------------------------------------------------
+
+values = (
+    st.none()
+    | st.integers()
+    | st.dates()
+    | st.text(min_size=1).filter(lambda text: text.strip() not in ('', '*') and not text.endswith('\\') and not re.search('[A-Z]{4} ', text))
+)
+constraints = st.one_of(
+    st.tuples(st.sampled_from([AGE, GENDER]), st.sampled_from(['=', '!=']), values),
+    st.tuples(
+        st.sampled_from([AGE, GENDER]), st.sampled_from(['<', '<=', '>', '>=', 'LIKE', 'NOT LIKE']), values.filter(lambda value: value is not None)
+    ),
+    st.tuples(st.sampled_from([AGE, GENDER]), st.sampled_from(['IN', 'NOT IN']), st.lists(values, min_size=1, max_size=3)),
+    st.tuples(st.sampled_from([AGE, GENDER]), st.just('BETWEEN'), st.tuples(st.integers(), st.integers())),
+)
 
 
-def test_fields_keep_their_order() -> None:
-    names = ('xnat:mrSessionData/LABEL', AGE, 'xnat:subjectData/SUBJECT_LABEL', 'xnat:mrSessionData/DATE')
-    node = document(fields=names)
-    assert texts(node, 'sequence') == ['0', '1', '2', '3']
-    assert [f'{a}/{b}' for a, b in zip(texts(node, 'element_name'), texts(node, 'field_ID'), strict=True)] == list(names)
+def lists(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.tuples(st.lists(inner, min_size=1, max_size=3), st.sampled_from(['AND', 'OR'])).map(lambda pair: [*pair[0], pair[1]])
 
 
-def test_a_field_with_an_argument_carries_it_as_a_value() -> None:
-    (field,) = document(fields=('xnat:subjectData/SUB_PROJECT_IDENTIFIER=a=b',)).findall(XDAT + 'search_field')
-    assert texts(field, 'field_ID') == ['SUB_PROJECT_IDENTIFIER=a=b'] and texts(field, 'value') == ['a=b']
+criteria = lists(st.recursive(constraints, lists, max_leaves=10))
 
 
-def test_only_null_is_written_as_sql() -> None:
-    criteria = [(AGE, operator, 1) for operator in ('=', '!=', '<', '<=', '>', '>=')] + [(AGE, 'IN', [1, 2]), (AGE, 'BETWEEN', (1, 2))]
-    nodes = document([*criteria, (GENDER, 'LIKE', "x' OR 1=1 --"), (GENDER, '!=', None)]).iter(XDAT + 'criteria')
-    raw = {texts(node, 'value')[0] for node in nodes if node.get('override_value_formatting') == '1'}
-    assert raw == {'NULL'}
+@given_(criteria)
+def test_criteria_come_back_as_tuples(written: Any) -> None:
+    group = parse(written)
+    assert parse(spell(group)) == group
 
 
-def test_the_engine_gets_only_operators_that_it_has_for_all_fields() -> None:
-    values: dict[str, Any] = {'IN': [1, 2], 'NOT IN': [1, 2], 'BETWEEN': (1, 2)}
-    node = document([(AGE, operator, values.get(operator, '1')) for operator in OPERATORS])
-    assert set(texts(node, 'comparison_type')) == {'=', '!=', '<', '<=', '>', '>=', 'LIKE', 'NOT LIKE', 'IS NULL', 'IS NOT NULL'}
+def test_what_stands_for_a_list_is_told_by_its_members() -> None:
+    for operator, value in (('IN', [1, None]), ('IN', [1]), ('NOT IN', [1, 2, None]), ('BETWEEN', (1, 2))):
+        group = one(AGE, operator, value)
+        assert isinstance(group, Group) and is_rewriting(group)
+    for other in ([(AGE, '=', 1), (GENDER, '=', 1), 'OR'], [(AGE, '=', 1)], [(AGE, '<=', 1), (AGE, '>=', 2)], [(AGE, '>', 1)], [[(AGE, '!=', 1)]]):
+        assert not is_rewriting(parse(other))
 
 
-@pytest.mark.parametrize('value', ['\x00', 'a\x08b', '\x1f', '\ufffe', '\ud800'], ids=ascii)
-def test_a_character_that_xml_cannot_carry_is_an_error(value: str) -> None:
-    with pytest.raises(ProgrammingError, match='XML cannot carry'):
-        search_document('xnat:subjectData', [], parse([(GENDER, '=', value)]))
+# -- what where is given ----------------------------------------------------------------------------------------------------------------------
 
 
-nasty = st.one_of(
-    st.sampled_from(['<', '&', ']]>', '<![CDATA[x]]>', '<!--', '"\'', '%', '&amp;', '\r', '\r\n', '\t', ' x ', '\u2028', '\x85', "' OR 1=1", '日本']),
-    st.text(),
-).filter(lambda text: not text.endswith('\\') and text.upper() != 'NULL')
+def test_where_is_given_criteria_or_the_name_of_some() -> None:
+    assert given([('AGE', '>', 80)], default='xnat:subjectData') == parse([('xnat:subjectData/AGE', '>', 80)])
+    assert given(query='old') == Saved('old')
+    assert given(template=('of', {'g': ['a', 'b'], 'n': None})) == Saved('of', (('g', ('a', 'b')), ('n', None)))
+    assert hash(given(template=('of', {'g': ['a', 'b']})))
 
 
-@given(nasty, st.sampled_from(['=', '!=', '<', '>=']))
-def test_any_value_stands_in_the_document_as_it_is_or_is_an_error(value: str, operator: str) -> None:
-    try:
-        body = search_document('xnat:subjectData', [Field.parse(GENDER)], parse([(GENDER, operator, value)]))
-    except ProgrammingError:
-        assert any(ord(char) < 32 or 0xD800 <= ord(char) < 0xE000 or ord(char) in (0xFFFE, 0xFFFF) for char in value)
-        return
-    node = etree.fromstring(body)
-    (criteria,) = node.iter(XDAT + 'criteria')
-    assert [child.tag for child in criteria] == [XDAT + 'schema_field', XDAT + 'comparison_type', XDAT + 'value']
-    assert (texts(criteria, 'value')[0] or '', texts(criteria, 'comparison_type')[0]) == (value, operator)
-
-
-@given(st.lists(nasty.filter(lambda text: '"' not in text), min_size=1))
-def test_any_list_keeps_its_values(values: list[str]) -> None:
-    group = one(GENDER, 'IN', values)
-    assert isinstance(group, Group)
-    assert [constraint.value for constraint in group.constraints()] == values
-
-
-shapes = st.recursive(
-    st.tuples(st.sampled_from([AGE, GENDER]), st.sampled_from(['=', '>']), st.integers()),
-    lambda inner: st.tuples(st.lists(inner, min_size=1, max_size=3), st.sampled_from(['AND', 'OR'])).map(lambda pair: [*pair[0], pair[1]]),
-    max_leaves=12,
-).filter(lambda shape: isinstance(shape, list))
-
-
-@given(shapes)
-def test_the_document_nests_as_the_criteria_do(shape: Any) -> None:
-    def written(part: Any) -> Any:
-        return (part[-1], *map(written, part[:-1])) if isinstance(part, list) else (part[1], str(part[2]))
-
-    def read(node: etree._Element) -> Any:
-        if node.tag == XDAT + 'criteria':
-            return texts(node, 'comparison_type')[0], texts(node, 'value')[0]
-        return (node.get('method'), *map(read, node))
-
-    where = document(shape).find(XDAT + 'search_where')
-    assert where is not None and read(where) == written(shape)
+@pytest.mark.parametrize(
+    'wrong', [{}, {'constraints': [(AGE, '=', 1)], 'query': 'x'}, {'template': 'x'}, {'template': ('x',)}, {'template': ('x', ['y'])}, {'query': 1}]
+)
+def test_anything_else_is_an_error(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ProgrammingError) as caught:
+        given(**wrong)
+    assert caught.value.remedy

@@ -23,6 +23,7 @@ from pyxnat.arrays import ArrayData
 from pyxnat.inspector import Inspector, SchemaInspector
 from pyxnat.manage import Manager
 from pyxnat.manage.schemas import Schemas
+from pyxnat.manage.search import SearchManager
 from pyxnat.manage.users import Users
 from pyxnat.resources.attributes import Attributes
 from pyxnat.resources.cursor import Cursor
@@ -42,7 +43,7 @@ TEXTS = [ROOT / 'README.rst', *PAGES]
 GENERATED = [getattr(resources, name) for row in LEVELS for name in (row.element_class, row.collection_class)]
 PUBLIC = [pyxnat.Interface, resources.Element, resources.Collection, *GENERATED]
 PUBLIC += [Select, Search, SearchEngine, Inspector, JsonTable, Trace, Attributes, ArrayData, Manager, Cursor, Provenance, Response]
-PUBLIC += [SchemaInspector, Schemas, Users, XpathStore]
+PUBLIC += [SchemaInspector, Schemas, SearchManager, Users, XpathStore]
 each_class = pytest.mark.parametrize('cls', PUBLIC, ids=lambda cls: cls.__name__)
 
 

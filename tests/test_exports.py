@@ -68,7 +68,7 @@ def test_no_public_name_is_unlisted(name: str) -> None:
 
 
 def test_the_package_exports_these_names() -> None:
-    assert pyxnat.__all__ == ['Error', 'Inspector', 'Interface', 'JsonTable', 'Select', 'Users', '__version__', 'core']
+    assert pyxnat.__all__ == ['Error', 'Inspector', 'Interface', 'JsonTable', 'SearchManager', 'Select', 'Users', '__version__', 'core']
 
 
 def test_the_package_has_no_public_name_that_is_neither_exported_nor_a_module() -> None:
@@ -98,10 +98,10 @@ print(json.dumps({'seconds': seconds, 'before': sorted(before), 'new': sorted(se
 """
 
 LOADED = {
-    'arrays', 'cache', 'classic', 'config', 'criteria', 'documents', 'errors', 'expressions', 'forms', 'inspector', 'interface', 'manage',
-    'names', 'paths', 'payload', 'plan', 'proxies', 'resources', 'schemas', 'search', 'select', 'session', 'structure', 'tables', 'tracing',
-    'transfer', 'transport', 'uris', 'verbs', 'version', 'wire', 'xpass', 'xpath_store', 'zips', 'core', 'attributes', 'help', 'interfaces',
-    'jsonutil', 'schema', 'uriutil', 'users',
+    'arrays', 'bundles', 'cache', 'classic', 'config', 'criteria', 'documents', 'errors', 'expressions', 'forms', 'inspector', 'interface',
+    'manage', 'names', 'paths', 'payload', 'plan', 'proxies', 'resources', 'schemas', 'search', 'select', 'session', 'structure', 'tables',
+    'templates', 'tracing', 'transfer', 'transport', 'uris', 'verbs', 'version', 'wire', 'xpass', 'xpath_store', 'zips', 'core', 'attributes',
+    'help', 'interfaces', 'jsonutil', 'schema', 'uriutil', 'users',
 }  # fmt: skip
 """Modules and packages of the library that importing it may load, and their old names: the client, never server, demo or mirror."""
 

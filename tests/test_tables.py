@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnat.errors import UnexpectedAnswer
-from pyxnat.tables import JsonTable, Row, csv_to_json, parse_csv, parse_result_set
+from pyxnat.tables import JsonTable, Row, csv_to_json, iter_csv, parse_csv, parse_result_set
+from tests.conftest import DEEP
 
 SUBJECTS = [
     {'ID': 'XNAT_S1', 'project': 'P', 'label': 'anna'},
@@ -249,8 +253,126 @@ def test_a_table_shows_its_shape_and_its_rows(table: JsonTable) -> None:
     assert repr(table) == '<JsonTable 3 rows, 3 columns: label, ID, project>'
     lines = str(table).splitlines()
     assert lines[0].split() == ['label', 'ID', 'project'] and lines[1].split() == ['anna', 'XNAT_S1', 'P'] and len(lines) == 4
-    assert str(JsonTable([{'a': 'x'}] * 60)).endswith('60 rows in all')
     assert str(JsonTable([])) == repr(JsonTable([]))
+
+
+def test_of_a_large_table_the_beginning_is_shown() -> None:
+    wide = JsonTable([{f'c{number}': f'<{number}>' for number in range(100)}] * 1000)
+    for shown in (str(wide), wide._repr_html_()):
+        assert '1000 rows, 100 columns in all' in shown and 'c19' in shown and 'c20' not in shown
+        assert len(shown) < 60_000
+    assert len(str(wide).splitlines()) == 52 and '<0>' not in wide._repr_html_() and '&lt;0&gt;' in wide._repr_html_()
+    assert len(repr(wide)) < 200
+
+
+def test_cells_are_shown_on_one_line_and_cut() -> None:
+    lines = str(JsonTable([{'note': 'one\ntwo', 'b': 'x'}, {'note': 'n' * 500, 'b': 'y'}])).splitlines()
+    assert lines[1].split('  ')[0] == 'one two' and len({line.rindex(line[-1]) for line in lines}) == 1
+    assert lines[2].startswith('n' * 39 + '…  y')
+
+
+def test_what_is_no_text_can_be_shown_and_matched() -> None:
+    table = JsonTable([{'age': 80, 'note': None}, {'age': 9, 'note': 'x'}])
+    assert len(table.where(age=80)) == len(table.where(age='8*')) == 1 and table.get('age', '9') == [9]
+    assert str(table).splitlines()[1].split() == ['80', 'None']
+
+
+def test_ipython_prints_the_rows(table: JsonTable) -> None:
+    pretty = pytest.importorskip('IPython.lib.pretty')
+    assert pretty.pretty(table) == str(table)
+
+
+def test_a_column_named_twice_is_one() -> None:
+    assert JsonTable(SUBJECTS, ['label', 'label']).headers() == ['label', 'ID', 'project']
+
+
+# -- CSV of any length ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('kind', ['path', 'Path', 'text file', 'bytes file', 'pieces', 'text pieces'])
+def test_csv_comes_from_paths_files_and_pieces(table: JsonTable, tmp_path: Path, kind: str) -> None:
+    table.dump_csv(tmp_path / 'a.csv')
+    text = table.dumps_csv()
+    sources: dict[str, Any] = {
+        'path': str(tmp_path / 'a.csv'),
+        'Path': tmp_path / 'a.csv',
+        'text file': io.StringIO(text, newline=''),
+        'bytes file': io.BytesIO(text.encode()),
+        'pieces': (bytes([byte]) for byte in text.encode()),
+        'text pieces': iter([text[:5], text[5:]]),
+    }
+    assert JsonTable.from_csv(sources[kind]) == JsonTable(table.select(table.headers()), table.headers())
+
+
+def test_a_csv_without_rows_keeps_its_columns() -> None:
+    assert JsonTable.from_csv(io.StringIO('a,b\n')).headers() == ['a', 'b']
+    assert JsonTable.from_csv(io.BytesIO(b'')).headers() == []
+
+
+def test_a_file_that_was_open_stays_open() -> None:
+    file = io.StringIO('a\n1\n2\n')
+    assert next(iter_csv(file)) == {'a': '1'}
+    assert not file.closed
+
+
+def test_what_is_not_utf_8_is_an_error() -> None:
+    with pytest.raises(UnexpectedAnswer, match='UTF-8'):
+        list(iter_csv([b'a,b\n1,\xe4\n']))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column() -> None:
+    assert list(iter_csv([b'\xef', b'\xbb\xbfa\r\n1\r\n'])) == [{'a': '1'}]
+
+
+@given(st.data())
+def test_pieces_may_end_anywhere(data: st.DataObject) -> None:
+    columns, rows = data.draw(tables())
+    body = JsonTable(rows, columns).dumps_csv().encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=5)))
+    pieces = [body[start:end] for start, end in itertools.pairwise([0, *cuts, len(body)])]
+    assert list(iter_csv(pieces)) == rows
+
+
+MEMORY = """
+import resource, sys
+from pyxnat.tables import iter_csv
+def peak_kib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**10 if sys.platform == 'darwin' else 1)
+def pieces(size):
+    yield b'ID,label,note\\n'
+    row = b'XNAT_S00001,"a, b","two\\nlines ' + b'x' * 60 + b'"\\n'
+    for _ in range(size // (len(row) * 500)):
+        yield row * 500
+assert sum(1 for _ in iter_csv(pieces(10**5))) > 0
+before, rows = peak_kib(), sum(1 for row in iter_csv(pieces(int(sys.argv[1]))))
+print(rows, peak_kib() - before)
+"""
+
+
+def test_a_large_csv_takes_the_memory_of_a_row() -> None:
+    pytest.importorskip('resource', reason='peak memory is read where the system tells it')
+    size = 50_000_000 if DEEP else 5_000_000
+    done = subprocess.run([sys.executable, '-c', MEMORY, str(size)], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    rows, grown_kib = map(int, done.stdout.split())
+    assert rows > size / 100 and grown_kib < 2048
+
+
+# -- pandas -----------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_becomes_a_data_frame(table: JsonTable) -> None:
+    pandas = pytest.importorskip('pandas')
+    frame = table.to_pandas()
+    assert list(frame.columns) == table.headers() and frame['ID'].tolist() == table['ID']
+    assert list(JsonTable([], ['a', 'b']).to_pandas().columns) == ['a', 'b']
+    ages = JsonTable([{'age': '80.5'}, {'age': ''}]).to_pandas()['age']
+    assert pandas.to_numeric(ages).isna().tolist() == [False, True]
+
+
+def test_without_pandas_the_error_says_what_to_install(table: JsonTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'pandas', None)
+    with pytest.raises(ImportError, match=r'pip install pyxnat\[pandas\]'):
+        table.to_pandas()
 
 
 def test_a_table_is_written_as_json_and_csv(table: JsonTable, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .schemas import Schemas
+from .search import SearchManager
 from .tags import Tags
 from .users import Users
 
@@ -27,6 +28,8 @@ class Manager:
         What is called for each element that iterating a collection finds.
     schemas : Schemas
         Documents that say what types and fields the server has.
+    search : SearchManager
+        Searches and templates of searches that are kept on the server.
     tags : Tags
         Named sets of elements.
     users : Users
@@ -37,6 +40,7 @@ class Manager:
         self._intf = interface
         self.callback: Callback | None = None
         self.schemas = Schemas(interface)
+        self.search = SearchManager(interface)
         self.tags = Tags(interface)
         self.users = Users(interface)
 

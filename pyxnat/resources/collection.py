@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from .. import errors, paths
-from ..criteria import Group, parse
+from ..criteria import Group, Saved, given
 from ..paths import Path, Step
 from ..structure import Level
 from ..tables import Row
@@ -20,9 +20,9 @@ __all__ = ['Collection']
 
 
 class _Where:
-    """A condition on a collection: criteria, and whose they are."""
+    """A condition on a collection: criteria, perhaps such as are saved on the server, and whose they are."""
 
-    def __init__(self, criteria: Group, level: str) -> None:
+    def __init__(self, criteria: Group | Saved, level: str) -> None:
         self.criteria = criteria
         self.level = level
 
@@ -81,21 +81,28 @@ class Collection(LazyCollection[E]):
                 self._intf.manage.callback(self, element)
             yield element
 
-    def where(self, criteria: Any, *, level: str = 'subject') -> Collection[E]:
+    def where(
+        self, constraints: Any = None, template: Any = None, query: str | None = None, *, level: Literal['subject', 'experiment'] = 'subject'
+    ) -> Collection[E]:
         """Those of them whose subject satisfies search criteria.
 
         Parameters
         ----------
-        criteria : list
-            Constraints as :mod:`pyxnat.criteria` has them. Those on one data type in one list hold for the same item; a nested list is a search
+        constraints : list or str, optional
+            Criteria as :mod:`pyxnat.criteria` has them. Constraints on one data type in one list hold for the same item; a nested list is a search
             of its own.
+        template : pair of str and dict, optional
+            In their place, the criteria of a saved template (``interface.manage.search``), with values for its keys.
+        query : str, optional
+            In their place, the criteria of a saved search, by its name.
         level : {'subject', 'experiment'}
             Whether the subject is to satisfy them, by whatever of its sessions, or the experiment itself.
 
         Returns
         -------
         Collection
-            A new one; this one stays as it is. The searches run when it is first iterated: one for the list, one for each nested list.
+            A new one; this one stays as it is. The searches run when it is iterated: one for the list, one for each nested list, and two requests
+            for what is saved on the server.
 
         Examples
         --------
@@ -106,7 +113,7 @@ class Collection(LazyCollection[E]):
         """
         if level not in ('subject', 'experiment'):
             raise errors.ProgrammingError(f'where: level {level!r} is not known', remedy="Use 'subject' or 'experiment'.")
-        condition = _Where(parse(criteria), level)
+        condition = _Where(given(constraints, template, query), level)
         return type(self)(list(self._paths), self._intf, (*self._conditions, condition))
 
     def tag(self, name: str) -> Any:
