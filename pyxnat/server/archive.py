@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from . import arrivals
 from .auth import Sessions, Users
 from .display import Displays
 from .files import FileArea
@@ -28,16 +29,16 @@ class Archive:
         schemas: Iterable[str | Path] = (),
         silent_refusals: bool = False,
     ) -> None:
-        self.folder = Path(folder).resolve()
+        self.folder: Path = Path(folder).resolve()
         self.silent_refusals = silent_refusals
         self.model = Model(further=[Path(one) for one in schemas])
         self.displays = Displays(self.model)
         self.store = Store(self.folder)
-        self.files = FileArea(self.folder)
+        self.files: FileArea = FileArea(self.folder)
         self.users = Users(self.store)
         self.started = time.monotonic()
         try:
-            self.site = self._open(site)
+            self.site: str = self._open(site)
             self.preferences = Preferences(self.store)
             self.sessions = Sessions(self.preferences.seconds('sessionTimeout'))
             self.prefer('requireLogin', require_login)
@@ -56,6 +57,7 @@ class Archive:
             put_setting(connection, 'open', '1')
         if crashed:
             self.files.sweep(self.store)
+            arrivals.mend(self)
         self.files.clear_staging()
         return found
 

@@ -12,12 +12,12 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 from werkzeug.exceptions import BadRequest
 
 from .store import Store, file, item, resource
@@ -65,10 +65,13 @@ class FileArea:
     """The folders of one archive."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.root = folder / 'archive'
+        self.prearchive = folder / 'prearchive'
         self.staging = folder / 'staging'
         self.recovered = folder / 'recovered'
         self.root.mkdir(parents=True, exist_ok=True)
+        self.prearchive.mkdir(parents=True, exist_ok=True)
         self.staging.mkdir(parents=True, exist_ok=True)
 
     # -- where things lie
@@ -173,20 +176,20 @@ class FileArea:
 
     def relative(self, path: Path) -> str:
         """A path as the task table keeps it: the archive's folder may be moved."""
-        return path.relative_to(self.root).as_posix()
+        return path.relative_to(self.folder).as_posix()
 
     def perform(self, source: str, target: str | None) -> None:
-        """Rename an item's folder, where it has one, or remove it."""
-        path = self.root / source
+        """Rename a folder or file, where it is there, or remove it."""
+        path = self.folder / source
         if target is None:
             self.remove([path])
         elif path.exists() and source != target:
-            (self.root / target).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(path, self.root / target)
+            (self.folder / target).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, self.folder / target)
             self._prune(path.parent)
 
     def _prune(self, folder: Path) -> None:
-        while folder != self.root and self.root in folder.parents and folder.is_dir() and not any(folder.iterdir()):
+        while {self.root, self.prearchive} & {*folder.parents} and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
             folder = folder.parent
 
@@ -204,33 +207,38 @@ class FileArea:
             for one, folder in self._resources(connection):
                 for row in connection.execute(select(file).where(file.c.resource == one.pk)):
                     expected[self.file_path(folder, row.path)] = row
-            for path in [path for path in self.root.rglob('*') if path.is_file() and path not in expected]:
-                self._recover(path)
-            for path, row in expected.items():
-                self._mend(connection, path, row)
+            self.reconcile(connection, self.root, file, expected)
 
     def _resources(self, connection: Connection) -> Iterator[tuple[Any, Path]]:
         for one in connection.execute(select(resource)).all():
             holder = connection.execute(select(item).where(item.c.pk == one.item)).one()
             yield one, self.resource_folder(connection, one, holder)
 
+    def reconcile(self, connection: Connection, root: Path, table: Table, expected: Mapping[Path, Any]) -> None:
+        """Make the files below a folder and their rows agree; `expected` are the rows of `table` by where their file should lie."""
+        for path in [path for path in root.rglob('*') if path.is_file() and path not in expected]:
+            self._recover(path)
+        for path, row in expected.items():
+            self._mend(connection, table, path, row)
+
     def _recover(self, path: Path) -> None:
         """Move a file that no row speaks of out of the archive; it may be all that is left of an upload."""
-        target = self.recovered / path.relative_to(self.root)
+        base = self.root if self.root in path.parents else self.folder
+        target = self.recovered / path.relative_to(base)
         _log.warning('the archive was not closed properly and does not know %s: moved to %s', path, target)
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, target)
         self._prune(path.parent)
 
-    def _mend(self, connection: Connection, path: Path, row: Any) -> None:
+    def _mend(self, connection: Connection, table: Table, path: Path, row: Any) -> None:
         if not path.is_file():
             _log.warning('%s is missing: its row is removed', path)
-            connection.execute(file.delete().where(file.c.pk == row.pk))
+            connection.execute(table.delete().where(table.c.pk == row.pk))
         elif (path.stat().st_size, path.stat().st_mtime_ns) != (row.size, row.mtime_ns):
             with path.open('rb') as source:
                 digest = _md5(source)
             values = {'size': path.stat().st_size, 'mtime_ns': path.stat().st_mtime_ns, 'digest': digest}
-            connection.execute(file.update().where(file.c.pk == row.pk).values(**values))
+            connection.execute(table.update().where(table.c.pk == row.pk).values(**values))
 
 
 def _file_name(step: str) -> str:

@@ -21,7 +21,7 @@ from .tables import Table
 from .triggers import NAMES, run
 from .writer import ACCESS
 
-__all__ = ['handler', 'investigators', 'scan_types', 'scanners']
+__all__ = ['handler', 'investigators', 'scan_types', 'scanners', 'setting_of']
 
 Handler = Callable[[Call], Response]
 _GROUPS = {'owner': 'Owners', 'member': 'Members', 'collaborator': 'Collaborators'}
@@ -79,7 +79,7 @@ def _setting(name: str) -> Handler:
         value = '/'.join(_rest(call))
         if call.method == 'GET':
             with call.archive.store.read() as connection:
-                return text(_value(connection, _project(call, connection, 'read').id, name))
+                return text(setting_of(connection, _project(call, connection, 'read').id, name))
         if not value or (name.endswith('_code') and not value.isdecimal()):
             raise BadRequest(f'{value!r} cannot be the {name} of a project.')
         with call.archive.store.write() as connection:
@@ -92,7 +92,8 @@ def _setting(name: str) -> Handler:
     return answer
 
 
-def _value(connection: Connection, project: str, name: str) -> str:
+def setting_of(connection: Connection, project: str, name: str) -> str:
+    """A setting of a project, such as prearchive_code; its default where it was not set."""
     query = select(project_setting.c.value).where(project_setting.c.project == project, project_setting.c.name == name)
     found = connection.scalar(query)
     return _DEFAULTS[name] if found is None else str(found)
@@ -103,7 +104,7 @@ def _archive_spec(call: Call) -> Response:
     _allow(call, 'GET')
     with call.archive.store.read() as connection:
         row = _project(call, connection, 'edit')
-        values = {name: _value(connection, row.id, name) for name in ('current_arc', 'quarantine_code', 'prearchive_code')}
+        values = {name: setting_of(connection, row.id, name) for name in ('current_arc', 'quarantine_code', 'prearchive_code')}
     root = etree.Element(f'{{{ARC}}}project', {'id': row.id, **values}, nsmap={'arc': ARC})
     paths = etree.SubElement(root, f'{{{ARC}}}paths')
     etree.SubElement(paths, f'{{{ARC}}}archivePath').text = str(call.archive.files.root / row.id)

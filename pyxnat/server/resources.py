@@ -403,7 +403,8 @@ def _multipart(call: Call, path: str) -> Iterator[tuple[str, Staged]]:
 
     boundary = call.request.mimetype_params.get('boundary', '').encode('ascii', 'replace')
     try:
-        _, parts = MultiPartParser(stream_factory=stream, buffer_size=2**18).parse(call.stream, boundary, call.request.content_length)
+        told, parts = MultiPartParser(stream_factory=stream, buffer_size=2**18).parse(call.stream, boundary, call.request.content_length)
+        call.query += list(told.items(multi=True))  # fields beside the files count like the query
         for _, part in parts.items(multi=True):
             name = (part.filename or '').replace('\\', '/').rpartition('/')[2]
             yield check_path(path + name if not path or path.endswith('/') else path), area.adopt(part.stream)

@@ -8,20 +8,15 @@ from sqlalchemy import select
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response
 
-from . import projects, tokens, usercache
+from . import batches, imports, prearchive, projects, tokens, usercache
 from .auth import visible
 from .calls import Call
-from .locate import find_project, need
 from .respond import table_response
 from .store import workflow
 from .tables import Table
 
 __all__ = ['find']
 
-_PREARCHIVE = (
-    'project', 'timestamp', 'lastmod', 'uploaded', 'scan_date', 'scan_time', 'subject', 'folderName', 'name', 'tag', 'status', 'url',
-    'autoarchive', 'prevent_anon', 'prevent_auto_commit', 'SOURCE', 'VISIT', 'PROTOCOL', 'TIMEZONE',
-)  # fmt: skip
 Handler = Callable[[Call], Response]
 
 
@@ -35,8 +30,12 @@ def find(parts: Sequence[str]) -> Handler | None:
         return tokens.answer
     if plain[:2] == ['services', 'workflows']:
         return _workflows
-    if plain[:1] == ['prearchive'] and len(plain) in (1, 3):
-        return _prearchive
+    if plain[:1] == ['prearchive']:
+        return prearchive.answer
+    if tuple(plain) in batches.HANDLERS:
+        return batches.HANDLERS[tuple(plain)]
+    if plain == ['services', 'import']:
+        return imports.answer
     if plain[:3] == ['user', 'cache', 'resources']:
         return usercache.answer
     if len(plain) == 1 and plain[0] in _LISTS:
@@ -67,17 +66,6 @@ def _workflows(call: Call) -> Response:
         rows = connection.execute(query).all()
     columns = ['wrk_workflowdata_id', 'pipeline_name', 'status', 'launch_time', 'id', 'data_type', 'externalid', 'user']
     return table_response(call, Table(columns, rows, {'title': 'Workflows'}))
-
-
-def _prearchive(call: Call) -> Response:
-    """``prearchive[/projects/P]``: sessions that wait to be archived. What arrives here is archived at once, so there are none."""
-    _allow(call, 'GET')
-    if len(call.parts) > 2:
-        with call.archive.store.read() as connection:
-            for name in call.parts[2].split(','):
-                row = find_project(connection, name)
-                need(connection, call.caller, row.id if row is not None else name, 'read')
-    return table_response(call, Table(_PREARCHIVE, [], count=False))
 
 
 _LISTS: dict[str, Handler] = {'scan_types': projects.scan_types, 'scanners': projects.scanners, 'investigators': projects.investigators}

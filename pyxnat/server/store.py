@@ -41,6 +41,10 @@ __all__ = [
     'ArchiveBusy',
     'Store',
     'alias',
+    'arrival',
+    'arrival_file',
+    'arrival_log',
+    'arrival_scan',
     'custom_field',
     'file',
     'item',
@@ -184,7 +188,7 @@ role = Table(
 retired = Table('retired', METADATA, Column('id', String, primary_key=True))
 
 # What is still to be done to the folders after a commit: rename source to target, or remove source. Paths are relative to the archive's
-# root. It is done before the next writer may begin, and after a crash at the next start.
+# folder. It is done before the next writer may begin, and after a crash at the next start.
 task = Table(
     'task',
     METADATA,
@@ -215,6 +219,80 @@ workflow = Table(
     Column('launch_time', String, nullable=False),
     Column('login', String, nullable=False),
     Index('workflow_item', 'item'),
+)
+
+# A session that was received and waits in the prearchive. It is the row of an item to be: its type and fields are those that the
+# headers of its images gave when it was last built.
+arrival = Table(
+    'arrival',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('project', String),  # none: Unassigned
+    Column('timestamp', String, nullable=False, unique=True),  # yyyyMMdd_HHmmssSSS, the folder above it
+    Column('folder', String, nullable=False),
+    Column('name', String, nullable=False),  # the label it is to have
+    Column('subject', String, nullable=False, default=''),  # label or ID
+    Column('tag', String, nullable=False, default=''),  # study instance UID
+    Column('status', String, nullable=False),  # RECEIVING, BUILDING, READY, CONFLICT, ERROR
+    Column('uploaded', String, nullable=False),
+    Column('lastmod', String, nullable=False),
+    Column('login', String, nullable=False),
+    Column('autoarchive', String, nullable=False, default='Manual'),
+    Column('prevent_anon', String, nullable=False, default='false'),
+    Column('prevent_auto_commit', String, nullable=False, default='false'),
+    Column('source', String, nullable=False, default=''),
+    Column('visit', String, nullable=False, default=''),
+    Column('protocol', String, nullable=False, default=''),
+    Column('timezone', String, nullable=False, default=''),
+    Column('xsi_type', String, nullable=False, default=''),
+    Column('fields', Text, nullable=False, default='{}'),
+    Index('arrival_tag', 'tag'),
+    sqlite_autoincrement=True,
+)
+
+# A series of a session in the prearchive: a scan to be.
+arrival_scan = Table(
+    'arrival_scan',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('arrival', ForeignKey('arrival.pk', ondelete='CASCADE'), nullable=False),
+    Column('id', String, nullable=False),  # scan ID
+    Column('uid', String, nullable=False),  # series instance UID
+    Column('number', String, nullable=False),  # series number, or the UID where there is none
+    Column('xsi_type', String, nullable=False, default=''),
+    Column('fields', Text, nullable=False, default='{}'),
+    UniqueConstraint('arrival', 'uid'),
+    UniqueConstraint('arrival', 'id'),
+    sqlite_autoincrement=True,
+)
+
+# An image in the prearchive, and what of its header tells where it belongs.
+arrival_file = Table(
+    'arrival_file',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('scan', ForeignKey('arrival_scan.pk', ondelete='CASCADE'), nullable=False),
+    Column('path', String, nullable=False),
+    Column('size', Integer, nullable=False),
+    Column('digest', String, nullable=False),
+    Column('mtime_ns', Integer, nullable=False),
+    Column('instance', String, nullable=False),  # SOP instance UID
+    Column('sop_class', String, nullable=False),
+    Column('modality', String, nullable=False),
+    Column('place', Integer, nullable=False),  # instance number
+    Column('frames', Integer, nullable=False),
+    UniqueConstraint('scan', 'path'),
+)
+
+# What was done with a session in the prearchive.
+arrival_log = Table(
+    'arrival_log',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('arrival', ForeignKey('arrival.pk', ondelete='CASCADE'), nullable=False),
+    Column('time', String, nullable=False),
+    Column('entry', Text, nullable=False),
+    Index('arrival_log_arrival', 'arrival'),
 )
 
 # Saved searches, as the XML that was put.

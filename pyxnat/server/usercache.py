@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +20,7 @@ from .resources import received
 from .respond import table_response
 from .tables import Table
 
-__all__ = ['answer']
+__all__ = ['answer', 'find_file']
 
 _BASE = '/data/user/cache/resources'
 
@@ -41,6 +42,17 @@ def answer(call: Call) -> Response:
 
 def _home(call: Call) -> Path:
     return call.archive.folder / 'cache' / safe_name(call.caller.login)
+
+
+def find_file(call: Call, uri: str) -> Path:
+    """The file of the caller's cache that a URI names; `BadRequest` for a URI of anything else, `NotFound` where there is none."""
+    found = re.match(r'(?:/data)?/user/cache/resources/([^/]+)/files/(.+)$', uri)
+    if found is None:
+        raise BadRequest(f'{uri!r} is no file of /user/cache/resources.')
+    path = _home(call).joinpath(safe_name(found.group(1)), *check_path(found.group(2)).split('/'))
+    if not path.is_file():
+        raise NotFound(f'Unable to find the specified file: {uri}')
+    return path
 
 
 def _list(call: Call) -> Response:

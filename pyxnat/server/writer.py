@@ -13,6 +13,7 @@ from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidd
 
 from ..schemas import canonical
 from .archive import Archive
+from .arrivals import discard_all
 from .auth import Caller, readable, rights
 from .edit import Document, merged, validated
 from .locate import has_alias, labelled, need
@@ -305,6 +306,7 @@ class Writer:
             self._remove_folder(path)
 
     def _retire(self, row: Any) -> None:
+        discard_all(self.archive, self.connection, row.id)
         self.connection.execute(retired.insert().values(id=row.id))
         self.connection.execute(role.delete().where(role.c.project == row.id))
         self.connection.execute(project_setting.delete().where(project_setting.c.project == row.id))
