@@ -1,10 +1,10 @@
-"""XML documents, read without trusting them."""
+"""XML documents: read without trusting them, written as XNAT writes them."""
 
 from __future__ import annotations
 
 from lxml import etree
 
-__all__ = ['parse_xml']
+__all__ = ['parse_xml', 'write_xml']
 
 
 def parse_xml(text: bytes | str) -> etree._Element:
@@ -21,3 +21,8 @@ def parse_xml(text: bytes | str) -> etree._Element:
     if root.getroottree().docinfo.doctype:  # type: ignore[union-attr]
         raise ValueError('a document with a DOCTYPE is not accepted')
     return root
+
+
+def write_xml(root: etree._Element) -> bytes:
+    """A document with line breaks. Its declaration is in double quotes, as Java writes it: clients compare the first bytes."""
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + etree.tostring(root, encoding='UTF-8', xml_declaration=False, pretty_print=True)

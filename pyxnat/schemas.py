@@ -231,6 +231,15 @@ class Registry:
         named = (self.field(name, f'{path}/{text}') for text in (canonical(last), *self._text_names))
         return next((one for one in named if one is not None and one.text), None)
 
+    def element_type(self, name: str, element: str) -> str:
+        """The data type of a single element that a type, or one it extends, declares; empty where it has none of its own."""
+        for row in filter(None, map(self.get_exact, self.ancestry(name))):
+            for node in row.node.iter(_XS + 'element'):
+                if node.get('name') == element and node.get('type') and _holder(node) is row.node:
+                    kind = self.get_exact(self._resolve(node, node.get('type')))
+                    return kind.name if kind is not None and _first(kind.node, 'simpleContent/extension') is None else ''
+        return ''
+
     def _by_key(self, name: str) -> dict[str, Field]:
         if name not in self._keys:
             keys: dict[str, Field] = {}
@@ -413,6 +422,12 @@ def _owner(node: etree._Element) -> etree._Element | None:
     while parent is not None and parent.tag in (_XS + 'sequence', _XS + 'choice', _XS + 'all'):
         parent = parent.getparent()
     return parent
+
+
+def _holder(node: etree._Element) -> etree._Element | None:
+    """The complex type that an element is declared in."""
+    owner = _owner(node)
+    return next(owner.iterancestors(_XS + 'complexType'), None) if owner is not None and owner.tag == _XS + 'extension' else owner
 
 
 def _namespace(node: etree._Element) -> str:

@@ -104,7 +104,8 @@ class App:
         for name, value in cookies:
             response.set_cookie(name, value, path=root, httponly=True)
         limit = int(self.archive.sessions.idle_limit_s * 1000)
-        response.headers.add('Set-Cookie', f'SESSION_EXPIRATION_TIME={int(time.time() * 1000)},{limit}; Path={root}')
+        moment = f'"{int(time.time() * 1000)},{limit}"'  # in quotes, as Tomcat writes a value with a comma
+        response.headers.add('Set-Cookie', f'SESSION_EXPIRATION_TIME={moment}; Path={root}')
         response.headers['X-Frame-Options'] = 'SAMEORIGIN'
         response.headers['Content-Security-Policy'] = "frame-ancestors 'self'"
 

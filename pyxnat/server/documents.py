@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
+from ..documents import write_xml
 from ..schemas import Field, Registry, canonical
 from .edit import TYPE_LEAF, XSI_TYPE
 from .keys import Step, steps
@@ -30,7 +31,7 @@ def write(source: Representer, row: Any, conceal: bool) -> bytes:
     _Writer(source, conceal).fill(root, row)
     places = (f'{uri} {source.site_url}/schemas/{path}' for uri, path in source.model.places.items())
     root.set(f'{{{XSI}}}schemaLocation', ' '.join(places))
-    return etree.tostring(root, xml_declaration=True, encoding='UTF-8', pretty_print=True)
+    return write_xml(root)
 
 
 def write_part(model: Model, xsi_type: str, key: str, fields: dict[str, str]) -> bytes:
@@ -45,7 +46,7 @@ def write_part(model: Model, xsi_type: str, key: str, fields: dict[str, str]) ->
         if one.startswith(key + '/'):
             tree.put(one[len(key) + 1 :], value)
     root.set(XSI_TYPE, xsi_type)
-    return etree.tostring(root, xml_declaration=True, encoding='UTF-8', pretty_print=True)
+    return write_xml(root)
 
 
 class _Writer:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
 from werkzeug.wrappers import Response
 
+from ..documents import write_xml
 from .auth import ROLES, readable, rights
 from .calls import Call, text
 from .locate import find, find_project, need
@@ -109,7 +110,7 @@ def _archive_spec(call: Call) -> Response:
     paths = etree.SubElement(root, f'{{{ARC}}}paths')
     etree.SubElement(paths, f'{{{ARC}}}archivePath').text = str(call.archive.files.root / row.id)
     etree.SubElement(root, f'{{{ARC}}}pipelines')
-    return Response(etree.tostring(root, xml_declaration=True, encoding='UTF-8', pretty_print=True), mimetype='text/xml')
+    return Response(write_xml(root), mimetype='text/xml')
 
 
 # -- users

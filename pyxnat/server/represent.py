@@ -179,7 +179,7 @@ class Representer:
         for found in self.model.registry.fields(row.xsi_type):
             if found.key.startswith(wanted) and '@xsi:type=' in found.path:
                 return found.path.partition('@xsi:type=')[2].partition(']')[0]
-        return ''
+        return self.model.registry.element_type(row.xsi_type, name)
 
     def _json_resource(self, one: Any, holder: Any) -> dict[str, Any]:
         fields = {

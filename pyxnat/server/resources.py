@@ -19,6 +19,7 @@ from werkzeug.formparser import MultiPartParser
 from werkzeug.http import http_date, parse_date
 from werkzeug.wrappers import Response
 
+from ..documents import write_xml
 from ..structure import level
 from . import archives
 from .auth import rights
@@ -296,7 +297,7 @@ def get_resource(call: Call, connection: Connection, route: Route) -> Response:
         meta = etree.SubElement(entry, f'{{{CAT}}}metaFields')
         for name, value in (('RELATIVE_PATH', one.path), ('SIZE', str(one.size))):
             etree.SubElement(meta, f'{{{CAT}}}metaField', name=name).text = value
-    return Response(etree.tostring(root, xml_declaration=True, encoding='UTF-8', pretty_print=True), mimetype='text/xml')
+    return Response(write_xml(root), mimetype='text/xml')
 
 
 def _only(connection: Connection, place: Place, step: Step) -> Any:

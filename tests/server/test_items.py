@@ -104,6 +104,21 @@ def test_8_3_values(admin: Client, setting: str, read: object) -> None:
         assert fields(admin, '/data/projects/I/experiments/V')[name] == read
 
 
+def test_2_11_2_an_element_of_a_type_of_its_own_is_a_child(admin: Client) -> None:
+    admin.ok('PUT', '/data/projects/PI1?xnat:projectData/PI/lastname=Curie&xnat:projectData/PI/firstname=Marie')
+    found = json.loads(admin.get('/data/projects/PI1?format=json').body)['items'][0]
+    (child,) = found['children']
+    assert child['field'] == 'PI' and child['items'][0]['data_fields'] == {'lastname': 'Curie', 'firstname': 'Marie'}
+    assert child['items'][0]['meta']['xsi:type'] == 'xnat:investigatorData' and not any('PI' in name for name in found['data_fields'])
+
+
+def test_xml_is_declared_as_java_declares_it(admin: Client, filled: dict[str, str]) -> None:
+    """A client takes a catalogue for one by its first bytes."""
+    assert admin.get(f'/data/experiments/{filled["M1"]}?format=xml').body.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<')
+    catalogue = admin.get(f'/data/experiments/{filled["M1"]}/resources/DATA?format=json').body
+    assert catalogue.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<cat:Catalog')
+
+
 @pytest.mark.parametrize('setting', ['gender=nobody', 'handedness=both', 'education=31', 'age=1.5', 'dob=yesterday'])
 def test_8_3_demographics(admin: Client, setting: str) -> None:
     answer = admin.put(f'/data/projects/I/subjects/D?{setting}')

@@ -67,7 +67,7 @@ def test_a_body_must_be_json(admin: Client) -> None:
 
 def test_without_a_login(server: Server) -> None:
     client = Client(server)
-    for path in ('/xapi/users', '/xapi/siteConfig/buildInfo', '/schemas/xnat/xnat.xsd'):
+    for path in ('/xapi/users', '/xapi/siteConfig/buildInfo', '/xapi/schemas/xnat'):
         assert client.get(path).status == 401
     client.close()
 
@@ -308,6 +308,15 @@ def test_groups_of_projects(admin: Client, ada: Client, client_of: Callable[[str
     assert send(admin, 'PUT', '/xapi/users/ada/groups', ['G_1_owner', 'X_owner']).status == 202
     assert ada.delete('/xapi/users/ada/groups/G_1_owner').status == 200
     assert told(ada, '/xapi/users/ada/groups') == []
+
+
+def test_access_to_projects(admin: Client, ada: Client) -> None:
+    admin.ok('PUT', '/data/projects/A1?name=First&secondary_ID=one&description=about')
+    admin.ok('PUT', '/data/projects/A1/users/collaborator/ada')
+    expected = {'ID': 'A1', 'URI': '/data/projects/A1', 'name': 'First', 'secondary_ID': 'one', 'description': 'about',
+                'role': 'Collaborators', 'group_id': 'A1_collaborator'}  # fmt: skip
+    assert told(ada, '/xapi/access/projects?format=json') == told(admin, '/xapi/access/ada/projects') == [expected]
+    assert ada.get('/xapi/access/admin/projects').status == 403
 
 
 def test_how_users_log_in(admin: Client, ada: Client) -> None:

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from ..auth import GUEST, ROLES, Caller, hash_password, rights
 from ..calls import Call, text
 from ..locate import find_project
-from ..store import item, role, token, user
+from ..store import fields_of, item, role, token, user
 from .routing import Access, Route, answer_as, json_body
 
 __all__ = ['ROUTES']
@@ -252,6 +252,19 @@ def _projects_of(call: Call, username: str) -> dict[str, str]:
         return {row.project: row.role for row in rows}
 
 
+def _access(call: Call, username: str = '') -> list[dict[str, str]]:
+    """The projects that a user belongs to with what they are called there; none of those that are open to all."""
+    held = _projects_of(call, username or call.caller.login) if not call.caller.guest else {}
+    with call.archive.store.read() as connection:
+        rows = connection.execute(select(item).where(item.c.level == 'project', item.c.id.in_(held))).all()
+    found = []
+    for row in rows:
+        values = fields_of(row)
+        texts = {'ID': row.id, 'URI': f'/data/projects/{row.id}', 'group_id': f'{row.id}_{held[row.id]}', 'role': f'{held[row.id]}s'.capitalize()}
+        found.append({**texts, **{name: values.get(name, '') for name in ('name', 'secondary_ID', 'description')}})
+    return sorted(found, key=lambda one: one['secondary_ID'])
+
+
 def _editable(call: Call) -> list[str]:
     """IDs of the projects that the caller may change."""
     with call.archive.store.read() as connection:
@@ -319,6 +332,8 @@ ROUTES = (
     Route('GET', 'users/username', Access.LOGIN, lambda call: text(call.caller.login)),
     Route('GET', 'users/projects', Access.ANYBODY, _editable),
     Route('PUT', 'users/update', Access.LOGIN, _update),
+    Route('GET', 'access/projects', Access.ANYBODY, _access),
+    Route('GET', 'access/{username}/projects', Access.ADMIN, _access),
     Route('GET', 'users/authProviders', Access.ANYBODY, lambda call: [_PROVIDER]),
     Route('GET', 'users/authDetails/{username}', Access.SELF, _login_methods),
     Route('GET', 'users/active', Access.ADMIN, _active),
