@@ -10,6 +10,7 @@ The names are those of the Python database API (PEP 249)::
     └── DatabaseError                   what came back from, or never reached, the server
         ├── OperationalError            not the caller's fault
         │   ├── NetworkError            no connection, or one that broke      (also ConnectionError)
+        │   │   ├── OfflineError        not in the cache, and nothing is asked while it is offline
         │   │   ├── TransferError       an answer that was cut or does not match what was announced
         │   │   └── NetworkTimeout      no answer in time                     (also TimeoutError)
         │   ├── AuthenticationError     the login is wrong, or its session ended and cannot be renewed
@@ -52,6 +53,7 @@ __all__ = [
     'NoElementError',
     'NotFoundError',
     'NotSupportedError',
+    'OfflineError',
     'OperationalError',
     'PermissionDenied',
     'ProgrammingError',
@@ -135,6 +137,10 @@ class OperationalError(DatabaseError):
 
 class NetworkError(OperationalError, ConnectionError):
     """No connection to the server, or one that broke."""
+
+
+class OfflineError(NetworkError):
+    """The cache is offline, and what was asked for is not in it."""
 
 
 class TransferError(NetworkError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import warnings
 import weakref
@@ -14,7 +15,8 @@ from typing import Any
 from . import config as configuration
 from . import errors, uris
 from .arrays import ArrayData
-from .cache import FileStore
+from .cache import Cache, account_of
+from .cached import AS_SET, CachedRequests
 from .classic import Classic
 from .inspector import Inspector
 from .manage import Manager
@@ -65,11 +67,16 @@ class Interface(Classic):
         Seconds to wait for a connection, and for each next byte.
     retries : int
         How often requests that can be repeated are repeated when the connection breaks or the server is busy.
+    offline : bool, optional
+        Whether all is answered from the cache, and nothing asked of the server, which needs no password; by default whether ``PYXNAT_OFFLINE``
+        is 1.
     share_session : bool
         Whether a pickle carries the session cookie. Without it, a process that unpickles needs credentials of its own.
 
     Attributes
     ----------
+    cache : Cache
+        What was asked and downloaded before: its mode, expiration and size.
     select : Select
         The way to elements, collections and searches.
     array : ArrayData
@@ -119,24 +126,29 @@ class Interface(Classic):
         provider: str | None = None,
         timeout: Any = (10, 300),
         retries: int = 4,
+        offline: bool | None = None,
         share_session: bool = True,
     ) -> None:
         self._end_previous()
         config, cachedir = _config_or_cachedir(config, cachedir)
+        offline = os.environ.get('PYXNAT_OFFLINE') == '1' if offline is None else offline
         if config is not None:
             settings = configuration.read_config(config)
         else:
+            password = '' if offline and user and password is None else password
             settings = configuration.resolve(server, user, password, anonymous=anonymous, token=token, provider=provider, verify=verify, proxy=proxy)
         session = Session(settings.server, settings.credentials)
         self._share_session = share_session
         self._assemble(settings, session, Timeouts.of(timeout), retries, cachedir)
+        self.cache.mode = 'offline' if offline else 'online'
         if settings.prompted:
             self._transport.open_session()
 
     def _assemble(self, settings: configuration.Settings, session: Session, timeouts: Timeouts, retries: int, cachedir: Any) -> None:
         self._settings = settings
-        self._transport = Transport(session, verify=settings.verify, proxy=settings.proxy, timeouts=timeouts, retries=retries)
-        self._files = FileStore(configuration.cache_folder(cachedir), settings.server, session.login)
+        self.cache = Cache(configuration.cache_folder(cachedir), settings.server, self._account)
+        self._transport = Transport(session, self.cache, verify=settings.verify, proxy=settings.proxy, timeouts=timeouts, retries=retries)
+        self._requests = CachedRequests(self._transport, self.cache)
         self.select = Select(self)
         self.search = SearchEngine(self)
         self.inspect = Inspector(self)
@@ -159,6 +171,47 @@ class Interface(Classic):
     @property
     def _user(self) -> str:
         return self._transport.session.login
+
+    def whoami(self) -> str:
+        """The name of the account that the server takes this login for; ``guest`` for none. With a token it is its owner's. One request."""
+        said = self._exec(f'{uris.ENTRY}/auth').decode('utf-8', 'replace')
+        found = re.search("User '(.*)' is logged in", said)
+        if found is None:
+            raise errors.UnexpectedAnswer(f'the server says {said[:100]!r}', uri=f'{self._server}{uris.ENTRY}/auth', method='GET')
+        return found.group(1)
+
+    def _account(self) -> str:
+        """The account whose cache this is. One request for a token that was not used before."""
+        credentials = self._transport.session.credentials
+        if credentials is None or not credentials.is_token:
+            return self._user
+        return account_of(self.cache.server_folder, credentials.login, self.whoami)
+
+    def prefetch(self, selection: Any) -> int:
+        """Fill the cache for work without a network: an element or a collection with all that is below, files too.
+
+        Parameters
+        ----------
+        selection : Element, collection or str
+            A `str` is a path of `select`.
+
+        Returns
+        -------
+        int
+            The number of files, which are in the cache now.
+
+        Notes
+        -----
+        One request for each listing and document, and one for each file that is not there yet.
+
+        Examples
+        --------
+        ::
+
+            interface.prefetch('/projects/P/subjects/S1')
+            interface.cache.mode = 'offline'
+        """
+        return self.transfer.prefetch(self.select(selection) if isinstance(selection, str) else selection)
 
     def __repr__(self) -> str:
         return f'<Interface {self._user or "guest"}@{self._server}>'
@@ -196,7 +249,7 @@ class Interface(Classic):
         settings = configuration.read_config(location)
         self._end_previous()
         session = Session(settings.server, settings.credentials)
-        self._assemble(settings, session, self._transport.timeouts, self._transport.retries, self._files.cachedir)
+        self._assemble(settings, session, self._transport.timeouts, self._transport.retries, self.cache.cachedir)
 
     def _exec(
         self,
@@ -219,6 +272,8 @@ class Interface(Classic):
             Accepted and without effect: credentials always go with the first request.
         timeout : float or pair, optional
             Seconds for this request.
+        expiration : float or None, optional
+            Seconds for which an answer in the cache is as good; 0 asks the server in any case.
 
         Returns
         -------
@@ -230,13 +285,13 @@ class Interface(Classic):
         DatabaseError
             Everything but a status of 2xx, and an HTML page. Where the program has loaded requests, one of the network is also requests' own.
         """
-        timeout = kwargs.pop('timeout', None)
+        timeout, expiration = kwargs.pop('timeout', None), kwargs.pop('expiration', AS_SET)
         if kwargs:
             raise TypeError(f'_exec takes no {", ".join(kwargs)}')
         if method == 'GET' and body is not None:
             uri, body = uris.with_query(uri, body), None
         try:
-            answer = self._transport.request(method, uri, body, headers, timeout=timeout).body
+            answer = self._requests.request(method, uri, body, headers, timeout=timeout, expiration=expiration)
         except errors.NetworkError as error:
             raise_also_of_requests(error)
         if method == 'DELETE' and uri.partition('?')[0].endswith('/JSESSION'):
@@ -267,7 +322,8 @@ class Interface(Classic):
             'proxy': without_credentials(self._settings.proxy),
             'timeouts': self._transport.timeouts,
             'retries': self._transport.retries,
-            'cachedir': str(self._files.cachedir),
+            'cachedir': str(self.cache.cachedir),
+            'cache': (self.cache.mode, self.cache.expiration, self.cache.max_bytes),
             'share_session': self._share_session,
             'proved': sorted(self.transfer.proved),
         }
@@ -318,6 +374,7 @@ def _rebuild(state: dict[str, Any]) -> Interface:
     interface: Interface = state['class'].__new__(state['class'])
     interface._share_session = state['share_session']
     interface._assemble(settings, session, state['timeouts'], state['retries'], state['cachedir'])
+    interface.cache.mode, interface.cache.expiration, interface.cache.max_bytes = state['cache']
     finalizers = sys.modules.get('multiprocessing.util')
     if finalizers is not None:  # workers of a pool leave without running what is registered with atexit
         finalizers.Finalize(None, _close, args=(interface._transport,), exitpriority=10)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ __all__ = ['Credentials', 'Session', 'Ticket', 'known_session']
 
 _SESSION_COOKIE = 'JSESSIONID'
 _NOT_SENT_BACK = {'SESSION_EXPIRATION_TIME'}
+_ALIAS = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', re.IGNORECASE)
 
 
 class Credentials(NamedTuple):
@@ -35,6 +37,11 @@ class Credentials(NamedTuple):
     def needs_login_service(self) -> bool:
         """Whether Basic authentication cannot carry them: it knows no provider, and XNAT splits its text at every colon."""
         return self.provider is not None or ':' in self.secret or ':' in self.login
+
+    @property
+    def is_token(self) -> bool:
+        """Whether they are alias and secret of a token, which stands for an account of another name."""
+        return _ALIAS.fullmatch(self.login) is not None
 
     def form(self) -> dict[str, str]:
         """Fields of the login service."""
@@ -97,6 +104,8 @@ class Session:
         self._cookies: dict[str, str] = dict(cookies or {})
         self._generation = 0
         self._stateless = False
+        self.is_accepted = False
+        """Whether the server has answered this login, or pickled session, since it was opened."""
         self._owner: int | None = None
         _ALL.add(self)
         if self.login:
@@ -169,7 +178,9 @@ class Session:
         """
         try:
             with self._lock:
-                return self._settle(ticket, status, _parse_cookies(set_cookies))
+                died = self._settle(ticket, status, _parse_cookies(set_cookies))
+                self.is_accepted = not died and (self.is_accepted if status is None else status != 401)
+                return died
         finally:
             if ticket.opens:
                 self._lock.release()
@@ -209,6 +220,7 @@ class Session:
         with self._lock:
             self._cookies.clear()
             self._owner = None
+            self.is_accepted = False
 
     def after_fork(self) -> None:
         """Replace the lock, which another thread of the parent may have held."""

@@ -23,6 +23,8 @@ class Record:
         Milliseconds from the first byte out to the end of the body.
     attempt : int
         1, or more for a repeat.
+    from_cache : bool
+        Whether nothing went to the network.
     """
 
     def __init__(self, method: str, uri: str, attempt: int = 1) -> None:
@@ -33,17 +35,25 @@ class Record:
         self.sent = 0
         self.received = 0
         self.ms = 0.0
+        self.from_cache = False
 
     def __repr__(self) -> str:
         return f'<Record {self}>'
 
     def __str__(self) -> str:
         again = f' attempt {self.attempt}' if self.attempt > 1 else ''
-        return f'{self.method} {self.uri} {self.status or "no answer"} sent={self.sent} received={self.received} {self.ms:.0f} ms{again}'
+        source = 'from cache' if self.from_cache else f'{self.ms:.0f} ms{again}'
+        return f'{self.method} {self.uri} {self.status or "no answer"} sent={self.sent} received={self.received} {source}'
 
 
 class Trace:
-    """The requests made while it was on, in the order in which they ended. ``str`` gives them as a table."""
+    """The requests made while it was on, in the order in which they ended. ``str`` gives them as a table.
+
+    Attributes
+    ----------
+    from_cache : list of Record
+        What was answered from the cache. Iterating, and the numbers, leave these out.
+    """
 
     def __init__(self) -> None:
         self._records: list[Record] = []
@@ -54,17 +64,25 @@ class Trace:
         with self._lock:
             self._records.append(record)
 
-    def __iter__(self) -> Iterator[Record]:
+    def _all(self) -> list[Record]:
         with self._lock:
-            return iter(list(self._records))
+            return list(self._records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter([record for record in self._all() if not record.from_cache])
 
     def __len__(self) -> int:
-        return len(self._records)
+        return self.requests
+
+    @property
+    def from_cache(self) -> list[Record]:
+        """What was answered from the cache."""
+        return [record for record in self._all() if record.from_cache]
 
     @property
     def requests(self) -> int:
         """How many requests went to the network, repeats included."""
-        return len(self._records)
+        return sum(1 for _ in self)
 
     @property
     def bytes_sent(self) -> int:
@@ -80,7 +98,9 @@ class Trace:
         return f'<Trace of {self.requests} requests>'
 
     def __str__(self) -> str:
-        lines = [f'{"method":7}{"status":>7}{"sent":>12}{"received":>12}{"ms":>8}  uri']
-        lines += [f'{r.method:7}{r.status or "-":>7}{r.sent:>12}{r.received:>12}{r.ms:>8.0f}  {r.uri}' for r in self]
+        lines = [f'{"method":7}{"status":>7}{"sent":>12}{"received":>12}{"ms":>11}  uri']
+        for r in self._all():
+            took = 'from cache' if r.from_cache else f'{r.ms:.0f}'
+            lines.append(f'{r.method:7}{r.status or "-":>7}{r.sent:>12}{r.received:>12}{took:>11}  {r.uri}')
         lines.append(f'{self.requests} requests, {self.bytes_sent} bytes sent, {self.bytes_received} bytes received')
         return '\n'.join(lines)

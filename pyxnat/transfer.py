@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -10,17 +9,19 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from . import errors, plan, uris, zips
-from .cache import digest_of, http_time, publish, safe_name
+from .cache import copy_file, digest_of, http_time, publish, safe_name
 from .criteria import Group, Saved
+from .downloads import Expected, fetch
 from .paths import Path as LevelPath
 from .paths import uri_of
 from .payload import Payload
 from .plan import Found, Stage
+from .resources import Element
+from .structure import children
 from .tables import Row
-from .wire import Stream
 
 if TYPE_CHECKING:
     from .interface import Interface
@@ -98,7 +99,7 @@ class Transfer:
         try:
             tables = [asked.rows(uri) for uri in stage.requests(at)]
             return iter(list(stage.rows(at, tables)) if len(stage.steps) > 1 else stage.rows(at, tables))
-        except _REFUSED + _HIDDEN as error:
+        except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
             if len(stage.steps) > 1:
                 log.info('walking %s: the short cut was refused (%s)', at.uri, error)
                 return self._run(plan.plan_below(at.uri, stage), at, asked)
@@ -122,27 +123,71 @@ class Transfer:
         if target.is_dir():
             target = target / safe_name(file._urn.rpartition('/')[2])
         target.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            self._intf._transport.stream('GET', uri, accept_pages=_is_page_name(uri)) as stream,
-            publish(target, http_time(stream.headers.get('last-modified'))) as body,
-        ):
-            _save(stream, body, file._known)
+        if self._intf.cache.is_offline or self._intf.cache.files.validator(uri):
+            copy_file(self._to_cache(uri, file), target)
+            return target
+        fetch(
+            self._intf._transport,
+            uri,
+            lambda headers: publish(target, http_time(headers.get('last-modified'))),
+            Expected.of(file._known),
+            accept_pages=_is_page_name(uri),
+        )
         return target
+
+    def prefetch(self, selection: Any) -> int:
+        """Ask for all that is below an element, or the elements of a collection, and bring the files to the cache; how many."""
+        elements = [selection] if isinstance(selection, Element) else list(selection)
+        return sum(self._prefetch(element) for element in elements)
+
+    def _prefetch(self, element: Any) -> int:
+        self._ask_below(element)
+        files = [element] if element._urt == 'files' else list(self._intf.select(f'{element._uri}//files'))
+        for file in files:
+            self.download(file)
+        return len(files)
+
+    def _ask_below(self, element: Any) -> None:
+        """The listings and documents that an element and all below it answer questions with."""
+        element.exists()
+        if element._urt.endswith('resources') or element._urt == 'files':
+            return
+        element.get()
+        for row in children(element._urt):
+            found = list(getattr(element, row.plural)())
+            if (element._urt, row.plural) != ('projects', 'experiments'):  # they come below their subjects
+                for below in found:
+                    self._ask_below(below)
 
     def _to_cache(self, uri: str, file: Any) -> Path:
         """The file in the cache, as the server has it now: it says so itself (304), or its listing does where dates are too coarse."""
-        store = self._intf._files
+        store = self._intf.cache.files
         path = store.path(uri)
+        while True:
+            if not self._is_current(uri, file, path):
+                self._fetch_to_cache(uri, file)
+            if store.use(uri):
+                return path
+
+    def _is_current(self, uri: str, file: Any, path: Path) -> bool:
+        """Whether what is in the cache need not be asked for: it is all there is, or it has the digest that the listing gives."""
+        store = self._intf.cache.files
+        if self._intf.cache.is_offline:
+            return store.page(uri) is not None
+        return store.validator(uri) is None and path.exists() and store.holds(uri, *_size_and_digest(file._look()))
+
+    def _fetch_to_cache(self, uri: str, file: Any) -> None:
+        store, expected = self._intf.cache.files, Expected.of(file._known)
         since = store.validator(uri)
-        if since is None and path.exists() and store.holds(uri, *_size_and_digest(file._look())):
-            return path
-        headers = {'if-modified-since': since} if since else {}
-        unchanged = frozenset({304}) if since else frozenset[int]()
-        with self._intf._transport.stream('GET', uri, None, headers, accept_pages=_is_page_name(uri), accept_status=unchanged) as stream:
-            if stream.status != 304:
-                with store.writing(uri, stream.headers) as body:
-                    _save(stream, body, file._known)
-        return path
+        fetch(
+            self._intf._transport,
+            uri,
+            lambda headers: store.writing(uri, headers, digested=bool(expected.md5)),
+            expected,
+            headers={'if-modified-since': since} if since else None,
+            accept_pages=_is_page_name(uri),
+            accept_status=frozenset({304}) if since else frozenset(),
+        )
 
     def upload(self, file: Any, source: Any, about: dict[str, Any], types: dict[str, str]) -> None:
         """Send a file, and see that the server keeps it."""
@@ -236,9 +281,7 @@ class Transfer:
         part = target.with_name(f'.{target.name}.{os.getpid()}.part')
         try:
             try:
-                with self._intf._transport.stream('GET', uris.with_query(uri, {'format': 'zip'})) as stream, publish(part) as file:
-                    for piece in stream:
-                        file.write(piece)
+                fetch(self._intf._transport, uris.with_query(uri, {'format': 'zip'}), lambda headers: publish(part))
             except errors.NotFoundError:
                 yield None
             else:
@@ -322,23 +365,3 @@ def _size_and_digest(row: Row) -> tuple[str, str]:
 
 def _is_page_name(uri: str) -> bool:
     return uri.lower().endswith(('.html', '.htm', '.xhtml'))
-
-
-def _save(stream: Stream, body: IO[bytes], known: Row) -> None:
-    """Write a body, checked against what the listing said of the file, unless the server says that it changed since."""
-    digest = hashlib.md5(usedforsecurity=False) if known.get('digest') else None
-    for piece in stream:
-        body.write(piece)
-        if digest:
-            digest.update(piece)
-    received = stream.record.received
-    size_differs = known.get('Size', '').isdigit() and int(known['Size']) != received
-    if stream.length is None and size_differs:
-        raise _wrong(stream, f'{received} bytes came, the listing says {known["Size"]}')
-    if digest and not size_differs and digest.hexdigest() != known['digest'].lower():
-        raise _wrong(stream, 'its MD5 is not the one in the listing')
-
-
-def _wrong(stream: Stream, what: str) -> errors.TransferError:
-    remedy = 'If the file was changed on the server since it was listed, list it again; else download it again.'
-    return errors.TransferError(what, uri=stream.uri, method=stream.method, status=stream.status, remedy=remedy)

@@ -13,12 +13,13 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlencode
 
 from . import errors
+from .cache import Cache, is_write
 from .payload import Body, Payload
 from .proxies import connection_type, proxy_for
 from .session import Session, Ticket
@@ -69,6 +70,8 @@ class Transport:
     ----------
     session : Session
         The login session that requests ride on.
+    cache : Cache
+        Is told of writes; while it is offline nothing is asked.
     verify : bool or str
         Whether certificates are checked; a `str` is the path of a CA bundle (PEM).
     proxy : str, optional
@@ -81,9 +84,17 @@ class Transport:
     """
 
     def __init__(
-        self, session: Session, *, verify: bool | str = True, proxy: str | None = None, timeouts: Timeouts | None = None, retries: int = 4
+        self,
+        session: Session,
+        cache: Cache,
+        *,
+        verify: bool | str = True,
+        proxy: str | None = None,
+        timeouts: Timeouts | None = None,
+        retries: int = 4,
     ) -> None:
         self.session = session
+        self.cache = cache
         self.server = session.server
         self.verify = verify
         self.proxy = proxy
@@ -99,7 +110,7 @@ class Transport:
 
     def twin(self) -> Transport:
         """Another on the same session, with connections of its own: for an answer that is read while others are asked for."""
-        other = Transport(self.session, verify=self.verify, proxy=self.proxy, timeouts=self.timeouts, retries=self.retries)
+        other = Transport(self.session, self.cache, verify=self.verify, proxy=self.proxy, timeouts=self.timeouts, retries=self.retries)
         other.headers, other._traces = self.headers, self._traces
         return other
 
@@ -142,7 +153,7 @@ class Transport:
             except errors.NetworkError:
                 if not call.may_repeat or attempt > self.retries:
                     raise
-            self._pause(attempt)
+            self.pause(attempt)
             attempt += 1
 
     @contextmanager
@@ -178,9 +189,16 @@ class Transport:
         plain = {'accept-encoding': 'identity', **self.headers, **{name.lower(): value for name, value in (headers or {}).items()}}
         if payload.length is not None and not payload.is_empty and 'content-length' not in plain:
             plain['content-length'] = str(payload.length)
-        return _Call(method.upper(), self._relative(uri), payload, plain, timeouts, accept_pages, accept_status)
+        return _Call(method.upper(), self.relative(uri), payload, plain, timeouts, accept_pages, accept_status)
 
-    def _relative(self, uri: str) -> str:
+    def relative(self, uri: str) -> str:
+        """A URI below the server, encoded, with a slash before it.
+
+        Raises
+        ------
+        ProgrammingError
+            It belongs to another server, or leads out of this one.
+        """
         uri = uri.removeprefix(self.server)
         if '://' in uri.partition('?')[0]:
             raise errors.ProgrammingError('the URI belongs to another server', uri=uri, remedy=f'This Interface asks {self.server} alone.')
@@ -190,21 +208,28 @@ class Transport:
         return uri
 
     def _ask(self, call: _Call, attempt: int) -> Stream:
-        """Attempts until one gives an answer worth looking at; the first is number `attempt`."""
+        """An answer worth looking at; the first attempt is number `attempt`. Whatever it may change is made known to the cache."""
+        if self.cache.is_offline:
+            what = 'nothing is asked while the cache is offline'
+            raise errors.OfflineError(what, uri=self.server + call.uri, method=call.method, remedy='Set interface.cache.mode to "online".')
+        with self.cache.stamp.changing() if is_write(call.method, call.uri) else nullcontext():
+            return self._attempts(call, attempt)
+
+    def _attempts(self, call: _Call, attempt: int) -> Stream:
         renewed = False
         while True:
             got = self._attempt(call, attempt)
             if isinstance(got, Exception):
                 if is_lasting(got) or attempt > self.retries or not (call.may_repeat or call.payload.untouched):
                     raise network_error(got, call.method, self.server + call.uri) from got
-                self._pause(attempt)
+                self.pause(attempt)
             elif got.session_died and not renewed and call.payload.rewinds:
                 renewed = True
                 self._discard(got)
                 continue
             elif got.status in BUSY and attempt <= self.retries and call.may_repeat:
                 self._discard(got)
-                self._pause(attempt, got.headers.get('retry-after'))
+                self.pause(attempt, got.headers.get('retry-after'))
             else:
                 return self._checked(call, got)
             attempt += 1
@@ -228,7 +253,7 @@ class Transport:
             raise
         finally:
             if record.status is None:
-                self._finish(record)
+                self.note(record)
             died = self.session.settle(ticket, stream.status if stream else None, stream.set_cookies if stream else [])
         stream.session_died = died or (page and not ticket.opens and self.session.expire(ticket.generation))
         return stream
@@ -283,7 +308,7 @@ class Transport:
             yield
         finally:
             stream.record.ms += (time.monotonic() - started) * 1000
-            self._finish(stream.record)
+            self.note(stream.record)
             if not stream.is_finished:
                 self._connections.drop()
 
@@ -291,13 +316,15 @@ class Transport:
         with self._reading(stream):
             b''.join(islice(stream, 4))
 
-    def _pause(self, attempt: int, retry_after: str | None = None) -> None:
+    def pause(self, attempt: int, retry_after: str | None = None) -> None:
+        """Wait before another attempt: longer each time, or as long as the server asks for."""
         pause_s = BACKOFF_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
         if retry_after and retry_after.isdigit():
             pause_s = min(max(pause_s, float(retry_after)), MAX_RETRY_AFTER_S)
         time.sleep(pause_s)
 
-    def _finish(self, record: Record) -> None:
+    def note(self, record: Record) -> None:
+        """Tell log and traces of a request that has ended, or was answered from the cache."""
         log.debug('%s', record)
         for trace in self._traces:
             trace.add(record)
@@ -313,14 +340,14 @@ class Transport:
             self._traces = tuple(other for other in self._traces if other is not trace)
 
     def open_session(self) -> None:
-        """Make sure that a login has a session; one request if it had none."""
-        if self.session.credentials and not self.session.is_open:
+        """Make sure that a login has a session; one request if it had none, and none while the cache is offline."""
+        if self.session.credentials and not self.session.is_open and not self.cache.is_offline:
             self.request('GET', _SESSION)
 
     def close_session(self, timeout: Any = None) -> None:
         """End the session on the server, if this process opened it, and close the connections. One request, or none."""
         try:
-            if self.session.is_ours:
+            if self.session.is_ours and not self.cache.is_offline:
                 got = self._attempt(self._call('DELETE', _SESSION, None, None, timeout, True, frozenset()), 1)
                 if isinstance(got, Exception):
                     raise network_error(got, 'DELETE', self.server + _SESSION) from got

@@ -40,6 +40,7 @@ _LAST_LOOK_S = 0.002
 """How long such a request waits for the end of a connection that was just used: a server that closes after an answer does so at once."""
 
 _INFLATED_BYTES = 2**30
+"""What a compressed document may come to."""
 
 
 class Timeouts(NamedTuple):
@@ -80,6 +81,8 @@ class Stream:
         self.record = record
         self.session_died = False
         """The session the request rode on is gone: it is worth asking again."""
+        self.most_bytes = _INFLATED_BYTES
+        """Bytes that a compressed body may come to."""
         self._first: bytes | None = None
 
     @property
@@ -97,7 +100,17 @@ class Stream:
         return self._first
 
     def __iter__(self) -> Iterator[bytes]:
-        """The body in pieces of at most 256 KiB.
+        """The body in pieces, inflated where it came compressed, though nobody asked for that.
+
+        Raises
+        ------
+        TransferError
+            As `as_sent`; and when the compression is damaged, or hides more than `most_bytes`.
+        """
+        return self.as_sent() if 'content-encoding' not in self.headers else self._inflated()
+
+    def as_sent(self) -> Iterator[bytes]:
+        """The body in pieces of at most 256 KiB, as it is on the wire.
 
         Raises
         ------
@@ -131,19 +144,26 @@ class Stream:
         return errors.TransferError(f'the answer was cut: {detail}', uri=self.uri, method=self.method, status=self.status, remedy='Ask again.')
 
     def read(self) -> bytes:
-        """The whole body, inflated if it came compressed."""
-        body = b''.join(self)
-        return body if 'content-encoding' not in self.headers or not body else self._inflate(body)
+        """The whole body."""
+        return b''.join(self)
 
-    def _inflate(self, body: bytes) -> bytes:
+    def _inflated(self) -> Iterator[bytes]:
         inflater = zlib.decompressobj(47)  # gzip or zlib, by its header
-        try:
-            text = inflater.decompress(body, _INFLATED_BYTES)
-        except zlib.error as error:
-            raise self._cut(f'its compression is damaged ({error})') from error
-        if inflater.unconsumed_tail or not inflater.eof:
-            raise self._cut('its compressed body is incomplete, or over 1 GiB')
-        return text
+        count = 0
+        for piece in self.as_sent():
+            left = piece
+            while left:
+                try:
+                    text = inflater.decompress(left, CHUNK)
+                except zlib.error as error:
+                    raise self._cut(f'its compression is damaged ({error})') from error
+                count += len(text)
+                if count > self.most_bytes:
+                    raise self._cut(f'its compression hides more than {self.most_bytes} bytes')
+                yield text
+                left = inflater.unconsumed_tail
+        if count and not inflater.eof:
+            raise self._cut('its compression ends too early')
 
     @property
     def is_finished(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from tests.archive import P, local, project, scan, server, xnat  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).parents[1]
+_NUMBERS = itertools.count(1)
 DEEP = os.environ.get('PYXNAT_DEEP') == '1'
 """Whether hard tests run at their full size (``make deep``)."""
 
@@ -18,6 +20,12 @@ _COMMON = {'deadline': None, 'suppress_health_check': [HealthCheck.function_scop
 settings.register_profile('small', max_examples=80, derandomize=True, database=None, **_COMMON)  # the same examples for every change
 settings.register_profile('deep', max_examples=800, print_blob=True, **_COMMON)
 settings.load_profile('deep' if DEEP else 'small')
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds what another, or the user's own work, left in the cache."""
+    monkeypatch.setenv('PYXNAT_CACHEDIR', str(tmp_path_factory.getbasetemp() / f'cache-{next(_NUMBERS)}'))
 
 
 @pytest.fixture(scope='session')

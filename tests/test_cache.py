@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyxnat.cache import FileStore, http_time, md5_of, publish, safe_name
-from pyxnat.errors import ConfigurationError
+from pyxnat.cache import Cache, FileStore, http_time, md5_of, publish, safe_name
+from pyxnat.errors import ConfigurationError, NetworkError
 from pyxnat.uris import quote
 
 URI = '/data/experiments/E1/scans/1/resources/12/files/run 1/head.img'
@@ -28,9 +28,13 @@ hostile = st.sampled_from(DOTS + ODD + LONG)
 names = hostile | st.text(st.characters(exclude_categories=['Cs']), min_size=1) | st.text('a./\\%2EFef\x00', min_size=1, max_size=300)
 
 
+def store_of(cachedir: Path, server: str, login: str) -> FileStore:
+    return Cache(cachedir, server, lambda: login).files
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> FileStore:
-    return FileStore(tmp_path / 'cache', 'https://xnat.example.org/xnat', 'me')
+    return store_of(tmp_path / 'cache', 'https://xnat.example.org/xnat', 'me')
 
 
 # -- names ------------------------------------------------------------------------------------------------------------------------------------
@@ -92,7 +96,7 @@ def test_every_entry_point_and_query_means_the_same_file(store: FileStore) -> No
 
 @given(st.lists(names, min_size=1, max_size=4), st.booleans())
 def test_no_uri_leads_out_of_the_folder(parts: list[str], encoded: bool) -> None:
-    store = FileStore(Path('/cache'), 'https://host', 'me')
+    store = store_of(Path('/cache'), 'https://host', 'me')
     uri = '/data/' + '/'.join(map(quote, parts) if encoded else parts)
     path = store.path(uri)
     assert os.path.normpath(path) == str(path)
@@ -108,7 +112,7 @@ def test_a_hostile_uri_stays_in_the_folder(uri: str, store: FileStore) -> None:
 
 @given(names, names)
 def test_hostile_servers_and_logins_stay_in_the_cache(server: str, login: str) -> None:
-    folder = FileStore(Path('/cache'), f'https://{quote(server)}', login).folder
+    folder = store_of(Path('/cache'), f'https://{quote(server)}', login).folder
     assert os.path.normpath(folder) == str(folder) and Path('/cache') in folder.parents
 
 
@@ -121,11 +125,11 @@ def test_servers_and_logins_have_folders_of_their_own() -> None:
         ('https://a.org/x', 'me'),
         ('https://a.org:8443', 'me'),
     ]
-    assert len({FileStore(Path('/cache'), *one).folder for one in made}) == len(made)
+    assert len({store_of(Path('/cache'), *one).folder for one in made}) == len(made)
 
 
 def test_a_port_is_not_a_context_path() -> None:
-    assert FileStore(Path('/c'), 'https://host:80', 'me').folder != FileStore(Path('/c'), 'https://host/80', 'me').folder
+    assert store_of(Path('/c'), 'https://host:80', 'me').folder != store_of(Path('/c'), 'https://host/80', 'me').folder
 
 
 def test_a_name_of_300_characters_can_be_stored(store: FileStore) -> None:
@@ -209,11 +213,11 @@ class _Broke(BaseException):
     """Something like KeyboardInterrupt."""
 
 
-@pytest.mark.parametrize('error', [ValueError, OSError, _Broke])
-def test_an_error_leaves_nothing_behind(error: type[BaseException], store: FileStore) -> None:
-    with pytest.raises(error), store.writing(URI, HEADERS) as file:
+@pytest.mark.parametrize(('error', 'seen'), [(ValueError, ValueError), (OSError, ConfigurationError), (NetworkError, NetworkError), (_Broke, _Broke)])
+def test_an_error_leaves_nothing_behind(error: type[BaseException], seen: type[BaseException], store: FileStore) -> None:
+    with pytest.raises(seen), store.writing(URI, HEADERS) as file:
         file.write(b'half of it')
-        raise error
+        raise error('broke')
     assert list(store.path(URI).parent.iterdir()) == [] and store.validator(URI) is None
 
 
@@ -228,14 +232,13 @@ def test_an_error_leaves_the_older_file_as_it_was(store: FileStore) -> None:
 def test_nothing_is_seen_before_all_is_written(store: FileStore) -> None:
     with store.writing(URI, HEADERS) as file:
         file.write(b'half of it')
-        file.flush()
         assert not store.path(URI).exists()
     assert store.path(URI).exists()
 
 
 def test_a_cache_that_cannot_be_made_is_an_error_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / 'file').write_bytes(b'')
-    store = FileStore(tmp_path / 'file', 'https://host', 'me')
+    store = store_of(tmp_path / 'file', 'https://host', 'me')
     with pytest.raises(ConfigurationError, match=r'cachedir=.*PYXNAT_CACHEDIR'), store.writing(URI, {}):
         pass
     assert store.validator(URI) is None
@@ -245,7 +248,7 @@ def test_a_cache_that_cannot_be_made_is_an_error_with_the_remedy(tmp_path: Path)
 @posix
 def test_a_cache_that_cannot_be_written_is_an_error_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / 'cache').mkdir(mode=0o500)
-    with pytest.raises(ConfigurationError, match='PYXNAT_CACHEDIR'), FileStore(tmp_path / 'cache', 'https://host', 'me').writing(URI, {}):
+    with pytest.raises(ConfigurationError, match='PYXNAT_CACHEDIR'), store_of(tmp_path / 'cache', 'https://host', 'me').writing(URI, {}):
         pass
 
 

@@ -98,6 +98,7 @@ print(json.dumps({'seconds': seconds, 'before': sorted(before), 'new': sorted(se
 """
 
 LOADED = {
+    'cached', 'downloads',
     'arrays', 'bundles', 'cache', 'classic', 'config', 'criteria', 'documents', 'errors', 'expressions', 'forms', 'inspector', 'interface',
     'manage', 'names', 'paths', 'payload', 'plan', 'proxies', 'resources', 'schemas', 'search', 'select', 'session', 'structure', 'tables',
     'templates', 'tracing', 'transfer', 'transport', 'uris', 'verbs', 'version', 'wire', 'xpass', 'xpath_store', 'zips', 'core', 'attributes',

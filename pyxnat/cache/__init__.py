@@ -1,0 +1,38 @@
+"""The cache: what a login was told and given, on disk, whole, for all processes of its owner.
+
+``<cachedir>/<server>/<login>/`` holds ``answers/`` (listings, items, searches), ``files/`` (downloaded files under their real names), ``ledger/``
+(what is known of each file) and ``stamp`` (the mark of the last write). All of it is written by renaming complete files, so that any number of
+processes can use it, on network file systems too, without a lock.
+"""
+
+from .accounts import account_of
+from .answers import AnswerStore, Entry, key_of
+from .cache import MAX_BYTES, Cache, CacheEntry, Disk, Verified
+from .disk import copy_file, digest_of, http_time, md5_of, publish, safe_name
+from .files import FileStore, Incoming, is_proof
+from .freshness import Moment, age_s, is_kept, is_write
+
+__all__ = [
+    'MAX_BYTES',
+    'AnswerStore',
+    'Cache',
+    'CacheEntry',
+    'Disk',
+    'Entry',
+    'FileStore',
+    'Incoming',
+    'Moment',
+    'Verified',
+    'account_of',
+    'age_s',
+    'copy_file',
+    'digest_of',
+    'http_time',
+    'is_kept',
+    'is_proof',
+    'is_write',
+    'key_of',
+    'md5_of',
+    'publish',
+    'safe_name',
+]

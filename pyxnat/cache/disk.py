@@ -1,0 +1,147 @@
+"""Files on disk: names that are safe, content that appears whole, digests and times."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import IO, Any
+
+try:
+    import fcntl as _fcntl
+except ImportError:  # Windows
+    fcntl: Any = None
+else:
+    fcntl = _fcntl
+
+__all__ = ['PART', 'copy_file', 'digest_of', 'http_time', 'md5_of', 'private_folder', 'publish', 'safe_name']
+
+PART = '.part'
+"""How the names of temporaries end; they begin with a dot."""
+
+_FICLONE = 0x40049409
+"""Linux: share the bytes of another file (linux/fs.h)."""
+
+_NAME_BYTES = 200
+"""Longest file name, in bytes of UTF-8; file systems allow 255, temporaries need some of it."""
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\]|%(?=[0-9A-Fa-f]{2})|~(?=[0-9a-f]{16}(\.|$))' + (r'|[<>:"|?*]|[. ]$' if os.name == 'nt' else ''))
+
+_DEVICE = re.compile(r'(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
+
+
+def safe_name(name: str) -> str:
+    """A name from a server as the name of one file or folder: its own unless that is impossible or dangerous.
+
+    Different names stay different; what has to change is percent-encoded, and what is too long ends in a digest.
+
+    >>> safe_name('T1 (1).nii.gz'), safe_name('..'), safe_name('a/b')
+    ('T1 (1).nii.gz', '%2E%2E', 'a%2Fb')
+    """
+    if name in ('', '.', '..'):
+        return '%2E' * len(name) or '%'
+    safe = _UNSAFE.sub(lambda found: f'%{ord(found.group()):02X}', name)
+    if os.name == 'nt' and _DEVICE.match(safe):
+        safe = f'%{ord(safe[0]):02X}{safe[1:]}'
+    if len(_encoded(safe)) <= _NAME_BYTES:
+        return safe
+    digest = hashlib.sha256(_encoded(name)).hexdigest()[:16]
+    suffix = ''.join(Path(safe[-20:]).suffixes[-2:])
+    kept = safe.encode('utf-8', 'replace')[: _NAME_BYTES - 17 - len(suffix.encode('utf-8', 'replace'))].decode('utf-8', 'ignore')
+    return f'{kept}~{digest}{suffix}'
+
+
+def _encoded(name: str) -> bytes:
+    return name.encode('utf-8', 'surrogateescape')
+
+
+@contextmanager
+def publish(path: Path, modified: float | None = None, mode: int | None = None, before: Callable[[Path], None] | None = None) -> Iterator[IO[bytes]]:
+    """An open temporary beside `path` that takes its place, at once and whole, when the block ends well.
+
+    Parameters
+    ----------
+    modified : float, optional
+        The file's time, in seconds since 1970.
+    mode : int, optional
+        Permissions; otherwise those that new files have.
+    before : callable, optional
+        Called with the complete temporary just before it takes the place.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name[:50]}.', suffix=PART)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, 'wb') as file:
+            yield file
+        if modified is not None:
+            os.utime(temporary, (modified, modified))
+        temporary.chmod(mode if mode is not None else 0o666 & ~_umask())
+        if before is not None:
+            before(temporary)
+        if os.name == 'nt' and path.exists():
+            path.chmod(0o600)  # Windows does not replace what cannot be written
+        os.replace(temporary, path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)  # a full disk does not say which
+        raise
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy content and time; on file systems that can, the two share their bytes until one of them is changed."""
+    with source.open('rb') as original, publish(target, source.stat().st_mtime) as copy:
+        if not _clone(original, copy):
+            shutil.copyfileobj(original, copy, 2**20)
+
+
+def _clone(original: IO[bytes], copy: IO[bytes]) -> bool:
+    """Whether the file system made the copy, at no cost."""
+    if fcntl is None or sys.platform != 'linux':
+        return False
+    try:
+        fcntl.ioctl(copy.fileno(), _FICLONE, original.fileno())
+    except OSError:  # another file system, or one that cannot
+        return False
+    return True
+
+
+def digest_of(path: Path) -> str:
+    """The digest that XNAT lists, of a file."""
+    with path.open('rb') as file:
+        return md5_of(iter(lambda: file.read(2**18), b''))
+
+
+def md5_of(pieces: Iterable[bytes]) -> str:
+    """The digest that XNAT lists, of content in pieces."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def http_time(text: str | None) -> float | None:
+    """Seconds since 1970 of an HTTP date; `None` for what is none."""
+    try:
+        return parsedate_to_datetime(text).timestamp() if text else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def private_folder(path: Path) -> Path:
+    """A folder, made with all above it where missing, that only its owner can look into."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
