@@ -12,7 +12,7 @@ SERVER = ['Werkzeug>=3.0', 'cheroot>=10.0', 'SQLAlchemy>=2.0', 'pydicom>=3.0']
 DEMO = [*SERVER, 'nibabel>=5.2', 'numpy>=1.24', 'ipython>=8.10']
 DOCS = ['Sphinx>=7.2']
 PANDAS = ['pandas>=2.0']
-TEST = ['pytest>=8.0', 'mypy>=1.13', 'hypothesis>=6.100', 'nipype>=1.11', 'requests>=2.28']
+TEST = ['pytest>=8.0', 'mypy>=1.13', 'hypothesis>=6.100', 'nipype>=1.11', 'requests>=2.28', 'xnat==0.8.1']
 LINT = ['ruff>=0.9', 'mypy>=1.13', 'lxml-stubs', 'types-httplib2', 'types-six']
 
 setup(

@@ -23,7 +23,8 @@ Handler = Callable[[Call], Response]
 def find(parts: Sequence[str]) -> Handler | None:
     """The handler of a path below ``/data`` that is no data element."""
     plain = [part for part in parts if part]
-    found = projects.handler(plain[1:] if plain[:1] == ['archive'] else plain)
+    data = plain[1:] if plain[:1] == ['archive'] else plain
+    found = projects.handler(data)
     if found is not None:
         return found
     if plain[:2] == ['services', 'tokens']:
@@ -38,9 +39,7 @@ def find(parts: Sequence[str]) -> Handler | None:
         return imports.answer
     if plain[:3] == ['user', 'cache', 'resources']:
         return usercache.answer
-    if len(plain) == 1 and plain[0] in _LISTS:
-        return _LISTS[plain[0]]
-    return None
+    return _LISTS[data[0]] if len(data) == 1 and data[0] in _LISTS else None
 
 
 def _allow(call: Call, *methods: str) -> None:
