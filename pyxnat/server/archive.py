@@ -12,6 +12,7 @@ from .display import Displays
 from .files import FileArea
 from .model import Model
 from .preferences import Preference, Preferences
+from .progress import Progress
 from .store import Store, get_setting, put_setting
 
 __all__ = ['Archive']
@@ -36,6 +37,7 @@ class Archive:
         self.store = Store(self.folder)
         self.files: FileArea = FileArea(self.folder)
         self.users = Users(self.store)
+        self.progress = Progress()
         self.started = time.monotonic()
         try:
             self.site: str = self._open(site)

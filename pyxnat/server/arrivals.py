@@ -256,8 +256,10 @@ def note(connection: Connection, pk: int, entry: str) -> None:
     connection.execute(arrival_log.insert().values(arrival=pk, time=now(), entry=entry))
 
 
-def build(archive: Archive, pk: int) -> Any:
+def build(archive: Archive, pk: int, told: Mapping[str, str] | None = None) -> Any:
     """Fill in the types and fields of a session and its scans, by the header of the first image of each; its row.
+
+    `told` are columns to set: visit, protocol, timezone, source.
 
     A session whose images cannot be read any more gets the status ERROR, and its log says why.
     """
@@ -265,19 +267,19 @@ def build(archive: Archive, pk: int) -> Any:
         row = claim(connection, pk, 'BUILDING')
         scans = [(scan, _images(connection, scan.pk)) for scan in scans_of(connection, pk)]
     try:
-        told = [(scan, rows, read(archive.files.file_path(images_of(archive.files, row, scan.id), rows[0].path))) for scan, rows in scans if rows]
-        if not told:
+        found = [(scan, rows, read(archive.files.file_path(images_of(archive.files, row, scan.id), rows[0].path))) for scan, rows in scans if rows]
+        if not found:
             raise NotDicom('The session holds no DICOM object.')
     except NotDicom as error:
         with archive.store.write() as connection:
             set_status(connection, pk, 'ERROR', f'The session could not be built: {error}')
             return connection.execute(select(arrival).where(arrival.c.pk == pk)).one()
     with archive.store.write() as connection:
-        for scan, rows, header in told:
+        for scan, rows, header in found:
             connection.execute(arrival_scan.update().where(arrival_scan.c.pk == scan.pk).values(**_scan_columns(archive, rows, header)))
-        values = _session_columns(archive, [rows for _, rows, _ in told], [header for _, _, header in told])
-        connection.execute(arrival.update().where(arrival.c.pk == pk).values(**values))
-        set_status(connection, pk, 'READY', f'Built with {len(told)} scans.')
+        values = _session_columns(archive, [rows for _, rows, _ in found], [header for _, _, header in found])
+        connection.execute(arrival.update().where(arrival.c.pk == pk).values(**values, **(told or {})))
+        set_status(connection, pk, 'READY', f'Built with {len(found)} scans.')
         return connection.execute(select(arrival).where(arrival.c.pk == pk)).one()
 
 

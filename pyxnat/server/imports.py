@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest, Conflict, Forbidden, InternalServerError, MethodNotAllowed, NotFound
+from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException, InternalServerError, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from . import archives
@@ -25,6 +25,7 @@ from .calls import Call, text
 from .dicom import Header, NotDicom, read
 from .files import Staged
 from .locate import find_project
+from .progress import Reporter
 from .projects import setting_of
 from .resources import received
 from .store import arrival
@@ -34,6 +35,8 @@ __all__ = ['answer', 'auto_code', 'prearchive_uri']
 
 _HANDLERS = ('SI', 'DICOM-zip', 'gradual-DICOM')
 _CODES = {'0': 'Manual', '4': 'AutoArchive', '5': 'AutoArchiveOverwrite'}
+_ARCHIVE = '1'
+"""The prearchive_code of XNAT's upload page for 'archive': merge, overwriting only where the project overwrites."""
 _DEST = re.compile(
     r'(?:/data)?/(?:archive(?:/projects/(?P<project>[^/]+)(?:/subjects/(?P<subject>[^/]+)(?:/experiments/(?P<label>[^/]+))?)?)?'
     r'|prearchive(?:/projects/(?P<into>[^/]+)(?:/(?P<timestamp>\d{8}_\d{6,9})/(?P<folder>[^/]+))?)?)/?$'
@@ -68,7 +71,7 @@ def answer(call: Call) -> Response:
         raise MethodNotAllowed(['POST'])
     if call.caller.guest:
         raise Forbidden('A guest cannot import.')
-    area = call.archive.files
+    area, tell = call.archive.files, Reporter(call)
     if call.mimetype == 'application/x-www-form-urlencoded':
         call.query += call.form()
     staged: list[tuple[str, Staged]] = []
@@ -76,14 +79,21 @@ def answer(call: Call) -> Response:
         for one in _bodies(call):
             staged.append(one)
         order = _order(call)
+        tell('PROCESSING', 'Beginning import')
         if len(staged) != 1:
             raise BadRequest('Unable to identify upload format.' if not staged else 'Importing several files at once is not supported.')
         members = _members(call, order, *staged[0])
         staged += members
         objects = list(_objects(call, order, members))
+        tell('PROCESSING', f'Importing {len(objects)} objects')
         uris = _Import(call, order).run(objects)
+    except HTTPException as error:
+        tell('FAILED', str(error.description), True)
+        raise
     finally:
         area.discard(one for _, one in staged)
+    where = 'Archive' if any(uri.startswith('/data/archive') for uri in uris) else 'Prearchive'
+    tell('COMPLETED', f'{where}:{";".join(uris)}', True)
     return text(''.join(f'{uri}\r\n' for uri in uris), mimetype='text/uri-list')
 
 
@@ -96,7 +106,7 @@ def prearchive_uri(row: Any) -> str:
 
 
 def _order(call: Call) -> _Order:
-    handler = call.get('import-handler') or 'SI'
+    handler = call.get('import-handler') or ('gradual-DICOM' if call.mimetype == 'application/dicom' else 'SI')
     if handler not in _HANDLERS:
         raise NotFound(f'Unknown import-handler: {handler}. There are {", ".join(_HANDLERS)}.')
     found = _DEST.match(call.get('dest')) if call.get('dest') else None
@@ -128,7 +138,7 @@ def _auto(call: Call, dest: str) -> bool | None:
         if call.has(name):
             return call.flag(name)
     code = call.get('prearchive_code')
-    if code and code not in _CODES:
+    if code and code not in (*_CODES, _ARCHIVE):
         raise BadRequest(f'{code!r} is none of the codes {", ".join(_CODES)}.')
     return code != '0' if code else None
 
@@ -250,6 +260,8 @@ class _Import:
     def _code(self, connection: Connection, project: str | None, header: Header) -> str:
         if self._order.auto is not None:
             code = self._call.get('prearchive_code')
+            if code == _ARCHIVE and auto_code(connection, project) == _CODES['5']:
+                return _CODES['5']
             return _CODES.get(code, 'AutoArchive') if self._order.auto else 'Manual'
         told = _assigned('AA', header).lower()
         if told in ('true', 'false'):
@@ -263,7 +275,8 @@ class _Import:
         return self._order.auto if self._order.auto is not None else bool(row.project) and row.autoarchive != 'Manual'
 
     def _archived(self, row: Any) -> str:
-        overwrite = self._call.get('overwrite') or ('delete' if row.autoarchive == 'AutoArchiveOverwrite' else 'none')
+        append = 'append' if self._call.get('prearchive_code') == _ARCHIVE else 'none'
+        overwrite = self._call.get('overwrite') or ('delete' if row.autoarchive == 'AutoArchiveOverwrite' else append)
         policy = Policy.of(overwrite, self._call.flag('overwrite_files'))
         try:
             session = archive_session(self._call.archive, self._call.caller, row.pk, policy)

@@ -12,12 +12,11 @@ from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFoun
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
-from ..structure import level
 from . import arrivals
 from .archives import send_folder
 from .archiving import Policy, archive_session, uri_of
 from .arrivals import UNASSIGNED, folder_of, images_of, scans_of
-from .auth import Caller, visible
+from .auth import Caller, rights
 from .calls import Call, text
 from .documents import write
 from .imports import prearchive_uri
@@ -34,9 +33,9 @@ COLUMNS = (
     'project', 'timestamp', 'lastmod', 'uploaded', 'scan_date', 'scan_time', 'subject', 'folderName', 'name', 'tag', 'status', 'url',
     'autoarchive', 'prevent_anon', 'prevent_auto_commit', 'SOURCE', 'VISIT', 'PROTOCOL', 'TIMEZONE',
 )  # fmt: skip
-RESOURCE_COLUMNS = ('xnat_abstractresource_id', 'label', 'element_name', 'category', 'cat_id', 'cat_desc', 'file_count', 'file_size')
 _URI = re.compile(r'(?:/(?:data|REST))?/prearchive/projects/([^/]+)/([^/]+)/([^/]+)/?$')
-Handler = Callable[[Call, Any, Sequence[str]], Response]
+_STATUSES = ('READY', 'RECEIVING', 'CONFLICT', 'ERROR')
+"""Those that a session can be set to; the others are those of an operation."""
 
 
 def answer(call: Call) -> Response:
@@ -58,11 +57,18 @@ def answer(call: Call) -> Response:
             wanted = [_readable_project(connection, call.caller, name) for name in parts[1].split(',')]
             known = arrival.c.project.in_([name for name in wanted if name is not None])
             query = query.where(known | arrival.c.project.is_(None) if None in wanted else known)
-        elif not call.caller.admin:
-            query = query.where(visible(call.caller, arrival.c.project))
         if call.get('tag'):
             query = query.where(arrival.c.tag == call.get('tag'))
-        return table_response(call, Table(COLUMNS, session_rows(connection.execute(query)), count=False))
+        rows = connection.execute(query).all()
+        if len(parts) < 2:
+            rows = _own(connection, call.caller, rows)
+        return table_response(call, Table(COLUMNS, session_rows(rows), count=False))
+
+
+def _own(connection: Connection, caller: Caller, rows: Sequence[Any]) -> list[Any]:
+    """The sessions that a caller may work on: XNAT shows others to those alone who ask for their project."""
+    mine = {project: 'edit' in rights(connection, caller, project) for project in {row.project for row in rows} if project is not None}
+    return [row for row in rows if mine.get(row.project, caller.admin)]
 
 
 def _readable_project(connection: Connection, caller: Caller, name: str) -> str | None:
@@ -88,8 +94,8 @@ def session_rows(rows: Any) -> list[tuple[Any, ...]]:
     return found
 
 
-def find_waiting(connection: Connection, caller: Caller, project: str, timestamp: str, folder: str, right: str = 'edit') -> Any:
-    """The session at a place of the prearchive; `NotFound` where there is none, `Forbidden` without the right."""
+def find_waiting(connection: Connection, caller: Caller, project: str, timestamp: str, folder: str) -> Any:
+    """The session at a place of the prearchive; `NotFound` where there is none, `Forbidden` without the right to edit, also to read."""
     if project == UNASSIGNED:
         owner = None
         if not caller.admin:
@@ -97,7 +103,7 @@ def find_waiting(connection: Connection, caller: Caller, project: str, timestamp
     else:
         row = find_project(connection, project)
         owner = row.id if row is not None else project
-        need(connection, caller, owner, right)
+        need(connection, caller, owner, 'edit')
     query = select(arrival).where(arrival.c.timestamp == timestamp, arrival.c.folder == folder)
     found = connection.execute(query.where(arrival.c.project == owner if owner else arrival.c.project.is_(None))).first()
     if found is None:
@@ -118,9 +124,8 @@ def by_uri(connection: Connection, caller: Caller, uri: str) -> Any:
 
 def _session(call: Call, parts: Sequence[str]) -> Response:
     _, project, timestamp, folder, *rest = parts
-    right = 'read' if call.method == 'GET' else 'edit'
     with call.archive.store.read() as connection:
-        row = find_waiting(connection, call.caller, project, timestamp, folder, right)
+        row = find_waiting(connection, call.caller, project, timestamp, folder)
     if rest and call.method == 'GET':
         return _below(call, row, rest)
     if rest:
@@ -146,22 +151,43 @@ def _post(call: Call, row: Any) -> Response:
     if call.mimetype == 'application/x-www-form-urlencoded':
         call.query += call.form()
     action = call.get('action')
-    if action in ('build', 'reset'):
-        rebuild(call.archive, call.caller.login, row)
-        return text()
+    if action == 'build':
+        return _uri(rebuild(call.archive, call.caller.login, row, _told(call)))
+    if action in ('reset', 'reset-status', 'set', 'set-status'):
+        return _uri(_set_status(call, row, 'READY' if action.startswith('reset') else call.get('status')))
     if action == 'move':
         with call.archive.store.write() as connection:
             target = target_of(connection, call.caller, call.get('newProject'))
             return _moved(prearchive_uri(arrivals.move(call.archive, connection, row.pk, target)))
     if action == 'commit':
-        row = arrivals.build(call.archive, row.pk)
+        row = arrivals.build(call.archive, row.pk, _told(call))
         auto = call.flag('AA') or call.flag('auto-archive') or (row.autoarchive != 'Manual' and not (call.has('AA') or call.has('auto-archive')))
         if not auto or row.status != 'READY':
-            return text(prearchive_uri(row) + '\r\n', mimetype='text/uri-list')
+            return _uri(row)
         session = archive_session(call.archive, call.caller, row.pk, Policy.of(call.get('overwrite') or overwrite_of(row)))
         with call.archive.store.read() as connection:
             return _moved(uri_of(connection, session))
-    raise BadRequest(f'{action!r} is none of the actions build, reset, move, commit.')
+    raise BadRequest(f'{action!r} is none of the actions build, reset, set, move, commit.')
+
+
+def _uri(row: Any) -> Response:
+    return text(prearchive_uri(row), mimetype='text/uri-list')
+
+
+def _told(call: Call) -> dict[str, str]:
+    """What a request says of a session that is built."""
+    return {name.lower(): call.get(name) for name in ('VISIT', 'PROTOCOL', 'TIMEZONE', 'SOURCE') if call.get(name)}
+
+
+def _set_status(call: Call, row: Any, status: str) -> Any:
+    """Set the status by hand, whatever the session is said to be in the middle of."""
+    if status not in _STATUSES:
+        raise BadRequest(f'{status!r} is none of {", ".join(_STATUSES)}.')
+    if status == 'READY' and not row.xsi_type:
+        raise BadRequest(f'The session {row.folder} has not been built yet.')
+    with call.archive.store.write() as connection:
+        arrivals.set_status(connection, row.pk, status, f'Set to {status} by {call.caller.login}.')
+    return row
 
 
 def overwrite_of(row: Any) -> str:
@@ -170,7 +196,7 @@ def overwrite_of(row: Any) -> str:
 
 
 def _moved(uri: str) -> Response:
-    return Response(f'{uri}\r\n', status=301, mimetype='text/uri-list', headers={'Location': uri})
+    return Response(uri, status=301, mimetype='text/uri-list', headers={'Location': uri})
 
 
 def target_of(connection: Connection, caller: Caller, name: str) -> str:
@@ -230,12 +256,8 @@ def _logs(call: Call, connection: Connection, row: Any, rest: Sequence[str]) -> 
 
 
 def _scans(connection: Connection, row: Any) -> Table:
-    rows = []
-    for scan in scans_of(connection, row.pk):
-        fields = fields_of(scan)
-        told = (fields.get('type'), fields.get('quality'), scan.xsi_type, fields.get('note'), fields.get('series_description'))
-        rows.append((scan.pk, scan.id, *told, f'{prearchive_uri(row)}/scans/{scan.id}'))
-    return Table(level('scans').columns, rows)
+    rows = [(scan.id, scan.xsi_type, fields_of(scan).get('series_description')) for scan in scans_of(connection, row.pk)]
+    return Table(('ID', 'xsiType', 'series_description'), rows)
 
 
 def _counts(connection: Connection, scan: Any) -> Any:
@@ -244,17 +266,13 @@ def _counts(connection: Connection, scan: Any) -> Any:
 
 
 def _resources(connection: Connection, scans: Sequence[Any]) -> Table:
-    rows = []
-    for scan in scans:
-        counts = _counts(connection, scan)
-        described = fields_of(scan).get('series_description')
-        rows.append((scan.pk, 'DICOM', 'xnat:resourceCatalog', 'scans', scan.id, described, counts.file_count, counts.file_size))
-    return Table(RESOURCE_COLUMNS, rows, {'title': 'Resources'})
+    rows = [('scans', scan.id, 'DICOM', *_counts(connection, scan)) for scan in scans]
+    return Table(('category', 'cat_id', 'label', 'file_count', 'file_size'), rows)
 
 
 def _scan_resources(call: Call, connection: Connection, row: Any, scan: Any, rest: Sequence[str]) -> Response:
     if not rest:
-        return table_response(call, _resources(connection, [scan]))
+        return table_response(call, Table(('label', 'file_count', 'file_size'), [('DICOM', *_counts(connection, scan))]))
     if rest[0] != 'DICOM' or rest[1:2] not in ([], ['files']):
         raise NotFound(f'Unable to find the specified resource: {"/".join(rest)}')
     home = images_of(call.archive.files, row, scan.id)

@@ -29,6 +29,7 @@ DEFAULTS: Mapping[str, Preference] = {
     'security.prevent-data-deletion': False,
     'securityAllowNonPrivateProjects': True,
     'sessionTimeout': '15 minutes',
+    'sessionXmlRebuilderInterval': 5,
     'uiAllowNonAdminProjectCreation': True,
 }
 """The preferences that this archive heeds, and what they are until they are set."""

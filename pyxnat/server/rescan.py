@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,10 @@ def rescan(archive: Archive, login: str, project: str | None, everywhere: bool) 
             _take_in(archive, login, folder)
 
 
-def rebuild(archive: Archive, login: str, row: Any) -> Any:
+def rebuild(archive: Archive, login: str, row: Any, told: Mapping[str, str] | None = None) -> Any:
     """Take in what lies in a session's folder, and build it anew; its row."""
     _take_in(archive, login, folder_of(archive.files, row))
-    return build(archive, row.pk)
+    return build(archive, row.pk, told)
 
 
 def _take_in(archive: Archive, login: str, folder: Path) -> None:

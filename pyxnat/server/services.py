@@ -8,7 +8,7 @@ from sqlalchemy import select
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response
 
-from . import batches, imports, prearchive, projects, tokens, usercache
+from . import batches, imports, prearchive, progress, projects, tokens, usercache
 from .auth import visible
 from .calls import Call
 from .respond import table_response
@@ -37,6 +37,8 @@ def find(parts: Sequence[str]) -> Handler | None:
         return batches.HANDLERS[tuple(plain)]
     if plain == ['services', 'import']:
         return imports.answer
+    if plain[:1] == ['status'] and len(plain) == 2:
+        return progress.answer
     if plain[:3] == ['user', 'cache', 'resources']:
         return usercache.answer
     return _LISTS[data[0]] if len(data) == 1 and data[0] in _LISTS else None

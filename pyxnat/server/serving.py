@@ -15,6 +15,7 @@ from cheroot.server import HTTPConnection, HTTPRequest
 
 from .app import App
 from .archive import Archive
+from .tending import Tender
 
 __all__ = ['Server', 'new_password', 'serve']
 
@@ -82,6 +83,8 @@ class Server:
         self.host, self.port = self._http.bind_addr[:2]
         self._thread = threading.Thread(target=self._http.serve, name='pyxnat.server', daemon=True)
         self._thread.start()
+        self._tender = Tender(archive)
+        self._tender.start()
 
     @property
     def url(self) -> str:
@@ -113,6 +116,7 @@ class Server:
         """Stop answering, close all connections and leave the folder in order."""
         self._http.stop()
         self._thread.join(2)
+        self._tender.stop()
         self.archive.close()
 
     def __enter__(self) -> Server:

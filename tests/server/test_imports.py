@@ -336,3 +336,38 @@ def test_types_follow_sop_classes(admin: Client, P: str, name: str) -> None:
     (session,) = admin.get(f'/data/projects/{P}/experiments').rows
     (scan,) = admin.get(f'{session["URI"]}/scans').rows
     assert (session['xsiType'], scan['xsiType']) == TYPES[name]
+
+
+def test_progress(admin: Client, client_of: Callable[..., Client], P: str) -> None:
+    """``http-session-listener=ID`` is told of under ``/data/status/ID``, to the login session that sent it."""
+    assert admin.get('/data/status/none').text == 'StatusLog'
+    key = admin.get('/data/JSESSION').text
+    cookie = {'Cookie': f'JSESSIONID={key}'}
+    answer = admin('POST', f'{IMPORT}?inbody=true&project={P}&http-session-listener=one', zipped(members()), cookie)
+    found = json.loads(admin('GET', '/data/status/one?format=json', headers=cookie).body)['msgs'][0]
+    assert found[-1] == {'status': 'COMPLETED', 'msg': f'Prearchive:{answer.text.strip()}', 'terminal': True}
+    assert found[0]['status'] == 'PROCESSING'
+    assert 'COMPLETED' in admin('GET', '/data/status/one', headers=cookie).text
+    assert json.loads(client_of('member').get('/data/status/one?format=json').body) == {'msgs': [[]]}
+    admin('POST', f'{IMPORT}?inbody=true&project={P}&http-session-listener=two', b'no dicom', cookie)
+    assert json.loads(admin('GET', '/data/status/two?format=json', headers=cookie).body)['msgs'][0][-1]['status'] == 'FAILED'
+    form = {**cookie, 'Content-Type': 'application/x-www-form-urlencoded'}
+    assert admin('POST', '/data/status/two', b'status=WARNING&message=%3Cb%3E', form).status == 200
+    assert admin('POST', '/data/status/two', b'status=WRONG&message=x', form).status == 400
+    assert '&lt;b&gt;' in admin('GET', '/data/status/two?format=html', headers=cookie).text
+    assert admin('DELETE', '/data/status/two', headers=cookie).status == 200
+    assert admin('GET', '/data/status/two', headers=cookie).text == 'StatusLog'
+
+
+def test_dicom_by_its_content_type(admin: Client, P: str) -> None:
+    answer = admin('POST', f'{IMPORT}?project={P}', content('MR_small.dcm'), {'Content-Type': 'application/dicom'})
+    assert answer.status == 200
+    assert [row['status'] for row in waiting(admin, P)] == ['RECEIVING']
+
+
+def test_the_code_of_the_upload_page(admin: Client, P: str) -> None:
+    for status, body in ((200, members()), (409, members()), (200, {'new': changed(STUDY['MR2/6605'], SOPInstanceUID='1.2.3.4')})):
+        assert send(admin, zipped(body), project=P, prearchive_code='1').status == status
+    admin.ok('PUT', f'/data/projects/{P}/prearchive_code/5')
+    assert send(admin, zipped(members()), project=P, prearchive_code='1').status == 200
+    assert send(admin, zipped(members()), project=P, prearchive_code='7').status == 400

@@ -13,8 +13,12 @@ from pathlib import Path
 
 import pytest
 from lxml import etree
+from sqlalchemy import select
 
-from pyxnat.server import serve
+from pyxnat.server import Server, serve
+from pyxnat.server.arrivals import claim
+from pyxnat.server.store import arrival
+from pyxnat.server.tending import tend
 
 from .conftest import Answer, Client
 from .dicoms import OTHER_STUDY, STUDY, STUDY_UID, content, members, zipped
@@ -92,7 +96,10 @@ def test_6_1_rights(admin: Client, client_of: Callable[..., Client], P: str, uri
     assert client_of('outsider').get(f'/data/prearchive/projects/{P}').status == 403
     assert client_of('outsider').get('/data/prearchive/projects/NOSUCH').status == 403
     assert client_of('outsider').get(f'/data{uri}?format=json').status == 403
-    assert client_of('collaborator').get(f'/data{uri}?format=json').status == 200
+    assert client_of('collaborator').get('/data/prearchive').rows == []
+    assert [row['url'] for row in client_of('collaborator').get(f'/data/prearchive/projects/{P}').rows] == [uri]
+    assert client_of('collaborator').get(f'/data{uri}?format=json').status == 403
+    assert client_of('member').get(f'/data{uri}?format=json').status == 200
     for verb, path in (('DELETE', f'/data{uri}'), ('POST', f'/data{uri}?action=build'), ('PUT', '/data/prearchive')):
         assert client_of('collaborator')(verb, path).status == 403
     for name in ('prearchive/move', 'prearchive/delete', 'prearchive/rebuild', 'archive', 'validate-archive'):
@@ -117,13 +124,15 @@ def test_6_1_one_session(admin: Client, P: str, uri: str) -> None:
 
 
 def test_6_1_what_is_in_a_session(admin: Client, uri: str) -> None:
+    assert admin.get(f'/data{uri}/scans?format=csv').header == ['ID', 'xsiType', 'series_description']
     scans = admin.get(f'/data{uri}/scans').rows
     assert [(row['ID'], row['xsiType']) for row in scans] == [(name, 'xnat:mrScanData') for name in ('1', '2', '700')]
     assert all(row['series_description'] for row in scans)
     assert [(row['label'], row['cat_id'], row['file_count']) for row in admin.get(f'/data{uri}/resources').rows] == [
         ('DICOM', '1', '1'), ('DICOM', '2', '3'), ('DICOM', '700', '2'),
     ]  # fmt: skip
-    assert [row['label'] for row in admin.get(f'/data{uri}/scans/2/resources').rows] == ['DICOM']
+    assert admin.get(f'/data{uri}/resources?format=csv').header == ['category', 'cat_id', 'label', 'file_count', 'file_size']
+    assert [(row['label'], row['file_count']) for row in admin.get(f'/data{uri}/scans/2/resources').rows] == [('DICOM', '3')]
     files = admin.get(f'/data{uri}/scans/2/resources/DICOM/files').rows
     assert [row['Name'] for row in files] == ['6273', '6605', '6935']
     assert admin.get(files[0]['URI']).body == content(STUDY['MR2/6273'])
@@ -144,8 +153,13 @@ def test_6_1_delete(admin: Client, P: str, uri: str, folder: Path) -> None:
 def test_6_1_actions(admin: Client, P: str, uri: str, folder: Path) -> None:
     assert admin.post(f'/data{uri}').status == 400
     assert admin.post(f'/data{uri}?action=nothing').status == 400
-    assert admin.post(f'/data{uri}?action=build').status == 200
-    assert admin.post(f'/data{uri}?action=reset').status == 200
+    assert admin.post(f'/data{uri}?action=build&VISIT=v1&SOURCE=here').text == f'/data{uri}'
+    assert [admin.get(f'/data{uri}?format=json').rows[0][name] for name in ('VISIT', 'SOURCE')] == ['v1', 'here']
+    assert admin.post(f'/data{uri}?action=set&status=ERROR').status == 200
+    assert admin.get(f'/data{uri}?format=json').rows[0]['status'] == 'ERROR'
+    assert admin.post(f'/data{uri}?action=set&status=ARCHIVING').status == 400
+    assert admin.post(f'/data{uri}?action=reset').text == f'/data{uri}'
+    assert admin.get(f'/data{uri}?format=json').rows[0]['status'] == 'READY'
     assert admin.post(f'/data{uri}?action=move').status == 400
     assert admin.post(f'/data{uri}?action=move&newProject=NOSUCH').status == 404
     admin.ok('PUT', f'/data/projects/{P}B')
@@ -270,4 +284,64 @@ def test_after_a_crash_files_and_rows_agree(tmp_path: Path) -> None:
         client = Client(server, 'admin', 'p')
         assert [(row['cat_id'], row['file_count']) for row in client.get(f'/data{uri}/resources').rows] == [('2', '3'), ('700', '2')]
         assert files_below(tmp_path / 'prearchive') == [path for path in files_below(tmp_path / 'prearchive') if '/stray' not in path]
+        assert service(client, 'archive', src=uri).status == 200
+
+
+def test_sessions_that_nothing_more_comes_for_are_built_and_archived(tmp_path: Path) -> None:
+    """Fact 6.2: built after idle time; whether it is archived then is for the project."""
+    with serve(tmp_path, password='p') as server:
+        client = Client(server, 'admin', 'p')
+        for code in '045':
+            client.ok('PUT', f'/data/projects/P{code}')
+            client.ok('PUT', f'/data/projects/P{code}/prearchive_code/{code}')
+            body = zipped(members())
+            for more in ('', '', '&session=HELD&prevent_auto_commit=true') if code == '5' else ('',):
+                study = zipped(members(OTHER_STUDY)) if more else body
+                answer = client.post(f'/data/services/import?inbody=true&import-handler=DICOM-zip&project=P{code}{more}', study)
+                assert '/prearchive/' in answer.text
+        tend(server.archive)
+        assert {row['status'] for row in client.get('/data/prearchive').rows} == {'RECEIVING'}
+        server.archive.preferences.put('sessionXmlRebuilderInterval', 0)
+        time.sleep(0.01)
+        tend(server.archive)
+        assert [(row['project'], row['name'], row['status']) for row in client.get('/data/prearchive').rows] == [
+            ('P0', '98890234', 'READY'), ('P5', 'HELD', 'READY'),
+        ]  # fmt: skip
+        assert [row['project'] for row in client.get('/data/experiments').rows] == ['P4', 'P5']
+        client.ok('POST', '/data/services/import?inbody=true&import-handler=DICOM-zip&project=P4', body)
+        tend(server.archive)
+        assert [row['status'] for row in client.get('/data/prearchive/projects/P4').rows] == ['CONFLICT']
+
+
+def test_a_session_in_use_is_left_alone(admin: Client, P: str, uri: str, server: Server) -> None:
+    pk = _pk(server, uri)
+    with server.archive.store.write() as connection:
+        claim(connection, pk, 'BUILDING')
+    assert service(admin, 'prearchive/move', src=uri, newProject=P).status == 409
+    assert service(admin, 'prearchive/delete', src=uri).status == 409
+    assert admin.delete(f'/data{uri}').status == 409
+    assert service(admin, 'archive', src=uri).status == 403
+    answer = admin.post(f'/data/services/import?inbody=true&dest={uri}', zipped(members()))
+    assert answer.status == 409
+    assert admin.get(f'/data{uri}?format=json').rows[0]['status'] == 'BUILDING'
+    assert admin.post(f'/data{uri}?action=reset').status == 200
+    assert service(admin, 'archive', src=uri).status == 200
+
+
+def _pk(server: Server, uri: str) -> int:
+    with server.archive.store.read() as connection:
+        return int(connection.scalar(select(arrival.c.pk).where(arrival.c.timestamp == uri.split('/')[-2])) or 0)
+
+
+def test_a_session_that_was_being_built_when_the_server_died_is_built_again(tmp_path: Path) -> None:
+    with serve(tmp_path, password='p') as server:
+        client = Client(server, 'admin', 'p')
+        client.ok('PUT', '/data/projects/P')
+        uri = upload(client, 'P')
+        with server.archive.store.write() as connection:
+            claim(connection, _pk(server, uri), 'BUILDING')
+        server.archive.close = lambda: server.archive.store.close()  # type: ignore[method-assign]  # the end of a killed process
+    with serve(tmp_path, password='p') as server:
+        client = Client(server, 'admin', 'p')
+        assert client.get(f'/data{uri}?format=json').rows[0]['status'] == 'RECEIVING'
         assert service(client, 'archive', src=uri).status == 200
