@@ -10,6 +10,7 @@ exec((HERE / 'pyxnat' / 'version.py').read_text(encoding='utf-8'), VERSION)
 
 SERVER = ['Werkzeug>=3.0', 'cheroot>=10.0', 'SQLAlchemy>=2.0', 'pydicom>=3.0']
 DEMO = [*SERVER, 'nibabel>=5.2', 'numpy>=1.24', 'ipython>=8.10']
+DRAW = ['networkx>=3.0', 'matplotlib>=3.6']
 DOCS = ['Sphinx>=7.2']
 PANDAS = ['pandas>=2.0']
 TEST = ['pytest>=8.0', 'mypy>=1.13', 'hypothesis>=6.100', 'nipype>=1.11', 'requests>=2.28', 'xnat==0.8.1']
@@ -30,10 +31,11 @@ setup(
         'server': SERVER,
         'demo': DEMO,
         'docs': DOCS,
+        'draw': DRAW,
         'pandas': PANDAS,
         'lint': LINT,
-        'test': [*DEMO, *PANDAS, *TEST],
-        'dev': [*DEMO, *PANDAS, *TEST, *DOCS, *LINT],
+        'test': [*DEMO, *DRAW, *PANDAS, *TEST],
+        'dev': [*DEMO, *DRAW, *PANDAS, *TEST, *DOCS, *LINT],
     },
     entry_points={'console_scripts': ['sessionmirror=pyxnat.mirror:main']},
     classifiers=[

@@ -19,6 +19,7 @@ The names are those of the Python database API (PEP 249)::
         │   └── UnexpectedAnswer        a web page, or another thing that is not what was asked for
         ├── DataError                   a value or a file that is not as it should be
         │   └── NotFoundError           the server has no such thing, or hides it
+        │       └── PipelineNotFoundError   the project has no such pipeline
         ├── IntegrityError              in conflict with what the server has
         │   └── DuplicateError          a file, label or ID that is there already
         ├── InternalError               the server failed
@@ -56,6 +57,7 @@ __all__ = [
     'OfflineError',
     'OperationalError',
     'PermissionDenied',
+    'PipelineNotFoundError',
     'ProgrammingError',
     'StatusRow',
     'TransferError',
@@ -175,6 +177,10 @@ class NotFoundError(DataError):
     """The server has no such thing, or hides it from this login."""
 
 
+class PipelineNotFoundError(NotFoundError):
+    """The project has no such pipeline."""
+
+
 class IntegrityError(DatabaseError):
     """In conflict with what the server has."""
 
@@ -211,6 +217,7 @@ _AGAIN = 'Try again later; if it stays so, tell the administrator of the server.
 
 STATUS_TABLE: tuple[StatusRow, ...] = (
     StatusRow(300, 399, r'', UnexpectedAnswer, 'The server sends elsewhere: check the URL (http or https, context path such as /xnat).'),
+    StatusRow(400, 409, r'exists.*overwrite', DuplicateError, "overwrite='append' adds to what is there, 'delete' replaces it."),
     StatusRow(400, 400, r'', ProgrammingError, 'A name or value of the request is not one the server accepts.'),
     StatusRow(401, 401, r'', AuthenticationError, _LOGIN),
     StatusRow(403, 403, r'password .*expired|expired .*password', AuthenticationError, 'Log in on the web site and change the password.'),

@@ -18,6 +18,7 @@ from .arrays import ArrayData
 from .cache import Cache, account_of
 from .cached import AS_SET, CachedRequests
 from .classic import Classic
+from .draw import Draw
 from .inspector import Inspector
 from .manage import Manager
 from .proxies import without_credentials
@@ -83,6 +84,8 @@ class Interface(Classic):
         Tables of experiments and scans, each with one request.
     inspect : Inspector
         Types, fields and values of the archive.
+    draw : Draw
+        Pictures of types, fields and values; needs the extra ``draw``.
     search : SearchEngine
         Runs searches; `select` and `where` use it.
     manage : Manager
@@ -153,6 +156,7 @@ class Interface(Classic):
         self.search = SearchEngine(self)
         self.inspect = Inspector(self)
         self.array = ArrayData(self)
+        self.draw = Draw(self)
         self.transfer = Transfer(self)
         self.manage = Manager(self)
         self.xpath = XpathStore(self)

@@ -11,6 +11,7 @@ from . import paths, uris
 from .errors import ProgrammingError
 from .paths import ANY, Step
 from .resources.base import as_name, class_of
+from .resources.prearchive import select_prearchive
 from .search import Search
 from .structure import SERVER, children, level
 
@@ -36,7 +37,8 @@ class Select:
         Parameters
         ----------
         path : str
-            A path such as ``/projects/P/subjects/*//files`` (:mod:`pyxnat.paths` has the grammar), or a type such as ``xnat:mrSessionData``.
+            A path such as ``/projects/P/subjects/*//files`` (:mod:`pyxnat.paths` has the grammar); ``/prearchive/projects/P``
+            (:mod:`pyxnat.resources.prearchive`); or a type such as ``xnat:mrSessionData``.
         columns : sequence of str
             For a type: the fields of the table; all of them by default.
 
@@ -65,6 +67,8 @@ class Select:
             return self.tags()
         if path.startswith(('/tag/', '/tags/')):
             return self.tag(path.rstrip('/').rpartition('/')[2])
+        if uris.strip_entry(path).split('/')[1:2] == ['prearchive']:
+            return select_prearchive(path, self._intf)
         if ':' in path and not path.startswith('/'):
             return Search(path, columns, self._intf)
         if columns:

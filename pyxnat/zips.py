@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tarfile
@@ -15,7 +16,7 @@ from . import errors
 from .cache import publish, safe_name
 from .payload import CHUNK
 
-__all__ = ['check', 'inner_path', 'pack', 'repack', 'sizes', 'unpack']
+__all__ = ['below', 'check', 'inner_path', 'named', 'pack', 'repack', 'sizes', 'unpack']
 
 _FILES = re.compile(r'(?:^|/)resources/[^/]+/files/(.+)$', re.DOTALL)
 
@@ -28,6 +29,21 @@ def inner_path(entry: str) -> str:
     """
     found = _FILES.search(entry)
     return found.group(1) if found else entry
+
+
+def below(folder: Path) -> list[tuple[str, Path]]:
+    """The files of a folder and of all folders in it, under their paths relative to it."""
+    return [(path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob('*')) if path.is_file()]
+
+
+def named(paths: Iterable[Path]) -> list[tuple[str, Path]]:
+    """Files under their paths from the folder that holds them all; under their own names where they lie on several drives."""
+    found = [path.absolute() for path in paths]
+    try:
+        root = os.path.commonpath([path.parent for path in found])
+    except ValueError:
+        root = ''
+    return [(path.relative_to(root).as_posix() if root else path.name, path) for path in found]
 
 
 def pack(members: Iterable[tuple[str, Path]]) -> IO[bytes]:

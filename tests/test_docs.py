@@ -218,11 +218,3 @@ def test_settings_are_text_and_numbers(project: Any) -> None:
     project.set_subfolder_in_current_arc('more')
     assert (project.accessibility(), project.prearchive_code(), project.quarantine_code()) == ('protected', 4, 1)
     assert project.current_arc().endswith('more') and isinstance(project.get(), bytes)
-
-
-def test_what_is_not_there_yet_is_not_there(xnat: pyxnat.Interface) -> None:
-    missing = COMING.partition('Not there yet\n')[2].partition('Gone, and why\n')[0]
-    owners = {'manage': xnat.manage, 'inspect': xnat.inspect, 'project': xnat.select.project('P')}
-    named = re.findall(r'``(manage|inspect|project)\.(\w+)``', missing)
-    assert named or 'Not there yet' not in COMING
-    assert [f'{owner}.{name}' for owner, name in named if hasattr(owners[owner], name)] == []

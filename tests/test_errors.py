@@ -148,7 +148,10 @@ def test_every_status_has_its_error(status: int) -> None:
     assert error.remedy or not rows
 
 
-WORDS = {r'password .*expired|expired .*password': ['Your password has expired', 'expired\npassword']}
+WORDS = {
+    r'password .*expired|expired .*password': ['Your password has expired', 'expired\npassword'],
+    r'exists.*overwrite': ['Session already exists, retry with overwrite enabled'],
+}
 """Messages for the patterns of the table."""
 
 
@@ -167,6 +170,7 @@ def test_every_row_of_the_table_is_reached() -> None:
     [
         (302, '', errors.UnexpectedAnswer),
         (400, 'Invalid label', errors.ProgrammingError),
+        (400, 'Session already exists, retry with overwrite enabled', errors.DuplicateError),
         (401, '', errors.AuthenticationError),
         (403, 'no', errors.PermissionDenied),
         (403, 'Your PASSWORD has expired', errors.AuthenticationError),

@@ -98,11 +98,10 @@ print(json.dumps({'seconds': seconds, 'before': sorted(before), 'new': sorted(se
 """
 
 LOADED = {
-    'cached', 'downloads',
-    'arrays', 'bundles', 'cache', 'classic', 'config', 'criteria', 'documents', 'errors', 'expressions', 'forms', 'inspector', 'interface',
-    'manage', 'names', 'paths', 'payload', 'plan', 'proxies', 'resources', 'schemas', 'search', 'select', 'session', 'structure', 'tables',
-    'templates', 'tracing', 'transfer', 'transport', 'uris', 'verbs', 'version', 'wire', 'xpass', 'xpath_store', 'zips', 'core', 'attributes',
-    'help', 'interfaces', 'jsonutil', 'schema', 'uriutil', 'users',
+    'arrays', 'attributes', 'bundles', 'cache', 'cached', 'classic', 'config', 'core', 'criteria', 'documents', 'downloads', 'draw', 'errors',
+    'expressions', 'forms', 'help', 'inspector', 'interface', 'interfaces', 'jsonutil', 'manage', 'names', 'paths', 'payload', 'plan', 'proxies',
+    'resources', 'schema', 'schemas', 'search', 'select', 'session', 'structure', 'tables', 'templates', 'tracing', 'transfer', 'transport',
+    'uris', 'uriutil', 'users', 'verbs', 'version', 'wire', 'xpass', 'xpath_store', 'zips',
 }  # fmt: skip
 """Modules and packages of the library that importing it may load, and their old names: the client, never server, demo or mirror."""
 

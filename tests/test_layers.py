@@ -22,7 +22,7 @@ RANKS = {
     'config': 2, 'cache': 2, 'payload': 2, 'forms': 2, 'proxies': 2, 'zips': 2, 'session': 2, 'wire': 2, 'transport': 2, 'verbs': 2, 'xpass': 2,
     'cached': 2, 'downloads': 2,
     'resources': 3,
-    'search': 4, 'arrays': 4, 'classic': 4, 'select': 4, 'inspector': 4, 'transfer': 4, 'manage': 4, 'xpath_store': 4,
+    'search': 4, 'arrays': 4, 'classic': 4, 'select': 4, 'inspector': 4, 'transfer': 4, 'manage': 4, 'xpath_store': 4, 'draw': 4,
     'interface': 5, 'core': 5, '': 5,
     'demo': 6, 'mirror': 6,
 }  # fmt: skip
@@ -34,7 +34,7 @@ FOR_THE_SERVER = {'errors', 'names', 'structure', 'version', 'uris', 'tables', '
 RUN_TIME = {'httplib2', 'lxml', 'six'}
 EXTRAS = {'werkzeug', 'cheroot', 'sqlalchemy', 'pydicom', 'nibabel', 'numpy'}
 """Libraries of the extras ``server`` and ``demo``."""
-OPTIONAL = {'tables': {'pandas'}}
+OPTIONAL = {'tables': {'pandas'}, 'draw': {'matplotlib', 'networkx'}}
 """Module of the client -> what it may import in a function, where it is installed."""
 
 MOST_LINES_OF_A_FILE = 500

@@ -1,6 +1,6 @@
 """The module names of pyxnat 1.x, for programs that import them: ``pyxnat.core.errors`` is :mod:`pyxnat.errors`, the same module object.
 
-There is nothing else here. Old modules without a counterpart (``derivatives``, ``downloadutils``, ``pathutil``, ``pipelines``) are missing, so that
+There is nothing else here. Old modules without a counterpart (``derivatives``, ``downloadutils``, ``pathutil``) are missing, so that
 importing them fails at once. ``pyxnat`` itself imports this package: programs write ``pyxnat.core.errors`` after no more than ``import pyxnat``.
 """
 
@@ -11,7 +11,7 @@ from types import ModuleType
 
 from .. import arrays, cache, errors, inspector, interface, manage, resources, schemas, search, select, tables, uris, xpass, xpath_store
 from ..manage import tags, users
-from ..resources import attributes, provenance
+from ..resources import attributes, pipelines, provenance
 
 __all__ = ['OLD_NAMES']
 
@@ -24,6 +24,7 @@ OLD_NAMES: dict[str, ModuleType] = {
     'interfaces': interface,
     'jsonutil': tables,
     'manage': manage,
+    'pipelines': pipelines,
     'provenance': provenance,
     'resources': resources,
     'schema': schemas,

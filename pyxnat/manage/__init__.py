@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .imports import Importer
+from .prearchive import Prearchive
 from .schemas import Schemas
 from .search import SearchManager
 from .tags import Tags
@@ -26,6 +28,10 @@ class Manager:
     ----------
     callback : callable or None
         What is called for each element that iterating a collection finds.
+    import_dicom : Importer
+        Sends DICOM files: ``manage.import_dicom('/scanner/monday', project='P')``.
+    prearchive : Prearchive
+        Sessions that were received and not archived yet.
     schemas : Schemas
         Documents that say what types and fields the server has.
     search : SearchManager
@@ -39,6 +45,8 @@ class Manager:
     def __init__(self, interface: Interface) -> None:
         self._intf = interface
         self.callback: Callback | None = None
+        self.import_dicom = Importer(interface)
+        self.prearchive = Prearchive(interface)
         self.schemas = Schemas(interface)
         self.search = SearchManager(interface)
         self.tags = Tags(interface)

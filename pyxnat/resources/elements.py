@@ -12,6 +12,7 @@ from ..tables import Row
 from .base import Element
 from .files import FileElement, ResourceElement
 from .parameters import Parameters
+from .pipelines import Pipelines
 from .provenance import Provenance
 from .sharing import SharedElement
 from .variables import add_definitions, read_definitions
@@ -122,6 +123,26 @@ class ProjectElement(Element):
         if group is None:
             raise errors.NotFoundError(f'{login} has no role in {self._urn}', uri=self._intf._server + self._uri, remedy='users() lists who has.')
         self._intf._exec(f'{self._uri}/users/{uris.quote(group)}/{uris.quote(login)}', 'DELETE')
+
+    @property
+    def pipelines(self) -> Pipelines:
+        """The pipelines that it has."""
+        return Pipelines(self)
+
+    def import_dicom(self, source: Any, subject: str | None = None, session: str | None = None, **options: Any) -> list[Any]:
+        """Send DICOM files, for the server to sort into sessions and scans; what became of each session.
+
+        See :class:`pyxnat.manage.imports.Importer` for the options, and for what may come back.
+
+        Examples
+        --------
+        ::
+
+            for session in project.import_dicom('/scanner/monday', dest='archive'):
+                print(session.status, session.element)
+        """
+        imported: list[Any] = self._intf.manage.import_dicom(source, self._urn, subject, session, **options)
+        return imported
 
     def last_modified(self) -> dict[str, str]:
         """When each subject, or anything below it, was changed last: accession ID -> time. One request."""

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import errors, uris
+from .. import errors, uris, zips
 from ..structure import LEVELS
 from ..tables import Row
 from .base import Element
@@ -74,9 +74,7 @@ class ResourceElement(Element):
         if isinstance(sources, (bytes, bytearray)) or hasattr(sources, 'read'):
             raise errors.ProgrammingError('a resource takes paths of files', remedy='Give content to one file: resource.file(name).put(content).')
         given = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
-        paths = [_existing(location).absolute() for location in given]
-        root = _common_folder(paths)
-        return self._put_members([(path.relative_to(root).as_posix() if root else path.name, path) for path in paths], overwrite, extract, params)
+        return self._put_members(zips.named(map(_existing, given)), overwrite, extract, params)
 
     batch_insert = put
 
@@ -85,8 +83,7 @@ class ResourceElement(Element):
         root = Path(src_dir).expanduser()
         if not root.is_dir():
             raise errors.DataError(f'there is no folder {os.fspath(src_dir)!r} to upload', remedy='Correct the path.')
-        members = [(path.relative_to(root).as_posix(), path) for path in sorted(root.rglob('*')) if path.is_file()]
-        return self._put_members(members, overwrite, extract, params)
+        return self._put_members(zips.below(root), overwrite, extract, params)
 
     dir_insert = put_dir
 
@@ -268,14 +265,6 @@ def _is_content(text: str) -> bool:
         return isinstance(json.loads(text), (dict, list))
     except ValueError:
         return False
-
-
-def _common_folder(paths: list[Path]) -> str:
-    """The folder that holds them all; nothing where they lie on several drives."""
-    try:
-        return os.path.commonpath([path.parent for path in paths])
-    except ValueError:
-        return ''
 
 
 def _existing(location: str | os.PathLike[str]) -> Path:

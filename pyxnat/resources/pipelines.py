@@ -1,0 +1,177 @@
+"""Pipelines of a project: ``project.pipelines``.
+
+A pipeline is a job that the site has installed and a project has added under an alias, XNAT's *step*. What ran on which experiment is kept as
+workflows.
+
+There is no way here to stop a pipeline, or to set its state: those are the affair of the pipeline's own process and of the server that runs it.
+Pipelines are added to projects on the web site.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import errors, uris
+from ..documents import parse_xml
+from ..errors import PipelineNotFoundError
+from ..tables import Row
+
+if TYPE_CHECKING:
+    from .base import Element
+
+__all__ = ['Pipeline', 'PipelineNotFoundError', 'Pipelines']
+
+
+class Pipelines:
+    """The pipelines that a project has.
+
+    Examples
+    --------
+    ::
+
+        project.pipelines.aliases()                            # {'DicomToNifti_1': 'DicomToNifti'}
+        nifti = project.pipelines.pipeline('DicomToNifti')
+        nifti.run('S01_MR', {'overwrite': 'Y'})
+        nifti.status('S01_MR')[0]['status']                    # 'Running'
+    """
+
+    def __init__(self, project: Element) -> None:
+        self._project = project
+        self._intf = project._intf
+
+    def __repr__(self) -> str:
+        return f'<Pipelines of {self._project._urn}>'
+
+    def info(self, pipeline_id: str | None = None) -> Any:
+        """What the project's table of pipelines says: ``Applies To``, ``Generates``, ``Name``, ``Description``, ``Path``, ``Datatype``. One request.
+
+        Parameters
+        ----------
+        pipeline_id : str, optional
+            A name: gives its row; otherwise a list of all rows.
+
+        Raises
+        ------
+        PipelineNotFoundError
+            The project has no such pipeline.
+        PermissionDenied
+            Only owners see pipelines.
+        """
+        rows = self._intf._get_json(f'{self._project._uri}/pipelines')
+        if pipeline_id is None:
+            return rows
+        row = next((row for row in rows if pipeline_id in (row.get('Name'), _stem(row.get('Path', '')))), None)
+        if row is None:
+            raise self._missing(pipeline_id, [row.get('Name', '') for row in rows])
+        return row
+
+    def aliases(self) -> dict[str, str]:
+        """Alias -> name of each pipeline: a project may have one several times, with different parameters. One request."""
+        uri = f'{self._project._uri}/archive_spec'
+        root = parse_xml(self._intf._exec(uris.with_query(uri, {'format': 'xml'})))
+        found: dict[str, str] = {}
+        for pipeline in root.xpath('.//*[local-name()="pipeline"]'):  # type: ignore[union-attr]
+            name = pipeline.findtext('{*}name') or _stem(pipeline.findtext('{*}location') or '')  # type: ignore[union-attr]
+            found[str(pipeline.get('stepId') or name)] = name  # type: ignore[union-attr]
+        return found
+
+    def pipeline(self, pipeline_id: str) -> Pipeline:
+        """One pipeline, by name or alias, whether it exists or not. No request."""
+        return Pipeline(pipeline_id, self)
+
+    def _missing(self, name: str, known: list[str]) -> PipelineNotFoundError:
+        there = ', '.join(filter(None, known)) or 'none'
+        uri = f'{self._intf._server}{self._project._uri}/pipelines'
+        return PipelineNotFoundError(f'no pipeline {name!r}', uri=uri, remedy=f'The project has: {there}. Add others on its page.')
+
+
+class Pipeline:
+    """One pipeline of a project."""
+
+    def __init__(self, pipeline_id: str, pipelines: Pipelines) -> None:
+        self._id = pipeline_id
+        self._pipelines = pipelines
+        self._intf = pipelines._intf
+
+    def __repr__(self) -> str:
+        return f'<Pipeline {self._id}>'
+
+    def exists(self) -> bool:
+        """Whether the project has it, by name or alias. One request."""
+        return any(self._id in pair for pair in self._pipelines.aliases().items())
+
+    def info(self) -> dict[str, Any]:
+        """Its description: path, steps, inputParameters, appliesTo, authors, version, … One request; one more where that fails.
+
+        Raises
+        ------
+        PipelineNotFoundError
+            The project has no such pipeline.
+        """
+        uri = uris.join(self._pipelines._project._uri, 'pipelines', uris.quote(self._id))
+        try:
+            details: dict[str, Any] = json.loads(self._intf._exec(uri))
+        except (errors.InternalError, errors.NotFoundError):
+            self._alias()  # XNAT answers 500 for a name that it does not know
+            raise
+        return details
+
+    def run(self, experiment: Any, params: Mapping[str, Any] | None = None) -> None:
+        """Start it on an experiment. Two requests.
+
+        Parameters
+        ----------
+        experiment : Experiment or str
+            The experiment, its accession ID, or its label in the project.
+        params : dict, optional
+            Parameters in place of those that the project has for it; a list is a parameter of several values.
+
+        Raises
+        ------
+        PipelineNotFoundError
+            The project has no such pipeline.
+        ProgrammingError
+            The project has no such experiment.
+
+        Notes
+        -----
+        XNAT queues it, and answers 200 also where it could not be started: see `status`.
+        """
+        name = experiment if isinstance(experiment, str) else experiment.id()
+        uri = uris.join(self._pipelines._project._uri, 'pipelines', uris.quote(self._alias()), 'experiments', uris.quote(name))
+        query = {key: f'[{",".join(map(str, value))}]' if isinstance(value, (list, tuple)) else value for key, value in (params or {}).items()}
+        try:
+            self._intf._exec(uris.with_query(uri, query), 'POST')
+        except errors.ProgrammingError as error:
+            error.remedy = f'Check that the project has an experiment {name!r}.'
+            raise
+
+    def status(self, experiment: Any) -> list[Row]:
+        """Its runs on an experiment, the latest first: among other columns ``status`` and ``launch_time``. One request.
+
+        Statuses are ``Queued``, ``Running``, ``Complete``, ``Failed``, …
+        """
+        name = experiment if isinstance(experiment, str) else experiment.id()
+        uri = uris.join(uris.ENTRY, 'services/workflows', uris.quote(self._id))
+        query = {'project': self._pipelines._project._urn, 'experiment': name, 'display': 'ALL'}
+        rows = self._intf._get_json(uris.with_query(uri, query))
+        mine = [row for row in rows if _stem(row.get('pipeline_name', self._id)) == self._id]  # XNAT gives others whose name holds this one
+        return sorted(mine, key=lambda row: row.get('launch_time', ''), reverse=True)
+
+    def _alias(self) -> str:
+        aliases = self._pipelines.aliases()
+        alias = self._id if self._id in aliases else next((alias for alias, name in aliases.items() if name == self._id), None)
+        if alias is None:
+            raise self._pipelines._missing(self._id, [*aliases])
+        return alias
+
+
+def _stem(path: str) -> str:
+    """The name of a pipeline by the path of its descriptor.
+
+    >>> _stem('/data/xnat/pipeline/catalog/nifti/DicomToNifti.xml')
+    'DicomToNifti'
+    """
+    return path.rpartition('/')[2].removesuffix('.xml')

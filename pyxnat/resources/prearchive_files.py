@@ -1,0 +1,215 @@
+"""What sessions of the prearchive consist of: scans, resources, files; and what is said of all of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .. import errors, uris
+from ..paths import ANY, matches
+from ..tables import Row
+from .lazy import LazyCollection
+
+if TYPE_CHECKING:
+    from ..interface import Interface
+
+__all__ = ['PrearchiveCollection', 'PrearchiveElement', 'PrearchiveFile', 'PrearchiveGroup', 'PrearchiveResource', 'PrearchiveScan']
+
+_HIDDEN = (errors.NotFoundError, errors.PermissionDenied)
+
+
+class PrearchiveElement:
+    """A session of the prearchive, or something in it. Making one asks nothing."""
+
+    _id_column: ClassVar[str]
+
+    def __init__(self, uri: str, interface: Interface, known: Row | None = None) -> None:
+        self._uri = uri
+        self._intf = interface
+        self._known: Row = dict(known or {})
+
+    @property
+    def _urn(self) -> str:
+        """Its own name: the last part of its URI."""
+        return uris.unquote(self._uri.rpartition('/')[2])
+
+    @property
+    def _path(self) -> str:
+        """Its URI as a person writes it."""
+        return f'/{"/".join(uris.segments(self._uri))}'
+
+    def __repr__(self) -> str:
+        return f'<{type(self).__name__} Object> {self._urn}'
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PrearchiveElement):
+            return NotImplemented
+        return self._uri == other._uri and self._intf._server == other._intf._server and self._intf._user == other._intf._user
+
+    def __hash__(self) -> int:
+        return hash((self._uri, self._intf._server))
+
+    def id(self) -> str:
+        """Its name in URIs. No request."""
+        return self._urn
+
+    def label(self) -> str:
+        """The same as `id`, but of sessions. No request."""
+        return self._urn
+
+    def datatype(self) -> str:
+        """Its XNAT type where a listing said it; else the empty text. No request."""
+        return self._known.get('xsiType', '')
+
+    def exists(self) -> bool:
+        """Whether it is in the prearchive, and this login may see it. One request."""
+        try:
+            self._look()
+        except _HIDDEN:
+            return False
+        return True
+
+    def attributes(self) -> dict[str, str]:
+        """Its row in the listing: column -> text. One request."""
+        return dict(self._look())
+
+    def _look(self) -> Row:
+        rows = self._intf._get_json(uris.parent(self._uri))
+        row = next((row for row in rows if row.get(self._id_column) == self._urn), None)
+        if row is None:
+            raise errors.NotFoundError('not in the prearchive', uri=self._intf._server + self._uri, remedy='Check the spelling.')
+        self._known.update(row)
+        return row
+
+    def _rows(self, plural: str) -> list[Row]:
+        return self._intf._get_json(f'{self._uri}/{plural}')
+
+    def _list(self, plural: str) -> Iterator[PrearchiveElement]:
+        """What is below it, of a level that it has."""
+        raise errors.ProgrammingError(f'{self._path} has no {plural}', remedy='A session has scans, a scan resources, a resource files.')
+
+    def _below(self, plural: str, pattern: str) -> PrearchiveCollection:
+        return PrearchiveCollection(self, [self], plural, pattern)
+
+
+class PrearchiveFile(PrearchiveElement):
+    """A file of a resource."""
+
+    _id_column = 'path'
+
+    @property
+    def _urn(self) -> str:
+        return uris.file_path(self._uri) or super()._urn
+
+    def _look(self) -> Row:
+        resource = PrearchiveResource(self._uri.partition('/files/')[0], self._intf)
+        row: Row | None = next((file._known for file in resource.files() if file._urn == self._urn), None)
+        if row is None:
+            raise errors.NotFoundError('not in the prearchive', uri=self._intf._server + self._uri, remedy='Check the spelling.')
+        self._known.update(row)
+        return row
+
+    def size(self) -> str:
+        """Bytes, as text. One request if not known."""
+        return str(self._known['Size'] if 'Size' in self._known else self._look()['Size'])
+
+    def get(self, dest: str | os.PathLike[str] | None = None) -> str:
+        """Download it: as a file of the archive, to `dest` or to the cache. One request; its local path."""
+        return str(self._intf.transfer.download(self, dest))
+
+
+class PrearchiveResource(PrearchiveElement):
+    """A named folder of files."""
+
+    _id_column = 'label'
+
+    def file(self, name: str) -> PrearchiveFile:
+        """A file by its path. No request."""
+        return PrearchiveFile(f'{self._uri}/files/{uris.quote_path(name)}', self._intf)
+
+    def files(self, id_filter: str = ANY) -> PrearchiveCollection:
+        """Its files. One request when iterated."""
+        return self._below('files', id_filter)
+
+    def _list(self, plural: str) -> Iterator[PrearchiveElement]:
+        if plural != 'files':
+            yield from super()._list(plural)
+        for row in self._rows('files'):
+            path = uris.file_path(row.get('URI', '')) or row['Name']
+            yield PrearchiveFile(f'{self._uri}/files/{uris.quote_path(path)}', self._intf, {**row, 'path': path})
+
+
+class PrearchiveScan(PrearchiveElement):
+    """A series of a session."""
+
+    _id_column = 'ID'
+
+    def resource(self, label: str) -> PrearchiveResource:
+        """A resource by its label, such as ``DICOM``. No request."""
+        return PrearchiveResource(f'{self._uri}/resources/{uris.quote(label)}', self._intf)
+
+    def resources(self, id_filter: str = ANY) -> PrearchiveCollection:
+        """Its resources. One request when iterated."""
+        return self._below('resources', id_filter)
+
+    def files(self, id_filter: str = ANY) -> PrearchiveCollection:
+        """The files of its resources. One request and one for each resource, when iterated."""
+        return self._below('files', id_filter)
+
+    def _list(self, plural: str) -> Iterator[PrearchiveElement]:
+        if plural == 'scans':
+            yield from super()._list(plural)
+        for row in self._rows('resources'):
+            resource = PrearchiveResource(f'{self._uri}/resources/{uris.quote(row["label"])}', self._intf, row)
+            yield from [resource] if plural == 'resources' else resource._list(plural)
+
+
+class PrearchiveGroup(LazyCollection[Any]):
+    """A collection in the prearchive: sessions, scans, resources or files."""
+
+    _path: str
+    _intf: Interface
+
+    def __repr__(self) -> str:
+        return f'<{type(self).__name__} {self._path}>'
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PrearchiveGroup):
+            return NotImplemented
+        return self._path == other._path and self._intf._server == other._intf._server and self._intf._user == other._intf._user
+
+    def __hash__(self) -> int:
+        return hash((self._path, self._intf._server))
+
+    def _below(self, plural: str, pattern: str) -> PrearchiveCollection:
+        return PrearchiveCollection(self, self, plural, pattern)
+
+    def scans(self, id_filter: str = ANY) -> PrearchiveCollection:
+        """Their scans."""
+        return self._below('scans', id_filter)
+
+    def resources(self, id_filter: str = ANY) -> PrearchiveCollection:
+        """Their resources."""
+        return self._below('resources', id_filter)
+
+    def files(self, id_filter: str = ANY) -> PrearchiveCollection:
+        """Their files."""
+        return self._below('files', id_filter)
+
+
+class PrearchiveCollection(PrearchiveGroup):
+    """Scans, resources or files of the prearchive, asked for holder by holder."""
+
+    def __init__(self, above: Any, holders: Iterable[Any], plural: str, pattern: str) -> None:
+        self._intf = above._intf
+        self._holders = holders
+        self._plural = plural
+        self._pattern = pattern
+        self._path = f'{above._path}/{plural}/{pattern}'
+
+    def __iter__(self) -> Iterator[Any]:
+        for holder in self._holders:
+            for element in holder._list(self._plural):
+                if matches(self._pattern, element._urn):
+                    yield element
