@@ -42,6 +42,8 @@ class Field(NamedTuple):
     """Path from the type, without the type's name."""
     kind: str = 'string'
     """``string``, ``integer``, ``float``, ``boolean``, ``date``, ``time`` or ``dateTime``; empty when the field holds items."""
+    type: str = 'string'
+    """Name of the type in XML Schema that it comes down to: ``double`` and ``decimal`` are of the kind ``float``."""
     attribute: bool = False
     """Whether it is written as an attribute in XML."""
     holders: tuple[str, ...] = ()
@@ -391,7 +393,7 @@ class Registry:
 def _builtin(path: str, local: str) -> Field:
     kind = _KINDS.get(local, 'string')
     limit = DEFAULT_LENGTH if kind == 'string' and local in _KINDS and local not in _UNLIMITED else None
-    return Field(path, kind=kind, max_length=limit)
+    return Field(path, kind=kind, type=local, max_length=limit)
 
 
 def _facets(node: etree._Element | None) -> dict[str, Any]:

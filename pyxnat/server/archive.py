@@ -8,6 +8,7 @@ from pathlib import Path
 
 from . import arrivals
 from .auth import Sessions, Users
+from .cached import Views
 from .display import Displays
 from .files import FileArea
 from .model import Model
@@ -32,10 +33,12 @@ class Archive:
     ) -> None:
         self.folder: Path = Path(folder).resolve()
         self.silent_refusals = silent_refusals
-        self.model = Model(further=[Path(one) for one in schemas])
-        self.displays = Displays(self.model)
+        further = [Path(one) for one in schemas]
+        self.model = Model(further=further)
+        self.displays = Displays(self.model, further)
         self.store = Store(self.folder)
         self.files: FileArea = FileArea(self.folder)
+        self.views = Views(self.folder)
         self.users = Users(self.store)
         self.progress = Progress()
         self.started = time.monotonic()
@@ -82,4 +85,5 @@ class Archive:
         """Leave the folder in order for the next start."""
         with self.store.write() as connection:
             put_setting(connection, 'open', '0')
+        self.views.close()
         self.store.close()

@@ -1,8 +1,9 @@
-"""Search documents read, and their criteria as SQL conditions.
+"""The criteria of a search as SQL conditions.
 
 The comparisons follow XNAT: equality is exact, LIKE ignores case and on a schema field means "contains", ``!=`` lets NULL through on a
 display field and not on a schema field, IN and BETWEEN are for display fields, IS NULL wants ``override_value_formatting="1"``. All
-values are bound parameters; a value that is to go into the SQL as it stands is read as a number or a quoted text, and nothing else.
+values are bound parameters. A value that XNAT would put into its SQL as it stands is read as literals and nothing else: numbers, texts
+in single quotes, NULL, TRUE and FALSE, for IN and NOT IN a list of them in brackets, for BETWEEN two of them with AND between.
 """
 
 from __future__ import annotations
@@ -10,157 +11,63 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from lxml import etree
 from sqlalchemy import ColumnElement, and_, false, func, not_, or_
-from werkzeug.exceptions import BadRequest, UnprocessableEntity
+from werkzeug.exceptions import BadRequest, InternalServerError
 
-from ..documents import parse_xml
 from .scope import Expression
-from .values import parse_date, parse_stamp
+from .search_documents import CriteriaSet, Criterion
+from .values import parse_date, parse_stamp, parse_time
 
-__all__ = ['Criterion', 'SearchDocument', 'SearchField', 'condition', 'parse_document']
+__all__ = ['condition']
 
-_ROOTS = frozenset({'bundle', 'search', 'stored_search'})
-
-
-@dataclass(frozen=True)
-class SearchField:
-    """A column that a search asks for."""
-
-    element: str
-    field_id: str
-    header: str = ''
-    type: str = ''
-    value: str = ''
-    visible: bool = True
+Resolve = Callable[[str], Expression]
+"""A criterion's ``schema_field`` to its expression."""
+_MOST_SIDE_BY_SIDE = 200
+"""Conditions in one AND or OR: SQLite's expressions may be a thousand deep, and every OR is a level."""
 
 
-@dataclass(frozen=True)
-class Criterion:
-    """One comparison."""
-
-    schema_field: str
-    comparison: str
-    value: str
-    override: bool = False
+def condition(sets: Sequence[CriteriaSet], resolve: Resolve) -> ColumnElement[bool] | None:
+    """The condition of all sets; None where they say nothing."""
+    return _joined('AND', [_set_condition(part, resolve) for part in sets])
 
 
-@dataclass(frozen=True)
-class CriteriaSet:
-    """Comparisons and sets joined by AND or OR."""
-
-    method: str
-    parts: tuple[Criterion | CriteriaSet, ...]
-
-
-@dataclass
-class SearchDocument:
-    """A search as posted."""
-
-    id: str
-    root: str
-    fields: list[SearchField] = field(default_factory=list)
-    where: list[CriteriaSet] = field(default_factory=list)
-    sort_by: tuple[str, str] | None = None
-
-
-def parse_document(body: bytes) -> SearchDocument:
-    """The search of an XML document; `UnprocessableEntity` for one that is no search."""
-    try:
-        root = parse_xml(body)
-    except ValueError as error:
-        raise UnprocessableEntity(f'The search cannot be read: {error}') from error
-    if etree.QName(root).localname not in _ROOTS:
-        raise UnprocessableEntity(f'{etree.QName(root).localname} is not the root of a search.')
-    name = _text(root, 'root_element_name')
-    if not name:
-        raise UnprocessableEntity('The search names no root element.')
-    found = SearchDocument(root.get('ID', ''), name)
-    fields = sorted(_children(root, 'search_field'), key=_sequence)
-    found.fields = [_field(node) for node in fields]
-    found.where = [_set(node) for node in _children(root, 'search_where')]
-    for node in _children(root, 'sort_by'):
-        found.sort_by = (_text(node, 'element_name'), _text(node, 'field_ID'))
-    return found
-
-
-def _children(node: etree._Element, *names: str) -> list[etree._Element]:
-    return [child for child in node.iterchildren(tag=etree.Element) if etree.QName(child).localname in names]
-
-
-def _text(node: etree._Element, name: str) -> str:
-    return next(((child.text or '') for child in _children(node, name)), '').strip()
-
-
-def _sequence(node: etree._Element) -> int:
-    text = _text(node, 'sequence')
-    return int(text) if text.lstrip('-').isdigit() else 0
-
-
-def _field(node: etree._Element) -> SearchField:
-    visible = node.get('visible', '1').lower() not in ('0', 'false')
-    return SearchField(
-        _text(node, 'element_name'), _text(node, 'field_ID'), _text(node, 'header'), _text(node, 'type'), _text(node, 'value'), visible
-    )
-
-
-def _set(node: etree._Element) -> CriteriaSet:
-    parts: list[Criterion | CriteriaSet] = []
-    for child in _children(node, 'criteria', 'child_set'):
-        if etree.QName(child).localname == 'child_set':
-            parts.append(_set(child))
-            continue
-        value = next(((one.text or '') for one in _children(child, 'value')), '')
-        override = child.get('override_value_formatting', '0').lower() in ('1', 'true')
-        parts.append(Criterion(_text(child, 'schema_field'), ' '.join(_text(child, 'comparison_type').upper().split()), value, override))
-    method = node.get('method', 'AND').upper()
-    if method not in ('AND', 'OR'):
-        raise UnprocessableEntity(f'{method!r} is neither AND nor OR.')
-    return CriteriaSet(method, tuple(parts))
-
-
-# -- to SQL
-
-
-def condition(sets: Sequence[CriteriaSet], resolve: Callable[[str], Expression]) -> ColumnElement[bool] | None:
-    """The condition of all sets; None where they say nothing. `resolve` gives the expression of a schema_field."""
-    found = [one for one in (_set_condition(part, resolve) for part in sets) if one is not None]
-    return and_(*found) if found else None
-
-
-def _set_condition(part: Criterion | CriteriaSet, resolve: Callable[[str], Expression]) -> ColumnElement[bool] | None:
+def _set_condition(part: Criterion | CriteriaSet, resolve: Resolve) -> ColumnElement[bool] | None:
     if isinstance(part, Criterion):
         return _compare(resolve(part.schema_field), part)
-    found = [one for one in (_set_condition(inner, resolve) for inner in part.parts) if one is not None]
-    if not found:
-        return None
-    return and_(*found) if part.method == 'AND' else or_(*found)
+    return _joined(part.method, [_set_condition(inner, resolve) for inner in part.parts])
+
+
+def _joined(method: str, parts: Sequence[ColumnElement[bool] | None]) -> ColumnElement[bool] | None:
+    found = [part for part in parts if part is not None]
+    join = and_ if method == 'AND' else or_
+    while len(found) > _MOST_SIDE_BY_SIDE:
+        found = [join(*found[at : at + _MOST_SIDE_BY_SIDE]).self_group() for at in range(0, len(found), _MOST_SIDE_BY_SIDE)]
+    return join(*found) if found else None
 
 
 def _compare(expression: Expression, criterion: Criterion) -> ColumnElement[bool]:
     name, value = criterion.comparison, criterion.value
+    _check(value)
     if name in ('IS NULL', 'IS NOT NULL', 'IS', 'IS NOT'):
         return _null(expression, criterion)
+    if criterion.override:
+        return _raw(expression, name, value)
     if value.strip() == '*' and name not in ('LIKE', 'NOT LIKE'):
         return _filled(expression)
-    if criterion.override:
-        value = _raw(value)
     if name in ('LIKE', 'NOT LIKE'):
-        return _like(expression, value, name == 'NOT LIKE')
+        pattern = f'%{value.replace("*", "%").strip("%")}%' if expression.schema_field else value
+        return _like(expression, pattern, name)
+    if name in ('IN', 'BETWEEN') and expression.schema_field:
+        raise BadRequest(f'{name} works on display fields only, not on paths of the schema.')
     if name == 'IN':
-        return _in(expression, value)
+        return _left(expression).in_([_operand(expression, part.strip()) for part in next(csv.reader([value], skipinitialspace=True), [])])
     if name == 'BETWEEN':
-        return _between(expression, value)
-    if name not in _OPERATORS:
-        raise BadRequest(f'{criterion.comparison!r} is not a comparison.')
+        return _between(expression, re.split(r'\s+AND\s+', value.strip(), flags=re.IGNORECASE))
     if value.strip() == '':
-        empty = not_(_filled(expression))
-        return _filled(expression) if name == '!=' else empty if name in ('=', '<=', '>=') else false()
-    found = _OPERATORS[name](_left(expression), _operand(expression, value))
-    return or_(found, expression.sql.is_(None)) if name == '!=' and not expression.schema_field else found
+        return _against_nothing(expression, name)
+    return _against(expression, name, value)
 
 
 _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
@@ -174,31 +81,68 @@ _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
 }
 
 
+def _operator(name: str) -> Callable[[Any, Any], ColumnElement[bool]]:
+    if name not in _OPERATORS:
+        raise BadRequest(f'{name!r} is not a comparison.')
+    return _OPERATORS[name]
+
+
+def _against(expression: Expression, name: str, value: str) -> ColumnElement[bool]:
+    found = _operator(name)(_left(expression), _operand(expression, value))
+    return or_(found, expression.sql.is_(None)) if name in ('!=', '<>') and not expression.schema_field else found
+
+
+def _against_nothing(expression: Expression, name: str) -> ColumnElement[bool]:
+    """A comparison with an empty value: ``=`` finds what is not filled."""
+    _operator(name)
+    filled = _filled(expression)
+    return filled if name in ('!=', '<>') else not_(filled) if name in ('=', '<=', '>=') else false()
+
+
 def _left(expression: Expression) -> ColumnElement[Any]:
     return expression.comparable
 
 
 def _operand(expression: Expression, text: str) -> Any:
     """A value in the form its field compares by; `BadRequest` for one of another kind."""
-    value = text.strip() if expression.kind != 'string' else text
-    if expression.kind in ('integer', 'float'):
-        try:
-            return float(value)
-        except ValueError as error:
-            raise BadRequest(f'{value!r} is not a number.') from error
-    if expression.kind == 'date':
-        day = parse_date(value) or parse_date(value[:10])
-        if day is None:
-            raise BadRequest(f'{value!r} is not a date; use yyyy-MM-dd or MM/dd/yyyy.')
-        return day.isoformat()
-    if expression.kind == 'dateTime':
-        moment = parse_stamp(value)
-        if moment is None:
-            raise BadRequest(f'{value!r} is not a date and time.')
-        return f'{moment:%Y-%m-%d %H:%M:%S}'
-    if expression.kind == 'boolean':
-        return {'true': '1', 'false': '0'}.get(value.lower(), value)
-    return value
+    read = _OPERANDS.get(expression.kind)
+    return text if read is None else read(text.strip())
+
+
+def _number(value: str) -> float:
+    if not re.fullmatch(r'[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?', value):
+        raise BadRequest(f'{value!r} is not a number.')
+    return float(value)
+
+
+def _day(value: str) -> str:
+    day = parse_date(value) or parse_date(value[:10])
+    if day is None:
+        raise BadRequest(f'{value!r} is not a date; use yyyy-MM-dd or MM/dd/yyyy.')
+    return day.isoformat()
+
+
+def _moment(value: str) -> str:
+    moment = parse_stamp(value)
+    if moment is None:
+        raise BadRequest(f'{value!r} is not a date and time; use yyyy-MM-dd HH:mm:ss or MM/dd/yyyy HH:mm:ss.')
+    return f'{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}'
+
+
+def _clock(value: str) -> str:
+    time = parse_time(value)
+    if time is None:
+        raise BadRequest(f'{value!r} is not a time; use HH:mm:ss.')
+    return time.isoformat()
+
+
+def _boolean(value: str) -> str:
+    return {'true': '1', 'false': '0'}.get(value.lower(), value)
+
+
+_OPERANDS: dict[str, Callable[[str], Any]] = {
+    'integer': _number, 'float': _number, 'date': _day, 'dateTime': _moment, 'time': _clock, 'boolean': _boolean,
+}  # fmt: skip
 
 
 def _filled(expression: Expression) -> ColumnElement[bool]:
@@ -210,43 +154,68 @@ def _null(expression: Expression, criterion: Criterion) -> ColumnElement[bool]:
     if not criterion.override or not criterion.value.strip():
         raise BadRequest(f'{criterion.comparison} needs override_value_formatting="1" and a value that is not empty.')
     words = f'{criterion.comparison} {criterion.value.strip().upper()}'.split()
-    negated = words.count('NOT') % 2 == 1
-    return _filled(expression) if negated else not_(_filled(expression))
+    if set(words) - {'IS', 'NOT', 'NULL'}:
+        raise BadRequest(f'{criterion.comparison} goes with NULL or NOT NULL, not with {criterion.value!r}.')
+    return _filled(expression) if 'NOT' in words else not_(_filled(expression))
 
 
-def _like(expression: Expression, value: str, negated: bool) -> ColumnElement[bool]:
-    pattern = value
-    if expression.schema_field:
-        pattern = f'%{value.replace("*", "%").strip("%")}%'
-    left = func.lower(expression.sql)
-    return left.not_like(pattern.lower()) if negated else left.like(pattern.lower())
+def _like(expression: Expression, pattern: str, name: str) -> ColumnElement[bool]:
+    """Case is ignored: SQLite's own way for ASCII, which is faster, the slow way for a pattern with other letters."""
+    lower = func.lower if pattern.isascii() else func.unicode_lower
+    left = lower(expression.sql)
+    return left.not_like(pattern.lower(), escape='\\') if name.startswith('NOT') else left.like(pattern.lower(), escape='\\')
 
 
-def _display_only(expression: Expression, name: str) -> None:
-    if expression.schema_field:
-        raise BadRequest(f'{name} works on display fields only, not on paths of the schema.')
-
-
-def _in(expression: Expression, value: str) -> ColumnElement[bool]:
-    _display_only(expression, 'IN')
-    parts = next(csv.reader([value], skipinitialspace=True), [])
-    return _left(expression).in_([_operand(expression, part.strip()) for part in parts])
-
-
-def _between(expression: Expression, value: str) -> ColumnElement[bool]:
-    _display_only(expression, 'BETWEEN')
-    parts = re.split(r'\s+AND\s+', value.strip(), flags=re.IGNORECASE)
+def _between(expression: Expression, parts: Sequence[str]) -> ColumnElement[bool]:
     if len(parts) != 2:
-        raise BadRequest(f'BETWEEN wants "low AND high", not {value!r}.')
+        raise BadRequest('BETWEEN wants "low AND high".')
     low, high = (_operand(expression, part) for part in parts)
     return _left(expression).between(low, high)
 
 
-def _raw(value: str) -> str:
-    """A value that XNAT would put into its SQL as it stands: a number or a text in single quotes."""
-    plain = value.strip()
-    if re.fullmatch(r'[+-]?\d+(\.\d+)?', plain):
-        return plain
-    if re.fullmatch(r"'([^']|'')*'", plain):
-        return plain[1:-1].replace("''", "'")
-    raise BadRequest(f'{value!r} is neither a number nor a text in single quotes.')
+# -- values that XNAT puts into its SQL as they stand
+
+_LITERAL = r"'(?:[^']|'')*'|[+-]?\d+(?:\.\d+)?|NULL|TRUE|FALSE"
+_ONE = re.compile(rf'\s*({_LITERAL})\s*', re.IGNORECASE)
+_LIST = re.compile(rf'\s*\(((?:\s*(?:{_LITERAL})\s*,)*\s*(?:{_LITERAL})\s*)\)\s*', re.IGNORECASE)
+_RANGE = re.compile(rf'\s*({_LITERAL})\s+AND\s+({_LITERAL})\s*', re.IGNORECASE)
+
+
+def _raw(expression: Expression, name: str, value: str) -> ColumnElement[bool]:
+    """A comparison with literals; `BadRequest` for any other SQL."""
+    if name in ('IN', 'NOT IN'):
+        texts = re.findall(_LITERAL, _match(_LIST, name, value).group(1), re.IGNORECASE)
+        found = _left(expression).in_([_operand(expression, text) for text in map(_literal, texts) if text is not None])
+        return not_(found) if name == 'NOT IN' else found
+    if name == 'BETWEEN':
+        texts = [_literal(text) for text in _match(_RANGE, name, value).groups()]
+        return false() if None in texts else _between(expression, [text for text in texts if text is not None])
+    text = _literal(_match(_ONE, name, value).group(1))
+    if text is None:
+        return false()  # nothing compares with NULL
+    return _like(expression, text, name) if name in ('LIKE', 'NOT LIKE') else _against(expression, name, text)
+
+
+def _match(pattern: re.Pattern[str], name: str, value: str) -> re.Match[str]:
+    found = pattern.fullmatch(value)
+    if found is None:
+        raise BadRequest(f'{value!r} is no literal that goes with {name}: numbers and texts in single quotes are.')
+    return found
+
+
+def _literal(text: str) -> str | None:
+    """The value of a literal; None for NULL."""
+    if text.startswith("'"):
+        return text[1:-1].replace("''", "'")
+    return None if text.upper() == 'NULL' else {'TRUE': '1', 'FALSE': '0'}.get(text.upper(), text)
+
+
+_HARMLESS = re.compile(r'[A-Za-z0-9 _.]*')
+_SUSPECT = re.compile(r'(SELECT|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE) |\\$')
+
+
+def _check(value: str) -> None:
+    """Refuse what XNAT takes for an attack, with the status that XNAT answers, so that scripts learn of it here: no such value is kept out
+    for safety's sake."""
+    if not _HARMLESS.fullmatch(value) and _SUSPECT.search(value):
+        raise InternalServerError(f'XNAT refuses the value {value!r}: it ends with a backslash or holds a word of SQL in capitals.')

@@ -30,6 +30,7 @@ _CHILD_PATHS = {
     'reconstructions/reconstructedimage': 'reconstruction',
     'assessors/assessor': 'assessor',
 }
+_CALLED = {'xnat:qcManualAssessorData': 'Manual QC', 'xnat:qcAssessmentData': 'Auto QC'}
 _FULL_PATH = re.compile(r'([A-Za-z_][\w.-]*:[\w.-]+)/(.+)$')
 SCHEMAS = Path(__file__).parent / 'schemas'
 
@@ -123,6 +124,19 @@ class Model:
         """Namespace to the path of the document that it is described in, as it is served."""
         named = ((parse_xml(text).get('targetNamespace', ''), name) for name, text in reversed(self.named.items()))
         return {uri: f'{name if "/" in name else f"{name}/{name}"}.xsd' for uri, name in named}
+
+    def singular(self, name: str) -> str:
+        """What one item of a type is called: ``MR Session``."""
+        if name in _CALLED:
+            return _CALLED[name]
+        row = self.registry.get(name)
+        root = (row.root if row else '') or name.partition(':')[2].removesuffix('Data')
+        return re.sub(r'(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', ' ', root[:1].upper() + root[1:])
+
+    def plural(self, name: str) -> str:
+        """What several are called: ``MR Sessions``."""
+        singular = self.singular(name)
+        return singular if singular.endswith('s') else singular + 's'
 
     def sql_name(self, name: str) -> str:
         """The name that XNAT's database gives a type's table: ``xnat_mrSessionData``."""

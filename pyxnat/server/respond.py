@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from tempfile import SpooledTemporaryFile
 from typing import Any
@@ -71,11 +72,11 @@ def _sort_keys(call: Call) -> tuple[list[str], bool]:
 
 
 def page_asked(call: Call, limit: int | None) -> tuple[int | None, int]:
-    """``limit``, with its default, and ``offset``; a limit ``*`` is none. `UnprocessableEntity` for what is no number."""
-    asked, offset = call.get('limit') or str(limit), call.get('offset') or '0'
-    if not (asked in ('*', 'None') or asked.isdecimal()) or not offset.isdecimal():
+    """``limit``, with a default, and ``offset``; a limit ``*`` or None is none. `UnprocessableEntity` for what is no number."""
+    asked, offset = call.get('limit'), call.get('offset') or '0'
+    if not re.fullmatch(r'\*|\d{0,9}', asked) or not re.fullmatch(r'\d{1,9}', offset):
         raise UnprocessableEntity('limit and offset are whole numbers; limit may be *.')
-    return (None if asked in ('*', 'None') else int(asked)), int(offset)
+    return (None if asked == '*' else int(asked) if asked else limit), int(offset)
 
 
 def _form(call: Call, default: str) -> str:

@@ -52,8 +52,12 @@ class Expression(NamedTuple):
 
     @property
     def comparable(self) -> ColumnElement[Any]:
-        """The value as SQL should compare and sort it."""
-        return sql_cast(self.sql, Float) if self.kind in ('integer', 'float') else self.sql
+        """The value as SQL should compare and sort it: numbers as numbers, dates by the day, moments to the millisecond."""
+        if self.kind in ('integer', 'float'):
+            return sql_cast(self.sql, Float)
+        if self.kind == 'date':
+            return func.substr(self.sql, 1, 10)
+        return func.strftime('%Y-%m-%d %H:%M:%f', self.sql) if self.kind == 'dateTime' else self.sql
 
 
 class Scope:
@@ -69,8 +73,8 @@ class Scope:
         """Whether a join can give several rows for one root item."""
         self._source: FromClause = self.root
         self._known: dict[tuple[str, ...], Any] = {}
-        self.joined: list[Any] = []
-        """Aliases of the items that were joined below or beside the root: those a row may have several of."""
+        self.joined: dict[str, Any] = {}
+        """Types to the aliases of the items that were joined below or beside the root: those a row may have several of."""
 
     # -- joins
 
@@ -94,24 +98,30 @@ class Scope:
             raise LookupError(f'{type_name} cannot be joined with {self.root_type}')
         up = _line(self.level)
         down = _line(where)
-        common = next(one for one in up if one in down)
+        common = next(one for one in up if one in down and not one == self.level == where)  # beside: one up and down again
         current = self._climb(up[: up.index(common) + 1])
         for step in reversed(down[: down.index(common)]):
             current = self._descend(current, step, type_name if step == where else self.model.base_of(step))
         return current
 
     def parent(self, table: Any, where: str) -> Any:
-        """The ancestor of a joined item, one level up."""
+        """The ancestor of a joined item, one level up; none for an item that has another level above it."""
         key = ('up', table.name, where)
         if key in self._known:
             return self._known[key]
         above = alias(item, f'{table.name}_{where}')
-        return self.join(above, above.c.pk == table.c.parent, key)
+        return self.join(above, and_(above.c.pk == table.c.parent, above.c.level == where), key)
 
     def subject_of(self, table: Any, type_name: str) -> Any:
         """The subject that an item belongs to."""
-        line = _line(self.model.level_of(type_name))
-        for where in line[1 : line.index('subject') + 1]:
+        return self.related(table, type_name, 'xnat:subjectData')
+
+    def related(self, table: Any, type_name: str, other: str) -> Any:
+        """The item of another type that belongs to a joined item: one above it, else as `alias` finds it."""
+        line, wanted = _line(self.model.level_of(type_name)), self.model.level_of(other)
+        if wanted not in line:
+            return self.alias(other)
+        for where in line[1 : line.index(wanted) + 1]:
             table = self.parent(table, where)
         return table
 
@@ -134,8 +144,16 @@ class Scope:
         if type_name != self.model.base_of(where):
             condition = and_(condition, below.c.xsi_type.in_(self.model.registry.subtypes(type_name)))
         self.many = True
-        self.joined.append(below)
+        self.joined[type_name] = below
         return self.join(below, condition, key)
+
+    def distance(self, type_name: str) -> ColumnElement[Any] | None:
+        """Days between the root and a joined item beside it, such as another session of the subject; None where one has no date."""
+        if not {self.level, self.model.level_of(type_name)} <= {'experiment', 'assessor'}:
+            return None
+        first, second = (func.julianday(func.json_extract(one.c.fields, '$."date"')) for one in (self.root, self.joined[type_name]))
+        found: ColumnElement[Any] = func.abs(first - second)
+        return found
 
     # -- paths
 

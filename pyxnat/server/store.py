@@ -49,6 +49,7 @@ __all__ = [
     'file',
     'item',
     'now',
+    'open_engine',
     'project_setting',
     'resource',
     'retired',
@@ -56,6 +57,7 @@ __all__ = [
     'search',
     'setting',
     'share',
+    'stamp',
     'token',
     'touch',
     'user',
@@ -323,7 +325,7 @@ class Store:
         """What carries out a row of the task table; the archive sets it."""
         self._serving = _lock_folder(folder)
         try:
-            self._engine = _engine(folder / 'archive.sqlite')
+            self._engine = open_engine(folder / 'archive.sqlite')
             METADATA.create_all(self._engine)
             _add_columns(self._engine)
         except BaseException:
@@ -371,7 +373,8 @@ class Store:
         self._serving.close()
 
 
-def _engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+def open_engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """An SQLite database whose transactions are ours."""
     engine = create_engine(
         f'sqlite:///{path.as_posix()}', pool_size=32, max_overflow=32, connect_args={'timeout': timeout_s, 'check_same_thread': False}
     )
@@ -379,6 +382,7 @@ def _engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
     @event.listens_for(engine, 'connect')
     def _connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours: sqlite3's own would be deferred
+        connection.create_function('unicode_lower', 1, _lower, deterministic=True)
         connection.execute('PRAGMA foreign_keys = ON')
         connection.execute('PRAGMA journal_mode = TRUNCATE')
         connection.execute('PRAGMA synchronous = NORMAL')
@@ -388,6 +392,11 @@ def _engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get('pyxnat_begin', 'BEGIN'))
 
     return engine
+
+
+def _lower(value: Any) -> Any:
+    """A text in lower case: SQLite's own ``lower`` knows only ASCII."""
+    return value.lower() if isinstance(value, str) else value
 
 
 def _add_columns(engine: Engine) -> None:
@@ -417,7 +426,11 @@ def _lock_folder(folder: Path) -> sqlite3.Connection:
 
 def now() -> str:
     """The moment as a Java Timestamp prints it: at least one digit of fraction, no trailing zeros."""
-    moment = datetime.now()
+    return stamp(datetime.now())
+
+
+def stamp(moment: datetime) -> str:
+    """A moment in that form."""
     fraction = f'{moment.microsecond // 1000:03d}'.rstrip('0') or '0'
     return f'{moment:%Y-%m-%d %H:%M:%S}.{fraction}'
 

@@ -95,10 +95,8 @@ def _json(table: Table) -> Iterator[bytes]:
     names = [encode_basestring(name) + ':' for name in table.columns]
     total = 0
     for batch in _batches(table.rows):
-        text = ','.join(
-            ['{' + ','.join([name + encode_basestring(cell(value)) for name, value in zip(names, row, strict=True)]) + '}' for row in batch]
-        )
-        yield ((',' if total else '') + text).encode('utf-8')
+        texts = [','.join([name + encode_basestring(cell(value)) for name, value in zip(names, row, strict=True)]) for row in batch]
+        yield ((',{' if total else '{') + '},{'.join(texts) + '}').encode('utf-8')
         total += len(batch)
     meta = dict(table.meta)
     if table.count:

@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 
 from ..schemas import Field
 
-__all__ = ['normalise', 'parse_date', 'parse_stamp']
+__all__ = ['normalise', 'parse_date', 'parse_stamp', 'parse_time']
 
 _DATES = ('%Y-%m-%d', '%m/%d/%Y', '%m.%d.%Y', '%Y%m%d', '%a %b %d %H:%M:%S %Z %Y')
 _STAMPS = ('%Y-%m-%d %H:%M:%S', '%Y-%m-%d %H:%M:%S.%f', '%m/%d/%Y %H:%M:%S', '%Y-%m-%d %H:%M')
@@ -75,12 +75,19 @@ def _date(row: Field, value: str) -> str:
     return found.isoformat()
 
 
-def _time(row: Field, value: str) -> str:
+def parse_time(value: str) -> time | None:
+    """A time of day, ``HH:mm`` or ``HH:mm:ss``; None where it is none."""
     try:
-        found = time.fromisoformat(value if value.count(':') == 2 else value + ':00')
+        return time.fromisoformat(value if value.count(':') == 2 else value + ':00').replace(tzinfo=None)
     except ValueError:
-        raise ValueError(f'{row.path}: {value!r} is not a time; use HH:mm:ss') from None
-    return found.replace(tzinfo=None).isoformat()
+        return None
+
+
+def _time(row: Field, value: str) -> str:
+    found = parse_time(value)
+    if found is None:
+        raise ValueError(f'{row.path}: {value!r} is not a time; use HH:mm:ss')
+    return found.isoformat()
 
 
 def parse_stamp(value: str) -> datetime | None:

@@ -1,0 +1,122 @@
+"""Display documents (``*_display.xml``): what a site or a plug-in says of a type's search fields, read as far as this server can answer.
+
+A field that shows one field of the schema is read, also one of another type that the item is joined with, and so are the two
+expressions that every document has: a label that falls back on the ID, and a date as text. For a field that is computed in PostgreSQL's
+own words or comes from a view, the server's own field of that ID stands in, with the header of the document; where it has none, the
+field is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lxml import etree
+from sqlalchemy import func
+
+from ..documents import parse_xml
+from .display_fields import DisplayField, DisplayVersion, FieldRef
+from .display_sql import Maker, path
+from .model import Model
+from .scope import Scope
+
+__all__ = ['DisplayDocument', 'read_display']
+
+_KINDS = {'string': 'string', 'integer': 'integer', 'float': 'float', 'date': 'date', 'time': 'time', 'timestamp': 'dateTime', 'boolean': 'boolean'}
+
+
+@dataclass(frozen=True)
+class DisplayDocument:
+    """The document of one type."""
+
+    type_name: str
+    nodes: tuple[etree._Element, ...]
+    versions: tuple[DisplayVersion, ...]
+
+    def fields_of(self, model: Model, own: Mapping[str, DisplayField]) -> dict[str, DisplayField]:
+        """The fields that can be answered, by their IDs, in the document's order."""
+        found: dict[str, DisplayField] = {}
+        for node in self.nodes:
+            one = _field(model, self.type_name, node, own.get(node.get('id', '')))
+            if one is not None:
+                found[one.id] = one
+        return found
+
+
+def read_display(text: bytes) -> DisplayDocument | None:
+    """A display document; None for XML of another kind, `ValueError` for what is no XML."""
+    root = parse_xml(text)
+    if root.tag != 'Displays' or not root.get('schema-element'):
+        return None
+    nodes = tuple(root.findall('DisplayField'))
+    return DisplayDocument(root.get('schema-element', ''), nodes, tuple(_version(node) for node in root.findall('DisplayVersion')))
+
+
+def _version(node: etree._Element) -> DisplayVersion:
+    refs = (
+        FieldRef(one.get('id', ''), one.get('element_name', ''), one.get('value', ''), one.get('visible', 'true') != 'false', one.get('header', ''))
+        for one in node.findall('DisplayFieldRef')
+    )
+    texts = [node.get(name, '') for name in ('default-order-by', 'default-sort-order', 'dark-color', 'light-color')]
+    return DisplayVersion(node.get('versionName', ''), tuple(refs), *texts)
+
+
+def _field(model: Model, type_name: str, node: etree._Element, own: DisplayField | None) -> DisplayField | None:
+    header, kind = node.get('header', ''), _KINDS.get(node.get('data-type', ''), '')
+    image = node.get('image') == 'true'
+    searchable = not image and (node.get('searchable') != 'false' or bool(own and own.requires_value))
+    more: dict[str, Any] = {'header': header, 'image': image, 'searchable': searchable}
+    if node.findtext('description'):
+        more['description'] = node.findtext('description', '').strip()
+    content = ' '.join((node.findtext('Content') or '@Field1').split())
+    paths = list(_paths(model, type_name, node))
+    computed = node.find('SubQuery') is not None or None in paths or not paths or content not in _READ
+    if computed:
+        return replace(own, **more, kind=kind or own.kind) if own is not None else None
+    makers = [_maker(type_name, *found) for found in paths if found is not None]
+    alone = paths[0][1] if len(paths) == 1 and paths[0] is not None and paths[0][0] == type_name and content == '@Field1' else ''
+    links = own.links if own is not None else ()
+    return DisplayField(node.get('id', ''), kind=kind, make=_READ[content](makers), path=alone, links=links, **more)
+
+
+def _paths(model: Model, type_name: str, node: etree._Element) -> Iterator[tuple[str, str] | None]:
+    """Type and path of each element that a field is made of; None for what is no field of a type that can be joined."""
+    for one in node.findall('DisplayFieldElement'):
+        kind, _, rest = re.sub(r'[./]', '/', one.get('schema-element', ''), count=1).partition('/')
+        name, plain = model.name(kind), rest.replace('.', '/').removesuffix('/login')
+        if name is not None and model.registry.is_a(name, 'xnat:demographicData'):
+            name, plain = 'xnat:subjectData', f'demographics[@xsi:type=xnat:demographicData]/{plain}'
+        yield (name, plain) if name is not None and plain and model.level_of(name) and not one.get('xdat-type') else None
+
+
+def _maker(type_name: str, of: str, name: str) -> Maker:
+    if of == type_name:
+        return path(name)
+
+    def make(scope: Scope, table: Any, kind: str, value: str) -> Any:
+        found = scope.related(table, type_name, of)
+        return path(name)(scope, found, of, value)
+
+    return make
+
+
+def _alone(makers: list[Maker]) -> Maker:
+    return makers[0]
+
+
+def _coalesced(*places: int) -> Any:
+    def read(makers: list[Maker]) -> Maker:
+        return lambda scope, table, type_name, value: func.coalesce(*(makers[place](scope, table, type_name, value) for place in places))
+
+    return read
+
+
+_READ: dict[str, Any] = {
+    '@Field1': _alone,
+    'CAST(@Field1 AS VARCHAR)': _alone,
+    'COALESCE(@Field1, @Field2)': _coalesced(0, 1),
+    'COALESCE(@Field2, @Field1)': _coalesced(1, 0),
+}
+"""Expressions that are understood, by their text."""

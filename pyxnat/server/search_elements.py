@@ -1,0 +1,162 @@
+"""``/data/search/elements``: the types that can be searched, their fields and display versions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from lxml import etree
+from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy.sql.elements import ColumnElement
+from werkzeug.exceptions import BadRequest, MethodNotAllowed
+from werkzeug.wrappers import Response
+
+from .auth import readable, visible
+from .calls import Call
+from .display_fields import DisplayField, DisplayVersion
+from .query import may_query
+from .respond import table_response
+from .store import item
+from .tables import Table
+
+__all__ = ['answer']
+
+
+def answer(call: Call) -> Response:
+    """The types, the fields of some, or the display versions of one."""
+    if call.method != 'GET':
+        raise MethodNotAllowed(['GET'])
+    plain = [part for part in call.parts if part][2:]
+    if not plain:
+        return table_response(call, _types(call))
+    names = [call.archive.model.name(name) for name in plain[0].split(',')]
+    known = [name for name in names if name is not None and call.archive.model.level_of(name)]
+    if len(known) != len(names):
+        raise BadRequest(f'{plain[0]} is not a data type of this archive that can be searched.')
+    if plain[1:2] == ['versions']:
+        return _versions(call, known[0])
+    return table_response(call, _fields(call, known), default='xml')
+
+
+# -- types
+
+
+def _types(call: Call) -> Table:
+    """Only secured ones with ``secured=``, used ones with ``used=``, and with ``readable=`` counts of what the caller may read."""
+    model = call.archive.model
+    with call.archive.store.read() as connection:
+        counted = select(item.c.xsi_type, func.count().label('n')).group_by(item.c.xsi_type)
+        counts = {row.xsi_type: row.n for row in connection.execute(counted.where(_listed(call)) if call.flag('readable') else counted)}
+        names = [name for name in model.searchable if not call.flag('readable') or may_query(call, connection, name)]
+    rows = []
+    for name in names:
+        secured = model.level_of(name) not in ('scan', 'reconstruction')
+        if (call.flag('secured') and not secured) or (call.flag('used') and name not in counts):
+            continue
+        rows.append((name, model.singular(name), model.plural(name), str(secured).lower(), counts.get(name, 0)))
+    return Table(['ELEMENT_NAME', 'SINGULAR', 'PLURAL', 'SECURED', 'COUNT'], rows, {'title': 'Data-Types'})
+
+
+def _listed(call: Call) -> ColumnElement[bool]:
+    """What the caller may read; projects count when they are listed at all."""
+    return or_(readable(call.caller, item), and_(item.c.level == 'project', visible(call.caller, item.c.id, seeing=True)))
+
+
+# -- fields
+
+
+def _fields(call: Call, names: list[str]) -> Table:
+    rows: list[tuple[Any, ...]] = []
+    with call.archive.store.read() as connection:
+        for name in names:
+            rows += [_row(one, name) for one in call.archive.displays.fields(name).values() if one.searchable]
+            rows += [_row(one, name, source) for one, source in _found(call, connection, name)]
+    columns = ['FIELD_ID', 'HEADER', 'SUMMARY', 'TYPE', 'REQUIRES_VALUE', 'DESC', 'ELEMENT_NAME', 'SRC']
+    meta = {'title': 'Search Fields', 'element_name': ','.join(names), 'versions': _versions_of(call, names[0])}
+    return Table(columns, rows, meta)
+
+
+def _row(field: DisplayField, element: str, source: int = 0) -> tuple[Any, ...]:
+    summary = field.description if source else f'{element}.{field.id}'
+    return (field.id, field.header, summary, field.type, str(field.requires_value).lower(), field.description, element, source)
+
+
+def _found(call: Call, connection: Connection, element: str) -> Iterator[tuple[DisplayField, int]]:
+    """Fields with their value, for what projects hold: custom variables (1) and labels in projects (2)."""
+    fields = call.archive.displays.fields(element)
+    scope = call.get('projectScope')
+    for variables in [one for name, one in fields.items() if name.endswith('_FIELD_MAP')]:
+        for name, kind in _variables(call, connection, element, scope):
+            about = f'Custom Field: {name}'
+            yield replace(variables, id=f'{variables.id}={name.lower()}', header=name, type=kind, requires_value=False, description=about), 1
+    for labels in [one for name, one in fields.items() if name.endswith('_PROJECT_IDENTIFIER')]:
+        projects = select(item.c.id).where(item.c.level == 'project', visible(call.caller, item.c.id)).order_by(item.c.id)
+        for name in connection.scalars(projects.where(item.c.id == scope) if scope else projects):
+            about = f'Label within the {name} project.'
+            yield replace(labels, id=f'{labels.id}={name}', header=name, requires_value=False, description=about), 2
+
+
+def _variables(call: Call, connection: Connection, element: str, scope: str) -> list[tuple[str, str]]:
+    """Names and kinds of the custom variables of a type: those that protocols of projects define, and those that items have."""
+    found = {name.lower(): (name, kind) for name, kind in _defined(call, connection, element, scope)}
+    keys = func.json_each(item.c.fields).table_valued('key', name='each_field')
+    query = select(keys.c.key).select_from(item.join(keys, keys.c.key.like('fields/field[name=%'))).distinct().order_by(keys.c.key)
+    query = query.where(item.c.xsi_type == element, readable(call.caller, item))
+    for key in connection.scalars(query.where(item.c.project == scope) if scope else query):
+        name = str(key)[len('fields/field[name=') :].rpartition(']')[0]
+        found.setdefault(name.lower(), (name, 'string'))
+    return list(found.values())
+
+
+def _defined(call: Call, connection: Connection, element: str, scope: str) -> Iterator[tuple[str, str]]:
+    """The custom fields of the protocols that projects have for a type."""
+    query = select(item.c.fields).where(item.c.level == 'project', item.c.fields.contains('studyProtocol['), visible(call.caller, item.c.id))
+    for text in connection.scalars(query.where(item.c.id == scope) if scope else query):
+        fields: dict[str, str] = json.loads(text)
+        for key, value in fields.items():
+            holder, _, leaf = key.rpartition('/')
+            if leaf == 'name' and '/fields/field[' in holder and fields.get(f'{holder.partition("]")[0]}]/data-type') == element:
+                yield value, fields.get(f'{holder}/datatype', 'string')
+
+
+# -- versions
+
+
+def _versions(call: Call, name: str) -> Response:
+    """The display versions of a type, as JSON or by default as XML."""
+    found = _versions_of(call, name)
+    if call.get('format').lower() == 'json':
+        text = json.dumps({'DisplayVersions': {'element_name': name, 'versions': found}}, ensure_ascii=False)
+        return Response(text, mimetype='application/json')
+    root = etree.Element('DisplayVersions', element_name=name)
+    holder = etree.SubElement(root, 'versions')
+    for version in found:
+        node = etree.SubElement(holder, 'version', {key: value for key, value in version.items() if isinstance(value, str)})
+        fields = etree.SubElement(node, 'fields')
+        for one in version['fields']:
+            etree.SubElement(fields, 'field', one)
+    return Response(etree.tostring(root, xml_declaration=True, encoding='UTF-8'), mimetype='text/xml')
+
+
+def _versions_of(call: Call, name: str) -> list[dict[str, Any]]:
+    versions = [_version(call, name, one) for one in call.archive.displays.versions(name).values()]
+    plain = (one for one in call.archive.displays.fields(name).values() if not one.requires_value and not one.image)
+    return [*versions, {'name': 'all', 'fields': [_entry(one, name) for one in plain]}]
+
+
+def _version(call: Call, name: str, version: DisplayVersion) -> dict[str, Any]:
+    fields = []
+    for ref in version.fields:
+        element = ref.element or name
+        entry = _entry(call.archive.displays.fields(element)[ref.id], element)
+        entry |= {'header': ref.header} if ref.header else {}
+        entry |= {'value': ref.value} if ref.value else {}
+        fields.append(entry if ref.visible else {key: value for key, value in entry.items() if key != 'visible'})
+    about = {'orderBy': version.order_by, 'darkColor': version.dark_color, 'lightColor': version.light_color, 'defaultSortOrder': version.sort_order}
+    return {'name': version.name, **about, 'fields': fields}
+
+
+def _entry(field: DisplayField, element: str) -> dict[str, str]:
+    return {'id': field.id, 'element_name': element, 'header': field.header, 'type': field.type, 'visible': 'true'}
