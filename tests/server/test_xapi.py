@@ -54,6 +54,11 @@ def test_a_refusal_is_plain_text(admin: Client, client_of: Callable[[str | None]
     assert (refused.status, 'administrator' in refused.text) == (403, True)
 
 
+def test_an_empty_answer_has_no_type(admin: Client) -> None:
+    answer = admin.post('/xapi/siteConfig/sampleOfATest', b'x')
+    assert (answer.status, answer.body, answer.headers['Content-Type']) == (200, b'', None)
+
+
 def test_a_verb_that_a_route_lacks_is_405(admin: Client) -> None:
     answer = admin.delete('/xapi/siteConfig')
     assert (answer.status, answer.headers['Allow']) == (405, 'GET, POST')

@@ -88,7 +88,11 @@ def answer_as(found: Any, status: int = 200) -> Response:
     """What a handler returned, as a response."""
     if isinstance(found, Response):
         return found
-    body = found if isinstance(found, str) else '' if found is None else json.dumps(found)
+    if found is None:
+        response = Response(status=status)
+        del response.headers['Content-Type']
+        return response
+    body = found if isinstance(found, str) else json.dumps(found)
     return Response(body, status=status, mimetype='application/json')
 
 
