@@ -13,7 +13,16 @@ DEMO = [*SERVER, 'nibabel>=5.2', 'numpy>=1.24', 'ipython>=8.10']
 DRAW = ['networkx>=3.0', 'matplotlib>=3.6']
 DOCS = ['Sphinx>=7.2']
 PANDAS = ['pandas>=2.0']
-TEST = ['pytest>=8.0', 'mypy>=1.13', 'hypothesis>=6.100', 'nipype>=1.11', 'requests>=2.28', 'xnat==0.8.1', 'xnatctl==0.6.0; python_version >= "3.11"']
+TEST = [
+    'pytest>=8.0',
+    'mypy>=1.13',
+    'hypothesis>=6.100',
+    'nipype>=1.11',
+    'requests>=2.28',
+    'trustme>=1.1',
+    'xnat==0.8.1',
+    'xnatctl==0.6.0; python_version >= "3.11"',
+]
 LINT = ['ruff>=0.9', 'mypy>=1.13', 'lxml-stubs', 'types-httplib2', 'types-six']
 
 setup(

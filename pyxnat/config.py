@@ -35,6 +35,7 @@ class Settings(NamedTuple):
     credentials: Credentials | None = None
     verify: bool | str = True
     proxy: str | None = None
+    cert: tuple[str, str] | None = None
     prompted: bool = False
     """Somebody sat at the terminal and typed: they want to know at once whether it works."""
 
@@ -76,6 +77,7 @@ def resolve(
     provider: str | None = None,
     verify: bool | str | None = None,
     proxy: str | None = None,
+    cert: Any = None,
     prompt: bool = True,
 ) -> Settings:
     """Settings from what was given and what can be found; `prompt` says whether a person may be asked.
@@ -97,7 +99,21 @@ def resolve(
     url = normalise_server(given.server or '')
     _warn_of_plain_http(url)
     credentials = None if anonymous else Credentials(given.user or '', given.password or '', provider)
-    return Settings(url, credentials, True if verify is None else verify, proxy, prompted)
+    return Settings(url, credentials, True if verify is None else verify, proxy, _cert(cert), prompted)
+
+
+def _cert(cert: Any) -> tuple[str, str] | None:
+    """Certificate and key: two files, or one that holds both."""
+    if cert is None:
+        return None
+    pair = (cert, cert) if isinstance(cert, (str, os.PathLike)) else tuple(cert)
+    if len(pair) != 2:
+        raise ConfigurationError('A client certificate is a file, or a pair of the files of certificate and key')
+    found = tuple(os.path.expanduser(path) for path in pair)
+    missing = [path for path in found if not os.path.isfile(path)]
+    if missing:
+        raise ConfigurationError(f'There is no file {missing[0]} with a client certificate or key')
+    return found[0], found[1]
 
 
 def _token(token: Any) -> tuple[str, str]:
@@ -170,7 +186,7 @@ def _has_terminal() -> bool:
 
 
 def read_config(location: str | os.PathLike[str]) -> Settings:
-    """Settings from a JSON file with ``server``, ``user``, ``password`` and, where needed, ``verify``, ``proxy``, ``provider``.
+    """Settings from a JSON file with ``server``, ``user``, ``password`` and, where needed, ``verify``, ``proxy``, ``cert``, ``provider``.
 
     Without a user the server is asked as a guest.
     """
@@ -188,14 +204,14 @@ def read_config(location: str | os.PathLike[str]) -> Settings:
         raise ConfigurationError(f'The configuration {path} has a user and no password')
     credentials = Credentials(user, password, content.get('provider')) if user and password is not None else None
     verify = content.get('verify')
-    return Settings(normalise_server(server), credentials, True if verify is None else verify, content.get('proxy'))
+    return Settings(normalise_server(server), credentials, True if verify is None else verify, content.get('proxy'), _cert(content.get('cert')))
 
 
 def write_config(location: str | os.PathLike[str], settings: Settings) -> Path:
     """Write settings, the password too, to a file that its owner alone can read (0600)."""
     path = Path(location).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
-    content: dict[str, Any] = {'server': settings.server, 'verify': settings.verify, 'proxy': settings.proxy}
+    content: dict[str, Any] = {'server': settings.server, 'verify': settings.verify, 'proxy': settings.proxy, 'cert': settings.cert}
     if settings.credentials:
         content.update(user=settings.credentials.login, password=settings.credentials.secret, provider=settings.credentials.provider)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')

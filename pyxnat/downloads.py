@@ -29,12 +29,20 @@ class Expected(NamedTuple):
     size: int | None = None
     """Bytes."""
     md5: str = ''
+    look_again: Callable[[], Mapping[str, str]] | None = None
+    """Gives the file's row of the listing as it is now."""
 
     @classmethod
-    def of(cls, row: Mapping[str, str]) -> Expected:
+    def of(cls, row: Mapping[str, str], look_again: Callable[[], Mapping[str, str]] | None = None) -> Expected:
         """From a row of a listing of files, or from nothing known."""
         size = row.get('Size', '')
-        return cls(int(size) if size.isdigit() else None, row.get('digest', '').lower())
+        return cls(int(size) if size.isdigit() else None, row.get('digest', '').lower(), look_again)
+
+    def differs(self, size: int, md5: str) -> str:
+        """What of a file is not as expected; empty where all is."""
+        if self.size is not None and self.size != size:
+            return f'{size} bytes came, the listing says {self.size}'
+        return 'its MD5 is not the one in the listing' if self.md5 and md5 and self.md5 != md5 else ''
 
 
 def fetch(
@@ -162,17 +170,14 @@ class _Receiving:
             return error
 
     def _check(self) -> None:
-        size, md5 = self._expected
-        differs = size is not None and size != self._file.size
-        if self._first.length is None and differs:
-            raise self._wrong(f'{self._file.size} bytes came, the listing says {size}')
-        if md5 and not differs and self._file.md5 != md5:
-            raise self._wrong('its MD5 is not the one in the listing')
-
-    def _wrong(self, what: str) -> errors.TransferError:
-        remedy = 'If the file was changed on the server since it was listed, list it again; else download it again.'
-        stream = self._first
-        return errors.TransferError(what, uri=stream.uri, method=stream.method, status=stream.status, remedy=remedy)
+        """Compare with the listing; where that differs, with a new one: the file may have been replaced since."""
+        size, md5 = self._file.size, self._file.md5
+        wrong = self._expected.differs(size, md5)
+        if wrong and self._expected.look_again is not None:
+            wrong = Expected.of(self._expected.look_again()).differs(size, md5)
+        if wrong:
+            stream = self._first
+            raise errors.TransferError(wrong, uri=stream.uri, method=stream.method, status=stream.status, remedy='Download it again.')
 
 
 def _begin_of(stream: Stream) -> int | None:

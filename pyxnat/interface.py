@@ -64,6 +64,8 @@ class Interface(Classic):
         Alias and secret of an alias token, in place of user and password.
     provider : str, optional
         The authentication provider that knows the user (LDAP, …).
+    cert : path, or pair of paths, optional
+        The client's certificate for servers that want one: a PEM file that holds the key too, or the files of certificate and key.
     timeout : float or pair
         Seconds to wait for a connection, and for each next byte.
     retries : int
@@ -127,6 +129,7 @@ class Interface(Classic):
         *,
         token: Any = None,
         provider: str | None = None,
+        cert: Any = None,
         timeout: Any = (10, 300),
         retries: int = 4,
         offline: bool | None = None,
@@ -139,7 +142,9 @@ class Interface(Classic):
             settings = configuration.read_config(config)
         else:
             password = '' if offline and user and password is None else password
-            settings = configuration.resolve(server, user, password, anonymous=anonymous, token=token, provider=provider, verify=verify, proxy=proxy)
+            settings = configuration.resolve(
+                server, user, password, anonymous=anonymous, token=token, provider=provider, verify=verify, proxy=proxy, cert=cert
+            )
         session = Session(settings.server, settings.credentials)
         self._share_session = share_session
         self._assemble(settings, session, Timeouts.of(timeout), retries, cachedir)
@@ -150,7 +155,9 @@ class Interface(Classic):
     def _assemble(self, settings: configuration.Settings, session: Session, timeouts: Timeouts, retries: int, cachedir: Any) -> None:
         self._settings = settings
         self.cache = Cache(configuration.cache_folder(cachedir), settings.server, self._account)
-        self._transport = Transport(session, self.cache, verify=settings.verify, proxy=settings.proxy, timeouts=timeouts, retries=retries)
+        self._transport = Transport(
+            session, self.cache, verify=settings.verify, proxy=settings.proxy, timeouts=timeouts, retries=retries, cert=settings.cert
+        )
         self._requests = CachedRequests(self._transport, self.cache)
         self.select = Select(self)
         self.search = SearchEngine(self)
@@ -305,10 +312,7 @@ class Interface(Classic):
     def _get_json(self, uri: str) -> list[Row]:
         """The rows of a table; those of a listing of files have ``path`` besides. One request."""
         body = self._exec(uris.with_query(_without_format(uri), {'format': 'json'}), 'GET')
-        try:
-            rows = parse_result_set(body)
-        except errors.UnexpectedAnswer as error:
-            raise errors.UnexpectedAnswer(error.message, uri=self._server + uri, method='GET', remedy=error.remedy) from error
+        rows = parse_result_set(body, self._server + uri)
         if uri.partition('?')[0].endswith('/files'):
             return [{**row, 'path': file_path(row.get('URI', '')) or row.get('Name', '')} for row in rows]
         return rows
@@ -324,6 +328,7 @@ class Interface(Classic):
             'cookies': session.cookies() if self._share_session else {},
             'verify': self._settings.verify,
             'proxy': without_credentials(self._settings.proxy),
+            'cert': self._settings.cert,
             'timeouts': self._transport.timeouts,
             'retries': self._transport.retries,
             'cachedir': str(self.cache.cachedir),
@@ -356,7 +361,7 @@ _EXIT_TIMEOUT_S = (2, 5)
 
 def _restore(state: dict[str, Any]) -> Interface:
     """The Interface for a pickle: on the session that this process has, or on the one that the pickle carries."""
-    key = (state['class'], state['server'], state['login'], state['cachedir'], state['verify'], state['proxy'])
+    key = (state['class'], state['server'], state['login'], state['cachedir'], state['verify'], state['proxy'], state['cert'])
     interface = _RESTORED.get(key)
     if interface is None:
         interface = _RESTORED[key] = _rebuild(state)
@@ -374,7 +379,7 @@ def _rebuild(state: dict[str, Any]) -> Interface:
         session = Session(server, login=login, cookies=state['cookies'], find_credentials=lambda: _found_credentials(server, login))
         if login and not state['cookies']:
             session.credentials = _found_credentials(server, login)
-    settings = configuration.Settings(server, session.credentials, state['verify'], state['proxy'])
+    settings = configuration.Settings(server, session.credentials, state['verify'], state['proxy'], state['cert'])
     interface: Interface = state['class'].__new__(state['class'])
     interface._share_session = state['share_session']
     interface._assemble(settings, session, state['timeouts'], state['retries'], state['cachedir'])

@@ -52,7 +52,7 @@ class SearchEngine:
         fields = [Field.parse(column, root) for column in columns]
         body = self._ask(_uri('json'), Bundle(root, fields, self.resolved(criteria)))
         keys = _keys(body, fields, root)
-        rows = parse_result_set(body)
+        rows = parse_result_set(body, self._intf._server + _uri('json'))
         _need(keys, fields, rows[0] if rows else keys)
         return JsonTable(({key: row[key] for key in keys} for row in rows), keys)
 
@@ -80,7 +80,7 @@ class SearchEngine:
             body: bytes = self._intf._exec(uri)
         columns = _columns(body)
         shown = [column['key'] for column in columns if 'id' in column and column.get('visible') != 'false']
-        return JsonTable(parse_result_set(body), shown or [column['key'] for column in columns])
+        return JsonTable(parse_result_set(body, self._intf._server + uri), shown or [column['key'] for column in columns])
 
     def fields(self, root: str, columns: Iterable[str]) -> list[str]:
         """The fields that columns stand for; all of the type where there are none.

@@ -38,8 +38,8 @@ CsvSource = Union[str, 'os.PathLike[str]', IO[str], IO[bytes], Iterable[bytes]]
 """Where CSV comes from: a path, an open file, or pieces of bytes as they come, such as an answer of the server's."""
 
 
-def parse_result_set(body: bytes | str) -> list[Row]:
-    """The rows of a JSON table.
+def parse_result_set(body: bytes | str, uri: str | None = None) -> list[Row]:
+    """The rows of a JSON table, which came from a URI.
 
     A body of no bytes is a table of no rows: XNAT answers so where it could not build one. `None` (SQL's NULL) becomes the empty text.
 
@@ -55,7 +55,8 @@ def parse_result_set(body: bytes | str) -> list[Row]:
         return [{name: _text(value) for name, value in row.items()} for row in rows]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         begin = six.ensure_text(body[:60], errors='replace')
-        raise UnexpectedAnswer(f'not a JSON table of XNAT: {begin!r}', remedy='Check that the URL is that of an XNAT server.') from error
+        remedy = 'Check that the URL is that of an XNAT server.'
+        raise UnexpectedAnswer(f'not a JSON table of XNAT: {begin!r}', uri=uri, remedy=remedy) from error
 
 
 def _text(value: Any) -> str:

@@ -130,7 +130,7 @@ class Transfer:
             self._intf._transport,
             uri,
             lambda headers: publish(target, http_time(headers.get('last-modified'))),
-            Expected.of(file._known),
+            _expected(file),
             accept_pages=_is_page_name(uri),
         )
         return target
@@ -177,7 +177,7 @@ class Transfer:
         return store.validator(uri) is None and path.exists() and store.holds(uri, *_size_and_digest(file._look()))
 
     def _fetch_to_cache(self, uri: str, file: Any) -> None:
-        store, expected = self._intf.cache.files, Expected.of(file._known)
+        store, expected = self._intf.cache.files, _expected(file)
         since = store.validator(uri)
         fetch(
             self._intf._transport,
@@ -357,6 +357,10 @@ def _is_same(row: Row | None, path: Path) -> bool:
     if row is None or row['Size'] != str(path.stat().st_size):
         return False
     return not row.get('digest') or digest_of(path) == row['digest'].lower()
+
+
+def _expected(file: Any) -> Expected:
+    return Expected.of(file._known, file._look_again) if file._known else Expected()
 
 
 def _size_and_digest(row: Row) -> tuple[str, str]:

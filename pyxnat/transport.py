@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlencode
 
 from . import errors
-from .cache import Cache, is_write
+from .cache import Cache, http_time, is_write
 from .payload import Body, Payload
 from .proxies import connection_type, proxy_for
+from .redirects import MOST_REDIRECTS, Target, target_of
 from .session import Session, Ticket
 from .tracing import Record, Trace
 from .version import __version__
@@ -42,6 +43,7 @@ MAX_RETRY_AFTER_S = 60.0
 
 _LOGIN_SERVICE = '/data/services/auth'
 _SESSION = '/data/JSESSION'
+_SECRET_HEADERS = frozenset({'authorization', 'cookie'})
 
 
 class _Call(NamedTuple):
@@ -54,6 +56,8 @@ class _Call(NamedTuple):
     timeouts: Timeouts
     accept_pages: bool = False
     accept_status: frozenset[int] = frozenset()
+    target: Target | None = None
+    """Where a redirect led."""
 
     def accepts(self, status: int) -> bool:
         return 200 <= status < 300 or status in self.accept_status
@@ -81,6 +85,8 @@ class Transport:
     retries : int
         How often a request is repeated when the connection breaks or the server is busy: GET, HEAD, DELETE, and PUT of a body that can be read
         again; of other requests only those of which no byte was sent.
+    cert : pair of str, optional
+        Files (PEM) of the client's certificate and of its key.
     """
 
     def __init__(
@@ -92,9 +98,11 @@ class Transport:
         proxy: str | None = None,
         timeouts: Timeouts | None = None,
         retries: int = 4,
+        cert: tuple[str, str] | None = None,
     ) -> None:
         self.session = session
         self.cache = cache
+        self.cert = cert
         self.server = session.server
         self.verify = verify
         self.proxy = proxy
@@ -110,7 +118,9 @@ class Transport:
 
     def twin(self) -> Transport:
         """Another on the same session, with connections of its own: for an answer that is read while others are asked for."""
-        other = Transport(self.session, self.cache, verify=self.verify, proxy=self.proxy, timeouts=self.timeouts, retries=self.retries)
+        other = Transport(
+            self.session, self.cache, verify=self.verify, proxy=self.proxy, timeouts=self.timeouts, retries=self.retries, cert=self.cert
+        )
         other.headers, other._traces = self.headers, self._traces
         return other
 
@@ -216,7 +226,7 @@ class Transport:
             return self._attempts(call, attempt)
 
     def _attempts(self, call: _Call, attempt: int) -> Stream:
-        renewed = False
+        renewed, led = False, 0
         while True:
             got = self._attempt(call, attempt)
             if isinstance(got, Exception):
@@ -230,12 +240,39 @@ class Transport:
             elif got.status in BUSY and attempt <= self.retries and call.may_repeat:
                 self._discard(got)
                 self.pause(attempt, got.headers.get('retry-after'))
+            elif (target := self._target(call, got)) is not None and led < MOST_REDIRECTS:
+                led += 1
+                call = call._replace(target=target)
+                self._discard(got)
+                continue
             else:
                 return self._checked(call, got)
             attempt += 1
 
+    def _target(self, call: _Call, got: Stream) -> Target | None:
+        if call.accepts(got.status):
+            return None
+        try:
+            return target_of(call.method, got.uri, got.status, got.headers.get('location', ''), rewinds=call.payload.rewinds)
+        except errors.DatabaseError:
+            self._discard(got)
+            raise
+
+    def _attempt_elsewhere(self, call: _Call, attempt: int) -> Stream | Exception:
+        """One request to another server, which is shown nothing of the login."""
+        url = call.target.url if call.target else ''
+        record = Record(call.method, url.partition('?')[0], attempt)  # queries of storage services are signed
+        try:
+            return self._send(call, {}, record)
+        except NETWORK_EXCEPTIONS as error:
+            self._connections.drop()
+            self.note(record)
+            return error
+
     def _attempt(self, call: _Call, attempt: int) -> Stream | Exception:
         """One request on the wire: its answer, or what broke."""
+        if call.target is not None and not call.target.trusted:
+            return self._attempt_elsewhere(call, attempt)
         record = Record(call.method, call.uri, attempt)
         ticket = self.session.ticket()
         stream = None
@@ -262,16 +299,19 @@ class Transport:
         http = self._connections.mine(self)
         started = time.monotonic()
         http.timeouts = call.timeouts
+        url, headers, connection = self.server + call.uri, {**call.headers, **session_headers}, self._connection_type
+        if call.target is not None:
+            url, connection = call.target.url, connection_type(call.target.url.partition(':')[0], proxy_for(call.target.url, self.proxy))
+            headers = headers if call.target.trusted else {name: value for name, value in headers.items() if name not in _SECRET_HEADERS}
         try:
             body: Any = call.payload
-            headers = {**call.headers, **session_headers}
-            response, _ = http.request(self.server + call.uri, call.method, body, headers, connection_type=self._connection_type)
+            response, _ = http.request(url, call.method, body, headers, connection_type=connection)
         finally:
             record.sent = call.payload.sent
             record.ms = (time.monotonic() - started) * 1000
         record.status = response.status
         assert http.raw is not None
-        return Stream(call.method, self.server + call.uri, response, http.raw, record)
+        return Stream(call.method, url, response, http.raw, record)
 
     def _log_in(self, ticket: Ticket) -> None:
         """Open the session through the login service, for credentials that Basic authentication cannot carry."""
@@ -319,9 +359,8 @@ class Transport:
     def pause(self, attempt: int, retry_after: str | None = None) -> None:
         """Wait before another attempt: longer each time, or as long as the server asks for."""
         pause_s = BACKOFF_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
-        if retry_after and retry_after.isdigit():
-            pause_s = min(max(pause_s, float(retry_after)), MAX_RETRY_AFTER_S)
-        time.sleep(pause_s)
+        asked_s = _seconds(retry_after)
+        time.sleep(min(max(pause_s, asked_s), MAX_RETRY_AFTER_S) if asked_s is not None else pause_s)
 
     def note(self, record: Record) -> None:
         """Tell log and traces of a request that has ended, or was answered from the cache."""
@@ -376,6 +415,9 @@ class _Connections:
         http: Http | None = getattr(self._local, 'http', None)
         if http is None:
             http = self._local.http = Http(transport.timeouts, **_options(transport.verify))
+            if transport.cert is not None:
+                certificate, key = transport.cert
+                http.add_certificate(key, certificate, '')
             self._all.add(http)
         return http
 
@@ -389,6 +431,14 @@ class _Connections:
         """Close those of all threads."""
         for http in list(self._all):
             http.close()
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """What ``Retry-After`` asks for: it is a number of seconds, or a date."""
+    if retry_after and retry_after.strip().isdigit():
+        return float(retry_after)
+    date = http_time(retry_after)
+    return date - time.time() if date is not None else None
 
 
 def _options(verify: bool | str) -> dict[str, Any]:

@@ -19,14 +19,13 @@ import six
 from . import errors, uris
 from .forms import Multipart, parts
 from .payload import CHUNK, Body
+from .redirects import MOST_REDIRECTS, REDIRECTS
 from .transport import Transport
 from .wire import Stream
 
 __all__ = ['Connection', 'Headers', 'Response', 'also_of_requests', 'raise_also_of_requests', 'request']
 
 _ANY_STATUS = frozenset(range(100, 600))
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MOST_REDIRECTS = 10
 
 
 class Headers(MutableMapping[str, str]):
@@ -115,7 +114,7 @@ class Response:
     @property
     def is_redirect(self) -> bool:
         """Whether the answer sends elsewhere."""
-        return self.status_code in _REDIRECTS and 'location' in self.headers
+        return self.status_code in REDIRECTS and 'location' in self.headers
 
     @property
     def content(self) -> bytes:
@@ -241,7 +240,7 @@ def request(
         transport = transport.twin()  # others of the same thread may be asked before the answer is read
     while True:
         response = _ask(transport, method, query, body, {'headers': sent, 'timeout': timeout}, history)
-        target = _target(transport, response) if allow_redirects and len(history) < _MOST_REDIRECTS else None
+        target = _target(transport, response) if allow_redirects and len(history) < MOST_REDIRECTS else None
         if target is None:
             break
         history = [*history, response]

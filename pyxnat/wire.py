@@ -115,7 +115,7 @@ class Stream:
         Raises
         ------
         TransferError
-            When the connection ends before the announced length, or in the middle of a chunk.
+            When the connection ends before the announced length, or in the middle of a chunk; when more than the announced length comes.
         """
         first, self._first = self.peek(), b''
         if first:
@@ -124,6 +124,8 @@ class Stream:
             yield piece
         if self.length is not None and self.record.received < self.length:
             raise self._cut(f'{self.record.received} of {self.length} bytes came')
+        if getattr(self._raw, 'has_excess', False):
+            raise self._cut(f'more than the announced {self.length} bytes came')
 
     @property
     def set_cookies(self) -> list[str]:
@@ -141,7 +143,7 @@ class Stream:
         return piece
 
     def _cut(self, detail: str) -> errors.TransferError:
-        return errors.TransferError(f'the answer was cut: {detail}', uri=self.uri, method=self.method, status=self.status, remedy='Ask again.')
+        return errors.TransferError(f'the answer is not whole: {detail}', uri=self.uri, method=self.method, status=self.status, remedy='Ask again.')
 
     def read(self) -> bytes:
         """The whole body."""
@@ -171,6 +173,65 @@ class Stream:
         return self._raw.isclosed()
 
 
+class _HeadReader:
+    """The lines of an answer's head, which must all be there: http.client takes the end of a connection for the end of the head."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.was_cut = False
+
+    def readline(self, limit: int = -1) -> bytes:
+        """The next line."""
+        line: bytes = self._file.readline(limit)
+        self.was_cut = self.was_cut or not line.endswith(b'\n')
+        return line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer that notices a head that was cut, and a body that goes on after its announced end.
+
+    Attributes
+    ----------
+    has_excess : bool
+        More came than was announced.
+    """
+
+    has_excess = False
+
+    def begin(self) -> None:
+        file: Any = self.fp
+        reader: Any = _HeadReader(file)
+        self.fp = reader
+        try:
+            super().begin()
+        finally:
+            self.fp = file if self.fp is reader else self.fp
+        if reader.was_cut:
+            raise http.client.RemoteDisconnected('the answer ended in its head')
+
+    def _close_conn(self) -> None:
+        if self.length == 0 and self.fp is not None and not isinstance(self.fp, _HeadReader):
+            self.has_excess = self._can_read_on()
+        super()._close_conn()  # type: ignore[misc]
+
+    def _can_read_on(self) -> bool:
+        """Whether something is there already, in the buffer or on the socket."""
+        sock = getattr(getattr(self.fp, 'raw', None), '_sock', None)
+        if sock is None:
+            return False
+        timeout = sock.gettimeout()
+        sock.settimeout(0)
+        try:
+            return bool(self.fp.peek(1))
+        except OSError:
+            return False
+        finally:
+            sock.settimeout(timeout)
+
+
 class Http(httplib2.Http):
     """httplib2 that sends each request exactly once and leaves the body to be read."""
 
@@ -189,6 +250,7 @@ class Http(httplib2.Http):
         with suppress(BrokenPipeError, ConnectionResetError):
             # A server may refuse an upload before it has read it all: its answer is then waiting to be read; if not, reading it raises.
             conn.request(method, request_uri, body.open(), headers)
+        conn.response_class = _Response
         raw = conn.getresponse()
         self.last_used = time.monotonic()
         response = httplib2.Response(raw)

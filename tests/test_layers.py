@@ -20,7 +20,7 @@ RANKS = {
     'uris': 1, 'tables': 1, 'paths': 1, 'plan': 1, 'criteria': 1, 'expressions': 1, 'bundles': 1, 'templates': 1, 'documents': 1,
     'schemas': 1, 'tracing': 1,
     'config': 2, 'cache': 2, 'payload': 2, 'forms': 2, 'proxies': 2, 'zips': 2, 'session': 2, 'wire': 2, 'transport': 2, 'verbs': 2, 'xpass': 2,
-    'cached': 2, 'downloads': 2,
+    'cached': 2, 'downloads': 2, 'redirects': 2,
     'resources': 3,
     'search': 4, 'arrays': 4, 'classic': 4, 'select': 4, 'inspector': 4, 'transfer': 4, 'manage': 4, 'xpath_store': 4, 'draw': 4,
     'interface': 5, 'core': 5, '': 5,

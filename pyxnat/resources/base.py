@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ['Element', 'as_name', 'class_of', 'register']
 
+_LONGEST_ID = 255
 _CLASSES: dict[str, type[Any]] = {}
 
 
@@ -233,7 +234,7 @@ class Element:
                 raise
             parent._create(types, {})
             answer = self._put(query, document)
-        self._learn(six.ensure_text(answer or b'').strip())
+        self._learn(six.ensure_text(answer or b'', errors='replace').strip())
 
     def _put(self, query: Mapping[str, Any], document: bytes | None) -> bytes:
         if document is not None:
@@ -253,7 +254,12 @@ class Element:
 
     def _learn(self, accession_id: str) -> None:
         """Keep the accession ID that the server answers a PUT of a subject, experiment or assessor with."""
-        if self._urt in ('subjects', 'experiments', 'assessors') and accession_id and '/' not in accession_id:
+        if self._urt not in ('subjects', 'experiments', 'assessors') or not accession_id:
+            return
+        if len(accession_id) > _LONGEST_ID or not accession_id.isprintable():
+            what, remedy = f'no accession ID: {accession_id[:60]!r}', 'See whether it is there now.'
+            raise errors.UnexpectedAnswer(what, uri=self._intf._server + self._uri, method='PUT', remedy=remedy)
+        if '/' not in accession_id:
             self._known[self._level.id_column] = accession_id
 
     def delete(self, delete_files: bool = True) -> None:
@@ -281,8 +287,18 @@ class Element:
         return self._uri
 
     def get(self) -> bytes:
-        """Its XML document. One request."""
+        """Its XML document. One request.
+
+        Raises
+        ------
+        UnexpectedAnswer
+            What came is no document, or not all of it.
+        """
         document: bytes = self._intf._exec(uris.with_query(self._uri, {'format': 'xml'}), 'GET')
+        if not (document.lstrip(b'\xef\xbb\xbf \r\n\t').startswith(b'<') and document.rstrip().endswith(b'>')):
+            raise errors.UnexpectedAnswer(
+                f'no XML document: {document[:60]!r}', uri=self._intf._server + self._uri, method='GET', remedy='Ask again.'
+            )
         return document
 
     def attributes(self) -> dict[str, str]:
