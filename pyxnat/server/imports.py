@@ -226,12 +226,17 @@ class _Import:
         return row
 
     def _waiting(self, connection: Connection, wish: Wish, study: str) -> Any:
-        """The session that takes the objects of a study: the one that ``dest`` names, or one of the same project that waits."""
+        """The session that takes the objects of a study: the one that ``dest`` names, or one of the same project that waits.
+
+        A label that the request tells keeps apart uploads of one study as different sessions.
+        """
         query = select(arrival).where(arrival.c.project == wish.project if wish.project else arrival.c.project.is_(None))
         if wish.timestamp:
             return connection.execute(query.where(arrival.c.timestamp == wish.timestamp, arrival.c.folder == wish.folder)).first()
         if self._order.handler == 'SI':
             return None
+        if self._order.label:
+            query = query.where(arrival.c.name == wish.name)
         return connection.execute(query.where(arrival.c.tag == study).order_by(arrival.c.pk)).first()
 
     def _wish(self, connection: Connection, header: Header) -> Wish:
@@ -277,7 +282,7 @@ class _Import:
     def _archived(self, row: Any) -> str:
         append = 'append' if self._call.get('prearchive_code') == _ARCHIVE else 'none'
         overwrite = self._call.get('overwrite') or ('delete' if row.autoarchive == 'AutoArchiveOverwrite' else append)
-        policy = Policy.of(overwrite, self._call.flag('overwrite_files'))
+        policy = Policy.of(overwrite, self._call.flag('overwrite_files'))._replace(subject=self._order.subject, label=self._order.label)
         try:
             session = archive_session(self._call.archive, self._call.caller, row.pk, policy)
         except Conflict as error:

@@ -371,3 +371,14 @@ def test_the_code_of_the_upload_page(admin: Client, P: str) -> None:
     admin.ok('PUT', f'/data/projects/{P}/prearchive_code/5')
     assert send(admin, zipped(members()), project=P, prearchive_code='1').status == 200
     assert send(admin, zipped(members()), project=P, prearchive_code='7').status == 400
+
+
+def test_uploads_of_one_study_under_two_labels_stay_apart(admin: Client, P: str) -> None:
+    for label in ('E1', 'E2'):
+        assert send(admin, content(STUDY['MR1/5641']), project=P, session=label, import_handler='gradual-DICOM').status == 200
+    assert [row['name'] for row in waiting(admin, P)] == ['E1', 'E2']
+    assert send(admin, content(STUDY['MR2/6605']), project=P, import_handler='gradual-DICOM').status == 200
+    assert [row['name'] for row in waiting(admin, P)] == ['E1', 'E2']
+    done = send(admin, zipped(members()), dest=f'/archive/projects/{P}/subjects/S/experiments/E2', import_handler='DICOM-zip')
+    assert done.text == f'/data/archive/projects/{P}/subjects/S/experiments/E2\r\n'
+    assert [row['name'] for row in waiting(admin, P)] == ['E1']
