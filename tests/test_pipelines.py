@@ -1,27 +1,103 @@
-"""Pipelines of a project."""
+"""Pipelines of a project: of an archive that has none, and as XNAT answers where there are some."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 import pyxnat
+from tests.scripted import Reply, Request, ScriptedServer, table
+
+PATH = '/data/xnat/pipeline/catalog/mricron/DicomToNifti.xml'
+ROW = {'Applies To': 'MR Session', 'Generates': '', 'Name': 'DicomToNifti', 'Description': '', 'Path': PATH, 'Datatype': 'xnat:mrSessionData'}
+SPEC = f"""<?xml version="1.0" encoding="UTF-8"?>
+<arc:project id="P" xmlns:arc="http://nrg.wustl.edu/arc"><arc:pipelines><arc:descendants>
+<arc:descendant xsiType="xnat:mrSessionData">
+<arc:pipeline stepId="nifti_once"><arc:name>DicomToNifti</arc:name><arc:location>{PATH}</arc:location></arc:pipeline>
+<arc:pipeline stepId="nifti_twice"><arc:name>DicomToNifti</arc:name><arc:location>{PATH}</arc:location></arc:pipeline>
+</arc:descendant></arc:descendants></arc:pipelines></arc:project>"""
+DETAILS = {'path': PATH, 'steps': [{'id': '1'}], 'inputParameters': [{'name': 'overwrite', 'values': {'csv': 'N'}}]}
+RUNS = [
+    {'pipeline_name': PATH, 'status': 'Complete', 'launch_time': '2024-01-31 12:00:00.0'},
+    {'pipeline_name': PATH, 'status': 'Running', 'launch_time': '2024-02-01 12:00:00.0'},
+    {'pipeline_name': '/data/xnat/pipeline/DicomToNiftiBIDS.xml', 'status': 'Failed', 'launch_time': '2024-03-01 12:00:00.0'},
+]
 
 
-def test_a_project_without_pipelines(project: Any) -> None:
-    pipelines = project.pipelines
-    assert pipelines.info() == [] and pipelines.aliases() == {}
-    assert not pipelines.pipeline('DicomToNifti').exists()
+def xnat_with_pipelines(request: Request) -> Reply:
+    """What XNAT answers: details of a name it does not know are an error of the server's own, an unknown experiment a 400 without words."""
+    path = urlsplit(request.uri).path
+    answers = {
+        '/data/projects/P/pipelines': table(ROW),
+        '/data/projects/P/archive_spec': SPEC.encode(),
+        '/data/projects/P/pipelines/DicomToNifti': json.dumps(DETAILS).encode(),
+        '/data/projects/P/pipelines/nifti_once/experiments/E': b'',
+        '/data/services/workflows/DicomToNifti': table(*RUNS),
+    }
+    if path in answers:
+        return Reply(body=answers[path])
+    return Reply(400 if request.method == 'POST' else 500 if '/pipelines/' in path else 404)
 
 
-def test_a_pipeline_that_is_not_there_is_an_error_of_its_own(project: Any) -> None:
+@pytest.fixture
+def scripted() -> Iterator[ScriptedServer]:
+    with ScriptedServer(xnat_with_pipelines) as running:
+        yield running
+
+
+@pytest.fixture
+def pipelines(scripted: ScriptedServer, tmp_path: Any) -> Any:
+    interface = pyxnat.Interface(scripted.url, 'me', 'x', tmp_path / 'cache')
+    return interface.select.project('P').pipelines
+
+
+def test_the_table_of_pipelines(pipelines: Any) -> None:
+    assert pipelines.info() == [ROW] and pipelines.info('DicomToNifti') == ROW
+    with pytest.raises(pyxnat.errors.PipelineNotFoundError, match='The project has: DicomToNifti'):
+        pipelines.info('nothing')
+
+
+def test_aliases_stand_for_names(pipelines: Any) -> None:
+    assert pipelines.aliases() == {'nifti_once': 'DicomToNifti', 'nifti_twice': 'DicomToNifti'}
+    assert [pipelines.pipeline(name).exists() for name in ('DicomToNifti', 'nifti_twice', 'nothing')] == [True, True, False]
+
+
+def test_the_description_of_a_pipeline(pipelines: Any) -> None:
+    assert pipelines.pipeline('DicomToNifti').info() == DETAILS
+    with pytest.raises(pyxnat.errors.PipelineNotFoundError, match='nothing'):
+        pipelines.pipeline('nothing').info()
+
+
+def test_a_pipeline_is_started_under_its_alias(scripted: ScriptedServer, pipelines: Any) -> None:
+    pipelines.pipeline('DicomToNifti').run('E', {'overwrite': 'Y & N', 'scans': [1, 2]})
+    sent = scripted.requests[-1]
+    assert (sent.method, urlsplit(sent.uri).path) == ('POST', '/data/projects/P/pipelines/nifti_once/experiments/E')
+    assert parse_qs(urlsplit(sent.uri).query) == {'overwrite': ['Y & N'], 'scans': ['[1,2]']}
+    assert len(scripted.requests) == 2
+    with pytest.raises(pyxnat.errors.ProgrammingError, match="has an experiment 'nobody'"):
+        pipelines.pipeline('nifti_once').run('nobody')
+    with pytest.raises(pyxnat.errors.PipelineNotFoundError):
+        pipelines.pipeline('nothing').run('E')
+
+
+def test_runs_are_those_of_the_pipeline_the_latest_first(scripted: ScriptedServer, pipelines: Any) -> None:
+    assert [run['status'] for run in pipelines.pipeline('DicomToNifti').status('E')] == ['Running', 'Complete']
+    query = parse_qs(urlsplit(scripted.requests[-1].uri).query)
+    assert (query['project'], query['experiment'], query['display']) == (['P'], ['E'], ['ALL'])
+
+
+def test_an_archive_without_pipelines(project: Any) -> None:
     project.subject('S').experiment('E').create()
+    assert project.pipelines.info() == [] and project.pipelines.aliases() == {}
     pipeline = project.pipelines.pipeline('DicomToNifti')
+    assert not pipeline.exists() and pipeline.status(project.subject('S').experiment('E')) == []
     for ask in (lambda: project.pipelines.info('DicomToNifti'), pipeline.info, lambda: pipeline.run('E')):
         with pytest.raises(pyxnat.errors.PipelineNotFoundError, match='DicomToNifti'):
             ask()
-    assert pipeline.status('E') == []
 
 
 def test_the_name_of_1_6_is_there() -> None:
