@@ -1,7 +1,8 @@
 """The module names of pyxnat 1.x, for programs that import them: ``pyxnat.core.errors`` is :mod:`pyxnat.errors`, the same module object.
 
-There is nothing else here. Old modules without a counterpart (``derivatives``, ``downloadutils``, ``pathutil``) are missing, so that
-importing them fails at once. ``pyxnat`` itself imports this package: programs write ``pyxnat.core.errors`` after no more than ``import pyxnat``.
+The classes that stood in the package itself are here, too. Old modules without a counterpart (``derivatives``, ``downloadutils``, ``pathutil``) are
+missing, so that importing them fails at once. ``pyxnat`` itself imports this package: programs write ``pyxnat.core.errors`` after no more than
+``import pyxnat``.
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ import sys
 from types import ModuleType
 
 from .. import arrays, cache, errors, inspector, interface, manage, resources, schemas, search, select, tables, uris, xpass, xpath_store
+from ..inspector import Inspector
+from ..interface import Interface
 from ..manage import tags, users
+from ..manage.search import SearchManager
+from ..manage.users import Users
 from ..resources import attributes, pipelines, provenance
+from ..select import Select
 
-__all__ = ['OLD_NAMES']
+__all__ = ['OLD_NAMES', 'Inspector', 'Interface', 'SearchManager', 'Select', 'Users']
 
 OLD_NAMES: dict[str, ModuleType] = {
     'array': arrays,
