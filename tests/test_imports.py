@@ -72,12 +72,15 @@ def test_a_session_that_is_archived_meanwhile_is_found(tmp_path: Path, image: Pa
         assert (imported.status, imported.element) == ('ARCHIVED', interface.select.project('P').subject('S1').experiment('S1_MR'))
 
 
-@pytest.mark.parametrize('statuses', [('ARCHIVING', ''), ('',)])
-def test_a_session_that_is_nowhere_is_an_error(tmp_path: Path, image: Path, statuses: tuple[str, ...]) -> None:
-    answers = {'/data/services/import': imported_to(PLACE), f'/data{PLACE}': is_(*statuses)}
-    nowhere = pytest.raises(pyxnat.errors.NotFoundError, match='neither in the prearchive nor in the archive')
-    with archive(tmp_path, answers) as (_, interface), nowhere:
-        interface.manage.import_dicom(image, 'P')
+@pytest.mark.parametrize(
+    ('replies', 'status'),
+    [(is_('ARCHIVING', ''), 'GONE'), (is_(''), 'GONE'), ([Reply(403)], 'UNKNOWN'), (is_('BUILDING'), 'BUILDING')],
+    ids=['nowhere', 'nowhere at once', 'not to be seen', 'not in time'],
+)
+def test_what_cannot_be_told_of_a_session_is_reported(tmp_path: Path, image: Path, replies: list[Reply], status: str) -> None:
+    with archive(tmp_path, {'/data/services/import': imported_to(PLACE), f'/data{PLACE}': replies}) as (_, interface):
+        [imported] = interface.manage.import_dicom(image, 'P', timeout_s=0.5)
+        assert imported == (f'/data{PLACE}', status, interface.select(PLACE)) and not imported.ok
 
 
 @pytest.mark.parametrize('path', ['/archive/projects/P/subjects/S1/experiments/S1_MR', '/archive/experiments/X_E1'])

@@ -15,13 +15,19 @@ from ..resources.prearchive import PrearchiveSession
 if TYPE_CHECKING:
     from ..interface import Interface
 
-__all__ = ['ARCHIVED', 'Imported', 'Importer', 'Source']
+__all__ = ['ARCHIVED', 'GONE', 'UNKNOWN', 'Imported', 'Importer', 'Source']
 
 Source = Union[str, 'os.PathLike[str]', Iterable[Union[str, 'os.PathLike[str]']]]
 """A folder, a zip or tar, a single file, or several files."""
 
 ARCHIVED = 'ARCHIVED'
 """Status of an import that is in the archive."""
+
+UNKNOWN = 'UNKNOWN'
+"""Status of one that this login may not see, or that the server could not be asked about any more."""
+
+GONE = 'GONE'
+"""Status of one that is neither in the prearchive nor, under the name it had there, in the archive."""
 
 _SERVICE = f'{uris.ENTRY}/services/import'
 _PACKED = ('.zip', '.tar', '.tar.gz', '.tgz')
@@ -35,7 +41,8 @@ class Imported(NamedTuple):
     uri: str
     """Where it is, from ``/data`` on."""
     status: str
-    """``ARCHIVED``; or where it is in the prearchive: ``READY``, ``CONFLICT``, ``ERROR`` or, if it was not waited for, what it was then."""
+    """``ARCHIVED``; for one in the prearchive ``READY``, ``CONFLICT``, ``ERROR`` or, where the time was over or it was not to be waited for, what it
+    was then (``BUILDING``, …); ``UNKNOWN`` where this login may not see it, as one without a project; ``GONE`` where it is not found any more."""
     element: Any
     """The experiment, or the session of the prearchive."""
 
@@ -51,7 +58,7 @@ class Importer:
     Returns
     -------
     list of Imported
-        For each session its ``uri``, ``status`` and ``element``. One in CONFLICT or ERROR is reported so, and not ``ok``.
+        For each session its ``uri``, ``status`` and ``element``. One in CONFLICT or ERROR, or not built in time, is reported so, and not ``ok``.
 
     Raises
     ------
@@ -62,7 +69,7 @@ class Importer:
     DuplicateError
         The session is in the archive.
     NetworkTimeout
-        The server did not answer in time, and may be at it still; or a session is not built yet.
+        The server did not answer in time, and may be at it still.
 
     Notes
     -----
@@ -196,21 +203,18 @@ def _send(interface: Interface, source: Source, uri: str, timeout_s: float) -> s
 
 
 def _report(interface: Interface, line: str, wait: bool, timeout_s: float) -> Imported:
-    path = uris.strip_entry(uris.unquote(line.strip()))
-    element = interface.select(path)
+    """What became of a session. The upload is done: whatever there is to say of it is said here, and no error stands in the way."""
+    element = interface.select(uris.strip_entry(uris.unquote(line.strip())))
     if not isinstance(element, PrearchiveSession):
         return Imported(element._uri, ARCHIVED, element)
-    status = element.wait(timeout_s) if wait else element.status()
-    if status:
-        return Imported(element._uri, status, element)
-    archived = _archived(element)
-    if archived is None:
-        raise errors.NotFoundError(
-            'the session is neither in the prearchive nor in the archive',
-            uri=interface._server + element._uri,
-            remedy='Somebody moved or deleted it meanwhile, or the server archived it under another name: look at the project.',
-        )
-    return Imported(archived._uri, ARCHIVED, archived)
+    try:
+        status = element.wait(timeout_s if wait else 0)
+    except (errors.NetworkError, errors.PermissionDenied):  # a wait that is over is one of the former
+        status = element._known.get('status', UNKNOWN)
+    archived = None if status else _archived(element)
+    if archived is not None:
+        return Imported(archived._uri, ARCHIVED, archived)
+    return Imported(element._uri, status or GONE, element)
 
 
 def _archived(session: PrearchiveSession) -> Any:

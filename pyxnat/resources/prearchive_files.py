@@ -110,6 +110,8 @@ class PrearchiveFile(PrearchiveElement):
         self._known.update(row)
         return row
 
+    _look_again = _look  # what is in the prearchive is never answered from the cache
+
     def size(self) -> str:
         """Bytes, as text. One request if not known."""
         return str(self._known['Size'] if 'Size' in self._known else self._look()['Size'])
