@@ -55,21 +55,27 @@ class Inspector:
         Returns
         -------
         list of str
-            Types (``xnat:subjectData``) or fields (``xnat:subjectData/AGE``), sorted. Fields that need an argument end in ``=``.
+            Types (``xnat:subjectData``) or fields (``xnat:subjectData/AGE``), sorted. The fields are those that can stand as columns of a search as
+            they are: `fields` has those that take an argument, too.
 
         Notes
         -----
         One request for types; one more for each type whose fields are asked for, and none for the types where one is given in full.
         """
         if fields_pattern is None and not is_wildcard(pattern):
-            return self.fields(pattern)
+            return self._plain_fields(pattern, ANY)
         types = [pattern] if not is_wildcard(pattern) else self._types(pattern)
         if fields_pattern is None:
             return types
-        return [field for datatype in types for field in self.fields(datatype, fields_pattern)]
+        return [field for datatype in types for field in self._plain_fields(datatype, fields_pattern)]
+
+    def _plain_fields(self, datatype: str, pattern: str) -> list[str]:
+        return [field for field in self.fields(datatype, pattern) if '=' not in field and not field.endswith('SHARINGSHAREPROJECT')]
 
     def fields(self, datatype: str, pattern: str = ANY) -> list[str]:
-        """The fields of a type that can be searched, as `datatypes` gives them. One request.
+        """All fields of a type that can be searched. One request.
+
+        Those that need an argument end in ``=``, or have one: ``SUB_PROJECT_IDENTIFIER=P``.
 
         Parameters
         ----------

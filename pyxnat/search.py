@@ -89,7 +89,7 @@ class SearchEngine:
         """
         given = [Field.parse(column, root) for column in columns]
         if not given:
-            return [field for field in self._intf.inspect.datatypes(root, '*') if '=' not in field]
+            return self._intf.inspect.datatypes(root)
         types = dict.fromkeys(field.datatype for field in given if _may_be_display_field(field))
         known = frozenset(one for datatype in types for one in self._intf.inspect.datatypes(datatype, '*'))
         return [_as_display_field(field, known) for field in given]

@@ -85,8 +85,15 @@ def test_set_autolearn_is_accepted_and_says_why_it_does_nothing(xnat: pyxnat.Int
 
 def test_fields_of_a_type_match_with_and_without_the_type(xnat: pyxnat.Interface) -> None:
     fields = xnat.inspect.fields('xnat:subjectData')
-    assert fields == xnat.inspect.datatypes('xnat:subjectData') == sorted(fields)
+    assert fields == sorted(fields) and any('=' in field for field in fields)
     assert xnat.inspect.fields('xnat:subjectData', 'GEND*') == xnat.inspect.fields('xnat:subjectData', '*/GEND*') != []
+
+
+def test_fields_as_columns_take_no_argument(xnat: pyxnat.Interface) -> None:
+    columns = xnat.inspect.datatypes('xnat:subjectData')
+    assert columns == [field for field in xnat.inspect.fields('xnat:subjectData') if '=' not in field]
+    assert len(xnat.select('xnat:subjectData', columns).all().headers()) == len(columns)
+    assert xnat.inspect.datatypes('xnat:subject*', '*PROJECT_IDENTIFIER*') == []
 
 
 # -- schemas ----------------------------------------------------------------------------------------------------------------------------------

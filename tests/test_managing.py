@@ -53,6 +53,15 @@ def test_resources_of_the_cache_on_the_server(users: pyxnat.Users) -> None:
     assert users.resources() == ['waiting']
 
 
+def test_a_new_tag_is_kept_once_it_has_an_element(xnat: pyxnat.Interface, project: Any) -> None:
+    tag = xnat.manage.tags.new(f'of {project.id()}')
+    assert not tag.exists() and tag.name not in xnat.manage.tags()
+    tag.reference(project._uri)
+    assert tag.exists() and tag.name in xnat.manage.tags() and list(tag.references()) == [project]
+    xnat.manage.tags.delete(tag.name)
+    assert not tag.exists()
+
+
 def test_a_project_is_managed_as_it_is(xnat: pyxnat.Interface, project: Any) -> None:
     managed = xnat.manage.project(project.id())
     managed.set_accessibility('private')

@@ -68,7 +68,7 @@ class Tag:
         return bool(self._file.exists())
 
     def create(self) -> Tag:
-        """Make it, if there is none of the name; it needs an element to be kept. Up to three requests."""
+        """Make it, if there is none of the name; it needs an element to be kept. Up to two requests."""
         self._tags._project(create=True)
         return self
 
@@ -130,6 +130,10 @@ class Tags:
     def get(self, name: str) -> Tag:
         """A tag, whether it exists or not. No request."""
         return Tag(name, self)
+
+    def new(self, name: str) -> Tag:
+        """A tag to put elements into: it is kept once it has one. Up to two requests."""
+        return self.get(name).create()
 
     def delete(self, name: str) -> None:
         """Remove a tag; its elements stay. One request."""
