@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ['Search', 'SearchEngine', 'SearchManager', 'expected_key']
 
 _SUBJECT = 'xnat:subjectData'
-_WITHOUT_SESSIONS = (_SUBJECT, 'xnat:projectData')
+_NO_EXPERIMENT = re.compile(r'xnat:(subjectData|projectData|reconstructedImageData)|.*[sS]canData')
+"""Types above and below experiments; scan types are called so by convention."""
 _ID_FIELDS = {_SUBJECT: 'SUBJECT_ID', **{f'xnat:{kind}SessionData': 'SESSION_ID' for kind in ('mr', 'pet', 'ct')}}
 """The display field with the accession ID; types without a display document of their own have EXPT_ID."""
 _HEADERS = {'content-type': 'text/xml; charset=UTF-8'}
@@ -152,7 +154,8 @@ def _need(keys: Iterable[str], fields: Iterable[Field], found: Iterable[str]) ->
 
 def _experiment_types(criteria: Group) -> list[str]:
     """The types of experiment that criteria name."""
-    return sorted({constraint.field.datatype for constraint in criteria.constraints()}.difference(_WITHOUT_SESSIONS))
+    types = {constraint.field.datatype for constraint in criteria.constraints()}
+    return sorted(name for name in types if not _NO_EXPERIMENT.fullmatch(name))
 
 
 def _experiment_type(criteria: Group, usual: str) -> str:

@@ -1,4 +1,4 @@
-"""The tutorial and the how-to pages are true: their examples are typed in, in order, and must answer what the page shows.
+"""The tutorial, the page on searching and the how-to pages are true: their examples are typed in, in order, and must answer what the page shows.
 
 Examples with ``>>>`` run against an archive with the people of the demo. The tutorial connects itself; the other pages find ``xnat``, and files to
 send in the current folder.
@@ -26,7 +26,7 @@ pytest.importorskip('pydicom')
 
 DOCS = Path(__file__).parents[1] / 'docs'
 TUTORIAL = DOCS / 'tutorial.rst'
-HOWTO = [path for path in sorted((DOCS / 'howto').glob('*.rst')) if '>>> ' in path.read_text(encoding='utf-8')]
+PAGES = [DOCS / 'searching.rst', *(path for path in sorted((DOCS / 'howto').glob('*.rst')) if '>>> ' in path.read_text(encoding='utf-8'))]
 ADDRESS = 'http://127.0.0.1:8080'
 """Where the pages say that the demo's archive is."""
 
@@ -94,8 +94,8 @@ def test_the_tutorial_answers_as_it_shows(demo: Any, folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='the pages show paths with slashes')
-@pytest.mark.parametrize('page', HOWTO, ids=lambda page: page.stem)
-def test_a_how_to_page_answers_as_it_shows(page: Path, demo: Any, folder: Path) -> None:
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
+def test_a_page_answers_as_it_shows(page: Path, demo: Any, folder: Path) -> None:
     with pyxnat.Interface(demo.url, demo.user, demo.password) as xnat:
         checked(page, {'xnat': xnat, 'pyxnat': pyxnat}, demo)
 

@@ -1,0 +1,341 @@
+"""Searches and templates that are kept on the server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import pyxnat
+from pyxnat import errors
+from pyxnat.bundles import Bundle, read, write
+from pyxnat.criteria import Field, parse
+
+AGE, GENDER, LABEL = 'xnat:mrSessionData/AGE', 'xnat:subjectData/GENDER', 'xnat:subjectData/SUBJECT_LABEL'
+ROW, COLUMNS = 'xnat:subjectData', [LABEL, GENDER]
+MALE = [(GENDER, '=', 'male'), 'AND']
+
+
+@pytest.fixture(scope='module')
+def colleagues(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp('colleagues')
+    for name in ('alice', 'bob'):
+        server.add_user(name, 'secret')
+    with (
+        pyxnat.Interface(server.url, 'alice', 'secret', folder / 'a') as alice,
+        pyxnat.Interface(server.url, 'bob', 'secret', folder / 'b') as bob,
+    ):
+        project = alice.select.project('SAVED').create(accessibility='public')
+        for label, gender, ages in (('S1', 'male', (79, 82)), ('S2', 'female', (82,)), ('S3', 'male', ())):
+            subject = project.subject(label).create(gender=gender)
+            for number, age in enumerate(ages):
+                subject.experiment(f'{label}_{number}').create(**{'xnat:mrSessionData/age': age})
+        yield alice, bob
+
+
+@pytest.fixture
+def alice(colleagues: Any) -> Any:
+    yield colleagues[0]
+    clear(colleagues)
+
+
+@pytest.fixture
+def bob(colleagues: Any) -> Any:
+    return colleagues[1]
+
+
+def clear(logins: Any) -> None:
+    for login in logins:
+        for row in login._get_json('/data/search/saved'):
+            try:
+                login._exec(f'/data/search/saved/{pyxnat.uriutil.quote(row["id"])}', 'DELETE')
+            except errors.PermissionDenied:
+                continue  # the other's
+
+
+def in_project(criteria: list[Any]) -> list[Any]:
+    return [('xnat:subjectData/PROJECT', '=', 'SAVED'), criteria, 'AND']
+
+
+# -- searches ---------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_search_is_saved_listed_run_and_deleted(alice):
+    searches = alice.manage.search
+    searches.save('men', ROW, COLUMNS, in_project(MALE), description='of all ages')
+    assert searches.saved() == ['men'] and searches.saved(with_description=True) == [('men', 'of all ages')]
+    table = searches.get('men')
+    assert isinstance(table, pyxnat.JsonTable) and table.headers()[:2] == ['subject_label', 'gender']
+    assert sorted(table['subject_label']) == ['S1', 'S3']
+    searches.delete('men')
+    assert searches.saved() == []
+
+
+def test_a_search_comes_back_as_it_was_saved(alice):
+    criteria = [(AGE, 'IN', ['79', '82']), [(GENDER, '=', 'male'), (LABEL, 'LIKE', 'S%'), 'OR'], [(AGE, '=', '79'), (AGE, '=', '82'), 'OR'], 'AND']
+    alice.manage.search.save('all of it', ROW, COLUMNS, criteria, ['bob'], 'what it is for')
+    query = alice.manage.search.get('all of it', 'query')
+    sharing = query.pop('sharing')
+    assert query == {'row': ROW, 'columns': COLUMNS, 'constraints': criteria, 'description': 'what it is for'}
+    assert sorted(sharing) == ['alice', 'bob']
+    alice.manage.search.save('again', **alice.manage.search.get('all of it', 'query'))
+    assert alice.manage.search.get('again', 'query')['constraints'] == criteria
+    document = alice.manage.search.get('all of it', 'xml')
+    assert isinstance(document, bytes) and read(document).name == 'all of it'
+
+
+@pytest.mark.parametrize('sharing', ['private', 'public'])
+def test_sharing_comes_back_as_it_was_said(alice, sharing):
+    alice.manage.search.save('x', ROW, COLUMNS, None, sharing)
+    assert alice.manage.search.get('x', 'query')['sharing'] == sharing
+    assert alice.manage.search.get('x', 'query')['constraints'] is None
+
+
+def test_who_may_use_a_search_is_said_when_it_is_saved(alice, bob):
+    alice.manage.search.save('mine', ROW, COLUMNS, MALE)
+    alice.manage.search.save('ours', ROW, COLUMNS, in_project(MALE), ['bob'])
+    alice.manage.search.save("everybody's", ROW, COLUMNS, in_project(MALE), 'public')
+    assert alice.manage.search.saved() == ["everybody's", 'mine', 'ours']
+    assert bob.manage.search.saved() == ["everybody's", 'ours']
+    for name in ("everybody's", 'ours'):
+        assert sorted(bob.manage.search.get(name)['subject_label']) == ['S1', 'S3']
+    with pytest.raises(errors.NotFoundError, match="everybody's, ours"):
+        bob.manage.search.get('mine')
+
+
+@pytest.mark.parametrize(
+    'name', ['with blanks', 'a/b', "it's", '"quoted"', '100 %', 'ünï', '日本', 'a&b=c?d#e', '<x>', '..', '.', 'x.xml', '@xnat:subjectData', 'n' * 300]
+)
+def test_a_search_may_have_any_name(alice, name):
+    alice.manage.search.save(name, ROW, COLUMNS, in_project(MALE))
+    assert alice.manage.search.saved() == [name]
+    assert len(alice.manage.search.get(name)) == 2 and alice.manage.search.get(name, 'query')['constraints'] == in_project(MALE)
+    alice.manage.search.delete(name)
+    assert alice.manage.search.saved() == []
+
+
+def test_names_that_differ_are_different_searches(alice):
+    names = ['a b', 'a_b', 'a  b', 'A b', 'a/b']
+    for number, name in enumerate(names):
+        alice.manage.search.save(name, ROW, COLUMNS, [(AGE, '=', number)])
+    assert alice.manage.search.saved() == sorted(names)
+    assert [alice.manage.search.get(name, 'query')['constraints'][0][2] for name in names] == ['0', '1', '2', '3', '4']
+
+
+@pytest.mark.parametrize('name', ['', '  ', 'template_x', None])
+def test_a_name_that_cannot_be_is_an_error_before_anything_is_asked(alice, name):
+    with alice.trace() as trace, pytest.raises(errors.ProgrammingError):
+        alice.manage.search.save(name, ROW, COLUMNS, MALE)
+    assert trace.requests == 0
+
+
+@pytest.mark.parametrize('sharing', ['bob', 'Public', [1]])
+def test_sharing_that_cannot_be_is_an_error(alice, sharing):
+    with pytest.raises(errors.ProgrammingError, match='private'):
+        alice.manage.search.save('x', ROW, COLUMNS, MALE, sharing)
+    assert alice.manage.search.saved() == []
+
+
+def test_no_search_is_lost_by_saving_another_under_its_name(alice):
+    searches = alice.manage.search
+    searches.save('x', ROW, COLUMNS, MALE, 'public')
+    searches.save('x', ROW, COLUMNS, MALE, 'public')  # the same once more
+    for other in ((ROW, COLUMNS, [(GENDER, '=', 'female')]), (ROW, COLUMNS[:1], MALE), ('xnat:mrSessionData', COLUMNS, MALE)):
+        with pytest.raises(errors.DuplicateError, match=r"another search 'x'.*overwrite=True"):
+            searches.save('x', *other, 'public')
+    assert searches.get('x', 'query')['constraints'] == MALE
+    searches.save('x', ROW, COLUMNS, [(GENDER, '=', 'female')], overwrite=True)
+    assert searches.saved() == ['x'] and searches.get('x', 'query')['constraints'] == [(GENDER, '=', 'female'), 'AND']
+
+
+@pytest.mark.parametrize('sharing', ['private', 'public', ['carol']])
+def test_a_name_of_somebody_else_is_an_error(alice, bob, sharing):
+    bob.manage.search.save('taken', ROW, COLUMNS, MALE, sharing)
+    with pytest.raises((errors.PermissionDenied, errors.DuplicateError)) as caught:
+        alice.manage.search.save('taken', ROW, COLUMNS, [(AGE, '>', 80)])
+    assert 'taken' in str(caught.value) and 'another' in str(caught.value)
+    with pytest.raises(errors.PermissionDenied, match='somebody else'):
+        alice.manage.search.save('taken', ROW, COLUMNS, [(AGE, '>', 80)], overwrite=True)
+    assert bob.manage.search.get('taken', 'query')['constraints'] == MALE
+    bob.manage.search.delete('taken')
+
+
+def test_deleting_what_is_somebody_elses_is_an_error(alice, bob):
+    bob.manage.search.save('taken', ROW, COLUMNS, MALE, 'public')
+    with pytest.raises(errors.PermissionDenied):
+        alice.manage.search.delete('taken')
+    assert bob.manage.search.saved() == ['taken']
+    bob.manage.search.delete('taken')
+
+
+def test_deleting_a_shared_search_leaves_it_to_the_others(alice, bob):
+    alice.manage.search.save('ours', ROW, COLUMNS, MALE, ['bob'])
+    alice.manage.search.delete('ours')
+    assert alice.manage.search.saved() == [] and bob.manage.search.saved() == ['ours']
+    bob.manage.search.delete('ours')
+    assert bob.manage.search.saved() == []
+
+
+@pytest.mark.parametrize(
+    'ask',
+    [
+        lambda searches: searches.get('nope'),
+        lambda searches: searches.get('nope', 'xml'),
+        lambda searches: searches.delete('nope'),
+        lambda searches: searches.get_template('nope'),
+        lambda searches: searches.use_template('nope', {}),
+        lambda searches: searches.delete_template('nope'),
+    ],
+)
+def test_a_search_that_is_not_there_is_an_error_that_names_those_that_are(alice, ask):
+    alice.manage.search.save('here', ROW, COLUMNS, MALE)
+    alice.manage.search.save_template('there', ROW, COLUMNS, MALE)
+    with pytest.raises(errors.NotFoundError, match=r"'nope'.*There are: t?here"):
+        ask(alice.manage.search)
+
+
+def test_a_form_that_is_not_known_is_an_error(alice):
+    with pytest.raises(errors.ProgrammingError, match='results, xml, query'):
+        alice.manage.search.get('x', 'json')
+
+
+def test_a_search_of_another_program_is_found_by_name_and_by_id(alice):
+    document = write(Bundle(ROW, [Field.parse(LABEL)], parse(in_project(MALE)), 'Made elsewhere'))
+    alice._exec('/data/search/saved/xs1234', 'PUT', document, {'content-type': 'text/xml'})
+    for name in ('Made elsewhere', 'xs1234'):
+        assert sorted(alice.manage.search.get(name)['subject_label']) == ['S1', 'S3']
+    assert alice.manage.search.saved() == ['Made elsewhere']
+    alice._exec('/data/search/saved/xs1235', 'PUT', document.replace(b'male', b'female'), {'content-type': 'text/xml'})
+    if len(alice.manage.search.saved()) > 1:
+        with pytest.raises(errors.ProgrammingError, match='xs1234, xs1235'):
+            alice.manage.search.get('Made elsewhere')
+
+
+def test_saved_searches_cost_what_they_are_said_to(alice):
+    searches = alice.manage.search
+    for ask, cost in (
+        (lambda: searches.save('x', ROW, COLUMNS, MALE), ['GET', 'PUT']),
+        (lambda: searches.saved(), ['GET']),
+        (lambda: searches.get('x'), ['GET', 'GET']),
+        (lambda: searches.get('x', 'query'), ['GET', 'GET']),
+        (lambda: alice.select(ROW, COLUMNS).where(query='x'), ['GET', 'GET', 'POST']),
+        (lambda: searches.delete('x'), ['GET', 'DELETE']),
+        (lambda: searches.save_template('x', ROW, COLUMNS, MALE), ['GET', 'PUT']),
+        (lambda: searches.use_template('x', {'male': 'male'}), ['GET', 'GET', 'POST']),
+    ):
+        with alice.trace() as trace:
+            ask()
+        assert [record.method for record in trace] == cost
+    assert not any('results' in record.uri for record in trace)
+
+
+def test_a_posted_document_has_no_id_that_an_older_answer_could_be_given_for(alice):
+    alice.manage.search.save('x', ROW, COLUMNS, MALE)
+    assert read(alice.manage.search.get('x', 'xml')).criteria == parse(MALE)
+    bodies = []
+    asked = alice._exec
+    try:
+        alice._exec = lambda uri, method='GET', body=None, headers=None, **more: bodies.append(body) or asked(uri, method, body, headers, **more)
+        alice.select(ROW, COLUMNS).where(query='x')
+    finally:
+        del alice._exec
+    assert b' ID=""' in bodies[-1]
+
+
+# -- templates --------------------------------------------------------------------------------------------------------------------------------
+
+OF = [(GENDER, '=', 'gender'), [(AGE, '>', 'low'), (AGE, '<=', 'high'), (LABEL, 'LIKE', 'label'), 'AND'], 'AND']
+
+
+def test_a_template_is_saved_listed_used_and_deleted(alice):
+    searches = alice.manage.search
+    searches.save_template('of', ROW, COLUMNS, in_project([(GENDER, '=', '%(gender)s')]), 'public', 'by gender')
+    assert searches.saved_templates() == ['of'] and searches.saved() == []
+    assert searches.saved_templates(with_description=True) == [('of', 'by gender')]
+    assert sorted(searches.use_template('of', {'gender': 'male'})['subject_label']) == ['S1', 'S3']
+    assert len(searches.use_template('of', {'gender': ['male', 'female']})) == 3
+    assert len(searches.use_template('of', {'gender': None})) == 0
+    searches.delete_template('of')
+    assert searches.saved_templates() == []
+
+
+def test_a_template_comes_back_with_its_keys(alice):
+    alice.manage.search.save_template('of', ROW, COLUMNS, OF, description='d')
+    row, columns, constraints, description = alice.manage.search.get_template('of')
+    assert (row, columns, description) == (ROW, COLUMNS, 'd')
+    assert constraints[0] == (GENDER, '=', '%(gender)s') and (AGE, '>', '%(low)s') in constraints[1]
+    alice.manage.search.save_template('of 2', row, columns, constraints)
+    assert alice.manage.search.get_template('of 2')[2] == constraints
+    assert b'%(gender)s' in alice.manage.search.get_template('of', as_xml=True)
+
+
+def test_values_of_a_template_are_values(alice):
+    alice.manage.search.save_template('of', ROW, COLUMNS, in_project(OF))
+    values = {'gender': 'male', 'low': 80, 'high': '82', 'label': 's*'}
+    alice.manage.search.delete_template('of')
+    alice.manage.search.save_template('of', ROW, COLUMNS, [('xnat:subjectData/PROJECT', '=', 'project'), OF, 'AND'])
+    assert alice.manage.search.use_template('of', {**values, 'project': 'SAVED'})['subject_label'] == 'S1'
+    assert len(alice.manage.search.use_template('of', {**values, 'project': "x' OR '1'='1"})) == 0
+
+
+@pytest.mark.parametrize('values', [{}, {'gender': 'male'}, {'gender': 'a', 'low': 1, 'high': 2, 'label': 'x', 'more': 3}])
+def test_a_missing_or_surplus_key_is_an_error_that_names_it(alice, values):
+    alice.manage.search.save_template('of', ROW, COLUMNS, OF)
+    with alice.trace() as trace, pytest.raises(errors.ProgrammingError, match='gender, low, high, label'):
+        alice.manage.search.use_template('of', values)
+    assert [record.method for record in trace] == ['GET', 'GET']
+
+
+def test_a_search_and_a_template_may_have_one_name(alice):
+    alice.manage.search.save('x', ROW, COLUMNS, MALE)
+    alice.manage.search.save_template('x', ROW, COLUMNS, [(GENDER, '=', 'g')])
+    assert alice.manage.search.saved() == alice.manage.search.saved_templates() == ['x']
+    alice.manage.search.delete('x')
+    assert alice.manage.search.saved_templates() == ['x']
+
+
+# -- where ------------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_saved_criteria_choose_rows_and_elements(alice):
+    alice.manage.search.save('twice', 'xnat:mrSessionData', [AGE], [[(AGE, '=', 79)], [(AGE, '=', 82)], 'AND'])
+    alice.manage.search.save_template('at', 'xnat:mrSessionData', [AGE], [(AGE, '=', 'age')])
+    subjects = alice.select('/projects/SAVED/subjects')
+    assert subjects.where(query='twice').get('label') == ['S1']
+    assert sorted(subjects.where(template=('at', {'age': 82})).get('label')) == ['S1', 'S2']
+    assert sorted(subjects.where(template=('at', {'age': [79, 82]})).experiments().get('label')) == ['S1_0', 'S1_1', 'S2_0']
+    sessions = alice.select('/projects/SAVED/subjects/*/experiments')
+    assert sessions.where(template=('at', {'age': 79}), level='experiment').get('label') == ['S1_0']
+    table = alice.select(ROW, [LABEL]).where(template=('at', {'age': 79}))
+    assert table.headers() == ['subject_label'] and table['subject_label'] == 'S1'
+
+
+def test_a_saved_condition_is_looked_up_when_it_is_iterated(alice):
+    subjects = alice.select('/projects/SAVED/subjects')
+    with alice.trace() as trace:
+        chosen = subjects.where(query='later')
+        assert 'later' in chosen.explain() and chosen == subjects.where(query='later') != subjects.where(query='other')
+        hash(chosen)
+    assert trace.requests == 0
+    with pytest.raises(errors.NotFoundError, match="'later'"):
+        chosen.get()
+    alice.manage.search.save('later', ROW, COLUMNS, [(GENDER, '=', 'female')])
+    with alice.trace() as trace:
+        assert chosen.get('label') == ['S2']
+    assert [record.method for record in trace] == ['GET', 'GET', 'POST', 'GET']
+
+
+def test_a_saved_search_without_criteria_chooses_nothing(alice):
+    alice.manage.search.save('all', ROW, COLUMNS, None)
+    with pytest.raises(errors.ProgrammingError, match='no criteria'):
+        alice.select('/projects/SAVED/subjects').where(query='all').get()
+    assert len(alice.select(ROW, [LABEL]).where(query='all')) >= 3
+
+
+def test_text_of_criteria_becomes_tuples(alice):
+    assert alice.manage.search.eval_rpn_exp(f'{AGE} > 80 AND') == [(AGE, '>', '80')]
+
+
+def test_the_class_is_where_programs_look_for_it(alice):
+    assert pyxnat.SearchManager is pyxnat.core.search.SearchManager is type(alice.manage.search)
+    assert repr(pyxnat.SearchManager(alice)) == repr(alice.manage.search)
