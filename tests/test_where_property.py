@@ -3,7 +3,7 @@
 The evaluation by hand knows nothing of the library. Its rules, from what is known of XNAT's engine:
 
 - what a subject has several of is joined: constraints on one type in one list hold for the same item, and a subject without one is there, with
-  nothing in its place;
+  nothing in its place; so is a session without scans;
 - nothing compares with anything, but for ``!=`` on a display field: there, nothing is different from everything;
 - LIKE ignores case, and on a path of the schema it means "contains".
 """
@@ -236,7 +236,8 @@ def satisfied(criteria: list[Any], person: Item, items: Mapping[str, Item]) -> b
 def choices(person: Item, **fixed: Item) -> Iterator[dict[str, Item]]:
     """Every choice of one item of each type; nothing where there is none."""
     kinds: dict[str, list[Item]] = {kind: [one for one in person['sessions'] if one['kind'] == kind] for kind in ('mr', 'pet')}
-    kinds['scan'] = [it for one in ([fixed['mr']] if fixed.get('mr') else kinds['mr']) for it in one['scans']]
+    sessions = [fixed['mr']] if 'mr' in fixed else person['sessions']
+    kinds['scan'] = [it for one in sessions for it in (one['scans'] if one['kind'] == 'mr' else []) or [{}]]
     kinds.update({name: [item] for name, item in fixed.items()})
     for chosen in itertools.product(*(items or [{}] for items in kinds.values())):
         yield dict(zip(kinds, chosen, strict=True))

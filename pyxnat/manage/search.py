@@ -73,10 +73,12 @@ class SearchManager:
             When there is another search of the name. The same search once more is no error.
         PermissionDenied
             When the name belongs to a search of somebody else.
+        IntegrityError
+            When it took the place of one that was shared with more people, and the server left them the right to it.
 
         Notes
         -----
-        Two requests; three where there is a search of the name.
+        Two requests; three where there is the same search already, four where it takes the place of another.
         """
         _check(name)
         criteria = None if constraints is None else parse(constraints, row)
@@ -204,24 +206,32 @@ class SearchManager:
         fields = [Field.parse(column, row) for column in self._intf.search.fields(row, columns)]
         users = _users(sharing)
         bundle = Bundle(row, fields, criteria, name, description, users is None, users or [])
-        document = bundles.write(bundle)
         found = self._find(name)
-        if found and not overwrite:
-            self._need_same(bundle, found[0]['id'])
+        identity = found[0]['id'] if found else _new_id(name)
+        there = bundles.read(self._document(identity)) if found else None
+        if there is not None and _is_same(there, bundle):
             return
-        uri = _uri(found[0]['id'] if found else _new_id(name))
+        if there is not None and not overwrite:
+            what = f'there is another search {name!r}' + (f' of {", ".join(there.users)}' if there.users else '')
+            raise errors.DuplicateError(what, uri=self._intf._server + _uri(identity), remedy='Use another name, or overwrite=True.')
+        self._put(identity, bundle)
+        if there is not None:
+            self._verify(identity, bundle)
+
+    def _put(self, identity: str, bundle: Bundle) -> None:
         try:
-            self._intf._exec(uris.with_query(uri, {'inbody': True}), 'PUT', document, _HEADERS)
+            self._intf._exec(uris.with_query(_uri(identity), {'inbody': True}), 'PUT', bundles.write(bundle), _HEADERS)
         except errors.PermissionDenied as error:
-            error.remedy = f'The name {name!r} belongs to a search of somebody else: use another.'
+            error.remedy = f'The name {bundle.name!r} belongs to a search of somebody else: use another.'
             raise
 
-    def _need_same(self, bundle: Bundle, identity: str) -> None:
+    def _verify(self, identity: str, bundle: Bundle) -> None:
+        """See that nothing is left of a search that another took the place of: XNAT adds users, and takes none away."""
         there = bundles.read(self._document(identity))
         if not _is_same(there, bundle):
-            owners = ', '.join(there.users)
-            what = f'there is another search {bundle.name!r}' + (f' of {owners}' if owners else '')
-            raise errors.DuplicateError(what, uri=self._intf._server + _uri(identity), remedy='Use another name, or overwrite=True.')
+            what = f'{bundle.name!r} was saved, but it is still shared with {", ".join(there.users)}'
+            remedy = 'Delete it, and use another name for what the others are not to see.'
+            raise errors.IntegrityError(what, uri=self._intf._server + _uri(identity), remedy=remedy)
 
     def _document(self, identity: str) -> bytes:
         document: bytes = self._intf._exec(_uri(identity))
