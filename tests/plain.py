@@ -78,8 +78,12 @@ class Client:
             self._headers['Authorization'] = f'Basic {secret}'
 
     def __call__(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
-        self._connection.request(method, path, body, {**self._headers, **(headers or {})})
-        return Answer(self._connection.getresponse())
+        try:
+            self._connection.request(method, path, body, {**self._headers, **(headers or {})})
+            return Answer(self._connection.getresponse())
+        except BaseException:
+            self._connection.close()  # the next request opens it anew
+            raise
 
     def get(self, path: str, **headers: str) -> Answer:
         return self('GET', path, headers=headers)
@@ -141,3 +145,23 @@ def multipart(*files: tuple[str, bytes], mime: str = 'application/octet-stream')
         for name, body in files
     ]
     return b''.join(parts) + b'--XX--\r\n', {'Content-Type': 'multipart/form-data; boundary=XX'}
+
+
+def image(**tags: Any) -> bytes:
+    """A DICOM file without pixels; elements by their keywords replace those that it has by itself."""
+    import pydicom
+
+    dataset = pydicom.Dataset()
+    values = {
+        'PatientID': 'pid', 'PatientName': 'A^B', 'StudyDate': '20200131', 'StudyTime': '081530.5', 'StudyInstanceUID': '1.2.3',
+        'SeriesInstanceUID': '1.2.3.4', 'SeriesNumber': 1, 'SeriesDescription': 't1_mpr', 'Modality': 'MR', 'Manufacturer': 'M',
+        'MagneticFieldStrength': 3, 'RepetitionTime': 2300, 'SOPClassUID': '1.2.840.10008.5.1.4.1.1.4', 'SOPInstanceUID': '1.2.3.4.5',
+        'StudyID': 'study', 'InstanceNumber': 1,
+    }  # fmt: skip
+    for name, value in {**values, **tags}.items():
+        setattr(dataset, name, value)
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    target = io.BytesIO()
+    pydicom.dcmwrite(target, dataset, enforce_file_format=True)
+    return target.getvalue()

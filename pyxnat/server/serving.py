@@ -58,10 +58,7 @@ class _Cheroot(wsgi.Server):
     ConnectionClass = _Connection
     keep_alive_conn_limit = None  # type: ignore[assignment]  # None is unlimited
     expiration_interval = 0.25
-    timeout = KEEP_ALIVE_S
     nodelay = True
-    shutdown_timeout = 1
-    request_queue_size = 128
 
     def error_log(self, msg: str = '', level: int = 20, traceback: bool = False) -> None:
         """Cheroot's messages go to the log of this package."""
@@ -78,7 +75,8 @@ class Server:
         self._context = context.rstrip('/')
         self._seen: list[tuple[str, str, int]] = []
         self._lock = threading.Lock()
-        self._http = _Cheroot((host, port), App(archive, self._remember, self._context), numthreads=THREADS, server_name='pyxnat.server')
+        app = App(archive, self._remember, self._context)
+        self._http = _Cheroot((host, port), app, THREADS, 'pyxnat.server', timeout=KEEP_ALIVE_S, shutdown_timeout=1, request_queue_size=128)
         self._http.prepare()
         self.host, self.port = self._http.bind_addr[:2]
         self._thread = threading.Thread(target=self._http.serve, name='pyxnat.server', daemon=True)

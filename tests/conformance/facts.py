@@ -82,7 +82,7 @@ class Ask(NamedTuple):
         path = case.fill(self.path)
         client = case.client(self.by)
         send = case.fill(self.send) if isinstance(self.send, str) else self.send
-        answer = client(self.method, path, send, {**self.headers})
+        answer = client(self.method, path, iter(send) if isinstance(send, tuple) else send, {**self.headers})
         told = f'{self.method} {path} by {self.by} -> {answer.status} {dict(answer.headers)} {answer.body[:1500]!r}'
         assert answer.status in (self.status if isinstance(self.status, tuple) else (self.status,)), f'not {self.status}: {told}'
         for name, value in self.wanted.items():
@@ -164,5 +164,6 @@ EXPECTATIONS: Mapping[str, Callable[[Answer, Any], Any]] = {
     'meta': lambda answer, wanted: _part(answer.result, wanted),
     'item': lambda answer, wanted: _part(answer.item['data_fields'], wanted),
     'json': lambda answer, wanted: _part(answer.json, wanted) if isinstance(wanted, dict) else _same(answer.json, wanted),
+    'named': lambda answer, wanted: bool(re.search(wanted, '\n'.join(answer.names))) or answer.names,
     'names': lambda answer, wanted: _same(sorted(answer.names), sorted(wanted)),
 }

@@ -38,7 +38,7 @@ class World:
     @cached_property
     def below(self) -> Server:
         """An archive below a context path."""
-        return self._stack.enter_context(serve(self._folder / 'below', password='secret', context='/xnat'))
+        return self._stack.enter_context(serve(self._folder / 'below', password='secret', context='/xnat', site="A ^b-c'"))
 
     @cached_property
     def ids(self) -> dict[str, str]:
@@ -86,7 +86,8 @@ class Case:
 
     Paths in its requests may hold names in braces: accession IDs of the seed (``{M1}``), what an earlier request kept, and paths of items
     that are made for this fact when they are first named: ``{p}`` a project, ``{q}`` another, ``{s}`` a subject S in ``{p}``, ``{e}`` its
-    MR session E, ``{n}`` the session's scan 1. ``{new}`` is the ID of no project yet. Owner, member and collaborator have these roles in
+    MR session E, ``{n}`` the session's scan 1; ``{p_id}`` and ``{q_id}`` are IDs. ``{new}`` is the ID of no
+    project yet. Owner, member and collaborator have these roles in
     such projects. ``guest`` is somebody without a login at the archive that is open to guests.
     """
 
@@ -94,7 +95,7 @@ class Case:
         self.world = world
         _ = world.ids  # the seed is there before the first request
         self.names: dict[str, str] = {}
-        self._joined: set[str] = set()
+        self._team = False
 
     # -- callers
 
@@ -103,15 +104,16 @@ class Case:
         if login == 'guest' or login.startswith('open '):
             _ = self.world.guests
             return self.world.client(login.removeprefix('open '), site_open=True)
-        if login in ROLES:
-            self._join()
+        if login in ROLES and not self._team:
+            self._team = True
+            for name in ('p', 'q'):
+                self._join(self.names.get(name, ''))
         return self.world.client(login)
 
-    def _join(self) -> None:
-        for path in {self.names[name] for name in ('p', 'q') if name in self.names} - self._joined:
-            self._joined.add(path)
-            for role in ROLES:
-                self.admin.ok('PUT', f'{path}/users/{role}/{role}')
+    def _join(self, project: str) -> None:
+        """Give the users their roles in a project of this fact, once one of them is asked for."""
+        for role in ROLES if project and self._team else ():
+            self.admin.ok('PUT', f'{project}/users/{role}/{role}')
 
     @property
     def admin(self) -> Client:
@@ -152,6 +154,8 @@ class Case:
         return self.names[name]
 
     def _make(self, name: str) -> str:
+        if name in ('p_id', 'q_id'):
+            return self.fill(f'{{{name[0]}}}').rpartition('/')[2]
         if name == 'new':
             return f'F{self.world.number():04d}'
         paths = {
@@ -166,6 +170,8 @@ class Case:
         path, query = paths[name]
         path = self.fill(path)
         self.admin.ok('PUT', path + query)
+        if name in ('p', 'q'):
+            self._join(path)
         return path
 
     def __getattr__(self, name: str) -> str:

@@ -300,3 +300,11 @@ def test_hostile_paths(admin: Client, path: str) -> None:
     answer = admin.put(path)
     assert 400 <= answer.status < 500, answer.status
     assert 'Traceback' not in answer.text
+
+
+def test_sharing_by_a_field(admin: Client) -> None:
+    query = 'xnat:subjectData/sharing/share/project=J&xnat:subjectData/sharing/share/label=BYFIELD'
+    for _ in range(2):
+        admin.ok('PUT', f'/data/projects/I/subjects/FIELD?{query}')
+    assert [row['label'] for row in admin.get('/data/projects/I/subjects/FIELD/projects').rows] == ['FIELD', 'BYFIELD']
+    assert admin.put('/data/projects/I/subjects/FIELD?xnat:subjectData/sharing/share/project=NOWHERE').status == 404

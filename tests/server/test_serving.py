@@ -17,6 +17,7 @@ import pytest
 
 import pyxnat
 from pyxnat.server import ArchiveBusy, serve
+from pyxnat.server.serving import KEEP_ALIVE_S
 
 from .conftest import Client
 
@@ -44,6 +45,11 @@ def test_one_process_a_folder(tmp_path: Path) -> None:
         serve(tmp_path)
     with serve(tmp_path):
         pass
+
+
+def test_an_idle_connection_is_kept_for_two_minutes(tmp_path: Path) -> None:
+    with serve(tmp_path) as server:
+        assert server._http.timeout == KEEP_ALIVE_S == 120
 
 
 def test_idle_connections_hold_no_thread(tmp_path: Path) -> None:

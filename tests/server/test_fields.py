@@ -1,4 +1,4 @@
-"""Parameters, custom variables, provenance: what an item can hold several of (facts 2.6.g, 6.5, 8.2)."""
+"""Parameters, custom variables, provenance: what an item can hold several of (fact 8.2)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from lxml import etree
 
-from .conftest import Client, item_of
+from tests.plain import Client
 
 S = '/data/projects/F/subjects/S'
 E = f'{S}/experiments/E'
@@ -23,32 +23,6 @@ def _made(admin: Client) -> None:
     admin.ok('PUT', f'{E}/assessors/A?xsiType=xnat:mrAssessorData')
     admin.ok('PUT', f'{E}/assessors/Q?xsiType=xnat:qcManualAssessorData')
     admin.ok('PUT', f'{E}/reconstructions/R')
-
-
-HOLDERS = {
-    'subject': (S, 'xnat:subjectData', '/data/projects/F/subjects'),
-    'experiment': (E, 'xnat:mrSessionData', f'{S}/experiments'),
-    'experiment, general type': (E, 'xnat:experimentData', '/data/projects/F/experiments'),
-    'assessor': (f'{E}/assessors/Q', 'xnat:qcManualAssessorData', f'{E}/assessors'),
-    'project': ('/data/projects/F', 'xnat:projectData', '/data/projects'),
-}
-
-
-@pytest.mark.parametrize('name', HOLDERS)
-def test_6_5_1_custom_variables(admin: Client, name: str) -> None:
-    path, kind, listing = HOLDERS[name]
-    admin.ok('PUT', f'{path}?{kind}/fields/field[name=Score]/field=7')
-    admin.ok('PUT', f'{path}?{kind}/fields/field%5Bname%3Dother%5D/field=a%20b')
-    rows = admin.get(f'{listing}?columns={kind}/fields/field[name=score]/field,{kind}/fields/field[name=other]/field').rows
-    row = next(row for row in rows if row[f'{kind.lower()}/fields/field[name=score]/field'])
-    assert (row[f'{kind.lower()}/fields/field[name=score]/field'], row[f'{kind.lower()}/fields/field[name=other]/field']) == ('7', 'a b')
-    fields = next(child for child in item_of(admin, path)['children'] if child['field'] == 'fields/field')['items']
-    assert {one['data_fields']['name']: one['data_fields']['field'] for one in fields} == {'score': '7', 'other': 'a b'}
-    root = etree.fromstring(admin.get(f'{path}?format=xml').body)
-    assert {node.get('name'): node.text for node in root.findall('xnat:fields/xnat:field', NS)} == {'score': '7', 'other': 'a b'}
-    admin.ok('PUT', f'{path}?{kind}/fields/field[name=SCORE]/field=8')
-    rows = admin.get(f'{listing}?columns={kind}/fields/field[name=Score]/field').rows
-    assert '8' in [row[f'{kind.lower()}/fields/field[name=score]/field'] for row in rows]
 
 
 PARAMETERS = {
@@ -71,15 +45,6 @@ def test_8_2_parameters(admin: Client, name: str) -> None:
     admin.ok('PUT', f'{path}?{base}[name=Key]/addField=')
     root = etree.fromstring(admin.get(f'{path}?format=xml').body)
     assert [node.get('name') for node in root.iterfind('.//xnat:addParam', NS)] == ['two']
-
-
-def test_2_6_g_a_repeated_path_gives_a_row_for_each_value(admin: Client) -> None:
-    base = 'xnat:mrScanData/parameters/addParam'
-    admin.ok('PUT', f'{E}/scans/2?{base}[name=a]/addField=1&{base}[name=b]/addField=2')
-    rows = admin.get(f'{E}/scans?columns=ID,{base}/name,{base}/addField').rows
-    found = [(row[f'{base.lower()}/name'], row[f'{base.lower()}/addfield']) for row in rows if row['ID'] == '2']
-    assert sorted(found) == [('a', '1'), ('b', '2')]
-    assert [row['ID'] for row in admin.get(f'{E}/scans?{base}/addField=2&columns=ID').rows if row['ID'] == '2'] == ['2']
 
 
 def test_a_name_with_any_character_is_kept(admin: Client) -> None:
@@ -107,19 +72,6 @@ def test_6_5_1_spellings_of_the_predicate(admin: Client, predicate: str) -> None
 def test_a_predicate_that_picks_nothing_is_an_error(admin: Client) -> None:
     assert admin.put(f'{E}/scans/1?xnat:mrScanData/parameters/addParam[ID=3]/addField=1').status == 400
     assert admin.get(f'{E}/scans?columns=xnat:mrScanData/parameters/addParam[ID=3]/addField').status == 400
-
-
-def test_4_2_custom_variables_and_repeated_fields_in_a_search(admin: Client) -> None:
-    admin.ok('PUT', f'{S}?xnat:subjectData/fields/field[name=found]/field=needle')
-    body = (
-        '<xdat:search xmlns:xdat="http://nrg.wustl.edu/security"><xdat:root_element_name>xnat:subjectData</xdat:root_element_name>'
-        '<xdat:search_field><xdat:element_name>xnat:subjectData</xdat:element_name><xdat:field_ID>SUBJECT_LABEL</xdat:field_ID></xdat:search_field>'
-        '<xdat:search_where method="AND"><xdat:criteria><xdat:schema_field>xnat:subjectData/fields/field/field</xdat:schema_field>'
-        '<xdat:comparison_type>=</xdat:comparison_type><xdat:value>needle</xdat:value></xdat:criteria></xdat:search_where></xdat:search>'
-    )
-    answer = admin.post('/data/search?format=json', body)
-    assert answer.status == 200, answer.body
-    assert [row['subject_label'] for row in answer.rows] == ['S']
 
 
 def step(program: str, **more: str) -> etree._Element:
@@ -204,26 +156,3 @@ def test_2_11_19_what_get_answers_can_be_put_back(admin: Client, name: str, quer
     answer = admin.put(path + query, before, **{'Content-Type': 'text/xml'})
     assert answer.status == 200, answer.body
     assert admin.get(f'{path}?format=xml').body == before
-
-
-def test_allow_data_deletion_without_a_document_deletes_nothing(admin: Client) -> None:
-    admin.ok('PUT', f'{S}?group=g&gender=male')
-    admin.ok('PUT', f'{S}?allowDataDeletion=true&src=x')
-    row = admin.get('/data/projects/F/subjects?columns=group,gender,src').rows[0]
-    assert (row['group'], row['gender'], row['src']) == ('g', 'male', 'x')
-
-
-def test_allow_data_deletion_drops_scans_that_the_document_has_not(admin: Client) -> None:
-    path = f'{S}/experiments/DROP'
-    admin.ok('PUT', f'{path}?xsiType=xnat:mrSessionData')
-    for name in '12':
-        admin.ok('PUT', f'{path}/scans/{name}?xsiType=xnat:mrScanData')
-    root = etree.fromstring(admin.get(f'{path}?format=xml').body)
-    holder = root.find('xnat:scans', NS)
-    assert holder is not None
-    holder.remove(holder[0])
-    body = etree.tostring(root)
-    assert admin.put(path, body, **{'Content-Type': 'text/xml'}).status == 200
-    assert len(admin.get(f'{path}/scans').rows) == 2
-    assert admin.put(path + '?allowDataDeletion=true', body, **{'Content-Type': 'text/xml'}).status == 200
-    assert [row['ID'] for row in admin.get(f'{path}/scans').rows] == ['2']

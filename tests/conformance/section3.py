@@ -1,0 +1,495 @@
+"""Section 3: resources and files."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import zipfile
+from email.utils import formatdate
+from io import BytesIO
+
+from lxml import etree
+
+from tests.plain import image, multipart, tarred, zipped
+
+from .facts import Ask, Facts, delete, get, head, made, post, put
+from .world import Case
+
+facts = Facts()
+P = '/data/projects/P'
+M1 = f'{P}/subjects/S1/experiments/M1'
+ONE = f'{M1}/resources/DATA/files/a/one.txt'
+R = '{e}/resources/R/files'
+HIDDEN = (403, 404)
+OCTETS = {'Content-Type': 'application/octet-stream'}
+
+
+def inner(case: Case, path: str) -> list[str]:
+    """The paths of the files of a listing, in their resources."""
+    return [row['URI'].partition('/files/')[2] for row in case.admin.get(path).rows]
+
+
+def names(path: str, *wanted: str) -> Ask:
+    """The names in a listing of files."""
+    return get(path, rows={'Name': list(wanted)})
+
+
+# -- 3.1 upload
+
+
+@facts.shown('3.1.1', 'ST', 'a form, the body with inbody=true, or a body of a type that is no form')
+def ways_to_upload(case: Case) -> None:
+    base = f'{case.e}/resources/R/files'
+    body, headers = multipart(('mine.txt', b'form'))
+    assert case.admin('POST', f'{base}/a', body, headers).status == 200
+    assert case.admin.put(f'{base}/b?inbody=true', b'inbody').status == 200
+    for number, kind in enumerate(('application/octet-stream', 'application/zip', 'image/png', 'application/dicom')):
+        assert case.admin('PUT', f'{base}/c{number}', b'raw', {'Content-Type': kind}).status == 200
+    assert [case.admin.get(f'{base}/{name}').body for name in ('a', 'b', 'c0', 'c3')] == [b'form', b'inbody', b'raw', b'raw']
+
+
+@facts.shown('3.1.2', 'S', 'the path after files/ is the name; without one, or below a folder, that of the part')
+def names_of_uploads(case: Case) -> None:
+    base = f'{case.e}/resources/R/files'
+    body, headers = multipart(('one.txt', b'1'), ('two.txt', b'22'))
+    assert case.admin('POST', base, body, headers).status == 200
+    body, headers = multipart(('part.txt', b'333'))
+    assert case.admin('PUT', f'{base}/named.txt', body, headers).status == 200
+    assert case.admin('PUT', f'{base}/sub/', body, headers).status == 200
+    assert case.admin.put(f'{base}/d/e/f.txt?inbody=true', b'x').status == 200
+    assert inner(case, base) == ['d/e/f.txt', 'named.txt', 'one.txt', 'sub/part.txt', 'two.txt']
+
+
+facts.row(
+    '3.1.3', 'S', 'a missing resource is made; without one, a resource without a label',
+    put(f'{R}/f?inbody=true', send=b'x'), get('{e}/resources', rows={'label': ['R']}),
+    put('{s}/files/loose.txt?inbody=true', send=b'loose'), get('{s}/files', rows={'Name': ['loose.txt'], 'collection': ['']}),
+    get('{s}/files/loose.txt', body=b'loose'),
+)  # fmt: skip
+facts.row('3.1.4', 'ST', 'success: 200 and nothing', put(f'{R}/f?inbody=true', text='', send=b'x'), post(f'{R}/g?inbody=true', text='', send=b'x'))
+
+
+@facts.shown('3.1.5', 'S', 'a file that is there: 200, its path among the duplicates, unchanged; the others are stored')
+def duplicates(case: Case) -> None:
+    base = f'{case.e}/resources/R/files'
+    case.admin.ok('PUT', f'{base}/d/one.txt?inbody=true', b'first')
+    answer = case.admin.put(f'{base}/d/one.txt?inbody=true', b'second')
+    assert answer.status == 200 and answer.headers['Content-Type'].startswith('text/html') and answer.json == {'duplicates': ['d/one.txt']}
+    body, headers = multipart(('one.txt', b'again'), ('new.txt', b'4'))
+    assert case.admin('POST', f'{base}/d/', body, headers).json == {'duplicates': ['d/one.txt']}
+    assert (case.admin.get(f'{base}/d/one.txt').body, case.admin.get(f'{base}/d/new.txt').body) == (b'first', b'4')
+
+
+@facts.shown('3.1.6', 'ST', 'overwrite=true replaces; the old file goes to the history where that is kept')
+def overwriting(case: Case) -> None:
+    archive = case.world.closed.archive
+    for keep in (False, True):
+        archive.prefer('maintainFileHistory', keep)
+        try:
+            base = f'{case.e}/resources/R{keep}/files'
+            case.admin.ok('PUT', f'{base}/f.txt?inbody=true', b'first')
+            assert case.admin.put(f'{base}/f.txt?inbody=true&overwrite=true', b'second').body == b''
+        finally:
+            archive.prefer('maintainFileHistory', False)
+        assert case.admin.get(f'{base}/f.txt').body == b'second' and inner(case, base) == ['f.txt']
+        found = [path.read_bytes() for path in archive.folder.rglob(f'{case.p_id}*/**/*f.txt') if 'history' in path.parts]
+        assert found == ([b'first'] if keep else [])
+
+
+@facts.shown('3.1.7', 'ST', 'extract=true unpacks zip, tar, tar.gz and tgz below the folder of the path')
+def extracting(case: Case) -> None:
+    members = {'a.txt': b'a', 'b/c.txt': b'c'}
+    bodies = {'x.zip': zipped(members), 'x.tar': tarred(members, 'w'), 'x.tar.gz': tarred(members), 'x.tgz': tarred(members)}
+    for number, (name, body) in enumerate(bodies.items()):
+        for below in ('', 'deep/er/'):
+            base = f'{case.e}/resources/X{number}{len(below)}/files'
+            case.admin.ok('PUT', f'{base}/{below}{name}?inbody=true&extract=true&format=TXT&content=EX', body)
+            assert inner(case, base) == [f'{below}a.txt', f'{below}b/c.txt'], name
+            assert {row['file_format'] for row in case.admin.get(base).rows} == {'TXT'}
+    case.admin.ok('PUT', f'{case.e}/resources/KEPT/files/x.zip?inbody=true', bodies['x.zip'])
+    assert inner(case, f'{case.e}/resources/KEPT/files') == ['x.zip']
+
+
+facts.row(
+    '3.1.8', 'ST', 'format, content, description and tags: kept of the file, and of a resource that is made',
+    put(f'{R}/f?inbody=true&format=NIFTI&content=T1&tags=c,site=3,k:v&description=d', send=b'x'),
+    get('{e}/resources?file_stats=true', rows={'format': ['NIFTI'], 'content': ['T1'], 'tags': ['c,site=3,k:v'], 'file_size': ['1']}),
+    get(R, rows={'file_format': ['NIFTI'], 'file_content': ['T1'], 'file_tags': ['c']}),
+    get('{e}/resources/R', like='<cat:metaField name="site">3<', unlike='<cat:tag>(site|k)'), get('{e}/resources/R', like='<cat:tag>c</cat:tag>'),
+    get('{e}/resources/R', like='<cat:metaField name="k">v<'), get('{e}/resources/R', like='description="d"'),
+)  # fmt: skip
+facts.row(
+    '3.1.9', 'S', 'no file: 400; a form where inbody says a body: 406',
+    put(f'{R}/f?inbody=true', 400, send=b''), put(f'{R}/f', 400),
+    put(f'{R}/f?inbody=true', 406, send=multipart(('f', b'x'))[0], headers=multipart()[1]),
+)  # fmt: skip
+facts.row(
+    '3.1.10', 'ST', 'no such holder: 404',
+    *(put(f'{path}/resources/R/files/f?inbody=true', 404, send=b'x')
+      for path in ('{p}/subjects/NONE', '{s}/experiments/NONE', '{e}/scans/NONE', '/data/projects/NONE')),
+)  # fmt: skip
+facts.row(
+    '3.1.11', 'S', 'no edit right: 200 and nothing is stored; 404 where the holder may not be read',
+    put('/data/projects/public/resources/R/files/{new}?inbody=true', by='open outsider', send=b'x', text=''),
+    get('/data/projects/public/resources/R/files/{new}', 404, by='open admin'),
+    put('/data/projects/private/resources/R/files/{new}?inbody=true', 404, by='open outsider', send=b'x'),
+    put('{p}/resources/R/files/f?inbody=true', 403, by='collaborator', send=b'x'),  # where the archive was not opened to do as XNAT does
+)  # fmt: skip
+
+
+@facts.shown('3.1.12', 'S', 'reference: files that lie on the server, folders with all that is in them; for administrators')
+@facts.shown('3.1.14', 'S', 'async, notify and delete go with reference')
+def references(case: Case) -> None:
+    folder = case.world.closed.archive.folder / 'inbox' / case.new
+    (folder / 'sub').mkdir(parents=True)
+    (folder / 'a.txt').write_bytes(b'a')
+    (folder / 'sub' / 'b.txt').write_bytes(b'b')
+    (folder / 'c.txt').write_bytes(b'c')
+    base = f'{case.e}/resources/R/files'
+    assert case.member.put(f'{base}?reference={folder}/a.txt').status == 403
+    assert case.admin.put(f'{base}?reference={folder}/a.txt,{folder}/sub').status == 200
+    assert sorted(inner(case, base)) == ['a.txt', 'b.txt']
+    assert case.admin.put(f'{base}/d/?reference={folder}/c.txt&delete=true&async=true&notify=a@example.org').status == 200
+    assert case.admin.get(f'{base}/d/c.txt').body == b'c' and not (folder / 'c.txt').exists() and (folder / 'a.txt').exists()
+    assert case.admin.put(f'{base}?reference={folder}/none').status == 404
+    assert case.admin.put(f'{base}?reference=/etc/hostname').status in (400, 403)
+
+
+facts.row(
+    '3.1.13', 'S', 'update-stats=false is taken; counts and sizes are told',
+    put(f'{R}/f?inbody=true&update-stats=false', send=b'xyz'), get('{e}/resources?file_stats=true', rows={'file_count': ['1'], 'file_size': ['3']}),
+)  # fmt: skip
+facts.row(
+    '3.1.15', 'S', 'names with .. or from the root: 400',
+    *(put(f'{R}/{name}?inbody=true', 400, send=b'x') for name in ('../x', 'a/../../x', '%2e%2e/x', '%2Fabs')),
+)  # fmt: skip
+facts.row(
+    '3.1.16', 'S', "a label with ': refused; of digits alone: 403",
+    put("{e}/resources/it's", (400, 403)), put('{e}/resources/123', 403), put('{e}/resources/123/files/f?inbody=true', 403, send=b'x'),
+)  # fmt: skip
+facts.row('3.1.17', 'B', 'the length need not be told', put(f'{R}/f?inbody=true', send=(b'ab', b'c')), get(f'{R}/f', body=b'abc'))
+
+# -- 3.2 download
+
+TYPES = {'bmp': 'image/bmp', 'gif': 'image/gif', 'html': 'text/html', 'jpg': 'image/jpeg', 'jpeg': 'image/jpeg', 'pdf': 'application/pdf',
+         'png': 'image/png', 'svg': 'image/svg+xml', 'tiff': 'image/tiff', 'txt': 'text/plain', 'xml': 'text/xml',
+         'nii.gz': 'application/octet-stream', 'dcm': 'application/octet-stream', 'zip': 'application/octet-stream'}  # fmt: skip
+facts.row(
+    '3.2.1', 'S', '200 and a type by the extension',
+    *(ask for name, kind in TYPES.items() for ask in (put(f'{R}/f.{name}?inbody=true', send=b'x'), get(f'{R}/f.{name}', type=kind, body=b'x'))),
+)  # fmt: skip
+facts.row('3.2.2', 'SB', 'Content-Length', get(ONE, header={'Content-Length': '3$'}))
+
+
+@facts.shown('3.2.3', 'S', 'Last-Modified is the time of the file; must-revalidate')
+def time_of_a_file(case: Case) -> None:
+    answer = case.admin.get(ONE)
+    path = case.world.closed.archive.folder / 'archive/P/arc001/M1/RESOURCES/DATA/a/one.txt'
+    assert answer.headers['Last-Modified'] == formatdate(int(path.stat().st_mtime), usegmt=True)
+    assert answer.headers['Cache-Control'] == 'must-revalidate'
+
+
+facts.row(
+    '3.2.4', 'SB', 'no ETag, no ranges', get(ONE, header={'ETag': None, 'Accept-Ranges': None}),
+    get(ONE, headers={'Range': 'bytes=0-0'}, body=b'one'),
+)  # fmt: skip
+facts.row(
+    '3.2.5', 'S', 'If-Modified-Since: 304 where the file is no newer',
+    get(ONE, 304, headers={'If-Modified-Since': formatdate(time.time() + 86400, usegmt=True)}, body=b''),
+    get(ONE, 200, headers={'If-Modified-Since': formatdate(0, usegmt=True)}, body=b'one'),
+)  # fmt: skip
+
+
+@facts.shown('3.2.6', 'ST', 'html, xml and svg are sent as attachments unless the site shows them')
+def attachments(case: Case) -> None:
+    admin, archive, base = case.client('open admin'), case.world.open.archive, '/data/projects/public/resources/D/files'
+    for name in ('a.html', 'a.xml', 'a.svg', 'a.txt'):
+        admin.put(f'{base}/{name}?inbody=true', b'x')
+    forced = [admin.get(f'{base}/{name}').headers['Content-Disposition'] for name in ('a.html', 'a.xml', 'a.svg', 'a.txt')]
+    assert [(one or '').partition(';')[0] for one in forced] == ['attachment', 'attachment', 'attachment', '']
+    archive.prefer('allowHtmlResourceRendering', True)
+    try:
+        assert admin.get(f'{base}/a.html').headers['Content-Disposition'] is None
+    finally:
+        archive.prefer('allowHtmlResourceRendering', False)
+
+
+facts.row('3.2.7', 'B', 'HEAD: the headers alone', head(ONE, header={'Content-Length': '3$', 'Last-Modified': '.'}, body=b''))
+facts.row(
+    '3.2.8', 'S', 'no such file: 404, or 204 with accept-not-found',
+    get(f'{M1}/resources/DATA/files/none', 404, like='Unable to find file'),
+    get(f'{M1}/resources/DATA/files/none?accept-not-found=true', 204, body=b''),
+)  # fmt: skip
+facts.row('3.2.9', 'T', 'no read right: 403 or 404', get(ONE, HIDDEN, by='outsider'))
+facts.row(
+    '3.2.10', 'S', 'a quoted path, with its case; its own name before a pattern',
+    put(f'{R}/a*?inbody=true', send=b'a*'), put(f'{R}/ab?inbody=true', send=b'ab'), put(f'{R}/d/%C3%A9%20%2B.txt?inbody=true', send=b'e'),
+    get(f'{R}/a*', body=b'a*'), get(f'{R}/d%2F%C3%A9%20+.txt', body=b'e'), get(f'{R}/AB', 404),
+)  # fmt: skip
+
+
+@facts.shown('3.2.11', 'S', 'a trailing / lists a folder, a trailing * what begins so')
+@facts.shown('3.6.1', 'ST', 'DELETE of a file, a folder/ or a pattern*: 200, gone')
+@facts.shown('3.6.3', 'S', 'the resource stays when its last file goes')
+def folders_and_patterns(case: Case) -> None:
+    base = f'{case.e}/resources/W/files'
+    for name in ('d/a1', 'd/a2', 'd/e/a3', 'b1', 'c1'):
+        case.admin.ok('PUT', f'{base}/{name}?inbody=true', b'x')
+    assert inner(case, f'{base}/d/') == ['d/a1', 'd/a2', 'd/e/a3']
+    assert inner(case, f'{base}/d/a*') == ['d/a1', 'd/a2']
+    assert inner(case, f'{base}/*') == ['b1', 'c1', 'd/a1', 'd/a2', 'd/e/a3']
+    folder = case.world.closed.archive.folder / f'archive/{case.p_id}/arc001/E/RESOURCES/W'
+    for asked, left in (('c1', ['b1', 'd/a1', 'd/a2', 'd/e/a3']), ('d/a*', ['b1', 'd/e/a3']), ('d/', ['b1']), ('*', [])):
+        assert case.admin.delete(f'{base}/{asked}').status == 200
+        assert inner(case, base) == left
+        assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob('*') if path.is_file()) == left
+    assert case.admin.get(f'{case.e}/resources').rows[0]['label'] == 'W'
+
+
+@facts.shown('3.2.12', 'S', 'x.zip!/entry or x.zip/entry: an entry of a stored zip; listContents: what is in it')
+def entries_of_a_zip(case: Case) -> None:
+    base = f'{case.e}/resources/R/files'
+    case.admin.ok('PUT', f'{base}/bag.zip?inbody=true', zipped({'in/one.txt': b'one', 'two.txt': b'two'}))
+    case.admin.ok('PUT', f'{base}/plain.txt?inbody=true', b'plain')
+    for entry in ('bag.zip!/in/one.txt', 'bag.zip/in/one.txt', 'bag.zip%21/in/one.txt'):
+        assert case.admin.get(f'{base}/{entry}').body == b'one'
+    assert case.admin.get(f'{base}/bag.zip?listContents=true').rows == [
+        {'File Name': 'in/one.txt', 'Size': '3'},
+        {'File Name': 'two.txt', 'Size': '3'},
+    ]
+    assert case.admin.get(f'{base}/bag.zip!/none').status == 404 and case.admin.get(f'{base}/plain.txt!/none').status == 404
+
+
+facts.row(
+    '3.2.13', 'S', 'format=zip wraps a file, unless it is a zip',
+    put(f'{R}/plain.txt?inbody=true', send=b'plain'), put(f'{R}/bag.zip?inbody=true', send=zipped({'one': b'1'})),
+    get(f'{R}/plain.txt?format=zip', names=['E/resources/R/files/plain.txt']), get(f'{R}/bag.zip?format=zip', names=['one']),
+)  # fmt: skip
+facts.row(
+    '3.2.14', 'S', 'index: the file at that place of the filtered listing',
+    put(f'{R}/a?inbody=true&format=A', send=b'a'), put(f'{R}/b?inbody=true&format=B', send=b'b'), put(f'{R}/c?inbody=true&format=B', send=b'c'),
+    get(f'{R}?file_format=B&index=1', body=b'c'), get(f'{R}?index=99', 404),
+)  # fmt: skip
+facts.row(
+    '3.2.15', 'S', 'an image of a DICOM file as JPEG', put(f'{R}/1.dcm?inbody=true', send=image()),
+    get(f'{R}/1.dcm?format=image/jpeg', type='image/jpeg'),
+    left_out='pixels are not decoded: that needs libraries which the archive does without',
+)  # fmt: skip
+facts.row('3.2.16', 'B', 'answers are not compressed', get('/data/projects', headers={'Accept-Encoding': 'gzip'}, header={'Content-Encoding': None}))
+
+# -- 3.3 filters
+
+FILTERED = [
+    made('{n}/resources/DICOM/files/1.dcm?inbody=true&format=DICOM&content=RAW', send=b'1'),
+    made('{n}/resources/NIFTI/files/sub/1.nii?inbody=true&format=NIFTI', send=b'2'), made('{n}/resources/OTHER/files/x?inbody=true', send=b'3'),
+]  # fmt: skip
+facts.row(
+    '3.3/1', 'ST', 'file_content: any of those given; NULL is none',
+    *FILTERED, names('{n}/files?file_content=RAW', '1.dcm'), names('{n}/files?file_content=NULL', '1.nii', 'x'),
+    names('{n}/files?file_content=RAW&file_content=NULL', '1.dcm', '1.nii', 'x'), names('{n}/files?file_content=other'),
+)  # fmt: skip
+facts.row(
+    '3.3/2', 'ST', 'file_format: the same, but a file without format is never found',
+    *FILTERED, names('{n}/files?file_format=DICOM', '1.dcm'), names('{n}/files?file_format=DICOM&file_format=NIFTI', '1.dcm', '1.nii'),
+    names('{n}/files?file_format=NULL'), names('{n}/files?file_content=RAW&file_format=NIFTI'),
+)  # fmt: skip
+facts.row(
+    '3.3/3', 'S', 'locator: where a file lies, on the server or in the project, in place of its URI',
+    *FILTERED, get('{n}/resources/DICOM/files?locator=absolutePath', like=r'"absolutePath": ?"[^"]+1\.dcm"', unlike='"URI": ?"/data'),
+    get('{n}/resources/DICOM/files?locator=projectPath', rows={'projectPath': ['arc001/E/SCANS/1/DICOM/1.dcm']}),
+)  # fmt: skip
+facts.row(
+    '3.3/4', 'S', 'recursive=false on a folder lists what is further down, and not what is in it (a defect)',
+    put(f'{R}/d/a?inbody=true', send=b'1'), put(f'{R}/d/e/b?inbody=true', send=b'1'), names(f'{R}/d/', 'a', 'b'),
+    names(f'{R}/d/?recursive=false', 'b'),
+    left_out='a defect of XNAT; recursive=false lists what is in the folder itself here',
+)  # fmt: skip
+facts.row(
+    '3.3/5', 'S', 'sortBy and format as elsewhere; columns has no effect',
+    *FILTERED, get('{n}/files?sortBy=Name&sortOrder=DESC&format=csv&columns=Name',
+        columns='Name,Size,URI,collection,file_tags,file_format,file_content,cat_ID,digest',
+                   rows={'Name': ['x', '1.nii', '1.dcm']}),
+)  # fmt: skip
+
+# -- 3.4 archives
+
+ZIPS = [made('{n}/resources/DICOM/files/d/x.dcm?inbody=true', send=b'1'), made('{e}/resources/TEST/files/1.dcm?inbody=true', send=b'2'),
+        made('{e}/scans/3?xsiType=xnat:mrScanData&type=a%20b/c'), made('{e}/scans/3/resources/DICOM/files/y?inbody=true', send=b'3'),
+        made('{e}/scans/4?xsiType=xnat:mrScanData'), made('{e}/scans/4/resources/DICOM/files/z?inbody=true', send=b'4')]  # fmt: skip
+facts.row(
+    '3.4.1', 'S', 'streamed, without a length, under the label of the session, subject or project; several sessions: various',
+    *ZIPS, made('{s}/experiments/F?xsiType=xnat:mrSessionData'),
+    put('{s}/experiments/F/resources/TEST/files/f?inbody=true', send=b'x'),
+    get('{e}/files?format=zip', header={'Content-Length': None, 'Content-Disposition': 'attachment; filename="?E.zip"?$'}),
+    get('{e}/files?format=tar.gz', header={'Content-Disposition': 'attachment; filename="?E.tar.gz"?$'}),
+    get('{s}/experiments/E,F/resources/TEST/files?format=zip', header={'Content-Disposition': 'attachment; filename="?various.zip"?$'}),
+)  # fmt: skip
+facts.row(
+    '3.4.2', 'S', 'a scan by ID and type, other characters as _; by ID alone without a type',
+    *ZIPS, get('{e}/scans/ALL/files?format=zip', names=['E/scans/1-T1/resources/DICOM/files/d/x.dcm', 'E/scans/3-a_b_c/resources/DICOM/files/y',
+                                                        'E/scans/4/resources/DICOM/files/z']),
+)  # fmt: skip
+facts.row('3.4.3', 'ST', 'a resource of the session', *ZIPS, get('{e}/resources/TEST/files?format=zip', names=['E/resources/TEST/files/1.dcm']))
+facts.row(
+    '3.4.4', 'SB', 'an assessor below the session, with the side',
+    made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData'), put('{e}/assessors/A/out/resources/O/files/f?inbody=true', send=b'x'),
+    put('{e}/assessors/A/resources/L/files/g?inbody=true', send=b'x'),
+    get('{e}/assessors/A/out/files?format=zip', named=r'E/\S*A/out/resources/O/files/f'),
+    get('{e}/assessors/A/files?format=zip', named=r'E/\S*A/resources/L/files/g'),
+)  # fmt: skip
+facts.row(
+    '3.4.5', 'S', 'projects and subjects by ID and label',
+    put('{p}/resources/R/files/f?inbody=true', send=b'x'), put('{s}/resources/R/files/g?inbody=true', send=b'x'),
+    get('{p}/files?format=zip', names=['{p_id}/resources/R/files/f']), get('{s}/files?format=zip', names=['S/resources/R/files/g']),
+)  # fmt: skip
+facts.row(
+    '3.4.6', 'S', 'simplified: no type, no /resources, no /files',
+    *ZIPS, get('{e}/scans/1,3/files?format=zip&structure=simplified', names=['E/scans/1/DICOM/d/x.dcm', 'E/scans/3/DICOM/y']),
+    put('{e}/resources/TEST/files/files/resources/f?inbody=true', send=b'x'),
+    get('{e}/files?format=zip&structure=simplified', names=['E/TEST/1.dcm', 'E/TEST/f']),
+)  # fmt: skip
+facts.row(
+    '3.4.7', 'S', 'legacy: the path on disk below the session', *ZIPS, get('{n}/files?format=zip&structure=legacy', names=['SCANS/1/DICOM/d/x.dcm'])
+)
+facts.row(
+    '3.4.8', 'S', 'improved: category, ID and type, label; no session; no type in a tar',
+    *ZIPS, get('{e}/scans/1,3/files?format=zip&structure=improved', names=['scans/1_T1/DICOM/d/x.dcm', 'scans/3_a b_c/DICOM/y']),
+    get('{n}/files?format=tar&structure=improved', names=['scans/1/DICOM/d/x.dcm']),
+    get('{e}/files?format=zip&structure=improved', names=['resources/TEST/1.dcm']),
+)  # fmt: skip
+facts.row(
+    '3.4.9', 'S', 'projectIncludedInPath, subjectIncludedInPath',
+    *ZIPS, get('{n}/files?format=zip&projectIncludedInPath=true&subjectIncludedInPath=true',
+        names=['{p_id}/S/E/scans/1-T1/resources/DICOM/files/d/x.dcm']),
+)  # fmt: skip
+
+
+@facts.shown('3.4.10', 'S', 'compression: 0 to 9')
+def compression(case: Case) -> None:
+    case.admin.ok('PUT', f'{case.e}/resources/R/files/f?inbody=true', bytes(100_000))
+    sizes = [len(case.admin.get(f'{case.e}/files?format=zip&compression={effort}').body) for effort in (0, 9)]
+    assert sizes[0] > 100_000 > 2_000 > sizes[1]
+    with zipfile.ZipFile(BytesIO(case.admin.get(f'{case.e}/files?format=zip&compression=9').body)) as found:
+        assert found.read('E/resources/R/files/f') == bytes(100_000)
+
+
+facts.row('3.4.11', 'S', 'nothing matches: 404', get('{e}/files?format=zip', 404), *ZIPS, get('{e}/files?format=zip&file_format=none', 404))
+facts.row(
+    '3.4.12', 'ST', 'sets of scans: all, listed, of a type',
+    *ZIPS, *(get(f'{{e}}/scans/{asked}/files?format=zip', names=wanted) for asked, wanted in (
+        ('1,4', ['E/scans/1-T1/resources/DICOM/files/d/x.dcm', 'E/scans/4/resources/DICOM/files/z']),
+        ('T1', ['E/scans/1-T1/resources/DICOM/files/d/x.dcm']))),
+    get('{e}/scans/ALL/resources/DICOM/files?format=zip', named='1-T1/resources'),
+)  # fmt: skip
+facts.row('3.4.13', 'S', 'the catalogues themselves are left out', *ZIPS, get('{e}/scans/ALL/files?format=zip', named=r'\A(?!(?s:.*)_catalog\.xml)'))
+
+
+@facts.shown('3.4.14', 'S', 'xcat: a catalogue with whole URIs; xar: the document of the session and its files')
+def other_archives(case: Case) -> None:
+    session = case.admin.ok('PUT', case.e)
+    case.admin.ok('PUT', f'{case.n}/resources/DICOM/files/d/x%20y.dcm?inbody=true', b'1')
+    root = etree.fromstring(case.admin.get(f'{case.e}/scans/ALL/files?format=xcat').body)
+    assert root.tag == '{http://nrg.wustl.edu/catalog}Catalog'
+    uri = root.find('.//{*}entry').get('URI')  # type: ignore[union-attr]
+    assert uri.startswith('http://') and uri.endswith('/files/d/x%20y.dcm')
+    assert case.admin.get(uri.partition('//')[2].partition('/')[1] + uri.partition('//')[2].partition('/')[2]).body == b'1'
+    found = case.admin.get(f'/data/experiments/{session}/XAR')
+    assert found.headers['Content-Type'].startswith('application/xar') and 'attachment' in found.headers['Content-Disposition']
+    assert sorted(found.names) == ['E/SCANS/1/DICOM/d/x y.dcm', f'{session}.xml']
+    with zipfile.ZipFile(BytesIO(found.body)) as archive:
+        assert etree.fromstring(archive.read(f'{session}.xml')).tag == '{http://nrg.wustl.edu/xnat}MRSession'
+
+
+# -- 3.5 the catalogue of a resource
+
+CATALOGUE = put(f'{R}/d/f.txt?inbody=true&format=F&content=C&description=D&tags=t', send=b'one')
+
+
+@facts.shown('3.5.1', 'S', 'text/xml: a cat:Catalog with an ID, its tags and entries')
+@facts.shown('3.5.2', 'S', 'an entry: where the file is, what is told of it, who made it and when, MD5; path and size as metaFields')
+def catalogue(case: Case) -> None:
+    CATALOGUE.verify(case)
+    answer = case.admin.get(f'{case.e}/resources/R')
+    assert answer.headers['Content-Type'].startswith('text/xml')
+    root, space = etree.fromstring(answer.body), '{http://nrg.wustl.edu/catalog}'
+    assert (root.tag, root.get('ID')) == (f'{space}Catalog', 'R')
+    assert [node.text for node in root.iterfind(f'{space}tags/{space}tag')] == ['t']
+    entry = root.find(f'{space}entries/{space}entry')
+    assert entry is not None
+    told = {'URI': 'd/f.txt', 'ID': 'd/f.txt', 'name': 'f.txt', 'cachePath': 'd/f.txt', 'format': 'F', 'content': 'C', 'description': 'D',
+            'createdBy': 'admin', 'digest': hashlib.md5(b'one').hexdigest()}  # fmt: skip
+    assert {name: entry.get(name) for name in told} == told
+    assert entry.get('createdTime') and entry.get('createdEventId')
+    assert {node.get('name'): node.text for node in entry.iter(f'{space}metaField')} == {'RELATIVE_PATH': 'd/f.txt', 'SIZE': '3'}
+    case.admin.ok('PUT', f'{case.e}/resources/R/files/d/f.txt?inbody=true&overwrite=true', b'two')
+    entry = etree.fromstring(case.admin.get(f'{case.e}/resources/R').body).find(f'{space}entries/{space}entry')
+    assert entry is not None and entry.get('modifiedTime')
+
+
+facts.row('3.5.3', 'S', 'no such resource: 404', get('{e}/resources/NONE', 404))
+facts.row(
+    '3.5.4', 'ST', 'DELETE: 200, with its files; 403 without the right; 200 for none',
+    CATALOGUE, delete('{e}/resources/R', 403, by='member'), delete('{e}/resources/R', text=''), get(f'{R}/d/f.txt', 404),
+    get('{e}/resources', count=0),
+    delete('{e}/resources/R', 200), CATALOGUE, put('{e}?_lock=true'), delete('{e}/resources/R', 403),
+)  # fmt: skip
+facts.row(
+    '3.5.5', 'S', 'PUT: 409 where it is, 400 with a sub-path, 404 without a holder, 403 without the right',
+    put('{e}/resources/R'), put('{e}/resources/R', 409), put('{e}/resources/X/more', 400), put('{s}/experiments/NONE/resources/X', 404),
+    put('{e}/resources/X', 403, by='collaborator'),
+)  # fmt: skip
+
+
+@facts.shown('3.5.6', 'S', 'MD5 where the site keeps checksums, else nothing')
+def checksums(case: Case) -> None:
+    archive, path = case.world.closed.archive, f'{case.e}/resources/R/files'
+    for name, keep in (('with', True), ('without', False)):
+        archive.prefer('checksums', keep)
+        try:
+            case.admin.ok('PUT', f'{path}/{name}?inbody=true', b'one')
+        finally:
+            archive.prefer('checksums', True)
+    assert [row['digest'] for row in case.admin.get(path).rows] == [hashlib.md5(b'one').hexdigest(), '']
+
+
+# -- 3.6 DELETE of files
+
+facts.row(
+    '3.6.2', 'S', 'the delete right is needed; locked: 403; nothing matches: 404 or 204; no resource named: 400',
+    put(f'{R}/f?inbody=true', by='member', send=b'm'), delete(f'{R}/f', 403, by='member'), delete(f'{R}/none', 404),
+    delete(f'{R}/none?accept-not-found=true', 204), put('{s}/files/loose?inbody=true', send=b'x'), delete('{s}/files/loose', 400),
+    put('{e}?_lock=true'), delete(f'{R}/f', 403), put('{e}?_unlock=true'), delete(f'{R}/f', 200),
+)  # fmt: skip
+
+# -- 3.7 the cache of a user
+
+CACHE = '/data/user/cache/resources'
+
+
+@facts.shown('3.7/1', 'S', 'the table of resources')
+def caches(case: Case) -> None:
+    assert case.member.put(f'{CACHE}/{case.new}').status == 200
+    assert {'Resource': case.new, 'URI': f'{CACHE}/{case.new}'} in case.member.get(CACHE).rows
+    assert case.new not in case.outsider.get(CACHE).text and case.outsider.get(f'{CACHE}/{case.new}/files').status == 404
+
+
+facts.row('3.7/2', 'S', 'PUT makes one: a message; 412 where it is', put(f'{CACHE}/{{new}}', type='text/html'), put(f'{CACHE}/{{new}}', 412))
+facts.row(
+    '3.7/3', 'ST', 'files: PUT 200, POST 201 and a message; unpacked with extract; PUT without a name 400',
+    put(f'{CACHE}/{{new}}'), put(f'{CACHE}/{{new}}/files?inbody=true', 400, send=b'x'),
+    put(f'{CACHE}/{{new}}/files/d/a%20b.txt?inbody=true', 200, send=b'abc'),
+    post(f'{CACHE}/{{new}}/files/z.zip?inbody=true&extract=true', 201, send=zipped({'one': b'1'}), like='successfully uploaded'),
+    post(f'{CACHE}/{{new}}/files', 201, send=multipart(('two', b'2'))[0], headers=multipart()[1]),
+    get(f'{CACHE}/{{new}}/files', rows={'Name': ['a b.txt', 'one', 'two'], 'Size': ['3', '1', '1']}),
+    *(put(f'{CACHE}/{{new}}/files/{name}?inbody=true', 400, send=b'x') for name in ('../../../f', '%2e%2e/f')),
+)  # fmt: skip
+facts.row(
+    '3.7/4', 'S', 'the table of files, their bytes, a zip of them',
+    put(f'{CACHE}/{{new}}'), put(f'{CACHE}/{{new}}/files/d/a?inbody=true', send=b'abc'), get(f'{CACHE}/{{new}}/files', keys='Name,Size,URI'),
+    get(f'{CACHE}/{{new}}/files/d/a', body=b'abc'), get(f'{CACHE}/{{new}}/files?format=zip', names=['d/a']),
+)  # fmt: skip
+facts.row(
+    '3.7/5', 'S', 'DELETE of files or of the resource: 200; 404 for none',
+    put(f'{CACHE}/{{new}}'), *(put(f'{CACHE}/{{new}}/files/{name}?inbody=true', send=b'x') for name in 'abc'), delete(f'{CACHE}/{{new}}/files/a,b'),
+    names(f'{CACHE}/{{new}}/files', 'c'), delete(f'{CACHE}/{{new}}'), delete(f'{CACHE}/{{new}}', 404),
+)  # fmt: skip

@@ -1,0 +1,175 @@
+"""Section 5: groups and rights of a project, who sees what."""
+
+from __future__ import annotations
+
+from .facts import Ask, Facts, delete, get, made, post, put
+from .section1 import groups_of_a_user
+from .world import Case
+
+facts = Facts()
+HIDDEN = (403, 404)
+
+# -- 5.1 groups
+
+
+def rights(caller: str, *, create: int, edit: int, delete: int, manage: int) -> list[Ask]:
+    """What a caller may do in a project: the statuses of his requests; everybody here reads."""
+    return [
+        made('{e}'), made('{p}/subjects/DOOMED'), get('{e}?format=json', by=caller), get('{p}/subjects', by=caller),
+        put('{p}/subjects/NEW', create, by=caller), put('{e}?note=n', edit, by=caller), put('{s}?group=g', edit, by=caller),
+        Ask('DELETE', '{p}/subjects/DOOMED', delete, caller), put('{p}/accessibility/public', manage, by=caller),
+        put('{p}/users/member/outsider', manage, by=caller),
+    ]  # fmt: skip
+
+
+facts.row('5.1/1', 'ST', 'owners: everything', *rights('owner', create=201, edit=200, delete=200, manage=200))
+facts.row('5.1/2', 'ST', 'members: read, create, edit', *rights('member', create=201, edit=200, delete=403, manage=403))
+facts.row('5.1/3', 'ST', 'collaborators: read', *rights('collaborator', create=403, edit=403, delete=403, manage=403))
+
+
+@facts.shown('5.1/4', 'S', 'a group of ones own: rights by data type, and none to manage')
+def a_group_of_ones_own(case: Case) -> None:
+    case.admin.ok('PUT', case.e)
+    given = {'xnat:subjectData': 'R', 'xnat:mrSessionData': 'RE'}
+    query = '&'.join(f'{kind}_{kind}/project_{case.p_id}_{right}=true' for kind, held in given.items() for right in held)
+    assert case.admin.put(f'{case.p}/groups/{case.p_id}_TECH?xdat:userGroup/displayname=Technicians&{query}').status == 200
+    case.admin.ok('PUT', f'{case.p}/users/{case.p_id}_TECH/outsider')
+    assert case.outsider.get(f'{case.s}?format=json').status == 200
+    assert case.outsider.put(f'{case.e}?note=n').status == 200
+    assert case.outsider.put(f'{case.s}?group=g').status == 403
+    assert case.outsider.delete(case.e).status == 403
+    assert case.outsider.put(f'{case.p}/accessibility/public').status == 403
+
+
+# -- 5.2 requests
+
+
+@facts.shown('5.2/1', 'ST', 'PUT users/GROUP/USER: by group ID, role or display name; by login, number or e-mail; out of the other group; the table')
+def adding_users(case: Case) -> None:
+    row = next(row for row in case.admin.get('/data/users').rows if row['login'] == 'outsider')
+    names = [row['xdat_user_id'], 'outsider', *([row['email']] if row['email'] else [])]
+    for group in (f'{case.p_id}_member', 'member', 'Members', 'members'):
+        for name in names:
+            rows = case.owner.put(f'{case.p}/users/{group}/{name}').rows
+            assert [(one['GROUP_ID'], one['displayname']) for one in rows if one['login'] == 'outsider'] == [(f'{case.p_id}_member', 'Members')]
+            assert set(rows[0]) == {'GROUP_ID', 'displayname', 'login', 'firstname', 'lastname', 'email'}
+            rows = case.owner.put(f'{case.p}/users/Collaborators/outsider?sendemail=false').rows
+            assert [one['GROUP_ID'] for one in rows if one['login'] == 'outsider'] == [f'{case.p_id}_collaborator']
+    assert len(case.owner.put(f'{case.p}/users/member/outsider,member').rows) == 5
+    assert case.member.put(f'{case.p}/users/owner/member').status == 403
+
+
+facts.row(
+    '5.2/2', 'ST', 'DELETE takes a user out of that group; the table',
+    put('{p}/users/member/outsider'), delete('{p}/users/owner/outsider', like='outsider'), delete('{p}/users/member/outsider', 403, by='member'),
+    delete('{p}/users/member/outsider', by='owner', unlike='outsider'),
+)  # fmt: skip
+facts.row('5.2/3', 'SB', 'no such group: an error', put('{p}/users/kings/member', (404, 422)))
+facts.row('5.2/4', 'S', 'no such project: 404', put('/data/projects/NONE/users/owner/member', 404), get('/data/projects/NONE/users', 404))
+facts.row('5.2/5', 'S', 'guests: 412 on a change', put('/data/projects/public/users/owner/member', 412, by='guest'))
+
+
+@facts.shown('5.2/6', 'ST', 'GET users: the table; 403 where the site restricts lists of users and the caller may not edit')
+def users_of_a_project(case: Case) -> None:
+    assert {row['login'] for row in case.owner.get(f'{case.p}/users').rows} == {'admin', 'owner', 'member', 'collaborator'}
+    archive, path = case.world.closed.archive, f'{case.p}/users'
+    archive.prefer('restrictUserListAccessToAdmins', True)
+    try:
+        assert case.collaborator.get(path).status == 403 and case.owner.get(path).status == 200
+        assert case.outsider.get('/data/users').status == 403
+    finally:
+        archive.prefer('restrictUserListAccessToAdmins', False)
+
+
+@facts.shown('5.2/7', 'S', 'GET users/true: disabled users too')
+def disabled_users(case: Case) -> None:
+    login = f'u{case.world.number()}'
+    case.world.closed.add_user(login, 'word')
+    case.admin.ok('PUT', f'{case.p}/users/member/{login}')
+    case.admin.ok('PUT', f'/xapi/users/{login}/enabled/false')
+    assert login not in case.admin.get(f'{case.p}/users').text and login in case.admin.get(f'{case.p}/users/true').text
+
+
+@facts.shown('5.2/8', 'S', 'includeAllDataAccess adds those who may see all data')
+def users_with_all_data(case: Case) -> None:
+    assert case.client('outsider').put(f'/data/projects/{case.new}').status == 200
+    path = f'/data/projects/{case.new}/users'
+    assert [row['login'] for row in case.outsider.get(path).rows] == ['outsider']
+    assert {row['login'] for row in case.outsider.get(f'{path}?includeAllDataAccess=true').rows} >= {'outsider', 'admin'}
+    case.outsider.ok('DELETE', f'/data/projects/{case.new}')
+
+
+facts.row('5.2/9', 'ST', 'GET accessibility: one word', get('{p}/accessibility', text='protected', type='text/plain'))
+
+
+@facts.shown(
+    '5.2/10',
+    'ST',
+    'PUT accessibility/LEVEL: the word; 400 others, 403 without the right, 404 not seen, 403 where the site allows private projects only',
+)
+def accessibility(case: Case) -> None:
+    for value in ('private', 'public', 'protected'):
+        answer = case.owner.put(f'{case.p}/accessibility/{value}')
+        assert (answer.status, answer.text) == (200, value) and case.owner.get(f'{case.p}/accessibility').text == value
+    assert case.owner.put(f'{case.p}/accessibility/open').status == 400
+    assert case.member.put(f'{case.p}/accessibility/public').status == 403
+    assert case.outsider.put(f'{case.p}/accessibility/public').status == 403
+    assert case.admin.put('/data/projects/NONE/accessibility/public').status == 404
+    archive = case.world.closed.archive
+    archive.prefer('securityAllowNonPrivateProjects', False)
+    try:
+        assert case.owner.put(f'{case.p}/accessibility/public').status == 403
+    finally:
+        archive.prefer('securityAllowNonPrivateProjects', True)
+    case.owner.ok('PUT', f'{case.p}/accessibility/private')
+    assert case.outsider.get(f'{case.p}/accessibility').status == 404
+    assert case.outsider.put(f'{case.p}/accessibility/public').status == 404
+
+
+facts.row(
+    '5.2/11', 'S', 'groups: put, posted, deleted; a display name without _ is needed; the first three stay',
+    put('{p}/groups/{p_id}_TECH?xdat:userGroup/displayname=Technicians'), get('{p}/groups', like='Technicians'),
+    post('{p}/groups', send='xdat:userGroup/displayname=Readers', headers={'Content-Type': 'application/x-www-form-urlencoded'}),
+    get('{p}/groups', like='Readers'), delete('{p}/groups/{p_id}_TECH'), get('{p}/groups', unlike='Technicians'),
+    put('{p}/groups/{p_id}_X', 400), put('{p}/groups/{p_id}_X?xdat:userGroup/displayname=a_b', 400),
+    *(delete(f'{{p}}/groups/{{p_id}}_{role}', 403) for role in ('owner', 'member', 'collaborator')),
+)  # fmt: skip
+facts.row('5.2/12', 'S', 'GET favorites/TYPE: nothing, as XNAT reads DATA_TYPE of the query', get('/data/users/favorites/Project', unlike='{p_id}'))
+facts.row(
+    '5.2/13', 'S', 'PUT and DELETE favorites/TYPE/P: 200; GET 405',
+    made('{p}'), put('/data/users/favorites/Project/{p_id}'), get('/data/users/favorites/Project?DATA_TYPE=Project', like='{p_id}'),
+    delete('/data/users/favorites/Project/{p_id}'), get('/data/users/favorites/Project?DATA_TYPE=Project', unlike='{p_id}'),
+    get('/data/users/favorites/Project/{p_id}', 405),
+)  # fmt: skip
+facts.shown('5.2/14', 'ST', 'xapi: groups of a user')(groups_of_a_user)
+
+# -- 5.3 who sees what
+
+SEARCH = (
+    '<xdat:search xmlns:xdat="http://nrg.wustl.edu/security"><xdat:root_element_name>{0}</xdat:root_element_name>'
+    '<xdat:search_field><xdat:element_name>{0}</xdat:element_name><xdat:field_ID>{1}</xdat:field_ID></xdat:search_field></xdat:search>'
+)
+
+
+def seen(access: str, *, listed: bool, item: int, data: int | tuple[int, ...], rows: bool, project: bool) -> list[Ask]:
+    """What an outsider sees of a project."""
+    found = {True: {'like': '"{p_id}"'}, False: {'unlike': '"{p_id}"'}}
+    subject = {True: {'like': '"{sid}"'}, False: {'unlike': '"{sid}"'}}
+    asks = [get(path, data, by='outsider') for path in ('{p}/subjects', '{s}?format=json', '{e}?format=json', '{e}/resources/R/files/f')]
+    return [
+        made('{s}', keep='sid'), made('{e}'), put('{e}/resources/R/files/f?inbody=true', send=b'x'), put(f'{{p}}/accessibility/{access}'),
+        get('/data/projects', by='outsider', **found[listed]), get('{p}?format=json', item, by='outsider'), *asks,
+        post('/data/search?format=json', by='outsider', send=SEARCH.format('xnat:subjectData', 'SUBJECT_ID'), **subject[rows]),
+        post('/data/search?format=json', by='outsider', send=SEARCH.format('xnat:projectData', 'ID'), **found[project]),
+        put('{s}?group=g', HIDDEN, by='outsider'), delete('{e}', HIDDEN, by='outsider'),
+    ]  # fmt: skip
+
+
+facts.row('5.3/1', 'ST', 'private: nothing', *seen('private', listed=False, item=404, data=HIDDEN, rows=False, project=False))
+facts.row('5.3/2', 'ST', 'protected: the project, not its data', *seen('protected', listed=True, item=200, data=HIDDEN, rows=False, project=True))
+facts.row('5.3/3', 'ST', 'public: everything, to read', *seen('public', listed=True, item=200, data=200, rows=True, project=True))
+facts.row(
+    '5.3/a', 'B', 'a guest of an open site is an outsider; administrators do everything',
+    get('/data/projects', by='guest', like='"public"', unlike='"private"'), get('/data/projects/private?format=json', 404, by='guest'),
+    get('/data/projects/public/resources/R/files/f.txt', by='guest', body=b'x'), get('/data/projects/private?format=json', by='open admin'),
+)  # fmt: skip

@@ -1,0 +1,102 @@
+"""Section 7: HTTP."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+
+from tests.plain import XML, multipart
+
+from .facts import Ask, Facts, get, head, post, put
+from .section1 import LOGIN
+from .world import BROWSER, Case
+
+facts = Facts()
+P = '/data/projects/P'
+M1 = f'{P}/subjects/S1/experiments/M1'
+ONE = f'{M1}/resources/DATA/files/a/one.txt'
+UNDATED = {'Last-Modified': None, 'ETag': None, 'Cache-Control': None, 'Expires': None}
+FUTURE = {'If-Modified-Since': 'Fri, 01 Jan 2100 00:00:00 GMT'}
+
+facts.row(
+    '7.1', 'S', 'files alone have Last-Modified and Cache-Control',
+    get(ONE, header={'Last-Modified': r'\w{3}, \d\d', 'Cache-Control': 'must-revalidate'}),
+)  # fmt: skip
+facts.row(
+    '7.2', 'S', 'tables, items and texts say nothing of caching',
+    *(get(path, header=UNDATED) for path in ('/data/projects', f'{M1}?format=xml', f'{M1}?format=json', '/data/JSESSION', f'{P}/accessibility')),
+)  # fmt: skip
+facts.row(
+    '7.3', 'S', 'a listing without a table: nothing, expired at once',
+    get('/data/users/favorites/Project', body=b'', header={'Expires': r'\w{3}, \d\d'}), left_out='an empty table is answered as a table here',
+)  # fmt: skip
+facts.row(
+    '7.4', 'S', 'If-Modified-Since does nothing for tables and items',
+    *(get(path, headers=FUTURE, like='.') for path in ('/data/projects', f'{M1}?format=json', f'{M1}/files')),
+)  # fmt: skip
+facts.row('7.5', 'S', 'for files: 304 and nothing', get(ONE, 304, headers={'If-Modified-Since': formatdate(4e9, usegmt=True)}, body=b''))
+facts.row(
+    '7.6', 'S', 'redirects: browsers to the login page; prearchive and archive services; no others',
+    get('/data/projects', 302, by='nobody', headers=BROWSER, header=dict([LOGIN])),
+    get('/data/projects/private', 307, by='guest', headers=BROWSER, header=dict([LOGIN])), get('/data/projects', header={'Location': None}),
+)  # fmt: skip
+
+
+@facts.shown('7.7', 'B', 'connections are kept; a length for files')
+def kept_connections(case: Case) -> None:
+    client = case.world.connect(case.world.closed, 'admin')
+    assert client.get('/data/projects').status == 200
+    socket = client._connection.sock
+    assert client.get(ONE).headers['Content-Length'] == '3' and client._connection.sock is socket
+    client.close()
+
+
+facts.row('7.8', 'B', 'nothing is compressed', get('/data/projects', headers={'Accept-Encoding': 'gzip, deflate'}, header={'Content-Encoding': None}))
+
+
+@facts.shown('7.9', 'SB', 'errors: a small page with the message, which is the reason phrase too')
+def error_pages(case: Case) -> None:
+    answer = case.admin.get('/data/projects/NONE')
+    assert answer.status == 404 and answer.headers['Content-Type'].startswith('text/html')
+    assert '<h3>Unable to find the specified project: NONE</h3>' in answer.text
+    assert answer.reason == 'Unable to find the specified project: NONE'
+
+
+facts.row(
+    '7.10', 'S', 'errors of xapi: a text or JSON, with its status',
+    get('/xapi/users/nobody', 404, unlike='<html'), get('/xapi/siteConfig/nonsense', 404, unlike='<html'),
+)  # fmt: skip
+facts.row('7.11', 'B', '401: a page', get('/data/projects', 401, by='nobody', type='text/html'))
+facts.row(
+    '7.12', 'S', '405 for verbs a route lacks, 404 for no route',
+    *(Ask(method, path, 405) for method, path in (('PUT', '/data/projects'), ('DELETE', '/data/projects'), ('POST', P), ('POST', '/data/experiments'),
+                                                  ('GET', '/data/search'), ('PUT', '/data/users'))),
+    *(get(path, 404) for path in ('/nothing', '/data', '/data/nothing', '/data/version', '/xapi/nothing')),
+)  # fmt: skip
+facts.row(
+    '7.13', 'S', 'a body of the wrong type: 400, 406 or 422, never 415',
+    put('{s}', (400, 422), send='{"a": 1}', headers=XML), put('{e}/resources/R/files/f?inbody=true', 406, send=multipart(('f', b'x'))[0],
+        headers=multipart()[1]),
+    post('/data/search', (400, 422), send='nonsense', headers={'Content-Type': 'application/json'}),
+)  # fmt: skip
+
+
+@facts.shown('7.14', 'S', 'the codes in use')
+def codes(case: Case) -> None:
+    known = {200, 201, 204, 301, 302, 303, 304, 307, 400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 417, 422, 500, 503}
+    assert {status for _, path, status in case.world.closed.requests if path.startswith('/data')} <= known
+
+
+facts.unseen('7.15', 'S', 'while starting: redirected, or 503', 'this archive answers from its first moment on; there is no set-up to wait for')
+facts.row(
+    '7.16', 'B', 'texts: text/plain with a charset; tables in UTF-8',
+    get('/data/JSESSION', header={'Content-Type': '(?i)text/plain; ?charset=(utf-8|iso-8859-1)'}),
+    get('/data/projects?format=csv', header={'Content-Type': '(?i)text/csv; ?charset=utf-8'}),
+)  # fmt: skip
+facts.row(
+    '7.17', 'B', 'method=PUT on a POST counts as PUT', post('{p}/subjects/X?method=PUT', 201),
+    left_out='a belief about a filter of the framework; nobody is known to use it',
+)  # fmt: skip
+facts.row(
+    '7.18', 'B', 'HEAD on listings: GET without the body',
+    head('/data/projects', body=b'', type='application/json'), get('/data/projects'), head(f'{M1}?format=json', body=b''),
+)  # fmt: skip
