@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import errors, uris, zips
 from ..payload import Payload
@@ -15,10 +15,9 @@ from ..resources.prearchive import PrearchiveSession
 if TYPE_CHECKING:
     from ..interface import Interface
 
-__all__ = ['ARCHIVED', 'GONE', 'UNKNOWN', 'Imported', 'Importer', 'Source']
+    Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
-Source = Union[str, 'os.PathLike[str]', Iterable[Union[str, 'os.PathLike[str]']]]
-"""A folder, a zip or tar, a single file, or several files."""
+__all__ = ['ARCHIVED', 'GONE', 'UNKNOWN', 'Imported', 'Importer']
 
 ARCHIVED = 'ARCHIVED'
 """Status of an import that is in the archive."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from ..paths import ANY
 from ..resources.prearchive import PrearchiveSession, PrearchiveSessions
@@ -12,17 +12,16 @@ from ..tables import JsonTable
 if TYPE_CHECKING:
     from ..interface import Interface
 
-__all__ = ['Prearchive', 'Which']
+    Which = str | Sequence[str] | PrearchiveSession
 
-Which = Union[str, Sequence[str], PrearchiveSession]
-"""A session: its URI, its triple of project, timestamp and folder, or itself."""
+__all__ = ['Prearchive']
 
 
 class Prearchive:
     """Sessions that were received and not archived yet.
 
     The sessions themselves can do all of it: see `sessions`, and :class:`pyxnat.resources.prearchive.PrearchiveSession`. What is here besides are the
-    methods of pyxnat 1.x. A *triple* is ``[project, timestamp, folder]``, as `get` gives it.
+    methods of pyxnat 1.x. A *triple* is ``[project, timestamp, folder]``, as `get` gives it; the URI of a session, or the session, does as well.
     """
 
     def __init__(self, interface: Interface) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import six
 
@@ -16,6 +16,9 @@ from .pipelines import Pipelines
 from .provenance import Provenance
 from .sharing import SharedElement
 from .variables import add_definitions, read_definitions
+
+if TYPE_CHECKING:
+    from ..manage.imports import Imported, Source
 
 __all__ = [
     'BEHAVIOUR',
@@ -129,7 +132,7 @@ class ProjectElement(Element):
         """The pipelines that it has."""
         return Pipelines(self)
 
-    def import_dicom(self, source: Any, subject: str | None = None, session: str | None = None, **options: Any) -> list[Any]:
+    def import_dicom(self, source: Source, subject: str | None = None, session: str | None = None, **options: Any) -> list[Imported]:
         """Send DICOM files, for the server to sort into sessions and scans; what became of each session.
 
         See :class:`pyxnat.manage.imports.Importer` for the options, and for what may come back.
@@ -141,8 +144,7 @@ class ProjectElement(Element):
             for session in project.import_dicom('/scanner/monday', dest='archive'):
                 print(session.status, session.element)
         """
-        imported: list[Any] = self._intf.manage.import_dicom(source, self._urn, subject, session, **options)
-        return imported
+        return self._intf.manage.import_dicom(source, self._urn, subject, session, **options)
 
     def last_modified(self) -> dict[str, str]:
         """When each subject, or anything below it, was changed last: accession ID -> time. One request."""
