@@ -10,6 +10,7 @@ from . import arrivals
 from .auth import Sessions, Users
 from .cached import Views
 from .display import Displays
+from .engine import Pipelines
 from .files import FileArea
 from .model import Model
 from .preferences import Preference, Preferences
@@ -40,6 +41,7 @@ class Archive:
         self.files: FileArea = FileArea(self.folder)
         self.views = Views(self.folder)
         self.users = Users(self.store)
+        self.pipelines = Pipelines(self.store, self.model)
         self.progress = Progress()
         self.started = time.monotonic()
         try:
@@ -63,6 +65,8 @@ class Archive:
         if crashed:
             self.files.sweep(self.store)
             arrivals.mend(self)
+            with self.store.write() as connection:
+                self.pipelines.resume(connection)
         self.files.clear_staging()
         return found
 
@@ -83,6 +87,7 @@ class Archive:
 
     def close(self) -> None:
         """Leave the folder in order for the next start."""
+        self.pipelines.close()
         with self.store.write() as connection:
             put_setting(connection, 'open', '0')
         self.views.close()

@@ -17,8 +17,9 @@ from .arrivals import BUSY, build, clean_label, folder_of, images_of, relocate, 
 from .auth import Caller
 from .edit import Document
 from .locate import in_project, labelled
-from .store import arrival, arrival_file, fields_of, file, item, now, resource, workflow
+from .store import arrival, arrival_file, fields_of, file, item, now, resource
 from .triggers import usual_types
+from .workflows import record
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Policy(NamedTuple):
     """ID of the project; else that of the session."""
     subject: str = ''
     label: str = ''
+    trigger: bool = True
+    """Whether pipelines that run by themselves are started (``triggerPipelines``)."""
 
     @classmethod
     def of(cls, overwrite: str, overwrite_files: bool = False) -> Policy:
@@ -84,12 +87,16 @@ def archive_session(archive: Archive, caller: Caller, pk: int, policy: Policy) -
                 raise Forbidden(f'The session {row.folder} is locked: {row.status}.')
             if row.status == 'ERROR':
                 raise BadRequest(f'The session {row.folder} cannot be built; its log tells why.')
-            return _Transfer(archive, connection, caller, row, policy).run()
+            session = _Transfer(archive, connection, caller, row, policy).run()
+            started = archive.pipelines.launch_auto(connection, session, caller.login) if policy.trigger else []
     except HTTPException as error:
         with archive.store.write() as connection:
             if not isinstance(error, Forbidden):
                 set_status(connection, pk, 'CONFLICT' if isinstance(error, Conflict) else 'ERROR', f'Not archived: {error.description}')
         raise
+    for path, launch in started:
+        archive.pipelines.start(path, launch)
+    return session
 
 
 def uri_of(connection: Connection, session: Any) -> str:
@@ -206,9 +213,7 @@ class _Transfer:
             relocate(self.archive, self.connection, images_of(self.archive.files, self.row, scan.id), home)
         self.archive.store.later(self.connection, self.archive.files.relative(self.source), None)
         self.connection.execute(arrival.delete().where(arrival.c.pk == self.row.pk))
-        values = {'item': session.id, 'project': session.project, 'data_type': session.xsi_type, 'login': self.writer.caller.login}
-        name = 'Transfer' if existing is None else 'Merge'
-        self.connection.execute(workflow.insert().values(**values, pipeline_name=name, status='Complete', launch_time=now()))
+        record(self.connection, session, 'Transfer' if existing is None else 'Merge', self.writer.caller.login)
         return session
 
     def _check(self) -> None:

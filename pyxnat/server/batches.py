@@ -89,7 +89,8 @@ def _policy(call: Call, connection: Connection, row: Any) -> Policy:
     by_place = not call.all('src')
     subject = subject or call.get('subject')
     label = label or ('' if by_place else call.get('session')) or call.get('label')
-    return policy._replace(project=named.id if named is not None else '', subject=subject, label=label)
+    trigger = call.flag('triggerPipelines', default=True)
+    return policy._replace(project=named.id if named is not None else '', subject=subject, label=label, trigger=trigger)
 
 
 def _archive(call: Call) -> Response:

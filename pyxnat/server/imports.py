@@ -282,7 +282,9 @@ class _Import:
     def _archived(self, row: Any) -> str:
         append = 'append' if self._call.get('prearchive_code') == _ARCHIVE else 'none'
         overwrite = self._call.get('overwrite') or ('delete' if row.autoarchive == 'AutoArchiveOverwrite' else append)
-        policy = Policy.of(overwrite, self._call.flag('overwrite_files'))._replace(subject=self._order.subject, label=self._order.label)
+        policy = Policy.of(overwrite, self._call.flag('overwrite_files'))
+        trigger = self._call.flag('triggerPipelines', default=True)
+        policy = policy._replace(subject=self._order.subject, label=self._order.label, trigger=trigger)
         try:
             session = archive_session(self._call.archive, self._call.caller, row.pk, policy)
         except Conflict as error:

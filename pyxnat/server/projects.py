@@ -11,15 +11,14 @@ from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFoun
 from werkzeug.wrappers import Response
 
 from ..documents import write_xml
-from .auth import ROLES, readable, rights
+from . import pipelines
+from .auth import ROLES, readable
 from .calls import Call, text
-from .locate import find, find_project, need
 from .protocols import protocol
 from .respond import table_response
-from .routes import parse
+from .scoped import project_of, rest_of
 from .store import item, project_setting, role, user
 from .tables import Table
-from .triggers import NAMES, run
 from .writer import ACCESS
 
 __all__ = ['handler', 'investigators', 'scan_types', 'scanners', 'setting_of']
@@ -28,7 +27,6 @@ Handler = Callable[[Call], Response]
 _GROUPS = {'owner': 'Owners', 'member': 'Members', 'collaborator': 'Collaborators'}
 _DEFAULTS = {'prearchive_code': '4', 'quarantine_code': '0', 'current_arc': 'arc001', 'scan_type_mapping': 'true'}
 """What a project's settings are until they are set: 4 is to archive what arrives."""
-ARC = 'http://nrg.wustl.edu/arc'
 
 
 def handler(parts: Sequence[str]) -> Handler | None:
@@ -41,35 +39,19 @@ def _allow(call: Call, *methods: str) -> None:
         raise MethodNotAllowed([*methods, 'HEAD'])
 
 
-def _rest(call: Call) -> list[str]:
-    """The segments after ``projects/P/<name>``."""
-    return [part for part in call.parts if part][(4 if call.parts[0] == 'archive' else 3) :]
-
-
-def _project(call: Call, connection: Connection, right: str = '') -> Any:
-    parts = [part for part in call.parts if part]
-    name = parts[2 if parts[0] == 'archive' else 1]
-    row = find_project(connection, name)
-    if row is None or 'see' not in rights(connection, call.caller, row.id):
-        raise NotFound(f'Unable to find the specified project: {name}')
-    if right:
-        need(connection, call.caller, row.id, right)
-    return row
-
-
 # -- settings
 
 
 def _accessibility(call: Call) -> Response:
     _allow(call, 'GET', 'PUT')
-    value = _rest(call)
+    value = rest_of(call)
     if call.method == 'GET':
         with call.archive.store.read() as connection:
-            return text(_project(call, connection).access)
+            return text(project_of(call, connection).access)
     if not value or value[0] not in ACCESS:
         raise BadRequest(f'Name one of {", ".join(ACCESS)}.')
     with call.archive.store.write() as connection:
-        row = _project(call, connection, 'delete')
+        row = project_of(call, connection, 'delete')
         connection.execute(item.update().where(item.c.pk == row.pk).values(access=value[0]))
     return text(value[0])
 
@@ -77,14 +59,14 @@ def _accessibility(call: Call) -> Response:
 def _setting(name: str) -> Handler:
     def answer(call: Call) -> Response:
         _allow(call, 'GET', 'PUT')
-        value = '/'.join(_rest(call))
+        value = '/'.join(rest_of(call))
         if call.method == 'GET':
             with call.archive.store.read() as connection:
-                return text(setting_of(connection, _project(call, connection, 'read').id, name))
+                return text(setting_of(connection, project_of(call, connection, 'read').id, name))
         if not value or (name.endswith('_code') and not value.isdecimal()):
             raise BadRequest(f'{value!r} cannot be the {name} of a project.')
         with call.archive.store.write() as connection:
-            row = _project(call, connection, 'edit')
+            row = project_of(call, connection, 'edit')
             known = (project_setting.c.project == row.id) & (project_setting.c.name == name)
             connection.execute(project_setting.delete().where(known))
             connection.execute(project_setting.insert().values(project=row.id, name=name, value=value))
@@ -104,12 +86,13 @@ def _archive_spec(call: Call) -> Response:
     """How and where a project's data are kept, as XNAT's ``arc:project``."""
     _allow(call, 'GET')
     with call.archive.store.read() as connection:
-        row = _project(call, connection, 'edit')
+        row = project_of(call, connection, 'edit')
         values = {name: setting_of(connection, row.id, name) for name in ('current_arc', 'quarantine_code', 'prearchive_code')}
-    root = etree.Element(f'{{{ARC}}}project', {'id': row.id, **values}, nsmap={'arc': ARC})
-    paths = etree.SubElement(root, f'{{{ARC}}}paths')
-    etree.SubElement(paths, f'{{{ARC}}}archivePath').text = str(call.archive.files.root / row.id)
-    etree.SubElement(root, f'{{{ARC}}}pipelines')
+        described = pipelines.specification(call.archive.pipelines.of(connection, row.id))
+    root = etree.Element(f'{{{pipelines.ARC}}}project', {'id': row.id, **values}, nsmap={'arc': pipelines.ARC})
+    paths = etree.SubElement(root, f'{{{pipelines.ARC}}}paths')
+    etree.SubElement(paths, f'{{{pipelines.ARC}}}archivePath').text = str(call.archive.files.root / row.id)
+    root.append(described)
     return Response(write_xml(root), mimetype='text/xml')
 
 
@@ -119,16 +102,16 @@ def _archive_spec(call: Call) -> Response:
 def _users(call: Call) -> Response:
     """``/projects/P/users[/GROUP/USER]``: the table of users; PUT and DELETE change it first."""
     _allow(call, 'GET', 'PUT', 'DELETE')
-    rest = _rest(call)
+    rest = rest_of(call)
     if call.method == 'GET':
         with call.archive.store.read() as connection:
-            return _user_table(call, connection, _project(call, connection).id, everybody=rest[:1] == ['true'])
+            return _user_table(call, connection, project_of(call, connection).id, everybody=rest[:1] == ['true'])
     if len(rest) < 2:
         raise MethodNotAllowed(['GET'])
     if call.caller.guest:
         raise PreconditionFailed('A guest cannot change who may use a project.')
     with call.archive.store.write() as connection:
-        row = _project(call, connection, 'delete')
+        row = project_of(call, connection, 'delete')
         group = _group(row.id, rest[0])
         for name in rest[1].split(','):
             _change_role(connection, row.id, group, name.strip(), call.method == 'PUT')
@@ -168,9 +151,9 @@ def _user_table(call: Call, connection: Connection, project: str, everybody: boo
 
 def _groups(call: Call) -> Response:
     """The three groups that every project has; there are no others here."""
-    rest = _rest(call)
+    rest = rest_of(call)
     with call.archive.store.read() as connection:
-        row = _project(call, connection)
+        row = project_of(call, connection)
         if call.method == 'DELETE' and rest and _group(row.id, rest[0]):
             raise Forbidden('The groups that a project begins with cannot be deleted.')
         _allow(call, 'GET')
@@ -184,36 +167,6 @@ def _counted(project: str) -> Any:
     return select(role.c.role, func.count().label('n')).where(role.c.project == project).group_by(role.c.role)
 
 
-# -- pipelines
-
-
-def _pipelines(call: Call) -> Response:
-    """No pipeline is known; the actions of the server itself can be started for a session."""
-    rest = _rest(call)
-    with call.archive.store.read() as connection:
-        _project(call, connection, 'edit')
-    if len(rest) == 3 and rest[1] == 'experiments':
-        return _launch(call, rest[0], rest[2])
-    _allow(call, 'GET', 'DELETE')
-    if rest:
-        raise NotFound(f'There is no pipeline {rest[0]}.')
-    return table_response(call, Table(['path', 'datatype', 'name', 'description'], []))
-
-
-def _launch(call: Call, name: str, session: str) -> Response:
-    _allow(call, 'POST')
-    if name not in NAMES:
-        raise NotFound(f'There is no pipeline {name}.')
-    parts = [part for part in call.parts if part and part != 'archive']
-    route = parse([*parts[:2], 'experiments', session])
-    with call.archive.store.read() as connection:
-        row = find(connection, call.caller, route.steps if route else ()).row
-        need(connection, call.caller, row.project, 'edit')
-    call.query.append((name, 'true'))
-    run(call, row)
-    return text()
-
-
 # -- lists of what there is
 
 
@@ -222,7 +175,7 @@ def _scans(call: Call, path: str, title: str, column: str, *more: str) -> Respon
     where = [item.c.level == 'scan']
     with call.archive.store.read() as connection:
         if 'projects' in call.parts:
-            where.append(item.c.project == _project(call, connection, 'read').id)
+            where.append(item.c.project == project_of(call, connection, 'read').id)
         session = item.alias('session')
         joined = item.join(session, session.c.pk == item.c.parent)
         values = [func.json_extract(item.c.fields, f'$."{name}"') for name in (*more, path)]
@@ -261,7 +214,7 @@ _HANDLERS: dict[str, Handler] = {
     'groups': _groups,
     'archive_spec': _archive_spec,
     'protocols': protocol,
-    'pipelines': _pipelines,
+    'pipelines': pipelines.answer,
     'scan_types': scan_types,
     'scanners': scanners,
     **{name: _setting(name) for name in _DEFAULTS},

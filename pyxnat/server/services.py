@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import select
-from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response
 
-from . import batches, imports, prearchive, progress, projects, tokens, usercache
-from .auth import visible
+from . import batches, imports, prearchive, progress, projects, tokens, usercache, workflows
 from .calls import Call
-from .respond import table_response
-from .store import workflow
-from .tables import Table
 
 __all__ = ['find']
 
@@ -30,7 +24,9 @@ def find(parts: Sequence[str]) -> Handler | None:
     if plain[:2] == ['services', 'tokens']:
         return tokens.answer
     if plain[:2] == ['services', 'workflows']:
-        return _workflows
+        return workflows.table
+    if plain[:1] == ['workflows'] and len(plain) <= 2:
+        return workflows.answer
     if plain[:1] == ['prearchive']:
         return prearchive.answer
     if tuple(plain) in batches.HANDLERS:
@@ -42,31 +38,6 @@ def find(parts: Sequence[str]) -> Handler | None:
     if plain[:3] == ['user', 'cache', 'resources']:
         return usercache.answer
     return _LISTS[data[0]] if len(data) == 1 and data[0] in _LISTS else None
-
-
-def _allow(call: Call, *methods: str) -> None:
-    if call.method not in methods:
-        raise MethodNotAllowed(list(methods))
-
-
-# -- what the server did
-
-
-def _workflows(call: Call) -> Response:
-    """``services/workflows[/NAME]?experiment=E``: what was done with an item, the latest first."""
-    _allow(call, 'GET')
-    name = call.parts[2] if len(call.parts) > 2 else ''
-    table = workflow.c
-    query = select(table.pk, table.pipeline_name, table.status, table.launch_time, table.item, table.data_type, table.project, table.login)
-    for column, wanted in ((table.item, call.get('experiment')), (table.pipeline_name, name), (table.project, call.get('project'))):
-        query = query.where(column == wanted) if wanted else query
-    query = query.where(visible(call.caller, table.project)).order_by(table.pk.desc())
-    if call.get('display', 'LATEST').upper() == 'LATEST':
-        query = query.limit(1)
-    with call.archive.store.read() as connection:
-        rows = connection.execute(query).all()
-    columns = ['wrk_workflowdata_id', 'pipeline_name', 'status', 'launch_time', 'id', 'data_type', 'externalid', 'user']
-    return table_response(call, Table(columns, rows, {'title': 'Workflows'}))
 
 
 _LISTS: dict[str, Handler] = {'scan_types': projects.scan_types, 'scanners': projects.scanners, 'investigators': projects.investigators}

@@ -50,6 +50,8 @@ __all__ = [
     'item',
     'now',
     'open_engine',
+    'pipeline',
+    'project_pipeline',
     'project_setting',
     'resource',
     'retired',
@@ -220,7 +222,32 @@ workflow = Table(
     Column('status', String, nullable=False),
     Column('launch_time', String, nullable=False),
     Column('login', String, nullable=False),
+    Column('scan_id', String, nullable=False, default=''),
+    Column('fields', Text, nullable=False, default='{}'),  # the other fields of wrk:workflowData
     Index('workflow_item', 'item'),
+)
+
+# What the site can run on items. A path is that of the descriptor on a server with an engine; here it is the name it is known by.
+pipeline = Table(
+    'pipeline',
+    METADATA,
+    Column('path', String, primary_key=True),
+    Column('name', String, nullable=False),
+    Column('datatype', String, nullable=False),  # that it is for, with those that extend it
+    Column('description', String, nullable=False, default=''),
+    Column('document', Text, nullable=False, default='{}'),  # generates, steps, authors, version, ... as its details tell them
+)
+
+# A pipeline that a project has, under an alias of its own.
+project_pipeline = Table(
+    'project_pipeline',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('project', String, nullable=False),
+    Column('step', String, nullable=False),  # stepId
+    Column('path', ForeignKey('pipeline.path', ondelete='CASCADE'), nullable=False),
+    Column('parameters', Text, nullable=False, default='[]'),
+    UniqueConstraint('project', 'step'),
 )
 
 # A session that was received and waits in the prearchive. It is the row of an item to be: its type and fields are those that the

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, func, select
 
 from .calls import Call
 from .dicom import Header, NotDicom, fields_for, read, scan_values, session_values
-from .store import fields_of, file, item, now, resource, workflow
+from .store import fields_of, file, item, now, resource
+from .workflows import record
 
 __all__ = ['NAMES', 'run', 'usual_types']
 
@@ -31,8 +32,11 @@ def run(call: Call, session: Any) -> None:
             _fill(call, connection, pk, values)
         if 'fixScanTypes' in wanted:
             _fix_types(connection, session)
+        started = call.archive.pipelines.launch_auto(connection, session, call.caller.login) if 'triggerPipelines' in wanted else []
         for name in wanted:
-            _record(call, connection, session, name)
+            record(connection, session, name, call.caller.login)
+    for path, launch in started:
+        call.archive.pipelines.start(path, launch)
 
 
 # -- headers
@@ -106,9 +110,3 @@ def _fix_types(connection: Connection, session: Any) -> None:
 def _store(connection: Connection, row: Any, fields: Mapping[str, str]) -> None:
     values = {'fields': json.dumps(fields, ensure_ascii=False), 'last_modified': now()}
     connection.execute(item.update().where(item.c.pk == row.pk).values(**values))
-
-
-def _record(call: Call, connection: Connection, session: Any, name: str) -> None:
-    """A workflow entry that says what was done; there are no pipelines to be started."""
-    values = {'item': session.id, 'project': session.project, 'data_type': session.xsi_type, 'pipeline_name': name}
-    connection.execute(workflow.insert().values(**values, status='Complete', launch_time=now(), login=call.caller.login))
