@@ -158,6 +158,15 @@ def test_an_unknown_type_or_field_is_an_error(xnat, cohort):
             xnat.select(root, [column]).all()
 
 
+@pytest.mark.parametrize(('operator', 'kept'), [('IN', ['S1']), ('NOT IN', ['S2'])])
+def test_a_list_may_be_long(xnat, project, operator, kept):
+    project.subject('S1').create()
+    project.subject('S2').create()
+    many = [f'X{number}' for number in range(3000)] + ['S1']
+    for field in ('xnat:subjectData/SUBJECT_LABEL', 'xnat:subjectData/label'):
+        assert project.subjects().where([(field, operator, many)]).get('label') == kept
+
+
 @pytest.mark.parametrize('value', ["O'Brien", 'a & b', '<x>', 'ünïcode', '100%', '"quoted"', "x' OR '1'='1"])
 def test_values_are_values(xnat, project, value):
     project.subject('S1').create(group=value)

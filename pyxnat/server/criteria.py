@@ -43,7 +43,8 @@ def _joined(method: str, parts: Sequence[ColumnElement[bool] | None]) -> ColumnE
     found = [part for part in parts if part is not None]
     join = and_ if method == 'AND' else or_
     while len(found) > _MOST_SIDE_BY_SIDE:
-        found = [join(*found[at : at + _MOST_SIDE_BY_SIDE]).self_group() for at in range(0, len(found), _MOST_SIDE_BY_SIDE)]
+        # A call, because SQLAlchemy would open brackets and write all in one row again.
+        found = [func.coalesce(join(*found[at : at + _MOST_SIDE_BY_SIDE]), false()) for at in range(0, len(found), _MOST_SIDE_BY_SIDE)]
     return join(*found) if found else None
 
 
