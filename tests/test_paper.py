@@ -133,3 +133,49 @@ def test_images_of_those_over_80_come_in_pairs(interface: pyxnat.Interface) -> N
         images.setdefault(f.label().split('.')[0], []).append(f)
     assert {name: len(files) for name, files in images.items()} == {'OAS1_0002': 4}
     assert {open(f.get(), 'rb').read() for f in images['OAS1_0002']} == {b'image'}
+
+
+# -- 3.2 database introspection ---------------------------------------------------------------------------------------------------------------
+
+
+def test_the_data_model_and_the_values_in_use_are_explored(interface: pyxnat.Interface) -> None:
+    assert 'xnat:mrSessionData' in interface.inspect.datatypes()
+    assert 'xnat:mrSessionData/AGE' in interface.inspect.datatypes('xnat:mrSessionData')
+    values = interface.inspect.field_values('xnat:mrSessionData/AGE')
+    assert [float(age) for age in values] == [14, 74, 81, 83, 85, 90]
+
+
+def test_values_that_introspection_gives_build_queries(interface: pyxnat.Interface) -> None:
+    age = 'xnat:mrSessionData/AGE'
+    for value in interface.inspect.field_values(age):
+        assert interface.select('//experiments').where([(age, '=', value), 'AND']).get()
+
+
+def test_the_rest_structure_cannot_be_discovered_and_is_known(interface: pyxnat.Interface) -> None:
+    with interface.trace() as trace:
+        tree = str(interface.inspect.structure())
+    assert len(trace) == 0 and all(level in tree for level in ('PROJECTS', 'SUBJECTS', 'EXPERIMENTS', 'ASSESSORS', 'SCANS', 'RESOURCES', 'FILES'))
+
+
+# -- 3.3 database management: users, projects, pipelines; and the prearchive, which section 4 promises ----------------------------------------
+
+
+@pytest.mark.parametrize('role', ['owner', 'member', 'collaborator'])
+def test_owners_add_users_and_set_who_may_see_a_project(interface: pyxnat.Interface, role: str) -> None:
+    project = interface.manage.project('MY_PROJECT')
+    assert 'user' in interface.manage.users()
+    project.add_user('user', role)
+    assert project.user_role('user') == role and 'user' in project.users()
+    for accessibility in ('private', 'public', 'protected'):
+        project.set_accessibility(accessibility)
+        assert project.accessibility() == accessibility
+    project.remove_user('user')
+    assert 'user' not in project.users()
+
+
+def test_the_pipelines_of_a_project_are_listed(interface: pyxnat.Interface) -> None:
+    assert interface.select.project('MY_PROJECT').pipelines.aliases() == {}
+
+
+def test_the_prearchive_is_browsed_like_the_archive(interface: pyxnat.Interface) -> None:
+    assert interface.select('/prearchive').get() == interface.select('/prearchive/projects/MY_PROJECT/*/*').get() == []

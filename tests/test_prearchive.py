@@ -302,6 +302,12 @@ def test_the_methods_of_the_manager(xnat: pyxnat.Interface, project: Any, waitin
     assert session.exists()
 
 
+@pytest.mark.parametrize('wrong', ['S1_MR', ['P', 'S1_MR'], 'a/b'])
+def test_what_is_no_triple_is_an_error(xnat: pyxnat.Interface, wrong: Any) -> None:
+    with pytest.raises(pyxnat.errors.ProgrammingError, match='project, timestamp, folder'):
+        xnat.manage.prearchive.status(wrong)
+
+
 def test_a_session_is_deleted_by_its_uri(xnat: pyxnat.Interface, waiting: PrearchiveSession) -> None:
     xnat.manage.prearchive.delete(f'/prearchive/projects/{"/".join(waiting.triple)}')
     assert not waiting.exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .. import errors
 from ..paths import ANY
 from ..resources.prearchive import PrearchiveSession, PrearchiveSessions
 from ..tables import JsonTable
@@ -38,9 +39,10 @@ class Prearchive:
         """One session. No request."""
         if isinstance(which, PrearchiveSession):
             return which
-        parts = which.rstrip('/').split('/')[-3:] if isinstance(which, str) else which
-        project, timestamp, name = parts
-        return PrearchiveSession._of(self._intf, project, timestamp, name)
+        parts = which.rstrip('/').split('/')[-3:] if isinstance(which, str) else list(which)
+        if len(parts) != 3:
+            raise errors.ProgrammingError(f'{which!r} is no session of the prearchive', remedy='Give [project, timestamp, folder], or a URI of one.')
+        return PrearchiveSession._of(self._intf, parts[0], parts[1], parts[2])
 
     def get(self) -> list[list[str]]:
         """The triples of all sessions. One request."""
