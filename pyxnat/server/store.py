@@ -1,7 +1,8 @@
 """The archive's database: SQLite through SQLAlchemy Core.
 
-All tables are in this file. A read uses `Store.read`, a write `Store.write`, which is one transaction begun IMMEDIATE; writers of
-this process queue on a lock, so that SQLite's busy time-out only ever meets another program that looks into the file.
+Its tables are in `relations`; other modules take them from here. A read uses `Store.read`, a write `Store.write`, which is one
+transaction begun IMMEDIATE; writers of this process queue on a lock, so that SQLite's busy time-out only ever meets another program
+that looks into the file.
 """
 
 from __future__ import annotations
@@ -16,26 +17,32 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Connection,
-    Engine,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    create_engine,
-    event,
-    func,
-    inspect,
-    select,
-)
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, inspect, select
 from sqlalchemy.schema import CreateColumn
+
+from .relations import (
+    METADATA,
+    arrival,
+    arrival_file,
+    arrival_log,
+    arrival_scan,
+    custom_field,
+    file,
+    item,
+    pipeline,
+    project_pipeline,
+    project_setting,
+    resource,
+    retired,
+    role,
+    search,
+    setting,
+    share,
+    task,
+    token,
+    user,
+    workflow,
+)
 
 __all__ = [
     'ArchiveBusy',
@@ -67,274 +74,6 @@ __all__ = [
 ]
 
 BUSY_TIMEOUT_S = 30
-METADATA = MetaData()
-
-# One row an item of the tree, whatever its data type. What XNAT's listings, rights and routes need has a column; the other fields
-# are JSON, keyed by their path without predicates of type ('demographics/gender', 'fields/field[name=x]/field').
-item = Table(
-    'item',
-    METADATA,
-    Column('pk', Integer, primary_key=True),  # also the number that XNAT calls xnat_imagescandata_id and the like
-    Column('level', String, nullable=False),  # project, subject, experiment, scan, assessor, reconstruction
-    Column('xsi_type', String, nullable=False),  # xnat:mrSessionData
-    Column('id', String, nullable=False),  # accession ID; for scans and reconstructions the ID in their session
-    Column('label', String),  # unique in its project; none for scans and reconstructions
-    Column('project', String, nullable=False),  # ID of the owning project
-    Column('parent', ForeignKey('item.pk', ondelete='CASCADE')),  # project of a subject, subject of a session, session of a scan
-    Column('access', String),  # projects only: private, protected, public
-    Column('status', String, nullable=False, default='active'),
-    Column('insert_date', String, nullable=False),
-    Column('insert_user', String, nullable=False),
-    Column('last_modified', String, nullable=False),
-    Column('fields', Text, nullable=False, default='{}'),
-    Index('item_parent', 'parent', 'level', 'id'),
-    Index('item_id', 'level', 'id'),
-    Index('item_project', 'project', 'level', 'label'),
-    sqlite_autoincrement=True,
-)
-
-# An item shown in a project that does not own it, under a label of its own.
-share = Table(
-    'share',
-    METADATA,
-    Column('pk', Integer, primary_key=True),
-    Column('item', ForeignKey('item.pk', ondelete='CASCADE'), nullable=False),
-    Column('project', String, nullable=False),
-    Column('label', String),
-    UniqueConstraint('item', 'project'),
-    Index('share_project', 'project', 'label'),
-)
-
-# A named folder of files of an item. side is 'in' or 'out' for what went into or came out of an assessor or reconstruction.
-resource = Table(
-    'resource',
-    METADATA,
-    Column('pk', Integer, primary_key=True),  # xnat_abstractresource_id
-    Column('item', ForeignKey('item.pk', ondelete='CASCADE'), nullable=False),
-    Column('side', String, nullable=False, default=''),
-    Column('label', String),
-    Column('format', String),
-    Column('content', String),
-    Column('description', String),
-    Column('tags', String),
-    Column('insert_date', String, nullable=False),
-    Column('insert_user', String, nullable=False),
-    Index('resource_item', 'item', 'side', 'label'),
-    sqlite_autoincrement=True,
-)
-
-# One stored file. mtime_ns is that of the file on disk when the row was written: a row and a file that differ mean a crash between.
-file = Table(
-    'file',
-    METADATA,
-    Column('pk', Integer, primary_key=True),
-    Column('resource', ForeignKey('resource.pk', ondelete='CASCADE'), nullable=False),
-    Column('path', String, nullable=False),  # in the resource, with '/'
-    Column('size', Integer, nullable=False),  # bytes
-    Column('digest', String, nullable=False),  # MD5, hexadecimal
-    Column('mtime_ns', Integer, nullable=False),
-    Column('format', String),
-    Column('content', String),
-    Column('description', String),
-    Column('tags', String),
-    Column('insert_date', String, nullable=False),
-    Column('insert_user', String, nullable=False),
-    UniqueConstraint('resource', 'path'),
-)
-
-user = Table(
-    'user',
-    METADATA,
-    Column('pk', Integer, primary_key=True),  # xdat_user_id
-    Column('login', String, nullable=False, unique=True),
-    Column('password', String, nullable=False),  # salted hash
-    Column('firstname', String, nullable=False, default=''),
-    Column('lastname', String, nullable=False, default=''),
-    Column('email', String, nullable=False, default=''),
-    Column('enabled', Boolean, nullable=False, default=True),
-    Column('admin', Boolean, nullable=False, default=False),
-    Column('verified', Boolean, nullable=False, server_default='1'),
-    Column('modified', Integer, nullable=False, server_default='0'),  # milliseconds since 1970
-)
-
-# Aliases that stand for a login for a while. Times are seconds since 1970.
-token = Table(
-    'token',
-    METADATA,
-    Column('pk', Integer, primary_key=True),
-    Column('alias', String, nullable=False, unique=True),
-    Column('digest', String, nullable=False),  # SHA-256 of the secret
-    Column('login', String, nullable=False),
-    Column('created', Integer, nullable=False),
-    Column('expires', Integer, nullable=False),
-    sqlite_autoincrement=True,
-)
-
-# Values that /xapi/custom-fields keeps of an item: JSON of any kind, which the item itself does not show.
-custom_field = Table(
-    'custom_field',
-    METADATA,
-    Column('item', ForeignKey('item.pk', ondelete='CASCADE'), primary_key=True),
-    Column('name', String, primary_key=True),
-    Column('value', Text, nullable=False),
-)
-
-# What a user may do in a project: owner, member or collaborator.
-role = Table(
-    'role',
-    METADATA,
-    Column('project', String, primary_key=True),
-    Column('login', String, primary_key=True),
-    Column('role', String, nullable=False),
-)
-
-# IDs of deleted projects: XNAT never gives them out again.
-retired = Table('retired', METADATA, Column('id', String, primary_key=True))
-
-# What is still to be done to the folders after a commit: rename source to target, or remove source. Paths are relative to the archive's
-# folder. It is done before the next writer may begin, and after a crash at the next start.
-task = Table(
-    'task',
-    METADATA,
-    Column('pk', Integer, primary_key=True),
-    Column('source', String, nullable=False),
-    Column('target', String),  # none: remove
-)
-
-# How a project receives data: prearchive_code and the like, where they were set.
-project_setting = Table(
-    'project_setting',
-    METADATA,
-    Column('project', String, primary_key=True),
-    Column('name', String, primary_key=True),
-    Column('value', String, nullable=False),
-)
-
-# What the server was asked to do with an item, and how that went.
-workflow = Table(
-    'workflow',
-    METADATA,
-    Column('pk', Integer, primary_key=True),
-    Column('item', String, nullable=False),  # accession ID
-    Column('project', String, nullable=False),
-    Column('data_type', String, nullable=False),
-    Column('pipeline_name', String, nullable=False),
-    Column('status', String, nullable=False),
-    Column('launch_time', String, nullable=False),
-    Column('login', String, nullable=False),
-    Column('scan_id', String, nullable=False, default=''),
-    Column('fields', Text, nullable=False, default='{}'),  # the other fields of wrk:workflowData
-    Index('workflow_item', 'item'),
-)
-
-# What the site can run on items. A path is that of the descriptor on a server with an engine; here it is the name it is known by.
-pipeline = Table(
-    'pipeline',
-    METADATA,
-    Column('path', String, primary_key=True),
-    Column('name', String, nullable=False),
-    Column('datatype', String, nullable=False),  # that it is for, with those that extend it
-    Column('description', String, nullable=False, default=''),
-    Column('document', Text, nullable=False, default='{}'),  # generates, steps, authors, version, ... as its details tell them
-)
-
-# A pipeline that a project has, under an alias of its own.
-project_pipeline = Table(
-    'project_pipeline',
-    METADATA,
-    Column('pk', Integer, primary_key=True),
-    Column('project', String, nullable=False),
-    Column('step', String, nullable=False),  # stepId
-    Column('path', ForeignKey('pipeline.path', ondelete='CASCADE'), nullable=False),
-    Column('parameters', Text, nullable=False, default='[]'),
-    UniqueConstraint('project', 'step'),
-)
-
-# A session that was received and waits in the prearchive. It is the row of an item to be: its type and fields are those that the
-# headers of its images gave when it was last built.
-arrival = Table(
-    'arrival',
-    METADATA,
-    Column('pk', Integer, primary_key=True),
-    Column('project', String),  # none: Unassigned
-    Column('timestamp', String, nullable=False, unique=True),  # yyyyMMdd_HHmmssSSS, the folder above it
-    Column('folder', String, nullable=False),
-    Column('name', String, nullable=False),  # the label it is to have
-    Column('subject', String, nullable=False, default=''),  # label or ID
-    Column('tag', String, nullable=False, default=''),  # study instance UID
-    Column('status', String, nullable=False),  # RECEIVING, BUILDING, READY, CONFLICT, ERROR
-    Column('uploaded', String, nullable=False),
-    Column('lastmod', String, nullable=False),
-    Column('login', String, nullable=False),
-    Column('autoarchive', String, nullable=False, default='Manual'),
-    Column('prevent_anon', String, nullable=False, default='false'),
-    Column('prevent_auto_commit', String, nullable=False, default='false'),
-    Column('source', String, nullable=False, default=''),
-    Column('visit', String, nullable=False, default=''),
-    Column('protocol', String, nullable=False, default=''),
-    Column('timezone', String, nullable=False, default=''),
-    Column('xsi_type', String, nullable=False, default=''),
-    Column('fields', Text, nullable=False, default='{}'),
-    Index('arrival_tag', 'tag'),
-    sqlite_autoincrement=True,
-)
-
-# A series of a session in the prearchive: a scan to be.
-arrival_scan = Table(
-    'arrival_scan',
-    METADATA,
-    Column('pk', Integer, primary_key=True),
-    Column('arrival', ForeignKey('arrival.pk', ondelete='CASCADE'), nullable=False),
-    Column('id', String, nullable=False),  # scan ID
-    Column('uid', String, nullable=False),  # series instance UID
-    Column('number', String, nullable=False),  # series number, or the UID where there is none
-    Column('xsi_type', String, nullable=False, default=''),
-    Column('fields', Text, nullable=False, default='{}'),
-    UniqueConstraint('arrival', 'uid'),
-    UniqueConstraint('arrival', 'id'),
-    sqlite_autoincrement=True,
-)
-
-# An image in the prearchive, and what of its header tells where it belongs.
-arrival_file = Table(
-    'arrival_file',
-    METADATA,
-    Column('pk', Integer, primary_key=True),
-    Column('scan', ForeignKey('arrival_scan.pk', ondelete='CASCADE'), nullable=False),
-    Column('path', String, nullable=False),
-    Column('size', Integer, nullable=False),
-    Column('digest', String, nullable=False),
-    Column('mtime_ns', Integer, nullable=False),
-    Column('instance', String, nullable=False),  # SOP instance UID
-    Column('sop_class', String, nullable=False),
-    Column('modality', String, nullable=False),
-    Column('place', Integer, nullable=False),  # instance number
-    Column('frames', Integer, nullable=False),
-    UniqueConstraint('scan', 'path'),
-)
-
-# What was done with a session in the prearchive.
-arrival_log = Table(
-    'arrival_log',
-    METADATA,
-    Column('pk', Integer, primary_key=True),
-    Column('arrival', ForeignKey('arrival.pk', ondelete='CASCADE'), nullable=False),
-    Column('time', String, nullable=False),
-    Column('entry', Text, nullable=False),
-    Index('arrival_log_arrival', 'arrival'),
-)
-
-# Saved searches, as the XML that was put.
-search = Table(
-    'search',
-    METADATA,
-    Column('id', String, primary_key=True),
-    Column('login', String, nullable=False),
-    Column('document', Text, nullable=False),
-)
-
-# Facts about the archive itself: site ID, whether guests may look, whether it was closed properly.
-setting = Table('setting', METADATA, Column('name', String, primary_key=True), Column('value', String, nullable=False))
 
 
 class ArchiveBusy(RuntimeError):
