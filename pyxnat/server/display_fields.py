@@ -173,7 +173,7 @@ def _experiment(model: Model, type_name: str) -> Iterator[DisplayField]:
     if model.level_of(type_name) == 'assessor':
         yield from _assessor()
     if model.registry.is_a(type_name, 'xnat:imageSessionData'):
-        yield from _session(model, type_name)
+        yield from _session(type_name)
     if model.registry.is_a(type_name, 'xnat:qcManualAssessorData'):
         yield from _manual_qc()
 
@@ -204,6 +204,7 @@ def _common(model: Model, type_name: str) -> Iterator[DisplayField]:
     yield DisplayField('GEN_AGE', 'Age', 'float', sql.exact_age)
     yield DisplayField('WORKFLOW_STATUS', 'Process', 'string', sql.workflow_status, searchable=False)
     yield DisplayField(f'{table}_FIELD_MAP', 'Field', 'string', sql.variable, True)
+    yield DisplayField('SUB_PROJECT_IDENTIFIER', 'Subject', 'string', sql.subject_label_in, True)
 
 
 _MR = 'xnat:mrSessionData'
@@ -217,8 +218,8 @@ def _assessor() -> Iterator[DisplayField]:
     yield DisplayField('MR_DATE', 'MR Date', 'date', sql.of_parent('experiment', session, 'date'))
 
 
-def _session(model: Model, type_name: str) -> Iterator[DisplayField]:
-    prefix = {_MR: 'MR', 'xnat:petSessionData': 'PET', 'xnat:ctSessionData': 'CT'}.get(type_name) or model.sql_name(type_name).upper()
+def _session(type_name: str) -> Iterator[DisplayField]:
+    prefix = type_name.partition(':')[2].removesuffix('SessionData').upper()
     yield DisplayField(f'{prefix}_SCAN_COUNT_AGG', 'Scans', 'string', sql.scan_kinds)
     for name, title, path in (
         ('TYPE', 'Type', 'type'),
@@ -402,11 +403,12 @@ def own_versions(model: Model, type_name: str, known: Iterable[str]) -> tuple[Di
         columns = (*_SCAN_COLUMNS, *(f'PARAMETERS_{name}' for name in _MR_PARAMETERS), 'DCMVALIDATION', 'DCMVALIDATION_STATUS')
         there = [name for name in columns if name in set(known)]
         return tuple(_version(name, *there, order_by='SESSION_LABEL') for name in ('listing', 'full', 'project_bundle'))
-    return _experiment_versions(model, type_name, where)
+    return _experiment_versions(model, type_name)
 
 
-def _experiment_versions(model: Model, type_name: str, where: str) -> tuple[DisplayVersion, ...]:
-    subject, bundled, aged = ([], [], []) if where == 'assessor' else ([_SUBJECT_LABEL], [_SUBJECT_IN_PROJECT], ['AGE'])
+def _experiment_versions(model: Model, type_name: str) -> tuple[DisplayVersion, ...]:
+    of_subject = model.registry.is_a(type_name, 'xnat:subjectAssessorData')
+    subject, bundled, aged = ([_SUBJECT_LABEL], [_SUBJECT_IN_PROJECT], ['AGE']) if of_subject else ([], [], [])
     inherited = {found.key for found in model.registry.fields(model.registry.ancestry(type_name)[1])}
     more = [identifier(found.path) for found in model.registry.fields(type_name) if _is_simple(found) and found.key not in inherited]
     return (

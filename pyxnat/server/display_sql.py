@@ -47,6 +47,7 @@ __all__ = [
     'scans_like',
     'setting_of',
     'subject_age',
+    'subject_label_in',
     'variable',
     'workflow_status',
 ]
@@ -158,6 +159,11 @@ def label_in(scope: Scope, table: Any, type_name: str, value: str) -> Any:
     other = select(func.coalesce(shared.c.label, table.c.label, table.c.id)).where(shared.c.item == table.c.pk, shared.c.project == value)
     own = case((table.c.project == value, func.coalesce(table.c.label, table.c.id)))
     return func.coalesce(own, other.correlate(table).scalar_subquery())
+
+
+def subject_label_in(scope: Scope, table: Any, type_name: str, value: str) -> Any:
+    """The same of the subject that the item belongs to."""
+    return label_in(scope, scope.subject_of(table, type_name), 'xnat:subjectData', value)
 
 
 def projects(before: str) -> Maker:

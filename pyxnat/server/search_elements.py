@@ -91,7 +91,7 @@ def _found(call: Call, connection: Connection, element: str) -> Iterator[tuple[D
         for name, kind in _variables(call, connection, element, scope):
             about = f'Custom Field: {name}'
             yield replace(variables, id=f'{variables.id}={name.lower()}', header=name, type=kind, requires_value=False, description=about), 1
-    for labels in [one for name, one in fields.items() if name.endswith('_PROJECT_IDENTIFIER')]:
+    for labels in [one for name, one in fields.items() if name.endswith('_PROJECT_IDENTIFIER')][:1]:
         projects = select(item.c.id).where(item.c.level == 'project', visible(call.caller, item.c.id)).order_by(item.c.id)
         for name in connection.scalars(projects.where(item.c.id == scope) if scope else projects):
             about = f'Label within the {name} project.'

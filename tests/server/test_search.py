@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
-from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
@@ -13,7 +11,6 @@ import pytest
 from .conftest import Client
 
 S, M, T = 'xnat:subjectData', 'xnat:mrSessionData', 'xnat:petSessionData'
-REFERENCE = Path(os.environ.get('XNAT_REFERENCE') or Path(__file__).parents[3] / 'shared')
 
 
 @pytest.fixture(autouse=True)
@@ -210,47 +207,3 @@ def test_4_8_saved(admin: Client) -> None:
     assert b'<xdat:login>admin</xdat:login>' in admin.get('/data/search/saved/mine').body
     assert [row['label'] for row in admin.get('/data/search/saved/mine/results').rows] == ['M2']
     assert admin.delete('/data/search/saved/mine').status == 200
-
-
-def recorded(pattern: str) -> list[Path]:
-    return sorted((REFERENCE / 'recorded').glob(pattern))
-
-
-@pytest.mark.parametrize('path', recorded('xnat-rest-tests/search/*.xml'), ids=lambda path: path.stem)
-def test_documents_of_a_real_site_are_understood(admin: Client, path: Path) -> None:
-    body = path.read_bytes().replace(b'%PROJECT_ID%', b'P')
-    if b'sets:definition' in body:
-        pytest.skip('a data type of a plug-in')
-    answer = admin.post('/data/search?format=csv', body)
-    assert answer.status == 200, answer.body
-
-
-@pytest.mark.parametrize('path', recorded('xnatpy/search_mrSessionData.json'), ids=lambda path: path.stem)
-def test_a_recorded_answer(admin: Client, path: Path) -> None:
-    expected = json.loads(path.read_text())['ResultSet']
-    admin.put('/data/projects/sandbox/subjects/rec/experiments/test?xsiType=xnat:mrSessionData')
-    admin.put('/data/projects/sandbox')
-    admin.ok('PUT', '/data/projects/sandbox/subjects/rec/experiments/test?xsiType=xnat:mrSessionData')
-    fields = ['PROJECT', 'xnat:mrSessionData/label']
-    found = json.loads(admin.post('/data/search?format=json', document(M, fields, criterion(f'{M}/label', '=', 'test'))).body)['ResultSet']
-    admin.ok('DELETE', '/data/projects/sandbox')
-    assert found['Result'] == expected['Result']
-    assert [{**one, 'header': ''} for one in found['Columns']] == [{**one, 'header': ''} for one in expected['Columns']]
-    assert {name: found[name] for name in ('rootElementName', 'totalRecords')} == {
-        name: expected[name] for name in ('rootElementName', 'totalRecords')
-    }
-
-
-@pytest.mark.parametrize('path', recorded('ohif-viewer-xnat/0*.json'), ids=lambda path: path.stem[:8])
-def test_recorded_listings_have_our_columns(admin: Client, path: Path) -> None:
-    body = json.loads(path.read_text())
-    index = json.loads((path.parent / 'INDEX.json').read_text())
-    asked = next(one['request'] for one in index['files'] if one['file'] == path.name).split('?')[0].rstrip('/')
-    if 'ResultSet' not in body:
-        pytest.skip('an item')
-    where = asked.rpartition('/')[2]
-    ours = {'projects': '/projects', 'subjects': '/projects/P/subjects', 'experiments': '/projects/P/subjects/S1/experiments'}
-    ours['assessors'] = '/projects/P/subjects/S1/experiments/M1/assessors'
-    found = json.loads(admin.get(f'/data/archive{ours[where]}?format=json').body)['ResultSet']
-    assert set(found['Result'][0]) == set(body['ResultSet']['Result'][0])
-    assert isinstance(found['totalRecords'], str)
