@@ -4,45 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from xml.sax.saxutils import escape
 
 import pytest
 
 from .conftest import Client
-
-S, M, T = 'xnat:subjectData', 'xnat:mrSessionData', 'xnat:petSessionData'
+from .searches import M, S, T, criterion, document, run
 
 
 @pytest.fixture(autouse=True)
 def _filled(filled: dict[str, str]) -> None:
     pass
-
-
-def criterion(field: str, comparison: str, value: str, override: int = 0) -> str:
-    return (
-        f'<xdat:criteria override_value_formatting="{override}"><xdat:schema_field>{field}</xdat:schema_field>'
-        f'<xdat:comparison_type>{escape(comparison)}</xdat:comparison_type><xdat:value>{escape(value)}</xdat:value></xdat:criteria>'
-    )
-
-
-def document(root: str, columns: list[str], *criteria: str, method: str = 'AND', extra: str = '') -> bytes:
-    fields = ''.join(
-        f'<xdat:search_field><xdat:element_name>{one.partition(".")[0] if "." in one else root}</xdat:element_name>'
-        f'<xdat:field_ID>{one.partition(".")[2] if "." in one else one}</xdat:field_ID>'
-        f'<xdat:sequence>{number}</xdat:sequence></xdat:search_field>'
-        for number, one in enumerate(columns)
-    )
-    where = f'<xdat:search_where method="{method}">{"".join(criteria)}</xdat:search_where>' if criteria else ''
-    return (
-        '<xdat:bundle xmlns:xdat="http://nrg.wustl.edu/security"><xdat:root_element_name>'
-        f'{root}</xdat:root_element_name>{fields}{where}{extra}</xdat:bundle>'
-    ).encode()
-
-
-def run(client: Client, *args: object, **more: object) -> list[dict[str, str]]:
-    answer = client.post('/data/search?format=csv', document(*args, **more))  # type: ignore[arg-type]
-    assert answer.status == 200, answer.body
-    return answer.csv
 
 
 def test_4_4_keys_and_columns(admin: Client) -> None:
@@ -177,33 +148,3 @@ def test_4_4_18_only_what_may_be_read(client_of: Callable[[str | None], Client],
     assert run(outsider, M, ['LABEL']) == []
     admin.ok('DELETE', '/data/projects/P/subjects/S2/projects/Q')
     admin.ok('DELETE', '/data/projects/Q/users/member/outsider')
-
-
-def test_4_5_elements(admin: Client) -> None:
-    rows = {row['ELEMENT_NAME']: row for row in admin.get('/data/search/elements').rows}
-    assert rows[M] == {'ELEMENT_NAME': M, 'SINGULAR': 'MR Session', 'PLURAL': 'MR Sessions', 'SECURED': 'true', 'COUNT': '2'}
-    used = {row['ELEMENT_NAME'] for row in admin.get('/data/search/elements?used=true&secured=true').rows}
-    assert used == {'xnat:projectData', S, M, T, 'xnat:qcManualAssessorData'}
-    assert admin.get(f'/data/search/elements/{M}').text.startswith('<?xml')
-    found = {row['FIELD_ID']: row for row in admin.get(f'/data/search/elements/{M}?format=json').rows}
-    assert found['AGE']['TYPE'] == 'float'
-    assert found['MR_PROJECT_IDENTIFIER']['REQUIRES_VALUE'] == 'true'
-    assert found['MR_PROJECT_IDENTIFIER=P']['SRC'] == '2'
-    assert 'RPT' not in found
-    assert admin.get('/data/search/elements/xnat:nothing').status == 400
-
-
-def test_every_listed_field_can_be_asked_for(admin: Client) -> None:
-    for name in [row['ELEMENT_NAME'] for row in admin.get('/data/search/elements?used=true').rows]:
-        fields = [row for row in admin.get(f'/data/search/elements/{name}?format=json').rows if row['REQUIRES_VALUE'] == 'false']
-        answer = admin.post('/data/search?format=csv', document(name, [row['FIELD_ID'] for row in fields]))
-        assert answer.status == 200, (name, answer.body)
-
-
-def test_4_8_saved(admin: Client) -> None:
-    body = document(M, ['LABEL'], criterion(f'{M}/label', '=', 'M2'))
-    assert admin.put('/data/search/saved/mine', body).status == 200
-    assert 'mine' in [row['id'] for row in admin.get('/data/search/saved').rows]
-    assert b'<xdat:login>admin</xdat:login>' in admin.get('/data/search/saved/mine').body
-    assert [row['label'] for row in admin.get('/data/search/saved/mine/results').rows] == ['M2']
-    assert admin.delete('/data/search/saved/mine').status == 200
