@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,9 @@ from .store import item
 from .tables import Table
 
 __all__ = ['answer']
+
+_DEFINED = re.compile(r'(?P<field>(?P<protocol>studyProtocol\[[^\]]*\])/definitions/definition\[[^\]]*\]/fields/field\[name=(?P<name>[^\]]*)\])/type')
+"""The key of the type of a field that a project's protocol defines."""
 
 
 def answer(call: Call) -> Response:
@@ -115,10 +119,9 @@ def _defined(call: Call, connection: Connection, element: str, scope: str) -> It
     query = select(item.c.fields).where(item.c.level == 'project', item.c.fields.contains('studyProtocol['), visible(call.caller, item.c.id))
     for text in connection.scalars(query.where(item.c.id == scope) if scope else query):
         fields: dict[str, str] = json.loads(text)
-        for key, value in fields.items():
-            holder, _, leaf = key.rpartition('/')
-            if leaf == 'name' and '/fields/field[' in holder and fields.get(f'{holder.partition("]")[0]}]/data-type') == element:
-                yield value, fields.get(f'{holder}/datatype', 'string')
+        for found in filter(None, map(_DEFINED.fullmatch, fields)):
+            if fields.get(f'{found["protocol"]}/data-type') == element and fields[found.string] == 'custom':
+                yield found['name'], fields.get(f'{found["field"]}/datatype', 'string')
 
 
 # -- versions

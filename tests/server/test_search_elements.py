@@ -1,0 +1,150 @@
+"""What can be searched: ``/data/search/elements`` (facts 4.5 and 4.9)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from lxml import etree
+
+from .conftest import Client
+from .searches import QC, SCAN, M, P, S, T, document, run
+
+ELEMENTS = '/data/search/elements'
+PROTOCOL = """<xnat:studyProtocol xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+  xsi:type="xnat:datatypeProtocol" ID="P_xnat_subjectData" name="Subjects" data-type="xnat:subjectData"><xnat:definitions>
+  <xnat:definition ID="default" data-type="xnat:subjectData"><xnat:fields>
+  <xnat:field name="Dose" datatype="float" type="custom" xmlPath="xnat:subjectData/fields/field[name=dose]/field"/>
+  </xnat:fields></xnat:definition></xnat:definitions></xnat:studyProtocol>"""
+
+
+@pytest.fixture(autouse=True)
+def _filled(filled: dict[str, str]) -> None:
+    pass
+
+
+def fields(client: Client, element: str, query: str = '') -> dict[str, dict[str, str]]:
+    return {row['FIELD_ID']: row for row in client.get(f'{ELEMENTS}/{element}?format=json{query}').rows}
+
+
+def test_4_5_1_types(admin: Client) -> None:
+    rows = {row['ELEMENT_NAME']: row for row in admin.get(ELEMENTS).rows}
+    assert rows[M] == {'ELEMENT_NAME': M, 'SINGULAR': 'MR Session', 'PLURAL': 'MR Sessions', 'SECURED': 'true', 'COUNT': '2'}
+    assert rows[SCAN]['SECURED'] == 'false'
+    assert rows[QC]['PLURAL'] == 'Manual QCs'
+
+
+def test_4_5_2_filters(admin: Client, client_of: Callable[[str | None], Client]) -> None:
+    def names(client: Client, query: str) -> set[str]:
+        return {row['ELEMENT_NAME'] for row in client.get(f'{ELEMENTS}?{query}').rows}
+
+    assert names(admin, 'used=true') == {P, S, M, T, QC, SCAN, 'xnat:reconstructedImageData'}
+    assert names(admin, 'used=true&secured=true') == {P, S, M, T, QC}
+    assert names(admin, 'readable=true') == names(admin, '')
+    outsider = client_of('outsider')
+    assert names(outsider, 'readable=true&secured=true') == {P}
+    assert next(row for row in outsider.get(ELEMENTS).rows if row['ELEMENT_NAME'] == M)['COUNT'] == '2', 'of the site'
+    assert next(row for row in outsider.get(f'{ELEMENTS}?readable=true').rows if row['ELEMENT_NAME'] == SCAN)['COUNT'] == '0'
+
+
+def test_4_5_4_fields_are_xml_by_default(admin: Client) -> None:
+    answer = admin.get(f'{ELEMENTS}/{M}')
+    assert etree.fromstring(answer.body).tag == 'ResultSet'
+    assert admin.get(f'{ELEMENTS}/xnat:nothing').status == admin.get(f'{ELEMENTS}/xnat:validationData').status == 400
+
+
+def test_4_5_6_what_is_told_of_a_field(admin: Client) -> None:
+    found = fields(admin, M)
+    assert found['AGE'] == {
+        'FIELD_ID': 'AGE', 'HEADER': 'Age', 'SUMMARY': f'{M}.AGE', 'TYPE': 'float', 'REQUIRES_VALUE': 'false', 'DESC': 'Age', 'ELEMENT_NAME': M,
+        'SRC': '0',
+    }  # fmt: skip
+    assert found['MR_PROJECT_IDENTIFIER']['REQUIRES_VALUE'] == 'true'
+    assert not {'RPT', 'VIEW', 'URI'} & set(found), 'neither images nor links'
+    body = json.loads(admin.get(f'{ELEMENTS}/{M}?format=json').body)['ResultSet']
+    assert (body['title'], body['element_name']) == ('Search Fields', M)
+    assert 'listing' in [version['name'] for version in body['versions']]
+
+
+def test_4_5_8_several_types(admin: Client) -> None:
+    assert {row['ELEMENT_NAME'] for row in admin.get(f'{ELEMENTS}/{M},{S}?format=json').rows} == {M, S}
+
+
+def test_4_5_10_labels_and_custom_variables(admin: Client, client_of: Callable[[str | None], Client]) -> None:
+    admin.ok('PUT', '/data/projects/P/subjects/S1?xnat:subjectData/fields/field[name=Score]/field=7')
+    admin.ok('PUT', '/data/projects/P/protocols/P_xnat_subjectData', PROTOCOL.encode())
+    found = fields(admin, S)
+    assert found['SUB_PROJECT_IDENTIFIER=P']['SRC'] == found['SUB_PROJECT_IDENTIFIER=Q']['SRC'] == '2'
+    assert found['SUB_PROJECT_IDENTIFIER=P']['SUMMARY'] == 'Label within the P project.'
+    assert (found['XNAT_SUBJECTDATA_FIELD_MAP=score']['SRC'], found['XNAT_SUBJECTDATA_FIELD_MAP=score']['TYPE']) == ('1', 'string')
+    defined = found['XNAT_SUBJECTDATA_FIELD_MAP=dose']
+    assert (defined['HEADER'], defined['TYPE'], defined['SUMMARY'], defined['SRC']) == ('Dose', 'float', 'Custom Field: Dose', '1')
+    in_q = fields(admin, S, '&projectScope=Q')
+    assert 'SUB_PROJECT_IDENTIFIER=P' not in in_q and 'XNAT_SUBJECTDATA_FIELD_MAP=score' not in in_q
+    assert 'SUB_PROJECT_IDENTIFIER=P' not in fields(client_of('outsider'), S)
+    assert run(admin, S, ['XNAT_SUBJECTDATA_FIELD_MAP=score'])[0]['xnat_subjectdata_field_map_score'] == '7'
+    assert fields(admin, T)['XNAT_PETSESSIONDATA_PROJECT_IDENTIFIER=P']['SRC'] == '2'
+
+
+def test_every_listed_field_can_be_asked_for(admin: Client) -> None:
+    for name in [row['ELEMENT_NAME'] for row in admin.get(f'{ELEMENTS}?used=true').rows]:
+        found = fields(admin, name)
+        asked = [key if row['REQUIRES_VALUE'] == 'false' else f'{key}=P' for key, row in found.items()]
+        answer = admin.post('/data/search?format=csv', document(name, asked))
+        assert answer.status == 200, (name, answer.body)
+        assert answer.csv, name
+
+
+def test_4_5_13_versions(admin: Client) -> None:
+    found = json.loads(admin.get(f'{ELEMENTS}/{M}/versions?format=json').body)['DisplayVersions']
+    assert found['element_name'] == M
+    versions = {version['name']: version for version in found['versions']}
+    assert {'listing', 'listing_csv', 'project_bundle', 'root', 'brief', 'detailed', 'all'} <= set(versions)
+    listing = versions['listing']
+    assert {name: listing[name] for name in listing if name != 'fields'} == {
+        'name': 'listing', 'orderBy': 'DATE', 'darkColor': 'DEDEDE', 'lightColor': 'FFFFFF', 'defaultSortOrder': 'DESC',
+    }  # fmt: skip
+    assert listing['fields'][0] == {'id': 'LABEL', 'element_name': M, 'header': 'Label', 'type': 'string', 'visible': 'true'}
+    assert (listing['fields'][3]['id'], listing['fields'][3]['element_name']) == ('SUBJECT_LABEL', S)
+    role = next(
+        one
+        for one in json.loads(admin.get(f'{ELEMENTS}/{P}/versions?format=json').body)['DisplayVersions']['versions'][0]['fields']
+        if 'value' in one
+    )
+    assert (role['id'], role['value'], 'visible' in role) == ('USER_ROLE', '{XDAT_USER_ID}', False)
+    root = etree.fromstring(admin.get(f'{ELEMENTS}/{M}/versions').body)
+    assert root.tag == 'DisplayVersions' and root.find('versions/version[@name="listing"]/fields/field').get('id') == 'LABEL'
+    assert root.findall('versions/version')[-1].get('name') == 'all'
+
+
+def test_4_9_fields_of_xnat_s_own_types(admin: Client) -> None:
+    """Every ID that the display documents of XNAT 1.8 offer as a criterion."""
+    wanted = {
+        S: 'SUBJECT_ID SUBJECTID SUBJECT_LABEL SUB_PROJECT_IDENTIFIER PROJECT PROJECTS INSERT_DATE INSERT_USER GENDER GENDER_TEXT HANDEDNESS'
+        ' HANDEDNESS_TEXT DOB AGE AGE_BRACKET EDUC SES RACE ETHNICITY SUB_GROUP ADD_IDS INVEST_CSV MR_COUNT SUB_EXPT_COUNT CNT_XNAT_MRSESSIONDATA'
+        ' XNAT_SUBJECTDATA_FIELD_MAP',
+        M: 'SESSION_ID LABEL MR_PROJECT_IDENTIFIER SUBJECT_ID SUBJECT_LABEL PROJECT PROJECTS DATE DATE_CHAR VISIT TYPE SCANNER OPERATOR MARKER'
+        ' STABILIZATION SCANNER_CSV OPERATOR_CSV MARKER_CSV STABILIZATION_CSV INVEST INVEST_SEARCH INVEST_CSV MR_NOTES MR_NOTES_CSV AGE GEN_AGE'
+        ' DTI_COUNT MR_SCAN_COUNT_AGG SCAN_COUNT_TYPE SCAN_COUNT_DESC SCAN_COUNT_CLASS SCAN_COUNT_L_TYPE SCAN_COUNT_L_DESC SCAN_COUNT_L_CLASS'
+        ' MR_EXPT_COUNT INSERT_DATE LAST_MODIFIED INSERT_USER XNAT_MRSESSIONDATA_FIELD_MAP',
+        T: 'SESSION_ID EXPT_ID LABEL PROJECT PROJECTS SUBJECT_ID XNAT_PETSESSIONDATA_PROJECT_IDENTIFIER DATE AGE INSERT_DATE INSERT_USER'
+        ' STABILIZATION STUDYTYPE PATIENTID PATIENTNAME UID TRACER_NAME TRACER_STARTTIME TRACER_DOSE TRACER_DOSE_UNITS TRACER_SPECIFICACTIVITY TRACER_TOTALMASS'
+        ' TRACER_TOTALMASS_UNITS TRACER_INTERMEDIATE TRACER_INTERMEDIATE_UNITS TRACER_ISOTOPE TRACER_ISOTOPE_HALF_LIFE TRACER_TRANSMISSIONS'
+        ' TRACER_TRANSMISSIONS_STARTTIME PET_SCAN_COUNT_AGG SCAN_COUNT_TYPE XNAT_PETSESSIONDATA_FIELD_MAP',
+        'xnat:ctSessionData': 'SESSION_ID EXPT_ID LABEL AGE DCMACCESSIONNUMBER DCMPATIENTID DCMPATIENTNAME UID CT_SCAN_COUNT_AGG'
+        ' XNAT_CTSESSIONDATA_PROJECT_IDENTIFIER XNAT_CTSESSIONDATA_FIELD_MAP',
+        P: 'ID NAME NAME_CSV SECONDARY_ID DESCRIPTION DESCRIPTION_CSV KEYWORDS PI PROJECT_INVS PROJECT_ACCESS PROJECT_USERS PROJECT_OWNERS'
+        ' PROJECT_MEMBERS PROJECT_COLLABS PROJECT_LAST_WORKFLOW PROJECT_LAST_ACCESS PROJECT_FAV USER_ROLE LAST_ACCESSED INSERT_DATE INSERT_USER'
+        ' PROJ_EXPT_COUNT PROJ_MR_COUNT PROJ_CT_COUNT PROJ_PET_COUNT PROJ_UT_COUNT PROJ_QUARANTINE PROJ_PREARCHIVE_CODE',
+        SCAN: 'SESSION_LABEL SUBJECT_ID MR_DATE PROJECT ID TYPE UID NOTE QUALITY CONDITION SERIES_DESCRIPTION SCANNER SCANNER_MANUFACTURER FRAMES'
+        ' STARTTIME COIL FIELDSTRENGTH PARAMETERS_VOXELRES_X PARAMETERS_FOV_Y PARAMETERS_TR PARAMETERS_FLIP DCMVALIDATION DCMVALIDATION_STATUS'
+        ' REQUESTEDPROCEDUREDESCRIPTION PROTOCOLNAME BODYPARTEXAMINED',
+    }  # fmt: skip
+    for element, names in wanted.items():
+        assert set(names.split()) - set(fields(admin, element)) == set(), element
+    kinds = {
+        (M, 'AGE'): 'float', (M, 'INSERT_DATE'): 'date', (T, 'INSERT_DATE'): 'string', ('xnat:ctSessionData', 'AGE'): 'integer',
+        (S, 'DOB'): 'integer', (SCAN, 'STARTTIME'): 'time', (SCAN, 'PARAMETERS_PIXELBANDWIDTH'): 'double', (SCAN, 'FRAMES'): 'integer',
+    }  # fmt: skip
+    assert {key: fields(admin, key[0])[key[1]]['TYPE'] for key in kinds} == kinds

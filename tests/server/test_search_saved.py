@@ -1,0 +1,212 @@
+"""Searches kept under an ID, and the listings that the server makes itself (fact 4.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from lxml import etree
+
+from .conftest import Client
+from .searches import M, S, criterion, document
+
+Clients = Callable[[str | None], Client]
+SAVED = '/data/search/saved'
+
+
+@pytest.fixture(autouse=True)
+def _filled(filled: dict[str, str], admin: Client) -> Iterator[None]:
+    admin.ok('PUT', '/data/projects/P/users/owner/owner')
+    admin.ok('PUT', '/data/projects/P/users/member/member')
+    admin.ok('PUT', '/data/projects/P/users/collaborator/collaborator')
+    yield
+    for row in admin.get(f'{SAVED}?all=true').rows:
+        while admin.get(f'{SAVED}/{row["id"]}').body:
+            admin.ok('DELETE', f'{SAVED}/{row["id"]}')
+
+
+def of(label: str, **attributes: str) -> bytes:
+    return document(M, ['LABEL'], criterion(f'{M}/label', '=', label), **attributes)
+
+
+def listed(client: Client, query: str = '') -> list[str]:
+    return [row['id'] for row in client.get(f'{SAVED}?{query}').rows]
+
+
+def labels(client: Client, path: str) -> list[str]:
+    return [row['label'] for row in client.get(f'{path}?format=csv').csv]
+
+
+def logins(client: Client, name: str) -> list[str]:
+    return [node.text or '' for node in etree.fromstring(client.get(f'{SAVED}/{name}').body).findall('{*}allowed_user/{*}login')]
+
+
+def test_put_get_list_results_delete(admin: Client) -> None:
+    assert admin.put(f'{SAVED}/mine', of('M2', brief_description='two', description='the second', secure='1')).status == 200
+    row = next(row for row in admin.get(SAVED).rows if row['id'] == 'mine')
+    assert list(row) == [
+        'id', 'description', 'root_element_name', 'brief_description', 'tag', 'secure', 'layered_sequence', 'allow_diff_columns',
+        'sort_by_element_name', 'sort_by_field_id', 'users',
+    ]  # fmt: skip
+    assert (row['description'], row['brief_description'], row['root_element_name'], row['users']) == ('the second', 'two', M, '{admin}')
+    found = etree.fromstring(admin.get(f'{SAVED}/mine').body)
+    assert found.get('ID') == 'mine'
+    assert labels(admin, f'{SAVED}/mine/results') == ['M2']
+    assert admin.get(f'{SAVED}/mine/results?format=json').rows[0]['quarantine_status'] == 'active'
+    assert admin.delete(f'{SAVED}/mine').status == 200
+    assert listed(admin) == []
+
+
+def test_an_unknown_one_is_nothing(admin: Client) -> None:
+    assert (admin.get(f'{SAVED}/none').status, admin.get(f'{SAVED}/none').body) == (200, b'')
+    assert admin.get(f'{SAVED}/none/results').status == 404
+    assert admin.delete(f'{SAVED}/none').status == 200
+
+
+def test_the_document_comes_back_as_it_was_meant(admin: Client) -> None:
+    extra = f'<xdat:sort_by><xdat:element_name>{M}</xdat:element_name><xdat:field_ID>DATE</xdat:field_ID></xdat:sort_by>'
+    inner = f'<xdat:child_set method="OR">{criterion(f"{M}/AGE", "<", "80")}{criterion(f"{M}/LABEL", "LIKE", "a & <b>", 0)}</xdat:child_set>'
+    body = document(M, ['LABEL', 'xnat:subjectData.SUB_PROJECT_IDENTIFIER=P'], inner, criterion(f'{M}.DATE', 'IS NULL', 'NULL', 1), extra=extra)
+    admin.ok('PUT', f'{SAVED}/full', body)
+    once = admin.get(f'{SAVED}/full').body
+    admin.ok('PUT', f'{SAVED}/full', once)
+    assert admin.get(f'{SAVED}/full').body == once
+    root = etree.fromstring(once)
+    assert [etree.QName(node).localname for node in root] == [
+        'root_element_name',
+        'search_field',
+        'search_field',
+        'search_where',
+        'sort_by',
+        'allowed_user',
+    ]
+    assert root.findtext('.//{*}child_set/{*}criteria[2]/{*}value') == 'a & <b>'
+    assert root.find('{*}search_where/{*}criteria').get('override_value_formatting') == '1'
+
+
+@pytest.mark.parametrize(
+    ('path', 'body', 'status'),
+    [
+        ('x', b'nonsense', 422),
+        ('x', b'<other/>', 422),
+        ('x', document('xnat:nothing', ['A']), 400),
+        (f'@{M}', of('M1'), 400),
+        ('a%0Ab', of('M1'), 400),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(admin: Client, path: str, body: bytes, status: int) -> None:
+    assert admin.put(f'{SAVED}/{path}', body).status == status
+
+
+def test_a_secure_search_is_for_whom_it_names(admin: Client, client_of: Clients) -> None:
+    member, collaborator = client_of('member'), client_of('collaborator')
+    member.ok('PUT', f'{SAVED}/open', of('M1', secure='0'))
+    member.ok('PUT', f'{SAVED}/closed', of('M1', secure='1'))
+    group = '<xdat:allowed_groups><xdat:groupID>P_collaborator</xdat:groupID></xdat:allowed_groups>'
+    member.ok('PUT', f'{SAVED}/grouped', document(M, ['LABEL'], extra=group, secure='1'))
+    assert listed(member) == ['closed', 'grouped', 'open']
+    assert listed(collaborator) == ['grouped', 'open']
+    assert listed(client_of('outsider')) == ['open']
+    assert collaborator.get(f'{SAVED}/closed').status == collaborator.get(f'{SAVED}/closed/results').status == 403
+    assert collaborator.get(f'{SAVED}/grouped').status == 200
+    assert client_of('outsider').get(f'{SAVED}/open').status == 403, 'who may not search the type may not have the search'
+    assert listed(admin) == ['open']
+    assert listed(admin, 'all=true') == ['closed', 'grouped', 'open']
+    assert listed(member, 'all=true') == ['closed', 'grouped', 'open']
+    assert listed(collaborator, 'all=true') == ['grouped', 'open']
+
+
+def test_another_s_search_can_neither_be_replaced_nor_deleted(client_of: Clients) -> None:
+    member, collaborator = client_of('member'), client_of('collaborator')
+    member.ok('PUT', f'{SAVED}/hers', of('M1', secure='0'))
+    assert collaborator.put(f'{SAVED}/hers', of('M2')).status == 403
+    claim = '<xdat:allowed_user><xdat:login>collaborator</xdat:login></xdat:allowed_user>'
+    assert collaborator.put(f'{SAVED}/hers', document(M, ['LABEL'], extra=claim)).status == 403, 'naming oneself is no right'
+    assert collaborator.delete(f'{SAVED}/hers').status == 403
+    assert labels(collaborator, f'{SAVED}/hers/results') == ['M1']
+
+
+def test_deleting_takes_oneself_from_a_shared_search(admin: Client, client_of: Clients) -> None:
+    member, owner = client_of('member'), client_of('owner')
+    both = '<xdat:allowed_user><xdat:login>owner</xdat:login></xdat:allowed_user>'
+    member.ok('PUT', f'{SAVED}/ours', document(M, ['LABEL'], extra=both, secure='1'))
+    assert logins(admin, 'ours') == ['member', 'owner']
+    member.ok('DELETE', f'{SAVED}/ours')
+    assert logins(admin, 'ours') == ['owner']
+    assert listed(member) == [] and listed(owner) == ['ours']
+    owner.ok('DELETE', f'{SAVED}/ours')
+    assert admin.get(f'{SAVED}/ours').body == b''
+
+
+def test_a_group_goes_as_a_user_does(admin: Client, client_of: Clients) -> None:
+    groups = '<xdat:allowed_groups><xdat:groupID>P_member</xdat:groupID><xdat:groupID>P_collaborator</xdat:groupID></xdat:allowed_groups>'
+    admin.ok('PUT', f'{SAVED}/grouped', document(M, ['LABEL'], extra=groups, secure='1'))
+    client_of('member').ok('DELETE', f'{SAVED}/grouped')
+    assert listed(client_of('member')) == [] and listed(client_of('collaborator')) == ['grouped']
+
+
+def test_putting_again_keeps_whom_it_is_for(client_of: Clients, admin: Client) -> None:
+    member = client_of('member')
+    member.ok('PUT', f'{SAVED}/mine', of('M1', secure='1'))
+    admin.ok('PUT', f'{SAVED}/mine', of('M2', secure='1'))
+    assert logins(admin, 'mine') == ['member']
+    assert labels(member, f'{SAVED}/mine/results') == ['M2']
+
+
+def test_save_as_makes_another(admin: Client, client_of: Clients) -> None:
+    member, owner = client_of('member'), client_of('owner')
+    member.ok('PUT', f'{SAVED}/one', of('M1', secure='0'))
+    owner.ok('PUT', f'{SAVED}/one?saveAs=true', of('M2', secure='0'))
+    owner.ok('PUT', f'{SAVED}/one?saveAs=true', of('M2', secure='0'))
+    assert listed(admin) == ['one', 'one_1', 'one_1_1']
+    assert logins(admin, 'one') == ['member'] and logins(admin, 'one_1') == ['owner']
+
+
+def test_tags_are_projects(admin: Client, client_of: Clients) -> None:
+    member = client_of('member')
+    member.ok('PUT', f'{SAVED}/plain', of('M1', secure='0'))
+    member.ok('PUT', f'{SAVED}/tagged', of('M1', secure='0', tag='P', brief_description='mine'))
+    assert listed(member) == ['plain']
+    assert listed(member, 'includeTag=true') == ['tagged']
+    assert listed(member, 'includeTag=P') == ['tagged'] and listed(member, 'includeTag=Q') == []
+    assert member.get(f'{SAVED}?includeTag=NONE').status == 400
+    member.ok('PUT', f'{SAVED}/other', of('M2', secure='0', tag='P', brief_description='mine'))
+    assert listed(member, 'includeTag=P') == ['tagged'], 'same tag and title: the same search'
+    assert labels(member, f'{SAVED}/tagged/results') == ['M2']
+    assert client_of('collaborator').put(f'{SAVED}/tagged', of('M1', tag='P')).status == 403
+    client_of('owner').ok('PUT', f'{SAVED}/tagged', of('M1', tag='P', brief_description='mine'))
+
+
+# -- listings that the server makes
+
+
+def test_the_site_s_listing_of_a_type(admin: Client) -> None:
+    root = etree.fromstring(admin.get(f'{SAVED}/@{M}').body)
+    assert root.get('ID') == f'@{M}' and root.find('{*}search_where') is None
+    fields = [node.findtext('{*}field_ID') for node in root.findall('{*}search_field')]
+    assert fields[:3] == ['LABEL', 'PROJECT', 'DATE']
+    assert labels(admin, f'{SAVED}/@{M}/results') == ['M1', 'M2']
+    assert admin.get(f'{SAVED}/@xnat:nothing').status == 400
+    detailed = etree.fromstring(admin.get(f'{SAVED}/@{M}?dv=detailed').body)
+    assert [node.findtext('{*}field_ID') for node in detailed.findall('{*}search_field')][:3] == ['MR_NOTES', 'LABEL', 'OPERATOR']
+
+
+def test_a_project_s_listing_of_a_type(admin: Client, client_of: Clients) -> None:
+    path = f'/data/projects/P/searches/@{S}'
+    root = etree.fromstring(admin.get(path).body)
+    assert (root.get('ID'), root.get('tag'), root.get('brief-description')) == (f'P_{S}', 'P', 'Subjects')
+    counts = [node.findtext('{*}field_ID') for node in root.findall('{*}search_field')][4:]
+    assert counts == ['CNT_XNAT_MRSESSIONDATA=P', 'CNT_XNAT_PETSESSIONDATA=P']
+    rows = admin.get(f'{path}?format=csv').csv
+    assert [(row['sub_project_identifier_p'], row['cnt_xnat_mrsessiondata_p']) for row in rows] == [('S1', '2'), ('S2', '')]
+    assert admin.get(f'/data/archive/projects/P/searches/@{S}?format=json').status == 200
+    assert client_of('outsider').get(path).status == 403, 'protected'
+    assert admin.get(f'/data/projects/NONE/searches/@{S}').status == 404
+    assert admin.get('/data/projects/P/searches/none').status == 404
+
+
+def test_an_owner_replaces_the_listing_of_the_project(admin: Client, client_of: Clients) -> None:
+    own = document(S, ['SUBJECT_LABEL'], criterion(f'{S}/PROJECT', '=', 'P'), ID=f'P_{S}', tag='P', brief_description='Subjects', secure='0')
+    assert client_of('collaborator').put(f'{SAVED}/P_{S}', own).status == 403
+    client_of('owner').ok('PUT', f'{SAVED}/P_{S}', own)
+    assert admin.get(f'/data/projects/P/searches/@{S}?format=csv').header == ['subject_label', 'quarantine_status']
