@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import pickle
 
 import pytest
 
@@ -133,6 +134,34 @@ def test_a_search_gives_a_table_with_the_columns_asked_for(xnat, cohort):
     assert {row['label']: float(row['age']) for row in table} == {'W1_MR1': 79, 'W1_MR2': 82, 'W2_MR': 81, 'W3_MR': 40}
 
 
+def test_rows_come_one_at_a_time_by_a_connection_of_their_own(xnat, cohort):
+    search = xnat.select('xnat:mrSessionData', ['xnat:mrSessionData/LABEL', 'xnat:subjectData/GENDER'])
+    criteria = [('xnat:mrSessionData/PROJECT', '=', 'WHERE'), (AGE, '>', 50)]
+    with xnat.trace() as trace:
+        rows = search.rows(criteria)
+        assert trace.requests == 0
+        first = next(rows)
+        assert list(first) == ['label', 'xnat_subjectdata_gender'] and xnat.select.project('WHERE').exists()
+        assert [first, *rows] == search.where(criteria).data
+    assert sorted(record.method for record in trace) == ['GET', 'POST', 'POST']
+    assert sum(1 for _ in search.rows()) == len(search.all())
+    rows = search.rows()
+    next(rows)
+    rows.close()
+    assert len(list(search.rows([(AGE, '>', 1000)]))) == 0
+
+
+def test_rows_tell_what_is_wrong(xnat, cohort):
+    search = xnat.select('xnat:mrSessionData', [AGE])
+    with pytest.raises(errors.ProgrammingError, match='not an operator'):
+        search.rows([(AGE, '~', 1)])
+    with pytest.raises(errors.ProgrammingError, match='kind of its field'):
+        next(search.rows([(AGE, '>', 'old')]))
+    long = 'xnat:mrSessionData/' + 'x' * 80
+    with pytest.raises(errors.DatabaseError):
+        next(xnat.select('xnat:mrSessionData', [long]).rows())
+
+
 def test_all_gives_every_row(xnat, cohort):
     table = xnat.select('xnat:subjectData', ['xnat:subjectData/SUBJECT_LABEL', 'xnat:subjectData/PROJECT']).all()
     assert sorted(table.where(project='WHERE').get('subject_label')) == ['W1', 'W2', 'W3', 'W4', 'W5']
@@ -159,10 +188,10 @@ def test_an_unknown_type_or_field_is_an_error(xnat, cohort):
 
 
 @pytest.mark.parametrize(('operator', 'kept'), [('IN', ['S1']), ('NOT IN', ['S2'])])
-def test_a_list_may_be_long(xnat, project, operator, kept):
+def test_a_list_may_have_a_thousand_values(xnat, project, operator, kept):
     project.subject('S1').create()
     project.subject('S2').create()
-    many = [f'X{number}' for number in range(3000)] + ['S1']
+    many = [f'X{number}' for number in range(1200)] + ['S1']
     for field in ('xnat:subjectData/SUBJECT_LABEL', 'xnat:subjectData/label'):
         assert project.subjects().where([(field, operator, many)]).get('label') == kept
 
@@ -180,6 +209,82 @@ def test_missing_values_and_dates(xnat, project):
     assert project.subjects().where([('xnat:subjectData/GENDER', '=', None)]).get('label') == ['S2']
     assert project.subjects().where([('xnat:subjectData/GENDER', '!=', None)]).get('label') == ['S1']
     assert project.subjects().where([('xnat:mrSessionData/DATE', '=', datetime.date(2020, 2, 29))]).get('label') == ['S2']
+
+
+@pytest.mark.parametrize('field', ['xnat:mrSessionData/DATE', 'xnat:mrSessionData/date'])
+def test_dates_compare_as_dates(xnat, project, field):
+    for day in (1, 2, 3):
+        project.subject('S').experiment(f'E{day}').create(date=datetime.date(2020, 1, day))
+    sessions = project.subject('S').experiments()
+    second = datetime.date(2020, 1, 2)
+    for operator, value, kept in (
+        ('=', second, ['E2']), ('!=', second, ['E1', 'E3']), ('<', second, ['E1']), ('>=', '2020-01-02', ['E2', 'E3']), ('=', '01/02/2020', ['E2']),
+        ('IN', [second, '01/03/2020'], ['E2', 'E3']), ('BETWEEN', ('2020-01-02', datetime.datetime(2020, 1, 3, 12)), ['E2', 'E3']),
+    ):  # fmt: skip
+        assert labels(sessions.where([(field, operator, value)], level='experiment')) == kept, (operator, value)
+
+
+def test_times_moments_and_truths_are_values(xnat, project):
+    session = 'xnat:petSessionData'
+    for label, time in (('E1', '10:11:12'), ('E2', '23:00:00')):
+        fields = {f'{session}/time': time, f'{session}/start_time_scan': f'2020-01-02 {time}'}
+        project.subject('S').experiment(label).create(experiments=session, **fields)
+    sessions = project.subject('S').experiments()
+
+    def kept(name, operator, value):
+        return labels(sessions.where([(f'{session}/{name}', operator, value)], level='experiment'))
+
+    assert kept('time', '=', datetime.time(10, 11, 12)) == ['E1'] and kept('time', '>', datetime.time(11)) == ['E2']
+    moment = datetime.datetime(2020, 1, 2, 10, 11, 12)
+    assert kept('start_time_scan', '=', moment) == ['E1'] and kept('start_time_scan', '>', moment) == ['E2']
+    project.attrs.set('xnat:projectData/active', 'true')
+    search = xnat.select('xnat:projectData', ['xnat:projectData/ID'])
+    for value, found in ((True, 1), (False, 0)):
+        criteria = [('xnat:projectData/ID', '=', project.id()), ('xnat:projectData/active', '=', value)]
+        assert len(search.where(criteria)) == found
+
+
+def test_lists_of_another_kind_take_the_type_that_the_criteria_name(xnat, cohort):
+    sessions = xnat.select('/projects/WHERE/subjects/*/experiments/*')
+    women = [('xnat:subjectData/GENDER', '=', 'female')]
+    assert labels(sessions.where([[(AGE, '>', 50)], women], level='experiment')) == ['W1_MR1', 'W1_MR2']
+    both = [[(AGE, '>', 81)], [('xnat:petSessionData/AGE', '>', 84)], 'OR']
+    assert labels(sessions.where(both, level='experiment')) == ['W1_MR2', 'W4_PT']
+    for unclear in ([women], [*both[:2], women, 'OR'], [(AGE, '>', 1), ('xnat:petSessionData/AGE', '>', 1)]):
+        with pytest.raises(errors.ProgrammingError, match='one type of experiment'):
+            sessions.where(unclear, level='experiment').get()
+
+
+def test_types_without_a_display_document_are_found_too(xnat, project):
+    project.subject('S').experiment('US').create(experiments='xnat:usSessionData', **{'xnat:usSessionData/age': 7})
+    criteria = [('xnat:usSessionData/age', '>', 3)]
+    assert project.subjects().where(criteria).get('label') == ['S']
+    assert labels(project.subject('S').experiments().where(criteria, level='experiment')) == ['US']
+
+
+def test_a_search_takes_its_arguments_as_scripts_write_them(xnat, cohort):
+    label = 'xnat:subjectData/SUBJECT_LABEL'
+    where = [('xnat:subjectData/PROJECT', '=', 'WHERE'), ('xnat:subjectData/GENDER', '=', 'male')]
+    tables = [
+        xnat.select('xnat:subjectData', [label]).where(constraints=where),
+        xnat.select('xnat:subjectData', label).where(where),
+        xnat.select('xnat:subjectData', (label, label)).where('PROJECT = WHERE AND GENDER = male'),
+        xnat.select('xnat:subjectData', ['SUBJECT_LABEL']).where("xnat:subjectData.PROJECT = 'WHERE' AND xnat:subjectData.GENDER = male AND"),
+    ]
+    assert [table.items() for table in tables] == [[('W2',), ('W5',)]] * 4
+    for wrong in ({}, {'constraints': where, 'query': 'x'}):
+        with pytest.raises(errors.ProgrammingError, match='where: '):
+            xnat.select('xnat:subjectData', [label]).where(**wrong)
+
+
+def test_what_the_engine_refuses_says_what_to_look_at(xnat, cohort):
+    with pytest.raises(errors.DatabaseError, match=r"'old'.*kind of its field"):
+        xnat.select('xnat:mrSessionData', [AGE]).where([(AGE, '>', 'old')])
+
+
+def test_a_saved_condition_is_pickled_by_its_name(xnat, cohort):
+    chosen = xnat.select('/projects/WHERE/subjects').where(template=('t', {'a': [1, 2]}))
+    assert pickle.loads(pickle.dumps(chosen)) == chosen
 
 
 def test_types_fields_and_values(xnat, cohort):
