@@ -1,0 +1,55 @@
+"""A process that reads, writes and prunes a cache with others, until it is told to stop or killed. Run by test_cache_shared."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from pathlib import Path
+
+import pyxnat
+from pyxnat.cache import cache
+
+RESOURCE = '/projects/SHARED/resources/R'
+NAMES = [f'{number:02}.bin' for number in range(12)]
+KEPT_S = 1.0
+"""In place of a day: so that files that were handed out are pruned while others want them."""
+
+
+def content_of(name: str) -> bytes:
+    """What a file of the archive holds: nothing that could be mixed up with another."""
+    return random.Random(name).randbytes(1000 + 7919 * int(name[:2]))
+
+
+def main(url: str, user: str, password: str, cachedir: str, seconds: str) -> None:
+    """Work, and say how much was done. What is wrong ends it with an error."""
+    cache.HANDED_OUT_S = KEPT_S
+    chance = random.Random()
+    done = 0
+    with pyxnat.Interface(url, user, password, cachedir) as interface:
+        until = time.monotonic() + float(seconds)
+        while time.monotonic() < until:
+            task = chance.choice(('file', 'file', 'file', 'listing', 'write', 'prune'))
+            if task == 'file':
+                name = chance.choice(NAMES)
+                asked = time.monotonic()
+                path = Path(interface.select(f'{RESOURCE}/files/{name}').get())
+                try:
+                    content = path.read_bytes()
+                except FileNotFoundError:
+                    assert time.monotonic() - asked > KEPT_S / 2, f'{path} was pruned under its reader'
+                else:
+                    assert content == content_of(name), f'{path} holds something else'
+            elif task == 'listing':
+                names = [row['Name'] for row in interface._get_json(f'/data{RESOURCE}/files')]
+                assert sorted(names) == NAMES, names
+            elif task == 'write':
+                interface.select.project('SHARED').attrs.set('description', str(chance.random()))
+            else:
+                interface.cache.prune(chance.choice((0, 20_000, 200_000)))
+            done += 1
+    sys.stdout.write(f'{done}\n')
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
