@@ -121,7 +121,7 @@ def _page(error: HTTPException) -> Response:
         return Response(status=error.response.status, headers=error.response.headers)
     code = error.code or 500
     message = str(error.description or error.name)
-    body = _PAGE.format(title='Status page', words=html.escape(message), more=f'<p>{code} {html.escape(error.name)}</p>')
+    body = _PAGE.format(title='Status page', words=html.escape(message), more=f'<p>{code}<br>{html.escape(error.name)}</p>')  # like its page, no XML
     response = Response(body, status=f'{code} {_phrase(message)}', mimetype='text/html')
     if isinstance(error, Unauthorized):
         response.headers['WWW-Authenticate'] = f'Basic realm="{REALM}"'

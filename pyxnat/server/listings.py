@@ -206,7 +206,8 @@ class _Listing:
         if split_path(name) is None:
             return _Column(name, self._expression(name).sql) if short_name(self.where, name) else None
         key = name.lower()
-        return _Column(_SHORTENED.get(key, key) if self._is_wide else key, self._full(name).sql)
+        whole_site = self.where == 'experiment' and self.place.row is None
+        return _Column(_SHORTENED.get(key, key) if whole_site else key, self._full(name).sql)
 
     def _expression(self, name: str) -> Expression:
         """The expression of a short name, as the route's project shows it."""

@@ -28,6 +28,8 @@ __all__ = ['Search', 'may_query']
 MAX_KEY = 63
 """Characters of a column's name in XNAT's database: longer keys are replaced."""
 STATUS = 'quarantine_status'
+NO_VALUE = '@WHERE'
+"""Where XNAT puts the value of a field that asks for one; it stays there when none is given, and is nobody's."""
 _TOO_MUCH = re.compile(r'too (many|large|deep)|at most \d+ tables|overflow', re.IGNORECASE)
 
 
@@ -137,7 +139,7 @@ class Search:
     def _describe(self, asked: SearchField, element: str, name: str, key: str, value: Expression) -> dict[str, Any]:
         known = self._display_field(element, name)
         header = asked.header or (known.header if known else name.rpartition('/')[2])
-        plain = f'{known.id}={name.partition("=")[2]}' if known and known.requires_value else identifier(name)
+        plain = name if known and known.requires_value else identifier(name)
         entry: dict[str, Any] = {'key': key}
         if known and known.links and self._call.get('format').lower() == 'json':
             entry |= {'clickable': True, 'linkProps': [self._link(element, name, *one) for one in known.links]}
@@ -204,9 +206,7 @@ class Search:
         known, value = self._display_field(element, name), name.partition('=')[2]
         if known is None:
             return self._scope.path(element, name) or self._by_identifier(element, name)
-        if known.requires_value and not value:
-            raise BadRequest(f'{known.id} needs a value: {known.id}=…')
-        return expression(known, self._scope, table, element, value)
+        return expression(known, self._scope, table, element, value or NO_VALUE)
 
     def _by_identifier(self, element: str, name: str) -> Expression | None:
         """A path by the ID that the server itself makes of it: ``XNAT_COL_MRSESSIONDATALABEL``."""

@@ -112,6 +112,12 @@ def test_2_11_2_an_element_of_a_type_of_its_own_is_a_child(admin: Client) -> Non
     assert child['items'][0]['meta']['xsi:type'] == 'xnat:investigatorData' and not any('PI' in name for name in found['data_fields'])
 
 
+def test_the_site_wide_listing_names_the_subject_shortly(admin: Client, filled: dict[str, str]) -> None:
+    """yaxil asks for the full path and reads the short name."""
+    (row,) = admin.get('/data/experiments?columns=ID,xnat:subjectassessordata/subject_id,subject_label&label=M1&project=P').rows
+    assert (row['subject_ID'], row['subject_label']) == (filled['S1'], 'S1')
+
+
 def test_xml_is_declared_as_java_declares_it(admin: Client, filled: dict[str, str]) -> None:
     """A client takes a catalogue for one by its first bytes."""
     assert admin.get(f'/data/experiments/{filled["M1"]}?format=xml').body.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<')
