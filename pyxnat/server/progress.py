@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from typing import NamedTuple
 
-from werkzeug.exceptions import BadRequest, MethodNotAllowed
+from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from .calls import Call, text
@@ -69,7 +69,9 @@ class Reporter:
 
 def answer(call: Call) -> Response:
     """Read a log as text, JSON or HTML; add to it (POST status, message); remove it."""
-    name = [part for part in call.parts if part][1]
+    _, name, *_ = [*filter(None, call.parts), '']
+    if not name:
+        raise NotFound('Name the log: status/ID.')
     if call.method == 'POST':
         told = dict(call.query + call.form())
         if told.get('status') not in STATUSES:

@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFoun
 from werkzeug.wrappers import Response
 
 from ..documents import write_xml
-from . import pipelines
+from . import config, pipelines
 from .auth import ROLES, readable
 from .calls import Call, text
 from .protocols import protocol
@@ -210,6 +210,7 @@ def investigators(call: Call) -> Response:
 
 _HANDLERS: dict[str, Handler] = {
     'accessibility': _accessibility,
+    'config': config.answer,
     'users': _users,
     'groups': _groups,
     'archive_spec': _archive_spec,

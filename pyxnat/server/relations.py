@@ -274,6 +274,25 @@ arrival_file = Table(
     UniqueConstraint('scan', 'path'),
 )
 
+# A version of what a tool keeps for a project, or for the site.
+config = Table(
+    'config',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('project', String, nullable=False, default=''),  # empty: the site
+    Column('tool', String, nullable=False),
+    Column('path', String, nullable=False),
+    Column('version', Integer, nullable=False),
+    Column('login', String, nullable=False),
+    Column('created', String, nullable=False),
+    Column('reason', String, nullable=False, default=''),
+    Column('contents', Text, nullable=False),
+    Column('unversioned', Boolean, nullable=False, default=False),
+    Column('status', String, nullable=False),  # enabled, disabled
+    Index('config_place', 'project', 'tool', 'path'),
+    sqlite_autoincrement=True,
+)
+
 # What was done with a session in the prearchive.
 arrival_log = Table(
     'arrival_log',

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from werkzeug.wrappers import Response
 
-from . import batches, imports, prearchive, progress, projects, tokens, usercache, workflows
+from . import batches, config, imports, prearchive, progress, projects, tokens, usercache, workflows
 from .calls import Call
 
 __all__ = ['find']
@@ -16,28 +16,27 @@ Handler = Callable[[Call], Response]
 
 def find(parts: Sequence[str]) -> Handler | None:
     """The handler of a path below ``/data`` that is no data element."""
-    plain = [part for part in parts if part]
-    data = plain[1:] if plain[:1] == ['archive'] else plain
+    plain = tuple(part for part in parts if part)
+    data = plain[1:] if plain[:1] == ('archive',) else plain
     found = projects.handler(data)
     if found is not None:
         return found
-    if plain[:2] == ['services', 'tokens']:
-        return tokens.answer
-    if plain[:2] == ['services', 'workflows']:
-        return workflows.table
-    if plain[:1] == ['workflows'] and len(plain) <= 2:
-        return workflows.answer
-    if plain[:1] == ['prearchive']:
-        return prearchive.answer
-    if tuple(plain) in batches.HANDLERS:
-        return batches.HANDLERS[tuple(plain)]
-    if plain == ['services', 'import']:
-        return imports.answer
-    if plain[:1] == ['status'] and len(plain) == 2:
-        return progress.answer
-    if plain[:3] == ['user', 'cache', 'resources']:
-        return usercache.answer
-    return _LISTS[data[0]] if len(data) == 1 and data[0] in _LISTS else None
+    if len(data) == 1 and data[0] in _LISTS:
+        return _LISTS[data[0]]
+    return next((handler for path, more, handler in _ROUTES if plain[: len(path)] == path and len(plain) - len(path) <= more), None)
 
 
 _LISTS: dict[str, Handler] = {'scan_types': projects.scan_types, 'scanners': projects.scanners, 'investigators': projects.investigators}
+_ANY = 10_000
+_ROUTES: tuple[tuple[tuple[str, ...], int, Handler], ...] = (
+    (('services', 'tokens'), _ANY, tokens.answer),
+    (('services', 'workflows'), 2, workflows.table),
+    (('services', 'import'), 0, imports.answer),
+    *((path, 0, handler) for path, handler in batches.HANDLERS.items()),
+    (('workflows',), 1, workflows.answer),
+    (('prearchive',), _ANY, prearchive.answer),
+    (('status',), 1, progress.answer),
+    (('config',), _ANY, config.answer),
+    (('user', 'cache', 'resources'), _ANY, usercache.answer),
+)
+"""Path, how many segments may follow it, and what answers."""

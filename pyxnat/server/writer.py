@@ -17,7 +17,7 @@ from .arrivals import discard_all
 from .auth import Caller, readable, rights
 from .edit import Document, merged, validated
 from .locate import has_alias, labelled, need
-from .store import fields_of, item, next_id, now, project_setting, resource, retired, role, share, touch
+from .store import config, fields_of, item, next_id, now, project_pipeline, project_setting, resource, retired, role, share, touch
 
 __all__ = ['Writer', 'check_label']
 
@@ -308,9 +308,8 @@ class Writer:
     def _retire(self, row: Any) -> None:
         discard_all(self.archive, self.connection, row.id)
         self.connection.execute(retired.insert().values(id=row.id))
-        self.connection.execute(role.delete().where(role.c.project == row.id))
-        self.connection.execute(project_setting.delete().where(project_setting.c.project == row.id))
-        self.connection.execute(share.delete().where(share.c.project == row.id))
+        for table in (role, project_setting, project_pipeline, config, share):
+            self.connection.execute(table.delete().where(table.c.project == row.id))
 
     def _below(self, row: Any) -> Iterable[Any]:
         """An item and all below it, parents first."""
