@@ -117,7 +117,7 @@ def _cert(cert: Any) -> tuple[str, str] | None:
 
 
 def _token(token: Any) -> tuple[str, str]:
-    parts = tuple(token.split(':', 1)) if isinstance(token, str) else tuple(token)
+    parts = tuple(token.split(':', 1)) if isinstance(token, str) else tuple(token)[: 2 if hasattr(token, 'alias') else None]
     if len(parts) != 2:
         raise ConfigurationError("A token is a pair of alias and secret, or the text 'alias:secret' (as in XNAT_TOKEN)")
     return parts[0], parts[1]

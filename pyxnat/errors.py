@@ -65,7 +65,23 @@ __all__ = [
     'Warning',
     'from_status',
     'server_message',
+    'without_secrets',
 ]
+
+
+_SECRETS = re.compile(
+    r'(?P<token>/services/tokens/(?:validate|invalidate)/[^/?]+/)[^/?]+|(?P<name>[?&](?:j_)?(?:password|secret|signature|x-amz-[a-z-]+)=)[^&]*',
+    re.IGNORECASE,
+)
+
+
+def without_secrets(uri: str) -> str:
+    """A URI with the secrets of tokens and passwords taken out, for logs and messages.
+
+    >>> without_secrets('/data/services/tokens/validate/alias/s3cret')
+    '/data/services/tokens/validate/alias/…'
+    """
+    return _SECRETS.sub(lambda found: f'{found["token"] or found["name"]}…', uri)
 
 
 class Warning(Exception):  # noqa: A001 - PEP 249's name
@@ -111,7 +127,7 @@ class DatabaseError(Error):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.uri = uri
+        self.uri = without_secrets(uri) if uri else uri
         self.method = method
         self.status = status
         self.remedy = remedy

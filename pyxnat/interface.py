@@ -237,8 +237,14 @@ class Interface(Classic):
         """End the session, if this process opened it, and close the connections. One request, or none. A later request opens another."""
         self._transport.close_session()
 
-    def trace(self) -> AbstractContextManager[Trace]:
-        """Record the requests made while a block runs.
+    def trace(self, path: str | os.PathLike[str] | None = None) -> AbstractContextManager[Trace]:
+        """Record the requests made while a block runs, and what was answered from the cache.
+
+        Parameters
+        ----------
+        path : path, optional
+            A file that gets a line of JSON for each, behind what is in it: method, uri, status, bytes, milliseconds, attempt, whether from the cache.
+            No secret is in it.
 
         Examples
         --------
@@ -248,7 +254,7 @@ class Interface(Classic):
                 interface.select.projects().get()
             print(trace)
         """
-        return self._transport.trace()
+        return self._transport.trace(path)
 
     def save_config(self, location: str | os.PathLike[str]) -> None:
         """Write server and login, the password too, to a JSON file that only its owner can read (0600). No request."""

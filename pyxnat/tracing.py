@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
+from typing import IO, Any
+
+from .errors import without_secrets
 
 __all__ = ['Record', 'Trace']
 
 
 class Record:
-    """One request that went to the network.
+    """One request.
 
     Attributes
     ----------
@@ -29,7 +33,7 @@ class Record:
 
     def __init__(self, method: str, uri: str, attempt: int = 1) -> None:
         self.method = method
-        self.uri = uri
+        self.uri = without_secrets(uri)
         self.attempt = attempt
         self.status: int | None = None
         self.sent = 0
@@ -40,6 +44,10 @@ class Record:
     def __repr__(self) -> str:
         return f'<Record {self}>'
 
+    def as_dict(self) -> dict[str, Any]:
+        """Its attributes, for JSON."""
+        return {**vars(self), 'ms': round(self.ms, 3)}
+
     def __str__(self) -> str:
         again = f' attempt {self.attempt}' if self.attempt > 1 else ''
         source = 'from cache' if self.from_cache else f'{self.ms:.0f} ms{again}'
@@ -49,13 +57,19 @@ class Record:
 class Trace:
     """The requests made while it was on, in the order in which they ended. ``str`` gives them as a table.
 
+    Parameters
+    ----------
+    file : text file, optional
+        Gets a line of JSON for each.
+
     Attributes
     ----------
     from_cache : list of Record
         What was answered from the cache. Iterating, and the numbers, leave these out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, file: IO[str] | None = None) -> None:
+        self._file = file
         self._records: list[Record] = []
         self._lock = threading.Lock()
 
@@ -63,6 +77,8 @@ class Trace:
         """Take one more record."""
         with self._lock:
             self._records.append(record)
+            if self._file is not None:
+                self._file.write(json.dumps(record.as_dict()) + '\n')
 
     def _all(self) -> list[Record]:
         with self._lock:

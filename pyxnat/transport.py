@@ -369,9 +369,12 @@ class Transport:
             trace.add(record)
 
     @contextmanager
-    def trace(self) -> Iterator[Trace]:
-        """Record the requests of all threads while the block runs."""
-        trace = Trace()
+    def trace(self, path: str | os.PathLike[str] | None = None) -> Iterator[Trace]:
+        """Record the requests of all threads while the block runs, in a file as well, if one is named."""
+        with open(path, 'a', encoding='utf-8') if path is not None else nullcontext() as file:
+            yield from self._traced(Trace(file))
+
+    def _traced(self, trace: Trace) -> Iterator[Trace]:
         self._traces = (*self._traces, trace)
         try:
             yield trace

@@ -10,6 +10,7 @@ from .prearchive import Prearchive
 from .schemas import Schemas
 from .search import SearchManager
 from .tags import Tags
+from .tokens import Tokens
 from .users import Users
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Manager:
         Searches and templates of searches that are kept on the server.
     tags : Tags
         Named sets of elements.
+    tokens : Tokens
+        Aliases that stand for this login for a while.
     users : Users
         The users of the server.
     """
@@ -50,6 +53,7 @@ class Manager:
         self.schemas = Schemas(interface)
         self.search = SearchManager(interface)
         self.tags = Tags(interface)
+        self.tokens = Tokens(interface)
         self.users = Users(interface)
 
     def __repr__(self) -> str:
