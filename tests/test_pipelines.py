@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -90,12 +91,52 @@ def test_runs_are_those_of_the_pipeline_the_latest_first(scripted: ScriptedServe
     assert (query['project'], query['experiment'], query['display']) == (['P'], ['E'], ['ALL'])
 
 
-def test_an_archive_without_pipelines(project: Any) -> None:
-    project.subject('S').experiment('E').create()
+# -- an archive with pipelines of its own -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def converting(server: Any, project: Any) -> Any:
+    """A project with an MR session E, and with a pipeline under two aliases."""
+    project.subject('S').experiment('E').create(experiments='xnat:mrSessionData')
+    project.subject('S').experiment('PET').create(experiments='xnat:petSessionData')
+    pipelines = server.archive.pipelines
+    pipelines.add(PATH, 'xnat:mrSessionData', steps={'1': 'Convert'}, version='1.0', run=lambda launch: launch.tell('converting', 50))
+    pipelines.enable(project.id(), PATH, parameters=[{'name': 'overwrite', 'csvValues': 'N'}])
+    pipelines.enable(project.id(), PATH, step='nifti_twice')
+    return project
+
+
+def test_pipelines_of_a_project(converting: Any) -> None:
+    assert converting.pipelines.aliases() == {'DicomToNifti': 'DicomToNifti', 'nifti_twice': 'DicomToNifti'}
+    assert [row['Path'] for row in converting.pipelines.info()] == [PATH, PATH]
+    details = converting.pipelines.pipeline('DicomToNifti').info()
+    assert (details['path'], details['version'], details['steps']) == (PATH, '1.0', [{'id': '1', 'description': 'Convert'}])
+    assert details['inputParameters'] == [{'name': 'overwrite', 'values': {'csv': 'N'}}]
+
+
+@pytest.mark.parametrize('name', ['DicomToNifti', 'nifti_twice'])
+def test_a_pipeline_runs(converting: Any, name: str) -> None:
+    pipeline = converting.pipelines.pipeline(name)
+    assert pipeline.exists() and pipeline.status('E') == []
+    pipeline.run(converting.subject('S').experiment('E'), {'overwrite': 'Y'})
+    deadline = time.monotonic() + 10
+    while (runs := pipeline.status('E'))[0]['status'] != 'Complete' and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [run['status'] for run in runs] == ['Complete'] and runs[0]['pipeline_name'] == PATH
+
+
+@pytest.mark.parametrize('experiment', ['nobody', 'PET'])
+def test_an_experiment_that_a_pipeline_is_not_for_is_an_error(converting: Any, experiment: str) -> None:
+    with pytest.raises(pyxnat.errors.DatabaseError, match=f"has an experiment '{experiment}', of a type that the pipeline is for"):
+        converting.pipelines.pipeline('DicomToNifti').run(experiment)
+
+
+def test_a_project_without_pipelines(project: Any) -> None:
+    session = project.subject('S').experiment('E').create()
     assert project.pipelines.info() == [] and project.pipelines.aliases() == {}
     pipeline = project.pipelines.pipeline('DicomToNifti')
-    assert not pipeline.exists() and pipeline.status(project.subject('S').experiment('E')) == []
-    for ask in (lambda: project.pipelines.info('DicomToNifti'), pipeline.info, lambda: pipeline.run('E')):
+    assert not pipeline.exists()
+    for ask in (lambda: project.pipelines.info('DicomToNifti'), pipeline.info, lambda: pipeline.run('E'), lambda: pipeline.status(session)):
         with pytest.raises(pyxnat.errors.PipelineNotFoundError, match='DicomToNifti'):
             ask()
 

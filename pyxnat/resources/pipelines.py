@@ -10,7 +10,7 @@ Pipelines are added to projects on the web site.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import errors, uris
@@ -64,7 +64,7 @@ class Pipelines:
             return rows
         row = next((row for row in rows if pipeline_id in (row.get('Name'), _stem(row.get('Path', '')))), None)
         if row is None:
-            raise self._missing(pipeline_id, [row.get('Name', '') for row in rows])
+            raise self._missing(pipeline_id, (row.get('Name', '') for row in rows))
         return row
 
     def aliases(self) -> dict[str, str]:
@@ -81,10 +81,10 @@ class Pipelines:
         """One pipeline, by name or alias, whether it exists or not. No request."""
         return Pipeline(pipeline_id, self)
 
-    def _missing(self, name: str, known: list[str]) -> PipelineNotFoundError:
-        there = ', '.join(filter(None, known)) or 'none'
+    def _missing(self, name: str, known: Iterable[str] | None = None) -> PipelineNotFoundError:
         uri = f'{self._intf._server}{self._project._uri}/pipelines'
-        return PipelineNotFoundError(f'no pipeline {name!r}', uri=uri, remedy=f'The project has: {there}. Add others on its page.')
+        remedy = 'pipelines.aliases() lists those there are' if known is None else f'The project has: {", ".join(filter(None, known)) or "none"}'
+        return PipelineNotFoundError(f'no pipeline {name!r}', uri=uri, remedy=f'{remedy}. Add others on its page.')
 
 
 class Pipeline:
@@ -112,8 +112,10 @@ class Pipeline:
         """
         uri = uris.join(self._pipelines._project._uri, 'pipelines', uris.quote(self._id))
         try:
-            details: dict[str, Any] = json.loads(self._intf._exec(uri))
-        except (errors.InternalError, errors.NotFoundError):
+            details: dict[str, Any] = json.loads(self._intf._exec(uris.with_query(uri, {'format': 'json'})))
+        except errors.NotFoundError as error:
+            raise self._pipelines._missing(self._id) from error
+        except errors.InternalError:
             self._alias()  # XNAT answers 500 for a name that it does not know
             raise
         return details
@@ -144,27 +146,45 @@ class Pipeline:
         query = {key: f'[{",".join(map(str, value))}]' if isinstance(value, (list, tuple)) else value for key, value in (params or {}).items()}
         try:
             self._intf._exec(uris.with_query(uri, query), 'POST')
-        except errors.ProgrammingError as error:
-            error.remedy = f'Check that the project has an experiment {name!r}.'
+        except (errors.NotFoundError, errors.ProgrammingError) as error:
+            error.remedy = f'Check that the project has an experiment {name!r}, of a type that the pipeline is for.'
             raise
 
     def status(self, experiment: Any) -> list[Row]:
-        """Its runs on an experiment, the latest first: among other columns ``status`` and ``launch_time``. One request.
+        """Its runs on an experiment, the latest first: among other columns ``status`` and ``launch_time``.
 
         Statuses are ``Queued``, ``Running``, ``Complete``, ``Failed``, …
+
+        Raises
+        ------
+        PipelineNotFoundError
+            There are no runs, and the project has no such pipeline.
+
+        Notes
+        -----
+        One request; one more where there are no runs of that name, and another where it turns out to be an alias.
         """
-        name = experiment if isinstance(experiment, str) else experiment.id()
-        uri = uris.join(uris.ENTRY, 'services/workflows', uris.quote(self._id))
-        query = {'project': self._pipelines._project._urn, 'experiment': name, 'display': 'ALL'}
-        rows = self._intf._get_json(uris.with_query(uri, query))
-        mine = [row for row in rows if _stem(row.get('pipeline_name', self._id)) == self._id]  # XNAT gives others whose name holds this one
+        label = experiment if isinstance(experiment, str) else experiment.id()
+        rows = self._runs(self._id, label)
+        if rows:
+            return rows
+        aliases = self._pipelines.aliases()
+        if self._id not in aliases and self._id not in aliases.values():
+            raise self._pipelines._missing(self._id, aliases)
+        name = aliases.get(self._id, self._id)
+        return self._runs(name, label) if name != self._id else []
+
+    def _runs(self, name: str, experiment: str) -> list[Row]:
+        query = {'project': self._pipelines._project._urn, 'experiment': experiment, 'display': 'ALL'}
+        rows = self._intf._get_json(uris.with_query(uris.join(uris.ENTRY, 'services/workflows', uris.quote(name)), query))
+        mine = [row for row in rows if _stem(row.get('pipeline_name', name)) == name]  # XNAT gives those, too, whose name holds this one
         return sorted(mine, key=lambda row: row.get('launch_time', ''), reverse=True)
 
     def _alias(self) -> str:
         aliases = self._pipelines.aliases()
         alias = self._id if self._id in aliases else next((alias for alias, name in aliases.items() if name == self._id), None)
         if alias is None:
-            raise self._pipelines._missing(self._id, [*aliases])
+            raise self._pipelines._missing(self._id, aliases)
         return alias
 
 
