@@ -225,7 +225,10 @@ class Search:
         element = self._model.name(found.group(1)) if found else None
         if found is None or element is None:
             raise BadRequest(f'{schema_field!r} names no field of a data type of this archive.')
-        return self._resolve(element, found.group(2))
+        known, name = self._display_field(element, found.group(2)), found.group(2)
+        if known is not None and known.requires_value and not name.partition('=')[2]:
+            raise BadRequest(f'{known.id} needs a value: {known.id}=…')
+        return self._resolve(element, name)
 
     def _comparable(self) -> dict[str, ColumnElement[Any]]:
         return {key: found.value.sql for key, found in self._columns.items()}
