@@ -79,17 +79,17 @@ class XpathStore:
         return [self._fetch(uris.join(root, 'subjects', uris.quote(name))) for name in names]
 
     def update(self) -> list[str]:
-        """Fetch those that are there again; their IDs. One request for each: XNAT does not say which of them have changed."""
-        return self.checkout(subjects=self.subjects()) if self._roots else []
+        """Fetch those that are there again; their IDs. One request for each, whatever the cache holds: XNAT does not say which have changed."""
+        return [self._fetch(uris.join(uris.ENTRY, 'subjects', uris.quote(subject)), expiration=0) for subject in self.subjects()]
 
     def clear(self) -> None:
         """Forget all of them. No request."""
         self._roots.clear()
 
-    def _fetch(self, uri: str) -> str:
+    def _fetch(self, uri: str, **options: Any) -> str:
         uri = uris.with_query(uri, {'format': 'xml'})
         try:
-            root = parse_xml(self._intf._exec(uri))
+            root = parse_xml(self._intf._exec(uri, **options))
         except ValueError as error:
             raise errors.UnexpectedAnswer(f'not an XML document: {error}', uri=self._intf._server + uri, remedy='Check the ID.') from error
         identity = root.get('ID', '')

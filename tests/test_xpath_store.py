@@ -42,9 +42,10 @@ def test_subjects_are_checked_out_one_by_one_and_stay(xnat: pyxnat.Interface, st
     assert xnat.xpath.subjects() == [] and xnat.xpath('//xnat:scan') == []
 
 
-def test_update_fetches_what_changed(xnat: pyxnat.Interface, study: Any) -> None:
+def test_update_fetches_what_others_changed(xnat: pyxnat.Interface, server: Any, study: Any, tmp_path: Any) -> None:
     xnat.xpath.checkout(project=study.id())
-    study.subject('S2').attrs.set('gender', 'unknown')
+    with pyxnat.Interface(server.url, server.user, server.password, tmp_path / 'elsewhere') as other:
+        other.select.project(study.id()).subject('S2').attrs.set('gender', 'unknown')
     assert sorted(xnat.xpath.element_text('xnat:gender')) == ['female', 'male']
     assert xnat.xpath.update() == xnat.xpath.subjects()
     assert sorted(xnat.xpath.element_text('xnat:gender')) == ['female', 'unknown']
