@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from . import resources, triggers
 from .auth import Caller, rights, visible
 from .calls import Call, text
 from .edit import Document, read_document
+from .history import Event, changes, versions
 from .listings import listing
 from .locate import Place, find, find_project, need
 from .represent import Representer
@@ -54,7 +56,7 @@ def _verb(call: Call, handlers: Mapping[str, Callable[[Call, Route], Response]])
 def _resource(call: Call, route: Route) -> Response:
     if route.last.id is None:
         return _verb(call, {'GET': _resource_list, 'POST': resources.put_resource})(call, route)
-    handlers = {'GET': _resource_get, 'PUT': resources.put_resource, 'POST': resources.put_resource, 'DELETE': resources.delete_resource}
+    handlers = {'GET': _resource_get, 'PUT': resources.put_resource, 'DELETE': resources.delete_resource}
     return _verb(call, handlers)(call, route)
 
 
@@ -101,7 +103,7 @@ def _post(call: Call, route: Route) -> Response:
     name = document.core.get('label') or document.core.get('ID') or ''
     with call.archive.store.write() as connection:
         place = find(connection, call.caller, route.steps[:-1], 'PUT')
-        writer = Writer(call.archive, connection, call.caller)
+        writer = Writer(call.archive, connection, call.caller, Event.of(call))
         if where == 'project':
             if not name:
                 raise ExpectationFailed('Name the ID of the project.')
@@ -146,15 +148,29 @@ def _representation(call: Call, connection: Any, place: Place) -> Response:
         return str(folder / f'{row.label or row.pk}_catalog.xml')
 
     representer = Representer(connection, call.archive.model, call.caller, uri, call.request.host_url.rstrip('/'))
+    if call.has('handler'):
+        return _handled(call, representer, place.row)
     form = call.get('format').lower() or _accepted(call)
     if form in ('json', 'application/json'):
-        return Response(representer.json(place.row), content_type='application/json;charset=UTF-8')
+        past = versions(connection, place.row) if call.flag('includeHistory') else ()
+        return Response(representer.json([place.row, *past], call.flag('includeHeaders')), content_type='application/json;charset=UTF-8')
     if form in ('xml', 'text/xml', 'application/xml'):
         return Response(representer.xml(place.row, call.flag('concealHiddenFields')), content_type='text/xml;charset=UTF-8')
     if form in ('html', 'text/html'):
         table = Table(['field', 'value'], list(representer.values(place.row).items()))
         return Response(b'<!DOCTYPE html>' + b''.join(render(table, 'html')), content_type='text/html;charset=UTF-8')
     raise BadRequest(f'{form!r} is none of html, json, xml.')
+
+
+def _handled(call: Call, representer: Representer, row: Any) -> Response:
+    """``handler=values``: some fields of an item as a table of one row, or, with ``asValue``, the value of one."""
+    if call.get('handler') != 'values':
+        raise BadRequest(f'{call.get("handler")!r} is no handler of items; there is: values.')
+    columns = [name for value in call.all('columns') for name in value.split(',') if name]
+    if not columns or (call.flag('asValue') and len(columns) > 1):
+        raise BadRequest('Name the columns to return; asValue returns one.')
+    row = [representer.value(row, name) for name in columns]
+    return text(row[0]) if call.flag('asValue') else table_response(call, Table(columns, [row]))
 
 
 def _accepted(call: Call) -> str:
@@ -175,7 +191,7 @@ def _put(call: Call, route: Route) -> Response:
     with call.archive.store.write() as connection:
         place = _place_for_put(call, connection, route)
         document = document or read_document(call, where, _known_type(place))
-        writer = Writer(call.archive, connection, call.caller)
+        writer = Writer(call.archive, connection, call.caller, Event.of(call))
         if where == 'project':
             text_id = route.last.id or ''
             writer.put_project(text_id, document, place.row if place.missing is None else None, call.get('accessibility') or None)
@@ -256,7 +272,7 @@ def _manage_status(call: Call, writer: Writer, row: Any) -> None:
 def _delete(call: Call, route: Route) -> Response:
     with call.archive.store.write() as connection:
         place = find(connection, call.caller, route.steps, 'DELETE')
-        writer = Writer(call.archive, connection, call.caller)
+        writer = Writer(call.archive, connection, call.caller, Event.of(call))
         row = place.row
         if place.project and row.level != 'project' and row.level != 'scan' and row.project != place.project:
             writer.unshare(row, place.project)
@@ -276,6 +292,10 @@ def _below(call: Call, route: Route) -> Response:
     if call.method == 'GET' and route.tail == ('status',):
         with call.archive.store.read() as connection:
             return text(find(connection, call.caller, route.steps).row.status)
+    if call.method == 'GET' and route.tail == ('history',) and where != 'project':
+        with call.archive.store.read() as connection:
+            found = changes(connection, find(connection, call.caller, route.steps).row)
+        return Response(json.dumps(found, ensure_ascii=False), mimetype='application/json')
     if where == 'project' or call.method not in ('GET',):
         raise BadRequest(f'{"/".join(route.tail)} is no part of a {where}.')
     return _get(call, route)
@@ -307,7 +327,7 @@ def _share(call: Call, route: Route) -> Response:
     with call.archive.store.write() as connection:
         row = find(connection, call.caller, route.steps).row
         target = _target(connection, call.caller, route.tail[1])
-        Writer(call.archive, connection, call.caller).share(row, target, call.get('label') or None, call.flag('primary'))
+        Writer(call.archive, connection, call.caller, Event.of(call)).share(row, target, call.get('label') or None, call.flag('primary'))
     return text()
 
 
@@ -329,5 +349,5 @@ def _unshare(call: Call, route: Route) -> Response:
     with call.archive.store.write() as connection:
         row = find(connection, call.caller, route.steps).row
         target = find_project(connection, route.tail[1])
-        Writer(call.archive, connection, call.caller).unshare(row, target.id if target is not None else route.tail[1])
+        Writer(call.archive, connection, call.caller, Event.of(call)).unshare(row, target.id if target is not None else route.tail[1])
     return text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, false, func, or_, select
@@ -27,6 +28,9 @@ __all__ = ['listing']
 _DEFAULT_LIMIT = 100
 _OWN_PARAMETERS = frozenset({'format', 'columns', 'xsiType', 'sortBy', 'sortOrder', 'limit', 'offset', 'fields', 'XNAT_CSRF'})
 _TITLES = {('projects', 'subjects'): 'Project Subjects', ('experiments',): 'Matching experiments'}
+_ASSESSORS = 'Project Subject Experiment Assessors'
+_RECENT = 'Recent Experiments'
+_RECENT_DAYS = 60
 
 _SHORTENED = {'xnat:subjectassessordata/subject_id': 'subject_ID', 'xnat:imagesessiondata/id': 'session_ID'}
 """Full paths that a listing of the whole site answers under a short name; so recorded by clients of live servers."""
@@ -86,12 +90,19 @@ class _Listing:
             query = query.distinct() if self.call.has('columns') else query.group_by(self.root.c.pk)
         paged = self.call.has('limit') or self.call.has('offset')
         query = query.order_by(*order_asked(self.call, {column.key: column.sql for column in columns}), *self._order())
-        title = _TITLES.get(self.route.names)
+        title = _RECENT if self._recent else _ASSESSORS if self.where == 'assessor' else _TITLES.get(self.route.names)
         rows = self.connection.execute(self._page(query) if paged else query).yield_per(BATCH)
         return Table([column.key for column in columns], rows, {'title': title} if title else {}, count=not paged, ordered=True)
 
+    @property
+    def _recent(self) -> bool:
+        """Whether what changed last is asked for: ``/experiments?recent=true``."""
+        return self.route.names == ('experiments',) and self.call.flag('recent')
+
     def _order(self) -> list[Any]:
         """The order of rows that are alike in what is asked for."""
+        if self._recent:
+            return [self.root.c.last_modified.desc(), self.root.c.pk]
         if self.where in ('scan', 'reconstruction'):
             return [self.root.c.id.op('+')(0), self.root.c.id, self.root.c.pk]  # 2 before 10, as people number scans
         return [self.root.c.id, self.root.c.pk]
@@ -113,6 +124,8 @@ class _Listing:
         if self.types:
             names = [name for one in self.types for name in self.model.registry.subtypes(one)]
             found.append(table.c.xsi_type.in_(names))
+        if self._recent:
+            found.append(table.c.last_modified >= f'{datetime.now() - timedelta(_RECENT_DAYS):%Y-%m-%d}')
         return [*found, *self._placed(table)]
 
     def _placed(self, table: Any) -> list[ColumnElement[bool]]:
@@ -178,6 +191,8 @@ class _Listing:
 
     def _default_names(self) -> list[str]:
         names = list(level(self.where).columns)
+        if self.where == 'scan' and len(self.types) == 1:
+            return [f'{self.types[0].lower()}/id', *names]
         if self.where != 'experiment':
             return names
         if self.place.row is None:

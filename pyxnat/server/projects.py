@@ -14,12 +14,13 @@ from ..documents import write_xml
 from . import config, pipelines
 from .auth import ROLES, readable
 from .calls import Call, text
+from .locate import need
 from .protocols import protocol
 from .respond import table_response
 from .scoped import project_of, rest_of
 from .store import item, project_setting, role, user
 from .tables import Table
-from .writer import ACCESS
+from .writer import ACCESS, check_access
 
 __all__ = ['handler', 'investigators', 'scan_types', 'scanners', 'setting_of']
 
@@ -48,10 +49,11 @@ def _accessibility(call: Call) -> Response:
     if call.method == 'GET':
         with call.archive.store.read() as connection:
             return text(project_of(call, connection).access)
-    if not value or value[0] not in ACCESS:
+    if not value:
         raise BadRequest(f'Name one of {", ".join(ACCESS)}.')
     with call.archive.store.write() as connection:
         row = project_of(call, connection, 'delete')
+        check_access(call.archive, value[0])
         connection.execute(item.update().where(item.c.pk == row.pk).values(access=value[0]))
     return text(value[0])
 
@@ -105,7 +107,10 @@ def _users(call: Call) -> Response:
     rest = rest_of(call)
     if call.method == 'GET':
         with call.archive.store.read() as connection:
-            return _user_table(call, connection, project_of(call, connection).id, everybody=rest[:1] == ['true'])
+            row = project_of(call, connection)
+            if call.archive.preferences.flag('restrictUserListAccessToAdmins'):
+                need(connection, call.caller, row.id, 'delete')
+            return _user_table(call, connection, row.id, everybody=rest[:1] == ['true'])
     if len(rest) < 2:
         raise MethodNotAllowed(['GET'])
     if call.caller.guest:
@@ -145,6 +150,9 @@ def _user_table(call: Call, connection: Connection, project: str, everybody: boo
     if not everybody:
         query = query.where(user.c.enabled)
     rows = [(f'{project}_{row.role}', _GROUPS[row.role], *row[1:]) for row in connection.execute(query)]
+    if call.flag('includeAllDataAccess'):
+        wide = select(user.c.login, user.c.firstname, user.c.lastname, user.c.email).where(user.c.admin, user.c.enabled).order_by(user.c.login)
+        rows += [('ALL_DATA_ADMIN', 'ALL_DATA_ADMIN', *row) for row in connection.execute(wide)]
     columns = ['GROUP_ID', 'displayname', 'login', 'firstname', 'lastname', 'email']
     return table_response(call, Table(columns, rows, {'title': 'Projects'}))
 

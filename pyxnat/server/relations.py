@@ -25,6 +25,7 @@ __all__ = [
     'task',
     'token',
     'user',
+    'version',
     'workflow',
 ]
 
@@ -64,6 +65,22 @@ share = Table(
     Column('label', String),
     UniqueConstraint('item', 'project'),
     Index('share_project', 'project', 'label'),
+)
+
+# What an item was before a change, and who made the change why. Dates tell since when it was so and until when.
+version = Table(
+    'version',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('item', ForeignKey('item.pk', ondelete='CASCADE'), nullable=False),
+    Column('start_date', String, nullable=False),
+    Column('end_date', String, nullable=False),
+    Column('login', String, nullable=False),
+    Column('action', String, nullable=False),
+    Column('reason', String, nullable=False),
+    Column('comment', String, nullable=False),
+    Column('state', Text, nullable=False),  # JSON
+    Index('version_item', 'item'),
 )
 
 # A named folder of files of an item. side is 'in' or 'out' for what went into or came out of an assessor or reconstruction.

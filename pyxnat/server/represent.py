@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
+from werkzeug.exceptions import BadRequest
 
+from ..names import short_name
+from ..schemas import canonical
 from .auth import Caller, readable, visible
 from .documents import write
-from .edit import TYPE_LEAF
-from .keys import Step, steps
-from .model import Model
+from .edit import CORE, TYPE_LEAF
+from .keys import Step, steps, storage_key
+from .model import Model, split_path
 from .store import fields_of, file, item, resource, share
 
 __all__ = ['Representer']
@@ -84,6 +87,15 @@ class Representer:
             found[link[row.level]] = self._ids[row.parent]
         return found
 
+    def value(self, row: Any, name: str) -> str:
+        """A field of an item by its full path, short name or path in the type; `BadRequest` for one that its type does not have."""
+        full, short = split_path(name), short_name(row.level, name)
+        path = full[1] if full else short.path if short else name
+        found = self.model.field(row.xsi_type, path)
+        if found is None:
+            raise BadRequest(f'{name} is not a field of {row.xsi_type}.')
+        return self.values(row).get(canonical(path) if canonical(path) in CORE else storage_key(found, path, default='0'), '')
+
     def children(self, row: Any) -> list[tuple[str, list[Any]]]:
         """Readable items below an item, by the field that holds them."""
         groups = []
@@ -110,9 +122,17 @@ class Representer:
 
     # -- JSON
 
-    def json(self, row: Any) -> str:
-        """The item and what is in it as ``{"items": [...]}``."""
-        return json.dumps({'items': [self._json_item(row)]}, ensure_ascii=False)
+    def json(self, rows: Sequence[Any], headers: bool = False) -> str:
+        """An item, its earlier states after it, and what is in it as ``{"items": [...]}``; with the names of all fields as ``headers``."""
+        found: dict[str, Any] = {'items': [self._json_item(rows[0]), *map(self._json_version, rows[1:])]}
+        if headers:
+            _add_headers(found)
+        return json.dumps(found, ensure_ascii=False)
+
+    def _json_version(self, row: Any) -> dict[str, Any]:
+        own, nested = self._split(row)
+        meta = {**_meta(row.xsi_type, row.pk, row.start_date), 'isHistory': True, 'end_date': _java_date(row.end_date)}
+        return {'children': nested, 'meta': meta, 'data_fields': own}
 
     def _json_item(self, row: Any) -> dict[str, Any]:
         own, nested = self._split(row)
@@ -212,5 +232,17 @@ def _plain_item(xsi_type: str, fields: dict[str, Any]) -> dict[str, Any]:
 def _meta(xsi_type: str, event: int, inserted: str | None) -> dict[str, Any]:
     meta: dict[str, Any] = {'create_event_id': event, 'xsi:type': xsi_type, 'isHistory': False}
     if inserted:
-        meta['start_date'] = f'{datetime.fromisoformat(inserted[:19]).astimezone():%a %b %d %H:%M:%S %Z %Y}'
+        meta['start_date'] = _java_date(inserted)
     return meta
+
+
+def _java_date(stamp: str) -> str:
+    return f'{datetime.fromisoformat(stamp[:19]).astimezone():%a %b %d %H:%M:%S %Z %Y}'
+
+
+def _add_headers(found: dict[str, Any]) -> None:
+    """Name the fields of items, and of what is in them, in ``headers`` beside them."""
+    found['headers'] = list(dict.fromkeys(name for one in found['items'] for name in one['data_fields']))
+    for one in found['items']:
+        for child in one['children']:
+            _add_headers(child)

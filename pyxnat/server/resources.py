@@ -25,6 +25,7 @@ from . import archives
 from .auth import rights
 from .calls import Call, text
 from .files import Staged, check_path
+from .history import Event
 from .locate import Place, find, find_many, need
 from .represent import CAT
 from .routes import Route, Step
@@ -269,7 +270,7 @@ def _send(call: Call, held: Held) -> Response:
         source.close()
         return Response(status=304, headers=headers)
     headers['Content-Length'] = str(state.st_size)
-    if extension in _FORCED:
+    if extension in _FORCED and not call.archive.preferences.flag('allowHtmlResourceRendering'):
         headers['Content-Disposition'] = f"attachment; filename*=UTF-8''{quote(name)}"
     response = Response(_blocks(source), mimetype=_TYPES.get(extension, 'application/octet-stream'), headers=headers, direct_passthrough=True)
     response.call_on_close(source.close)
@@ -460,7 +461,7 @@ def delete_resource(call: Call, route: Route) -> Response:
     with call.archive.store.write() as connection:
         place = find(connection, call.caller, steps, 'DELETE', inside=True)
         need(connection, call.caller, place.owner, 'delete')
-        writer = Writer(call.archive, connection, call.caller)
+        writer = Writer(call.archive, connection, call.caller, Event.of(call))
         for row in _resources(connection, place.row, step)[:1]:
             writer.delete_resource(row, place.row)
     return text()

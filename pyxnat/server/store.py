@@ -42,6 +42,7 @@ from .relations import (
     task,
     token,
     user,
+    version,
     workflow,
 )
 
@@ -72,6 +73,7 @@ __all__ = [
     'token',
     'touch',
     'user',
+    'version',
     'workflow',
 ]
 

@@ -16,10 +16,11 @@ from .archive import Archive
 from .arrivals import discard_all
 from .auth import Caller, readable, rights
 from .edit import Document, merged, validated
+from .history import Event, record
 from .locate import has_alias, labelled, need
 from .store import config, fields_of, item, next_id, now, project_pipeline, project_setting, resource, retired, role, share, touch
 
-__all__ = ['Writer', 'check_label']
+__all__ = ['Writer', 'check_access', 'check_label']
 
 _LABEL = re.compile(r'[A-Za-z0-9_-]+')
 _MAX_LABEL = 255
@@ -34,14 +35,24 @@ def check_label(text: str, what: str = 'label') -> str:
     return text
 
 
+def check_access(archive: Archive, text: str) -> str:
+    """An accessibility; `BadRequest` for another word, `Forbidden` where the site has private projects alone."""
+    if text not in ACCESS:
+        raise BadRequest(f'{text!r} is none of {", ".join(ACCESS)}.')
+    if text != 'private' and not archive.preferences.flag('securityAllowNonPrivateProjects'):
+        raise Forbidden('Projects of this site are private.')
+    return text
+
+
 class Writer:
     """Writes in one transaction for one caller. Folders are renamed and removed when it is committed."""
 
-    def __init__(self, archive: Archive, connection: Connection, caller: Caller) -> None:
+    def __init__(self, archive: Archive, connection: Connection, caller: Caller, event: Event | None = None) -> None:
         self.archive = archive
         self.model = archive.model
         self.connection = connection
         self.caller = caller
+        self.event = event or Event(caller.login)
 
     # -- projects
 
@@ -50,8 +61,8 @@ class Writer:
         named = document.core.get('ID', text)
         if named.lower() != text.lower():
             raise ExpectationFailed(f'The document is of project {named}, the URI of {text}.')
-        if access is not None and access not in ACCESS:
-            raise BadRequest(f'{access!r} is none of {", ".join(ACCESS)}.')
+        if access is not None:
+            check_access(self.archive, access)
         if row is None:
             return self._new_project(text, document, access or 'protected')
         need(self.connection, self.caller, row.id, 'delete' if access else 'edit')
@@ -63,8 +74,12 @@ class Writer:
     def _new_project(self, text: str, document: Document, access: str) -> Any:
         if self.caller.guest:
             raise Forbidden('A guest cannot create projects.')
+        preferences = self.archive.preferences
+        if not self.caller.admin and not preferences.flag('uiAllowNonAdminProjectCreation'):
+            raise Forbidden('Only administrators create projects at this site.')
         check_label(text, 'project ID')
-        if self.connection.scalar(select(retired.c.id).where(func.lower(retired.c.id) == text.lower())):
+        used = self.connection.scalar(select(retired.c.id).where(func.lower(retired.c.id) == text.lower()))
+        if used and not preferences.flag('security.allowProjectIdReuse'):
             raise Forbidden(f'{text} was the ID of a project that was deleted; it cannot be used again.')
         document.fields.setdefault('secondary_ID', text)
         document.fields.setdefault('name', text)
@@ -210,7 +225,9 @@ class Writer:
     def _set(self, row: Any, **values: Any) -> Any:
         values['last_modified'] = now()
         touch(self.connection, row.parent)
-        return self.connection.execute(item.update().where(item.c.pk == row.pk).values(**values).returning(item)).one()
+        changed = self.connection.execute(item.update().where(item.c.pk == row.pk).values(**values).returning(item)).one()
+        record(self.connection, row, changed, self.event)
+        return changed
 
     def rename(self, row: Any, label: str) -> Any:
         """Give a subject, session or assessor another label; its folder goes with it."""
@@ -289,6 +306,8 @@ class Writer:
     def delete(self, row: Any) -> None:
         """Delete an item and all below it. Its files become unreachable at once and are removed: nothing could reach them again."""
         need(self.connection, self.caller, row.project, 'delete')
+        if self.archive.preferences.flag('security.prevent-data-deletion'):
+            raise Forbidden('Nothing is deleted at this site.')
         doomed = list(self._below(row))
         foreign = [one for one in doomed if one.project != row.project]
         if foreign and row.level != 'project':
@@ -307,6 +326,7 @@ class Writer:
 
     def _retire(self, row: Any) -> None:
         discard_all(self.archive, self.connection, row.id)
+        self.connection.execute(retired.delete().where(retired.c.id == row.id))
         self.connection.execute(retired.insert().values(id=row.id))
         for table in (role, project_setting, project_pipeline, config, share):
             self.connection.execute(table.delete().where(table.c.project == row.id))
