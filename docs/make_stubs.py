@@ -75,7 +75,12 @@ def fetchall(self, what: Literal['obj', ''], /) -> list[{element}]: ...
 @overload
 def fetchall(self, *what: str) -> list[Any]: ...
 def where(
-    self, constraints: Any = None, template: Any = None, query: str | None = None, *, level: Literal['subject', 'experiment'] = 'subject'
+    self,
+    constraints: Any = None,
+    template: Any = None,
+    query: str | None = None,
+    *,
+    level: Literal['subject', 'experiment', 'assessor'] = 'subject',
 ) -> Self: ..."""
 """What a collection gives, as `Collection` has it."""
 

@@ -259,10 +259,10 @@ def answerable(routes: Sequence[Path], conditions: Conditions) -> tuple[Path, ..
     """
     if not conditions:
         return tuple(routes)
-    needed = [{'experiments'} if name == 'experiments' else {'subjects', 'experiments'} for name in conditions]
+    needed = [{'subjects', 'experiments'} if name == 'subjects' else {name} for name in conditions]
     kept = tuple(route for route in routes if all(levels & set(chain_of(route)) for levels in needed))
     if not kept:
-        what = 'experiments' if 'experiments' in conditions else 'subjects or experiments'
+        what = next((name for name in conditions if name != 'subjects'), 'subjects or experiments')
         raise ProgrammingError(f'where: {", ".join(map(spell, routes))} has no {what}', remedy=f'Select {what}, or something below them.')
     return kept
 

@@ -60,7 +60,7 @@ class SearchEngine:
 
     def rows(self, root: str, columns: Iterable[str], criteria: Group | Saved | None) -> Iterator[Row]:
         """The rows of a search as they come, by a connection of their own: memory holds one at a time. One request; as `table`."""
-        fields = [Field.parse(column, root) for column in columns]
+        fields = [Field.parse(column, root) for column in self.fields(root, columns)]
         document = bundles.write(Bundle(root, fields, self.resolved(criteria)))
         keys = list(dict.fromkeys(expected_key(field, root) for field in fields))
         transport = self._intf._transport.twin()
@@ -101,7 +101,7 @@ class SearchEngine:
         return self._intf.manage.search.criteria(criteria) if isinstance(criteria, Saved) else criteria
 
     def ids(self, criteria: Group | Saved, level: str) -> frozenset[str]:
-        """Accession IDs of the subjects or experiments that satisfy criteria: one request for the list, one for each nested list.
+        """Accession IDs of the subjects, experiments or assessors that satisfy criteria: one request for the list, one for each nested list.
 
         Constraints that stand in one list hold for the same item; each nested list is a search of its own, and the results are intersected
         (AND) or united (OR).
@@ -118,7 +118,7 @@ class SearchEngine:
         sets = [self._ids(member, level, usual) for member in nested]
         if plain:
             own = Group(criteria.method, plain)
-            sets.append(self._asked(own, _SUBJECT if level == 'subject' else _experiment_type(own, usual)))
+            sets.append(self._asked(own, _SUBJECT if level == 'subject' else _experiment_type(own, level, usual)))
         return frozenset.intersection(*sets) if criteria.method == 'AND' else frozenset.union(*sets)
 
     def _asked(self, criteria: Group, root: str) -> frozenset[str]:
@@ -153,17 +153,17 @@ def _need(keys: Iterable[str], fields: Iterable[Field], found: Iterable[str]) ->
 
 
 def _experiment_types(criteria: Group) -> list[str]:
-    """The types of experiment that criteria name."""
+    """The types of experiment that criteria name; an assessor is an experiment, too."""
     types = {constraint.field.datatype for constraint in criteria.constraints()}
     return sorted(name for name in types if not _NO_EXPERIMENT.fullmatch(name))
 
 
-def _experiment_type(criteria: Group, usual: str) -> str:
+def _experiment_type(criteria: Group, level: str, usual: str) -> str:
     types = _experiment_types(criteria) or [usual]
     if len(types) > 1 or not types[0]:
         raise errors.ProgrammingError(
-            f"where(level='experiment'): the criteria name {', '.join(filter(None, types)) or 'no type of experiment'}",
-            remedy='Name fields of one type of experiment in each list.',
+            f"where(level='{level}'): the criteria name {', '.join(filter(None, types)) or f'no type of {level}'}",
+            remedy=f'Name fields of one type of {level} in each list.',
         )
     return types[0]
 

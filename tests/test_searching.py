@@ -145,6 +145,8 @@ def test_rows_come_one_at_a_time_by_a_connection_of_their_own(xnat, cohort):
         assert [first, *rows] == search.where(criteria).data
     assert sorted(record.method for record in trace) == ['GET', 'POST', 'POST']
     assert sum(1 for _ in search.rows()) == len(search.all())
+    every = next(xnat.select('xnat:mrSessionData').rows(criteria))
+    assert list(every) == xnat.select('xnat:mrSessionData').where(criteria).headers() and len(every) > 20
     rows = search.rows()
     next(rows)
     rows.close()
@@ -253,6 +255,20 @@ def test_lists_of_another_kind_take_the_type_that_the_criteria_name(xnat, cohort
     for unclear in ([women], [*both[:2], women, 'OR'], [(AGE, '>', 1), ('xnat:petSessionData/AGE', '>', 1)]):
         with pytest.raises(errors.ProgrammingError, match='one type of experiment'):
             sessions.where(unclear, level='experiment').get()
+
+
+def test_assessors_are_chosen_by_their_own_fields(xnat, project):
+    kind = 'xnat:qcManualAssessorData'
+    for label, rater in (('A1', 'me'), ('A2', 'you')):
+        session = project.subject('S').experiment(f'E_{label}')
+        session.create().assessor(label).create(assessors=kind, **{f'{kind}/rater': rater})
+    assessors, mine = project.subjects().experiments().assessors(), [(f'{kind}/rater', '=', 'me')]
+    assert assessors.where(mine, level='assessor').get('label') == ['A1']
+    assert project.subjects().experiments().assessors('A*').where(mine, level='assessor').get('label') == ['A1']
+    with pytest.raises(errors.ProgrammingError, match='has no assessors'):
+        project.subjects().where(mine, level='assessor').get()
+    with pytest.raises(errors.ProgrammingError, match='no type of assessor'):
+        assessors.where([('xnat:subjectData/GENDER', '=', None)], level='assessor').get()
 
 
 def test_types_without_a_display_document_are_found_too(xnat, project):

@@ -267,7 +267,12 @@ class Projects(Collection[Project]):
     @overload
     def fetchall(self, *what: str) -> list[Any]: ...
     def where(
-        self, constraints: Any = None, template: Any = None, query: str | None = None, *, level: Literal['subject', 'experiment'] = 'subject'
+        self,
+        constraints: Any = None,
+        template: Any = None,
+        query: str | None = None,
+        *,
+        level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
     def subjects(self, id_filter: str = '*') -> Subjects:
         """The subjects below: each is a person, animal or phantom examined in a project."""
@@ -306,7 +311,12 @@ class Subjects(SharedCollection):
     @overload
     def fetchall(self, *what: str) -> list[Any]: ...
     def where(
-        self, constraints: Any = None, template: Any = None, query: str | None = None, *, level: Literal['subject', 'experiment'] = 'subject'
+        self,
+        constraints: Any = None,
+        template: Any = None,
+        query: str | None = None,
+        *,
+        level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
     def experiments(self, id_filter: str = '*') -> Experiments:
         """The experiments below: each is an imaging session or another assessment of a subject."""
@@ -342,7 +352,12 @@ class Experiments(SharedCollection):
     @overload
     def fetchall(self, *what: str) -> list[Any]: ...
     def where(
-        self, constraints: Any = None, template: Any = None, query: str | None = None, *, level: Literal['subject', 'experiment'] = 'subject'
+        self,
+        constraints: Any = None,
+        template: Any = None,
+        query: str | None = None,
+        *,
+        level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
     def scans(self, id_filter: str = '*') -> Scans:
         """The scans below: each is one acquisition of an imaging session."""
@@ -384,7 +399,12 @@ class Scans(DownloadableCollection):
     @overload
     def fetchall(self, *what: str) -> list[Any]: ...
     def where(
-        self, constraints: Any = None, template: Any = None, query: str | None = None, *, level: Literal['subject', 'experiment'] = 'subject'
+        self,
+        constraints: Any = None,
+        template: Any = None,
+        query: str | None = None,
+        *,
+        level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
     def resources(self, id_filter: str = '*') -> Resources:
         """The resources below: each is a named folder of files that belongs to another element."""
@@ -417,7 +437,12 @@ class Assessors(AssessorCollection):
     @overload
     def fetchall(self, *what: str) -> list[Any]: ...
     def where(
-        self, constraints: Any = None, template: Any = None, query: str | None = None, *, level: Literal['subject', 'experiment'] = 'subject'
+        self,
+        constraints: Any = None,
+        template: Any = None,
+        query: str | None = None,
+        *,
+        level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
     def resources(self, id_filter: str = '*') -> Resources:
         """The resources below: each is a named folder of files that belongs to another element."""
@@ -456,7 +481,12 @@ class Reconstructions(DownloadableCollection):
     @overload
     def fetchall(self, *what: str) -> list[Any]: ...
     def where(
-        self, constraints: Any = None, template: Any = None, query: str | None = None, *, level: Literal['subject', 'experiment'] = 'subject'
+        self,
+        constraints: Any = None,
+        template: Any = None,
+        query: str | None = None,
+        *,
+        level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
     def resources(self, id_filter: str = '*') -> Resources:
         """The resources below: each is a named folder of files that belongs to another element."""
@@ -495,7 +525,12 @@ class Resources(Collection[Resource]):
     @overload
     def fetchall(self, *what: str) -> list[Any]: ...
     def where(
-        self, constraints: Any = None, template: Any = None, query: str | None = None, *, level: Literal['subject', 'experiment'] = 'subject'
+        self,
+        constraints: Any = None,
+        template: Any = None,
+        query: str | None = None,
+        *,
+        level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
     def files(self, id_filter: str = '*') -> Files:
         """The files below: each is a file of a resource, identified by its path in it."""
@@ -528,7 +563,12 @@ class In_Resources(Collection[In_Resource]):
     @overload
     def fetchall(self, *what: str) -> list[Any]: ...
     def where(
-        self, constraints: Any = None, template: Any = None, query: str | None = None, *, level: Literal['subject', 'experiment'] = 'subject'
+        self,
+        constraints: Any = None,
+        template: Any = None,
+        query: str | None = None,
+        *,
+        level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
     def files(self, id_filter: str = '*') -> Files:
         """The files below: each is a file of a resource, identified by its path in it."""
@@ -561,7 +601,12 @@ class Out_Resources(Collection[Out_Resource]):
     @overload
     def fetchall(self, *what: str) -> list[Any]: ...
     def where(
-        self, constraints: Any = None, template: Any = None, query: str | None = None, *, level: Literal['subject', 'experiment'] = 'subject'
+        self,
+        constraints: Any = None,
+        template: Any = None,
+        query: str | None = None,
+        *,
+        level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
     def files(self, id_filter: str = '*') -> Files:
         """The files below: each is a file of a resource, identified by its path in it."""
@@ -594,5 +639,10 @@ class Files(Collection[File]):
     @overload
     def fetchall(self, *what: str) -> list[Any]: ...
     def where(
-        self, constraints: Any = None, template: Any = None, query: str | None = None, *, level: Literal['subject', 'experiment'] = 'subject'
+        self,
+        constraints: Any = None,
+        template: Any = None,
+        query: str | None = None,
+        *,
+        level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...

@@ -82,7 +82,12 @@ class Collection(LazyCollection[E]):
             yield element
 
     def where(
-        self, constraints: Any = None, template: Any = None, query: str | None = None, *, level: Literal['subject', 'experiment'] = 'subject'
+        self,
+        constraints: Any = None,
+        template: Any = None,
+        query: str | None = None,
+        *,
+        level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Collection[E]:
         """Those of them whose subject satisfies search criteria.
 
@@ -95,8 +100,8 @@ class Collection(LazyCollection[E]):
             In their place, the criteria of a saved template (``interface.manage.search``), with values for its keys.
         query : str, optional
             In their place, the criteria of a saved search, by its name.
-        level : {'subject', 'experiment'}
-            Whether the subject is to satisfy them, by whatever of its sessions, or the experiment itself.
+        level : {'subject', 'experiment', 'assessor'}
+            Whether the subject is to satisfy them, by whatever of its sessions, or the experiment or assessor itself.
 
         Returns
         -------
@@ -111,8 +116,8 @@ class Collection(LazyCollection[E]):
             age = 'xnat:mrSessionData/AGE'
             experiments.where([[(age, '=', 79)], [(age, '=', 82)], 'AND'])
         """
-        if level not in ('subject', 'experiment'):
-            raise errors.ProgrammingError(f'where: level {level!r} is not known', remedy="Use 'subject' or 'experiment'.")
+        if level not in ('subject', 'experiment', 'assessor'):
+            raise errors.ProgrammingError(f'where: level {level!r} is not known', remedy="Use 'subject', 'experiment' or 'assessor'.")
         condition = _Where(given(constraints, template, query), level)
         return type(self)(list(self._paths), self._intf, (*self._conditions, condition))
 
