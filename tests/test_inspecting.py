@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 import pyxnat
 from pyxnat.inspector import Structure
 from pyxnat.structure import chains, level
+from tests.scripted import Reply, Request, ScriptedServer
 
 
 @pytest.fixture
@@ -150,3 +153,44 @@ def test_types_have_a_line_each_and_one_type_its_fields(xnat: pyxnat.Interface) 
     one = str(xnat.inspect.schemas('xnat:mrSessionData')).splitlines()
     assert '  fieldStrength: string' in one and '  scans/scan: xnat:imageScanData, any number' in one
     assert str(xnat.inspect.schemas('nobodys:*')) == 'no such type'
+
+
+# -- schemas of other servers -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def documents(reference: Path) -> dict[str, bytes]:
+    """XNAT's own schema documents, by the names that its list gives them."""
+    folder = reference / 'xnat-schemas'
+    found = {path.relative_to(folder).with_suffix('').as_posix(): path.read_bytes() for path in sorted(folder.rglob('*.xsd'))}
+    return {name.partition('/')[0] if len(set(name.split('/'))) == 1 else name: text for name, text in found.items()}
+
+
+def test_all_of_xnats_own_schemas_are_read(documents: dict[str, bytes], tmp_path: Path) -> None:
+    def xnat_1_8(request: Request) -> Reply:
+        name = request.uri.partition('?')[0].removeprefix('/xapi/schemas').strip('/')
+        return Reply(body=documents[name] if name else json.dumps(sorted(documents)).encode())
+
+    with ScriptedServer(xnat_1_8) as server:
+        interface = pyxnat.Interface(server.url, 'me', 'x', tmp_path / 'cache')
+        types = interface.inspect.schemas()
+        assert len(server.requests) == 1 + len(documents) and interface.manage.schemas() == sorted(documents)
+        assert {'xnat:mrSessionData', 'arc:project'} <= set(types) and len(types) > 100
+        assert interface.inspect.schemas.look_for('stepId', 'arc:project')
+
+
+def test_a_server_before_1_7_gives_schemas_by_name_alone(xnat: pyxnat.Interface, tmp_path: Path) -> None:
+    document = xnat.get('/schemas/xnat/xnat.xsd').content
+    with ScriptedServer(lambda request: Reply(body=document) if request.uri == '/schemas/xnat/xnat.xsd' else Reply(404)) as server:
+        old = pyxnat.Interface(server.url, 'me', 'x', tmp_path / 'old')
+        with pytest.raises(pyxnat.errors.NotSupportedError, match=r"add\('xnat'\)"):
+            old.manage.schemas.add()
+        assert old.manage.schemas.add('xnat') == ['xnat'] and old.inspect.schemas.look_for('gender', 'xnat:subjectData')
+
+
+def test_what_is_no_schema_is_not_added(tmp_path: Path) -> None:
+    with ScriptedServer(lambda request: Reply(body=b'no XML')) as server:
+        interface = pyxnat.Interface(server.url, 'me', 'x', tmp_path / 'cache')
+        with pytest.raises(pyxnat.errors.DataError, match='not a schema'):
+            interface.manage.schemas.add('xnat')
+        assert interface.manage.schemas() == []
