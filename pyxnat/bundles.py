@@ -18,10 +18,13 @@ from .criteria import Constraint, Field, Group, is_rewriting, parse
 from .documents import parse_xml
 from .errors import ProgrammingError, UnexpectedAnswer
 
-__all__ = ['NAMESPACE', 'Bundle', 'read', 'write']
+__all__ = ['HEADERS', 'NAMESPACE', 'Bundle', 'read', 'write']
 
 NAMESPACE = 'http://nrg.wustl.edu/security'
 """XML namespace of search documents."""
+
+HEADERS = {'content-type': 'text/xml; charset=UTF-8'}
+"""What goes with a document that is sent."""
 
 _XDAT = f'{{{NAMESPACE}}}'
 _CRITERIA, _SET = f'{_XDAT}criteria', f'{_XDAT}child_set'

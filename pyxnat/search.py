@@ -24,7 +24,6 @@ _NO_EXPERIMENT = re.compile(r'xnat:(subjectData|projectData|reconstructedImageDa
 """Types above and below experiments; scan types are called so by convention."""
 _ID_FIELDS = {_SUBJECT: 'SUBJECT_ID', **{f'xnat:{kind}SessionData': 'SESSION_ID' for kind in ('mr', 'pet', 'ct')}}
 """The display field with the accession ID; types without a display document of their own have EXPT_ID."""
-_HEADERS = {'content-type': 'text/xml; charset=UTF-8'}
 _REMEDY = 'Check that the fields exist (interface.inspect.datatypes) and that each value is of the kind of its field: a number, a date.'
 
 
@@ -51,7 +50,7 @@ class SearchEngine:
         ProgrammingError
             When the engine does not answer with a column that was asked for.
         """
-        fields = [Field.parse(column, root) for column in columns]
+        fields = list(dict.fromkeys(Field.parse(column, root) for column in columns))
         body = self._ask(_uri('json'), Bundle(root, fields, self.resolved(criteria)))
         keys = _keys(body, fields, root)
         rows = parse_result_set(body, self._intf._server + _uri('json'))
@@ -60,12 +59,12 @@ class SearchEngine:
 
     def rows(self, root: str, columns: Iterable[str], criteria: Group | Saved | None) -> Iterator[Row]:
         """The rows of a search as they come, by a connection of their own: memory holds one at a time. One request; as `table`."""
-        fields = [Field.parse(column, root) for column in self.fields(root, columns)]
+        fields = list(dict.fromkeys(Field.parse(column, root) for column in self.fields(root, columns)))
         document = bundles.write(Bundle(root, fields, self.resolved(criteria)))
-        keys = list(dict.fromkeys(expected_key(field, root) for field in fields))
+        keys = [expected_key(field, root) for field in fields]
         transport = self._intf._transport.twin()
         try:
-            with _explained(), transport.stream('POST', _uri('csv'), document, _HEADERS) as stream:
+            with _explained(), transport.stream('POST', _uri('csv'), document, bundles.HEADERS) as stream:
                 for row in iter_csv(stream):
                     _need(keys, fields, row)
                     yield {key: row[key] for key in keys}
@@ -89,7 +88,7 @@ class SearchEngine:
 
         One request for a type whose fields must be looked up: one with a column of one word in small letters, and the root if there are no columns.
         """
-        given = [Field.parse(column, root) for column in columns]
+        given = [Field.parse(column, root) for column in ([columns] if isinstance(columns, str) else columns)]
         if not given:
             return self._intf.inspect.datatypes(root)
         types = dict.fromkeys(field.datatype for field in given if _may_be_display_field(field))
@@ -127,7 +126,7 @@ class SearchEngine:
 
     def _ask(self, uri: str, bundle: Bundle) -> bytes:
         with _explained():
-            body: bytes = self._intf._exec(uri, 'POST', bundles.write(bundle), _HEADERS)
+            body: bytes = self._intf._exec(uri, 'POST', bundles.write(bundle), bundles.HEADERS)
         return body
 
 
@@ -147,7 +146,7 @@ def _uri(form: str) -> str:
 
 
 def _need(keys: Iterable[str], fields: Iterable[Field], found: Iterable[str]) -> None:
-    missing = [str(field) for field, key in zip(fields, keys, strict=False) if key not in found]
+    missing = [str(field) for field, key in zip(fields, keys, strict=True) if key not in found]
     if missing:
         raise errors.ProgrammingError(f'the search answered without {", ".join(missing)}', remedy=f'It has the columns {", ".join(found)}.')
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ['SearchManager']
 
 _LIST = f'{uris.ENTRY}/search/saved'
-_HEADERS = {'content-type': 'text/xml; charset=UTF-8'}
 _TEMPLATE = 'template_'
 _FORMATS = ('results', 'xml', 'query')
 
@@ -78,7 +77,7 @@ class SearchManager:
 
         Notes
         -----
-        Two requests; three where there is the same search already, four where it takes the place of another.
+        Two requests; three where there is a search of the name already.
         """
         _check(name)
         criteria = None if constraints is None else parse(constraints, row)
@@ -207,20 +206,23 @@ class SearchManager:
         users = _users(sharing)
         bundle = Bundle(row, fields, criteria, name, description, users is None, users or [])
         found = self._find(name)
-        identity = found[0]['id'] if found else _new_id(name)
-        there = bundles.read(self._document(identity)) if found else None
-        if there is not None and _is_same(there, bundle):
+        if found and not overwrite:
+            self._need_same(found[0]['id'], bundle)
             return
-        if there is not None and not overwrite:
-            what = f'there is another search {name!r}' + (f' of {", ".join(there.users)}' if there.users else '')
-            raise errors.DuplicateError(what, uri=self._intf._server + _uri(identity), remedy='Use another name, or overwrite=True.')
+        identity = found[0]['id'] if found else _new_id(name)
         self._put(identity, bundle)
-        if there is not None:
+        if found:
             self._verify(identity, bundle)
+
+    def _need_same(self, identity: str, bundle: Bundle) -> None:
+        there = bundles.read(self._document(identity))
+        if not _is_same(there, bundle):
+            what = f'there is another search {bundle.name!r}' + (f' of {", ".join(there.users)}' if there.users else '')
+            raise errors.DuplicateError(what, uri=self._intf._server + _uri(identity), remedy='Use another name, or overwrite=True.')
 
     def _put(self, identity: str, bundle: Bundle) -> None:
         try:
-            self._intf._exec(uris.with_query(_uri(identity), {'inbody': True}), 'PUT', bundles.write(bundle), _HEADERS)
+            self._intf._exec(uris.with_query(_uri(identity), {'inbody': True}), 'PUT', bundles.write(bundle), bundles.HEADERS)
         except errors.PermissionDenied as error:
             error.remedy = f'The name {bundle.name!r} belongs to a search of somebody else: use another.'
             raise
