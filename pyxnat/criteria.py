@@ -163,8 +163,11 @@ def parse(criteria: Any, default: str = '') -> Group:
     if not isinstance(criteria, (list, tuple)):
         raise ProgrammingError(f'criteria are a list, not {type(criteria).__name__}', remedy=_REMEDY)
     methods = {member.upper() for member in criteria if isinstance(member, str)}
-    if not methods <= {'AND', 'OR'} or len(methods) > 1:
-        raise ProgrammingError(f'one list of criteria is joined by one of AND and OR, not by {", ".join(sorted(methods))}', remedy=_REMEDY)
+    if not methods <= {'AND', 'OR'}:
+        word = next(member for member in criteria if isinstance(member, str) and member.upper() not in ('AND', 'OR'))
+        raise ProgrammingError(f'{word!r} is neither AND nor OR; a constraint is a tuple, not a list', remedy=_REMEDY)
+    if len(methods) > 1:
+        raise ProgrammingError('one list of criteria is joined by AND or by OR, not by both', remedy=_REMEDY)
     members = tuple(sorted((_member(member, default) for member in criteria if not isinstance(member, str)), key=_is_group))
     if not members:
         raise ProgrammingError('the criteria hold no constraint', remedy=_REMEDY)

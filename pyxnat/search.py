@@ -79,9 +79,7 @@ class SearchEngine:
         uri = uris.with_query(f'{uris.ENTRY}/search/saved/{uris.quote(identity)}/results', {'format': 'json'})
         with _explained():
             body: bytes = self._intf._exec(uri)
-        columns = _columns(body)
-        shown = [column['key'] for column in columns if 'id' in column and column.get('visible') != 'false']
-        return JsonTable(parse_result_set(body, self._intf._server + uri), shown or [column['key'] for column in columns])
+        return JsonTable(parse_result_set(body, self._intf._server + uri), _shown(_columns(body)))
 
     def fields(self, root: str, columns: Iterable[str]) -> list[str]:
         """The fields that columns stand for; all of the type where there are none.
@@ -177,13 +175,21 @@ def _columns(body: bytes) -> list[dict[str, Any]]:
 
 
 def _keys(body: bytes, fields: list[Field], root: str) -> list[str]:
-    """The key of each field in the rows: the answer itself says which column it is of.
+    """The key of each field in the rows: the answer itself says which column it is of, by its ID or by its place.
 
     XNAT names them ``subject_label``, ``xnat_subjectdata_subject_label`` (of a type that is not the root), ``xnat_col_mrsessiondatalabel``
     (a path of the schema), and ``df_alias_N`` where that would be longer than 63 characters.
     """
-    said = {(column.get('element_name', ''), str(column.get('id', '')).upper()): str(column['key']) for column in _columns(body)}
-    return [said.get((field.datatype, _said_id(field)), expected_key(field, root)) for field in fields]
+    columns = _columns(body)
+    said = {(column.get('element_name', ''), str(column.get('id', '')).upper()): str(column['key']) for column in columns}
+    keys = [said.get((field.datatype, _said_id(field)), expected_key(field, root)) for field in fields]
+    shown = _shown(columns)
+    return keys if set(keys) <= set(shown) or len(shown) != len(fields) else shown
+
+
+def _shown(columns: list[dict[str, Any]]) -> list[str]:
+    """Keys of the columns that were asked for: the others have no ID, or are hidden."""
+    return [str(column['key']) for column in columns if 'id' in column and column.get('visible') != 'false']
 
 
 def _said_id(field: Field) -> str:

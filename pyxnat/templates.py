@@ -63,6 +63,8 @@ def filled(criteria: Any, values: Mapping[str, Any]) -> list[Any]:
     ProgrammingError
         When a key has no value, or a value no key.
     """
+    if not isinstance(values, Mapping):
+        raise ProgrammingError(f'the values of a template are a dictionary, not {type(values).__name__}', remedy='Give {key: value}.')
     names = keys(criteria)
     missing, surplus = [name for name in names if name not in values], [name for name in values if name not in names]
     wrong = [*(f'no value for {name!r}' for name in missing), *(f'no key {name!r}' for name in surplus)]

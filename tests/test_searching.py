@@ -183,6 +183,12 @@ def test_a_column_that_the_engine_leaves_out_is_an_error():
             search.all()
 
 
+def test_a_column_whose_key_the_engine_shortens_is_there(xnat, cohort):
+    gender = 'xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/gender'
+    table = xnat.select('xnat:mrSessionData', ['xnat:mrSessionData/LABEL', gender, AGE]).where([('xnat:mrSessionData/LABEL', '=', 'W5_MR')])
+    assert len(table.headers()) == 3 and table.items() == [('W5_MR', 'male', '79')]
+
+
 def test_an_unknown_type_or_field_is_an_error(xnat, cohort):
     for root, column in (('xnat:nopeData', 'xnat:nopeData/AGE'), ('xnat:mrSessionData', 'xnat:mrSessionData/NOPE')):
         with pytest.raises(errors.DatabaseError):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import bundles, errors, templates, uris
@@ -121,7 +122,7 @@ class SearchManager:
 
     def delete(self, name: str) -> None:
         """Remove a search. One that is shared goes for this login alone. Two requests."""
-        self._intf._exec(_uri(self._identity(name)), 'DELETE')
+        self._delete(self._identity(name))
 
     # -- templates
 
@@ -180,7 +181,7 @@ class SearchManager:
 
     def delete_template(self, name: str) -> None:
         """Remove a template. Two requests."""
-        self._intf._exec(_uri(self._identity(name, _TEMPLATE)), 'DELETE')
+        self._delete(self._identity(name, _TEMPLATE))
 
     # -- criteria
 
@@ -215,17 +216,19 @@ class SearchManager:
             self._verify(identity, bundle)
 
     def _need_same(self, identity: str, bundle: Bundle) -> None:
-        there = bundles.read(self._document(identity))
+        with _owned(bundle.name):
+            there = bundles.read(self._document(identity))
         if not _is_same(there, bundle):
             what = f'there is another search {bundle.name!r}' + (f' of {", ".join(there.users)}' if there.users else '')
             raise errors.DuplicateError(what, uri=self._intf._server + _uri(identity), remedy='Use another name, or overwrite=True.')
 
     def _put(self, identity: str, bundle: Bundle) -> None:
-        try:
+        with _owned(bundle.name):
             self._intf._exec(uris.with_query(_uri(identity), {'inbody': True}), 'PUT', bundles.write(bundle), bundles.HEADERS)
-        except errors.PermissionDenied as error:
-            error.remedy = f'The name {bundle.name!r} belongs to a search of somebody else: use another.'
-            raise
+
+    def _delete(self, identity: str) -> None:
+        with _owned(identity):
+            self._intf._exec(_uri(identity), 'DELETE')
 
     def _verify(self, identity: str, bundle: Bundle) -> None:
         """See that nothing is left of a search that another took the place of: XNAT adds users, and takes none away."""
@@ -262,6 +265,16 @@ class SearchManager:
             identities = ', '.join(row['id'] for row in found)
             raise errors.ProgrammingError(f'there are several searches {name!r}', remedy=f'Use an ID in place of the name: {identities}.')
         return found[0]['id']
+
+
+@contextmanager
+def _owned(name: str) -> Iterator[None]:
+    """What one may not do with a search is said to be so because of whose it is."""
+    try:
+        yield
+    except errors.PermissionDenied as error:
+        error.remedy = f'{name!r} belongs to somebody else: to save a search, use another name.'
+        raise
 
 
 def _check(name: str) -> None:
