@@ -21,9 +21,9 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, 
 from werkzeug.exceptions import Unauthorized
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from .store import Store, item, role, share, token, user
+from .store import Store, group_right, item, role, share, token, user
 
-__all__ = ['GUEST', 'Caller', 'Sessions', 'Users', 'digest_of', 'hash_password', 'parse_basic', 'readable', 'rights', 'visible']
+__all__ = ['ANY', 'GUEST', 'OTHER', 'Caller', 'Sessions', 'Users', 'digest_of', 'hash_password', 'parse_basic', 'readable', 'rights', 'visible']
 
 ROLES = {
     'owner': frozenset({'read', 'create', 'edit', 'delete'}),
@@ -229,13 +229,26 @@ _RIGHTS = (
 )
 
 
-def rights(connection: Connection, caller: Caller, project: str) -> frozenset[str]:
-    """What a caller may do in a project: some of read, create, edit, delete, and ``see`` for the project itself."""
+_GRANTED = select(group_right).where(group_right.c.project == bindparam('project'), group_right.c.key == bindparam('key'))
+ANY = '*'
+"""Stands for whatever data type, where the right one is not known yet."""
+OTHER = '-'
+"""Stands for a data type that no group speaks of: what remains are rights to all types."""
+
+
+def rights(connection: Connection, caller: Caller, project: str, kind: str = '') -> frozenset[str]:
+    """What a caller may do in a project: some of read, create, edit, delete, and ``see`` for the project itself.
+
+    `kind` is the data type of the item that is meant: in a group of the project's own, rights are given by type. Without one it is the
+    project itself that is meant, which such a group can only read.
+    """
     if caller.admin:
         return ROLES['owner'] | {'see'}
     values = {'project': project, 'login': caller.login}
     access, held = connection.execute(_RIGHTS, values).first() or ('', None)
     found = ROLES.get(held or '', frozenset())
+    if held and held not in ROLES:
+        found = _granted(connection, project, held, kind)
     if access == 'public':
         found |= {'read', 'see'}
     if held or access == 'protected':
@@ -243,15 +256,29 @@ def rights(connection: Connection, caller: Caller, project: str) -> frozenset[st
     return found
 
 
+def _granted(connection: Connection, project: str, key: str, kind: str) -> frozenset[str]:
+    rows = connection.execute(_GRANTED, {'project': project, 'key': key}).all()
+    if not kind:
+        return frozenset({'read'} if rows else ())
+    found: set[str] = set()
+    for row in rows:
+        if kind in (ANY, row.xsi_type):
+            found |= {'read', *(('create', 'edit') if row.edit else ()), *(('delete',) if row.delete else ())}
+    return frozenset(found)
+
+
 def visible(caller: Caller, project: ColumnElement[str], seeing: bool = False) -> ColumnElement[bool]:
     """The condition that a project, given by a column with its ID, can be read (or, ``seeing``, is listed at all)."""
     if caller.admin:
         return true()
+    own: Select[Any] = select(role.c.project).where(role.c.login == caller.login)
+    return or_(_open(project, seeing), project.in_(own))
+
+
+def _open(project: ColumnElement[str], seeing: bool = False) -> ColumnElement[bool]:
     open_to_all = item.alias('open_project')
     states = ('public', 'protected') if seeing else ('public',)
-    public = select(open_to_all.c.id).where(open_to_all.c.level == 'project', open_to_all.c.access.in_(states))
-    own: Select[Any] = select(role.c.project).where(role.c.login == caller.login)
-    return or_(project.in_(public), project.in_(own))
+    return project.in_(select(open_to_all.c.id).where(open_to_all.c.level == 'project', open_to_all.c.access.in_(states)))
 
 
 def readable(caller: Caller, table: Any) -> ColumnElement[bool]:
@@ -259,5 +286,15 @@ def readable(caller: Caller, table: Any) -> ColumnElement[bool]:
     if caller.admin:
         return true()
     shared = share.alias()
-    through = select(shared.c.item).where(and_(shared.c.item == table.c.pk, visible(caller, shared.c.project)))
-    return or_(visible(caller, table.c.project), through.exists())
+    through = select(shared.c.item).where(and_(shared.c.item == table.c.pk, _read_in(caller, shared.c.project, table)))
+    return or_(_read_in(caller, table.c.project, table), through.exists())
+
+
+def _read_in(caller: Caller, project: ColumnElement[str], table: Any) -> ColumnElement[bool]:
+    """The condition that items of the type of a row can be read in a project."""
+    own = select(role.c.project).where(role.c.login == caller.login, role.c.role.in_(tuple(ROLES)))
+    held, granted = role.alias(), group_right.alias()
+    same = and_(granted.c.project == held.c.project, granted.c.key == held.c.role)
+    typed = select(granted.c.key).select_from(held.join(granted, same))
+    typed = typed.where(held.c.login == caller.login, held.c.project == project, granted.c.xsi_type == table.c.xsi_type)
+    return or_(_open(project), project.in_(own), typed.correlate_except(held, granted).exists())

@@ -11,12 +11,12 @@ from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, MethodN
 from werkzeug.wrappers import Response
 
 from . import resources, triggers
-from .auth import Caller, rights, visible
+from .auth import ANY, Caller, rights, visible
 from .calls import Call, text
 from .edit import Document, read_document
 from .history import Event, changes, versions
 from .listings import listing
-from .locate import Place, find, find_project, need
+from .locate import Place, find, find_project, need, need_on
 from .represent import Representer
 from .respond import table_response
 from .routes import Route, Step
@@ -217,15 +217,15 @@ def _place_for_put(call: Call, connection: Any, route: Route) -> Place:
     if route.names == ('projects', 'subjects', 'experiments'):
         above = find(connection, call.caller, steps[:2], 'PUT', may_miss=True)
         if above.missing is not None:
-            need(connection, call.caller, above.owner, 'create')
+            need(connection, call.caller, above.owner, 'create', 'xnat:subjectData')
             above.missing = steps[2]
             return above
     place = find(connection, call.caller, steps, 'PUT', may_miss=True)
     if place.missing is None:
         if route.last.level.singular != 'project':
-            need(connection, call.caller, place.row.project, 'edit')
+            need_on(connection, call.caller, place.row, 'edit')
     elif place.row is not None:
-        need(connection, call.caller, place.project or place.row.project, 'create')
+        need(connection, call.caller, place.project or place.row.project, 'create', ANY)
     return place
 
 

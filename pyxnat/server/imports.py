@@ -20,7 +20,7 @@ from werkzeug.wrappers import Response
 from . import archives
 from .archiving import Policy, archive_session, uri_of
 from .arrivals import BUSY, NO_LABEL, UNASSIGNED, Object, Wish, add, build, clean_label, new
-from .auth import Caller, rights
+from .auth import ANY, Caller, rights
 from .calls import Call, text
 from .dicom import Header, NotDicom, read
 from .files import Staged
@@ -257,7 +257,7 @@ class _Import:
             row = find_project(connection, asked)
             if row is None and caller.admin:
                 raise NotFound(f'Unable to find the specified project: {asked}')
-            if row is None or 'create' not in rights(connection, caller, row.id):
+            if row is None or 'create' not in rights(connection, caller, row.id, ANY):
                 raise Forbidden(f'Insufficient privileges: create in project {asked}.')
             return str(row.id)
         return None if asked else _project_of(connection, caller, header)
@@ -306,7 +306,7 @@ def _project_of(connection: Connection, caller: Caller, header: Header) -> str |
     named = [_assigned('Project', header, (keyword,)) for keyword in _COMMENTS]
     for name in [*named, values.get('StudyDescription', ''), values.get('AccessionNumber', '')]:
         row = find_project(connection, name)
-        if row is not None and 'create' in rights(connection, caller, row.id):
+        if row is not None and 'create' in rights(connection, caller, row.id, ANY):
             return str(row.id)
     return None
 

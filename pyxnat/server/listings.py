@@ -12,7 +12,7 @@ from werkzeug.exceptions import BadRequest, Forbidden
 
 from ..names import short_name, short_names
 from ..structure import level
-from .auth import Caller, readable, rights, visible
+from .auth import OTHER, Caller, readable, rights, visible
 from .calls import Call
 from .locate import Place
 from .model import Model, split_path
@@ -135,9 +135,8 @@ class _Listing:
         if row is None:
             return [readable(self.caller, table)]
         if self.place.project is not None and row.level in ('project', 'subject'):
-            self._may_read()
-            found = self._in_project(table)
-            return [found] if row.level == 'project' else [found, table.c.parent == row.pk]
+            found = [*self._may_read(table), self._in_project(table)]
+            return found if row.level == 'project' else [*found, table.c.parent == row.pk]
         own = table.c.parent == row.pk
         if self.where != 'assessor':
             return [own]
@@ -145,10 +144,12 @@ class _Listing:
             self._join_shares(table)
         return [own, readable(self.caller, table)]
 
-    def _may_read(self) -> None:
+    def _may_read(self, table: Any) -> list[ColumnElement[bool]]:
+        """Nothing more than the project's own right, unless that is given by a group whose rights go by type."""
         project = self.place.project or ''
         if 'read' not in rights(self.connection, self.caller, project):
             raise Forbidden(f'Unable to read {self.route.last.level.plural} for Project: {project}')
+        return [] if 'read' in rights(self.connection, self.caller, project, OTHER) else [readable(self.caller, table)]
 
     def _in_project(self, table: Any) -> ColumnElement[bool]:
         self._join_shares(table)

@@ -19,7 +19,7 @@ from .auth import Caller, readable, rights
 from .routes import Step
 from .store import item, share
 
-__all__ = ['Place', 'find', 'find_many', 'find_project', 'has_alias', 'in_project', 'labelled', 'need']
+__all__ = ['Place', 'find', 'find_many', 'find_project', 'has_alias', 'in_project', 'kind_of', 'labelled', 'need', 'need_on']
 
 _PARTS = frozenset({'scans', 'reconstructions'})
 """Levels whose items are read by whoever may read their session."""
@@ -98,10 +98,24 @@ def find_many(connection: Connection, caller: Caller, steps: Sequence[Step]) -> 
     return places
 
 
-def need(connection: Connection, caller: Caller, project: str, right: str) -> None:
-    """`Forbidden` unless the caller has a right (read, create, edit, delete) in a project."""
-    if right not in rights(connection, caller, project):
+def need(connection: Connection, caller: Caller, project: str, right: str, kind: str = '') -> None:
+    """`Forbidden` unless the caller has a right (read, create, edit, delete) in a project, on items of a data type."""
+    if right not in rights(connection, caller, project, kind):
         raise Forbidden(f'Insufficient privileges: {right} in project {project}.')
+
+
+def need_on(connection: Connection, caller: Caller, row: Any, right: str) -> None:
+    """`Forbidden` unless the caller has a right on an item, in the project that owns it."""
+    need(connection, caller, row.project, right, kind_of(connection, row))
+
+
+def kind_of(connection: Connection, row: Any) -> str:
+    """The data type that rights on an item go by: its own; that of the session for its scans and reconstructions; none for a project."""
+    if row.level == 'project':
+        return ''
+    if row.level not in ('scan', 'reconstruction'):
+        return str(row.xsi_type)
+    return str(connection.scalar(select(item.c.xsi_type).where(item.c.pk == row.parent)))
 
 
 def _enter(connection: Connection, caller: Caller, row: Any, last: bool) -> None:

@@ -16,7 +16,7 @@ from ..structure import level
 from . import triggers
 from .calls import Call, text
 from .engine import AUTO, stem
-from .locate import find, need
+from .locate import find, need_on
 from .model import Model
 from .respond import table_response
 from .routes import Step
@@ -160,7 +160,7 @@ def _on_experiment(call: Call, name: str, experiment: str) -> Response:
         steps = [Step(level('projects'), project.id), Step(level('experiments'), experiment)]
         row = find(connection, call.caller, steps).row
         if call.method == 'POST':
-            need(connection, call.caller, row.project, 'edit')
+            need_on(connection, call.caller, row, 'edit')
             if name in triggers.NAMES:
                 launch = None
             else:

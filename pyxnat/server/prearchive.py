@@ -16,7 +16,7 @@ from . import arrivals
 from .archives import send_folder
 from .archiving import Policy, archive_session, uri_of
 from .arrivals import UNASSIGNED, folder_of, images_of, scans_of
-from .auth import Caller, rights
+from .auth import ANY, Caller, rights
 from .calls import Call, text
 from .documents import write
 from .imports import prearchive_uri
@@ -67,7 +67,7 @@ def answer(call: Call) -> Response:
 
 def _own(connection: Connection, caller: Caller, rows: Sequence[Any]) -> list[Any]:
     """The sessions that a caller may work on: XNAT shows others to those alone who ask for their project."""
-    mine = {project: 'edit' in rights(connection, caller, project) for project in {row.project for row in rows} if project is not None}
+    mine = {project: 'edit' in rights(connection, caller, project, ANY) for project in {row.project for row in rows} if project is not None}
     return [row for row in rows if mine.get(row.project, caller.admin)]
 
 
@@ -103,7 +103,7 @@ def find_waiting(connection: Connection, caller: Caller, project: str, timestamp
     else:
         row = find_project(connection, project)
         owner = row.id if row is not None else project
-        need(connection, caller, owner, 'edit')
+        need(connection, caller, owner, 'edit', ANY)
     query = select(arrival).where(arrival.c.timestamp == timestamp, arrival.c.folder == folder)
     found = connection.execute(query.where(arrival.c.project == owner if owner else arrival.c.project.is_(None))).first()
     if found is None:
@@ -206,7 +206,7 @@ def target_of(connection: Connection, caller: Caller, name: str) -> str:
         raise BadRequest('Name the project to move to: newProject=P.')
     if row is None:
         raise NotFound(f'Unable to find the specified project: {name}')
-    need(connection, caller, row.id, 'create')
+    need(connection, caller, row.id, 'create', ANY)
     return str(row.id)
 
 

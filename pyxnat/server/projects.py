@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from lxml import etree
 from sqlalchemy import Connection, func, select
-from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
+from werkzeug.exceptions import BadRequest, MethodNotAllowed
 from werkzeug.wrappers import Response
 
 from ..documents import write_xml
-from . import config, pipelines
-from .auth import ROLES, readable
+from . import config, groups, pipelines
+from .auth import readable, visible
 from .calls import Call, text
-from .locate import need
 from .protocols import protocol
 from .respond import table_response
 from .scoped import project_of, rest_of
-from .store import item, project_setting, role, user
+from .store import item, project_setting
 from .tables import Table
 from .writer import ACCESS, check_access
 
 __all__ = ['handler', 'investigators', 'scan_types', 'scanners', 'setting_of']
 
 Handler = Callable[[Call], Response]
-_GROUPS = {'owner': 'Owners', 'member': 'Members', 'collaborator': 'Collaborators'}
 _DEFAULTS = {'prearchive_code': '4', 'quarantine_code': '0', 'current_arc': 'arc001', 'scan_type_mapping': 'true'}
 """What a project's settings are until they are set: 4 is to archive what arrives."""
 
@@ -98,83 +95,6 @@ def _archive_spec(call: Call) -> Response:
     return Response(write_xml(root), mimetype='text/xml')
 
 
-# -- users
-
-
-def _users(call: Call) -> Response:
-    """``/projects/P/users[/GROUP/USER]``: the table of users; PUT and DELETE change it first."""
-    _allow(call, 'GET', 'PUT', 'DELETE')
-    rest = rest_of(call)
-    if call.method == 'GET':
-        with call.archive.store.read() as connection:
-            row = project_of(call, connection)
-            if call.archive.preferences.flag('restrictUserListAccessToAdmins'):
-                need(connection, call.caller, row.id, 'delete')
-            return _user_table(call, connection, row.id, everybody=rest[:1] == ['true'])
-    if len(rest) < 2:
-        raise MethodNotAllowed(['GET'])
-    if call.caller.guest:
-        raise PreconditionFailed('A guest cannot change who may use a project.')
-    with call.archive.store.write() as connection:
-        row = project_of(call, connection, 'delete')
-        group = _group(row.id, rest[0])
-        for name in rest[1].split(','):
-            _change_role(connection, row.id, group, name.strip(), call.method == 'PUT')
-        return _user_table(call, connection, row.id)
-
-
-def _group(project: str, name: str) -> str:
-    for key, title in _GROUPS.items():
-        if name.lower() in (key, title.lower(), f'{project}_{key}'.lower()):
-            return key
-    raise NotFound(f'Unable to find the specified group: {name}')
-
-
-def _change_role(connection: Connection, project: str, group: str, name: str, add: bool) -> None:
-    login = connection.scalar(select(user.c.login).where((user.c.login == name) | (func.lower(user.c.email) == name.lower())))
-    if login is None and name.isdecimal():
-        login = connection.scalar(select(user.c.login).where(user.c.pk == int(name)))
-    if login is None:
-        raise NotFound(f'Unable to find the specified user: {name}')
-    gone = role.delete().where(role.c.project == project, role.c.login == login)
-    connection.execute(gone if add else gone.where(role.c.role == group))
-    if add:
-        connection.execute(role.insert().values(project=project, login=login, role=group))
-
-
-def _user_table(call: Call, connection: Connection, project: str, everybody: bool = False) -> Response:
-    query = select(role.c.role, user.c.login, user.c.firstname, user.c.lastname, user.c.email).select_from(
-        role.join(user, user.c.login == role.c.login)
-    )
-    query = query.where(role.c.project == project).order_by(user.c.login)
-    if not everybody:
-        query = query.where(user.c.enabled)
-    rows = [(f'{project}_{row.role}', _GROUPS[row.role], *row[1:]) for row in connection.execute(query)]
-    if call.flag('includeAllDataAccess'):
-        wide = select(user.c.login, user.c.firstname, user.c.lastname, user.c.email).where(user.c.admin, user.c.enabled).order_by(user.c.login)
-        rows += [('ALL_DATA_ADMIN', 'ALL_DATA_ADMIN', *row) for row in connection.execute(wide)]
-    columns = ['GROUP_ID', 'displayname', 'login', 'firstname', 'lastname', 'email']
-    return table_response(call, Table(columns, rows, {'title': 'Projects'}))
-
-
-def _groups(call: Call) -> Response:
-    """The three groups that every project has; there are no others here."""
-    rest = rest_of(call)
-    with call.archive.store.read() as connection:
-        row = project_of(call, connection)
-        if call.method == 'DELETE' and rest and _group(row.id, rest[0]):
-            raise Forbidden('The groups that a project begins with cannot be deleted.')
-        _allow(call, 'GET')
-        counts = {one.role: one.n for one in connection.execute(_counted(row.id))}
-    names = [_group(row.id, rest[0])] if rest else list(_GROUPS)
-    rows = [(f'{row.id}_{name}', _GROUPS[name], row.id, number, counts.get(name, 0)) for number, name in enumerate(ROLES, 1) if name in names]
-    return table_response(call, Table(['id', 'displayname', 'tag', 'xdat_usergroup_id', 'users'], rows, {'title': 'Projects'}))
-
-
-def _counted(project: str) -> Any:
-    return select(role.c.role, func.count().label('n')).where(role.c.project == project).group_by(role.c.role)
-
-
 # -- lists of what there is
 
 
@@ -210,7 +130,7 @@ def investigators(call: Call) -> Response:
     names = ('firstname', 'lastname', 'institution', 'department', 'email')
     values = [func.json_extract(item.c.fields, f'$."PI/{name}"') for name in names]
     with call.archive.store.read() as connection:
-        query = select(*values).where(item.c.level == 'project', readable(call.caller, item), values[1].is_not(None)).distinct()
+        query = select(*values).where(item.c.level == 'project', visible(call.caller, item.c.id), values[1].is_not(None)).distinct()
         found = connection.execute(query.order_by(values[1], values[0])).all()
     rows = [(*row, number, '') for number, row in enumerate(found, 1)]
     return table_response(call, Table([*names, 'xnat_investigatordata_id', 'login'], rows, {'title': 'Investigators'}))
@@ -219,8 +139,8 @@ def investigators(call: Call) -> Response:
 _HANDLERS: dict[str, Handler] = {
     'accessibility': _accessibility,
     'config': config.answer,
-    'users': _users,
-    'groups': _groups,
+    'users': groups.users,
+    'groups': groups.groups,
     'archive_spec': _archive_spec,
     'protocols': protocol,
     'pipelines': pipelines.answer,

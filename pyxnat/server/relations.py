@@ -157,13 +157,46 @@ custom_field = Table(
     Column('value', Text, nullable=False),
 )
 
-# What a user may do in a project: owner, member or collaborator.
+# What a user is in a project: owner, member, collaborator, or in a group of the project's own.
 role = Table(
     'role',
     METADATA,
     Column('project', String, primary_key=True),
     Column('login', String, primary_key=True),
     Column('role', String, nullable=False),
+)
+
+# A group of users that a project has besides owners, members and collaborators. Its ID is <project>_<key>.
+user_group = Table(
+    'user_group',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('project', String, nullable=False),
+    Column('key', String, nullable=False),  # what the role table names
+    Column('displayname', String, nullable=False),
+    UniqueConstraint('project', 'key'),
+    sqlite_autoincrement=True,
+)
+
+# What such a group may do with items of one data type. To edit is to create, too.
+group_right = Table(
+    'group_right',
+    METADATA,
+    Column('project', String, primary_key=True),
+    Column('key', String, primary_key=True),
+    Column('xsi_type', String, primary_key=True),
+    Column('read', Boolean, nullable=False),
+    Column('edit', Boolean, nullable=False),
+    Column('delete', Boolean, nullable=False),
+)
+
+# What users keep at hand.
+favorite = Table(
+    'favorite',
+    METADATA,
+    Column('login', String, primary_key=True),
+    Column('type', String, primary_key=True),  # as it was told: Project
+    Column('id', String, primary_key=True),
 )
 
 # IDs of deleted projects: XNAT never gives them out again.

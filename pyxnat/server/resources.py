@@ -26,7 +26,7 @@ from .auth import rights
 from .calls import Call, text
 from .files import Staged, check_path
 from .history import Event
-from .locate import Place, find, find_many, need
+from .locate import Place, find, find_many, kind_of, need_on
 from .represent import CAT
 from .routes import Route, Step
 from .store import file, now, resource, touch
@@ -319,7 +319,7 @@ def put_resource(call: Call, route: Route) -> Response:
     label = step.id or call.get('label')
     with call.archive.store.write() as connection:
         place = find(connection, call.caller, steps, 'PUT', inside=True)
-        need(connection, call.caller, place.owner, 'edit')
+        need_on(connection, call.caller, place.row, 'edit')
         _check_resource_label(label)
         if _resources(connection, place.row, Step(step.level, label)):
             raise Conflict(f'There is a resource {label} already.')
@@ -353,9 +353,9 @@ def put_files(call: Call, route: Route) -> Response:
     steps, step, last = split(route)
     with call.archive.store.read() as connection:  # before the body is read: what is refused need not be sent
         place = find(connection, call.caller, steps, 'PUT', inside=True)
-        if call.archive.silent_refusals and 'edit' not in rights(connection, call.caller, place.owner):
+        if call.archive.silent_refusals and 'edit' not in rights(connection, call.caller, place.owner, kind_of(connection, place.row)):
             return text()
-        need(connection, call.caller, place.owner, 'edit')
+        need_on(connection, call.caller, place.row, 'edit')
         if step.id is not None and not _resources(connection, place.row, step):
             _check_resource_label(step.id)
     staged: list[tuple[str, Staged]] = []
@@ -422,7 +422,7 @@ def _store(call: Call, steps: Sequence[Step], step: Step, staged: list[tuple[str
     duplicates = []
     with call.archive.store.write() as connection:
         place = find(connection, call.caller, steps, 'PUT', inside=True)
-        need(connection, call.caller, place.owner, 'edit')
+        need_on(connection, call.caller, place.row, 'edit')
         rows = _resources(connection, place.row, step) if step.id else []
         if not step.id:
             rows = [row for row in _resources(connection, place.row, step) if row.label is None]
@@ -460,7 +460,7 @@ def delete_resource(call: Call, route: Route) -> Response:
     steps, step, _ = split(route)
     with call.archive.store.write() as connection:
         place = find(connection, call.caller, steps, 'DELETE', inside=True)
-        need(connection, call.caller, place.owner, 'delete')
+        need_on(connection, call.caller, place.row, 'delete')
         writer = Writer(call.archive, connection, call.caller, Event.of(call))
         for row in _resources(connection, place.row, step)[:1]:
             writer.delete_resource(row, place.row)
@@ -474,14 +474,14 @@ def delete_files(call: Call, route: Route) -> Response:
         raise BadRequest('Name the resource and the file to delete.')
     with call.archive.store.write() as connection:
         held = files_of(call, connection, route)
-        for owner in {one.place.owner for one in held}:
-            need(connection, call.caller, owner, 'delete')
+        for row in {one.place.row.pk: one.place.row for one in held}.values():
+            need_on(connection, call.caller, row, 'delete')
         found = _select(held, asked)
         if not found and call.flag('accept-not-found'):
             return text(status=204)
         if not found:
             steps, _, _ = split(route)
-            need(connection, call.caller, find(connection, call.caller, steps, inside=True).owner, 'delete')
+            need_on(connection, call.caller, find(connection, call.caller, steps, inside=True).row, 'delete')
             raise NotFound('No matched files.')
         for pk in {one.place.row.pk for one in found}:
             touch(connection, pk)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from werkzeug.wrappers import Response
 
-from . import batches, config, imports, prearchive, progress, projects, tokens, usercache, workflows
+from . import batches, config, favorites, imports, prearchive, progress, projects, tokens, usercache, workflows
 from .calls import Call
 
 __all__ = ['find']
@@ -36,6 +36,7 @@ _ROUTES: tuple[tuple[tuple[str, ...], int, Handler], ...] = (
     (('workflows',), 1, workflows.answer),
     (('prearchive',), _ANY, prearchive.answer),
     (('status',), 1, progress.answer),
+    (('users', 'favorites'), 2, favorites.answer),
     (('config',), _ANY, config.answer),
     (('user', 'cache', 'resources'), _ANY, usercache.answer),
 )

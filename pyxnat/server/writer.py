@@ -14,11 +14,26 @@ from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidd
 from ..schemas import canonical
 from .archive import Archive
 from .arrivals import discard_all
-from .auth import Caller, readable, rights
+from .auth import ANY, Caller, readable, rights
 from .edit import Document, merged, validated
 from .history import Event, record
-from .locate import has_alias, labelled, need
-from .store import config, fields_of, item, next_id, now, project_pipeline, project_setting, resource, retired, role, share, touch
+from .locate import has_alias, kind_of, labelled, need, need_on
+from .store import (
+    config,
+    fields_of,
+    group_right,
+    item,
+    next_id,
+    now,
+    project_pipeline,
+    project_setting,
+    resource,
+    retired,
+    role,
+    share,
+    touch,
+    user_group,
+)
 
 __all__ = ['Writer', 'check_access', 'check_label']
 
@@ -105,7 +120,8 @@ class Writer:
 
     def create(self, where: str, text: str, parent: Any, project: str, document: Document) -> Any:
         """A new item below a parent, with what its document holds inside."""
-        need(self.connection, self.caller, project, 'create')
+        kind = kind_of(self.connection, parent) if where in ('scan', 'reconstruction') else document.xsi_type
+        need(self.connection, self.caller, project, 'create', kind or ANY)
         xsi_type = self._creatable(document.xsi_type, where)
         if where in ('scan', 'reconstruction'):
             self._free_scan(where, text, parent)
@@ -196,7 +212,7 @@ class Writer:
         if row.level == 'experiment' and owner:
             changed.update(self._other_subject(row, owner))
         if any(getattr(row, name) != value for name, value in changed.items()) or not document.from_xml:
-            need(self.connection, self.caller, row.project, 'edit')
+            need_on(self.connection, self.caller, row, 'edit')
             row = self._set(row, **changed)
         self._put_children(row, document)
         if document.complete:
@@ -231,7 +247,7 @@ class Writer:
 
     def rename(self, row: Any, label: str) -> Any:
         """Give a subject, session or assessor another label; its folder goes with it."""
-        need(self.connection, self.caller, row.project, 'edit')
+        need_on(self.connection, self.caller, row, 'edit')
         check_label(label)
         self._free_label(row.level, row.project, label, row.pk)
         before = self.archive.files.item_folder(self.connection, row)
@@ -241,14 +257,14 @@ class Writer:
 
     def set_status(self, row: Any, status: str) -> Any:
         """Quarantine, lock or activate an item."""
-        need(self.connection, self.caller, row.project, 'delete')
+        need_on(self.connection, self.caller, row, 'delete')
         return self._set(row, status=status)
 
     # -- sharing
 
     def share(self, row: Any, target: Any, label: str | None, primary: bool) -> None:
         """Show an item in another project, or, `primary`, give it to that project."""
-        need(self.connection, self.caller, target.id, 'create')
+        need(self.connection, self.caller, target.id, 'create', kind_of(self.connection, row))
         if primary and target.id != row.project:
             self.move(row, target, label)
             return
@@ -273,7 +289,7 @@ class Writer:
 
     def move(self, row: Any, target: Any, label: str | None) -> None:
         """Change the owner of an item and of what it holds; `delete` in the old project is needed."""
-        need(self.connection, self.caller, row.project, 'delete')
+        need_on(self.connection, self.caller, row, 'delete')
         known = self._shared(row, target.id)
         label = label or (known.label if known is not None else None)
         self.connection.execute(share.delete().where(share.c.item == row.pk, share.c.project == target.id))
@@ -294,7 +310,8 @@ class Writer:
 
     def unshare(self, row: Any, project: str) -> None:
         """Take an item out of a project that does not own it; the data stay."""
-        held = rights(self.connection, self.caller, project) | rights(self.connection, self.caller, row.project)
+        kind = kind_of(self.connection, row)
+        held = rights(self.connection, self.caller, project, kind) | rights(self.connection, self.caller, row.project, kind)
         if 'delete' not in held:
             raise Forbidden(f'Insufficient privileges: delete in project {project}.')
         gone = self.connection.execute(share.delete().where(share.c.item == row.pk, share.c.project == project))
@@ -305,10 +322,12 @@ class Writer:
 
     def delete(self, row: Any) -> None:
         """Delete an item and all below it. Its files become unreachable at once and are removed: nothing could reach them again."""
-        need(self.connection, self.caller, row.project, 'delete')
+        need_on(self.connection, self.caller, row, 'delete')
         if self.archive.preferences.flag('security.prevent-data-deletion'):
             raise Forbidden('Nothing is deleted at this site.')
         doomed = list(self._below(row))
+        for kind in {one.xsi_type for one in doomed if one.project == row.project and one.level in ('experiment', 'assessor')}:
+            need(self.connection, self.caller, row.project, 'delete', kind)
         foreign = [one for one in doomed if one.project != row.project]
         if foreign and row.level != 'project':
             raise Forbidden(f'{foreign[0].id} below it belongs to project {foreign[0].project}.')
@@ -328,7 +347,7 @@ class Writer:
         discard_all(self.archive, self.connection, row.id)
         self.connection.execute(retired.delete().where(retired.c.id == row.id))
         self.connection.execute(retired.insert().values(id=row.id))
-        for table in (role, project_setting, project_pipeline, config, share):
+        for table in (role, user_group, group_right, project_setting, project_pipeline, config, share):
             self.connection.execute(table.delete().where(table.c.project == row.id))
 
     def _below(self, row: Any) -> Iterable[Any]:

@@ -14,7 +14,7 @@ from werkzeug.exceptions import Forbidden, NotFound
 
 from ..auth import rights
 from ..calls import Call, text
-from ..locate import find
+from ..locate import find, kind_of
 from ..routes import parse
 from ..store import custom_field, touch
 from .routing import Access, Route, json_body
@@ -42,7 +42,7 @@ def _item(call: Call, connection: Connection, names: dict[str, str], right: str 
     below = [(level, names[level]) for level in ('scan', 'assessor') if level in names]
     if below:
         row = _find(call, connection, [('experiment', row.id), *below])
-    if right and right not in rights(connection, call.caller, row.project):
+    if right and right not in rights(connection, call.caller, row.project, kind_of(connection, row)):
         raise Forbidden(f'Insufficient privileges: {right} in project {row.project}.')
     return row
 

@@ -12,8 +12,9 @@ from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException, 
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response
 
-from ..auth import GUEST, ROLES, Caller, hash_password, rights
+from ..auth import GUEST, Caller, hash_password, rights
 from ..calls import Call, text
+from ..groups import key_of
 from ..locate import find_project
 from ..store import fields_of, item, role, token, user
 from .routing import Access, Route, answer_as, json_body
@@ -281,8 +282,9 @@ def _set_group(add: bool) -> Callable[..., None]:
             if not owner and (add or username != call.caller.login) and not call.caller.admin:
                 raise Forbidden(f'Only an owner of {project} may change who is in {group}.')
             _row(connection, username)
-            if row is None or name not in ROLES:
+            if row is None:
                 raise NotFound(f'There is no group {group}.')
+            name = key_of(connection, row.id, name)
             gone = role.delete().where(role.c.project == row.id, role.c.login == username)
             connection.execute(gone if add else gone.where(role.c.role == name))
             if add:

@@ -1,0 +1,62 @@
+"""``/users/favorites/TYPE[/ID]``: items that a user keeps at hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+from werkzeug.exceptions import Forbidden, MethodNotAllowed, NotFound
+from werkzeug.wrappers import Response
+
+from .auth import readable, rights
+from .calls import Call, text
+from .locate import find_project
+from .respond import table_response
+from .store import favorite, fields_of, item
+from .tables import Table
+
+__all__ = ['answer']
+
+
+def answer(call: Call) -> Response:
+    """GET lists the favourites of a type, PUT and DELETE of one keep it and forget it."""
+    if call.caller.guest:
+        raise Forbidden('A guest has no favourites.')
+    rest = [part for part in call.parts if part][2:]
+    methods = {0: (), 1: ('GET',), 2: ('PUT', 'DELETE')}[len(rest)]
+    if not methods:
+        raise NotFound('Name the type: users/favorites/Project.')
+    if call.method not in methods:
+        raise MethodNotAllowed([*methods])
+    if len(rest) == 1:
+        return _list(call)
+    with call.archive.store.write() as connection:
+        row = _item(call, connection, rest[1])
+        values = {'login': call.caller.login, 'type': rest[0], 'id': row.id if row is not None else rest[1]}
+        same = [favorite.c[name] == value for name, value in values.items()]
+        connection.execute(favorite.delete().where(*same))
+        if call.method == 'PUT':
+            if row is None:
+                raise NotFound(f'There is no {rest[0]} {rest[1]}.')
+            connection.execute(favorite.insert().values(**values))
+    return text()
+
+
+def _list(call: Call) -> Response:
+    """XNAT reads the type from the query, not from the path: without ``DATA_TYPE=`` the table is empty."""
+    found = []
+    with call.archive.store.read() as connection:
+        query = select(favorite.c.id).where(favorite.c.login == call.caller.login, favorite.c.type == call.get('DATA_TYPE'))
+        for name in connection.scalars(query.order_by(favorite.c.id)):
+            row = _item(call, connection, name)
+            if row is not None:
+                found.append((row.id, fields_of(row).get('name') or row.label))
+    return table_response(call, Table(('id', 'name'), found))
+
+
+def _item(call: Call, connection: Connection, name: str) -> Any:
+    """The project, or other item, with an ID; None where the caller cannot see it."""
+    row = find_project(connection, name)
+    if row is not None:
+        return row if 'see' in rights(connection, call.caller, row.id) else None
+    return connection.execute(select(item).where(item.c.id == name, item.c.level != 'project', readable(call.caller, item)).limit(1)).first()
