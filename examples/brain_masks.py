@@ -8,7 +8,8 @@ Server and login come from XNAT_HOST, XNAT_USER and XNAT_PASS, from ``~/.netrc``
 BET makes the masks where it is installed; otherwise :func:`mask_of`, a simple stand-in.
 
 Images are downloaded and processed in a pool of processes, over the one session that the selection opened. Each mask goes to the resource
-BRAIN_MASK of its session, where it replaces that of an earlier run. The exit status is 1 if any image failed; those are named.
+BRAIN_MASK of its session, where it replaces that of an earlier run. With PYXNAT_OFFLINE=1 all comes from the cache, and nothing is
+uploaded. The exit status is 1 if any image failed; those are named.
 """
 
 from __future__ import annotations
@@ -138,7 +139,8 @@ def finish(session: str, img: Any, job: AsyncResult[Mask]) -> Mask | None:
     name = f'scan_{scan._urn}_{PurePosixPath(img.label()).stem}_brain_mask.nii.gz'
     try:
         mask = job.get()
-        scan.parent().resource('BRAIN_MASK').file(name).put(mask.content, format='NIFTI_GZ', content='BRAIN_MASK', overwrite=True)
+        if img._intf.cache.mode != 'offline':
+            scan.parent().resource('BRAIN_MASK').file(name).put(mask.content, format='NIFTI_GZ', content='BRAIN_MASK', overwrite=True)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one image, the others go on
         print(f'FAILED {session} {img._uri}: {type(error).__name__}: {error}', getattr(error, 'stderr', None) or '', file=sys.stderr)
         return None
@@ -172,7 +174,10 @@ def main() -> int:
     done = [mask for mask in masks if mask]
     print(f'selected   {len(jobs):3} images with {asked.requests} requests')
     print(f'processed  {len(done):3} images with {sum(mask.requests for mask in done)} requests in {chosen.workers} processes')
-    print(f'uploaded   {len(done):3} masks with {stored.requests} requests')
+    if xnat.cache.mode == 'offline':
+        print(f'offline: {len(done)} masks were not uploaded')
+    else:
+        print(f'uploaded   {len(done):3} masks with {stored.requests} requests')
     return 0 if jobs and len(done) == len(jobs) else 1
 
 

@@ -79,8 +79,9 @@ def resolve(
     proxy: str | None = None,
     cert: Any = None,
     prompt: bool = True,
+    offline: bool = False,
 ) -> Settings:
-    """Settings from what was given and what can be found; `prompt` says whether a person may be asked.
+    """Settings from what was given and what can be found; `prompt` says whether a person may be asked, `offline` that no password is needed.
 
     Raises
     ------
@@ -95,6 +96,8 @@ def resolve(
     for source in (_from_environment, _from_netrc, _from_xnat_pass):
         if not given.is_complete and not (anonymous and given.server):
             given = given.or_else(source(given))
+    if offline and given.password is None:
+        given = given._replace(password='')
     given, prompted = _prompt(given, anonymous, prompt)
     url = normalise_server(given.server or '')
     _warn_of_plain_http(url)

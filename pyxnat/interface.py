@@ -141,9 +141,17 @@ class Interface(Classic):
         if config is not None:
             settings = configuration.read_config(config)
         else:
-            password = '' if offline and user and password is None else password
             settings = configuration.resolve(
-                server, user, password, anonymous=anonymous, token=token, provider=provider, verify=verify, proxy=proxy, cert=cert
+                server,
+                user,
+                password,
+                anonymous=anonymous,
+                token=token,
+                provider=provider,
+                verify=verify,
+                proxy=proxy,
+                cert=cert,
+                offline=offline,
             )
         session = Session(settings.server, settings.credentials)
         self._share_session = share_session
@@ -384,7 +392,7 @@ def _rebuild(state: dict[str, Any]) -> Interface:
     if session is None:
         session = Session(server, login=login, cookies=state['cookies'], find_credentials=lambda: _found_credentials(server, login))
         if login and not state['cookies']:
-            session.credentials = _found_credentials(server, login)
+            session.credentials = _found_credentials(server, login, offline=state['cache'][0] == 'offline')
     settings = configuration.Settings(server, session.credentials, state['verify'], state['proxy'], state['cert'])
     interface: Interface = state['class'].__new__(state['class'])
     interface._share_session = state['share_session']
@@ -396,9 +404,9 @@ def _rebuild(state: dict[str, Any]) -> Interface:
     return interface
 
 
-def _found_credentials(server: str, login: str) -> Any:
+def _found_credentials(server: str, login: str, offline: bool = False) -> Any:
     """Credentials from the usual sources, for a session that has died in a process that was given none."""
-    return configuration.resolve(server, login, prompt=False).credentials
+    return configuration.resolve(server, login, prompt=False, offline=offline).credentials
 
 
 def _close(transport: Transport) -> None:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -268,7 +269,9 @@ def test_the_short_examples(archive: Any, tmp_path: Path) -> None:
 def test_the_demo_tells_its_story_twice_and_its_commands_work(tmp_path: Path) -> None:
     pytest.importorskip('pyxnat.server')
     options = {'cwd': tmp_path, 'env': {**os.environ, 'PYTHONPATH': str(ROOT)}}
-    once, again = run('-m', 'pyxnat.demo', **options), run('-m', 'pyxnat.demo', **options)
+    once = run('-m', 'pyxnat.demo', **options)
+    check_offline(once.stdout, options)
+    again = run('-m', 'pyxnat.demo', **options)
     assert (once.returncode, once.stderr) == (again.returncode, again.stderr) == (0, '')
     assert 'Nothing to put' not in once.stdout and 'Nothing to put' in again.stdout
     assert '26 files' in once.stdout and ' 0 bytes of content' in once.stdout
@@ -277,6 +280,18 @@ def test_the_demo_tells_its_story_twice_and_its_commands_work(tmp_path: Path) ->
     if os.name == 'posix':
         assert password.stat().st_mode & 0o777 == 0o600
         check_commands(again.stdout, options)
+
+
+def check_offline(story: str, options: dict[str, Any]) -> None:
+    """The second run with no network at all: it tells the same, and has nothing to ask."""
+    alone = ['unshare', '-rn'] if shutil.which('unshare') and not subprocess.run(['unshare', '-rn', 'true'], check=False).returncode else []
+    environment = {**options['env'], 'PYXNAT_OFFLINE': '1'}
+    words = [*alone, sys.executable, '-m', 'pyxnat.demo']
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, **{**options, 'env': environment})
+    assert (done.returncode, done.stderr) == (0, '')
+    assert re.findall(r'AG\d\d .*', done.stdout) == re.findall(r'AG\d\d .*', story), 'the search and the images are those of the first run'
+    assert 'Nothing to put' in done.stdout and '13 masks were not uploaded' in done.stdout
+    assert set(re.findall(r'(\d+) requests?\b', done.stdout)) == {'0'}
 
 
 def check_commands(story: str, options: dict[str, Any]) -> None:

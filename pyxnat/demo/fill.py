@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..errors import DataError
 from .cohort import PROJECTS, Project, Scan, Session, Subject
 from .images import KINDS, contents
 
@@ -50,6 +51,14 @@ def fill(interface: Interface, people: Iterable[Subject]) -> int:
     int
         How many projects, subjects, sessions, scans and files were added.
     """
+    people = list(people)
+    added = _put_missing(interface, people)
+    if added and _put_missing(interface, people):
+        raise DataError('not all that was put is there', remedy='See whether somebody else deletes in these projects.')
+    return added
+
+
+def _put_missing(interface: Interface, people: Iterable[Subject]) -> int:
     there = set(interface.select.projects().get())
     added, known = 0, {}
     for project in PROJECTS:

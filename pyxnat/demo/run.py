@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ConfigurationError, Error
 from ..interface import Interface
@@ -56,14 +56,35 @@ def _check_extras() -> None:
         raise ConfigurationError(f'the demo runs {EXAMPLE}, which is missing: run it in a checkout of the sources')
 
 
+class _Gone(NamedTuple):
+    """A server that ran here last time: what a program needs to find what it was told."""
+
+    url: str
+    user: str = 'admin'
+    password: str = ''
+
+    def __enter__(self) -> _Gone:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
 def _run(folder: Path, port: int, serving: bool) -> None:
     cache = folder / 'cache'
-    with _server(folder, port) as server:
+    with _gone(folder) if os.environ.get('PYXNAT_OFFLINE') == '1' else _server(folder, port) as server:
         with Interface(server.url, server.user, server.password, str(cache)) as interface:
             story.tell(interface, server, folder, EXAMPLE, cache)
         print('\n'.join(_next_steps(folder, server.url, server.user)), flush=True)
         if serving:
             _wait(server.url)
+
+
+def _gone(folder: Path) -> _Gone:
+    memo = folder / 'port'
+    if not memo.exists():
+        raise ConfigurationError(f'{folder} holds nothing to show offline: run the demo once without PYXNAT_OFFLINE')
+    return _Gone(f'http://127.0.0.1:{int(memo.read_text(encoding="ascii"))}')
 
 
 def _server(folder: Path, port: int) -> Server:
