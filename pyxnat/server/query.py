@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Integer, and_, cast, func, or_, select, true
+from sqlalchemy import Connection, Integer, Select, and_, cast, func, or_, select, true
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.elements import ColumnElement
 from werkzeug.exceptions import BadRequest, Forbidden
@@ -64,6 +64,13 @@ class Search:
 
     def table(self, keyed: bool = False) -> Table:
         """The result, its rows still to be fetched; with the root items' own IDs in a column ``key`` if it is `keyed`."""
+        query = self.query(keyed)
+        names = [*self._columns, *(['key'] if keyed else []), STATUS]
+        described = [*(found.described for found in self._columns.values()), *({'key': name} for name in names[len(self._columns) :])]
+        return Table(names, self._rows(query, len(names)), {'rootElementName': self.root}, described, ordered=True)
+
+    def query(self, keyed: bool = False) -> Select[Any]:
+        """The SQL: the columns, the root item's ID if it is `keyed`, its status."""
         for asked in self._document.fields or self._listing():
             self._add(asked)
         root = self._scope.root
@@ -74,13 +81,9 @@ class Search:
         self._add_distances()
         shown = [found.value.sql.label(f'c{number}') for number, found in enumerate(self._columns.values())]
         ends = [root.c.id, root.c.status] if keyed else [root.c.status]
-        query = self._reduced(self._scope.select(*shown, *ends).where(and_(*conditions)))
-        names = [*self._columns, *(['key'] if keyed else []), STATUS]
-        described = [*(found.described for found in self._columns.values()), *({'key': name} for name in names[len(self._columns) :])]
-        rows = self._rows(query.order_by(*order, root.c.id, root.c.pk), len(names))
-        return Table(names, rows, {'rootElementName': self.root}, described, ordered=True)
+        return self._reduced(self._scope.select(*shown, *ends).where(and_(*conditions))).order_by(*order, root.c.id, root.c.pk)
 
-    def _rows(self, query: Any, width: int) -> Iterator[Sequence[Any]]:
+    def _rows(self, query: Select[Any], width: int) -> Iterator[Sequence[Any]]:
         try:
             result = self._connection.execute(query)
         except OperationalError as error:
@@ -90,7 +93,7 @@ class Search:
         rows: Iterator[Sequence[Any]] = iter(result.yield_per(BATCH))
         return rows if len(result.keys()) == width else (row[:width] for row in rows)
 
-    def _reduced(self, query: Any) -> Any:
+    def _reduced(self, query: Select[Any]) -> Select[Any]:
         """The query with one row for a root item."""
         if not self._scope.many:
             return query

@@ -1,0 +1,175 @@
+"""Large archives: a search is as quick as its SQL, and no answer is whole in the server's memory.
+
+``PYXNAT_DEEP=1`` runs it at full size, 100,000 sessions with 400,000 scans; ``--log-cli-level=INFO`` shows the figures.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import http.client
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from sqlalchemy.dialects import sqlite
+from werkzeug.wrappers import Request
+
+from pyxnat.server.archive import Archive
+from pyxnat.server.auth import Caller
+from pyxnat.server.calls import Call
+from pyxnat.server.query import Search
+from pyxnat.server.search_documents import parse_document
+from tests.conftest import DEEP
+
+from .loading import loading
+from .searches import SCAN, M, S, criterion, document
+
+log = logging.getLogger(__name__)
+SESSIONS = 100_000 if DEEP else 3_000
+SCANS = 4
+A_SESSION = 'age', 'date', 'fieldStrength', 'note', 'scanner'
+LITTLE = 20 * 2**20
+"""Bytes by which the server may grow while it answers, whatever the length."""
+
+
+def fill(archive: Archive) -> None:
+    """Subjects with ten sessions each, in ten projects."""
+    with loading(archive) as loader:
+        projects = [loader.project(f'P{number}') for number in range(10)]
+        for number in range(SESSIONS):
+            if number % 10 == 0:
+                at = number // 10
+                project, gender = f'P{at % 10}', ('male', 'female')[at % 2]
+                fields = {'demographics/gender': gender, 'demographics/dob': f'{1930 + at % 60}-06-30'}
+                subject = loader.add(S, f'X_S{at:06}', projects[at % 10], project=project, label=f's{at}', fields=fields)
+            date = f'{2010 + number % 10}-0{1 + number % 9}-1{number % 10}'
+            values = [f'{20 + number % 60}.0', date, '3.0', 'a note, with "quotes"' if number % 50 == 0 else 'a note', 'Trio']
+            fields = dict(zip(A_SESSION, values, strict=True))
+            session = loader.add(M, f'X_E{number:06}', subject, project=project, label=f's{at}_{number}', fields=fields)
+            for scan in range(SCANS):
+                kind, quality = ('T1', 'T2', 'BOLD', 'DTI')[scan % 4], ('usable', 'questionable')[number % 2]
+                loader.add(SCAN, str(scan + 1), session, project=project, fields={'type': kind, 'quality': quality, 'parameters/tr': '2.3'})
+
+
+COLUMNS = ['LABEL', 'PROJECT', 'DATE', f'{S}.SUBJECT_LABEL', f'{S}.GENDER', 'AGE']
+WITH_SUBJECTS = document(
+    M, COLUMNS, criterion(f'{M}/DATE', '>=', '2012-01-01'), criterion(f'{S}/GENDER', 'LIKE', '%male'), criterion(f'{M}/AGE', '>=', '25')
+)
+WITH_SCANS = document(
+    M, [*COLUMNS[:3], 'SCANNER', f'{SCAN}.TYPE', f'{SCAN}.QUALITY'],
+    criterion(f'{M}/DATE', '>=', '2012-01-01'), criterion(f'{SCAN}/TYPE', '=', 'T1'), criterion(f'{SCAN}/QUALITY', '=', 'usable'),
+)  # fmt: skip
+
+
+def sql_of(archive: Archive, body: bytes) -> str:
+    """A search as SQL that stands alone."""
+    request = Request({'REQUEST_METHOD': 'POST', 'QUERY_STRING': ''})
+    call = Call(archive, request, ['search'], [('format', 'csv')], caller=Caller('admin', True, 1))
+    with archive.store.read() as connection:
+        query = Search(call, connection, parse_document(body)).query()
+        return str(query.compile(dialect=sqlite.dialect(), compile_kwargs={'literal_binds': True}))
+
+
+class Served(NamedTuple):
+    """A server in a process of its own."""
+
+    folder: Path
+    host: str
+    port: int
+    pid: int
+    sql: dict[bytes, str]
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, int]:
+        """Status and length of an answer, read in pieces."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=600)
+        secret = base64.b64encode(b'admin:secret').decode()
+        connection.request(method, path, body, {'Authorization': f'Basic {secret}'})
+        response = connection.getresponse()
+        size = 0
+        while piece := response.read(2**18):
+            size += len(piece)
+        connection.close()
+        return response.status, size
+
+    def peak(self) -> int:
+        """The most memory that the server had so far, in bytes."""
+        status = Path(f'/proc/{self.pid}/status').read_text()
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith('VmHWM'))
+
+
+@pytest.fixture(scope='module')
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp('archive')
+    archive = Archive(folder)
+    archive.users.add('admin', 'secret', admin=True)
+    fill(archive)
+    sql = {body: sql_of(archive, body) for body in (WITH_SUBJECTS, WITH_SCANS)}
+    archive.close()
+    command = [sys.executable, '-m', 'pyxnat.server', str(folder), '--port', '0']
+    environment = {**os.environ, 'PYXNAT_SERVER_PASSWORD': 'secret'}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if 'http://' in line)
+        host, _, port = line.partition('http://')[2].split()[0].partition(':')
+        try:
+            yield Served(folder, host, int(port), process.pid, sql)
+        finally:
+            process.terminate()
+
+
+def least(act: Callable[[], object], times: int = 3) -> float:
+    """Seconds of the quickest of some runs."""
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        act()
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+@pytest.mark.parametrize('body', [WITH_SUBJECTS, WITH_SCANS], ids=['subjects', 'scans'])
+def test_a_search_takes_at_most_twice_its_sql(served: Served, tmp_path: Path, body: bytes) -> None:
+    def plain() -> None:
+        connection = sqlite3.connect(served.folder / 'archive.sqlite')
+        with (tmp_path / 'plain.csv').open('w', newline='') as file:
+            csv.writer(file).writerows(connection.execute(served.sql[body]))
+        connection.close()
+
+    sizes = []
+    bare, whole = least(plain), least(lambda: sizes.append(served.ask('POST', '/data/search?format=csv', body)))
+    rows = sum(1 for _ in (tmp_path / 'plain.csv').open())
+    log.info('%d rows: sqlite3 and csv %.3f s, the server %.3f s, %d bytes', rows, bare, whole, sizes[0][1])
+    assert rows > SESSIONS // 4
+    assert sizes[0][0] == 200
+    assert whole <= 2 * bare + 0.05  # what a request costs beside its SQL
+
+
+LONG = [
+    ('GET', '/data/experiments?format=csv', None),
+    ('GET', '/data/experiments?format=json&sortBy=label&sortOrder=DESC', None),
+    ('GET', '/data/experiments?format=xml', None),
+    ('GET', '/data/projects/P1/experiments?format=json', None),
+    ('POST', '/data/search?format=json', WITH_SUBJECTS),
+    ('POST', '/data/search?format=csv&sortBy=date', WITH_SCANS),
+    ('POST', '/data/search?format=json&cache=true&limit=*', WITH_SUBJECTS),
+]
+
+
+@pytest.mark.skipif(not Path('/proc/self/status').exists(), reason='the memory of another process is read from /proc')
+def test_no_answer_is_whole_in_memory(served: Served) -> None:
+    for method, path, body in LONG:  # short, so that everything is loaded
+        served.ask(method, path.replace('limit=*', 'limit=1') + '&limit=1' * (method == 'GET'), body and body.replace(b'2012-01-01', b'2090-01-01'))
+    before = served.peak()
+    for method, path, body in LONG:
+        status, size = served.ask(method, path, body)
+        log.info('%s %s: %d bytes, the server at %.0f MiB, %.0f before', method, path, size, served.peak() / 2**20, before / 2**20)
+        assert status == 200
+        assert served.peak() - before < LITTLE, path
