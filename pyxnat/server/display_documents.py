@@ -76,6 +76,9 @@ def _field(model: Model, type_name: str, node: etree._Element, own: DisplayField
     if computed:
         return replace(own, **more, kind=kind or own.kind) if own is not None else None
     makers = [_maker(type_name, *found) for found in paths if found is not None]
+    if not kind and len(paths) == 1 and paths[0] is not None and content == '@Field1':
+        held = model.field(*paths[0])
+        kind = held.kind if held is not None and paths[0][0] != type_name else ''
     alone = paths[0][1] if len(paths) == 1 and paths[0] is not None and paths[0][0] == type_name and content == '@Field1' else ''
     links = own.links if own is not None else ()
     return DisplayField(node.get('id', ''), kind=kind, make=_READ[content](makers), path=alone, links=links, **more)

@@ -202,7 +202,7 @@ def _common(model: Model, type_name: str) -> Iterator[DisplayField]:
     whole_number = type_name not in (_MR, 'xnat:petSessionData')
     yield DisplayField('AGE', 'Age', 'integer' if whole_number else 'float', sql.age)
     yield DisplayField('GEN_AGE', 'Age', 'float', sql.exact_age)
-    yield DisplayField('WORKFLOW_STATUS', 'Process', 'string', sql.workflow_status, searchable=False)
+    yield DisplayField('WORKFLOW_STATUS', 'Process', 'string', sql.workflow_status)
     yield DisplayField(f'{table}_FIELD_MAP', 'Field', 'string', sql.variable, True)
     yield DisplayField('SUB_PROJECT_IDENTIFIER', 'Subject', 'string', sql.subject_label_in, True)
 
@@ -231,7 +231,7 @@ def _session(type_name: str) -> Iterator[DisplayField]:
     if type_name == _MR:
         yield from _mr()
     if type_name == 'xnat:petSessionData':
-        yield from (_shown(name, path) for name, path in _PET)
+        yield from (_shown(name, path, header) for name, path, header in _PET)
 
 
 def _mr() -> Iterator[DisplayField]:
@@ -254,9 +254,9 @@ def _mr() -> Iterator[DisplayField]:
 
 
 _PET = (
-    ('TRACER_STARTTIME', 'tracer/startTime'),
-    ('TRACER_ISOTOPE_HALF_LIFE', 'tracer/isotope/half-life'),
-    ('TRACER_TRANSMISSIONS_STARTTIME', 'tracer/transmissions_starttime'),
+    ('TRACER_STARTTIME', 'tracer/startTime', 'startTime'),
+    ('TRACER_ISOTOPE_HALF_LIFE', 'tracer/isotope/half-life', 'half-life'),
+    ('TRACER_TRANSMISSIONS_STARTTIME', 'tracer/transmissions_starttime', 'startTime'),
 )
 
 
@@ -379,6 +379,14 @@ _VERSIONS = {
         _version('project_bundle', 'XNAT_QCMANUALASSESSORDATA_PROJECT_IDENTIFIER', 'DATE', *_QC_COLUMNS),
     ),
 }  # fmt: skip
+_SESSION_COLUMNS = {
+    'xnat:petSessionData': (
+        'STABILIZATION', 'STUDYTYPE', 'PATIENTID', 'PATIENTNAME', 'TRACER_DOSE_UNITS', 'TRACER_DOSE', 'TRACER_SPECIFICACTIVITY',
+        'TRACER_TOTALMASS_UNITS', 'TRACER_TOTALMASS', 'TRACER_INTERMEDIATE_UNITS', 'TRACER_INTERMEDIATE', 'TRACER_ISOTOPE_HALF_LIFE',
+        'TRACER_ISOTOPE', 'TRACER_TRANSMISSIONS_STARTTIME', 'TRACER_TRANSMISSIONS', 'TRACER_NAME', 'TRACER_STARTTIME', 'UID', 'PET_SCAN_COUNT_AGG',
+    ),
+    'xnat:ctSessionData': ('DCMACCESSIONNUMBER', 'DCMPATIENTID', 'DCMPATIENTNAME', 'UID', 'CT_SCAN_COUNT_AGG'),
+}  # fmt: skip
 _SCAN_COLUMNS = (
     'PROJECT', 'SESSION_LABEL', 'ID', 'NOTE', 'QUALITY', 'CONDITION', 'SERIES_DESCRIPTION', 'BODYPARTEXAMINED', 'REQUESTEDPROCEDUREDESCRIPTION',
     'PROTOCOLNAME', 'DOCUMENTATION', 'SCANNER', 'SCANNER_MANUFACTURER', 'SCANNER_MODEL', 'MODALITY', 'FRAMES', 'OPERATOR', 'STARTTIME', 'TYPE', 'UID',
@@ -410,9 +418,11 @@ def _experiment_versions(model: Model, type_name: str) -> tuple[DisplayVersion, 
     of_subject = model.registry.is_a(type_name, 'xnat:subjectAssessorData')
     subject, bundled, aged = ([_SUBJECT_LABEL], [_SUBJECT_IN_PROJECT], ['AGE']) if of_subject else ([], [], [])
     inherited = {found.key for found in model.registry.fields(model.registry.ancestry(type_name)[1])}
-    more = [identifier(found.path) for found in model.registry.fields(type_name) if _is_simple(found) and found.key not in inherited]
+    plain = (found for found in model.registry.fields(type_name) if _is_simple(found) and found.key not in inherited)
+    more = _SESSION_COLUMNS.get(type_name) or [identifier(found.path) for found in plain]
+    gender = ['xnat:subjectData.GENDER'] if of_subject else []
     return (
-        _version('listing', 'RPT', 'LABEL', *subject, 'DATE', *aged, *more),
+        _version('listing', 'RPT', 'LABEL', *subject, 'DATE', *gender, *aged, *more),
         _version('listing_csv', 'LABEL', *subject, 'DATE', *aged, *more),
         _version('full', 'EXPT_ID', *subject, 'DATE', *aged, *more),
         _version('detailed', *more),
