@@ -47,13 +47,14 @@ class Bundle(NamedTuple):
     """Logins that may use one that is not public."""
 
 
-def write(bundle: Bundle) -> bytes:
+def write(bundle: Bundle, identity: str = '') -> bytes:
     """The document.
 
-    Notes
-    -----
-    It has no ID: XNAT would answer with an older result that it has under the same ID, whatever the criteria now say. A saved search gets its ID by
-    the URI that it is put to.
+    Parameters
+    ----------
+    identity : str
+        The ID of a search that is to be saved. One to be run has none: XNAT would answer with an older result that it has under the same ID,
+        whatever the criteria now say.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def write(bundle: Bundle) -> bytes:
         When a text has a character that XML cannot carry.
     """
     document = etree.Element(f'{_XDAT}bundle', nsmap={'xdat': NAMESPACE})
-    document.set('ID', '')
+    _set(document, 'ID', identity)
     document.set('allow-diff-columns', '0')
     document.set('secure', '0' if bundle.is_public else '1')
     if bundle.name:

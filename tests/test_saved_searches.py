@@ -239,7 +239,7 @@ def test_a_posted_document_has_no_id_that_an_older_answer_could_be_given_for(ali
         alice.select(ROW, COLUMNS).where(query='x')
     finally:
         del alice._exec
-    assert b' ID=""' in bodies[-1]
+    assert b' ID=""' in bodies[-1] and b' ID="x"' in alice.manage.search.get('x', 'xml')
 
 
 # -- templates --------------------------------------------------------------------------------------------------------------------------------

@@ -224,7 +224,7 @@ class SearchManager:
 
     def _put(self, identity: str, bundle: Bundle) -> None:
         with _owned(bundle.name):
-            self._intf._exec(uris.with_query(_uri(identity), {'inbody': True}), 'PUT', bundles.write(bundle), bundles.HEADERS)
+            self._intf._exec(uris.with_query(_uri(identity), {'inbody': True}), 'PUT', bundles.write(bundle, identity), bundles.HEADERS)
 
     def _delete(self, identity: str) -> None:
         with _owned(identity):
