@@ -45,8 +45,9 @@ class Search:
     """One search, compiled to one SQL query.
 
     Elements that a root item can have several of (sessions of a subject) are joined: criteria on the same element hold for the same
-    session, as in XNAT's SQL. One row is answered for a root item, with the values of the first that matches, or of the one nearest in
-    time where the element stands beside the root (another session of the subject). With ``allow-diff-columns`` there is a row for each.
+    session, as in XNAT's SQL, and scans and assessors are those of that session. One row is answered for a root item, with the values
+    of the first that matches, or of the one nearest in time where the element stands beside the root (another session of the subject).
+    With ``allow-diff-columns`` there is a row for each.
     """
 
     def __init__(self, call: Call, connection: Connection, document: SearchDocument) -> None:
@@ -59,6 +60,7 @@ class Search:
         if not may_query(call, connection, self.root):
             raise Forbidden(f'You may read {self.root} in no project.')
         self._scope = Scope(self._model, call.caller, self.root)
+        self._scope.sessions = self._named('experiment')
         self._columns: dict[str, Column] = {}
         self._aliases: dict[str, str] = {}
 
@@ -114,6 +116,11 @@ class Search:
             return [*found, visible(caller, root.c.id, seeing=True)]
         held = self._scope.parent(root, 'experiment') if level in ('scan', 'reconstruction') else root
         return [*found, readable(caller, held)]
+
+    def _named(self, level: str) -> list[str]:
+        """The types of a level that the document names, in fields or criteria."""
+        named = (self._model.name(text) for text in self._document.elements())
+        return list(dict.fromkeys(name for name in named if name and self._model.level_of(name) == level))
 
     # -- columns
 

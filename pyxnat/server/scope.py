@@ -75,6 +75,8 @@ class Scope:
         self._known: dict[tuple[str, ...], Any] = {}
         self.joined: dict[str, Any] = {}
         """Types to the aliases of the items that were joined below or beside the root: those a row may have several of."""
+        self.sessions: list[str] = []
+        """Types of experiments that the query speaks of: scans and assessors that it speaks of too are theirs."""
 
     # -- joins
 
@@ -96,13 +98,27 @@ class Scope:
         where = self.model.level_of(type_name)
         if not where or not self.level:
             raise LookupError(f'{type_name} cannot be joined with {self.root_type}')
+        session = self._session_of(type_name)
+        if self.level == 'experiment' and session and self.alias(session) is not self.root:
+            return self._descend(self.alias(session), where, type_name)
         up = _line(self.level)
         down = _line(where)
         common = next(one for one in up if one in down and not one == self.level == where)  # beside: one up and down again
         current = self._climb(up[: up.index(common) + 1])
         for step in reversed(down[: down.index(common)]):
-            current = self._descend(current, step, type_name if step == where else self.model.base_of(step))
+            current = self._descend(current, step, type_name if step == where else self._between(step, type_name))
         return current
+
+    def _between(self, where: str, type_name: str) -> str:
+        """Type of the items on the way down to those of a type: where it can be, the session that the query speaks of."""
+        if where != 'experiment':
+            return self.model.base_of(where)
+        return self._session_of(type_name) or (self.sessions[0] if len(self.sessions) == 1 else self.model.base_of(where))
+
+    def _session_of(self, type_name: str) -> str:
+        """The type of sessions that a type of scans goes with by its name, if the query speaks of them."""
+        stem = type_name.removesuffix('ScanData') + 'SessionData'
+        return stem if stem in self.sessions else ''
 
     def parent(self, table: Any, where: str) -> Any:
         """The ancestor of a joined item, one level up; none for an item that has another level above it."""

@@ -6,7 +6,7 @@ A document is posted (``xdat:bundle`` or ``xdat:search``), put under an ID, or m
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lxml import etree
@@ -74,6 +74,16 @@ class SearchDocument:
     def flag(self, name: str) -> bool:
         """A boolean attribute."""
         return _is_true(self.attributes.get(name, '0'))
+
+    def elements(self) -> Iterator[str]:
+        """The data types that fields and criteria name."""
+        yield from (one.element for one in self.fields)
+        yield from (re.split('[./]', one.schema_field)[0] for part in self.where for one in _criteria(part))
+
+
+def _criteria(part: CriteriaSet) -> Iterator[Criterion]:
+    for one in part.parts:
+        yield from _criteria(one) if isinstance(one, CriteriaSet) else (one,)
 
 
 def _is_true(text: str) -> bool:
