@@ -11,7 +11,7 @@ import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -25,7 +25,7 @@ from .store import fields_of
 from .tables import Table
 
 if TYPE_CHECKING:
-    from .resources import Held
+    from .holdings import Held
 
 __all__ = ['FORMATS', 'contents', 'is_zip', 'send', 'send_entry', 'send_folder', 'unpack']
 
@@ -175,21 +175,23 @@ def _squeezed(sink: _Sink, squeeze: Any) -> Iterator[bytes]:
         yield squeeze.compress(piece) if squeeze is not None else piece
 
 
-def send_folder(name: str, folder: Path, paths: list[Path]) -> Response:
-    """Files of a folder as a zip, by their paths in it."""
+def send_folder(name: str, folder: Path, paths: list[Path], above: str = '', first: Mapping[str, bytes] | None = None, form: str = 'zip') -> Response:
+    """Files of a folder as a zip, by their paths in it, below a name; before them what is given by name."""
     sink = _Sink()
 
     def pieces() -> Iterator[bytes]:
         with zipfile.ZipFile(sink, 'w', compression=zipfile.ZIP_DEFLATED, compresslevel=DEFAULT_EFFORT, allowZip64=True) as target:
+            for one, body in (first or {}).items():
+                target.writestr(one, body)
             for path in paths:
-                with path.open('rb') as source, target.open(path.relative_to(folder).as_posix(), 'w', force_zip64=True) as member:
+                with path.open('rb') as source, target.open(above + path.relative_to(folder).as_posix(), 'w', force_zip64=True) as member:
                     while piece := source.read(BLOCK):
                         member.write(piece)
                         yield from sink.taken()
         yield from sink.taken()
 
-    headers = {'Content-Disposition': f'attachment; filename="{quote(name)}.zip"'}
-    return Response(pieces(), mimetype=FORMATS['zip'], headers=headers)
+    headers = {'Content-Disposition': f'attachment; filename="{quote(name)}.{form}"'}
+    return Response(pieces(), mimetype=FORMATS.get(form, f'application/{form}'), headers=headers)
 
 
 # -- what is in a stored zip

@@ -129,9 +129,9 @@ class Call:
 
     def form(self) -> list[tuple[str, str]]:
         """The fields of an urlencoded or multipart body."""
-        if self.mimetype == 'application/x-www-form-urlencoded':
-            return parse_query(self.document().decode('utf-8', 'replace'))
-        return self.multipart()[0]
+        if self.mimetype == 'multipart/form-data':
+            return self.multipart()[0]
+        return parse_query(self.document().decode('utf-8', 'replace'))
 
     def multipart(self) -> tuple[list[tuple[str, str]], list[tuple[str, str, bytes]]]:
         """The fields of a multipart body, and its files by name and type. For documents: it is read whole."""

@@ -20,12 +20,20 @@ __all__ = ['XSI', 'write', 'write_part']
 XSI = 'http://www.w3.org/2001/XMLSchema-instance'
 
 
+_NAMESPACES = {
+    'arc': 'http://nrg.wustl.edu/arc', 'val': 'http://nrg.wustl.edu/val', 'pipe': 'http://nrg.wustl.edu/pipe', 'wrk': 'http://nrg.wustl.edu/workflow',
+    'scr': 'http://nrg.wustl.edu/scr', 'xdat': 'http://nrg.wustl.edu/security', 'cat': 'http://nrg.wustl.edu/catalog',
+    'prov': 'http://www.nbirn.net/prov', 'xnat': 'http://nrg.wustl.edu/xnat', 'xnat_a': 'http://nrg.wustl.edu/xnat_assessments',
+}  # fmt: skip
+"""The namespaces that XNAT declares in every document."""
+
+
 def write(source: Representer, row: Any, conceal: bool) -> bytes:
     """An item and what is in it as a document; `conceal` leaves out the comments with the database's own keys."""
     registry = source.model.registry
     found = registry.get(row.xsi_type)
     namespace = found.namespace if found else ''
-    spaces = {prefix: uri for uri, prefix in registry.prefixes.items()}
+    spaces = {**_NAMESPACES, **{prefix: uri for uri, prefix in registry.prefixes.items()}}
     name = (found.root if found else '') or row.xsi_type.partition(':')[2]
     root = etree.Element(f'{{{namespace}}}{name}', nsmap={**spaces, 'xsi': XSI})
     _Writer(source, conceal).fill(root, row)

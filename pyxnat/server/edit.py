@@ -59,23 +59,22 @@ def read_document(call: Call, where: str, known_type: str = '') -> Document:
     model = call.archive.model
     settings = list(call.query)
     document = Document()
-    if call.has_body and call.mimetype == 'multipart/form-data':
+    wanted = call.get('req_format').lower()
+    if not call.has_body or wanted == 'qs':
+        pass
+    elif call.mimetype == 'multipart/form-data':
         told, parts = call.multipart()
         settings = told + settings
         body = next((data for name, kind, data in parts if name.lower().endswith('.xml') or kind in _XML), None)
         document = _from_xml(model, _parsed(body)) if body is not None else document
-    elif call.has_body and _is_xml(call):
-        document = _from_xml(model, _parsed(call.document()))
-    elif call.has_body and call.mimetype == 'application/x-www-form-urlencoded':
+    elif wanted == 'form' or call.mimetype == 'application/x-www-form-urlencoded':
         settings = call.form() + settings
+    elif call.mimetype in _XML or wanted in ('xml', 'inbody') or call.flag('inbody'):
+        document = _from_xml(model, _parsed(call.document()))
     document.complete = document.from_xml and call.flag('allowDataDeletion')
     _choose_type(model, document, settings, where, known_type)
     _apply(model, document, settings, where)
     return document
-
-
-def _is_xml(call: Call) -> bool:
-    return call.mimetype in _XML or call.get('req_format') in ('xml', 'inbody') or call.flag('inbody')
 
 
 def _parsed(body: bytes) -> etree._Element:

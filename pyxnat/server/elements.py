@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import select
-from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, MethodNotAllowed, NotFound
+from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, MethodNotAllowed, NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
-from . import resources, triggers
+from . import folders, resources, triggers, uploads
 from .auth import ANY, Caller, rights, visible
 from .calls import Call, text
+from .catalogues import catalogue_of_resource
 from .edit import Document, read_document
 from .history import Event, changes, versions
 from .listings import listing
@@ -27,6 +28,8 @@ from .writer import Writer, check_label
 __all__ = ['answer']
 
 _POST = frozenset({('projects',), ('projects', 'subjects'), ('projects', 'subjects', 'experiments')})
+_WITH_FOLDER = frozenset({('experiments',), ('projects', 'experiments')})
+"""Routes of experiments below which ``DIR`` and ``XAR`` are."""
 _STATUS = {'activate': 'active', 'quarantine': 'quarantine', '_lock': 'locked', '_unlock': 'active', '_obsolete': 'obsolete'}
 
 
@@ -55,8 +58,8 @@ def _verb(call: Call, handlers: Mapping[str, Callable[[Call, Route], Response]])
 
 def _resource(call: Call, route: Route) -> Response:
     if route.last.id is None:
-        return _verb(call, {'GET': _resource_list, 'POST': resources.put_resource})(call, route)
-    handlers = {'GET': _resource_get, 'PUT': resources.put_resource, 'DELETE': resources.delete_resource}
+        return _verb(call, {'GET': _resource_list, 'POST': uploads.put_resource})(call, route)
+    handlers = {'GET': _resource_get, 'PUT': uploads.put_resource, 'DELETE': uploads.delete_resource}
     return _verb(call, handlers)(call, route)
 
 
@@ -67,11 +70,11 @@ def _resource_list(call: Call, route: Route) -> Response:
 
 def _resource_get(call: Call, route: Route) -> Response:
     with call.archive.store.read() as connection:
-        return resources.get_resource(call, connection, route)
+        return catalogue_of_resource(call, connection, route)
 
 
 def _files(call: Call, route: Route) -> Response:
-    handlers = {'GET': _files_get, 'PUT': resources.put_files, 'POST': resources.put_files, 'DELETE': resources.delete_files}
+    handlers = {'GET': _files_get, 'PUT': uploads.put_files, 'POST': uploads.put_files, 'DELETE': uploads.delete_files}
     return _verb(call, handlers)(call, route)
 
 
@@ -221,6 +224,8 @@ def _place_for_put(call: Call, connection: Any, route: Route) -> Place:
             above.missing = steps[2]
             return above
     place = find(connection, call.caller, steps, 'PUT', may_miss=True)
+    if route.names == ('subjects',) and place.missing is not None:
+        return place  # the document tells the project
     if place.missing is None:
         if route.last.level.singular != 'project':
             need_on(connection, call.caller, place.row, 'edit')
@@ -232,6 +237,8 @@ def _place_for_put(call: Call, connection: Any, route: Route) -> Place:
 def _create(call: Call, route: Route, place: Place, writer: Writer, document: Any) -> tuple[Response, Any]:
     where = route.last.level.singular
     name = route.last.id or ''
+    if route.names == ('subjects',):
+        place.row = _project_told(call, writer, document)
     if place.row is None or (where == 'experiment' and route.names[-2] != 'subjects'):
         raise NotFound(f'Unable to find the specified {where}: {name}')
     parent = place.row
@@ -241,6 +248,14 @@ def _create(call: Call, route: Route, place: Place, writer: Writer, document: An
     row = writer.create(where, name, parent, project, document)
     _manage_status(call, writer, row)
     return text(row.id, 201) if where in ('subject', 'experiment', 'assessor') else text(), row
+
+
+def _project_told(call: Call, writer: Writer, document: Document) -> Any:
+    """The project that a document for ``/subjects/S`` names; `UnprocessableEntity` where it names none."""
+    name = document.core.get('project', '')
+    if not name:
+        raise UnprocessableEntity('Name the project of the subject.')
+    return _target(writer.connection, call.caller, name)
 
 
 def _subject_on_the_fly(writer: Writer, place: Place, step: Step) -> Any:
@@ -289,16 +304,27 @@ def _below(call: Call, route: Route) -> Response:
     where = route.last.level.singular
     if route.tail[0] == 'projects' and where in ('subject', 'experiment', 'assessor', 'scan'):
         return _sharing(call, route)
-    if call.method == 'GET' and route.tail == ('status',):
+    if route.tail[0] in ('DIR', 'XAR') and route.names in _WITH_FOLDER:
+        return folders.answer(call, route)
+    if route.tail == ('DICOMDIR',) and where == 'scan':
+        return folders.dicomdir(call, route)
+    if call.method == 'GET' and where != 'project' and route.tail in _TOLD:
         with call.archive.store.read() as connection:
-            return text(find(connection, call.caller, route.steps).row.status)
-    if call.method == 'GET' and route.tail == ('history',) and where != 'project':
-        with call.archive.store.read() as connection:
-            found = changes(connection, find(connection, call.caller, route.steps).row)
-        return Response(json.dumps(found, ensure_ascii=False), mimetype='application/json')
+            return _TOLD[route.tail](connection, find(connection, call.caller, route.steps).row)
     if where == 'project' or call.method not in ('GET',):
         raise BadRequest(f'{"/".join(route.tail)} is no part of a {where}.')
     return _get(call, route)
+
+
+def _history(connection: Any, row: Any) -> Response:
+    return Response(json.dumps(changes(connection, row), ensure_ascii=False), mimetype='application/json')
+
+
+_TOLD: Mapping[tuple[str, ...], Callable[[Any, Any], Response]] = {
+    ('status',): lambda connection, row: text(row.status),
+    ('history',): _history,
+}
+"""What an item tells of itself below it."""
 
 
 def _sharing(call: Call, route: Route) -> Response:

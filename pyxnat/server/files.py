@@ -14,6 +14,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,7 +23,7 @@ from werkzeug.exceptions import BadRequest
 
 from .store import Store, file, item, resource
 
-__all__ = ['FileArea', 'Staged', 'check_path', 'safe_name']
+__all__ = ['FileArea', 'Staged', 'check_path', 'pieces_of', 'safe_name']
 
 _log = logging.getLogger(__name__)
 _RESERVED = re.compile(r'^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
@@ -69,6 +70,8 @@ class FileArea:
         self.root = folder / 'archive'
         self.prearchive = folder / 'prearchive'
         self.staging = folder / 'staging'
+        self.inbox = folder / 'inbox'
+        self.history = folder / 'history'
         self.recovered = folder / 'recovered'
         self.root.mkdir(parents=True, exist_ok=True)
         self.prearchive.mkdir(parents=True, exist_ok=True)
@@ -158,6 +161,16 @@ class FileArea:
             raise BadRequest(f'{target.name!r} is in the way of a file, or a file is in its way.') from error
         return target.stat().st_mtime_ns
 
+    def keep(self, target: Path) -> None:
+        """Keep a file that is about to be replaced, in the history folder under the moment of that."""
+        if target.is_file():
+            place = self.history / target.parent.relative_to(self.root) / f'{datetime.now():%Y%m%d_%H%M%S_%f}' / target.name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(target, place)
+            except OSError:  # the file system has no links
+                shutil.copy2(target, place)
+
     def discard(self, staged: Iterable[Staged]) -> None:
         """Remove bodies that were not placed."""
         for one in staged:
@@ -239,6 +252,13 @@ class FileArea:
                 digest = _md5(source)
             values = {'size': path.stat().st_size, 'mtime_ns': path.stat().st_mtime_ns, 'digest': digest}
             connection.execute(table.update().where(table.c.pk == row.pk).values(**values))
+
+
+def pieces_of(path: Path) -> Iterator[bytes]:
+    """A file in pieces."""
+    with path.open('rb') as source:
+        while piece := source.read(2**20):
+            yield piece
 
 
 def _file_name(step: str) -> str:

@@ -27,8 +27,8 @@ from .files import Staged
 from .locate import find_project
 from .progress import Reporter
 from .projects import setting_of
-from .resources import received
 from .store import arrival
+from .uploads import received
 from .usercache import find_file
 
 __all__ = ['answer', 'auto_code', 'prearchive_uri']

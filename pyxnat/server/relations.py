@@ -115,8 +115,10 @@ file = Table(
     Column('content', String),
     Column('description', String),
     Column('tags', String),
+    Column('meta', Text),  # JSON: tags that are name=value
     Column('insert_date', String, nullable=False),
     Column('insert_user', String, nullable=False),
+    Column('modified_date', String),  # where it was overwritten
     UniqueConstraint('resource', 'path'),
 )
 

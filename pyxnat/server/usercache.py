@@ -16,9 +16,9 @@ from werkzeug.wrappers import Response
 from .archives import send_folder
 from .calls import Call, text
 from .files import Staged, check_path, safe_name
-from .resources import received
 from .respond import table_response
 from .tables import Table
+from .uploads import received
 
 __all__ = ['answer', 'find_file']
 

@@ -160,8 +160,8 @@ facts.row(
 facts.row(
     '2.1/32', 'S', 'the folder of a session, and the session as a XAR',
     get('/data/experiments/{M1}/DIR?format=zip', type='application/zip'),
-    get('/data/experiments/{M1}/XAR', like='^PK'), get(f'{P}/experiments/M1/XAR', like='^PK'),
-    get(f'{P}/experiments/M1/DIR', type='application/json'),
+    get('/data/experiments/{M1}/XAR', named='.'), get(f'{P}/experiments/M1/XAR', named='.'),
+    get(f'{P}/experiments/M1/DIR', type='text/xml'),
     *only('/data/experiments/{M1}/XAR', 'GET'),
 )  # fmt: skip
 facts.row(

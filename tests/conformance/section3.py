@@ -302,7 +302,7 @@ facts.row(
     '3.3/4', 'S', 'recursive=false on a folder lists what is further down, and not what is in it (a defect)',
     put(f'{R}/d/a?inbody=true', send=b'1'), put(f'{R}/d/e/b?inbody=true', send=b'1'), names(f'{R}/d/', 'a', 'b'),
     names(f'{R}/d/?recursive=false', 'b'),
-    left_out='a defect of XNAT; recursive=false lists what is in the folder itself here',
+    left_out='a defect of XNAT; recursive has no effect here',
 )  # fmt: skip
 facts.row(
     '3.3/5', 'S', 'sortBy and format as elsewhere; columns has no effect',
