@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
 
-.PHONY: help demo test deep lint stubs docs clean
+.PHONY: help demo test deep bench lint stubs docs clean
 
 help:
 	@echo "make demo   set up, and run the main job on the embedded archive"
 	@echo "make test   set up, and run the tests"
 	@echo "make deep   the same tests at their full size"
+	@echo "make bench  speed and memory, beside curl and pyxnat 1.6.4"
 	@echo "make lint   ruff and mypy"
 	@echo "make stubs  write the type stubs of the generated classes anew"
 	@echo "make docs   build the documentation into docs/_build/html"
@@ -28,6 +29,9 @@ test: $(VENV)/.installed-test
 
 deep: $(VENV)/.installed-test
 	PYXNAT_DEEP=1 $(BIN)/python -m pytest pyxnat tests
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m tests.benchmarks
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
