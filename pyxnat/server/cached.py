@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -29,6 +30,7 @@ MAX_AGE_S = 8 * 3600
 MAX_VIEWS = 200
 MAX_ROWS = 2_000_000
 """Rows of all results together. One result may have more, alone."""
+_ROWS_AT_ONCE = 10 * BATCH
 _METADATA = MetaData()
 
 _view = SqlTable(
@@ -39,7 +41,7 @@ _view = SqlTable(
     Column('login', String, nullable=False),
     Column('search', String, nullable=False),  # ID of the document; empty for an ad-hoc search
     Column('header', Text, nullable=False),  # JSON: columns, their description, meta
-    Column('size', Integer, nullable=False),
+    Column('size', Integer, nullable=False),  # -1 while it is being written
     Column('last_access', Float, nullable=False),  # seconds since 1970
     sqlite_autoincrement=True,
 )
@@ -71,6 +73,10 @@ class View:
         return func.json_extract(_row.c.cells, f'$[{lower.index(name.lower())}]')
 
 
+def _cells(row: Sequence[Any]) -> str:
+    return json.dumps([cell(value) for value in row], ensure_ascii=False)
+
+
 class Views:
     """The cached results of one archive."""
 
@@ -90,32 +96,37 @@ class Views:
     # -- making and finding
 
     def make(self, login: str, search: str, table: Table) -> View:
-        """Keep a result, in place of an earlier one of the same search and user."""
+        """Keep a result, in place of an earlier one of the same search and user. Rows are written a few thousand at a time, so that
+        others can page in between; nobody finds the result before it is whole."""
+        header = json.dumps({'columns': list(table.columns), 'described': table.described, 'meta': table.meta})
+        with self._write() as connection:
+            values = {'id': f'_{uuid.uuid4().hex}', 'login': login, 'search': search, 'header': header, 'size': -1, 'last_access': self._clock()}
+            pk = int(connection.execute(_view.insert().values(**values)).inserted_primary_key[0])  # type: ignore[index]
+        size, rows = 0, iter(table.rows)
+        try:
+            while batch := list(islice(rows, _ROWS_AT_ONCE)):
+                with self._write() as connection:
+                    connection.execute(_row.insert(), [{'view': pk, 'number': size + at, 'cells': _cells(row)} for at, row in enumerate(batch)])
+                size += len(batch)
+        except BaseException:
+            with self._write() as connection:
+                connection.execute(_view.delete().where(_view.c.pk == pk))
+            raise
+        return self._publish(pk, size, login, search)
+
+    def _publish(self, pk: int, size: int, login: str, search: str) -> View:
         with self._write() as connection:
             if search:
-                connection.execute(_view.delete().where(_view.c.login == login, _view.c.search == search))
-            header = json.dumps({'columns': list(table.columns), 'described': table.described, 'meta': table.meta})
-            number = (connection.scalar(select(func.max(_view.c.pk))) or 0) + 1
-            values = {'id': f'_{int(self._clock() * 1000)}_{number}', 'login': login, 'search': search, 'header': header, 'size': 0}
-            found = connection.execute(_view.insert().values(last_access=self._clock(), **values))
-            pk = int(found.inserted_primary_key[0])  # type: ignore[index]
-            size = self._fill(connection, pk, table)
-            connection.execute(_view.update().where(_view.c.pk == pk).values(size=size))
+                connection.execute(_view.delete().where(_view.c.login == login, _view.c.search == search, _view.c.pk != pk))
+            connection.execute(_view.update().where(_view.c.pk == pk).values(size=size, last_access=self._clock()))
             self._evict(connection, pk)
             return View(connection.execute(select(_view).where(_view.c.pk == pk)).one())
-
-    def _fill(self, connection: Connection, pk: int, table: Table) -> int:
-        size, rows = 0, iter(table.rows)
-        while batch := list(islice(rows, BATCH)):
-            cells = (json.dumps([cell(value) for value in row], ensure_ascii=False) for row in batch)
-            connection.execute(_row.insert(), [{'view': pk, 'number': size + at, 'cells': text} for at, text in enumerate(cells)])
-            size += len(batch)
-        return size
 
     def _evict(self, connection: Connection, kept: int) -> None:
         """Forget what is too old, then the least used until the rest is in bounds."""
         connection.execute(_view.delete().where(_view.c.last_access < self._clock() - MAX_AGE_S))
-        rows = connection.execute(select(_view.c.pk, _view.c.size).where(_view.c.pk != kept).order_by(_view.c.last_access.desc())).all()
+        others = select(_view.c.pk, _view.c.size).where(_view.c.pk != kept, _view.c.size >= 0).order_by(_view.c.last_access.desc())
+        rows = connection.execute(others).all()
         total = connection.scalar(select(_view.c.size).where(_view.c.pk == kept)) or 0
         for number, row in enumerate(rows, 2):
             total += row.size
@@ -136,7 +147,7 @@ class Views:
     def _used(self, *conditions: Any) -> View | None:
         with self._write() as connection:
             young = _view.c.last_access >= self._clock() - MAX_AGE_S
-            row = connection.execute(select(_view).where(young, *conditions)).first()
+            row = connection.execute(select(_view).where(young, _view.c.size >= 0, *conditions)).first()
             if row is None:
                 return None
             connection.execute(_view.update().where(_view.c.pk == row.pk).values(last_access=self._clock()))

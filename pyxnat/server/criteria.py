@@ -63,12 +63,20 @@ def _compare(expression: Expression, criterion: Criterion) -> ColumnElement[bool
     if name in ('IN', 'BETWEEN') and expression.schema_field:
         raise BadRequest(f'{name} works on display fields only, not on paths of the schema.')
     if name == 'IN':
-        return _left(expression).in_([_operand(expression, part.strip()) for part in next(csv.reader([value], skipinitialspace=True), [])])
+        return _left(expression).in_([_operand(expression, part.strip()) for part in _parts(value)])
     if name == 'BETWEEN':
         return _between(expression, re.split(r'\s+AND\s+', value.strip(), flags=re.IGNORECASE))
     if value.strip() == '':
         return _against_nothing(expression, name)
     return _against(expression, name, value)
+
+
+def _parts(value: str) -> list[str]:
+    """The values of a list: between commas, in double quotes where they hold some."""
+    try:
+        return next(csv.reader([value], skipinitialspace=True), [])
+    except csv.Error as error:
+        raise BadRequest(f'The list of values cannot be read: {error}.') from error
 
 
 _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {

@@ -36,7 +36,8 @@ _TOO_MUCH = re.compile(r'too (many|large|deep)|at most \d+ tables|overflow', re.
 class Column(NamedTuple):
     """One column of the result."""
 
-    key: str
+    name: str
+    """The field, with its argument."""
     described: dict[str, Any]
     value: Expression
 
@@ -136,9 +137,11 @@ class Search:
             raise BadRequest(f'{asked.element} is not a data type of this archive.')
         name = self._field_id(element, asked)
         key = self._key(element, name)
+        while key in self._columns and self._columns[key].name != name:
+            key += '_1'  # arguments that differ in what a key cannot hold
         if key not in self._columns:
             value = self._resolve(element, name)
-            self._columns[key] = Column(key, self._describe(asked, element, name, key, value), value)
+            self._columns[key] = Column(name, self._describe(asked, element, name, key, value), value)
 
     def _field_id(self, element: str, asked: SearchField) -> str:
         """The field's ID with its argument, which may stand in an element of its own."""
@@ -152,12 +155,13 @@ class Search:
         plain = name if known and known.requires_value else identifier(name)
         entry: dict[str, Any] = {'key': key}
         if known and known.links and self._call.get('format').lower() == 'json':
-            entry |= {'clickable': True, 'linkProps': [self._link(element, name, *one) for one in known.links]}
+            entry |= {'clickable': True, 'linkProps': [self._link(element, *one) for one in known.links]}
         kind = known.type if known else {'dateTime': 'timestamp'}.get(value.kind, value.kind)
         entry |= {'type': kind, 'xPATH': f'{element}.{identifier(name)}', 'element_name': element, 'header': header, 'id': plain}
+        entry |= {'imgRoot': '/'} if known and known.image else {}
         return entry if asked.visible else {**entry, 'visible': 'false'}
 
-    def _link(self, element: str, name: str, title: str, value: str, inserts: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    def _link(self, element: str, title: str, value: str, inserts: Sequence[tuple[str, str]]) -> dict[str, Any]:
         return {'name': title, 'value': value, 'inserts': [{'name': one, 'value': self._key(element, field)} for one, field in inserts]}
 
     def _display_field(self, element: str, name: str) -> DisplayField | None:
@@ -185,7 +189,7 @@ class Search:
                 found = next(fields, None)
                 if found is not None and insert['value'] not in self._columns:
                     described = {'key': insert['value'], 'xPATH': f'{element}.{found}', 'visible': 'false'}
-                    self._columns[insert['value']] = Column(insert['value'], described, self._resolve(element, found))
+                    self._columns[insert['value']] = Column(found, described, self._resolve(element, found))
 
     def _add_distances(self) -> None:
         """With ``allow-diff-columns``: how many days the items beside the root are from it."""

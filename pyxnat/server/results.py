@@ -24,16 +24,17 @@ def answer(call: Call, document: SearchDocument) -> Response:
     the result that this user has under it, whatever it says now, unless ``refresh=true`` or the ID is of a generated listing (``@…``).
     """
     kept = document.id and not document.id.startswith('@') and not call.flag('refresh')
+    wanted = call.get('cache').lower() == 'true'
     with call.archive.store.read() as connection:
         if not may_query(call, connection, root_of(call, document)):
             raise Forbidden(f'You may read {document.root} in no project.')
         view = call.archive.views.of_search(call.caller.login, document.id) if kept else None
-        if call.get('cache').lower() == 'true':
-            view = view or call.archive.views.make(call.caller.login, document.id, Search(call, connection, document).table(keyed=True))
-            return _page(call, view, 0, document.id)
         if view is None:
-            return table_response(call, Search(call, connection, document).table())
-    return _page(call, view, None, document.id)
+            table = Search(call, connection, document).table(keyed=wanted)
+            if not wanted:
+                return table_response(call, table)
+            view = call.archive.views.make(call.caller.login, document.id, table)
+    return _page(call, view, 0 if wanted else None, document.id)
 
 
 def cached(call: Call, name: str, column: str) -> Response:

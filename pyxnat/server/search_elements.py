@@ -78,7 +78,11 @@ def _fields(call: Call, names: list[str]) -> Table:
             rows += [_row(one, name) for one in call.archive.displays.fields(name).values() if one.searchable]
             rows += [_row(one, name, source) for one, source in _found(call, connection, name)]
     columns = ['FIELD_ID', 'HEADER', 'SUMMARY', 'TYPE', 'REQUIRES_VALUE', 'DESC', 'ELEMENT_NAME', 'SRC']
-    meta = {'title': 'Search Fields', 'element_name': ','.join(names), 'versions': _versions_of(call, names[0])}
+    meta = {
+        'title': 'Search Fields',
+        'element_name': ','.join(names),
+        'versions': {'element_name': names[0], 'versions': _versions_of(call, names[0])},
+    }
     return Table(columns, rows, meta)
 
 

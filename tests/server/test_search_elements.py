@@ -64,7 +64,7 @@ def test_4_5_6_what_is_told_of_a_field(admin: Client) -> None:
     assert not {'RPT', 'VIEW', 'URI'} & set(found), 'neither images nor links'
     body = json.loads(admin.get(f'{ELEMENTS}/{M}?format=json').body)['ResultSet']
     assert (body['title'], body['element_name']) == ('Search Fields', M)
-    assert 'listing' in [version['name'] for version in body['versions']]
+    assert 'listing' in [version['name'] for version in body['versions']['versions']]
 
 
 def test_4_5_8_several_types(admin: Client) -> None:

@@ -241,3 +241,11 @@ def test_a_form_brings_a_document_too(admin: Client) -> None:
     empty = b'--x\r\nContent-Disposition: form-data; name="f"\r\n\r\n1\r\n--x--\r\n'
     assert admin.post('/data/search', empty, **{'Content-Type': 'multipart/form-data; boundary=x'}).status == 400
     assert admin.get('/data/search').status == 405
+
+
+def test_arguments_that_make_one_key_are_two_columns(admin: Client) -> None:
+    answer = admin.post(
+        '/data/search?format=csv', document(M, ['LABEL', 'SCAN_COUNT_TYPE=MA20-1', 'SCAN_COUNT_TYPE=MA20_1', 'SCAN_COUNT_TYPE=MA20-1'])
+    )
+    assert answer.header == ['label', 'scan_count_type_ma20_1', 'scan_count_type_ma20_1_1', 'quarantine_status']
+    assert next(row for row in answer.csv if row['label'] == 'MA20')['scan_count_type_ma20_1'] == '1'
