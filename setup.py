@@ -33,6 +33,7 @@ setup(
     long_description_content_type='text/x-rst',
     license='BSD-3-Clause',
     packages=find_packages(include=['pyxnat', 'pyxnat.*']),
+    py_modules=['pytest_pyxnat'],
     package_data={'pyxnat': ['py.typed'], 'pyxnat.resources': ['*.pyi'], 'pyxnat.server': ['schemas/*/*.xsd']},
     python_requires='>=3.10',
     install_requires=['httplib2>=0.22', 'lxml>=4.9', 'six>=1.16'],
@@ -46,7 +47,7 @@ setup(
         'test': [*DEMO, *DRAW, *PANDAS, *TEST],
         'dev': [*DEMO, *DRAW, *PANDAS, *TEST, *DOCS, *LINT],
     },
-    entry_points={'console_scripts': ['sessionmirror=pyxnat.mirror:main']},
+    entry_points={'console_scripts': ['sessionmirror=pyxnat.mirror:main'], 'pytest11': ['pytest_pyxnat=pytest_pyxnat']},
     classifiers=[
         'Development Status :: 3 - Alpha',
         'Intended Audience :: Science/Research',

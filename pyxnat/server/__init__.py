@@ -11,7 +11,13 @@ in the formats of XNAT's REST API::
 From a shell: ``python -m pyxnat.server DIR``.
 """
 
-from .serving import Server, serve
-from .store import ArchiveBusy
+try:
+    from .serving import Server, serve
+    from .store import ArchiveBusy
+except ModuleNotFoundError as error:
+    library = str(error.name).partition('.')[0]
+    if library == 'pyxnat':
+        raise
+    raise ModuleNotFoundError(f"pyxnat.server needs {library}: pip install 'pyxnat[server]'", name=library) from error
 
 __all__ = ['ArchiveBusy', 'Server', 'serve']

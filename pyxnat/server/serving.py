@@ -57,7 +57,7 @@ class _Connection(HTTPConnection):
 class _Cheroot(wsgi.Server):
     ConnectionClass = _Connection
     keep_alive_conn_limit = None  # type: ignore[assignment]  # None is unlimited
-    expiration_interval = 0.25
+    expiration_interval = 0.05  # stopping takes as long as that
     nodelay = True
 
     def error_log(self, msg: str = '', level: int = 20, traceback: bool = False) -> None:
