@@ -62,10 +62,9 @@ class Trace:
     file : text file, optional
         Gets a line of JSON for each.
 
-    Attributes
-    ----------
-    from_cache : list of Record
-        What was answered from the cache. Iterating, and the numbers, leave these out.
+    Notes
+    -----
+    Iterating, and the numbers, leave out what was answered from the cache.
     """
 
     def __init__(self, file: IO[str] | None = None) -> None:

@@ -36,11 +36,17 @@ def test_an_element_is_found_by_its_id_as_by_its_label(project):
 
 
 def test_existing_and_naming_cost_one_request_and_creating_one_where_the_parent_exists(xnat, project):
+    xnat.cache.expiration = 0
     subject = project.subject('S1')
     for ask in (subject.create, subject.exists, project.subject('S1').id, project.subject('S1').label, lambda: subject.attrs.mget(['age', 'group'])):
         with xnat.trace() as trace:
             ask()
         assert trace.requests == 1, f'{ask}\n{trace}'
+    xnat.cache.expiration = 60
+    for ask in (subject.exists, project.subject('S1').id, subject.exists):
+        with xnat.trace() as trace:
+            ask()
+    assert trace.requests == 0, 'what was just asked is known'
     with xnat.trace() as trace:
         repr(subject), subject.parent(), subject.children(), subject.id(), subject.datatype(), subject == project.subject('S1')
     assert trace.requests == 0

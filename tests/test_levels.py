@@ -127,6 +127,7 @@ def test_definitions_of_custom_variables(xnat, project, tmp_path):
     project.add_custom_variables({'Subjects': {'habits': {'smoker': 'boolean', 'cups': 'integer'}}})
     project.add_custom_variables({'Subjects': {'habits': {'tea': 'string'}}})
     assert project.get_custom_variables() == {'Subjects': {'habits': {'smoker': 'boolean', 'cups': 'integer', 'tea': 'string'}}}
+    xnat.cache.expiration = 0
     with xnat.trace() as trace:
         project.add_custom_variables({'Subjects': {'habits': {'tea': 'string'}}})
     assert trace.requests == 1

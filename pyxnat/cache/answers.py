@@ -21,26 +21,20 @@ _TOUCHED_EVERY_S = 3600.0
 
 
 class Entry(NamedTuple):
-    """One answer.
-
-    Attributes
-    ----------
-    status : int
-        200, or 403 and 404: that something is not there is an answer as well.
-    stamp : str
-        The stamp under which it was asked for.
-    asked, received : Moment
-        When the request was sent, and when the answer was here, whole.
-    """
+    """One answer."""
 
     method: str
     uri: str
     status: int
+    """200, or 403 and 404: that something is not there is an answer as well."""
     message: str
     """The server's own words with 403 and 404."""
     stamp: str
+    """The stamp under which it was asked for."""
     asked: Moment
+    """When the request was sent."""
     received: Moment
+    """When the answer was here, whole."""
     body: bytes
 
     def pack(self) -> bytes:

@@ -24,26 +24,18 @@ _POLL_S = 0.005
 
 
 class Page(NamedTuple):
-    """What is known of one file.
-
-    Attributes
-    ----------
-    place : str
-        Of the file, below the store's folder.
-    md5 : str
-        Empty until somebody needed it.
-    modified : str
-        The server's ``Last-Modified``, if it proves the content: a file fetched in the second it was changed in may be changed again in it.
-    identity : str
-        Of the file as it was put there; it is another as soon as anybody writes to the file, renames it or changes its time.
-    """
+    """What is known of one file."""
 
     uri: str
     place: str
+    """Of the file, below the store's folder."""
     size: int
     md5: str = ''
+    """Empty until somebody needed it."""
     modified: str = ''
+    """The server's ``Last-Modified``, if it proves the content: a file fetched in the second it was changed in may be changed again in it."""
     identity: str = ''
+    """Of the file as it was put there; it is another as soon as anybody writes to the file, renames it or changes its time."""
 
 
 def identity_of(path: Path) -> str:
