@@ -23,17 +23,17 @@ from .rescan import rebuild
 from .respond import table_response
 from .tables import Table
 
-__all__ = ['HANDLERS']
+__all__ = ['HANDLERS', 'read_form']
 
 _DEST = re.compile(r'(?:/data)?/archive(?:/projects/([^/]+)(?:/subjects/([^/]+)(?:/experiments/([^/]+))?)?)?/?$')
 
 
-def _read(call: Call) -> None:
-    """Take the parameters of an urlencoded body to those of the query."""
+def read_form(call: Call) -> None:
+    """Count the fields of a POST's form as parameters of the query; a guest may POST to no service."""
     if call.method != 'POST':
         raise MethodNotAllowed(['POST'])
     if call.caller.guest:
-        raise Forbidden('A guest cannot work on the prearchive.')
+        raise Forbidden('A guest cannot use this service.')
     if call.mimetype == 'application/x-www-form-urlencoded':
         call.query += call.form()
     elif call.mimetype == 'multipart/form-data':
@@ -55,7 +55,7 @@ def _table(call: Call, rows: Sequence[Any]) -> Response:
 
 
 def _move(call: Call) -> Response:
-    _read(call)
+    read_form(call)
     with call.archive.store.write() as connection:
         rows = _sessions(call, connection)
         target = target_of(connection, call.caller, call.get('newProject'))
@@ -63,13 +63,13 @@ def _move(call: Call) -> Response:
 
 
 def _delete(call: Call) -> Response:
-    _read(call)
+    read_form(call)
     with call.archive.store.write() as connection:
         return _table(call, [arrivals.discard(call.archive, connection, row.pk) for row in _sessions(call, connection)])
 
 
 def _rebuild(call: Call) -> Response:
-    _read(call)
+    read_form(call)
     with call.archive.store.read() as connection:
         rows = _sessions(call, connection)
     return _table(call, [rebuild(call.archive, call.caller.login, row) for row in rows])
@@ -95,7 +95,7 @@ def _policy(call: Call, connection: Connection, row: Any) -> Policy:
 
 def _archive(call: Call) -> Response:
     """Archive sessions: the URI of one, the table of several."""
-    _read(call)
+    read_form(call)
     with call.archive.store.read() as connection:
         rows = _sessions(call, connection)
         orders = [(row, _policy(call, connection, row)) for row in rows]
@@ -114,7 +114,7 @@ def _archive(call: Call) -> Response:
 
 def _validate(call: Call) -> Response:
     """What stands against archiving a session, without doing it: code, type and message (XNAT's PrearcSessionValidator)."""
-    _read(call)
+    read_form(call)
     with call.archive.store.read() as connection:
         rows = _sessions(call, connection)
         if len(rows) != 1:

@@ -214,21 +214,43 @@ def _tags(keywords: list[str] | None) -> list[Any] | None:
     return None if keywords is None else [Tag(tag_for_keyword(one) or 0) for one in keywords]
 
 
-def dump(path: Path, wanted: Iterable[str] = ()) -> Iterator[tuple[str, str, str, str]]:
-    """The elements of a file before its pixels: tag, VR, value, name. `wanted` keeps those tags, as ``00180081`` or by keyword."""
+def dump(path: Path, wanted: Iterable[str] = ()) -> Iterator[tuple[str, str, str, str, str]]:
+    """The elements of a file before its pixels, and those of sequences: tag, that of one in a sequence, VR, value, name.
+
+    `wanted` keeps those tags, as ``00180081`` or by keyword.
+    """
     dataset = _dataset(path, None)
+    if 'SOPClassUID' not in dataset:
+        raise NotDicom('no DICOM object')
     keep = {one.replace('(', '').replace(')', '').replace(',', '').lower() for one in wanted}
     for holder in filter(None, (getattr(dataset, 'file_meta', None), dataset)):
-        for tag in sorted(holder.keys()):
-            try:
-                if (getattr(holder.get_item(tag), 'length', 0) or 0) > MAX_TEXT:
-                    continue
-                one = holder[tag]
-                value = '' if one.VR == 'SQ' or isinstance(one.value, bytes) else _text('', one.value)
-            except _unreadable():
-                continue
+        for tag, one in _elements(holder):
             if not keep or f'{tag:08x}' in keep or one.keyword.lower() in keep:
-                yield f'({tag.group:04X},{tag.element:04X})', str(one.VR), value, str(one.name)
+                yield _written(tag), '', *_shown(one)
+                for part in one.value if one.VR == 'SQ' else ():
+                    yield from ((_written(tag), _written(below), *_shown(inner)) for below, inner in _elements(part))
+
+
+def _elements(dataset: Any) -> Iterator[tuple[Any, Any]]:
+    """What can be read of a data set, without values too large to be shown."""
+    for tag in sorted(dataset.keys()):
+        try:
+            if (getattr(dataset.get_item(tag), 'length', 0) or 0) > MAX_TEXT:
+                continue
+            one = dataset[tag]
+            _shown(one)
+        except _unreadable():
+            continue
+        yield tag, one
+
+
+def _written(tag: Any) -> str:
+    return f'({tag.group:04X},{tag.element:04X})'
+
+
+def _shown(one: Any) -> tuple[str, str, str]:
+    value = '' if one.VR == 'SQ' or isinstance(one.value, bytes) else _text('', one.value)
+    return str(one.VR), value, str(one.name)
 
 
 # -- types

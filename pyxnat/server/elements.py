@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,11 +10,12 @@ from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, MethodN
 from werkzeug.wrappers import Response
 
 from . import folders, resources, triggers, uploads
+from .audit import history
 from .auth import ANY, Caller, rights, visible
 from .calls import Call, text
 from .catalogues import catalogue_of_resource
 from .edit import Document, read_document
-from .history import Event, changes, versions
+from .history import Event, versions
 from .listings import listing
 from .locate import Place, find, find_project, need, need_on
 from .represent import Representer
@@ -316,13 +316,9 @@ def _below(call: Call, route: Route) -> Response:
     return _get(call, route)
 
 
-def _history(connection: Any, row: Any) -> Response:
-    return Response(json.dumps(changes(connection, row), ensure_ascii=False), mimetype='application/json')
-
-
 _TOLD: Mapping[tuple[str, ...], Callable[[Any, Any], Response]] = {
     ('status',): lambda connection, row: text(row.status),
-    ('history',): _history,
+    ('history',): history,
 }
 """What an item tells of itself below it."""
 

@@ -23,7 +23,7 @@ from werkzeug.exceptions import BadRequest
 
 from .store import Store, file, item, resource
 
-__all__ = ['FileArea', 'Staged', 'check_path', 'pieces_of', 'safe_name']
+__all__ = ['FileArea', 'Staged', 'check_path', 'md5_of', 'pieces_of', 'safe_name']
 
 _log = logging.getLogger(__name__)
 _RESERVED = re.compile(r'^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
@@ -132,7 +132,7 @@ class FileArea:
     def adopt(self, stream: IO[bytes]) -> Staged:
         """A body that somebody else wrote to a file of `staging_file`."""
         stream.seek(0)
-        digest = _md5(stream)
+        digest = md5_of(stream)
         size = stream.tell()
         stream.close()
         return Staged(Path(stream.name), size, digest)
@@ -249,7 +249,7 @@ class FileArea:
             connection.execute(table.delete().where(table.c.pk == row.pk))
         elif (path.stat().st_size, path.stat().st_mtime_ns) != (row.size, row.mtime_ns):
             with path.open('rb') as source:
-                digest = _md5(source)
+                digest = md5_of(source)
             values = {'size': path.stat().st_size, 'mtime_ns': path.stat().st_mtime_ns, 'digest': digest}
             connection.execute(table.update().where(table.c.pk == row.pk).values(**values))
 
@@ -266,7 +266,8 @@ def _file_name(step: str) -> str:
     return step if os.name != 'nt' else safe_name(step)
 
 
-def _md5(source: IO[bytes]) -> str:
+def md5_of(source: IO[bytes]) -> str:
+    """The digest of an open file."""
     digest = hashlib.md5(usedforsecurity=False)
     while piece := source.read(2**20):
         digest.update(piece)

@@ -6,7 +6,23 @@ from collections.abc import Callable, Sequence
 
 from werkzeug.wrappers import Response
 
-from . import batches, config, favorites, imports, prearchive, progress, projects, tokens, usercache, workflows
+from . import (
+    audit,
+    batches,
+    config,
+    dicomdump,
+    favorites,
+    features,
+    imports,
+    moving,
+    prearchive,
+    progress,
+    projects,
+    refresh,
+    tokens,
+    usercache,
+    workflows,
+)
 from .calls import Call
 
 __all__ = ['find']
@@ -32,6 +48,11 @@ _ROUTES: tuple[tuple[tuple[str, ...], int, Handler], ...] = (
     (('services', 'tokens'), _ANY, tokens.answer),
     (('services', 'workflows'), 2, workflows.table),
     (('services', 'import'), 0, imports.answer),
+    (('services', 'audit'), 2, audit.answer),
+    (('services', 'dicomdump'), 0, dicomdump.answer),
+    (('services', 'features'), 0, features.answer),
+    (('services', 'move-files'), 0, moving.answer),
+    (('services', 'refresh', 'catalog'), 0, refresh.answer),
     *((path, 0, handler) for path, handler in batches.HANDLERS.items()),
     (('workflows',), 1, workflows.answer),
     (('prearchive',), _ANY, prearchive.answer),

@@ -25,7 +25,7 @@ from .routes import Route, Step
 from .store import file, now, resource, touch
 from .writer import Writer
 
-__all__ = ['delete_files', 'delete_resource', 'put_files', 'put_resource', 'received']
+__all__ = ['delete_files', 'delete_resource', 'put_files', 'put_resource', 'received', 'store_files']
 
 
 # -- writing
@@ -92,7 +92,7 @@ def put_files(call: Call, route: Route) -> Response:
             staged.append(one)  # one by one: what came before a failure is discarded too
         if not staged:
             raise BadRequest('The request holds no file.')
-        duplicates = _store(call, steps, step, staged)
+        duplicates = store_files(call, steps, step, staged)
         if call.has('reference') and call.flag('delete'):
             _remove_sources(call)
     finally:
@@ -178,13 +178,14 @@ def _multipart(call: Call, path: str) -> Iterator[tuple[str, Staged]]:
         area.drop(made)
 
 
-def _store(call: Call, steps: Sequence[Step], step: Step, staged: list[tuple[str, Staged]]) -> list[str]:
-    """Place staged bodies and write their rows in one transaction; paths of those that were there already."""
+def store_files(call: Call, steps: Sequence[Step], step: Step, staged: list[tuple[str, Staged]]) -> list[str]:
+    """Place staged bodies and write their rows in one transaction; paths of those that were there already, unless ``overwrite=true``."""
     area = call.archive.files
     duplicates = []
     with call.archive.store.write() as connection:
         place = find(connection, call.caller, steps, 'PUT', inside=True)
         need_on(connection, call.caller, place.row, 'edit')
+        _check_unlocked(place)
         rows = resources_at(connection, place.row, step) if step.id else []
         if not step.id:
             rows = [row for row in resources_at(connection, place.row, step) if row.label is None]

@@ -20,7 +20,7 @@ from .respond import table_response
 from .tables import Table
 from .uploads import received
 
-__all__ = ['answer', 'find_file']
+__all__ = ['answer', 'find_file', 'find_path']
 
 _BASE = '/data/user/cache/resources'
 
@@ -46,11 +46,21 @@ def _home(call: Call) -> Path:
 
 def find_file(call: Call, uri: str) -> Path:
     """The file of the caller's cache that a URI names; `BadRequest` for a URI of anything else, `NotFound` where there is none."""
-    found = re.match(r'(?:/data)?/user/cache/resources/([^/]+)/files/(.+)$', uri)
+    path = find_path(call, uri)
+    if not path.is_file():
+        raise NotFound(f'Unable to find the specified file: {uri}')
+    return path
+
+
+def find_path(call: Call, uri: str) -> Path:
+    """The file or folder of the caller's cache that a URI names, or a whole resource; errors as of `find_file`."""
+    found = re.match(r'(?:/data)?/user/cache/resources/([^/]+)(?:/files(?:/(.+?))?)?/?$', uri)
     if found is None:
         raise BadRequest(f'{uri!r} is no file of /user/cache/resources.')
-    path = _home(call).joinpath(safe_name(found.group(1)), *check_path(found.group(2)).split('/'))
-    if not path.is_file():
+    path = _home(call) / safe_name(found.group(1))
+    if found.group(2):
+        path = path.joinpath(*check_path(found.group(2)).split('/'))
+    if not path.exists():
         raise NotFound(f'Unable to find the specified file: {uri}')
     return path
 

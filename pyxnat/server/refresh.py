@@ -1,0 +1,154 @@
+"""``/services/refresh/catalog``: make what the archive knows of the files of resources agree with what lies on the disk (fact 6.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, select
+from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.wrappers import Response
+
+from .batches import read_form
+from .calls import Call, text
+from .dicomdump import archived_parts
+from .files import check_path, md5_of
+from .holdings import resources_at, split
+from .locate import find, need_on
+from .routes import Route, parse
+from .store import file, item, now, resource, touch
+
+__all__ = ['answer']
+
+_OPTIONS = ('append', 'checksum', 'delete', 'populateStats')
+
+
+class _Seen(NamedTuple):
+    """A file on the disk."""
+
+    size: int
+    mtime_ns: int
+    digest: str
+
+
+class _Kept(NamedTuple):
+    """A resource and where its files lie."""
+
+    row: Any
+    holder: Any
+    folder: Path
+
+
+def answer(call: Call) -> Response:
+    """Refresh the resources that each ``resource=`` names, or that the item it names has; of a session also those of its scans and so on.
+
+    What ``options`` lists is done, or all of it without any: ``append`` takes in files that lie beside those that are known, ``checksum``
+    computes all digests anew, ``delete`` forgets files that are gone. ``populateStats`` is for statistics that are
+    kept; here they are counted when they are asked for.
+    """
+    read_form(call)
+    uris = call.all('resource')
+    if not uris:
+        raise BadRequest('Name the resources: resource=/archive/projects/P/subjects/S/experiments/E')
+    asked = {name.strip() for told in call.all('options') for name in told.split(',') if name.strip()}
+    if asked - {*_OPTIONS}:
+        raise BadRequest(f'Unknown options: {", ".join(sorted(asked - {*_OPTIONS}))}; there are {", ".join(_OPTIONS)}.')
+    asked |= {name for name in _OPTIONS if call.flag(name)}
+    if not asked and not any(call.has(name) for name in _OPTIONS):
+        asked = {*_OPTIONS}
+    with call.archive.store.read() as connection:
+        found = [kept for uri in uris for kept in _resources(call, connection, uri)]
+    for kept in found:
+        _refresh(call, kept, asked)
+    return text()
+
+
+def _resources(call: Call, connection: Connection, uri: str) -> Iterator[_Kept]:
+    parts = archived_parts(uri)
+    route = parse(parts)
+    if route is None or route.tail or route.last.id is None or route.last.level.plural == 'files':
+        raise BadRequest(f'{uri!r} is no item or resource of the archive.')
+    if not route.last.level.plural.endswith('resources'):
+        row = find(connection, call.caller, route.steps, inside=True).row
+        need_on(connection, call.caller, row, 'edit')
+        holders = _with_parts(connection, row)
+        rows = [(one, holder) for holder in holders for one in connection.execute(select(resource).where(resource.c.item == holder.pk))]
+    else:
+        rows = _one(call, connection, route)
+    for one, holder in rows:
+        yield _Kept(one, holder, call.archive.files.resource_folder(connection, one, holder))
+
+
+def _one(call: Call, connection: Connection, route: Route) -> list[tuple[Any, Any]]:
+    steps, step, _ = split(route)
+    holder = find(connection, call.caller, steps, inside=True).row
+    need_on(connection, call.caller, holder, 'edit')
+    rows = resources_at(connection, holder, step)
+    if not rows:
+        raise NotFound(f'Unable to find the specified resource: {step.id}')
+    return [(one, holder) for one in rows]
+
+
+def _with_parts(connection: Connection, row: Any) -> Sequence[Any]:
+    """An item, with what a session is made of."""
+    if row.level not in ('experiment', 'assessor'):
+        return [row]
+    return [row, *connection.execute(select(item).where(item.c.parent == row.pk, item.c.project == row.project))]
+
+
+def _refresh(call: Call, kept: _Kept, asked: set[str]) -> None:
+    """Read the files first, so that writers need not wait for that; then write what is still so."""
+    archive = call.archive
+    with archive.store.read() as connection:
+        known = _known(connection, kept)
+    changed = dict(_disk(kept, known, asked))
+    with archive.store.write() as connection:
+        if connection.scalar(select(resource.c.pk).where(resource.c.pk == kept.row.pk)) is None:
+            return
+        known = _known(connection, kept)
+        touched = False
+        for path, seen in changed.items():
+            values = seen._asdict()
+            here = archive.files.file_path(kept.folder, path)
+            if not here.is_file() or (here.stat().st_size, here.stat().st_mtime_ns) != (seen.size, seen.mtime_ns):
+                continue  # written anew meanwhile: whoever did that told of it
+            if path in known:
+                connection.execute(file.update().where(file.c.pk == known[path].pk).values(**values))
+            else:
+                told = {'insert_date': now(), 'insert_user': call.caller.login}
+                connection.execute(file.insert().values(resource=kept.row.pk, path=path, **values, **told))
+            touched = True
+        gone = [row.pk for path, row in known.items() if 'delete' in asked and not archive.files.file_path(kept.folder, path).is_file()]
+        for pk in gone:
+            connection.execute(file.delete().where(file.c.pk == pk))
+        if touched or gone:
+            touch(connection, kept.holder.pk)
+
+
+def _known(connection: Connection, kept: _Kept) -> dict[str, Any]:
+    return {row.path: row for row in connection.execute(select(file).where(file.c.resource == kept.row.pk))}
+
+
+def _disk(kept: _Kept, known: dict[str, Any], asked: set[str]) -> Iterator[tuple[str, _Seen]]:
+    """The files on the disk that are not known yet, or were changed since, as far as that is asked for."""
+    for path in sorted(kept.folder.rglob('*')) if kept.folder.is_dir() else ():
+        if path.is_symlink() or not path.is_file():
+            continue
+        name = path.relative_to(kept.folder).as_posix()
+        row, state = known.get(name), path.stat()
+        if row is None and ('append' not in asked or not _is_name(name)):
+            continue
+        if row is not None and 'checksum' not in asked:
+            continue
+        with path.open('rb') as stream:
+            seen = _Seen(state.st_size, state.st_mtime_ns, md5_of(stream))
+        if row is None or seen != (row.size, row.mtime_ns, row.digest):
+            yield name, seen
+
+
+def _is_name(name: str) -> bool:
+    try:
+        return check_path(name) == name
+    except BadRequest:
+        return False
