@@ -313,7 +313,7 @@ def _project() -> Iterator[DisplayField]:
     yield DisplayField('PROJECT_LAST_ACCESS', 'Last Access', 'string', sql.nothing)
     yield DisplayField('PROJECT_FAV', 'Favorites', 'string', sql.nothing)
     yield DisplayField('USER_ROLE', 'Role', 'string', sql.role_of, True)
-    yield DisplayField('LAST_ACCESSED', 'Last Accessed', 'string', sql.nothing, True)
+    yield DisplayField('LAST_ACCESSED', 'Last Accessed', 'string', sql.last_visit, True)
     yield DisplayField('PROJ_EXPT_COUNT', 'Count', 'integer', sql.project_count(''), True)
     for name, kind in (('MR', 'mr'), ('CT', 'ct'), ('PET', 'pet'), ('UT', 'us')):
         yield DisplayField(f'PROJ_{name}_COUNT', f'{name} Count', 'integer', sql.project_count(f'xnat:{kind}SessionData'))

@@ -12,7 +12,7 @@ from sqlalchemy import Float, Integer, and_, case, cast, func, literal, or_, sel
 
 from .auth import readable
 from .scope import Scope
-from .store import item, project_setting, role, share, user, workflow
+from .store import item, project_setting, project_visit, role, share, user, workflow
 
 __all__ = [
     'Maker',
@@ -31,6 +31,7 @@ __all__ = [
     'investigators',
     'label',
     'label_in',
+    'last_visit',
     'last_workflow',
     'link',
     'nothing',
@@ -346,6 +347,13 @@ def role_of(scope: Scope, table: Any, type_name: str, value: str) -> Any:
     names = case({'owner': 'Owners', 'member': 'Members', 'collaborator': 'Collaborators'}, value=role.c.role, else_=role.c.role)
     query = select(names).select_from(role.join(user, user.c.login == role.c.login)).where(role.c.project == table.c.id)
     return query.where(cast(user.c.pk, _TEXT) == value).limit(1).correlate(table).scalar_subquery()
+
+
+def last_visit(scope: Scope, table: Any, type_name: str, value: str) -> Any:
+    """When the user whose number is the field's value last looked at a project."""
+    query = select(project_visit.c.at).select_from(project_visit.join(user, user.c.login == project_visit.c.login))
+    query = query.where(project_visit.c.project == table.c.id, cast(user.c.pk, _TEXT) == value)
+    return query.limit(1).correlate(table).scalar_subquery()
 
 
 def investigators(scope: Scope, table: Any, type_name: str, value: str) -> Any:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, MethodNotAllowed, NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
-from . import folders, resources, triggers, uploads
+from . import folders, project_lists, resources, triggers, uploads
 from .audit import history
 from .auth import ANY, Caller, rights, visible
 from .calls import Call, text
@@ -95,6 +95,8 @@ def _collection(call: Call, route: Route) -> Response:
 
 def _list(call: Call, route: Route) -> Response:
     with call.archive.store.read() as connection:
+        if route.names == ('projects',) and project_lists.is_variant(call):
+            return project_lists.answer(call, connection)
         place = find(connection, call.caller, route.steps[:-1])
         return table_response(call, listing(call, connection, route, place))
 
@@ -142,7 +144,10 @@ def _uri(call: Call, route: Route, row: Any) -> str:
 def _get(call: Call, route: Route) -> Response:
     with call.archive.store.read() as connection:
         place = find(connection, call.caller, route.steps)
-        return _representation(call, connection, place)
+        response = _representation(call, connection, place)
+    if route.names == ('projects',):
+        project_lists.note_visit(call, place.row)
+    return response
 
 
 def _representation(call: Call, connection: Any, place: Place) -> Response:

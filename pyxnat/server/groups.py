@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 from ..documents import write_xml
 from .auth import ROLES
 from .calls import Call
+from .invitations import invite
 from .locate import need
 from .model import Model
 from .respond import table_response
@@ -70,14 +71,18 @@ def users(call: Call) -> Response:
         row = project_of(call, connection, 'delete')
         group = key_of(connection, row.id, rest[0])
         for name in rest[1].split(','):
-            _change_role(connection, row.id, group, name.strip(), call.method == 'PUT')
+            _change_role(call, connection, row.id, group, name.strip())
         return _user_table(call, connection, row.id)
 
 
-def _change_role(connection: Connection, project: str, group: str, name: str, add: bool) -> None:
+def _change_role(call: Call, connection: Connection, project: str, group: str, name: str) -> None:
+    add = call.method == 'PUT'
     login = connection.scalar(select(user.c.login).where((user.c.login == name) | (func.lower(user.c.email) == name.lower())))
     if login is None and name.isdecimal():
         login = connection.scalar(select(user.c.login).where(user.c.pk == int(name)))
+    if login is None and add and '@' in name:
+        invite(connection, call.caller.login, project, group, name)
+        return
     if login is None:
         raise NotFound(f'Unable to find the specified user: {name}')
     gone = role.delete().where(role.c.project == project, role.c.login == login)

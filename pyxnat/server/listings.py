@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, false, func, or_
 from werkzeug.exceptions import BadRequest, Forbidden
 
 from ..names import short_name, short_names
@@ -16,10 +16,11 @@ from .auth import OTHER, Caller, readable, rights, visible
 from .calls import Call
 from .locate import Place
 from .model import Model, split_path
+from .project_lists import with_right
 from .respond import order_asked
 from .routes import Route
 from .scope import Expression, Scope
-from .store import alias, role, share
+from .store import alias, share
 from .tables import BATCH, Table
 from .values import parse_date
 
@@ -131,7 +132,9 @@ class _Listing:
     def _placed(self, table: Any) -> list[ColumnElement[bool]]:
         row = self.place.row
         if self.where == 'project':
-            return [visible(self.caller, table.c.id, seeing=True), *self._roles(table)]
+            restricted = with_right(self.call, self.connection, self.call.get('restrict')) if self.call.has('restrict') else None
+            allowed = [] if restricted is None else [table.c.id.in_([one.id for one in restricted])]
+            return [visible(self.caller, table.c.id, seeing=True), *allowed]
         if row is None:
             return [readable(self.caller, table)]
         if self.place.project is not None and row.level in ('project', 'subject'):
@@ -159,16 +162,6 @@ class _Listing:
         """What the route's project calls an item that another project owns."""
         self.shared = alias(share, 'shown')
         self.scope.join(self.shared, and_(self.shared.c.item == table.c.pk, self.shared.c.project == self.place.project), ('shown',))
-
-    def _roles(self, table: Any) -> list[ColumnElement[bool]]:
-        """The variants ``?owner=true``, ``?member=true`` … of the project listing."""
-        wanted = [name for name in ('owner', 'member', 'collaborator') if self.call.flag(name)]
-        held = select(role.c.project).where(role.c.login == self.caller.login)
-        if wanted:
-            return [table.c.id.in_(held.where(role.c.role.in_(wanted)))]
-        if self.call.flag('accessible') and not self.caller.admin:
-            return [visible(self.caller, table.c.id)]
-        return []
 
     # -- columns
 

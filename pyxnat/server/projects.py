@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest, MethodNotAllowed
 from werkzeug.wrappers import Response
 
 from ..documents import write_xml
-from . import config, groups, pipelines
+from . import config, groups, invitations, pipelines
 from .auth import readable, visible
 from .calls import Call, text
 from .protocols import protocol
@@ -141,6 +141,7 @@ _HANDLERS: dict[str, Handler] = {
     'config': config.answer,
     'users': groups.users,
     'groups': groups.groups,
+    'pars': invitations.of_project,
     'archive_spec': _archive_spec,
     'protocols': protocol,
     'pipelines': pipelines.answer,

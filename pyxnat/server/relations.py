@@ -12,10 +12,12 @@ __all__ = [
     'arrival_scan',
     'custom_field',
     'file',
+    'invitation',
     'item',
     'pipeline',
     'project_pipeline',
     'project_setting',
+    'project_visit',
     'resource',
     'retired',
     'role',
@@ -199,6 +201,30 @@ favorite = Table(
     Column('login', String, primary_key=True),
     Column('type', String, primary_key=True),  # as it was told: Project
     Column('id', String, primary_key=True),
+)
+
+# Whom a project wants to give access to who is no user yet, or has not answered.
+invitation = Table(
+    'invitation',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('project', String, nullable=False),
+    Column('level', String, nullable=False),  # the group's key, as in role
+    Column('email', String, nullable=False),
+    Column('create_date', String, nullable=False),
+    Column('login', String, nullable=False),  # who invited
+    Column('approved', Boolean),
+    Column('approval_date', String),
+    sqlite_autoincrement=True,
+)
+
+# When a user last looked at a project.
+project_visit = Table(
+    'project_visit',
+    METADATA,
+    Column('login', String, primary_key=True),
+    Column('project', String, primary_key=True),
+    Column('at', String, nullable=False),
 )
 
 # IDs of deleted projects: XNAT never gives them out again.

@@ -18,7 +18,9 @@ Handler = Callable[[Call], Response]
 
 def find(parts: Sequence[str]) -> Handler | None:
     """The handler of a path below ``/data`` that is about searches."""
-    plain = [part for part in parts if part and part != 'archive']
+    plain = [part for part in parts if part]
+    if plain[:2] == ['archive', 'projects']:
+        plain = plain[1:]
     if plain[:1] == ['projects'] and plain[2:3] == ['searches'] and len(plain) == 4:
         return stored.of_project
     if plain[:1] != ['search']:

@@ -14,6 +14,7 @@ from . import (
     favorites,
     features,
     imports,
+    invitations,
     moving,
     prearchive,
     progress,
@@ -59,6 +60,7 @@ _ROUTES: tuple[tuple[tuple[str, ...], int, Handler], ...] = (
     (('status',), 1, progress.answer),
     (('users', 'favorites'), 2, favorites.answer),
     (('config',), _ANY, config.answer),
+    (('pars',), 1, invitations.answer),
     (('user', 'cache', 'resources'), _ANY, usercache.answer),
 )
 """Path, how many segments may follow it, and what answers."""

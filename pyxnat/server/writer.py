@@ -22,11 +22,13 @@ from .store import (
     config,
     fields_of,
     group_right,
+    invitation,
     item,
     next_id,
     now,
     project_pipeline,
     project_setting,
+    project_visit,
     resource,
     retired,
     role,
@@ -347,7 +349,7 @@ class Writer:
         discard_all(self.archive, self.connection, row.id)
         self.connection.execute(retired.delete().where(retired.c.id == row.id))
         self.connection.execute(retired.insert().values(id=row.id))
-        for table in (role, user_group, group_right, project_setting, project_pipeline, config, share):
+        for table in (role, user_group, group_right, project_setting, project_pipeline, config, share, invitation, project_visit):
             self.connection.execute(table.delete().where(table.c.project == row.id))
 
     def _below(self, row: Any) -> Iterable[Any]:

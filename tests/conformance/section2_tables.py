@@ -573,7 +573,7 @@ facts.row(
     '2.6.1/5', 'S', 'recent, favorite, activeSince, users, admin, prearc_code',
     *BY_ROLE, get('{p}?format=json', by='outsider'), listed('recent=true', OWNED), listed('favorite=true'),
     put('/data/users/favorites/Project/{q_id}', by='outsider'), listed('favorite=true', JOINED),
-    listed('activeSince=1/1/2000', OWNED), listed('activeSince=1/1/2100'),
+    listed('activeSince=1/1/2000', OWNED, JOINED, READ), listed('activeSince=1/1/2100'),
     get('/data/projects?prearc_code=true', by='outsider', like='"proj_prearchive_code"'), get('/data/projects?admin=true', like='"{p_id}"'),
     get('/data/projects?users=true', by='outsider', like='{p_id}'),
 )  # fmt: skip
@@ -588,7 +588,7 @@ def projects_by_search(case: Case) -> None:
     found = case.admin.get('/data/projects?accessible=true').result
     assert (found['title'], found['xdat_user_id']) == ('Projects', number)
     row = next(row for row in found['Result'] if row['id'] == 'P')
-    assert (row['name'], row['pi'], row['project_access'], row[f'user_role_{number}']) == ('P', 'Long, Ada', 'protected', 'Owners')
+    assert (row['name'], row['pi'], row['project_access'], row[f'user_role_{number}']) == ('P', 'Ada Long', 'protected', 'Owners')
     assert 'proj_quarantine' in case.admin.get('/data/projects?accessible=true&prearc_code=true&format=csv').header
     root = etree.fromstring(case.admin.get('/data/projects?format=search_xml').body)
     assert root.findtext('{*}root_element_name') == 'xnat:projectData'

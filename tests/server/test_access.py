@@ -117,7 +117,7 @@ def test_5_3_what_an_outsider_sees(client_of: ClientOf) -> None:
     assert {'protected', 'public'} <= shown and 'private' not in shown
     assert {row['project'] for row in outsider.get('/data/subjects').rows} == {'public'}
     assert {row['project'] for row in outsider.get('/data/experiments').rows} == {'public'}
-    assert [row['ID'] for row in client_of('owner').get('/data/projects?owner=true').rows] == ['private', 'protected', 'public']
+    assert [row['id'] for row in client_of('owner').get('/data/projects?owner=true').rows] == ['private', 'protected', 'public']
 
 
 def test_5_2_accessibility_and_users(client_of: ClientOf, admin: Client) -> None:
