@@ -248,14 +248,15 @@ class Search:
         return {key: found.value.sql for key, found in self._columns.items()}
 
     def _order(self) -> list[Any]:
-        """By ``sort_by``, else by the first column, as XNAT's defaultToSortedListings has it."""
+        """By ``sort_by``, else by the first column where the site wants sorted listings."""
         if self._document.sort_by is not None:
             element, name = self._document.sort_by
             full = self._model.name(element)
             if full is None:
                 raise BadRequest(f'{element} is not a data type of this archive.')
             return [self._resolve(full, name).comparable]
-        return [found.value.comparable for found in list(self._columns.values())[:1]]
+        columns = list(self._columns.values()) if self._call.archive.preferences.flag('defaultToSortedListings') else []
+        return [found.value.comparable for found in columns[:1]]
 
 
 def root_of(call: Call, document: SearchDocument) -> str:

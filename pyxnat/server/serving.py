@@ -66,7 +66,10 @@ class _Cheroot(wsgi.Server):
 
 
 class Server:
-    """An archive being served; a context manager, stopped at its end."""
+    """An archive being served; a context manager, stopped at its end.
+
+    ``user`` and ``password`` are the administrator's, ``host`` and ``port`` where it listens, ``archive`` is what it serves.
+    """
 
     def __init__(self, archive: Archive, host: str, port: int, user: str, password: str, context: str = '') -> None:
         self.archive = archive
@@ -92,7 +95,7 @@ class Server:
 
     @property
     def requests(self) -> list[tuple[str, str, int]]:
-        """A copy of what was asked so far: verb, path with query, status."""
+        """What was asked so far (verb, path with query, status), the first first; the last 100,000 at most."""
         with self._lock:
             return list(self._seen)
 
@@ -102,7 +105,7 @@ class Server:
             self._seen.clear()
 
     def add_user(self, login: str, password: str, **more: Any) -> None:
-        """Create a user without any rights, or give an existing one this password."""
+        """Create a user without any rights, or give an existing one this password. A new one may have a ``firstname``, ``lastname``, ``email``."""
         self.archive.users.add(login, password, **more)
 
     def _remember(self, method: str, path: str, status: int) -> None:

@@ -1,4 +1,4 @@
-"""``services/tokens``: an alias and a secret that stand for a login for two days, for programs that should not know its password."""
+"""``services/tokens``: an alias and a secret that stand for a login for a while, for programs that should not know its password."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from .calls import Call
 from .store import token, user
 
 __all__ = ['answer']
-
-LIFETIME_S = 2 * 24 * 3600
 
 
 def answer(call: Call) -> Response:
@@ -44,8 +42,10 @@ def _issue(call: Call, connection: Connection, rest: list[str]) -> Any:
         raise NotFound(f'Unable to find the specified user: {login}')
     connection.execute(token.delete().where(token.c.expires <= int(time.time())))
     secret = secrets.token_hex(32)
-    values: dict[str, Any] = {'alias': str(uuid.uuid4()), 'digest': digest_of(secret), 'login': login, 'created': int(time.time())}
-    row = connection.execute(token.insert().values(**values, expires=values['created'] + LIFETIME_S).returning(token)).one()
+    created = int(time.time())
+    times = {'created': created, 'expires': created + call.archive.preferences.seconds('aliasTokenTimeout')}
+    values = {'alias': str(uuid.uuid4()), 'digest': digest_of(secret), 'login': login, **times}
+    row = connection.execute(token.insert().values(**values).returning(token)).one()
     return {**_described(row), 'secret': secret}
 
 

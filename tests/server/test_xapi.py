@@ -155,6 +155,26 @@ def test_preferences_that_the_archive_heeds(tmp_path: Path) -> None:
         guest.close()
 
 
+def test_a_site_may_want_unsorted_results_and_tokens_for_an_hour(tmp_path: Path) -> None:
+    asked = b"""<bundle xmlns="http://nrg.wustl.edu/security"><root_element_name>xnat:subjectData</root_element_name>
+        <search_field><element_name>xnat:subjectData</element_name><field_ID>SUBJECT_LABEL</field_ID></search_field></bundle>"""
+    with serve(tmp_path, password='p') as server:
+        admin = Client(server, 'admin', 'p')
+        admin.ok('PUT', '/data/projects/P')
+        for label in ('B', 'A'):
+            admin.ok('PUT', f'/data/projects/P/subjects/{label}')
+        orders = []
+        for wanted in (b'true', b'false'):
+            assert admin.post('/xapi/siteConfig/defaultToSortedListings', wanted).status == 200
+            found = json.loads(admin.post('/data/search?format=json', asked).body)
+            orders.append([row['subject_label'] for row in found['ResultSet']['Result']])
+        assert orders == [['A', 'B'], ['B', 'A']]
+        assert admin.post('/xapi/siteConfig/aliasTokenTimeout', b'1 hour').status == 200
+        token = told(admin, '/data/services/tokens/issue')
+        assert token['estimatedExpirationTime'] - token['created'] == 3_600_000
+        admin.close()
+
+
 # -- users
 
 
