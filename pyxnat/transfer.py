@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -164,8 +165,13 @@ class Transfer:
         store = self._intf.cache.files
         path = store.path(uri)
         while True:
-            if not self._is_current(uri, file, path):
-                self._fetch_to_cache(uri, file)
+            try:
+                if not self._is_current(uri, file, path):
+                    self._fetch_to_cache(uri, file)
+            except errors.NetworkError as error:
+                if self._intf.cache.mode != 'fallback' or store.page(uri) is None:
+                    raise
+                warnings.warn(f'{uri}: the file in the cache, which may be old, since {error.message}', UserWarning, stacklevel=4)
             if store.use(uri):
                 return path
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import socket
+import stat
 import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 import pyxnat
 from pyxnat import errors
@@ -226,3 +229,39 @@ def test_a_mode_that_is_none_is_refused(tmp_path: Path) -> None:
         interface.cache.mode = 'off'
     interface.cache.set_usage('offline', 5)
     assert (interface.cache.mode, interface.cache.expiration) == ('offline', 5)
+
+
+def test_a_broken_network_falls_back_to_the_file_in_the_cache(asked: Any) -> None:
+    url, user, cachedir = asked
+    interface = pyxnat.Interface(url, user, cachedir=cachedir, offline=True)
+    file = interface.select('/projects/P//files').first()
+    interface.cache.mode = 'fallback'
+    with pytest.warns(UserWarning, match=r'a%20b\.txt: the file in the cache, which may be old'):
+        assert Path(file.get()).read_bytes() == b'content'
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='permissions are those of POSIX')
+def test_nobody_else_can_look_into_the_cache(asked: Any) -> None:
+    _, _, cachedir = asked
+    for path in [cachedir, *cachedir.rglob('*')]:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode & 0o077 == 0, f'{path} {mode:o}'
+
+
+def test_asking_consistently_asks_the_server(server: Any, xnat: pyxnat.Interface, project: Any) -> None:
+    subject = project.subject('S')
+    assert not subject.exists()
+    body = f'{server.url}{subject._uri}'
+    with pyxnat.Interface(server.url, 'other', 'secret') as other:
+        server.add_user('other', 'secret')
+        project.add_user('other', 'owner')
+        assert not subject.exists()
+        other_write(other, body)
+        assert subject.exists(consistent=True)
+
+
+def other_write(other: pyxnat.Interface, url: str) -> None:
+    """A write that no cache of this process is told of."""
+    other.whoami()
+    answer = requests.put(url, cookies=other._transport.session.cookies(), timeout=30)
+    assert answer.status_code == 201

@@ -136,8 +136,12 @@ def http_time(text: str | None) -> float | None:
 
 
 def private_folder(path: Path) -> Path:
-    """A folder, made with all above it where missing, that only its owner can look into."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """A folder, made with all above it where missing; what is made only its owner can look into."""
+    try:
+        path.mkdir(exist_ok=True, mode=0o700)
+    except FileNotFoundError:
+        private_folder(path.parent)
+        path.mkdir(exist_ok=True, mode=0o700)
     return path
 
 

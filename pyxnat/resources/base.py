@@ -125,10 +125,10 @@ class Element:
         Parameters
         ----------
         consistent : bool
-            Has no effect: old scripts give it.
+            Whether to ask the server even if it was asked within the last second.
         """
         try:
-            self._look()
+            self._look_again() if consistent else self._look()
         except (errors.NotFoundError, errors.PermissionDenied):
             return False
         return True
@@ -155,6 +155,11 @@ class Element:
         row = self._find(self._intf._get_json(self._listing()))
         self._known.update(row)
         return row
+
+    def _look_again(self) -> Row:
+        """The same as the server has it now, whatever the cache holds."""
+        self._intf._exec(uris.with_query(self._listing(), {'format': 'json'}), expiration=0)
+        return self._look()
 
     def _listing(self) -> str:
         """URI of the listing it stands in."""

@@ -131,11 +131,6 @@ class FileElement(Element):
         self._known.update(row)
         return row
 
-    def _look_again(self) -> Row:
-        """Its row of the listing as the server has it now, whatever the cache holds."""
-        self._intf._exec(uris.with_query(self._listing(), {'format': 'json'}), expiration=0)
-        return self._look()
-
     def id(self) -> str:
         """Its path below the resource. No request."""
         return self._urn
