@@ -390,7 +390,10 @@ class Transport:
         """End the session on the server, if this process opened it, and close the connections. One request, or none."""
         try:
             if self.session.is_ours and not self.cache.is_offline:
-                got = self._attempt(self._call('DELETE', _SESSION, None, None, timeout, True, frozenset()), 1)
+                call = self._call('DELETE', _SESSION, None, None, timeout, True, frozenset())
+                got = self._attempt(call, 1)
+                if isinstance(got, Exception) and not is_lasting(got):
+                    got = self._attempt(call, 2)  # the connection had been closed meanwhile
                 if isinstance(got, Exception):
                     raise network_error(got, 'DELETE', self.server + _SESSION) from got
                 self._discard(got)

@@ -240,6 +240,14 @@ def test_a_server_without_sessions_is_asked_with_the_password_each_time():
             assert list(pool.map(lambda _: interface._get_json('/data/projects'), range(8))) == [[]] * 8
 
 
+def test_ending_a_session_survives_a_connection_that_was_closed_meanwhile():
+    with ScriptedServer(lambda request: with_session(Reply(200, table(), close=request.method == 'GET'))) as server:
+        interface = connect(server)
+        interface._get_json('/data/projects')
+        interface.disconnect()
+        assert server.count('DELETE') == 1
+
+
 def test_cookies_of_a_gateway_come_along():
     reply = Reply(200, table(), {'Set-Cookie': 'AWSALB=x9; Expires=Wed, 01 Jan 2031 00:00:00 GMT; Path=/'})
     with ScriptedServer(lambda request: reply if server.requests[1:] else with_session(Reply(200, table()))) as server:
