@@ -157,7 +157,7 @@ def _bodies(call: Call) -> Iterator[tuple[str, Staged]]:
 
 def _members(call: Call, order: _Order, name: str, staged: Staged) -> list[tuple[str, Staged]]:
     """The files of an archive; a file that is none is its own only member."""
-    packed = zipfile.is_zipfile(staged.path) or tarfile.is_tarfile(staged.path)
+    packed = zipfile.is_zipfile(staged.path) or tarfile.is_tarfile(staged.path) or _starts_as_zip(staged)
     if not packed and not re.search(r'\.(zip|tar|tgz|tar\.gz)$', name, re.IGNORECASE):
         return [(name, staged)]
     try:
@@ -166,6 +166,12 @@ def _members(call: Call, order: _Order, name: str, staged: Staged) -> list[tuple
         if order.handler == 'SI' and 'cannot be unpacked' in str(error.description):
             raise InternalServerError(str(error.description)) from error  # what XNAT answers where reading fails
         raise
+
+
+def _starts_as_zip(staged: Staged) -> bool:
+    """Also of a zip whose end is missing."""
+    with staged.path.open('rb') as source:
+        return source.read(4) == b'PK\x03\x04'
 
 
 def _objects(call: Call, order: _Order, members: list[tuple[str, Staged]]) -> Iterator[Object]:

@@ -115,7 +115,7 @@ def _parameter(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def specification(found: Iterable[Any]) -> etree._Element:
     """The element ``arc:pipelines``: those for the project itself, and the others below their data types."""
-    root = etree.Element(f'{{{ARC}}}pipelines')
+    root = etree.Element(f'{{{ARC}}}pipelines', nsmap={'arc': ARC})
     kinds: dict[str, list[Any]] = {}
     for one in found:
         kinds.setdefault(one.datatype, []).append(one)

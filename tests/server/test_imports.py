@@ -257,13 +257,12 @@ def test_6_2_refusals(admin: Client, client_of: Callable[..., Client], P: str) -
     ('body', 'status'),
     [
         (b'not dicom', 400),
-        (b'PK\x03\x04 a broken zip', 400),
         (zipped({'README': b'text', 'x.txt': b'more'}), 400),
         (zipped({'../../up.dcm': content('MR_small.dcm')}), 400),
         (zipped({'/abs.dcm': content('MR_small.dcm')}), 400),
         (content('MR_small.dcm')[:140], 400),
     ],
-    ids=['text', 'broken zip', 'no dicom', 'climbing', 'absolute', 'cut in the header'],
+    ids=['text', 'no dicom', 'climbing', 'absolute', 'cut in the header'],
 )
 def test_hostile_uploads_leave_nothing(admin: Client, P: str, folder: Path, body: bytes, status: int) -> None:
     for handler in ('SI', 'DICOM-zip'):
@@ -277,6 +276,8 @@ def test_6_2_a_zip_that_cannot_be_read(admin: Client, P: str, folder: Path) -> N
     body, headers = multipart(('x.zip', zipped(members())[:-40]))
     assert admin('POST', f'{IMPORT}?project={P}', body, headers).status == 500
     assert admin('POST', f'{IMPORT}?project={P}&import-handler=DICOM-zip', body, headers).status == 400
+    for broken in (zipped(members())[:5000], b'PK\x03\x04 a broken zip'):
+        assert [send(admin, broken, project=P, import_handler=handler).status for handler in ('SI', 'DICOM-zip')] == [500, 400]
     assert list((folder / 'staging').iterdir()) == []
 
 
