@@ -184,6 +184,21 @@ def test_an_existing_file_is_kept_unless_told(experiment: Any) -> None:
     assert len(resource.files) == 0
 
 
+def test_files_that_are_put_by_hand_become_known(session: Any, server: Server, experiment: Any) -> None:
+    resource = experiment.create_resource('BY_HAND')
+    resource.upload_data(b'one', 'sent')
+    (sent,) = server.archive.files.root.rglob('BY_HAND/sent')
+    sent.with_name('put').write_bytes(b'by hand')
+    session.services.refresh_catalog(resource, append=True)
+    resource.clearcache()
+    assert {file.path: int(file.size) for file in resource.files.values()} == {'sent': 3, 'put': 7}
+    sent.unlink()
+    session.services.refresh_catalog(resource, delete=True)
+    resource.clearcache()
+    assert [file.path for file in resource.files.values()] == ['put']
+    session.delete(resource.uri)
+
+
 def test_downloading_a_session(experiment: Any, tmp_path: Path) -> None:
     expected = {f'E/scans/1-T1/resources/NIFTI/files/{name}': content for name, content in FILES.items()}
     experiment.download(str(tmp_path / 'e.zip'), verbose=False)
@@ -264,6 +279,8 @@ def test_the_prearchive(session: Any, waiting: Any, tmp_path: Path) -> None:
     assert found.uri == waiting.uri and found.status == 'READY' and found.subject == 'Doe_Peter' and found.tag == STUDY_UID
     assert found.scan_date == date(2003, 5, 5) and isinstance(found.uploaded.year, int)
     assert [scan.id for scan in found.scans] == ['1', '2', '700']
+    (header,) = [row for row in found.scans['1'].dicom_dump(fields=['00081030', 'Modality']) if row['desc'] == 'Modality']
+    assert header['value'] == found.scans['1'].read_dicom().Modality == 'MR'
     found.rebuild()
     found.download(str(tmp_path / 'w.zip'))
     with zipfile.ZipFile(tmp_path / 'w.zip') as archive:
@@ -277,7 +294,17 @@ def test_archiving_from_the_prearchive(session: Any, waiting: Any) -> None:
     assert (archived.label, archived.subject.label, archived.modality, archived.date) == ('DICOM_E', 'DICOM_S', 'MR', date(2003, 5, 5))
     assert {scan.id: scan.series_description for scan in archived.scans.values()}['1'] == 'FAST LOCALIZER'
     assert archived.scans['1'].read_dicom().PatientID == '98890234'
+    assert {row['value'] for row in archived.scans['1'].dicom_dump(fields=['PatientID'])} == {'98890234'}
     assert session.prearchive.sessions(project='FIRST') == []
+
+
+def test_moving_in_the_prearchive(session: Any, waiting: Any) -> None:
+    session.classes.ProjectData(parent=session, id_='THIRD', name='Third')
+    label = waiting.label
+    waiting.move('THIRD')
+    (moved,) = session.prearchive.sessions(project='THIRD')
+    assert moved.label == label and session.prearchive.sessions(project='FIRST') == []
+    moved.delete()
 
 
 def test_importing_into_the_archive(session: Any, filled: Any) -> None:

@@ -17,7 +17,7 @@ from .dicom import NotDicom, dump
 from .holdings import files_of
 from .prearchive import find_waiting
 from .respond import table_response
-from .routes import parse
+from .routes import Route, parse
 from .store import arrival_file
 from .tables import Table
 
@@ -60,10 +60,10 @@ def archived_parts(uri: str) -> list[str]:
 
 def _archived(call: Call, connection: Connection, source: str) -> Iterator[Path]:
     parts = archived_parts(source)
-    route = parse(parts)
+    route = _route(parts)
     names = route.names if route and not route.tail and route.last.id else ('',)
     more = {'experiments': ['scans', 'ALL', 'files'], 'scans': ['files'], 'resources': ['files'], 'files': []}.get(names[-1].rpartition('_')[2])
-    route = parse([*parts, *more]) if more is not None else None
+    route = _route([*parts, *more]) if more is not None else None
     if route is None:
         raise BadRequest(f'{source!r} is no session, scan or resource.')
     held = files_of(call, connection, route)
@@ -71,6 +71,15 @@ def _archived(call: Call, connection: Connection, source: str) -> Iterator[Path]
         held = [one for one in held if one.file.path == route.last.id]
     held.sort(key=lambda one: _FIRST.get(one.resource.label or '', 2))
     yield from (one.path for one in held)
+
+
+def _route(parts: list[str]) -> Route | None:
+    """The levels of a path. Here scans can also be told below ``projects/P/experiments/E``, where XNAT's other routes have none."""
+    route = parse(parts)
+    if route is None or route.names != ('projects', 'experiments') or not route.tail:
+        return route
+    below = parse([parts[2], *parts[3:]])
+    return Route((*route.steps, *below.steps[1:]), below.tail) if below is not None else None
 
 
 def _waiting(call: Call, connection: Connection, project: str, timestamp: str, folder: str, scan: str, name: str) -> Iterator[Path]:

@@ -146,8 +146,10 @@ def test_6_4_dicomdump(admin: Client, E: str) -> None:
 
 @pytest.mark.parametrize('below', ['', '/scans/1', '/scans/ALL', '/scans/1/resources/DICOM', '/scans/1/resources/DICOM/files/i.dcm'])
 def test_6_4_dicomdump_of(admin: Client, E: str, below: str) -> None:
-    rows = admin.get(f'/data/services/dicomdump?src=/archive{E}{below}&field=00180081&field=Modality').rows
-    assert [(row['tag1'], row['value']) for row in rows] == [('(0008,0060)', 'MR'), ('(0018,0081)', '240.0000')]
+    _, _, project, _, _, _, session = E.split('/')
+    for place in (E, f'/projects/{project}/experiments/{session}'):  # clients ask by the latter, too
+        rows = admin.get(f'/data/services/dicomdump?src=/archive{place}{below}&field=00180081&field=Modality').rows
+        assert [(row['tag1'], row['value']) for row in rows] == [('(0008,0060)', 'MR'), ('(0018,0081)', '240.0000')]
 
 
 def test_6_4_dicomdump_of_sequences(admin: Client, E: str) -> None:
