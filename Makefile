@@ -9,7 +9,7 @@ help:
 	@echo "make demo   set up, and run the main job on the embedded archive"
 	@echo "make test   set up, and run the tests"
 	@echo "make deep   the same tests at their full size"
-	@echo "make bench  speed and memory, beside curl and pyxnat 1.6.4"
+	@echo "make bench  speed, memory and requests, beside curl and other clients"
 	@echo "make lint   ruff and mypy"
 	@echo "make stubs  write the type stubs of the generated classes anew"
 	@echo "make docs   build the documentation into docs/_build/html"
@@ -32,6 +32,7 @@ deep: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.far
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -1,0 +1,42 @@
+"""The tasks with this library."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyxnat
+
+sys.path.insert(0, str(Path(__file__).parent))
+from common import PROJECTS, SUBJECT, run
+
+FIELDS = ['xnat:mrSessionData/date', 'xnat:mrSessionData/scanner', 'xnat:mrSessionData/age']
+
+
+def sessions(interface: Any, folder: Path) -> int:
+    found = interface.select('/projects/BENCH*/subjects/*/experiments/*')
+    return len([(one.id(), one.label(), one.datatype()) for one in found])
+
+
+def files(interface: Any, folder: Path) -> int:
+    return len(list(interface.select(f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}//files')))
+
+
+def put(interface: Any, folder: Path) -> int:
+    interface.select(f'/projects/{PROJECTS[0]}/resources/{folder.name}/files/f.txt').put(folder / 'one.txt')
+    return 1
+
+
+def create(interface: Any, folder: Path) -> int:
+    interface.select(f'/projects/{PROJECTS[1]}/subjects/{folder.name}/experiments/{folder.name}_E/scans/1').create()
+    return 3
+
+
+def connect(url: str, user: str, password: str) -> pyxnat.Interface:
+    return pyxnat.Interface(url, user, password, os.environ['PYXNAT_CACHEDIR'])
+
+
+if __name__ == '__main__':
+    run(connect, {'sessions': sessions, 'files': files, 'put': put, 'create': create})
