@@ -311,7 +311,7 @@ def _project() -> Iterator[DisplayField]:
         yield DisplayField(f'PROJECT_{name}', title, 'string', sql.people(wanted))
     yield DisplayField('PROJECT_LAST_WORKFLOW', 'Last Workflow', 'string', sql.last_workflow)
     yield DisplayField('PROJECT_LAST_ACCESS', 'Last Access', 'string', sql.nothing)
-    yield DisplayField('PROJECT_FAV', 'Favorites', 'string', sql.nothing)
+    yield DisplayField('PROJECT_FAV', 'Favorites', 'string', sql.admirers)
     yield DisplayField('USER_ROLE', 'Role', 'string', sql.role_of, True)
     yield DisplayField('LAST_ACCESSED', 'Last Accessed', 'string', sql.last_visit, True)
     yield DisplayField('PROJ_EXPT_COUNT', 'Count', 'integer', sql.project_count(''), True)

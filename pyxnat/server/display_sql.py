@@ -12,10 +12,11 @@ from sqlalchemy import Float, Integer, and_, case, cast, func, literal, or_, sel
 
 from .auth import readable
 from .scope import Scope
-from .store import item, project_setting, project_visit, role, share, user, workflow
+from .store import favorite, item, project_setting, project_visit, role, share, user, user_group, workflow
 
 __all__ = [
     'Maker',
+    'admirers',
     'age',
     'age_bracket',
     'all_of',
@@ -342,9 +343,17 @@ def people(wanted: str) -> Maker:
     return make
 
 
+def admirers(scope: Scope, table: Any, type_name: str, value: str) -> Any:
+    """The logins of those who have a project among their favourites."""
+    query = select(func.group_concat(favorite.c.login, ', ')).where(favorite.c.id == table.c.id, func.lower(favorite.c.type) == 'project')
+    return query.correlate(table).scalar_subquery()
+
+
 def role_of(scope: Scope, table: Any, type_name: str, value: str) -> Any:
     """The name of the group of the user whose number is the field's value."""
-    names = case({'owner': 'Owners', 'member': 'Members', 'collaborator': 'Collaborators'}, value=role.c.role, else_=role.c.role)
+    same = and_(user_group.c.project == role.c.project, user_group.c.key == role.c.role)
+    own = select(user_group.c.displayname).where(same).scalar_subquery()
+    names = case({'owner': 'Owners', 'member': 'Members', 'collaborator': 'Collaborators'}, value=role.c.role, else_=own)
     query = select(names).select_from(role.join(user, user.c.login == role.c.login)).where(role.c.project == table.c.id)
     return query.where(cast(user.c.pk, _TEXT) == value).limit(1).correlate(table).scalar_subquery()
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.elements import ColumnElement
 from werkzeug.exceptions import BadRequest, Forbidden
 
-from .auth import Caller, readable, visible
+from .auth import ROLES, Caller, readable, visible
 from .calls import Call
 from .criteria import condition
 from .display import Displays, expression
@@ -20,7 +20,7 @@ from .model import Model, split_path
 from .respond import order_asked
 from .scope import Expression, Scope
 from .search_documents import SearchDocument, SearchField
-from .store import item, role
+from .store import group_right, item, role
 from .tables import BATCH, Table
 
 __all__ = ['Search', 'may_query']
@@ -268,13 +268,15 @@ def root_of(call: Call, document: SearchDocument) -> str:
 
 
 def may_query(call: Call, connection: Connection, root: str) -> bool:
-    """Whether the caller may search a type at all: secured ones need a project that can be read."""
-    level = call.archive.model.level_of(root)
-    if call.caller.admin or level in ('project', 'scan', 'reconstruction'):
+    """Whether the caller may search a type at all: secured ones need a project where items of the type can be read."""
+    model, login = call.archive.model, call.caller.login
+    if call.caller.admin or model.level_of(root) in ('project', 'scan', 'reconstruction'):
         return True
-    project = item.alias('project')
-    found = select(project.c.pk).where(project.c.level == 'project', visible(call.caller, project.c.id)).limit(1)
-    return connection.scalar(found) is not None
+    public = select(item.c.pk).where(item.c.level == 'project', item.c.access == 'public')
+    whole = select(role.c.project).where(role.c.login == login, role.c.role.in_(tuple(ROLES)))
+    held = role.join(group_right, and_(group_right.c.project == role.c.project, group_right.c.key == role.c.role))
+    typed = select(role.c.project).select_from(held).where(role.c.login == login, group_right.c.xsi_type.in_(model.registry.subtypes(root)))
+    return any(connection.execute(query.limit(1)).first() is not None for query in (whole, public, typed))
 
 
 def _unless_quarantined(caller: Caller, table: Any) -> ColumnElement[bool]:
