@@ -13,6 +13,8 @@ from http.client import HTTPConnection
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from tests.scripted import read_request
+
 LOGIN_PAGE = b'<!DOCTYPE html><html><body><form><input name="j_username"><input type="password"></form></body></html>'
 
 
@@ -159,15 +161,10 @@ class FaultProxy:
             return  # the client went away, which is its right
 
     def _answer(self, client: socket.socket, file) -> bool:
-        start = file.readline().decode('latin-1').split()
-        if len(start) < 3:
+        found = read_request(file)
+        if found is None:
             return False
-        headers = {}
-        while (line := file.readline().strip()) != b'':
-            name, _, value = line.decode('latin-1').partition(':')
-            headers[name.lower()] = value.strip()
-        body = file.read(int(headers.get('content-length', 0)))
-        method, uri = start[0], start[1]
+        method, uri, headers, body = found
         with self._lock:
             self.seen.append(f'{method} {uri}')
             fault = self.faults.pop(0) if self.faults and self.applies(method, uri) else None

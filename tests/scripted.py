@@ -42,6 +42,18 @@ def table(*rows: dict[str, str]) -> bytes:
     return json.dumps({'ResultSet': {'Result': list(rows), 'totalRecords': str(len(rows))}}).encode()
 
 
+def read_request(file) -> tuple[str, str, dict[str, str], bytes] | None:
+    """Method, URI, headers (names in lower case) and body of the next request; `None` at the end of a connection."""
+    start = file.readline().decode('latin-1').split()
+    if len(start) < 3:
+        return None
+    headers = {}
+    while (line := file.readline().strip()) != b'':
+        name, _, value = line.decode('latin-1').partition(':')
+        headers[name.lower()] = value.strip()
+    return start[0], start[1], headers, file.read(int(headers.get('content-length', 0)))
+
+
 class ScriptedServer:
     """Answers each request with what `script` makes of it; remembers all of them."""
 
@@ -93,15 +105,10 @@ class ScriptedServer:
             return  # the client went away, which is its right
 
     def _answer(self, connection: socket.socket, file, number: int) -> bool:
-        start = file.readline().decode('latin-1').split()
-        if len(start) < 3:
+        found = read_request(file)
+        if found is None:
             return False
-        headers = {}
-        while (line := file.readline().strip()) != b'':
-            name, _, value = line.decode('latin-1').partition(':')
-            headers[name.lower()] = value.strip()
-        body = file.read(int(headers.get('content-length', 0)))
-        request = Request(start[0], start[1], headers, body, number)
+        request = Request(*found, number)
         with self._lock:
             self.requests.append(request)
         reply = self.script(request)

@@ -21,8 +21,11 @@ def peak_kib() -> int:
     return int(found[1]) if found else 0
 
 
-def run(connect: Callable[[str, str, str], Any], tasks: dict[str, Callable[[Any, Path], Any]]) -> None:
-    """Be the program of a peer: ``PROGRAM TASK URL USER PASSWORD FOLDER``. A task gives a number of things that it found or moved."""
+def run(connect: Callable[[str, str, str], Any], tasks: dict[str, Any]) -> None:
+    """Be the program of a peer: ``PROGRAM TASK URL USER PASSWORD FOLDER``.
+
+    A task is a function of that name in the program: of the connection and a folder, to the number of things that it found or moved.
+    """
     task, url, user, password, folder = sys.argv[1:]
     if task not in tasks:
         print('none', flush=True)

@@ -59,19 +59,7 @@ def many(interface: Any, folder: Path) -> int:
     return len(interface.select(f'/projects/{PROJECTS[0]}/resources/MANY').get(str(folder), extract=True))
 
 
+again = download
+
 if __name__ == '__main__':
-    run(
-        lambda url, user, password: pyxnat.Interface(server=url, user=user, password=password),
-        {
-            'sessions': sessions,
-            'table': table,
-            'files': files,
-            'mget': mget,
-            'scans': scans,
-            'put': put,
-            'create': create,
-            'download': download,
-            'again': download,
-            'many': many,
-        },
-    )
+    run(lambda url, user, password: pyxnat.Interface(server=url, user=user, password=password), vars())

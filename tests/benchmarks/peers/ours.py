@@ -39,4 +39,4 @@ def connect(url: str, user: str, password: str) -> pyxnat.Interface:
 
 
 if __name__ == '__main__':
-    run(connect, {'sessions': sessions, 'files': files, 'put': put, 'create': create})
+    run(connect, vars())

@@ -75,19 +75,7 @@ def many(connection: Any, folder: Path) -> int:
     return sum(1 for path in folder.rglob('*') if path.is_file() and path.suffix == '.dcm')
 
 
+again = download
+
 if __name__ == '__main__':
-    run(
-        lambda url, user, password: xnat.connect(url, user=user, password=password, verify=True, loglevel='ERROR'),
-        {
-            'sessions': sessions,
-            'table': table,
-            'files': files,
-            'mget': mget,
-            'scans': scans,
-            'put': put,
-            'create': create,
-            'download': download,
-            'again': download,
-            'many': many,
-        },
-    )
+    run(lambda url, user, password: xnat.connect(url, user=user, password=password, verify=True, loglevel='ERROR'), vars())
