@@ -51,7 +51,7 @@ def of_project(call: Call) -> Response:
     """``/projects/P/searches/ID``: as XML, or in another format what it finds; ``@TYPE`` is the project's listing of a type."""
     if call.method != 'GET':
         raise MethodNotAllowed(['GET'])
-    _, name, _, wanted = (part for part in call.parts if part and part != 'archive')
+    name, _, wanted = [part for part in call.parts if part][-3:]
     with call.archive.store.read() as connection:
         row = find_project(connection, name)
         if row is None or 'see' not in rights(connection, call.caller, row.id):
