@@ -9,7 +9,7 @@ field is left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from sqlalchemy import func
 
 from ..documents import parse_xml
 from .display_fields import DisplayField, DisplayVersion, FieldRef
-from .display_sql import Maker, path
+from .display_sql import DEMOGRAPHICS, Maker, path
 from .model import Model
 from .scope import Scope
 
@@ -64,34 +64,35 @@ def _version(node: etree._Element) -> DisplayVersion:
 
 
 def _field(model: Model, type_name: str, node: etree._Element, own: DisplayField | None) -> DisplayField | None:
-    header, kind = node.get('header', ''), _KINDS.get(node.get('data-type', ''), '')
     image = node.get('image') == 'true'
     searchable = not image and (node.get('searchable') != 'false' or bool(own and own.requires_value))
-    more: dict[str, Any] = {'header': header, 'image': image, 'searchable': searchable}
+    told: dict[str, Any] = {'header': node.get('header', ''), 'image': image, 'searchable': searchable}
     if node.findtext('description'):
-        more['description'] = node.findtext('description', '').strip()
-    content = ' '.join((node.findtext('Content') or '@Field1').split())
-    paths = list(_paths(model, type_name, node))
-    computed = node.find('SubQuery') is not None or None in paths or not paths or content not in _READ
-    if computed:
-        return replace(own, **more, kind=kind or own.kind) if own is not None else None
-    makers = [_maker(type_name, *found) for found in paths if found is not None]
-    if not kind and len(paths) == 1 and paths[0] is not None and content == '@Field1':
-        held = model.field(*paths[0])
-        kind = held.kind if held is not None and paths[0][0] != type_name else ''
-    alone = paths[0][1] if len(paths) == 1 and paths[0] is not None and paths[0][0] == type_name and content == '@Field1' else ''
-    links = own.links if own is not None else ()
-    return DisplayField(node.get('id', ''), kind=kind, make=_READ[content](makers), path=alone, links=links, **more)
+        told['description'] = node.findtext('description', '').strip()
+    kind, content = _KINDS.get(node.get('data-type', ''), ''), ' '.join((node.findtext('Content') or _PLAIN).split())
+    shown = _shown(model, node) if node.find('SubQuery') is None and content in _READ else []
+    if not shown:
+        return replace(own, **told, kind=kind or own.kind) if own is not None else None
+    element, plain = shown[0] if len(shown) == 1 and content == _PLAIN else ('', '')
+    if element and element != type_name:
+        held = model.field(element, plain)
+        kind, plain = kind or (held.kind if held is not None else ''), ''
+    make = _READ[content]([_maker(type_name, *one) for one in shown])
+    return DisplayField(node.get('id', ''), kind=kind, make=make, path=plain, links=own.links if own is not None else (), **told)
 
 
-def _paths(model: Model, type_name: str, node: etree._Element) -> Iterator[tuple[str, str] | None]:
-    """Type and path of each element that a field is made of; None for what is no field of a type that can be joined."""
+def _shown(model: Model, node: etree._Element) -> list[tuple[str, str]]:
+    """Type and path of each field of the schema that a display field is made of; empty where one is of a view, or of no type of items."""
+    found = []
     for one in node.findall('DisplayFieldElement'):
         kind, _, rest = re.sub(r'[./]', '/', one.get('schema-element', ''), count=1).partition('/')
         name, plain = model.name(kind), rest.replace('.', '/').removesuffix('/login')
         if name is not None and model.registry.is_a(name, 'xnat:demographicData'):
-            name, plain = 'xnat:subjectData', f'demographics[@xsi:type=xnat:demographicData]/{plain}'
-        yield (name, plain) if name is not None and plain and model.level_of(name) and not one.get('xdat-type') else None
+            name, plain = 'xnat:subjectData', DEMOGRAPHICS + plain
+        if name is None or not plain or not model.level_of(name):
+            return []
+        found.append((name, plain))
+    return found
 
 
 def _maker(type_name: str, of: str, name: str) -> Maker:
@@ -116,8 +117,9 @@ def _coalesced(*places: int) -> Any:
     return read
 
 
+_PLAIN = '@Field1'
 _READ: dict[str, Any] = {
-    '@Field1': _alone,
+    _PLAIN: _alone,
     'CAST(@Field1 AS VARCHAR)': _alone,
     'COALESCE(@Field1, @Field2)': _coalesced(0, 1),
     'COALESCE(@Field2, @Field1)': _coalesced(1, 0),

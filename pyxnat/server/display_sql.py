@@ -15,6 +15,7 @@ from .scope import Scope
 from .store import favorite, item, project_setting, project_visit, role, share, user, user_group, workflow
 
 __all__ = [
+    'DEMOGRAPHICS',
     'Maker',
     'admirers',
     'age',
