@@ -25,6 +25,7 @@ class World:
         self._stack = ExitStack()
         self._clients: dict[tuple[bool, str], Client] = {}
         self._numbers = itertools.count(1)
+        self._fields: dict[str, dict[str, dict[str, str]]] = {}
 
     @cached_property
     def closed(self) -> Server:
@@ -68,6 +69,13 @@ class World:
             return Client(server, headers=headers)
         words = {**PASSWORDS, server.user: server.password, 'wrong': 'wrong'}
         return Client(server, server.user if login == 'wrong' else login, words[login], headers)
+
+    def fields(self, element: str) -> dict[str, dict[str, str]]:
+        """What can be searched of a data type, by field ID."""
+        if element not in self._fields:
+            rows = self.client('admin').get(f'/data/search/elements/{element}?format=json').rows
+            self._fields[element] = {row['FIELD_ID']: row for row in rows}
+        return self._fields[element]
 
     def number(self) -> int:
         return next(self._numbers)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-import tarfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pydicom
+
+from tests.plain import tarred, zipped
+
+__all__ = ['DATA', 'OTHER_STUDY', 'STUDY', 'STUDY_UID', 'changed', 'content', 'members', 'tarred', 'zipped']
 
 DATA = Path(pydicom.__file__).parent / 'data' / 'test_files'
 
@@ -37,22 +39,4 @@ def changed(name: str, **values: Any) -> bytes:
         dataset.file_meta.MediaStorageSOPInstanceUID = values['SOPInstanceUID']
     target = io.BytesIO()
     dataset.save_as(target)
-    return target.getvalue()
-
-
-def zipped(files: Mapping[str, bytes]) -> bytes:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, 'w') as archive:
-        for name, body in files.items():
-            archive.writestr(name, body)
-    return target.getvalue()
-
-
-def tarred(files: Mapping[str, bytes]) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode='w:gz') as archive:
-        for name, body in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(body)
-            archive.addfile(info, io.BytesIO(body))
     return target.getvalue()

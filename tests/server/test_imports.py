@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.plain import multipart
+
 from .conftest import Answer, Client
 from .dicoms import OTHER_STUDY, STUDY, STUDY_UID, changed, content, members, tarred, zipped
-from .test_files import multipart
 
 IMPORT = '/data/services/import'
 _numbers = itertools.count(1)

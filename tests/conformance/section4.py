@@ -1,0 +1,666 @@
+"""Section 4: the search engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lxml import etree
+
+from tests.plain import XML, multipart
+from tests.server.searches import QC, SCAN, M, P, S, T, criterion, document
+
+from .facts import Ask, Facts, delete, get, post, put
+from .world import Case
+
+facts = Facts()
+OF_SEED = {P: f'{P}/ID', SCAN: f'{M}/PROJECT'}
+"""Root element to the field that tells the seed's project, where that is not ``<root>/PROJECT``."""
+BAD = (400, 500)
+
+
+def search(root: str, columns: str, *criteria: str, status: Any = 200, by: str = 'admin', extra: str = '', query: str = '', **wanted: Any) -> Ask:
+    """A search of the seed's project; columns are field IDs in one text, criteria go together with AND."""
+    body = document(root, columns.split(), criterion(OF_SEED.get(root, f'{root}/PROJECT'), '=', 'P'), *criteria, extra=extra).decode()
+    return post(f'/data/search?format=json{query}', status, by=by, send=body, headers=XML, **wanted)
+
+
+def labels(root: str, where: tuple[Any, ...], *wanted: str, query: str = '') -> Ask:
+    """A search with one criterion, and the labels that it finds."""
+    column, key = ('SUBJECT_LABEL', 'subject_label') if root == S else ('ID', 'id') if root in (P, SCAN) else ('LABEL', 'label')
+    return search(root, column, criterion(*where), query=query, rows={key: list(wanted)})
+
+
+# -- 4.1 the request
+
+ALL = document(M, ['LABEL'], criterion(f'{M}/PROJECT', '=', 'P')).decode()
+facts.row(
+    '4.1.1', 'S', 'POST alone; the body is XML, or a form with an XML part',
+    get('/data/search', 405), put('/data/search', 405), *(post('/data/search', send=ALL, headers={'Content-Type': kind}, count=2)
+                                                          for kind in ('text/xml', 'application/xml')),
+    post('/data/search', send=multipart(('search.xml', ALL.encode()), mime='text/xml')[0], headers=multipart()[1], count=2),
+)  # fmt: skip
+facts.row(
+    '4.1.2', 'SR', 'json, csv, xml, html; json by default',
+    post('/data/search', send=ALL, headers=XML, type='application/json'),
+    *(post(f'/data/search?format={form}', send=ALL, headers=XML, type=kind)
+      for form, kind in (('json', 'application/json'), ('csv', 'text/csv'), ('xml', 'text/xml'), ('html', 'text/html'))),
+)  # fmt: skip
+facts.row('4.1.3', 'ST', '200 and the table', post('/data/search', 200, send=ALL, headers=XML, rows={'label': ['M1', 'M2']}))
+facts.row(
+    '4.1.4', 'ST', 'no XML, or no search: 422',
+    *(post('/data/search', 422, send=body, headers=XML) for body in ('nonsense', '<other/>', '<xnat:Subject xmlns:xnat="http://nrg.wustl.edu/xnat"/>')),
+)  # fmt: skip
+facts.row(
+    '4.1.5', 'SB', 'no such root or field, a value of the wrong kind, BETWEEN without AND: an error',
+    post('/data/search', BAD, send=document('xnat:nothing', ['X']).decode(), headers=XML), search(S, 'NOTHING', status=BAD),
+    search(S, 'SUBJECT_LABEL', criterion(f'{S}/AGE', '>', 'old'), status=BAD),
+    search(S, 'SUBJECT_LABEL', criterion(f'{S}/AGE', 'BETWEEN', '1'), status=BAD),
+)  # fmt: skip
+
+
+@facts.shown('4.1.6', 'ST', 'a root that may be read in no project: 403')
+@facts.shown('4.4.19', 'T', 'a user without rights anywhere: 403 or nothing, by type')
+def nothing_to_read(case: Case) -> None:
+    archive, outsider = case.world.open, case.client('open outsider')
+    case.client('open admin').ok('PUT', '/data/projects/public/accessibility/private')
+    try:
+        for root, status in ((M, (403,)), (S, (200, 403)), (P, (200,))):
+            answer = outsider('POST', '/data/search', document(root, ['ID'] if root == P else ['INSERT_USER']), XML)
+            assert answer.status in status and (answer.status == 403 or root == P or answer.rows == []), (root, answer.body)
+    finally:
+        case.client('open admin').ok('PUT', '/data/projects/public/accessibility/public')
+    assert archive.url
+
+
+facts.row(
+    '4.1.7', 'S', 'values that look like SQL: 500',
+    *(search(S, 'SUBJECT_LABEL', criterion(f'{S}.SUBJECT_LABEL', '=', value), status=500) for value in ('DROP TABLE;', "x' SELECT 1", 'end\\')),
+)  # fmt: skip
+facts.row(
+    '4.1.8', 'S', 'sortBy and sortOrder',
+    search(M, 'LABEL DATE', query='&sortBy=date&sortOrder=DESC', rows={'label': ['M2', 'M1']}),
+    search(M, 'LABEL DATE', query='&sortBy=label', rows={'label': ['M1', 'M2']}), search(M, 'LABEL', query='&cache=true', meta={'Result': []}),
+)  # fmt: skip
+
+# -- 4.2 the document
+
+
+def raw(inner: str, root: str = 'bundle', attributes: str = '') -> str:
+    """A document by its parts."""
+    return f'<xdat:{root} xmlns:xdat="http://nrg.wustl.edu/security" {attributes}>{inner}</xdat:{root}>'
+
+
+ROOT = f'<xdat:root_element_name>{M}</xdat:root_element_name>'
+LABEL = f'<xdat:search_field><xdat:element_name>{M}</xdat:element_name><xdat:field_ID>LABEL</xdat:field_ID></xdat:search_field>'
+SEED = f'<xdat:search_where method="AND">{criterion(f"{M}/PROJECT", "=", "P")}</xdat:search_where>'
+
+
+def asked(body: str, **wanted: Any) -> Ask:
+    return post('/data/search?format=json', send=body, headers=XML, **wanted)
+
+
+facts.row(
+    '4.2/1', 'ST', 'attributes of the root; it is a bundle or a search',
+    asked(raw(ROOT + LABEL + SEED, 'bundle', 'ID="" description="d" layered_sequence="" allow-diff-columns="0" secure="0" brief-description="b"'),
+        count=2),
+    asked(raw(ROOT + LABEL + SEED, 'search', 'ID="" secure="false" tag="P"'), count=2),
+)  # fmt: skip
+facts.row('4.2/2', 'STR', 'root_element_name', asked(raw(ROOT + LABEL + SEED), meta={'rootElementName': M}))
+
+
+@facts.shown('4.2/3', 'STR', 'search_field: of an element, visible or not, in their sequence, with any header and type, with a value')
+def search_fields(case: Case) -> None:
+    fields = ''.join(
+        f'<xdat:search_field><xdat:element_name>{element}</xdat:element_name><xdat:field_ID>{name}</xdat:field_ID><xdat:sequence>{place}</xdat:sequence>'
+        f'<xdat:type>None</xdat:type><xdat:header>{header}</xdat:header>{value}</xdat:search_field>'
+        for element, name, place, header, value in ((M, 'DATE', 2, 'When', ''), (M, 'LABEL', 1, 'What', ''),
+                                                    (S, 'SUB_PROJECT_IDENTIFIER', 3, 'Who', '<xdat:value>P</xdat:value>'))
+    )  # fmt: skip
+    found = case.admin('POST', '/data/search?format=json', raw(ROOT + fields + SEED), XML).result
+    assert [one['key'] for one in found['Columns']][:3] == ['label', 'date', 'xnat_subjectdata_sub_project_identifier_p']
+    assert [one['header'] for one in found['Columns'][:3]] == ['What', 'When', 'Who']
+    assert found['Result'][0]['xnat_subjectdata_sub_project_identifier_p'] == 'S1'
+
+
+ONE, TWO, NONE = (criterion(f'{M}/label', '=', label) for label in ('M1', 'M2', 'M3'))
+facts.row(
+    '4.2/4', 'STR', 'search_where: its criteria by AND or OR',
+    asked(raw(f'{ROOT}{LABEL}{SEED}<xdat:search_where method="OR">{ONE}{NONE}</xdat:search_where>'), rows={'label': ['M1']}),
+    asked(raw(f'{ROOT}{LABEL}{SEED}<xdat:search_where method="AND">{ONE}{TWO}</xdat:search_where>'), count=0),
+)  # fmt: skip
+OLD = criterion(f'{M}/AGE', '>', '80')
+EITHER = f'<xdat:child_set method="OR">{ONE}{TWO}</xdat:child_set>'
+facts.row(
+    '4.2/5', 'STR', 'child_set: sets in sets',
+    asked(raw(f'{ROOT}{LABEL}{SEED}<xdat:search_where method="AND">{OLD}{EITHER}</xdat:search_where>'), rows={'label': ['M2']}),
+    asked(raw(f'{ROOT}{LABEL}{SEED}<xdat:search_where method="AND"><xdat:child_set method="OR">{OLD}<xdat:child_set method="AND">{ONE}{TWO}'
+              '</xdat:child_set></xdat:child_set></xdat:search_where>'), rows={'label': ['M2']}),
+)  # fmt: skip
+facts.row(
+    '4.2/6', 'STR', 'criteria: field, comparison, value, and whether the value is raw',
+    labels(M, (f'{M}/label', '=', 'M1'), 'M1'), labels(M, (f'{M}.LABEL', '=', "'M1'", 1), 'M1'),
+)  # fmt: skip
+SORT = f'<xdat:sort_by><xdat:element_name>{M}</xdat:element_name><xdat:field_ID>AGE</xdat:field_ID></xdat:sort_by>'
+facts.row('4.2/7', 'S', 'sort_by', asked(raw(ROOT + LABEL + SEED + SORT), rows={'label': ['M1', 'M2']}))
+ALLOWED = '<xdat:allowed_user><xdat:login>member</xdat:login></xdat:allowed_user>'
+SHARED = '<xdat:allowed_groups><xdat:groupID>P_owner</xdat:groupID></xdat:allowed_groups>'
+for number, who, inner in (('4.2/8', 'member', ALLOWED), ('4.2/9', 'owner', SHARED)):
+    facts.row(
+        number, 'S', 'who a saved search is for: users' if who == 'member' else 'or groups',
+        put('/data/search/saved/{new}', send=raw(ROOT + LABEL + SEED + inner, attributes='secure="1"'), headers=XML),
+        get('/data/search/saved/{new}', by=who, like=M), get('/data/search/saved/{new}', 403, by='outsider'), delete('/data/search/saved/{new}'),
+    )  # fmt: skip
+facts.row(
+    '4.2.1', 'STR', 'a field is named by its ID, a full path, or with its value',
+    search(M, f'LABEL {M}/label {S}.SUB_PROJECT_IDENTIFIER=P',
+           rows={'label': ['M1', 'M2'], 'xnat_col_mrsessiondatalabel': ['M1', 'M2'], 'xnat_subjectdata_sub_project_identifier_p': ['S1', 'S1']}),
+)  # fmt: skip
+facts.row(
+    '4.2.2', 'ST', 'a criterion: type/path, type.FIELD, type/FIELD, type.FIELD=VALUE',
+    *(labels(M, (field, '=', 'M1'), 'M1') for field in (f'{M}/label', f'{M}.LABEL', f'{M}/LABEL', f'{M}.MR_PROJECT_IDENTIFIER=P')),
+    labels(M, (f'{M}/scans/scan/quality', '=', 'questionable'), 'M1'), labels(M, (f'{M}.SCAN_COUNT_TYPE=T2', '=', '1'), 'M1'),
+)  # fmt: skip
+facts.row(
+    '4.2.3', 'S', 'several search_where: AND',
+    asked(raw(f'{ROOT}{LABEL}{SEED}<xdat:search_where method="OR">{ONE}{TWO}</xdat:search_where>'
+              f'<xdat:search_where method="OR">{OLD}</xdat:search_where>'), rows={'label': ['M2']}),
+)  # fmt: skip
+facts.row('4.2.4', 'B', 'no search_field: those of the default listing', asked(raw(ROOT + SEED), like='"label".*"project".*"date"'))
+facts.row(
+    '4.2.5', 'ST', 'fields and criteria of other elements',
+    labels(S, (f'{M}/AGE', '>', '80'), 'S1'), labels(S, (f'{T}/TRACER_NAME', '=', 'FDG'), 'S2'),
+    labels(M, (f'{S}/GENDER', '=', 'female'), 'M1', 'M2'),
+    labels(M, (f'{SCAN}/parameters/tr', '>', '2'), 'M1'), labels(QC, (f'{M}/label', '=', 'M1'), 'A1'),
+    search(M, f'LABEL {S}.GENDER', rows={'xnat_subjectdata_gender': ['female', 'female']}),
+)  # fmt: skip
+
+
+@facts.shown('4.2.6', 'ST', 'of a project: what it owns, or what is shared into it')
+def of_a_project(case: Case) -> None:
+    case.admin.ok('PUT', case.e)
+    case.admin.ok('PUT', f'{case.e}/projects/{case.q_id}')
+    for project in (case.p_id, case.q_id):
+        either = (criterion(f'{M}/sharing/share/project', '=', project), criterion(f'{M}/PROJECT', '=', project))
+        assert [row['label'] for row in case.admin('POST', '/data/search', document(M, ['LABEL'], *either, method='OR'), XML).rows] == ['E']
+    owned = document(M, ['LABEL'], criterion(f'{M}/PROJECT', '=', case.q_id))
+    assert case.admin('POST', '/data/search', owned, XML).rows == []
+
+
+facts.shown('4.2.7', 'R', 'type None and any header are taken, and the header comes back')(search_fields)
+
+# -- 4.3 comparisons
+
+G = f'{S}/demographics[@xsi:type=xnat:demographicData]/gender'
+facts.row(
+    '4.3/1', 'ST', '=: with case; nothing is NULL or empty',
+    labels(S, (f'{S}/SUBJECT_LABEL', '=', 'S1'), 'S1'), labels(S, (f'{S}.SUBJECT_LABEL', '=', 's1')), labels(S, (f'{S}.SUB_GROUP', '=', ''), 'S2'),
+    labels(S, (f'{S}.AGE', '=', '81'), 'S1'),
+)  # fmt: skip
+facts.row(
+    '4.3/2', 'T', '!=: NULL counts as different on display fields, not on schema fields',
+    labels(S, (f'{S}.SUBJECT_LABEL', '!=', 'S1'), 'S2'), labels(S, (f'{S}.SUB_GROUP', '!=', 'control'), 'S2'),
+    labels(S, (f'{S}/group', '!=', 'control')),
+)  # fmt: skip
+facts.row(
+    '4.3/3', 'ST', '<, <=, >, >=: numbers, dates, texts',
+    labels(M, (f'{M}/AGE', '>', '79'), 'M2'), labels(M, (f'{M}/AGE', '>=', '79'), 'M1', 'M2'), labels(M, (f'{M}/date', '<', '2023-02-19'), 'M1'),
+    labels(M, (f'{M}/date', '<=', '2023-02-19'), 'M1', 'M2'), labels(S, (f'{S}.SUBJECT_LABEL', '>', 'S1'), 'S2'),
+)  # fmt: skip
+facts.row(
+    '4.3/4', 'ST', 'LIKE: whatever the case; as given on display fields, contains on schema fields, with * too',
+    labels(S, (f'{S}.SUBJECT_LABEL', 'LIKE', 's%'), 'S1', 'S2'), labels(S, (f'{S}.GENDER', 'LIKE', 'ale')), labels(S, (G, 'LIKE', 'EMA'), 'S1'),
+    labels(S, (G, 'LIKE', 'f*le'), 'S1'),
+)  # fmt: skip
+facts.row('4.3/5', 'ST', 'NOT LIKE: not that', labels(S, (f'{S}.GENDER', 'NOT LIKE', 'f%'), 'S2'), labels(S, (G, 'NOT LIKE', 'EMA'), 'S2'))
+facts.row(
+    '4.3/6', 'ST', 'IN: a list, with quotes around parts that hold commas',
+    labels(S, (f'{S}.SUBJECT_LABEL', 'IN', 'S1,"S2"'), 'S1', 'S2'), labels(S, (f'{S}.SUBJECT_LABEL', 'IN', 'S2'), 'S2'),
+)  # fmt: skip
+facts.row(
+    '4.3/7', 'S', 'NOT IN: not understood', search(S, 'SUBJECT_LABEL', criterion(f'{S}.SUBJECT_LABEL', 'NOT IN', 'S1'), status=BAD),
+)  # fmt: skip
+facts.row(
+    '4.3/8', 'ST', 'BETWEEN: a AND b, both included; without AND an error',
+    labels(S, (f'{S}/AGE', 'BETWEEN', '81 and 81'), 'S1'), labels(M, (f'{M}.AGE', 'BETWEEN', '79 AND 80'), 'M1'),
+    labels(M, (f'{M}.DATE', 'BETWEEN', '2020-01-31 AND 2022-01-01'), 'M1'),
+    search(S, 'SUBJECT_LABEL', criterion(f'{S}/AGE', 'BETWEEN', '81'), status=BAD),
+)  # fmt: skip
+facts.row(
+    '4.3/9', 'ST', 'IS NULL, or IS with NULL, raw',
+    labels(S, (f'{S}.SUB_GROUP', 'IS NULL', 'NULL', 1), 'S2'), labels(S, (f'{S}/group', 'IS', 'NULL', 1), 'S2'),
+)  # fmt: skip
+facts.row(
+    '4.3/10', 'ST', 'IS NOT NULL, IS NOT with NULL, IS with NOT NULL, raw',
+    *(labels(S, (f'{S}.SUB_GROUP', *how, 1), 'S1') for how in (('IS NOT NULL', 'NULL'), ('IS NOT', 'NULL'), ('IS', 'NOT NULL'))),
+)  # fmt: skip
+facts.row(
+    '4.3/11', 'S', 'raw values: texts bring their own quotes',
+    labels(S, (f'{S}.SUB_GROUP', '=', "'control'", 1), 'S1'), labels(M, (f'{M}/AGE', '>', '80', 1), 'M2'),
+)  # fmt: skip
+facts.row('4.3/12', 'S', '*: whatever there is', labels(S, (f'{S}.SUB_GROUP', '=', '*'), 'S1'))
+facts.row(
+    '4.3.1', 'TR', 'dates as yyyy-MM-dd and MM/dd/yyyy, moments with a time',
+    *(labels(M, (f'{M}/DATE', '=', day), 'M1') for day in ('2020-01-31', '01/31/2020')),
+    labels(M, (f'{M}/meta/insert_date', '>', '2001-01-01 10:00:00'), 'M1', 'M2'),
+    labels(M, (f'{M}/meta/insert_date', '>', '01/01/2001 10:00:00'), 'M1', 'M2'),
+)  # fmt: skip
+
+
+@facts.shown('4.3.2', 'ST', 'INSERT_DATE is a day')
+def the_day_of_insertion(case: Case) -> None:
+    day = case.admin.get('/data/projects/P/subjects').rows[0]['insert_date'][:10]
+    labels(S, (f'{S}.INSERT_DATE', '=', day), 'S1', 'S2').verify(case)
+    labels(M, (f'{M}.INSERT_DATE', '=', day), 'M1', 'M2').verify(case)
+    labels(M, (f'{M}.INSERT_DATE', '<', day)).verify(case)
+
+
+facts.row(
+    '4.3.3', 'S', 'values are plain text', labels(S, (f'{S}.SUBJECT_LABEL', '=', "x' OR '1'='1")),
+    labels(S, (f'{S}.SUBJECT_LABEL', '!=', '<&"\'>'), 'S1', 'S2'),
+)  # fmt: skip
+facts.unseen(
+    '4.3.4', 'T', 'LIKE and BETWEEN on some schema fields are broken', 'defects of XNAT that its suite expects; what works is in 4.3/4 and 4.3/8'
+)
+facts.row(
+    '4.3.5', 'B', 'booleans: 1 and 0, true and false',
+    put('{p}?xnat:projectData/active=1'), *(post('/data/search', send=document(P, ['ID'], criterion(f'{P}/active', '=', value)).decode(),
+            headers=XML, like='"{p_id}"')
+                           for value in ('1', 'true')),
+)  # fmt: skip
+
+# -- 4.4 the result
+
+KEYS = ['label', 'xnat_subjectdata_subject_label', 'xnat_col_mrsessiondatalabel', 'xnat_subjectdata_sub_project_identifier_p', 'quarantine_status']
+
+
+def found(case: Case) -> dict[str, Any]:
+    body = document(M, ['LABEL', f'{S}.SUBJECT_LABEL', f'{M}/label', f'{S}.SUB_PROJECT_IDENTIFIER=P'], criterion(f'{M}/label', '=', 'M1'),
+                    criterion(f'{M}/PROJECT', '=', 'P'))  # fmt: skip
+    return case.admin('POST', '/data/search?format=json', body, XML).result
+
+
+@facts.shown('4.4.1', 'R', 'ResultSet: Columns, Result, rootElementName, totalRecords')
+@facts.shown('4.4.2', 'SR', 'a column: key, type, xPATH, element_name, header, id')
+@facts.shown('4.4.3', 'SR', 'quarantine_status: the last column, told by its key alone')
+@facts.shown('4.4.4', 'SR', 'key of a field of the root: its ID in lower case')
+@facts.shown('4.4.5', 'STR', 'of another element: after the name of its table')
+@facts.shown('4.4.6', 'R', 'of a full path: with _col_ for the colon and nothing for the slash')
+@facts.shown('4.4.8', 'ST', 'of a field with a value: after a _')
+@facts.shown('4.4.14', 'SR', 'meta: rootElementName and totalRecords')
+@facts.shown('4.4.15', 'SR', 'all values are texts')
+def result(case: Case) -> None:
+    answer = found(case)
+    assert {'Columns', 'Result', 'rootElementName', 'totalRecords'} <= set(answer) and 'title' not in answer
+    shown = [column for column in answer['Columns'] if column.get('visible') != 'false']
+    assert [column['key'] for column in shown] == KEYS and answer['Columns'][-1] == {'key': 'quarantine_status'}
+    assert all({'key', 'type', 'xPATH', 'element_name', 'header', 'id'} <= set(column) for column in shown[:-1])
+    assert (shown[0]['xPATH'], shown[0]['element_name'], shown[0]['id']) == (f'{M}.LABEL', M, 'LABEL')
+    assert shown[2]['xPATH'] == f'{M}.XNAT_COL_MRSESSIONDATALABEL'
+    assert [{name: row[name] for name in KEYS} for row in answer['Result']] == [dict(zip(KEYS, ['M1', 'S1', 'M1', 'S1', 'active'], strict=True))]
+    assert (answer['rootElementName'], answer['totalRecords']) == (M, '1')
+    assert all(isinstance(value, str) for row in answer['Result'] for value in row.values())
+    table = search(M, f'LABEL {M}.COIL', query='').send
+    root = etree.fromstring(case.admin('POST', '/data/search?format=xml', table.replace(f'{M}.COIL', f'{M}.SCANNER'), XML).body)
+    assert root.get('rootElementName') == M
+
+
+facts.row(
+    '4.4.7', 'S', 'a comma in a name: _com_', search(M, 'LABEL SCAN_COUNT_TYPE=a,b', like='scan_count_type_a_com_b'),
+)  # fmt: skip
+
+
+@facts.shown('4.4.9', 'ST', 'keys of more than 63 characters: df_alias_N')
+def long_keys(case: Case) -> None:
+    name = 'x' * 70
+    case.admin.ok('PUT', f'{case.s}?{S}/fields/field[name={name}]/field=1')
+    body = document(S, ['SUBJECT_LABEL', f'XNAT_SUBJECTDATA_FIELD_MAP={name}'], criterion(f'{S}/PROJECT', '=', case.p_id))
+    row = case.admin('POST', '/data/search', body, XML).rows[0]
+    assert [value for key, value in row.items() if key.startswith('df_alias_')] == ['1'] and all(len(key) <= 63 for key in row)
+
+
+facts.row(
+    '4.4.10', 'S', 'columns that links need come along, invisible', search(M, 'LABEL', like='"visible": ?"false"'),
+)  # fmt: skip
+facts.row('4.4.11', 'S', 'kept results have a column key', search(M, 'LABEL', query='&cache=true&limit=5', like='"key": ?"XNAT_E'))
+
+
+@facts.shown('4.4.12', 'R', 'CSV: the same keys, quarantine_status last')
+def result_in_csv(case: Case) -> None:
+    ask = search(M, f'LABEL {S}.SUBJECT_LABEL DATE')
+    answer = case.admin('POST', '/data/search?format=csv', ask.send, XML)
+    assert (
+        answer.header == ['label', 'xnat_subjectdata_subject_label', 'date', 'quarantine_status']
+        and answer.text.splitlines()[1] == 'M1,S1,2020-01-31,active'
+    )
+
+
+facts.shown('4.4.13', 'R', 'CSV quotes what has to be quoted')(result_in_csv)
+
+
+@facts.shown('4.4.16', 'ST', 'one row for a root item; with allow-diff-columns more')
+def rows_of_a_root_item(case: Case) -> None:
+    for flag, count in (('0', 1), ('1', 2)):
+        body = document(S, ['SUBJECT_LABEL', f'{M}.LABEL'], criterion(f'{S}/SUBJECT_LABEL', '=', 'S1'), criterion(f'{S}/PROJECT', '=', 'P'),
+                        allow_diff_columns=flag)  # fmt: skip
+        rows = case.admin('POST', '/data/search', body, XML).rows
+        assert len(rows) == count and {row['subject_label'] for row in rows} == {'S1'}
+
+
+@facts.shown('4.4.17', 'S', 'in the order of the first field, unless the site does not sort or sort_by says otherwise')
+def order_of_rows(case: Case) -> None:
+    columns = search(M, 'DATE LABEL').send
+    assert [row['label'] for row in case.admin('POST', '/data/search', columns, XML).rows] == ['M1', 'M2']
+    columns = search(S, 'GENDER SUBJECT_LABEL').send
+    assert [row['subject_label'] for row in case.admin('POST', '/data/search', columns, XML).rows] == ['S1', 'S2']
+    columns = search(S, 'AGE SUBJECT_LABEL').send
+    assert [row['subject_label'] for row in case.admin('POST', '/data/search', columns, XML).rows] == ['S2', 'S1']
+
+
+@facts.shown('4.4.18', 'ST', 'only rows that the caller may read, shared ones too; quarantined ones for those with the right')
+def rows_that_may_be_read(case: Case) -> None:
+    identifier = case.admin.ok('PUT', case.s)
+    body = document(S, ['SUBJECT_LABEL'], criterion(f'{S}/SUBJECT_ID', '=', identifier))
+
+    def seen(login: str) -> int:
+        answer = case.client(login)('POST', '/data/search', body, XML)
+        return len(answer.rows) if answer.status == 200 else 0
+
+    assert (seen('collaborator'), seen('outsider')) == (1, 0)
+    case.admin.ok('PUT', f'{case.s}/projects/{case.q_id}')
+    case.admin.ok('PUT', f'{case.q}/users/collaborator/outsider')
+    assert seen('outsider') == 1
+    case.admin.ok('PUT', f'{case.s}?quarantine=true')
+    assert (seen('collaborator'), seen('outsider'), seen('owner')) == (0, 0, 1)
+
+
+facts.row(
+    '4.4.20', 'SR', 'PROJECTS: all projects of an item in angle brackets', search(S, 'SUBJECT_LABEL PROJECTS', rows={'projects': [',<P>', ',<P>']})
+)
+
+# -- 4.5 what can be searched
+
+facts.row(
+    '4.5.1', 'S', 'elements: names, whether secured, counts',
+    get('/data/search/elements?format=csv', columns='ELEMENT_NAME,SINGULAR,PLURAL,SECURED,COUNT',
+        like='xnat:mrSessionData,MR Session,MR Sessions,true,'),
+    get('/data/search/elements', meta={'title': 'Data-Types'}),
+)  # fmt: skip
+facts.row(
+    '4.5.2', 'S', 'secured, used, readable ones alone',
+    get('/data/search/elements?secured=true', unlike='"SECURED": ?"false"'), get('/data/search/elements?used=true', unlike='xnat:megSessionData'),
+    get('/data/search/elements?readable=true', by='collaborator', like=M),
+)  # fmt: skip
+facts.row('4.5.3', 'S', 'the data types', *(get('/data/search/elements', like=f'"{name}"') for name in (P, S, M, T, 'xnat:ctSessionData')))
+FIELDS = f'/data/search/elements/{M}'
+facts.row('4.5.4', 'S', 'of one type: XML by default', get(FIELDS, type='text/xml'), get(f'{FIELDS}?format=json', type='application/json'))
+facts.row('4.5.5', 'S', 'columns', get(f'{FIELDS}?format=csv', columns='FIELD_ID,HEADER,SUMMARY,TYPE,REQUIRES_VALUE,DESC,ELEMENT_NAME,SRC'))
+
+
+@facts.shown('4.5.6', 'S', 'what they say of a field')
+def what_is_told_of_fields(case: Case) -> None:
+    rows = {row['FIELD_ID']: row for row in case.admin.get(f'{FIELDS}?format=json').rows}
+    assert (rows['AGE']['TYPE'], rows['AGE']['REQUIRES_VALUE'], rows['AGE']['SRC'], rows['AGE']['ELEMENT_NAME']) == ('float', 'false', '0', M)
+    assert rows['MR_PROJECT_IDENTIFIER']['REQUIRES_VALUE'] == 'true' and rows['MR_PROJECT_IDENTIFIER=P']['SRC'] == '2'
+    assert all(row['DESC'] and row['SUMMARY'] for row in rows.values() if row['SRC'] == '0')
+
+
+facts.row(
+    '4.5.7', 'S', 'meta: title, element_name, versions, totalRecords',
+    get(f'{FIELDS}?format=json', meta={'title': 'Search Fields', 'element_name': M}, like='"versions".*"totalRecords"|"totalRecords".*"versions"'),
+)  # fmt: skip
+facts.row('4.5.8', 'S', 'several types', get(f'/data/search/elements/{M},{T}?format=json', like=f'(?s)"{M}".*"{T}"'))
+facts.row('4.5.9', 'S', 'no such type: 400', get('/data/search/elements/xnat:nothing', 400))
+
+
+@facts.shown('4.5.10', 'ST', 'custom variables and labels in projects are fields with a value')
+@facts.shown('4.5.12', 'S', 'projectScope: those of one project')
+def fields_with_values(case: Case) -> None:
+    protocol = (
+        '<xnat:studyProtocol xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+        f' ID="{case.p_id}_xnat_subjectData" data-type="{S}" name="Subjects" xsi:type="xnat:datatypeProtocol"><xnat:definitions>'
+        f'<xnat:definition ID="g" data-type="{S}" project-specific="1"><xnat:fields><xnat:field name="Foo{case.p_id}" datatype="string" type="custom"'
+        f' xmlPath="{S}/fields/field[name=foo]/field"/></xnat:fields></xnat:definition></xnat:definitions></xnat:studyProtocol>'
+    )
+    assert case.admin('PUT', f'{case.p}/protocols/{case.p_id}_xnat_subjectData', protocol, XML).status == 200
+    path, variable = f'/data/search/elements/{S}?format=json', f'XNAT_SUBJECTDATA_FIELD_MAP=foo{case.p_id.lower()}'
+    for query in ('', f'&projectScope={case.p_id}'):
+        names = {row['FIELD_ID']: row['SRC'] for row in case.admin.get(path + query).rows}
+        assert (names[variable], names[f'SUB_PROJECT_IDENTIFIER={case.p_id}']) == ('1', '2')
+    names = {row['FIELD_ID'] for row in case.admin.get(f'{path}&projectScope=P').rows}
+    assert variable not in names and f'SUB_PROJECT_IDENTIFIER={case.p_id}' not in names and 'SUB_PROJECT_IDENTIFIER=P' in names
+
+
+facts.row('4.5.11', 'S', 'links and pictures are left out', get(f'{FIELDS}?format=json', unlike='"FIELD_ID": ?"(URI|RPT|VIEW)"'))
+facts.row('4.5.13', 'S', 'versions: JSON, with all', get(f'{FIELDS}/versions', like='(?s)"listing".*"all"|"all".*"listing"'))
+
+# -- 4.6 schemas
+
+facts.row('4.6/1', 'ST', 'the names of the schemas', get('/xapi/schemas', like='"xnat'))
+facts.row(
+    '4.6/2',
+    'ST',
+    'a schema',
+    get('/xapi/schemas/xnat', like='targetNamespace="http://nrg.wustl.edu/xnat"'),
+    get('/xapi/schemas/xnat/xnat', like='<xs:schema'),
+)
+facts.row(
+    '4.6/3', 'ST', 'data types and their elements',
+    get('/xapi/schemas/datatypes', like=f'"{M}"'),
+    *(get(f'/xapi/schemas/datatypes/{what}', type='application/json') for what in ('elements/all', f'elements/{M}', 'names/all', f'names/{M}')),
+)  # fmt: skip
+facts.row(
+    '4.6/4', 'ST', 'XSD files, with and without their folder',
+    *(get(f'/schemas/{path}', like='<xs:schema') for path in ('xnat/xnat.xsd', 'xnat.xsd')),
+)  # fmt: skip
+
+# -- 4.7 cached searches
+
+FIVE = document(M, ['LABEL', 'AGE'], criterion(f'{M}/PROJECT', '=', 'P')).decode()
+
+
+def cached(case: Case, query: str = '', body: str = FIVE, by: str = 'admin') -> dict[str, Any]:
+    return case.client(by)('POST', f'/data/search?cache=true&format=json{query}', body, XML).result
+
+
+@facts.shown('4.7.1', 'ST', 'cache=true: the name of the kept table, how much is in it, its columns, no rows yet')
+def keeping(case: Case) -> None:
+    kept = cached(case)
+    assert kept['ID'] and kept['totalRecords'] == '2' and kept['Result'] == [] and 'label' in [column['key'] for column in kept['Columns']]
+
+
+@facts.shown('4.7.2', 'ST', 'GET pages it, sorted as wanted; for others: 200 and nothing')
+def paging(case: Case) -> None:
+    path = f'/data/search/{cached(case)["ID"]}'
+    assert [row['label'] for row in case.admin.get(f'{path}?offset=1&limit=1&format=json').rows] == ['M2']
+    assert [row['label'] for row in case.admin.get(f'{path}?sortBy=age&sortOrder=DESC').rows] == ['M2', 'M1']
+    answer = case.owner.get(path)
+    assert (answer.status, answer.body) == (200, b'')
+
+
+@facts.shown('4.7.3', 'S', 'unknown or expired: 410 or 500; bad limits and sort keys: 422')
+def bad_pages(case: Case) -> None:
+    assert case.admin.get('/data/search/xs_nothing').status in (410, 500)
+    path = f'/data/search/{cached(case)["ID"]}'
+    for query in ('limit=x', 'offset=x', 'sortBy=nothing'):
+        assert case.admin.get(f'{path}?{query}').status == 422, query
+
+
+@facts.shown('4.7.4', 'SB', 'ID/COLUMN: its values, counted')
+def counted_values(case: Case) -> None:
+    answer = case.admin.get(f'/data/search/{cached(case)["ID"]}/label?format=csv')
+    assert [name.lower() for name in answer.header] == ['values', 'count'] and len(answer.csv) == 2
+
+
+@facts.shown('4.7.5', 'S', 'refresh=true: made anew')
+@facts.shown('4.7.6', 'ST', 'a document with an ID is answered from what is kept under it, whatever it says now')
+def kept_under_an_id(case: Case) -> None:
+    first = document(M, ['LABEL'], criterion(f'{M}/PROJECT', '=', 'P'), ID=case.new).decode()
+    other = document(M, ['LABEL'], criterion(f'{M}/PROJECT', '=', 'P'), criterion(f'{M}/label', '=', 'M2'), ID=case.new).decode()
+    assert cached(case, body=first)['totalRecords'] == '2'
+    assert cached(case, body=other)['totalRecords'] == '2'
+    assert case.admin('POST', '/data/search?format=json', other, XML).result['totalRecords'] == '2'
+    assert cached(case, '&refresh=true', other)['totalRecords'] == '1'
+    assert case.owner('POST', '/data/search?format=json', other, XML).result['totalRecords'] == '1'
+
+
+# -- 4.8 saved searches
+
+SAVED = '/data/search/saved'
+MINE = document(
+    M, ['LABEL'], criterion(f'{M}/PROJECT', '=', 'P'), criterion(f'{M}/label', '=', 'M2'), description='d', brief_description='b'
+).decode()
+TAGGED = document(M, ['LABEL'], criterion(f'{M}/PROJECT', '=', 'P'), tag='P', secure='0').decode()
+
+
+@facts.shown('4.8/1', 'S', 'the table: those for all and ones own, tagged ones when asked for, all for administrators')
+def saved_searches(case: Case) -> None:
+    for name, body in ((f'{case.new}a', MINE.replace('<xdat:bundle ', '<xdat:bundle secure="0" ')), (f'{case.new}b', TAGGED),
+                       (f'{case.new}c', MINE.replace('<xdat:bundle ', '<xdat:bundle secure="1" '))):  # fmt: skip
+        assert case.owner('PUT', f'{SAVED}/{name}', body, XML).status == 200
+
+    def listed(login: str, query: str = '') -> str:
+        return ''.join(sorted(row['id'][-1] for row in case.client(login).get(SAVED + query).rows if row['id'].startswith(case.new)))
+
+    answer = case.owner.get(SAVED).result
+    assert answer['title'] == 'Stored Searches' and {'id', 'description', 'root_element_name', 'brief_description', 'tag', 'secure'} <= set(
+        answer['Result'][0]
+    )
+    assert (listed('owner'), listed('outsider')) == ('ac', 'a') and 'b' in listed('owner', '?includeTag=true')
+    assert listed('admin', '?all=true') in ('ac', 'abc')
+    for letter in 'abc':
+        assert case.owner.delete(f'{SAVED}/{case.new}{letter}').status == 200
+
+
+facts.row(
+    '4.8/2', 'ST', 'one: its XML; @TYPE is the listing of a type; not allowed: 403; unknown: 200 and nothing',
+    put(f'{SAVED}/{{new}}', send=MINE.replace('<xdat:bundle ', '<xdat:bundle secure="1" '), headers=XML, by='owner'),
+    get(f'{SAVED}/{{new}}', by='owner', like=M, type='text/xml'), get(f'{SAVED}/{{new}}', 403, by='outsider'), get(f'{SAVED}/@{M}', like=M),
+    get(f'{SAVED}/NOTHING_{{new}}', 200, body=b''), delete(f'{SAVED}/{{new}}', by='owner'),
+)  # fmt: skip
+facts.row(
+    '4.8/3', 'ST', 'results: executed',
+    put(f'{SAVED}/{{new}}', send=MINE, headers=XML), get(f'{SAVED}/{{new}}/results?format=json', rows={'label': ['M2']}), delete(f'{SAVED}/{{new}}'),
+)  # fmt: skip
+
+
+@facts.shown(
+    '4.8/4', 'ST', 'PUT: 200; who saves it may use it; saveAs gives another ID; the same tag and name is overwritten; others: 403; bad XML: 422'
+)
+def saving(case: Case) -> None:
+    mine = MINE.replace('brief-description="b"', f'brief-description="{case.new}"').replace('<xdat:bundle ', '<xdat:bundle secure="1" ')
+    answer = case.owner('PUT', f'{SAVED}/{case.new}', mine, XML)
+    assert (answer.status, answer.body) == (200, b'')
+    assert '<xdat:login>owner</xdat:login>' in case.owner.get(f'{SAVED}/{case.new}').text
+    assert case.outsider('PUT', f'{SAVED}/{case.new}', mine, XML).status == 403
+    assert case.owner('PUT', f'{SAVED}/{case.new}', '<a', XML).status == 422
+    assert case.owner('PUT', f'{SAVED}/{case.new}?saveAs=true', mine.replace(case.new, f'{case.new}x'), XML).status == 200
+    assert len([row for row in case.owner.get(SAVED).rows if row['brief_description'].startswith(case.new)]) == 2
+    for row in case.owner.get(SAVED).rows:
+        if row['brief_description'].startswith(case.new):
+            case.owner.delete(f'{SAVED}/{row["id"]}')
+
+
+facts.row(
+    '4.8/5', 'S', 'DELETE: 200; not allowed: 403; unknown: 200',
+    put(f'{SAVED}/{{new}}', send=MINE.replace('<xdat:bundle ', '<xdat:bundle secure="1" '), headers=XML, by='owner'),
+    delete(f'{SAVED}/{{new}}', 403, by='outsider'), delete(f'{SAVED}/{{new}}', by='owner'), delete(f'{SAVED}/NOTHING_{{new}}', 200),
+)  # fmt: skip
+facts.row(
+    '4.8/6', 'S', 'of a project: as XML or executed, by format',
+    get(f'/data/projects/P/searches/@{S}', like=S, type='text/xml'), get(f'/data/projects/P/searches/@{S}?format=json', count=2),
+)  # fmt: skip
+facts.row(
+    '4.8/a', 'T', "a project's own listing: restricted to it, tagged by it",
+    get(f'/data/projects/P/searches/@{S}', like='ID="P_xnat:subjectData"'), get(f'/data/projects/P/searches/@{S}', like='tag="P"'),
+    get(f'/data/projects/P/searches/@{S}', like='sharing/share/project'), get(f'/data/projects/P/searches/@{S}', like='brief-description="Subjects"'),
+)  # fmt: skip
+
+# -- 4.9 fields
+
+ASKED = {'SUB_PROJECT_IDENTIFIER': 'P', 'SUB_EXPT_COUNT': M, 'CNT_XNAT_MRSESSIONDATA': 'P', 'MR_PROJECT_IDENTIFIER': 'P', 'MR_EXPT_COUNT': QC,
+         'XNAT_PETSESSIONDATA_PROJECT_IDENTIFIER': 'P', 'XNAT_CTSESSIONDATA_PROJECT_IDENTIFIER': 'P', 'PROJ_EXPT_COUNT': M, 'USER_ROLE': '1',
+         'LAST_ACCESSED': '1'}  # fmt: skip
+"""Fields that want a value, and one for each; the others get T2."""
+COUNTS = 'SCAN_COUNT_TYPE SCAN_COUNT_DESC SCAN_COUNT_CLASS'
+LIKE_COUNTS = 'SCAN_COUNT_L_TYPE SCAN_COUNT_L_DESC SCAN_COUNT_L_CLASS'
+TRACER = ('TRACER_NAME TRACER_STARTTIME TRACER_DOSE TRACER_DOSE_UNITS TRACER_SPECIFICACTIVITY TRACER_TOTALMASS TRACER_TOTALMASS_UNITS '
+          'TRACER_INTERMEDIATE TRACER_INTERMEDIATE_UNITS TRACER_ISOTOPE TRACER_ISOTOPE_HALF_LIFE TRACER_TRANSMISSIONS '
+          'TRACER_TRANSMISSIONS_STARTTIME')  # fmt: skip
+OWN = 'SESSION_ID EXPT_ID LABEL PROJECT PROJECTS SUBJECT_ID'
+# Names; type ('' for that of the schema, 'any' where the reference does not say of which it speaks, 'n/s' for what cannot be searched),
+# 'sub' after it for those that want a value; the value of the seed's first subject, session or project, where it is known.
+ROWS: dict[str, tuple[tuple[str, str, str | None], ...]] = {
+    S: (
+        ('SUBJECT_ID', 'string', '{S1}'), ('SUBJECTID', 'string', '{S1}'), ('SUBJECT_LABEL', 'string', 'S1'), ('SHARED_LABEL', 'n/s', None),
+        ('SUB_PROJECT_IDENTIFIER', 'string sub', 'S1'), ('URI', 'n/s', None), ('PROJECT', 'string', 'P'), ('PROJECTS', 'string', ',<P>'),
+        ('INSERT_DATE', 'date', None), ('INSERT_USER', 'string', 'admin'), ('GENDER', 'string', 'female'), ('GENDER_TEXT', 'string', 'F'),
+        ('HANDEDNESS', 'string', 'left'), ('HANDEDNESS_TEXT', 'string', 'L'), ('DOB', 'integer', ''), ('AGE', 'integer', '81'),
+        ('AGE_BRACKET', 'string', None), ('EDUC', 'integer', ''), ('SES', 'integer', ''), ('RACE ETHNICITY', 'string', ''),
+        ('SUB_GROUP', 'string', 'control'), ('ADD_IDS', 'string', ''), ('INVEST_CSV', 'string', ''), ('MR_COUNT', 'integer', '2'),
+        ('SUB_EXPT_COUNT', 'integer sub', '2'), ('CNT_XNAT_MRSESSIONDATA', 'integer sub', '2'), ('XNAT_SUBJECTDATA_FIELD_MAP', 'string sub', ''),
+    ),
+    M: (
+        ('SESSION_ID', 'string', '{M1}'), ('LABEL', 'string', 'M1'), ('MR_PROJECT_IDENTIFIER', 'string sub', 'M1'), ('URI VIEW RPT', 'n/s', None),
+        ('SUBJECT_ID', 'string', '{S1}'), ('SUBJECT_LABEL', 'string', 'S1'), ('PROJECT', 'string', 'P'), ('PROJECTS', 'string', '<P>'),
+        ('DATE', 'date', '2020-01-31'), ('DATE_CHAR', 'string', None), ('VISIT', 'string', ''), ('TYPE', 'string', ''),
+        ('SCANNER OPERATOR MARKER STABILIZATION', 'string', None), ('INVEST INVEST_ID INVEST_SEARCH INVEST_CSV', '', None),
+        ('MR_NOTES MR_NOTES_CSV', 'string', ''), ('AGE', 'float', '79'), ('GEN_AGE', 'float', None), ('DTI_COUNT', 'integer', None),
+        ('MR_SCAN_COUNT_AGG', 'string', 'T1 w(1), T2(1)'), (COUNTS, 'integer sub', None), (LIKE_COUNTS, 'integer sub', None),
+        ('MR_EXPT_COUNT', 'integer sub', '1'), ('INSERT_DATE LAST_MODIFIED', 'date', None), ('INSERT_USER', 'string', 'admin'),
+        ('WORKFLOW_STATUS', 'string', None), ('XNAT_MRSESSIONDATA_FIELD_MAP', 'string sub', ''),
+    ),
+    T: (
+        (OWN, 'string', None), ('XNAT_PETSESSIONDATA_PROJECT_IDENTIFIER', 'string sub', 'T1'), ('DATE', 'date', '2021-05-05'), ('AGE', 'float', None),
+        ('INSERT_DATE', 'string', None), ('INSERT_USER STABILIZATION STUDYTYPE PATIENTID PATIENTNAME UID', 'string', None), (TRACER, '', None),
+        ('PET_SCAN_COUNT_AGG', 'string', None), (f'{COUNTS} {LIKE_COUNTS}', 'integer sub', None), ('XNAT_PETSESSIONDATA_FIELD_MAP', 'string sub', ''),
+        ('URI RPT', 'n/s', None),
+    ),
+    'xnat:ctSessionData': (
+        (OWN, 'string', None), ('XNAT_CTSESSIONDATA_PROJECT_IDENTIFIER', 'string sub', None), ('DATE', 'date', None), ('AGE', 'integer', None),
+        ('INSERT_DATE INSERT_USER DCMACCESSIONNUMBER DCMPATIENTID DCMPATIENTNAME UID', 'string', None), ('CT_SCAN_COUNT_AGG', 'string', None),
+        (f'{COUNTS} {LIKE_COUNTS}', 'integer sub', None), ('XNAT_CTSESSIONDATA_FIELD_MAP', 'string sub', None), ('URI RPT', 'n/s', None),
+    ),
+    P: (
+        ('ID', 'string', 'P'), ('NAME NAME_CSV', 'string', 'P'), ('SECONDARY_ID', 'string', 'P'),
+        ('DESCRIPTION DESCRIPTION_CSV', 'string', 'a study'),
+        ('KEYWORDS PI PROJECT_INVS', 'string', None), ('PROJECT_ACCESS', 'string', 'protected'), ('PROJECT_ACCESS_IMG URI', 'n/s', None),
+        ('PROJECT_USERS PROJECT_OWNERS PROJECT_MEMBERS PROJECT_COLLABS', 'string', None),
+        ('PROJECT_LAST_WORKFLOW PROJECT_LAST_ACCESS PROJECT_FAV USER_ROLE LAST_ACCESSED', 'any', None), ('INSERT_DATE INSERT_USER', 'string', None),
+        ('PROJ_EXPT_COUNT', 'integer sub', '2'), ('PROJ_MR_COUNT PROJ_CT_COUNT PROJ_PET_COUNT PROJ_UT_COUNT', 'integer', None),
+        ('PROJ_QUARANTINE PROJ_PREARCHIVE_CODE', 'integer', None),
+    ),
+}  # fmt: skip
+"""The fields of the reference's tables 4.9, in its order."""
+
+
+LEFT_OUT = {'4.9/41': "INVEST_ID is a number of XNAT's own database, which has a table of investigators"}
+
+
+def field_row(number: str, root: str, names: str, kind: str, value: str | None) -> None:
+    plain, _, sub = kind.partition(' ')
+
+    @facts.shown(number, 'S', f'{root.partition(":")[2]}: {", ".join(names.split())}', LEFT_OUT.get(number, ''))
+    def check(case: Case) -> None:
+        known = case.world.fields(root)
+        assert [name for name in names.split() if (name in known) is (plain == 'n/s')] == []
+        if plain == 'n/s':
+            return
+        if plain != 'any':
+            assert {known[name]['REQUIRES_VALUE'] for name in names.split()} == {'true' if sub else 'false'}
+            assert not plain or {known[name]['TYPE'] for name in names.split()} == {plain}
+        asked = [known[name]['REQUIRES_VALUE'] == 'true' for name in names.split()]
+        wanted = [f'{name}={ASKED.get(name, "T2")}' if one else name for name, one in zip(names.split(), asked, strict=True)]
+        rows = search(root, ' '.join(wanted), extra=sorted_by(root))
+        answer = case.admin('POST', '/data/search?format=csv', rows.send, XML)
+        assert answer.status == 200, answer.body
+        if value is not None:
+            assert {list(row.values())[place] for row in answer.csv[:1] for place in range(len(wanted))} == {case.fill(value)}, answer.csv
+
+
+def sorted_by(root: str) -> str:
+    key = {S: 'SUBJECT_LABEL', P: 'ID'}.get(root, 'LABEL')
+    return f'<xdat:sort_by><xdat:element_name>{root}</xdat:element_name><xdat:field_ID>{key}</xdat:field_ID></xdat:sort_by>'
+
+
+for place, (kind_of_item, row) in enumerate(((root, row) for root, rows in ROWS.items() for row in rows), 1):
+    field_row(f'4.9/{place}', kind_of_item, *row)
