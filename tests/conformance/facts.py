@@ -17,7 +17,6 @@ from tests.plain import Answer
 from .world import Case
 
 Check = Callable[[Case], None]
-LATER = 'is being built'
 
 
 class Fact(NamedTuple):

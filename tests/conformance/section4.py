@@ -6,7 +6,7 @@ from typing import Any
 
 from lxml import etree
 
-from tests.plain import XML, multipart
+from tests.plain import XML, Client, multipart
 from tests.server.searches import QC, SCAN, M, P, S, T, criterion, document
 
 from .facts import Ask, Facts, delete, get, post, put
@@ -61,15 +61,12 @@ facts.row(
 @facts.shown('4.1.6', 'ST', 'a root that may be read in no project: 403')
 @facts.shown('4.4.19', 'T', 'a user without rights anywhere: 403 or nothing, by type')
 def nothing_to_read(case: Case) -> None:
-    archive, outsider = case.world.open, case.client('open outsider')
-    case.client('open admin').ok('PUT', '/data/projects/public/accessibility/private')
-    try:
-        for root, status in ((M, (403,)), (S, (200, 403)), (P, (200,))):
-            answer = outsider('POST', '/data/search', document(root, ['ID'] if root == P else ['INSERT_USER']), XML)
-            assert answer.status in status and (answer.status == 403 or root == P or answer.rows == []), (root, answer.body)
-    finally:
-        case.client('open admin').ok('PUT', '/data/projects/public/accessibility/public')
-    assert archive.url
+    case.world.below.add_user(case.new, 'word')
+    nobody = Client(case.world.below, case.new, 'word')  # there is no public project there
+    for root, status in ((M, (403,)), (S, (200, 403)), (P, (200,))):
+        answer = nobody('POST', '/xnat/data/search', document(root, ['ID'] if root == P else ['INSERT_USER']), XML)
+        assert answer.status in status and (answer.status == 403 or root == P or answer.rows == []), (root, answer.body)
+    nobody.close()
 
 
 facts.row(
