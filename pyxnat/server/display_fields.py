@@ -245,6 +245,7 @@ def _mr() -> Iterator[DisplayField]:
     yield DisplayField('INVEST_SEARCH', 'PI', 'string', sql.full_name('investigator'), description='First and last name of the investigator')
     yield _shown('INVEST', 'investigator/lastname', 'PI')
     yield _shown('INVEST_CSV', 'investigator/lastname', 'PI')
+    yield _shown('INVEST_ID', 'investigator/ID', 'PI')
     yield DisplayField('MR_NOTES', 'Notes', 'string', sql.beginning('note', 9))
     yield _shown('MR_NOTES_CSV', 'note', 'Notes')
     yield DisplayField('DTI_COUNT', 'DTI Count', 'integer', sql.scans_like('DTI'))
@@ -277,7 +278,7 @@ def _part(where: str) -> Iterator[DisplayField]:
     session = 'xnat:imageSessionData'
     inserts = (('Field4', 'ID'), ('Field3', 'SESSION_ID'), ('Field2', 'SUBJECT_ID'), ('Field1', 'PROJECT'))
     links = (Link('HREF', f'/data/experiments/@Field3/{where}s/@Field4?format=html', inserts),)
-    yield DisplayField('IMAGE_SCANDATA_ID', 'imagescandata_id', 'string', sql.column('pk'), searchable=False)
+    yield DisplayField('IMAGE_SCANDATA_ID', 'imagescandata_id', 'integer', sql.column('pk'), searchable=False)
     yield DisplayField('SESSION_ID', 'image_session_id', 'string', sql.path('image_session_ID'), searchable=False)
     yield DisplayField('SESSION_LABEL', 'Session Label', 'string', sql.of_parent('experiment', session, 'label'))
     yield DisplayField('SUBJECT_ID', 'Subject', 'string', sql.of_subject('ID'), links=_report('xnat:subjectData', 'SUBJECT_ID')[1:])
