@@ -76,4 +76,6 @@ class Stamp:
         try:
             os.utime(self.path)
         except OSError:
+            if self._unwritten > 1:
+                return  # it was said
             log.warning('the cache %s cannot be written (%s): other processes may be given what this one changes', self.path.parent, error)
