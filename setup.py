@@ -13,7 +13,9 @@ DEMO = [*SERVER, 'nibabel>=5.2', 'numpy>=1.24', 'ipython>=8.10']
 DRAW = ['networkx>=3.0', 'matplotlib>=3.6']
 DOCS = ['Sphinx>=7.2']
 PANDAS = ['pandas>=2.0']
+PROGRESS = ['tqdm>=4.60']
 TEST = [
+    'distributed>=2024.1',
     'pytest>=8.0',
     'mypy>=1.13',
     'hypothesis>=6.100',
@@ -43,9 +45,10 @@ setup(
         'docs': DOCS,
         'draw': DRAW,
         'pandas': PANDAS,
+        'progress': PROGRESS,
         'lint': LINT,
-        'test': [*DEMO, *DRAW, *PANDAS, *TEST],
-        'dev': [*DEMO, *DRAW, *PANDAS, *TEST, *DOCS, *LINT],
+        'test': [*DEMO, *DRAW, *PANDAS, *PROGRESS, *TEST],
+        'dev': [*DEMO, *DRAW, *PANDAS, *PROGRESS, *TEST, *DOCS, *LINT],
     },
     entry_points={'console_scripts': ['sessionmirror=pyxnat.mirror:main'], 'pytest11': ['pytest_pyxnat=pytest_pyxnat']},
     classifiers=[

@@ -15,6 +15,7 @@ from typing import Any
 from . import config as configuration
 from . import errors, uris
 from .arrays import ArrayData
+from .bulk import Bulk
 from .cache import Cache, account_of
 from .cached import AS_SET, CachedRequests
 from .classic import Classic
@@ -96,6 +97,8 @@ class Interface(Classic):
         XPath over the documents of many subjects.
     transfer : Transfer
         Walks selections and moves files; elements and collections use it.
+    bulk : Bulk
+        Moves many files and elements at once; elements and collections use it.
 
     Raises
     ------
@@ -173,6 +176,7 @@ class Interface(Classic):
         self.array = ArrayData(self)
         self.draw = Draw(self)
         self.transfer = Transfer(self)
+        self.bulk = Bulk(self)
         self.manage = Manager(self)
         self.xpath = XpathStore(self)
         self._finalizer = weakref.finalize(self, _close, self._transport)

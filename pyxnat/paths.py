@@ -24,7 +24,7 @@ from . import uris
 from .errors import ProgrammingError
 from .structure import SERVER, chains, children, level, level_names
 
-__all__ = ['ANY', 'Path', 'Selection', 'Step', 'below', 'chain_of', 'is_wildcard', 'matches', 'parse', 'read', 'spell', 'uri_of']
+__all__ = ['ANY', 'Path', 'Selection', 'Step', 'below', 'chain_of', 'is_wildcard', 'matches', 'parse', 'read', 'routes_below', 'spell', 'uri_of']
 
 ANY = '*'
 """The pattern that everything matches."""
@@ -192,7 +192,7 @@ class _Parser:
         return level(token).plural
 
     def _take_level(self, name: str, anywhere: bool) -> None:
-        found = [longer for path in self.paths for longer in (_routes(path, name) if anywhere else below(path, name))]
+        found = [longer for path in self.paths for longer in (routes_below(path, name) if anywhere else below(path, name))]
         if not found:
             here = self.paths[0][-1].level if self.paths[0] else SERVER
             raise self._error(name, f'not {"anywhere " if anywhere else ""}{f"below {here}" if here else "at the top"}; there are: {_names(here)}')
@@ -230,7 +230,7 @@ def below(path: Path, name: str) -> Iterator[Path]:
         yield (*path, Step('resources', ANY, False), Step(name, ANY, False))
 
 
-def _routes(path: Path, name: str) -> Iterator[Path]:
+def routes_below(path: Path, name: str) -> Iterator[Path]:
     """Every route from where a path ends to a level below it, shortest first."""
     start = chain_of(path)[-1:]
     suffixes: list[tuple[str, ...]] = []

@@ -100,6 +100,7 @@ print(json.dumps({'seconds': seconds, 'before': sorted(before), 'new': sorted(se
 LOADED = {
     'arrays',
     'attributes',
+    'bulk',
     'bundles',
     'cache',
     'cached',
@@ -118,6 +119,7 @@ LOADED = {
     'interface',
     'interfaces',
     'jsonutil',
+    'layouts',
     'manage',
     'names',
     'paths',

@@ -20,9 +20,9 @@ RANKS = {
     'uris': 1, 'tables': 1, 'paths': 1, 'plan': 1, 'criteria': 1, 'expressions': 1, 'bundles': 1, 'templates': 1, 'documents': 1,
     'schemas': 1, 'tracing': 1,
     'config': 2, 'cache': 2, 'payload': 2, 'forms': 2, 'proxies': 2, 'zips': 2, 'session': 2, 'wire': 2, 'transport': 2, 'verbs': 2, 'xpass': 2,
-    'cached': 2, 'downloads': 2, 'redirects': 2,
+    'cached': 2, 'downloads': 2, 'redirects': 2, 'layouts': 2,
     'resources': 3,
-    'search': 4, 'arrays': 4, 'classic': 4, 'select': 4, 'inspector': 4, 'transfer': 4, 'manage': 4, 'xpath_store': 4, 'draw': 4,
+    'search': 4, 'arrays': 4, 'classic': 4, 'select': 4, 'inspector': 4, 'transfer': 4, 'manage': 4, 'xpath_store': 4, 'draw': 4, 'bulk': 4,
     'interface': 5, 'core': 5, '': 5,
     'demo': 6, 'mirror': 6,
 }  # fmt: skip
@@ -34,8 +34,8 @@ FOR_THE_SERVER = {'errors', 'names', 'structure', 'version', 'uris', 'tables', '
 RUN_TIME = {'httplib2', 'lxml', 'six'}
 EXTRAS = {'werkzeug', 'cheroot', 'sqlalchemy', 'pydicom', 'nibabel', 'numpy'}
 """Libraries of the extras ``server`` and ``demo``."""
-OPTIONAL = {'tables': {'pandas'}, 'draw': {'matplotlib', 'networkx'}}
-"""Module of the client -> what it may import in a function, where it is installed."""
+OPTIONAL = {'tables': {'pandas'}, 'draw': {'matplotlib', 'networkx'}, 'bulk': {'concurrent', 'tqdm'}}
+"""Module of the client -> what it may import in a function: what need not be installed, and what is too heavy to be loaded for nothing."""
 
 MOST_LINES_OF_A_FILE = 500
 MOST_LINES_OF_A_FUNCTION = 60

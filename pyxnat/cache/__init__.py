@@ -8,12 +8,13 @@ processes can use it, on network file systems too, without a lock.
 from .accounts import account_of
 from .answers import AnswerStore, Entry, key_of
 from .cache import MAX_BYTES, Cache, CacheEntry, Disk, Verified
-from .disk import copy_file, digest_of, http_time, md5_of, publish, safe_name
+from .disk import PART, copy_file, digest_of, http_time, md5_of, publish, safe_name
 from .files import FileStore, Incoming, is_proof
 from .freshness import Moment, age_s, is_kept, is_write
 
 __all__ = [
     'MAX_BYTES',
+    'PART',
     'AnswerStore',
     'Cache',
     'CacheEntry',

@@ -15,6 +15,7 @@ from ..paths import Path, Step
 from ..structure import GAPS, LEVELS, Level, children
 from ..tables import Row, html_table
 from .attributes import Attributes
+from .bulk import Downloadable
 
 if TYPE_CHECKING:
     from ..interface import Interface
@@ -35,7 +36,7 @@ def class_of(name: str) -> type[Any]:
     return _CLASSES[name]
 
 
-class Element:
+class Element(Downloadable):
     """One thing of the archive, whether it exists or not.
 
     Parameters

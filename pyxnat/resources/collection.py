@@ -11,6 +11,7 @@ from ..paths import Path, Step
 from ..structure import Level
 from ..tables import Row
 from .base import Element, as_name, class_of
+from .bulk import Downloadable
 from .lazy import LazyCollection
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class _Where:
 E = TypeVar('E', bound=Element)
 
 
-class Collection(LazyCollection[E]):
+class Collection(Downloadable, LazyCollection[E]):
     """Elements of one level, not asked for yet. Iterating asks, level by level, and no further than it is iterated.
 
     Parameters

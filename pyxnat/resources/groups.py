@@ -45,7 +45,7 @@ class SharedCollection(Collection[Any]):
 class DownloadableCollection(Collection[Any]):
     """Scans, assessors or reconstructions of sessions."""
 
-    def download(
+    def download(  # type: ignore[override]
         self,
         dest_dir: str | os.PathLike[str],
         type: str = 'ALL',  # noqa: A002 - the word scripts use
@@ -53,8 +53,9 @@ class DownloadableCollection(Collection[Any]):
         extract: bool = False,
         safe: bool = False,
         removeZip: bool = False,  # noqa: N803 - the word scripts use
+        **how: Any,
     ) -> Any:
-        """Download their files, one zip a session.
+        """Download their files, one zip a session; or, where ``layout``, ``jobs``, ``existing`` or ``progress`` is given, as all others do.
 
         Parameters
         ----------
@@ -70,10 +71,13 @@ class DownloadableCollection(Collection[Any]):
             Refuse to replace a zip that is there.
         removeZip : bool
             Remove the zip after it was unpacked.
+        **how
+            ``layout``, ``jobs``, ``existing``, ``progress``, as :meth:`pyxnat.resources.bulk.Downloadable.download` has them: any of them asks for
+            files in a layout, verified and never twice, and for a `Report`. The other parameters go with zips.
 
         Returns
         -------
-        str or list
+        str, list or Report
             Path of the zip, or of the files, for one session; a list of those where the path has wildcards above.
 
         Raises
@@ -85,6 +89,10 @@ class DownloadableCollection(Collection[Any]):
         -----
         One request a session, and those of iterating where the path has wildcards above.
         """
+        if how:
+            if (type, name, extract, safe, removeZip) != ('ALL', None, False, False, False):
+                raise errors.ProgrammingError('type, name, extract, safe and removeZip go with zips', remedy=f'Leave out {", ".join(how)}, or those.')
+            return super().download(dest_dir, **how)
         folder = FilePath(dest_dir).expanduser()
         results = [self._download(session, folder, type, name, extract, safe, removeZip) for session in self._sessions()]
         if not self._is_below_one:

@@ -1,0 +1,10 @@
+"""Many files and elements at once: down, up, and through a function of one's own.
+
+Elements and collections use it: ``session.download(folder)``, ``resource.upload(folder)``, ``subjects.insert(rows)``, ``scans.map(function)``.
+"""
+
+from .manifest import Verification, verify
+from .report import Failure, Report
+from .service import Bulk
+
+__all__ = ['Bulk', 'Failure', 'Report', 'Verification', 'verify']

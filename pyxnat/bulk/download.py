@@ -1,0 +1,219 @@
+"""Bulk download: the files below a selection, into a folder, verified, and none of them twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import errors, uris
+from ..cache import PART, Incoming, digest_of, http_time, publish
+from ..downloads import Expected, fetch
+from ..layouts import Layout, check_places
+from .manifest import LOCK, MANIFEST, Manifest, running
+from .pieces import Single, Zipped, plan_pieces
+from .report import Report
+from .unzip import Unzipping, unzip
+from .wanted import Wanted, files_below, scope_of, wanted
+from .workers import Undertaking, is_final, meter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..interface import Interface
+
+__all__ = ['EXISTING', 'Downloading', 'download']
+
+EXISTING = ('refresh', 'keep', 'replace', 'error')
+"""What may be done about files that are there already."""
+
+
+def download(
+    interface: Interface, selection: Any, dest: str | os.PathLike[str], *, layout: str, jobs: int, existing: str, progress: bool | None
+) -> Report:
+    """Download the files below an element or a collection. See :meth:`pyxnat.resources.bulk.Downloadable.download`."""
+    if existing not in EXISTING:
+        raise errors.ProgrammingError(f'existing={existing!r} is not known', remedy=f'There are {", ".join(EXISTING)}.')
+    plan, folder = Layout(layout), Path(dest).expanduser()
+    downloading = Downloading(interface, folder, Report('downloaded', f'to {folder}'), jobs)
+    files = files_below(selection)
+    listed = list(wanted(files, plan))
+    check_places(((file.uri, file.place) for file in listed), (MANIFEST, LOCK))
+    folder.mkdir(parents=True, exist_ok=True)
+    with running(folder) as alone:
+        holes = downloading.missing(listed, existing)
+        if alone:
+            downloading.sweep(holes)
+        with meter(sum(file.size or 0 for file in holes), 'B', progress) as bar:
+            downloading.run(holes, lambda some: plan_pieces(some, listed, scope_of(files), jobs), bar)
+    return downloading.report.end()
+
+
+class Downloading(Undertaking):
+    """One download on its way.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it goes.
+    """
+
+    def __init__(self, interface: Interface, folder: Path, report: Report, jobs: int) -> None:
+        super().__init__(report, jobs)
+        self._intf = interface
+        self._folder = folder
+        self._manifest = Manifest(folder)
+        self._right: dict[str, str] = {}
+        self._bar: Any = None
+        self._owed: list[Wanted] = []
+
+    def missing(self, listed: Sequence[Wanted], existing: str) -> list[Wanted]:
+        """Those that have to be fetched.
+
+        Raises
+        ------
+        DataError
+            With ``existing='error'``, when others are there in their places.
+        """
+        written = self._manifest.read()
+        states: dict[str, str] = {}
+
+        def look(file: Wanted) -> None:
+            states[file.place] = self._state(file, existing, written)
+
+        self.each(look, listed)
+        wrong = [file.place for file in listed if states[file.place] == 'different']
+        if wrong and existing == 'error':
+            what = f'{len(wrong)} files are there with other content: {", ".join(wrong[:5])}{" …" if len(wrong) > 5 else ""}'
+            raise errors.DataError(what, uri=str(self._folder), remedy="existing='refresh' replaces them, 'keep' leaves them.")
+        for file in listed:
+            if states[file.place] == 'right':
+                self.report.skip(file.place)
+                if file.md5:
+                    self._right[file.place] = file.md5
+        return [file for file in listed if states[file.place] != 'right']
+
+    def _state(self, file: Wanted, existing: str, written: dict[str, str]) -> str:
+        """Whether a file is ``missing``, ``right`` or ``different``. Without a digest in the listing, one as it was put there is right."""
+        path = self._folder / file.place
+        if not path.is_file():
+            return 'missing'
+        if existing == 'keep':
+            return 'right'
+        if existing == 'replace' or (file.size is not None and path.stat().st_size != file.size):
+            return 'different'
+        md5 = file.md5 or written.get(file.place, '')
+        return 'right' if md5 and digest_of(path) == md5 else 'different'
+
+    def sweep(self, holes: Iterable[Wanted]) -> None:
+        """Remove the temporaries that a killed run left beside the places of files."""
+        starts: dict[Path, set[str]] = {}
+        for file in holes:
+            path = self._folder / file.place
+            starts.setdefault(path.parent, set()).add(f'.{path.name[:50]}.')
+        for folder, names in starts.items():
+            for found in folder.glob(f'.*{PART}'):
+                if found.name.removesuffix(PART).rpartition('.')[0] + '.' in names:
+                    with suppress(PermissionError):
+                        found.unlink(missing_ok=True)
+
+    def run(self, holes: list[Wanted], plan: Callable[[list[Wanted]], list[Single | Zipped]], bar: Any) -> None:
+        """Fetch them all; what a zip did not bring is asked for again, in the end singly."""
+        self._bar = bar
+        try:
+            while holes:
+                self._owed = []
+                self.each(self._fetch, plan(holes))
+                if len(self._owed) == len(holes):
+                    plan = _singly
+                holes = self._owed
+        finally:
+            self._manifest.settle(self._right)
+
+    def _fetch(self, piece: Single | Zipped) -> None:
+        """Fetch a piece; what a zip still owes is noted."""
+        if isinstance(piece, Zipped):
+            self._owed += self._fetch_zip(piece)
+            return
+        try:
+            self._fetch_one(piece.file)
+        except (errors.DatabaseError, OSError) as error:
+            self.failed(piece.file.uri, error)
+
+    def _fetch_one(self, file: Wanted) -> None:
+        target = self._place(file)
+        expected = Expected(file.size, file.md5)
+
+        @contextmanager
+        def opened(headers: Any) -> Iterator[Incoming]:
+            with publish(target, http_time(headers.get('last-modified')), before=lambda temporary: self._note(file, incoming)) as opened_file:
+                incoming = Incoming(opened_file, None)
+                yield incoming
+
+        fetch(self._intf._transport, file.uri, opened, expected, accept_pages=file.path.lower().endswith(('.html', '.htm', '.xhtml')))
+        self._did(file, target)
+
+    def _fetch_zip(self, zipped: Zipped) -> list[Wanted]:
+        """Unpack a zip as it comes; the files that it did not bring. Those it brought whole stay, whatever happens to the rest."""
+        finder, owed = zipped.finder(), {file.uri: file for file in zipped.files}
+
+        def length_of(entry: str) -> int | None:
+            file = finder.find(entry)
+            return file.size if file else None
+
+        try:
+            with self._intf._transport.stream('GET', uris.with_query(zipped.uri, {'format': 'zip'})) as stream:
+                for entry in unzip(stream, length_of, stream.uri):
+                    file = finder.find(entry.name)
+                    if file is not None and file.uri in owed and not self.ended.is_set() and self._unpack(entry, file):
+                        del owed[file.uri]
+        except errors.DatabaseError as error:
+            if is_final(error):
+                raise
+        return list(owed.values())
+
+    def _unpack(self, entry: Unzipping, file: Wanted) -> bool:
+        """Write one file of a zip; whether that is settled: a wrong one is still owed."""
+        target = self._place(file)
+        wrong = _Wrong()
+        try:
+            with publish(target, before=lambda temporary: self._note(file, incoming)) as opened:
+                incoming = Incoming(opened, None)
+                for piece in entry:
+                    incoming.write(piece)
+                    if file.size is not None and incoming.size > file.size:
+                        raise wrong
+                if Expected(file.size, file.md5).differs(incoming.size, incoming.md5):
+                    raise wrong
+        except _Wrong:
+            return False
+        except errors.DatabaseError:
+            raise
+        except OSError as error:
+            self.failed(file.uri, error)
+        else:
+            self._did(file, target)
+        return True
+
+    def _place(self, file: Wanted) -> Path:
+        target = self._folder / file.place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def _note(self, file: Wanted, incoming: Incoming) -> None:
+        self._manifest.note(file.place, incoming.md5)
+
+    def _did(self, file: Wanted, target: Path) -> None:
+        size = file.size if file.size is not None else target.stat().st_size
+        self.did(file.place, size)
+        self._bar.update(size)
+
+
+class _Wrong(Exception):
+    """What a zip has under a file's name is not what the listing says; it is fetched singly."""
+
+
+def _singly(files: Iterable[Wanted]) -> list[Single | Zipped]:
+    return [Single(file) for file in files]

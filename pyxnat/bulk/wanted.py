@@ -1,0 +1,157 @@
+"""What a download wants: the files that listings name below a selection, each with its place in the folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from .. import uris
+from ..layouts import Layout
+from ..paths import ANY, Path, chain_of, routes_below, uri_of
+from ..resources import Element
+from ..resources.base import class_of
+from ..structure import level
+from ..tables import Row
+
+__all__ = ['Scope', 'Wanted', 'files_below', 'scope_of', 'wanted']
+
+_LABELLED = ('subjects', 'experiments', 'assessors')
+_SIDES = {'in_resources': 'in', 'out_resources': 'out'}
+
+
+class Wanted(NamedTuple):
+    """A file to be had."""
+
+    uri: str
+    place: str
+    """Path below the folder."""
+    size: int | None
+    """Bytes, as the listing says."""
+    md5: str
+    """Empty where the site keeps no checksums."""
+    resource: str
+    """URI of its resource."""
+    session: str = ''
+    """URI of what has the scan; empty where it belongs to none."""
+    scan: str = ''
+    """ID of the scan."""
+    label: str = ''
+    """Of the resource, as it stands in zips."""
+    path: str = ''
+    """Below the resource."""
+
+
+class Scope(NamedTuple):
+    """How much of what it touches a selection wants."""
+
+    whole_resources: bool
+    """Every file of a resource."""
+    whole_scans: bool
+    """Every resource of a scan."""
+    whole_sessions: bool
+    """Every scan of a session."""
+
+
+def files_below(selection: Any) -> Any:
+    """The collection of files that an element or a collection has; no request."""
+    if isinstance(selection, Element):
+        routes, conditions = [selection._path], ()
+    else:
+        routes, conditions = list(selection._paths), selection._conditions
+    if routes and routes[0][-1].level != 'files':
+        routes = [longer for route in routes for longer in routes_below(route, 'files')]
+    return class_of('files')(routes, selection._intf, conditions)
+
+
+def scope_of(files: Any) -> Scope:
+    """What the paths of a collection of files leave out."""
+    names = [{step.level: step.name for step in route} for route in files._paths]
+
+    def are_all(*levels: str) -> bool:
+        return all(route.get(plural, ANY) == ANY for route in names for plural in levels)
+
+    whole_resources = are_all('files')
+    whole_scans = whole_resources and are_all('resources')
+    return Scope(whole_resources, whole_scans, whole_scans and are_all('scans'))
+
+
+def wanted(files: Any, layout: Layout) -> Iterator[Wanted]:
+    """The files of a collection with their places. Requests: those of iterating, and what labels take that no listing told (`_Names`)."""
+    names = _Names(files, layout)
+    for file in files:
+        row, steps = file._known or file._look(), file._path
+        label = row.get('collection') or row.get('cat_ID', '')
+        values = {**names.of(file), 'resource': label, 'path': file._urn}
+        size = row.get('Size', '')
+        at = next((number for number, step in enumerate(steps) if step.level == 'scans'), None)
+        session, scan = (uri_of(steps[:at]), steps[at].name) if at is not None else ('', '')
+        yield Wanted(
+            file._uri,
+            layout.place(values),
+            int(size) if size.isdigit() else None,
+            row.get('digest', '').lower(),
+            uri_of(steps[:-1]),
+            session,
+            scan,
+            label,
+            file._urn,
+        )
+
+
+class _Names:
+    """What the fields of a layout are for what stands above files.
+
+    Each label that no listing told is asked for once. Sessions that were reached past their subjects are asked about once for each project, or one
+    by one where the project is not known.
+    """
+
+    def __init__(self, files: Any, layout: Layout) -> None:
+        self._intf = files._intf
+        self._fields = layout.fields | ({'assessor', 'reconstruction'} if 'scan' in layout.fields else set())
+        self._known: dict[Path, dict[str, str]] = {}
+        self._sessions: dict[str, dict[str, Row]] = {}
+        homes = {route[0].name if route[0].level == 'projects' and route[0].literal else '' for route in files._paths}
+        self._home = homes.pop() if len(homes) == 1 else ''
+        """The project that all was selected in."""
+
+    def of(self, file: Any) -> dict[str, str]:
+        """The fields of a file, but those of the resource and of itself."""
+        steps = file._path[:-2]
+        found: dict[str, str] = {'side': _SIDES.get(file._path[-2].level, '')}
+        for end in range(1, len(steps) + 1):
+            above = steps[:end]
+            if above not in self._known:
+                self._known[above] = self._look(above, file)
+            found.update(self._known[above])
+        return found
+
+    def _look(self, above: Path, file: Any) -> dict[str, str]:
+        """The fields that the last of some steps tells."""
+        step, row = above[-1], level(above[-1].level)
+        if step.level == 'experiments' and 'subjects' not in chain_of(above) and {'project', 'subject', 'experiment'} & self._fields:
+            return self._of_session(above, file)
+        if row.singular not in self._fields or step.level not in _LABELLED:
+            found = {row.singular: step.name}
+        else:
+            found = {row.singular: str(self._element(above, file).label())}
+        if step.level == 'subjects' and len(above) == 1 and 'project' in self._fields:
+            found['project'] = self._home or str(self._element(above, file)._known_or_asked('project'))
+        return found
+
+    def _of_session(self, above: Path, file: Any) -> dict[str, str]:
+        """Project, subject and label of a session that was reached past its subject."""
+        home = self._home or (above[0].name if len(above) > 1 else '')
+        element = self._element(above, file)
+        identity = element.id() if len(above) > 1 or 'ID' in element._known else above[0].name
+        key = home or identity
+        if key not in self._sessions:
+            scope = ('projects', uris.quote(home)) if home else ()
+            query = {'ID': None if home else identity, 'columns': 'ID,label,project,subject_label'}
+            rows = self._intf._get_json(uris.with_query(uris.join(uris.ENTRY, *scope, 'experiments'), query))
+            self._sessions[key] = {row.get('ID', ''): row for row in rows}
+        row = self._sessions[key].get(identity, {})
+        return {'project': home or row.get('project', ''), 'subject': row.get('subject_label', ''), 'experiment': row.get('label', '')}
+
+    def _element(self, above: Path, file: Any) -> Any:
+        """The element of some steps above a file, with what listings said of it."""
+        return class_of(above[-1].level)._element(uri_of(above), self._intf, file._above.get(above[-1].level), file._above)

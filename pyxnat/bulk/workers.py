@@ -1,0 +1,109 @@
+"""Many things at once: in threads, with failures collected, until one comes that ends it all."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
+
+from .. import errors
+from ..wire import is_lasting
+from .report import Report
+
+__all__ = ['Undertaking', 'is_final', 'meter']
+
+_T = TypeVar('_T')
+
+_FULL = {errno.ENOSPC, errno.EROFS, getattr(errno, 'EDQUOT', errno.ENOSPC)}
+_PATIENCE = 12
+"""So many failures of network or server in a row, with nothing done in between, are taken for an end."""
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether it would befall everything else, too: a wrong login, nobody there, a full disk."""
+    if isinstance(error, errors.NetworkTimeout):
+        return False
+    if isinstance(error, errors.NetworkError):
+        return isinstance(error, errors.OfflineError) or (error.__cause__ is not None and is_lasting(error.__cause__))
+    if isinstance(error, errors.DatabaseError):
+        return isinstance(error, errors.AuthenticationError)
+    return (isinstance(error, OSError) and error.errno in _FULL) or not isinstance(error, Exception)
+
+
+def _is_of_the_server(error: BaseException) -> bool:
+    return isinstance(error, (errors.NetworkError, errors.BusyError, errors.InternalError, errors.UnexpectedAnswer))
+
+
+class Undertaking:
+    """Work on many items, in threads.
+
+    Parameters
+    ----------
+    report : Report
+        Takes what is done and what fails.
+    jobs : int
+        How many at a time.
+    """
+
+    def __init__(self, report: Report, jobs: int) -> None:
+        if jobs < 1:
+            raise errors.ProgrammingError(f'jobs={jobs}: at least one must work', remedy='Give 1 or more.')
+        self.report = report
+        self._jobs = jobs
+        self._in_a_row = 0
+        self.ended = threading.Event()
+
+    def each(self, work: Callable[[_T], Any], items: Iterable[_T]) -> None:
+        """Call a function with each item. The first exception stops all, and is raised."""
+        from concurrent.futures import ThreadPoolExecutor, as_completed
+
+        with ThreadPoolExecutor(self._jobs, 'pyxnat-bulk') as pool:
+            futures = [pool.submit(self._unless_ended, work, item) for item in items]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+            except BaseException:
+                self.ended.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+    def _unless_ended(self, work: Callable[[_T], Any], item: _T) -> None:
+        if not self.ended.is_set():
+            work(item)
+
+    def did(self, what: str, size: int = 0) -> None:
+        """Note that something was done."""
+        self._in_a_row = 0
+        self.report.did(what, size)
+
+    def failed(self, what: str, error: BaseException) -> None:
+        """Note that something failed; raised instead if that is the end of all."""
+        self._in_a_row = self._in_a_row + 1 if _is_of_the_server(error) else 0
+        if is_final(error) or self._in_a_row >= _PATIENCE:
+            raise error
+        self.report.fail(what, error)
+
+
+def meter(total: int, unit: str, show: bool | None) -> AbstractContextManager[Any]:
+    """A progress bar on the terminal; something that takes ``update(count)`` and shows nothing where there is no terminal or no tqdm.
+
+    Parameters
+    ----------
+    show : bool or None
+        Whether to; `None` for where standard error is a terminal.
+    """
+    if show is False or (show is None and not sys.stderr.isatty()):
+        return nullcontext(_Silence())
+    try:
+        from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
+    except ImportError:
+        return nullcontext(_Silence())
+    return tqdm(total=total, unit=unit, unit_scale=True)  # type: ignore[no-any-return]
+
+
+class _Silence:
+    def update(self, count: int) -> None:
+        """Nothing."""

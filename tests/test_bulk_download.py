@@ -1,0 +1,302 @@
+"""Bulk download: all files, verified, where the layout says, and none of them twice."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyxnat
+from pyxnat import errors, transport
+from pyxnat.bulk import verify
+from pyxnat.tracing import Trace
+from tests import faults
+from tests.faults import LOGIN_PAGE, FaultProxy, cut, says
+
+PER_SCAN = 60
+SCANS = ('1', '1-MR', '2')
+
+
+def content_of(scan: str, number: int) -> bytes:
+    return hashlib.sha256(f'{scan}/{number}'.encode()).digest() * (number % 7 * 10 + 1)
+
+
+@pytest.fixture(scope='module')
+def filled(server: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A project with a session of three scans with 60 files each, a resource and an assessor, which hold one each."""
+    with pyxnat.Interface(server.url, server.user, server.password) as interface:
+        session = interface.select.project('BULK').create().subject('S').experiment('E').create()
+        for scan in SCANS:
+            folder = tmp_path_factory.mktemp('files')
+            for number in range(PER_SCAN):
+                (folder / f'{number}.dcm').write_bytes(content_of(scan, number))
+            session.scan(scan).create(type='MR')
+            session.scan(scan).resource('DICOM').put_dir(folder)
+        session.resource('NOTES').file('sub/notes.txt').put(b'notes')
+        session.assessor('A').create(assessors='xnat:qcManualAssessorData')
+        session.assessor('A').out_resource('MAPS').file('m.nii').put(b'map')
+    return 'BULK'
+
+
+@pytest.fixture
+def session(xnat: pyxnat.Interface, filled: str) -> Any:
+    xnat.cache.expiration = 0
+    return xnat.select.project(filled).subject('S').experiment('E')
+
+
+def contents(trace: Trace) -> list[str]:
+    """The requests that asked for content of files."""
+    return [record.uri for record in trace if 'format=zip' in record.uri or '/files/' in record.uri]
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob('*') if path.is_file() and 'MD5SUMS' not in path.name}
+
+
+def expected(above: str = 'BULK/S/E/') -> dict[str, bytes]:
+    scans = {f'{above}{scan}/DICOM/{number}.dcm': content_of(scan, number) for scan in SCANS for number in range(PER_SCAN)}
+    return {**scans, f'{above}NOTES/sub/notes.txt': b'notes', f'{above}A/MAPS/m.nii': b'map'}
+
+
+def test_a_session_comes_whole_and_a_second_time_nothing_comes(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+    with xnat.trace() as first:
+        report = session.download(tmp_path / 'd')
+    assert report.is_complete and len(report.ok) == len(expected()) and report.bytes == sum(map(len, expected().values()))
+    assert files_in(tmp_path / 'd') == expected()
+    assert sum('scans' in uri for uri in contents(first)) == 2 and len(contents(first)) == 4  # a zip of 1 and 2, one of 1-MR; two lone files
+    with xnat.trace() as again:
+        report = session.download(tmp_path / 'd')
+    assert (len(report.ok), len(report.skipped), report.bytes) == (0, len(expected()), 0)
+    assert contents(again) == [] and again.requests == first.requests - 4
+
+
+def test_all_scans_of_a_session_are_one_listing_and_one_zip(scan: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+    for number in ('1', '2'):
+        for name in ('a.dcm', 'b.dcm'):
+            scan.parent().scan(number).resource('DICOM').file(name).put(name.encode())
+    xnat.cache.expiration = 0
+    with xnat.trace() as trace:
+        assert len(scan.parent().scans().download(tmp_path, layout='{scan}/{path}').ok) == 4
+    assert [record.uri.partition('/S1_MR')[2] for record in trace] == ['/scans/ALL/files?format=json', '/scans/ALL/files?format=zip']
+
+
+@pytest.mark.parametrize(
+    'select',
+    [
+        lambda x: x.select.project('BULK'),
+        lambda x: x.select.project('BULK').subjects(),
+        lambda x: x.select.project('BULK').experiments(),
+        lambda x: x.select.project('BULK').experiment('E'),
+        lambda x: x.select.project('BULK').subject('S').experiments().first(),
+        lambda x: x.select.experiment(x.select.project('BULK').experiment('E').id()),
+        lambda x: x.select('/projects/BULK//files'),
+    ],
+)
+def test_files_lie_in_one_place_however_they_were_selected(select: Any, session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+    session.download(tmp_path / 'd')
+    report = select(xnat).download(tmp_path / 'd')
+    assert report.is_complete and report.ok == [] and len(report.skipped) == len(expected())
+
+
+def test_parts_of_a_session_are_downloaded_by_themselves(session: Any, tmp_path: Path) -> None:
+    assert len(session.scan('2').download(tmp_path / 'scan').ok) == PER_SCAN
+    assert session.resource('NOTES').download(tmp_path / 'resource').ok == ['BULK/S/E/NOTES/sub/notes.txt']
+    assert len(session.scans('1*').resources('DICOM').files('1?.dcm').download(tmp_path / 'files').ok) == 20
+    assert session.assessor('A').download(tmp_path / 'assessor', layout='{assessor}/{side}/{resource}/{name}').ok == ['A/out/MAPS/m.nii']
+    assert session.resource('NOTES').file('sub/notes.txt').download(tmp_path / 'file').ok == ['BULK/S/E/NOTES/sub/notes.txt']
+
+
+def test_few_holes_are_filled_singly_and_many_with_a_zip(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+    scans, layout = session.scans(), '{scan}/{path}'
+    scans.download(tmp_path, layout=layout)
+    for count, kind in ((3, '/files/'), (49, '/files/'), (50, 'format=zip')):
+        for number in range(count):
+            (tmp_path / f'2/{number}.dcm').unlink()
+        with xnat.trace() as trace:
+            assert len(scans.download(tmp_path, layout=layout).ok) == count
+        assert all(kind in uri for uri in contents(trace)) and len(contents(trace)) == (count if count < 50 else 1)
+
+
+def test_a_changed_file_is_fetched_again_and_no_other(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+    scan, layout = session.scan('2'), '{path}'
+    scan.download(tmp_path, layout=layout)
+    (tmp_path / '7.dcm').write_bytes(bytes(len(content_of('2', 7))))
+    assert verify(tmp_path).changed == ('7.dcm',)
+    assert scan.download(tmp_path, layout=layout, existing='keep').ok == []
+    with pytest.raises(errors.DataError, match=r'7\.dcm'):
+        scan.download(tmp_path, layout=layout, existing='error')
+    with xnat.trace() as trace:
+        assert scan.download(tmp_path, layout=layout).ok == ['7.dcm']
+    assert len(contents(trace)) == 1 and verify(tmp_path).is_clean
+    assert len(scan.download(tmp_path, layout=layout, existing='replace').ok) == PER_SCAN
+
+
+def test_the_manifest_is_one_that_md5sum_reads(session: Any, tmp_path: Path) -> None:
+    session.download(tmp_path)
+    lines = (tmp_path / 'MD5SUMS').read_text().splitlines()
+    assert len(lines) == len(expected()) and lines == sorted(lines, key=lambda line: line[34:])
+    assert all(line == f'{hashlib.md5(expected()[line[34:]]).hexdigest()}  {line[34:]}' for line in lines)
+    if os.name == 'posix':
+        subprocess.run(['md5sum', '--check', '--strict', '--quiet', 'MD5SUMS'], cwd=tmp_path, check=True)
+    (tmp_path / 'BULK/S/E/A/MAPS/m.nii').unlink()
+    assert verify(tmp_path).missing == ('BULK/S/E/A/MAPS/m.nii',)
+
+
+def test_a_folder_without_manifest_cannot_be_verified(tmp_path: Path) -> None:
+    with pytest.raises(errors.DataError, match='MD5SUMS'):
+        verify(tmp_path)
+
+
+def test_two_files_of_one_place_are_an_error_before_anything_is_fetched(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+    with xnat.trace() as trace, pytest.raises(errors.DataError, match=r'scans/1.*files/0\.dcm and .*scans/1-MR.*files/0\.dcm'):
+        session.download(tmp_path / 'd', layout='{experiment}/{name}')
+    assert contents(trace) == [] and not (tmp_path / 'd').exists()
+
+
+def test_hostile_names_stay_in_the_folder(project: Any, tmp_path: Path) -> None:
+    names = ['CON', 'x' * 220 + '.nii', 'é ü.txt', '%41', '~', 'MD5SUMS', '-rf', '.0.dcm.part']
+    resource = project.resource('HOSTILE')
+    for name in names:
+        resource.file(name).put(name.encode())
+    report = project.download(tmp_path / 'in' / 'here', layout='{resource}/{path}')
+    assert report.is_complete
+    assert sorted(path.read_bytes().decode() for path in (tmp_path / 'in/here/HOSTILE').iterdir()) == sorted(names)
+    assert [path.name for path in tmp_path.iterdir()] == ['in'] and [path.name for path in (tmp_path / 'in').iterdir()] == ['here']
+    assert verify(tmp_path / 'in/here').is_clean
+    assert len(project.download(tmp_path / 'in/here', layout='{resource}/{path}').skipped) == len(names)
+    with pytest.raises(errors.DataError, match='MD5SUMS'):
+        project.download(tmp_path / 'other', layout='{path}')
+
+
+def test_the_download_of_scans_has_both_ways(session: Any, tmp_path: Path) -> None:
+    path = session.scans().download(tmp_path)
+    assert path == str(tmp_path / 'E_scans_ALL.zip') and Path(path).is_file()
+    assert len(session.scans().download(tmp_path, jobs=2).ok) == len(SCANS) * PER_SCAN
+    with pytest.raises(errors.ProgrammingError, match='go with zips'):
+        session.scans().download(tmp_path, extract=True, jobs=2)
+
+
+def test_what_is_asked_wrongly_is_an_error(session: Any, tmp_path: Path) -> None:
+    for wrong in ({'existing': 'perhaps'}, {'layout': '{nobody}/{path}'}, {'jobs': 0}):
+        with pytest.raises(errors.ProgrammingError) as raised:
+            session.download(tmp_path / 'd', **wrong)
+        assert raised.value.remedy
+    assert not (tmp_path / 'd').exists()
+
+
+def test_a_report_says_what_was_done(session: Any, tmp_path: Path) -> None:
+    report = session.download(tmp_path)
+    assert repr(report) == f'<Report: {len(expected())} downloaded, 0 skipped, 0 failed>'
+    assert str(report).startswith(f'{len(expected())} downloaded to {tmp_path} (') and report.check() is report
+
+
+# -- failures
+
+
+@pytest.fixture
+def proxy(server: Any, filled: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    monkeypatch.setattr(transport, 'BACKOFF_S', 0.005)
+    with FaultProxy(server.url) as running:
+        yield running
+
+
+@pytest.fixture
+def through(server: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[Any]:
+    """The session, asked for through a proxy that spoils what it is told to."""
+    with pyxnat.Interface(proxy.url, server.user, server.password, tmp_path / 'cache', timeout=1.0, retries=1) as interface:
+        interface._exec('/data/projects')
+        interface.cache.expiration = 0
+        yield interface.select.project('BULK').subject('S').experiment('E')
+        proxy.faults.clear()
+
+
+def is_zip(method: str, uri: str) -> bool:
+    return 'format=zip' in uri
+
+
+@pytest.mark.parametrize(
+    'fault',
+    [
+        cut(lambda length: length // 3),
+        cut(lambda length: length - 30),
+        cut(lambda length: 300),
+        faults.reset,
+        faults.garbage,
+        says(503, b'', 'Retry-After: 0'),
+        says(200, b'<html>Welcome to the hotel</html>'),
+        says(500, b'out of memory'),
+    ],
+)
+def test_what_a_spoilt_zip_does_not_bring_comes_all_the_same(fault: Any, through: Any, proxy: FaultProxy, tmp_path: Path) -> None:
+    proxy.applies, proxy.faults = is_zip, [fault]
+    report = through.download(tmp_path / 'd')
+    assert report.is_complete and files_in(tmp_path / 'd') == expected()
+
+
+def test_what_a_cut_zip_brought_is_not_asked_for_again(through: Any, proxy: FaultProxy, tmp_path: Path) -> None:
+    proxy.applies, proxy.faults = is_zip, [cut(lambda length: length // 3)]
+    assert through.scan('2').download(tmp_path, layout='{path}').is_complete
+    singly = [line for line in proxy.seen if '/files/' in line]
+    assert 0 < len(singly) < 50, proxy.seen
+
+
+@pytest.mark.parametrize(
+    ('fault', 'error'),
+    [
+        (cut(lambda length: length - 1), errors.TransferError),
+        (says(404), errors.NotFoundError),
+        (says(403), errors.PermissionDenied),
+        (says(500, b'broken'), errors.InternalError),
+    ],
+)
+def test_failures_are_collected_and_only_those_are_fetched_the_next_time(
+    fault: Any, error: type, through: Any, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    proxy.applies, proxy.faults = (lambda method, uri: uri.endswith(('notes.txt', 'm.nii'))), [fault] * 99
+    report = through.download(tmp_path / 'd')
+    assert [type(failure.error) for failure in report.failed] == [error, error] and len(report.ok) == len(expected()) - 2
+    assert all('notes.txt' in failure.what or 'm.nii' in failure.what for failure in report.failed)
+    assert 'notes.txt' in str(report) and not report.is_complete
+    with pytest.raises(errors.DataError, match='2 of'):
+        report.check()
+    proxy.faults, proxy.seen[:] = [], []
+    assert through.download(tmp_path / 'd').is_complete and files_in(tmp_path / 'd') == expected()
+    assert len([line for line in proxy.seen if '/files/' in line or is_zip('', line)]) == 2
+
+
+def test_a_login_that_ended_ends_the_run(through: Any, proxy: FaultProxy, tmp_path: Path) -> None:
+    proxy.applies, proxy.faults = is_zip, [says(200, LOGIN_PAGE)] * 9
+    with pytest.raises(errors.AuthenticationError):
+        through.download(tmp_path / 'd')
+
+
+def test_a_server_that_is_gone_ends_the_run(xnat: pyxnat.Interface, tmp_path: Path) -> None:
+    with pyxnat.Interface('http://127.0.0.1:1', 'u', 'p', tmp_path / 'cache') as interface, pytest.raises(errors.NetworkError):
+        interface.select.project('BULK').download(tmp_path / 'd')
+
+
+def test_without_checksums_what_was_downloaded_is_known_by_the_manifest(
+    session: Any, xnat: pyxnat.Interface, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = xnat._get_json
+    monkeypatch.setattr(xnat, '_get_json', lambda uri: [{**row, 'digest': ''} if 'Size' in row else row for row in listing(uri)])
+    scan = session.scan('1')
+    assert len(scan.download(tmp_path, layout='{path}').ok) == PER_SCAN
+    assert len(scan.download(tmp_path, layout='{path}').skipped) == PER_SCAN
+    (tmp_path / '3.dcm').write_bytes(bytes(len(content_of('1', 3))))
+    assert scan.download(tmp_path, layout='{path}').ok == ['3.dcm']
+
+
+def test_what_a_killed_run_left_is_removed(session: Any, tmp_path: Path) -> None:
+    layout = '{path}'
+    (tmp_path / '.5.dcm.abcdefgh.part').write_bytes(b'half')
+    (tmp_path / '.mine.abcdefgh.part').write_bytes(b'mine')
+    (tmp_path / 'MD5SUMS').write_bytes(b'0123')
+    session.scan('1').download(tmp_path, layout=layout)
+    assert not (tmp_path / '.5.dcm.abcdefgh.part').exists() and (tmp_path / '.mine.abcdefgh.part').exists()
+    assert verify(tmp_path).is_clean and len(verify(tmp_path).ok) == PER_SCAN

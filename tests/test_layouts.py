@@ -1,0 +1,84 @@
+"""Layouts of folders: where files lie, and back."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyxnat import errors
+from pyxnat.layouts import LAYOUT, Layout, check_places, default_for
+
+ANYTHING = st.text(min_size=1, max_size=12) | st.sampled_from(['..', '.', '/', '../..', '/etc/passwd', 'a\x00b', '~', 'a\\b', 'x' * 300])
+ORDINARY = st.text(st.sampled_from('abcAB019-_ é'), min_size=1, max_size=8).map(lambda text: f'x{text}x')
+VALUES = {'project': 'P', 'subject': 'S', 'experiment': 'E', 'scan': '1', 'resource': 'DICOM', 'path': 'a/b.dcm'}
+
+
+def test_files_lie_by_level() -> None:
+    assert Layout(LAYOUT).place(VALUES) == 'P/S/E/1/DICOM/a/b.dcm'
+
+
+def test_parts_without_a_value_are_left_out() -> None:
+    assert Layout(LAYOUT).place({**VALUES, 'scan': ''}) == 'P/S/E/DICOM/a/b.dcm'
+
+
+def test_what_belongs_to_an_assessor_has_its_label_for_a_scan_unless_the_layout_names_it() -> None:
+    values = {**VALUES, 'scan': '', 'assessor': 'A'}
+    assert Layout(LAYOUT).place(values) == 'P/S/E/A/DICOM/a/b.dcm'
+    assert Layout('{scan}/{assessor}/{path}').place(values) == 'A/a/b.dcm'
+
+
+def test_text_and_fields_mix() -> None:
+    assert Layout('{subject}_{experiment}/{scan}-{name}').place(VALUES) == 'S_E/1-b.dcm'
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(VALUES, ANYTHING)), st.sampled_from([LAYOUT, '{path}', '{subject}_{path}', 'x/{scan}{name}']))
+def test_no_name_leads_out_of_the_folder(values: dict[str, str], layout: str) -> None:
+    place = PurePosixPath(Layout(layout).place(values))
+    assert not place.is_absolute() and not {'..', '.'} & set(place.parts) and '\x00' not in str(place) and '\\' not in str(place)
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(VALUES, ORDINARY)))
+def test_a_place_is_read_back(values: dict[str, str]) -> None:
+    layout = Layout(LAYOUT)
+    assert layout.values(layout.place(values)) == values
+
+
+@pytest.mark.parametrize('text', ['{person}/{path}', '{path', '{project}/{resource}', '{path!r}', '{path:>3}', '', '{}'])
+def test_what_is_no_layout_is_an_error(text: str) -> None:
+    with pytest.raises(errors.ProgrammingError) as raised:
+        Layout(text)
+    assert raised.value.remedy
+
+
+def test_two_files_of_one_place_are_an_error_that_names_both() -> None:
+    with pytest.raises(errors.DataError, match=r'the place a/b: /data/1 and /data/2'):
+        check_places([('/data/1', 'a/b'), ('/data/2', 'a/b')])
+
+
+@pytest.mark.parametrize('places', [('a', 'a/b'), ('a/b', 'a'), ('a/b/c', 'a/b')])
+def test_a_file_where_the_folder_of_another_would_be_is_an_error(places: tuple[str, str]) -> None:
+    with pytest.raises(errors.DataError):
+        check_places((f'/data/{number}', place) for number, place in enumerate(places))
+
+
+def test_the_manifest_has_its_place() -> None:
+    with pytest.raises(errors.DataError, match='MD5SUMS'):
+        check_places([('/data/1', 'MD5SUMS')], ['MD5SUMS'])
+
+
+@pytest.mark.parametrize(
+    ('plural', 'layout'),
+    [
+        ('projects', '{subject}/{experiment}/{scan}/{resource}/{path}'),
+        ('experiments', '{scan}/{resource}/{path}'),
+        ('scans', '{resource}/{path}'),
+        ('assessors', '{resource}/{path}'),
+        ('resources', '{path}'),
+        ('out_resources', '{path}'),
+    ],
+)
+def test_a_folder_of_an_element_is_laid_out_from_there(plural: str, layout: str) -> None:
+    assert default_for(plural) == layout
