@@ -418,7 +418,8 @@ def own_versions(model: Model, type_name: str, known: Iterable[str]) -> tuple[Di
 def _experiment_versions(model: Model, type_name: str) -> tuple[DisplayVersion, ...]:
     of_subject = model.registry.is_a(type_name, 'xnat:subjectAssessorData')
     subject, bundled, aged = ([_SUBJECT_LABEL], [_SUBJECT_IN_PROJECT], ['AGE']) if of_subject else ([], [], [])
-    inherited = {found.key for found in model.registry.fields(model.registry.ancestry(type_name)[1])}
+    base = [*model.registry.ancestry(type_name), type_name][1]
+    inherited = {found.key for found in model.registry.fields(base)}
     plain = (found for found in model.registry.fields(type_name) if _is_simple(found) and found.key not in inherited)
     more = _SESSION_COLUMNS.get(type_name) or [identifier(found.path) for found in plain]
     gender = ['xnat:subjectData.GENDER'] if of_subject else []

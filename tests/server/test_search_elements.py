@@ -6,10 +6,14 @@ import json
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
+from pyxnat.server import Server
+
 from .conftest import Client
-from .searches import QC, SCAN, M, P, S, T, document, run
+from .searches import QC, SCAN, M, P, S, T, criterion, document, run
 
 ELEMENTS = '/data/search/elements'
 PROTOCOL = """<xnat:studyProtocol xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
@@ -158,3 +162,59 @@ def test_4_9_fields_of_xnat_s_own_types(admin: Client) -> None:
         (S, 'DOB'): 'integer', (SCAN, 'STARTTIME'): 'time', (SCAN, 'PARAMETERS_PIXELBANDWIDTH'): 'double', (SCAN, 'FRAMES'): 'integer',
     }  # fmt: skip
     assert {key: fields(admin, key[0])[key[1]]['TYPE'] for key in kinds} == kinds
+
+
+ROOTS = [
+    P,
+    S,
+    M,
+    T,
+    SCAN,
+    QC,
+    'xnat:imageSessionData',
+    'xnat:experimentData',
+    'xnat:imageScanData',
+    'xnat:reconstructedImageData',
+    'xnat:resourceCatalog',
+]
+VALUES = [
+    '1',
+    'P',
+    '2020-01-02',
+    '%a%',
+    'NULL',
+    "'x'",
+    '(1,2)',
+    '1 AND 2',
+    '2020-01-01 AND 2021-01-01',
+    '',
+    '*',
+    '08:00:00',
+    'true',
+    "it's",
+    'a,"b,c"',
+]
+OPERATORS = ['=', '!=', '<', '>=', 'LIKE', 'NOT LIKE', 'IN', 'NOT IN', 'BETWEEN', 'IS NULL', 'IS NOT', '?']
+
+
+@given(st.data())
+def test_no_document_makes_the_server_fail(admin: Client, server: Server, data: st.DataObject) -> None:
+    """Whatever fields of whatever types are asked for and compared: there is an answer, or it is said what is wrong."""
+
+    def field() -> tuple[str, str]:
+        element = data.draw(st.sampled_from(ROOTS))
+        known = server.archive.displays.fields(element)
+        paths = [one.path for one in server.archive.model.registry.fields(element)]
+        name = data.draw(st.sampled_from([*known, *paths]))
+        asks = name in known and known[name].requires_value
+        return element, f'{name}={data.draw(st.sampled_from(["P", M, "T1", ""]))}' if asks else name
+
+    columns = [f'{element}.{name}' for element, name in (field() for _ in range(data.draw(st.integers(0, 4))))]
+    criteria = []
+    for _ in range(data.draw(st.integers(0, 3))):
+        element, name = field()
+        operator, value = data.draw(st.sampled_from(OPERATORS)), data.draw(st.sampled_from(VALUES))
+        criteria.append(criterion(f'{element}{data.draw(st.sampled_from("./"))}{name}', operator, value, data.draw(st.integers(0, 1))))
+    body = document(data.draw(st.sampled_from(ROOTS)), columns, *criteria, method=data.draw(st.sampled_from(['AND', 'OR'])))
+    answer = admin.post(f'/data/search?format={data.draw(st.sampled_from(["csv", "json"]))}', body)
+    assert answer.status in (200, 400), answer.text
