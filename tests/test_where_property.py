@@ -21,6 +21,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import pyxnat
+from pyxnat.server import serve
 from tests.conftest import DEEP
 
 _numbers = itertools.count(1)
@@ -259,8 +260,10 @@ def subject_satisfies(criteria: list[Any], person: Item) -> bool:
 
 
 @pytest.fixture(scope='module')
-def connection(server, tmp_path_factory):
-    with pyxnat.Interface(server.url, server.user, server.password, tmp_path_factory.mktemp('where')) as interface:
+def connection(tmp_path_factory):
+    """To an archive of its own: some paths go through all projects there are."""
+    folder = tmp_path_factory.mktemp('where')
+    with serve(folder / 'archive') as server, pyxnat.Interface(server.url, server.user, server.password, folder / 'cache') as interface:
         yield interface
 
 
