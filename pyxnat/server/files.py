@@ -162,7 +162,7 @@ class FileArea:
         return target.stat().st_mtime_ns
 
     def keep(self, target: Path) -> None:
-        """Keep a file that is about to be replaced, in the history folder under the moment of that."""
+        """Keep a file that is about to be replaced or removed, in the history folder under the moment of that."""
         if target.is_file():
             place = self.history / target.parent.relative_to(self.root) / f'{datetime.now():%Y%m%d_%H%M%S_%f}' / target.name
             place.parent.mkdir(parents=True, exist_ok=True)

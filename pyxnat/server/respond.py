@@ -9,16 +9,22 @@ from typing import Any
 
 from sqlalchemy import ColumnElement
 from werkzeug.exceptions import BadRequest, UnprocessableEntity
+from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 
 from .calls import Call
 from .tables import FORMATS, Table, render
 
-__all__ = ['order_asked', 'page_asked', 'table_response']
+__all__ = ['no_table', 'order_asked', 'page_asked', 'table_response']
 
 _ACCEPTED = {'application/json': 'json', 'text/html': 'html', 'text/xml': 'xml', 'application/xml': 'xml', 'text/csv': 'csv'}
 _IN_MEMORY = 2**20
 _PIECE = 2**18
+
+
+def no_table() -> Response:
+    """The answer where a table is asked for that there is not: nothing, out of date at once."""
+    return Response(headers={'Expires': http_date()}, mimetype='text/plain')
 
 
 def table_response(call: Call, table: Table, default: str = 'json') -> Response:

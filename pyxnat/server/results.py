@@ -8,9 +8,9 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response
 
 from .cached import View
-from .calls import Call, text
+from .calls import Call
 from .query import Search, may_query, root_of
-from .respond import order_asked, page_asked, table_response
+from .respond import no_table, order_asked, page_asked, table_response
 from .search_documents import SearchDocument
 from .store import stamp
 
@@ -41,7 +41,7 @@ def cached(call: Call, name: str, column: str) -> Response:
     """A page of a cached result, or the values of one of its columns."""
     view = call.archive.views.find(name)
     if view.login != call.caller.login:
-        return text()  # XNAT builds no table for another user, and says nothing
+        return no_table()  # XNAT builds none for another user, and says nothing
     if column:
         return table_response(call, call.archive.views.values(view, column))
     return _page(call, view, None, '')

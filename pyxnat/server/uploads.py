@@ -260,6 +260,8 @@ def delete_files(call: Call, route: Route) -> Response:
         for pk in {one.place.row.pk for one in found}:
             touch(connection, pk)
         for one in found:
+            if call.archive.preferences.flag('maintainFileHistory'):
+                call.archive.files.keep(one.path)
             connection.execute(file.delete().where(file.c.pk == one.file.pk))
             call.archive.store.later(connection, call.archive.files.relative(one.path), None)
     return text()

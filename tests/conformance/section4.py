@@ -6,7 +6,7 @@ from typing import Any
 
 from lxml import etree
 
-from tests.plain import XML, Client, multipart
+from tests.plain import XML, Answer, Client, multipart
 from tests.server.searches import QC, SCAN, M, P, S, T, criterion, document
 
 from .facts import Ask, Facts, delete, get, post, put
@@ -465,13 +465,22 @@ def keeping(case: Case) -> None:
     assert kept['ID'] and kept['totalRecords'] == '2' and kept['Result'] == [] and 'label' in [column['key'] for column in kept['Columns']]
 
 
+def of_another_user(case: Case) -> Answer:
+    """The answer to who asks for a page of a search that another user keeps."""
+    return case.owner.get(f'/data/search/{cached(case)["ID"]}')
+
+
+def no_table(case: Case) -> None:
+    answer = of_another_user(case)
+    assert (answer.status, answer.body) == (200, b'')
+
+
 @facts.shown('4.7.2', 'ST', 'GET pages it, sorted as wanted; for others: 200 and nothing')
 def paging(case: Case) -> None:
     path = f'/data/search/{cached(case)["ID"]}'
     assert [row['label'] for row in case.admin.get(f'{path}?offset=1&limit=1&format=json').rows] == ['M2']
     assert [row['label'] for row in case.admin.get(f'{path}?sortBy=age&sortOrder=DESC').rows] == ['M2', 'M1']
-    answer = case.owner.get(path)
-    assert (answer.status, answer.body) == (200, b'')
+    no_table(case)
 
 
 @facts.shown('4.7.3', 'S', 'unknown or expired: 410 or 500; bad limits and sort keys: 422')

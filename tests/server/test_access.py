@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from pyxnat.server import Server, serve
-from pyxnat.server.auth import GUEST, Caller, Sessions
+from pyxnat.server import Server
+from pyxnat.server.auth import Caller, Sessions
 
 from .conftest import Client
 
@@ -27,48 +25,6 @@ def _projects(admin: Client, filled: dict[str, str]) -> None:
         admin.ok('PUT', f'/data/projects/{access}/resources/R/files/f?inbody=true', b'x')
         for role in ('owner', 'member', 'collaborator'):
             admin.ok('PUT', f'/data/projects/{access}/users/{role}/{role}')
-
-
-def test_1_2_wrong_credentials(server: Server) -> None:
-    for login, password in (('admin', 'wrong'), ('nobody', 'x'), ('admin', 'se:cret'), (None, None)):
-        client = Client(server, login, password)
-        for method in ('GET', 'PUT', 'POST', 'DELETE'):
-            answer = client(method, '/data/projects/P', b'x' if method in ('PUT', 'POST') else None)
-            assert answer.status == 401
-            assert answer.headers['WWW-Authenticate'].startswith('Basic realm=')
-            assert 'secret' not in answer.text
-        client.close()
-
-
-def test_1_3_sessions(server: Server, admin: Client) -> None:
-    cookie = admin.get('/data/JSESSION')
-    key = cookie.text
-    assert f'JSESSIONID={key}' in cookie.headers['Set-Cookie']
-    assert 'HttpOnly' in cookie.headers['Set-Cookie']
-    client = Client(server)
-    headers = {'Cookie': f'JSESSIONID={key}'}
-    assert client('GET', '/data/JSESSION', headers=headers).text == key
-    assert client('GET', '/data/auth', headers=headers).text == "User 'admin' is logged in"
-    assert client('GET', '/data/JSESSION?CSRF=true', headers=headers).text.startswith(f'{key}; XNAT_CSRF=')
-    assert client('DELETE', '/data/JSESSION', headers=headers).status == 200
-    assert client('GET', '/data/projects', headers=headers).status == 401
-    client.close()
-
-
-def test_1_3_services_auth(server: Server) -> None:
-    client = Client(server)
-    form = {'Content-Type': 'application/x-www-form-urlencoded'}
-    key = client('PUT', '/data/services/auth', 'username=admin&password=secret', form).text
-    assert client('GET', '/data/projects', headers={'Cookie': f'JSESSIONID={key}'}).status == 200
-    answer = client('POST', '/data/services/auth', 'username=admin&password=wrong', form)
-    assert (answer.status, 'Authentication failed' in answer.text) == (401, True)
-    client.close()
-
-
-def test_1_4_the_expiration_cookie(admin: Client) -> None:
-    cookies = admin.get('/data/projects').headers.get_all('Set-Cookie')
-    found = next(one for one in cookies if one.startswith('SESSION_EXPIRATION_TIME='))
-    assert re.fullmatch(r'"\d{13},900000"', found.partition('=')[2].partition(';')[0])
 
 
 def test_idle_sessions_end() -> None:
@@ -109,61 +65,6 @@ def test_1_7_who_may_do_what(client_of: ClientOf, admin: Client, row: tuple[str,
     assert client.delete(f'{base}/subjects/doomed_{caller}').status == delete
     admin.put(f'{base}/resources/R/files/doomed?inbody=true&overwrite=true', b'x')
     assert client.delete(f'{base}/resources/R/files/doomed').status == delete
-
-
-def test_5_3_what_an_outsider_sees(client_of: ClientOf) -> None:
-    outsider = client_of('outsider')
-    shown = {row['ID'] for row in outsider.get('/data/projects').rows}
-    assert {'protected', 'public'} <= shown and 'private' not in shown
-    assert {row['project'] for row in outsider.get('/data/subjects').rows} == {'public'}
-    assert {row['project'] for row in outsider.get('/data/experiments').rows} == {'public'}
-    assert [row['id'] for row in client_of('owner').get('/data/projects?owner=true').rows] == ['private', 'protected', 'public']
-
-
-def test_5_2_accessibility_and_users(client_of: ClientOf, admin: Client) -> None:
-    owner, member = client_of('owner'), client_of('member')
-    assert owner.get('/data/projects/private/accessibility').text == 'private'
-    assert member.put('/data/projects/private/accessibility/public').status == 403
-    assert owner.put('/data/projects/private/accessibility/nonsense').status == 400
-    assert owner.put('/data/projects/private/accessibility/protected').text == 'protected'
-    assert owner.put('/data/projects/private/accessibility/private').text == 'private'
-    assert client_of('outsider').get('/data/projects/private/accessibility').status == 404
-    rows = owner.get('/data/projects/private/users').rows
-    assert ('private_member', 'Members', 'member') in [(row['GROUP_ID'], row['displayname'], row['login']) for row in rows]
-    assert member.put('/data/projects/private/users/owner/member').status == 403
-    assert owner.put('/data/projects/private/users/private_member/outsider').status == 200
-    assert client_of('outsider').get('/data/projects/private?format=json').status == 200
-    assert owner.delete('/data/projects/private/users/member/outsider').status == 200
-    assert client_of('outsider').get('/data/projects/private?format=json').status == 404
-    assert owner.put('/data/projects/private/users/member/nobody').status == 404
-
-
-def test_a_creator_owns_the_project(client_of: ClientOf) -> None:
-    assert client_of('outsider').put('/data/projects/mine').status == 200
-    assert client_of('outsider').get('/data/projects/mine/accessibility').text == 'protected'
-    assert client_of('outsider').delete('/data/projects/mine').status == 200
-
-
-def test_guests(tmp_path: Path) -> None:
-    assert GUEST.guest
-    with serve(tmp_path, password='p', require_login=False) as server:
-        admin, guest = Client(server, 'admin', 'p'), Client(server)
-        admin.ok('PUT', '/data/projects/open?accessibility=public')
-        admin.ok('PUT', '/data/projects/closed?accessibility=private')
-        assert [row['ID'] for row in guest.get('/data/projects').rows] == ['open']
-        assert guest.put('/data/projects/x').status == 403
-        assert guest.put('/data/projects/open/subjects/S').status == 403
-        assert guest.get('/data/projects/closed?format=json').status == 404
-        assert guest.get('/data/JSESSION').status == 200
-        admin.close()
-        guest.close()
-
-
-def test_version(server: Server, admin: Client) -> None:
-    answer = admin.get('/xapi/siteConfig/buildInfo')
-    assert answer.headers['Content-Type'].startswith('application/json')
-    assert '"version"' in answer.text
-    assert admin.get('/xapi/users/username').text == 'admin'
 
 
 def test_a_refused_upload_leaves_the_connection_usable(server: Server) -> None:

@@ -23,49 +23,6 @@ def fields(client: Client, path: str) -> dict[str, object]:
     return found
 
 
-def test_2_8_statuses_and_bodies(admin: Client) -> None:
-    steps = [
-        ('PUT', '/data/projects/N1', 200, ''),
-        ('PUT', '/data/projects/N1', 200, ''),
-        ('PUT', '/data/projects/N1/subjects/A', 201, 'XNAT_S'),
-        ('PUT', '/data/projects/N1/subjects/A?group=g', 200, 'XNAT_S'),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/E', 417, None),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/E?xsiType=xnat:mrSessionData', 201, 'XNAT_E'),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/E?date=2020-01-01', 200, 'XNAT_E'),
-        ('PUT', '/data/projects/N1/subjects/NEW/experiments/E2?xsiType=xnat:ctSessionData', 201, 'XNAT_E'),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/E/scans/1', 400, None),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/E/scans/1?xsiType=xnat:imageScanData', 400, None),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/E/scans/1?xsiType=xnat:mrScanData', 200, ''),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/E/scans/1?type=T1', 200, ''),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/E/scans/1?xsiType=xnat:petScanData', 409, None),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/E/scans/1?xnat:petScanData/type=T1', 200, ''),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/NONE/scans/1?xsiType=xnat:mrScanData', 404, None),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/E/reconstructions/R?type=x', 200, ''),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/E/assessors/Q?xsiType=xnat:qcManualAssessorData', 201, 'XNAT_E'),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/E/resources/L', 200, ''),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/E/resources/L', 409, None),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/E/resources/123', 403, None),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/X?xsiType=xnat:nothingData', 400, None),
-        ('PUT', '/data/projects/N1/subjects/A/experiments/X?xsiType=xnat:subjectData', 400, None),
-        ('PUT', '/data/projects/bad%20id', 417, None),
-        ('PUT', '/data/projects/n1?name=other', 200, ''),
-        ('PUT', '/data/projects/N3?name=N1', 409, None),
-        ('POST', '/data/projects?ID=N4', 200, '/data/projects/N4'),
-        ('POST', '/data/projects?ID=N4', 409, None),
-        ('POST', '/data/projects/N1/subjects?label=B', 200, '/data/subjects/XNAT_S'),
-        ('POST', '/data/projects/N1/subjects?label=b%C3%A9', 417, None),
-        ('POST', '/data/projects/N1/subjects/B/experiments?label=BE&xsiType=xnat:mrSessionData', 200, '/data/experiments/XNAT_E'),
-        ('POST', '/data/projects/N1/subjects/NOBODY/experiments?label=BF&xsiType=xnat:mrSessionData', 404, None),
-        ('POST', '/data/projects/N1/subjects/A/experiments/E/scans?xsiType=xnat:mrScanData', 200, '/data/'),
-    ]
-    for method, path, status, body in steps:
-        answer = admin(method, path)
-        assert answer.status == status, (method, path, answer.status, answer.body)
-        if body is not None:
-            assert answer.text.startswith(body) and (body != '' or answer.text == ''), (path, answer.text)
-            assert not answer.text.endswith('\n')
-
-
 def test_fields_are_set_read_and_cleared(admin: Client) -> None:
     path = '/data/projects/I/subjects/F'
     admin.ok('PUT', f'{path}?gender=female&yob=1980&xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/handedness=left')
@@ -125,31 +82,6 @@ def test_xml_is_declared_as_java_declares_it(admin: Client, filled: dict[str, st
     assert catalogue.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<cat:Catalog')
 
 
-@pytest.mark.parametrize('setting', ['gender=nobody', 'handedness=both', 'education=31', 'age=1.5', 'dob=yesterday'])
-def test_8_3_demographics(admin: Client, setting: str) -> None:
-    answer = admin.put(f'/data/projects/I/subjects/D?{setting}')
-    assert answer.status == 400
-    assert setting.partition('=')[0] in answer.text
-    assert admin.get('/data/projects/I/subjects/D?format=json').status == 404
-
-
-def test_2_11_json(admin: Client) -> None:
-    admin.ok('PUT', '/data/projects/I/subjects/J1/experiments/J1?xsiType=xnat:mrSessionData&xnat:mrSessionData/scanner/model=X&fieldStrength=3.0')
-    admin.ok('PUT', '/data/projects/I/subjects/J1/experiments/J1/scans/2?xsiType=xnat:mrScanData&frames=176')
-    admin.ok('PUT', '/data/projects/I/subjects/J1/experiments/J1/scans/2/resources/R/files/f?inbody=true', b'12345')
-    item = json.loads(admin.get('/data/projects/I/subjects/J1/experiments/J1?format=json').body)['items'][0]
-    assert item['meta']['xsi:type'] == 'xnat:mrSessionData' and item['meta']['isHistory'] is False
-    data = item['data_fields']
-    assert (data['ID'], data['scanner/model'], data['fieldStrength'], data['project'], data['label']) == (data['id'], 'X', '3.0', 'I', 'J1')
-    scan = item['children'][0]['items'][0]
-    assert item['children'][0]['field'] == 'scans/scan'
-    assert scan['data_fields']['frames'] == 176
-    assert scan['data_fields']['xnat_imagescandata_id'] == scan['data_fields']['xnat_imageScanData_id']
-    resource = scan['children'][0]
-    assert resource['field'] == 'file'
-    assert (resource['items'][0]['data_fields']['file_count'], resource['items'][0]['data_fields']['file_size']) == (1, 5)
-
-
 def test_2_11_xml_and_its_round_trip(admin: Client) -> None:
     path = '/data/projects/I/subjects/X1'
     admin.ok('PUT', f'{path}?gender=male&age=40&xnat:subjectData/fields/field[name=a]/field=b')
@@ -205,70 +137,6 @@ def test_hostile_and_wrong_xml(admin: Client, body: str, status: int) -> None:
     assert 'Traceback' not in answer.text
 
 
-def test_form_fields_count_like_the_query(admin: Client) -> None:
-    answer = admin.put('/data/projects/I/subjects/FF', 'gender=male&group=g', **{'Content-Type': 'application/x-www-form-urlencoded'})
-    assert answer.status == 201
-    assert admin.get('/data/projects/I/subjects?label=FF&columns=gender,group').rows[0]['group'] == 'g'
-
-
-def test_rename(admin: Client) -> None:
-    admin.ok('PUT', '/data/projects/I/subjects/OLD')
-    admin.ok('PUT', '/data/projects/I/subjects/OTHER')
-    admin.ok('PUT', '/data/projects/I/subjects/OLD/experiments/OE?xsiType=xnat:mrSessionData')
-    admin.ok('PUT', '/data/projects/I/subjects/OLD/experiments/OE/resources/R/files/f?inbody=true', b'x')
-    assert admin.put('/data/projects/I/subjects/OLD?label=OTHER').status == 409
-    assert admin.put('/data/projects/I/subjects/OLD?label=a%20b').status == 417
-    answer = admin.put('/data/projects/I/subjects/OLD?label=NEW')
-    assert (answer.status, answer.body) == (200, b'')
-    assert admin.get('/data/projects/I/subjects/OLD?format=json').status == 404
-    assert admin.put('/data/projects/I/subjects/NEW/experiments/OE?label=NE').status == 200
-    assert admin.get('/data/projects/I/subjects/NEW/experiments/NE/resources/R/files/f').body == b'x'
-
-
-def test_2_3_sharing(admin: Client) -> None:
-    admin.ok('PUT', '/data/projects/I/subjects/SH')
-    admin.ok('PUT', '/data/projects/I/subjects/SH/experiments/SHE?xsiType=xnat:mrSessionData')
-    assert admin.put('/data/projects/I/subjects/SH/projects/NOWHERE').status == 404
-    assert admin.put('/data/projects/I/subjects/SH/projects/J?label=SJ').body == b''
-    assert admin.put('/data/projects/I/subjects/SH/projects/J').status == 409
-    assert admin.put('/data/projects/I/experiments/SHE/projects/J?label=EJ').status == 200
-    row = admin.get('/data/projects/J/subjects').rows[0]
-    assert (row['label'], row['project']) == ('SJ', 'I')
-    row = admin.get('/data/projects/J/experiments?columns=label,project,subject_label').rows[0]
-    assert (row['label'], row['project']) == ('EJ', 'J')
-    assert admin.get('/data/projects/J/subjects/SJ/experiments/EJ?format=json').status == 200
-    assert [row['ID'] for row in admin.get('/data/projects/I/subjects/SH/projects').rows] == ['I', 'J']
-    assert admin.delete('/data/projects/J/subjects/SJ').status == 200
-    assert admin.get('/data/projects/I/subjects/SH?format=json').status == 200
-    assert admin.get('/data/projects/J/subjects').rows == []
-    assert admin.delete('/data/projects/I/experiments/SHE/projects/J').status == 200
-    assert admin.get('/data/projects/J/experiments').rows == []
-
-
-def test_2_3_3_moving(admin: Client) -> None:
-    admin.ok('PUT', '/data/projects/I/subjects/MV/experiments/MVE?xsiType=xnat:mrSessionData')
-    admin.ok('PUT', '/data/projects/I/subjects/MV/experiments/MVE/scans/1?xsiType=xnat:mrScanData')
-    admin.ok('PUT', '/data/projects/I/subjects/MV/experiments/MVE/scans/1/resources/R/files/f?inbody=true', b'moved')
-    assert admin.put('/data/projects/I/subjects/MV/projects/J?primary=true').status == 200
-    assert admin.get('/data/projects/I/subjects/MV?format=json').status == 404
-    assert admin.get('/data/projects/J/subjects/MV/experiments/MVE/scans/1/resources/R/files/f').body == b'moved'
-
-
-def test_2_10_deleting(admin: Client) -> None:
-    base = '/data/projects/DEL/subjects/D'
-    admin.ok('PUT', '/data/projects/DEL')
-    session = admin.ok('PUT', f'{base}/experiments/DE?xsiType=xnat:mrSessionData')
-    admin.ok('PUT', f'{base}/experiments/DE/scans/1?xsiType=xnat:mrScanData')
-    assert admin.delete(f'{base}/experiments/DE/scans/9').status == 404
-    assert admin.delete(f'{base}/experiments/DE/scans/1').status == 200
-    assert admin.delete(base).status == 200
-    assert admin.get(f'/data/experiments/{session}?format=json').status == 404
-    assert admin.delete('/data/projects/DEL').status == 200
-    assert admin.delete('/data/projects/DEL').status == 404
-    assert admin.put('/data/projects/DEL').status == 403
-    assert admin.put('/data/projects/del').status == 403
-
-
 def test_a_deleted_item_leaves_no_files(admin: Client, server: object, folder: object) -> None:
     admin.ok('PUT', '/data/projects/I/subjects/DF/experiments/DFE?xsiType=xnat:mrSessionData')
     admin.ok('PUT', '/data/projects/I/subjects/DF/experiments/DFE/resources/R/files/deep/f?inbody=true', b'x')
@@ -276,19 +144,6 @@ def test_a_deleted_item_leaves_no_files(admin: Client, server: object, folder: o
     assert (path / 'RESOURCES/R/deep/f').is_file()
     admin.ok('DELETE', '/data/projects/I/subjects/DF')
     assert not path.exists()
-
-
-def test_status(admin: Client) -> None:
-    admin.ok('PUT', '/data/projects/I/subjects/ST')
-    assert admin.get('/data/projects/I/subjects/ST/status').text == 'active'
-    admin.ok('PUT', '/data/projects/I/subjects/ST?quarantine=true')
-    assert admin.get('/data/projects/I/subjects/ST/status').text == 'quarantine'
-
-
-def test_accession_ids_given_by_the_client(admin: Client) -> None:
-    assert admin.put('/data/projects/I/subjects/OWN?ID=MY_ID').text == 'MY_ID'
-    assert admin.put('/data/projects/I/subjects/OWN2?ID=MY_ID').status == 409
-    assert admin.put('/data/projects/I/subjects/OWN?ID=OTHER_ID').status == 400
 
 
 @pytest.mark.parametrize(
