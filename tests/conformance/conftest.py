@@ -10,6 +10,6 @@ from .world import World
 
 
 @pytest.fixture(scope='session')
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with World(tmp_path_factory.mktemp('conformance')) as found:
+def world() -> Iterator[World]:
+    with World() as found:
         yield found
