@@ -10,7 +10,7 @@ from typing import Any
 import pyxnat
 
 sys.path.insert(0, str(Path(__file__).parent))
-from common import PROJECTS, SUBJECT, run
+from common import PROJECTS, SESSION, SUBJECT, run
 
 FIELDS = ['xnat:mrSessionData/date', 'xnat:mrSessionData/scanner', 'xnat:mrSessionData/age']
 
@@ -32,6 +32,19 @@ def put(interface: Any, folder: Path) -> int:
 def create(interface: Any, folder: Path) -> int:
     interface.select(f'/projects/{PROJECTS[1]}/subjects/{folder.name}/experiments/{folder.name}_E/scans/1').create()
     return 3
+
+
+def download(interface: Any, folder: Path) -> int:
+    session = interface.select(f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}/experiments/{SESSION}')
+    report = session.download(folder)
+    return len(report.ok) + len(report.skipped)
+
+
+again = download
+
+
+def many(interface: Any, folder: Path) -> int:
+    return len(interface.select(f'/projects/{PROJECTS[0]}/resources/MANY').download(folder).ok)
 
 
 def connect(url: str, user: str, password: str) -> pyxnat.Interface:
