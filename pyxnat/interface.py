@@ -32,6 +32,7 @@ from .transfer import Transfer
 from .transport import Transport
 from .uris import file_path
 from .verbs import raise_also_of_requests
+from .walking import Walker
 from .wire import Timeouts
 from .xpath_store import XpathStore
 
@@ -71,6 +72,8 @@ class Interface(Classic):
         Seconds to wait for a connection, and for each next byte.
     retries : int
         How often requests that can be repeated are repeated when the connection breaks or the server is busy.
+    jobs : int
+        How many listings are asked for at once where all of a selection is wanted; 1 for one after the other.
     offline : bool, optional
         Whether all is answered from the cache, and nothing asked of the server, which needs no password; by default whether ``PYXNAT_OFFLINE``
         is 1.
@@ -96,9 +99,11 @@ class Interface(Classic):
     xpath : XpathStore
         XPath over the documents of many subjects.
     transfer : Transfer
-        Walks selections and moves files; elements and collections use it.
+        Moves files; elements use it.
     bulk : Bulk
         Moves many files and elements at once; elements and collections use it.
+    walker : Walker
+        Walks selections; collections use it.
 
     Raises
     ------
@@ -135,6 +140,7 @@ class Interface(Classic):
         cert: Any = None,
         timeout: Any = (10, 300),
         retries: int = 4,
+        jobs: int = 4,
         offline: bool | None = None,
         share_session: bool = True,
     ) -> None:
@@ -158,12 +164,12 @@ class Interface(Classic):
             )
         session = Session(settings.server, settings.credentials)
         self._share_session = share_session
-        self._assemble(settings, session, Timeouts.of(timeout), retries, cachedir)
+        self._assemble(settings, session, Timeouts.of(timeout), retries, cachedir, jobs)
         self.cache.mode = 'offline' if offline else 'online'
         if settings.prompted:
             self._transport.open_session()
 
-    def _assemble(self, settings: configuration.Settings, session: Session, timeouts: Timeouts, retries: int, cachedir: Any) -> None:
+    def _assemble(self, settings: configuration.Settings, session: Session, timeouts: Timeouts, retries: int, cachedir: Any, jobs: int) -> None:
         self._settings = settings
         self.cache = Cache(configuration.cache_folder(cachedir), settings.server, self._account)
         self._transport = Transport(
@@ -177,6 +183,7 @@ class Interface(Classic):
         self.draw = Draw(self)
         self.transfer = Transfer(self)
         self.bulk = Bulk(self)
+        self.walker = Walker(self, jobs)
         self.manage = Manager(self)
         self.xpath = XpathStore(self)
         self._finalizer = weakref.finalize(self, _close, self._transport)
@@ -278,7 +285,7 @@ class Interface(Classic):
         settings = configuration.read_config(location)
         self._end_previous()
         session = Session(settings.server, settings.credentials)
-        self._assemble(settings, session, self._transport.timeouts, self._transport.retries, self.cache.cachedir)
+        self._assemble(settings, session, self._transport.timeouts, self._transport.retries, self.cache.cachedir, self.walker.jobs)
 
     def _exec(
         self,
@@ -349,6 +356,7 @@ class Interface(Classic):
             'cert': self._settings.cert,
             'timeouts': self._transport.timeouts,
             'retries': self._transport.retries,
+            'jobs': self.walker.jobs,
             'cachedir': str(self.cache.cachedir),
             'cache': (self.cache.mode, self.cache.expiration, self.cache.max_bytes),
             'share_session': self._share_session,
@@ -400,7 +408,7 @@ def _rebuild(state: dict[str, Any]) -> Interface:
     settings = configuration.Settings(server, session.credentials, state['verify'], state['proxy'], state['cert'])
     interface: Interface = state['class'].__new__(state['class'])
     interface._share_session = state['share_session']
-    interface._assemble(settings, session, state['timeouts'], state['retries'], state['cachedir'])
+    interface._assemble(settings, session, state['timeouts'], state['retries'], state['cachedir'], state['jobs'])
     interface.cache.mode, interface.cache.expiration, interface.cache.max_bytes = state['cache']
     finalizers = sys.modules.get('multiprocessing.util')
     if finalizers is not None:  # workers of a pool leave without running what is registered with atexit

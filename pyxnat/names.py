@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ['LEVELS_WITH_NAMES', 'READ_ONLY', 'ShortName', 'short_name', 'short_names']
+__all__ = ['LEVELS_WITH_NAMES', 'READ_ONLY', 'ShortName', 'short_name', 'short_names', 'types_with']
 
 
 class ShortName(NamedTuple):
@@ -117,6 +117,14 @@ _RELATED = {
     'session_label': ShortName('label', 'xnat:imageSessionData'),
     'session_project': ShortName('project', 'xnat:imageSessionData'),
 }
+_SINGLE = {
+    'experiment': ((_PET, 'xnat:petSessionData'), (_MR, 'xnat:mrSessionData'), (_SESSION, 'xnat:imageSessionData')),
+    'scan': (
+        ({name: path for name, path in _SCAN.items() if path.startswith('parameters/')}, 'xnat:petScanData'),
+        (_MR, 'xnat:mrScanData'),
+    ),
+}  # fmt: skip
+"""Short names that not all items of a level have."""
 _TABLES = {
     'project': (_PROJECT,),
     'subject': (_SUBJECT,),
@@ -142,3 +150,8 @@ def short_names(where: str) -> dict[str, ShortName]:
 def short_name(where: str, name: str) -> ShortName | None:
     """What a short name stands for on a level; None where it is none."""
     return short_names(where).get(name)
+
+
+def types_with(where: str, name: str) -> tuple[str, ...]:
+    """The types that a short name belongs to, where not all items of the level have it; nothing where they do."""
+    return tuple(kind for names, kind in _SINGLE.get(where, ()) if name in names)

@@ -1,25 +1,21 @@
-"""Carries plans out: walks selections, and moves file bodies between disk and archive."""
+"""Moves file bodies between disk and archive."""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from . import errors, plan, uris, zips
+from . import errors, uris, zips
 from .cache import copy_file, digest_of, http_time, publish, safe_name
-from .criteria import Group, Saved
 from .downloads import Expected, fetch
-from .paths import Path as LevelPath
 from .paths import uri_of
 from .payload import Payload
-from .plan import Found, Stage
 from .resources import Element
 from .structure import children
 from .tables import Row
@@ -27,37 +23,7 @@ from .tables import Row
 if TYPE_CHECKING:
     from .interface import Interface
 
-__all__ = ['Condition', 'Transfer', 'duplicates_in']
-
-log = logging.getLogger('pyxnat.transfer')
-
-_HIDDEN = (errors.NotFoundError, errors.PermissionDenied)
-_REFUSED = (errors.DataError, errors.ProgrammingError, errors.InternalError, errors.NotSupportedError, errors.UnexpectedAnswer)
-
-
-class Condition(Protocol):
-    """A condition on a collection."""
-
-    criteria: Group | Saved
-    level: str
-
-
-class _Asked:
-    """The listings of one walk. Routes that begin alike ask for theirs once."""
-
-    def __init__(self, interface: Interface, keep: bool) -> None:
-        self._intf = interface
-        self._keep = keep
-        self._kept: dict[str, list[Row]] = {}
-
-    def rows(self, uri: str) -> list[Row]:
-        """The rows of a listing."""
-        if uri in self._kept:
-            return self._kept[uri]
-        rows = self._intf._get_json(uri)
-        if self._keep and not uri.endswith('/files'):
-            self._kept[uri] = rows
-        return rows
+__all__ = ['Transfer', 'duplicates_in']
 
 
 class Transfer:
@@ -72,48 +38,6 @@ class Transfer:
     def __init__(self, interface: Interface) -> None:
         self._intf = interface
         self.proved: set[tuple[str, str]] = set()
-
-    def walk(self, routes: tuple[LevelPath, ...], conditions: tuple[Condition, ...]) -> Iterator[Found]:
-        """The elements of some paths, asked for as they are wanted."""
-        wanted = self._ids(conditions)
-        asked = _Asked(self._intf, keep=len(routes) > 1)
-        for route in plan.answerable(routes, wanted):
-            yield from self._run(plan.plan(route, wanted), Found(uris.ENTRY), asked)
-
-    def _ids(self, conditions: tuple[Condition, ...]) -> dict[str, frozenset[str]]:
-        """The IDs that conditions let pass, by level."""
-        wanted: dict[str, frozenset[str]] = {}
-        for condition in conditions:
-            name = f'{condition.level}s'
-            ids = self._intf.search.ids(condition.criteria, condition.level)
-            wanted[name] = wanted[name] & ids if name in wanted else ids
-        return wanted
-
-    def _run(self, stages: tuple[Stage, ...], at: Found, asked: _Asked) -> Iterator[Found]:
-        if not stages:
-            yield at
-            return
-        for found in self._stage(stages[0], at, asked):
-            yield from self._run(stages[1:], found, asked)
-
-    def _stage(self, stage: Stage, at: Found, asked: _Asked) -> Iterator[Found]:
-        try:
-            tables = [asked.rows(uri) for uri in stage.requests(at)]
-            return iter(list(stage.rows(at, tables)) if len(stage.steps) > 1 else stage.rows(at, tables))
-        except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
-            if len(stage.steps) > 1:
-                log.info('walking %s: the short cut was refused (%s)', at.uri, error)
-                return self._run(plan.plan_below(at.uri, stage), at, asked)
-            if at.guessed and isinstance(error, _HIDDEN):
-                log.info('passed over, not visible: %s', error)
-                return iter(())
-            raise
-
-    def explain(self, routes: tuple[LevelPath, ...], conditions: tuple[Condition, ...]) -> str:
-        """What walking will ask, in words."""
-        pretended = {f'{condition.level}s': frozenset[str]() for condition in conditions}
-        lines = [line for condition in conditions for line in _searches(condition)]
-        return '\n'.join(lines + [plan.explain(route, plan.plan(route, pretended)) for route in plan.answerable(routes, pretended)])
 
     def download(self, file: Any, dest: str | os.PathLike[str] | None = None) -> Path:
         """Fetch a file to the cache, or to a place; its local path."""
@@ -333,14 +257,6 @@ class Transfer:
         """What rights depend on: the project (or what was selected from the server itself) and the level that is written to."""
         top, holder = file._path[0], file.parent().parent()
         return uri_of((top,)), holder._urt
-
-
-def _searches(condition: Condition) -> Iterator[str]:
-    """What a condition asks, in words."""
-    if isinstance(condition.criteria, Saved):
-        yield f'GET {uris.ENTRY}/search/saved   (for the ID of {condition.criteria.name!r})'
-        yield f'GET {uris.ENTRY}/search/saved/{{ID}}'
-    yield f'POST {uris.ENTRY}/search   (for each list of criteria, nested ones too)'
 
 
 def duplicates_in(said: bytes) -> list[str]:

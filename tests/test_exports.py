@@ -143,6 +143,7 @@ LOADED = {
     'uriutil',
     'users',
     'verbs',
+    'walking',
     'version',
     'wire',
     'xpass',

@@ -23,6 +23,7 @@ RANKS = {
     'cached': 2, 'downloads': 2, 'redirects': 2, 'layouts': 2,
     'resources': 3,
     'search': 4, 'arrays': 4, 'classic': 4, 'select': 4, 'inspector': 4, 'transfer': 4, 'manage': 4, 'xpath_store': 4, 'draw': 4, 'bulk': 4,
+    'walking': 4,
     'interface': 5, 'core': 5, '': 5,
     'demo': 6, 'mirror': 6,
 }  # fmt: skip
@@ -34,7 +35,7 @@ FOR_THE_SERVER = {'errors', 'names', 'structure', 'version', 'uris', 'tables', '
 RUN_TIME = {'httplib2', 'lxml', 'six'}
 EXTRAS = {'werkzeug', 'cheroot', 'sqlalchemy', 'pydicom', 'nibabel', 'numpy'}
 """Libraries of the extras ``server`` and ``demo``."""
-OPTIONAL = {'tables': {'pandas'}, 'draw': {'matplotlib', 'networkx'}, 'bulk': {'concurrent', 'tqdm'}}
+OPTIONAL = {'tables': {'pandas'}, 'draw': {'matplotlib', 'networkx'}, 'bulk': {'concurrent', 'tqdm'}, 'walking': {'concurrent'}}
 """Module of the client -> what it may import in a function: what need not be installed, and what is too heavy to be loaded for nothing."""
 
 MOST_LINES_OF_A_FILE = 500

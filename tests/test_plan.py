@@ -32,6 +32,8 @@ from pyxnat.tables import Row
 
 Ask = Callable[[str], list[Row]]
 ALL_SHORT_CUTS = frozenset(SHORT_CUTS)
+BELIEFS = frozenset(name for name, short_cut in SHORT_CUTS.items() if short_cut.stage.belief)
+"""Short cuts that are compared with the walk before they are relied upon."""
 
 
 def path_of(text: str) -> Path:
@@ -232,16 +234,16 @@ def test_the_short_cut_to_files_finds_what_the_walk_finds(text: str) -> None:
     assert found == [found.uri for found in walk(long, scans)] != []
 
 
-def test_a_literal_resource_is_asked_for_by_its_name_and_found_by_its_number() -> None:
+def test_a_literal_resource_is_asked_for_by_its_name_and_keeps_it() -> None:
     stages = plan(path_of('/experiments/E/scans/*/resources/NIFTI/files'))
     assert stages[1].requests(Found('/data/experiments/E')) == ('/data/experiments/E/scans/ALL/resources/NIFTI/files',)
     found = [uris.segments(found.uri) for found in walk(stages, scans)]
-    assert {(parts[3], parts[5]) for parts in found} == {('1', '11'), ('2', '21')}
+    assert {(parts[3], parts[5]) for parts in found} == {('1', 'NIFTI'), ('2', 'NIFTI')}
 
 
 def test_files_carry_their_path_in_the_row() -> None:
-    rows = [found.row for found in walk(plan(path_of('/experiments/E/scans/2/files')), scans)]
-    assert rows == [] or [row['path'] for row in rows] == ['b.img', 'files/b']
+    rows = [found.row for found in walk(plan(path_of('/experiments/E/scans/2/files'), without=ALL_SHORT_CUTS), scans)]
+    assert [row['path'] for row in rows] == ['b.img', 'files/b']
     rows = [found.row for found in walk(plan(path_of('/experiments/E/scans/*/files')), scans)]
     assert [row['path'] for row in rows] == [path for paths in SCAN_FILES.values() for path in paths]
 
@@ -260,14 +262,17 @@ def rows_for_all(uri: str) -> list[Row]:
     """An archive with one element, X, at each level."""
     parts = uris.segments(uri)
     if parts[-1] == 'files':
-        file = f'{uri}/X' if 'ALL' not in parts else uri.replace('/ALL/files', '/X/resources/X/files/X')
+        holder = uri.removesuffix('/files').replace('/scans/ALL', '/scans/X')
+        file = f'{holder}/files/X' if parts[-3].endswith('resources') else f'{holder}/resources/X/files/X'
         return [{'URI': file, 'Name': 'X', 'cat_ID': 'X', 'collection': 'X'}]
     return [{'ID': 'X', 'label': 'X', 'xnat_abstractresource_id': 'X', 'subject_ID': 'X', 'project': 'X'}]
 
 
 def listed(uri: str) -> tuple[str, ...]:
     """The levels of a listing's URI."""
-    above = uri.partition('?')[0].replace('/scans/ALL/files', '/scans/X/resources/X/files')
+    above = uri.partition('?')[0].replace('/scans/ALL', '/scans/X')
+    if above.endswith('/files') and not above.split('/')[-3].endswith('resources'):
+        above = f'{above.removesuffix("/files")}/resources/X/files'
     parent, _, last = above.rpartition('/')
     if parent.endswith(('/in', '/out')):
         parent, _, direction = parent.rpartition('/')
@@ -387,9 +392,9 @@ def test_of_many_routes_those_are_kept_that_conditions_can_be_asked_of() -> None
 # -- in words ---------------------------------------------------------------------------------------------------------------------------------
 
 
-def explained(text: str) -> list[str]:
+def explained(text: str, without: frozenset[str] = BELIEFS) -> list[str]:
     path = path_of(text)
-    return [line.partition('   (')[0].strip() for line in explain(path, plan(path)).splitlines()]
+    return [line.partition('   (')[0].strip() for line in explain(path, plan(path, without=without)).splitlines()]
 
 
 def test_known_requests_are_explained_literally_and_later_ones_as_templates() -> None:
@@ -409,7 +414,8 @@ def test_an_explanation_names_the_bound_and_what_it_rests_on() -> None:
 
 
 def test_every_short_cut_says_what_it_rests_on() -> None:
-    assert all(stage.rests_on for stage in SHORT_CUTS.values())
+    assert all(short_cut.stage.rests_on for short_cut in SHORT_CUTS.values())
+    assert all(short_cut.stage.belief in ('', name) for name, short_cut in SHORT_CUTS.items())
 
 
 def test_an_explanation_follows_where_the_plan_goes_on_below_the_server() -> None:
@@ -421,6 +427,6 @@ def test_an_explanation_follows_where_the_plan_goes_on_below_the_server() -> Non
 def test_what_is_explained_is_what_is_asked(chain: tuple[str, ...]) -> None:
     path = everything(chain)
     asked: list[str] = []
-    walk(plan(path), lambda uri: asked.append(uri) or rows_for_all(uri))  # type: ignore[func-returns-value]
+    walk(plan(path, without=BELIEFS), lambda uri: asked.append(uri) or rows_for_all(uri))  # type: ignore[func-returns-value]
     lines = explained(''.join(f'/{level(plural).segment}' for plural in chain))[1:]
     assert [line.removeprefix('GET ').replace('{ID}', 'X') for line in lines] == asked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyxnat import errors
+from pyxnat.plan import SHORT_CUTS
 
 
 @pytest.fixture(scope='module')
@@ -93,19 +94,17 @@ def test_sessions_of_a_project_take_two_requests_whatever_the_number_of_subjects
     assert trace.requests == 2, trace
 
 
-def test_files_of_scans_take_one_request_a_session(xnat, study):
+def test_files_of_scans_take_one_request_a_session_where_lists_of_sessions_are_not_taken(xnat, study):
+    xnat.cache.beliefs.remember('files of several sessions', False)
     with xnat.trace() as trace:
         assert len(xnat.select('/projects/STUDY/subjects/*/experiments/*/scans/*/resources/*/files')) == 8
     assert trace.requests == 2 + 5 + 1, trace  # one session has no scans: XNAT has nothing there, and the walk is asked
 
 
-def test_short_cuts_give_what_the_walk_gives(xnat, study, monkeypatch):
-    from pyxnat import plan
-
+def test_short_cuts_give_what_the_walk_gives(xnat, study):
     paths = ['/projects/STUDY/subjects/*/experiments/*', '/projects/*/subjects/A*/experiments/*MR', '/projects/STUDY//scans//files']
     short = [sorted((e._uri, e.id(), e.label(), e.datatype()) for e in xnat.select(path)) for path in paths]
-    original, off = plan.plan, frozenset({'sessions of a project', 'files of a session'})
-    monkeypatch.setattr(plan, 'plan', lambda path, conditions=None: original(path, conditions, off))
+    xnat.walker.without = frozenset(SHORT_CUTS)
     assert [sorted((e._uri, e.id(), e.label(), e.datatype()) for e in xnat.select(path)) for path in paths] == short
 
 

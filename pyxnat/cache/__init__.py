@@ -1,12 +1,14 @@
 """The cache: what a login was told and given, on disk, whole, for all processes of its owner.
 
 ``<cachedir>/<server>/<login>/`` holds ``answers/`` (listings, items, searches), ``files/`` (downloaded files under their real names), ``ledger/``
-(what is known of each file) and ``stamp`` (the mark of the last write). All of it is written by renaming complete files, so that any number of
+(what is known of each file) and ``stamp`` (the mark of the last write); beside
+the logins lies what the server itself was seen to do. All of it is written by renaming complete files, so that any number of
 processes can use it, on network file systems too, without a lock.
 """
 
 from .accounts import account_of
 from .answers import AnswerStore, Entry, key_of
+from .beliefs import Beliefs
 from .cache import MAX_BYTES, Cache, CacheEntry, Disk, Verified
 from .disk import PART, copy_file, digest_of, http_time, md5_of, publish, safe_name
 from .files import FileStore, Incoming, is_proof
@@ -16,6 +18,7 @@ __all__ = [
     'MAX_BYTES',
     'PART',
     'AnswerStore',
+    'Beliefs',
     'Cache',
     'CacheEntry',
     'Disk',

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from .answers import AnswerStore, Entry
+from .beliefs import Beliefs
 from .disk import PART, digest_of, safe_name
 from .files import HANDED_OUT_S, FileStore
 from .freshness import Moment, age_s
@@ -157,7 +158,17 @@ class Cache:
         """The mark of the last write."""
         return Stamp(self.folder / 'stamp', self._server)
 
+    @cached_property
+    def beliefs(self) -> Beliefs:
+        """What the server was seen to do."""
+        return Beliefs(self.server_folder / 'beliefs')
+
     # -- answers
+
+    def moment(self) -> Entry:
+        """This moment, as an answer without content: what is heard from now on is fresh as long as it is."""
+        now = Moment.now()
+        return Entry('', '', 200, '', self.stamp.read(), now, now, b'')
 
     def is_fresh(self, entry: Entry, expiration: float | None) -> bool:
         """Whether an answer may be given in place of a new one."""

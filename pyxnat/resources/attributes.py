@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import errors, uris
 from ..names import LEVELS_WITH_NAMES, READ_ONLY, short_names
+from ..plan import key_of
 from ..tables import Row
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Attributes:
         return self.mget([path])[0]
 
     def mget(self, paths: Iterable[str]) -> list[Any]:
-        """Several fields, in the order asked; each as `get` gives it. One request.
+        """Several fields, in the order asked; each as `get` gives it. One request, none for what the listing told that the element came from.
 
         Raises
         ------
@@ -52,6 +53,8 @@ class Attributes:
             A field is not among the columns of the answer: the type has no such field.
         """
         wanted = list(paths)
+        if self._is_told(wanted):
+            return [self._element._known[key_of(name)] for name in wanted]
         rows = self._rows(wanted)
         values = [list(dict.fromkeys(self._cell(row, name) for row in rows)) for name in wanted]
         return [several[0] if len(several) == 1 else several for several in values]
@@ -79,6 +82,14 @@ class Attributes:
         typed = {'xsiType': element.datatype()} if element._type_of_new({}, {}) else {}
         element._intf._exec(uris.with_query(element._exact_uri(), {**typed, **values, **query}), 'PUT')
 
+    def _is_told(self, wanted: list[str]) -> bool:
+        """Whether a listing that is still fresh told all of it."""
+        element = self._element
+        cache = element._intf.cache
+        if element._heard is None or not all(key_of(name) in element._known for name in wanted):
+            return False
+        return cache.is_offline or cache.is_fresh(element._heard, cache.expiration)
+
     def _rows(self, wanted: list[str]) -> list[Row]:
         """Its rows in the listing: several where a path that is asked for is repeated."""
         element = self._element
@@ -95,7 +106,7 @@ class Attributes:
         return mine or [element._find(rows)]
 
     def _cell(self, row: Row, name: str) -> str:
-        for key in (name, name.lower() if '/' in name else name):
+        for key in (name, key_of(name)):
             if key in row:
                 return row[key]
         raise errors.ProgrammingError(

@@ -64,6 +64,7 @@ class Element(Downloadable):
         self._known: Row = dict(known or {})
         self._above: dict[str, Row] = dict(above or {})
         self._home: Path | None = None
+        self._heard: Any = None
         self.attrs = Attributes(self)
 
     @property

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from .. import errors, paths
 from ..criteria import Group, Saved, given
 from ..paths import Path, Step
+from ..plan import Column, Found, columns_of
 from ..structure import Level
-from ..tables import Row
+from ..tables import JsonTable, Row
 from .base import Element, as_name, class_of
 from .bulk import Downloadable
 from .lazy import LazyCollection
@@ -50,10 +51,11 @@ class Collection(Downloadable, LazyCollection[E]):
 
     _level: ClassVar[Level]
 
-    def __init__(self, routes: list[Path], interface: Interface, conditions: tuple[_Where, ...] = ()) -> None:
+    def __init__(self, routes: list[Path], interface: Interface, conditions: tuple[_Where, ...] = (), columns: tuple[str, ...] = ()) -> None:
         self._paths = tuple(routes)
         self._intf = interface
         self._conditions = conditions
+        self._columns = columns
 
     @classmethod
     def _element(cls, uri: str, interface: Interface, known: Row | None = None, above: Mapping[str, Row] | None = None) -> Any:
@@ -66,7 +68,7 @@ class Collection(Downloadable, LazyCollection[E]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Collection):
             return NotImplemented
-        mine, theirs = (self._paths, self._conditions), (other._paths, other._conditions)
+        mine, theirs = (self._paths, self._conditions, self._columns), (other._paths, other._conditions, other._columns)
         return mine == theirs and self._intf._server == other._intf._server and self._intf._user == other._intf._user
 
     def __hash__(self) -> int:
@@ -75,12 +77,80 @@ class Collection(Downloadable, LazyCollection[E]):
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore_collection, (self._level.plural, list(self._paths), self._intf, self._conditions)
 
-    def __iter__(self) -> Iterator[E]:
-        for found in self._intf.transfer.walk(self._paths, self._conditions):
+    def _ask(self, ahead: str) -> Iterator[E]:
+        wanted = columns_of(self._paths, self._columns)
+        for found, heard in self._intf.walker.walk(self._paths, self._conditions, wanted, ahead=ahead):
             element = self._element(found.uri, self._intf, found.row, found.above)
+            element._heard = heard
             if self._intf.manage.callback is not None:
                 self._intf.manage.callback(self, element)
             yield element
+
+    def with_columns(self, *columns: str) -> Collection[E]:
+        """The same elements, knowing more: the listings that find them are asked for these columns, too.
+
+        ``attrs.get`` and ``attrs.mget`` of what a listing told make no request while that is fresh (``interface.cache.expiration``).
+
+        Parameters
+        ----------
+        *columns : str
+            As `table` has them.
+
+        Returns
+        -------
+        Collection
+            A new one; this one stays as it is.
+        """
+        columns_of(self._paths, columns)
+        return type(self)(list(self._paths), self._intf, self._conditions, (*self._columns, *columns))
+
+    def rows(self, columns: Iterable[str] = ()) -> Iterator[Row]:
+        """The rows of `table`, one at a time, as they come."""
+        names = tuple(columns) or self._columns or _defaults(self._level)
+        wanted = columns_of(self._paths, names)
+        for found, _ in self._intf.walker.walk(self._paths, self._conditions, wanted, ahead='all'):
+            yield {column.name: _value(found, column, self._level) for column in wanted}
+
+    def table(self, columns: Iterable[str] = ()) -> JsonTable:
+        """A table of them: a row for each, in the order of iterating.
+
+        Parameters
+        ----------
+        columns : iterable of str, optional
+            Short names (``date``, ``age``), full paths (``xnat:mrSessionData/fieldStrength``), or a level and a name (``subject/age``,
+            ``project/name``, ``scan/type``). A short name is the elements' own if they have one such, else that of the nearest level above.
+            By default the columns of their listing.
+
+        Returns
+        -------
+        JsonTable
+            Its columns are called as you asked for them. A cell is text as XNAT has it; empty for what has no value, and for elements whose type
+            or route has no such column; a list of texts where a path has several values (``xnat:mrSessionData/scans/scan/type``).
+
+        Raises
+        ------
+        ProgrammingError
+            There is no such column; it is named.
+
+        Notes
+        -----
+        The requests of iterating, and for each listing among them one more for each data type that only some of the elements have and a column is
+        of. Subjects of experiments that the path does not lead through take one request a project. `rows` gives the same without holding all of it
+        in memory.
+
+        Examples
+        --------
+        ::
+
+            sessions = xnat.select('/projects/P/experiments')
+            sessions.table(['label', 'project', 'subject/age', 'xnat:mrSessionData/fieldStrength']).to_pandas()
+        """
+        names = tuple(columns) or self._columns or _defaults(self._level)
+        return JsonTable(self.rows(names), names)
+
+    def mget(self, columns: Iterable[str]) -> list[list[Any]]:
+        """Several fields of each of them, in the order asked, as ``attrs.mget`` of each would give them. Requests as `table`."""
+        return [list(row.values()) for row in self.rows(tuple(columns))]
 
     def where(
         self,
@@ -120,7 +190,7 @@ class Collection(Downloadable, LazyCollection[E]):
         if level not in ('subject', 'experiment', 'assessor'):
             raise errors.ProgrammingError(f'where: level {level!r} is not known', remedy="Use 'subject', 'experiment' or 'assessor'.")
         condition = _Where(given(constraints, template, query), level)
-        return type(self)(list(self._paths), self._intf, (*self._conditions, condition))
+        return type(self)(list(self._paths), self._intf, (*self._conditions, condition), self._columns)
 
     def tag(self, name: str) -> Any:
         """Put all of them into a named set; the tag. Two requests after those of iterating, and up to two for the first tag of all."""
@@ -134,13 +204,28 @@ class Collection(Downloadable, LazyCollection[E]):
 
     def explain(self) -> str:
         """What iterating it will ask, in words. No request."""
-        return self._intf.transfer.explain(self._paths, self._conditions)
+        return self._intf.walker.explain(self._paths, self._conditions, columns_of(self._paths, self._columns))
 
     def _children(self, row: Level, id_filter: Any) -> Any:
         step = Step(row.plural, as_name(row, id_filter), False)
         return class_of(row.plural)([(*path, step) for path in self._paths], self._intf, self._conditions)
 
 
-def _restore_collection(plural: str, routes: list[Path], interface: Interface, conditions: tuple[_Where, ...]) -> Collection[Any]:
-    collection: Collection[Any] = class_of(plural)(routes, interface, conditions)
+def _restore_collection(
+    plural: str, routes: list[Path], interface: Interface, conditions: tuple[_Where, ...], columns: tuple[str, ...] = ()
+) -> Collection[Any]:
+    collection: Collection[Any] = class_of(plural)(routes, interface, conditions, columns)
     return collection
+
+
+def _defaults(level: Level) -> tuple[str, ...]:
+    """The columns of a table where none are named."""
+    return tuple(dict.fromkeys(name for name in (level.id_column, level.label_column, *level.columns) if '/' not in name and name != 'URI'))
+
+
+def _value(found: Found, column: Column, own: Level) -> Any:
+    """What listings said; a column of a level that is not on the way to an element is empty."""
+    row = found.row if column.level == own.plural else found.above.get(column.level, {})
+    if column.asked == 'xsiType' and column.key not in row:
+        return own.datatype if column.level == own.plural else ''
+    return row.get(column.key, '')

@@ -278,7 +278,7 @@ class PrearchiveSessions(PrearchiveGroup):
         self._wanted = (project, timestamp, name)
         self._path = '/'.join(('/prearchive/projects', *self._wanted))
 
-    def __iter__(self) -> Iterator[PrearchiveSession]:
+    def _ask(self, ahead: str) -> Iterator[PrearchiveSession]:
         project, timestamp, name = self._wanted
         uri = _ROOT if is_wildcard(project) else uris.join(_ROOT, 'projects', uris.quote(project))
         for row in self._intf._get_json(uri):

@@ -210,7 +210,7 @@ class PrearchiveCollection(PrearchiveGroup):
         self._pattern = pattern
         self._path = f'{above._path}/{plural}/{pattern}'
 
-    def __iter__(self) -> Iterator[Any]:
+    def _ask(self, ahead: str) -> Iterator[Any]:
         for holder in self._holders:
             for element in holder._list(self._plural):
                 if matches(self._pattern, element._urn):

@@ -1,0 +1,42 @@
+"""What to ask for a selection: from level paths to stages, each a pure function from rows to requests and from answers to rows.
+
+The plain way is a walk: for each element of a level, the listing of the level below. A :class:`Stage` that covers several levels or several
+elements at once is a short cut; it names what it rests on, and a server that refuses it is walked instead. Nothing here touches the network:
+:mod:`pyxnat.walking` executes.
+"""
+
+from .columns import Column, columns_of, wanted_of
+from .planning import SHORT_CUTS, ShortCut, answerable, explain, plan, plan_below
+from .short_cuts import ListFiles, ListFilesTogether, ListOwnFiles, ListOwnFilesTogether, ListReconstructionsTogether, ListScansTogether
+from .stages import Columns, Conditions, Found, JoinSubjects, ListLevel, ListSessions, ListShares, Name, Rebase, Stage, element_uri, key_of, names_of
+
+__all__ = [
+    'SHORT_CUTS',
+    'Column',
+    'Columns',
+    'Conditions',
+    'Found',
+    'JoinSubjects',
+    'ListFiles',
+    'ListFilesTogether',
+    'ListLevel',
+    'ListOwnFiles',
+    'ListOwnFilesTogether',
+    'ListReconstructionsTogether',
+    'ListScansTogether',
+    'ListSessions',
+    'ListShares',
+    'Name',
+    'Rebase',
+    'ShortCut',
+    'Stage',
+    'answerable',
+    'columns_of',
+    'element_uri',
+    'explain',
+    'key_of',
+    'names_of',
+    'plan',
+    'plan_below',
+    'wanted_of',
+]

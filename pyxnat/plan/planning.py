@@ -1,0 +1,203 @@
+"""From a path, the columns and the conditions to stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from .. import uris
+from ..errors import ProgrammingError
+from ..paths import Path, chain_of, read, spell
+from ..structure import GAPS, level
+from .short_cuts import (
+    ListFiles,
+    ListFilesTogether,
+    ListOwnFiles,
+    ListOwnFilesTogether,
+    ListReconstructionsTogether,
+    ListScansTogether,
+    is_told_by_sessions,
+)
+from .stages import Columns, Conditions, Found, JoinSubjects, ListLevel, ListSessions, ListShares, Name, Rebase, Stage, element_uri
+
+__all__ = ['SHORT_CUTS', 'ShortCut', 'answerable', 'explain', 'plan', 'plan_below']
+
+
+class ShortCut(NamedTuple):
+    """A stage that may stand for the walk of several levels, or below several elements."""
+
+    stage: type[Stage]
+    covers: Callable[[Path, Path, Columns], int]
+    """How many levels it covers of what is left of a path, after what is done; 0 where it does not fit."""
+
+
+def _sessions(done: Path, rest: Path, columns: Columns) -> int:
+    fits = chain_of(done) == ('projects',) and chain_of(rest)[:2] == ('subjects', 'experiments')
+    return 2 if fits and not rest[0].literal else 0
+
+
+def _files_of_scans(done: Path, rest: Path, columns: Columns) -> int:
+    return 3 if chain_of(rest) == ('scans', 'resources', 'files') and not rest[0].literal and _is_told_by_files(columns) else 0
+
+
+def _files_of_scans_of_several(done: Path, rest: Path, columns: Columns) -> int:
+    return _files_of_scans(done, rest, columns) if _is_below_several(done, 'experiments') and not columns.get('scans') else 0
+
+
+def _own_files(done: Path, rest: Path, columns: Columns) -> int:
+    holder = done[-1].level if done else ''
+    fits = chain_of(rest) == ('resources', 'files') and holder in ('projects', 'subjects', 'experiments', 'scans')
+    return 2 if fits and not rest[0].literal and _is_told_by_files(columns) else 0
+
+
+def _own_files_of_several(done: Path, rest: Path, columns: Columns) -> int:
+    several = _is_below_several(done, 'experiments') or (_is_below_several(done, 'subjects') and len(done) > 1)
+    return 2 if chain_of(rest) == ('resources', 'files') and several and _is_told_by_files(columns) else 0
+
+
+def _is_told_by_files(columns: Columns) -> bool:
+    """Whether listings of files tell what is wanted of resources."""
+    return {*columns.get('resources', ())} <= {'xnat_abstractresource_id', 'label'}
+
+
+def _scans(done: Path, rest: Path, columns: Columns) -> int:
+    return _of_sessions('scans', done, rest, columns)
+
+
+def _reconstructions(done: Path, rest: Path, columns: Columns) -> int:
+    return _of_sessions('reconstructions', done, rest, columns)
+
+
+def _of_sessions(plural: str, done: Path, rest: Path, columns: Columns) -> int:
+    """Whether a level is wanted of the sessions of whole projects."""
+    several = chain_of(done)[:1] == ('projects',) and not any(step.literal for step in done[1:]) and _is_below_several(done, 'experiments')
+    fits = several and rest[0].level == plural and not rest[0].literal
+    return 1 if fits and all(is_told_by_sessions(plural, name) for name in columns.get(plural, ())) else 0
+
+
+def _is_below_several(done: Path, plural: str) -> bool:
+    return done != () and done[-1].level == plural and not done[-1].literal
+
+
+SHORT_CUTS: dict[str, ShortCut] = {
+    'sessions of a project': ShortCut(ListSessions, _sessions),
+    ListFilesTogether.belief: ShortCut(ListFilesTogether, _files_of_scans_of_several),
+    'files of a session': ShortCut(ListFiles, _files_of_scans),
+    ListOwnFilesTogether.belief: ShortCut(ListOwnFilesTogether, _own_files_of_several),
+    'files of an element': ShortCut(ListOwnFiles, _own_files),
+    ListScansTogether.belief: ShortCut(ListScansTogether, _scans),
+    ListReconstructionsTogether.belief: ShortCut(ListReconstructionsTogether, _reconstructions),
+}
+"""Each can be switched off by its name. The first that fits is taken."""
+
+
+def plan(
+    path: Path, conditions: Conditions | None = None, without: frozenset[str] = frozenset(), columns: Columns | None = None
+) -> tuple[Stage, ...]:
+    """The stages of one path.
+
+    Parameters
+    ----------
+    conditions : mapping, optional
+        Accession IDs that subjects or experiments must have to pass.
+    without : frozenset of str
+        Names of short cuts not to use.
+    columns : mapping, optional
+        What is wanted of the levels of the path besides the columns of their listings; also of subjects, where the path has experiments alone.
+    """
+    conditions, columns = conditions or {}, columns or {}
+    joined = bool(columns.get('subjects')) and 'subjects' not in chain_of(path) and 'experiments' in chain_of(path)
+    if joined:
+        columns = {**columns, 'experiments': tuple(dict.fromkeys([*columns.get('experiments', ()), 'subject_ID']))}
+    stages: list[Stage] = []
+    done: Path = ()
+    while len(done) < len(path):
+        rest = path[len(done) :]
+        stage = _short_cut(done, rest, conditions, without, columns) or _single(done, rest, conditions, columns)
+        stages.append(stage)
+        done = path[: len(done) + len(stage.steps)]
+        if joined and done[-1].level == 'experiments':
+            stages.append(JoinSubjects((), None, columns))
+        if _is_gap(done, path[len(done) :]):
+            stages.append(Rebase(()))
+    return tuple(stages)
+
+
+def plan_below(uri: str, refused: Stage) -> tuple[Stage, ...]:
+    """The walk that stands for a short cut a server refused."""
+    conditions, columns = refused.conditions, refused.columns
+    above = chain_of(read(uri))
+    return tuple(ListLevel((step,), _relevant(step.level, above + chain_of(refused.steps), conditions), columns) for step in refused.steps)
+
+
+def _is_gap(done: Path, rest: Path) -> bool:
+    """Whether the next level has no route below this one, but has one below the server."""
+    return bool(rest) and (*chain_of(done), rest[0].level) in GAPS
+
+
+def answerable(routes: Sequence[Path], conditions: Conditions) -> tuple[Path, ...]:
+    """Those of some paths that conditions can be asked of: what belongs to no subject satisfies none.
+
+    Raises
+    ------
+    ProgrammingError
+        When there is none.
+    """
+    if not conditions:
+        return tuple(routes)
+    needed = [{'subjects', 'experiments'} if name == 'subjects' else {name} for name in conditions]
+    kept = tuple(route for route in routes if all(levels & set(chain_of(route)) for levels in needed))
+    if not kept:
+        what = next((name for name in conditions if name != 'subjects'), 'subjects or experiments')
+        raise ProgrammingError(f'where: {", ".join(map(spell, routes))} has no {what}', remedy=f'Select {what}, or something below them.')
+    return kept
+
+
+def _single(done: Path, rest: Path, conditions: Conditions, columns: Columns) -> Stage:
+    step = rest[0]
+    if step.of:
+        return ListShares((step,))
+    relevant = _relevant(step.level, chain_of(done), conditions)
+    is_told = not relevant and not columns.get(step.level)
+    if step.literal and len(rest) > 1 and is_told and not _is_gap((*done, step), rest[1:]):
+        return Name((step,))
+    return ListLevel((step,), relevant, columns)
+
+
+def _relevant(plural: str, above: tuple[str, ...], conditions: Conditions) -> Conditions:
+    """The conditions to check at a level: those on subjects are checked on experiments where the path has no subjects."""
+    mine = {plural} | ({'subjects'} if plural == 'experiments' and 'subjects' not in above else set())
+    return {name: ids for name, ids in conditions.items() if name in mine}
+
+
+def _short_cut(done: Path, rest: Path, conditions: Conditions, without: frozenset[str], columns: Columns) -> Stage | None:
+    for name, short_cut in SHORT_CUTS.items():
+        covered = 0 if name in without else short_cut.covers(done, rest, columns)
+        if covered:
+            return short_cut.stage(rest[:covered], conditions, columns)
+    return None
+
+
+def explain(path: Path, stages: Sequence[Stage]) -> str:
+    """The plan in words: what is asked at each stage, literally where it is known before asking, and how often."""
+    lines = [f'{spell(path)}']
+    uri, parents = uris.ENTRY, ''
+    for stage in stages:
+        asked = [uris.unquote(request) for request in _templates(stage, uri)]
+        proof = '; where that was not seen to be true yet, it is compared with one request for each' if stage.belief else ''
+        lines += [f'  GET {request}   ({stage.bound(parents)}; {stage.rests_on}{proof})' for request in asked]
+        if isinstance(stage, Rebase):
+            home = ('projects', '{project}') if uri.split('/')[-2] == 'subjects' else ()
+            uri = uris.join(uris.ENTRY, *home, *uri.split('/')[-2:])
+        for step in stage.steps:
+            uri = element_uri(uri, step.level, step.name) if step.literal and not asked else uris.join(uri, level(step.level).segment, '{ID}')
+            parents = parents if step.literal else step.level
+    return '\n'.join(lines)
+
+
+def _templates(stage: Stage, uri: str) -> tuple[str, ...]:
+    """The requests of a stage, with names that are not known yet in braces."""
+    if stage.at_most == 1:
+        return stage.requests(Found(uri))
+    project = uris.segments(uri)[1] if '/projects/' in uri else '{project}'
+    return stage.together([Found(uri, {'ID': name, 'project': project}) for name in ('{ID}', '{ID}…')])

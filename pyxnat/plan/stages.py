@@ -1,0 +1,425 @@
+"""The stages that plans are made of: each a pure function from elements to requests, and from answers to elements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from .. import uris
+from ..errors import ProgrammingError, UnexpectedAnswer
+from ..names import LEVELS_WITH_NAMES, types_with
+from ..paths import ANY, Path, Step, matches, read, spell
+from ..structure import SERVER, level
+from ..tables import Row
+
+__all__ = [
+    'Columns',
+    'Conditions',
+    'Found',
+    'JoinSubjects',
+    'ListLevel',
+    'ListSessions',
+    'ListShares',
+    'Name',
+    'Rebase',
+    'Stage',
+    'cell',
+    'chosen',
+    'element_uri',
+    'is_wanted',
+    'key_of',
+    'listings',
+    'merged',
+    'names_of',
+    'runs',
+    'typed',
+]
+
+Conditions = Mapping[str, frozenset[str]]
+"""Level (``subjects``, ``experiments``) -> the accession IDs that may pass."""
+
+Columns = Mapping[str, tuple[str, ...]]
+"""Level -> the columns that are wanted of it besides those of its listing."""
+
+_BASES = {
+    'projects': ('xnat:projectData',),
+    'subjects': ('xnat:subjectData',),
+    'experiments': ('xnat:experimentData', 'xnat:subjectAssessorData'),
+    'assessors': ('xnat:experimentData', 'xnat:imageAssessorData', 'xnat:derivedData'),
+    'scans': ('xnat:imageScanData',),
+    'reconstructions': ('xnat:reconstructedImageData',),
+}
+"""The types that all elements of a level have."""
+
+
+class Found(NamedTuple):
+    """An element on the way: where it is, and what the listing it came from said of it."""
+
+    uri: str
+    """From the entry point on; of the server itself: the entry point."""
+    row: Row = {}
+    guessed: bool = False
+    """It was reached under a wildcard: one that this login may not look into is passed over."""
+    above: Mapping[str, Row] = {}
+    """What listings said of the elements above it, by level."""
+    plural: str = SERVER
+    """Its level."""
+
+    def child(self, plural: str, name: str, row: Row, *, guessed: bool = True, between: Mapping[str, Row] | None = None) -> Found:
+        """An element below it; `between` are the rows of levels that were passed on the way."""
+        above = {**self.above, **({self.plural: self.row} if self.row else {}), **(between or {})}
+        return Found(element_uri(self.uri, plural, name), row, self.guessed or guessed, above, plural)
+
+
+class Stage:
+    """One step of a plan.
+
+    Attributes
+    ----------
+    steps : tuple of Step
+        The levels it covers.
+    conditions : mapping
+        Level -> the accession IDs that may pass.
+    columns : mapping
+        Level -> the columns that are wanted of it.
+    rests_on : str
+        Where it is known that XNAT answers so.
+    belief : str
+        The name of what is not known, and is compared with the walk once on each server before it is relied upon.
+    at_most : int
+        How many elements above can be asked for together.
+    """
+
+    rests_on: ClassVar[str] = ''
+    belief: ClassVar[str] = ''
+    at_most: ClassVar[int] = 1
+
+    def __init__(self, steps: Path, conditions: Conditions | None = None, columns: Columns | None = None) -> None:
+        self.steps = steps
+        self.conditions: Conditions = conditions or {}
+        self.columns: Columns = columns or {}
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({spell(self.steps)})'
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self) or not isinstance(other, Stage):
+            return False
+        return (self.steps, self.conditions, self.columns) == (other.steps, other.conditions, other.columns)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.steps))
+
+    def requests(self, at: Found) -> tuple[str, ...]:
+        """URIs of the tables to ask for below an element."""
+        raise NotImplementedError
+
+    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+        """The elements that the answers speak of, in their order."""
+        raise NotImplementedError
+
+    def bound(self, parents: str) -> str:
+        """How many requests it takes, in words."""
+        return f'1 per element of {parents}' if parents else '1'
+
+    def hidden(self, at: Found) -> Iterator[Found]:
+        """What stands for an answer that this login may not see, below what was reached by a wildcard."""
+        return iter(())
+
+    # -- several elements at once
+
+    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+        """Elements above, divided into what is asked for at once; in their order."""
+        for found in founds:
+            yield [found]
+
+    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
+        """URIs of the tables to ask for below several elements."""
+        raise NotImplementedError
+
+    def apart(self, unit: Sequence[Found], tables: Sequence[list[Row]]) -> list[list[Found] | None]:
+        """What the answers speak of below each of several elements; `None` for one that is to be asked by itself."""
+        raise NotImplementedError
+
+    def alone(self) -> Stage:
+        """The stage that asks for one element after the other."""
+        return self
+
+    def proves(self, founds: Sequence[Sequence[Found]]) -> bool:
+        """Whether answers that agree with the walk's are worth something: they could have been wrong."""
+        return True
+
+
+class Name(Stage):
+    """A literal name on the way down: nothing to ask."""
+
+    def requests(self, at: Found) -> tuple[str, ...]:
+        return ()
+
+    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+        yield at.child(self.steps[0].level, self.steps[0].name, {}, guessed=False)
+
+    def bound(self, parents: str) -> str:
+        return '0'
+
+
+class ListLevel(Stage):
+    """The plain listing of one level; columns of single types are listings of their own, since others of that level do not have them."""
+
+    rests_on: ClassVar[str] = 'XNAT 1.4 and later: every level has its listing'
+
+    def requests(self, at: Found) -> tuple[str, ...]:
+        step = self.steps[0]
+        needed = ('subject_ID',) if step.level == 'experiments' and 'subjects' in self.conditions else ()
+        return listings(uris.join(at.uri, level(step.level).segment), step.level, self.columns, needed)
+
+    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+        step = self.steps[0]
+        for identity, row in chosen(step, merged(step.level, self.columns, tables), self.conditions):
+            yield at.child(step.level, identity, row, guessed=not step.literal)
+
+    def bound(self, parents: str) -> str:
+        each = 1 + len(typed(self.steps[0].level, self.columns))
+        return f'{each} per element of {parents}' if parents else str(each)
+
+
+class ListSessions(Stage):
+    """The experiments of all subjects of a project in two listings, in place of one for each subject.
+
+    Both are needed: an experiment may be shared into a project that its subject is not shared into, and is then below none of its subjects.
+    """
+
+    rests_on: ClassVar[str] = 'ProjSubExptList lists a project with subject_ID; ID and label of a shared row are those in the project (1.7, 1.8)'
+
+    def requests(self, at: Found) -> tuple[str, ...]:
+        subjects = listings(uris.join(at.uri, 'subjects'), 'subjects', self.columns)
+        return subjects + listings(uris.join(at.uri, 'experiments'), 'experiments', self.columns, ('subject_ID',))
+
+    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+        subject_step, experiment_step = self.steps
+        of_subjects = 1 + len(typed('subjects', self.columns))
+        sessions: dict[str, list[Row]] = {}
+        for row in merged('experiments', self.columns, tables[of_subjects:]):
+            sessions.setdefault(cell(row, 'subject_ID'), []).append(row)
+        for identity, subject in chosen(subject_step, merged('subjects', self.columns, tables[:of_subjects]), self.conditions):
+            found = at.child('subjects', identity, subject)
+            for session, row in chosen(experiment_step, sessions.get(identity, []), self.conditions):
+                yield found.child('experiments', session, row)
+
+    def bound(self, parents: str) -> str:
+        each = 2 + sum(len(typed(step.level, self.columns)) for step in self.steps)
+        return f'{each} per element of {parents}' if parents else str(each)
+
+
+class JoinSubjects(Stage):
+    """What is wanted of the subjects of experiments, where the path has none: the subjects listed beside them.
+
+    An experiment that was shared without its subject gets none.
+    """
+
+    rests_on: ClassVar[str] = 'experiments name their subject_ID (1.7, 1.8)'
+    at_most: ClassVar[int] = 100_000
+
+    def requests(self, at: Found) -> tuple[str, ...]:
+        return self.together([at])
+
+    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+        yield from self.apart([at], tables)[0] or ()
+
+    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+        yield from runs(founds, lambda found: uris.parent(uris.parent(found.uri)), self.at_most)
+
+    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
+        return listings(uris.join(uris.parent(uris.parent(unit[0].uri)), 'subjects'), 'subjects', self.columns)
+
+    def apart(self, unit: Sequence[Found], tables: Sequence[list[Row]]) -> list[list[Found] | None]:
+        known = {cell(row, 'ID'): row for row in merged('subjects', self.columns, tables)}
+        return [[_with_subject(found, known)] for found in unit]
+
+    def hidden(self, at: Found) -> Iterator[Found]:
+        return iter([at])
+
+    def bound(self, parents: str) -> str:
+        return '1 per project'
+
+
+def _with_subject(found: Found, known: Mapping[str, Row]) -> Found:
+    subject = known.get(found.row.get('subject_ID', ''))
+    return found._replace(above={**found.above, 'subjects': subject}) if subject else found
+
+
+class ListShares(Stage):
+    """The projects that an element is seen in."""
+
+    rests_on: ClassVar[str] = 'ItemResource lists the projects of an item, its own first (1.7, 1.8)'
+
+    def requests(self, at: Found) -> tuple[str, ...]:
+        return (uris.join(self.steps[0].of, 'projects'),)
+
+    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+        for row in tables[0]:
+            if is_wanted(self.steps[0], cell(row, 'ID'), cell(row, 'ID')):
+                yield at.child('projects', row['ID'], {'ID': row['ID']})
+
+
+class Rebase(Stage):
+    """To where an element has the children that XNAT does not route below it. Nothing to ask.
+
+    Experiments below a project have them below ``/experiments``, subjects below the server in their own project.
+    """
+
+    def requests(self, at: Found) -> tuple[str, ...]:
+        return ()
+
+    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+        name = read(at.uri)[-1].name
+        home = uris.ENTRY if at.plural == 'experiments' else element_uri(uris.ENTRY, 'projects', cell(at.row, 'project'))
+        yield at._replace(uri=element_uri(home, at.plural, name))
+
+    def bound(self, parents: str) -> str:
+        return '0'
+
+
+# -- listings with columns
+
+
+def typed(plural: str, columns: Columns) -> dict[str, list[str]]:
+    """The columns of single types that are wanted of a level: type -> full paths or short names."""
+    found: dict[str, list[str]] = {}
+    for name in columns.get(plural, ()):
+        for kind in _types_with(plural, name):
+            found.setdefault(kind, []).append(name)
+    return found
+
+
+def _types_with(plural: str, name: str) -> tuple[str, ...]:
+    """The types whose listing has a column; nothing where that of the level has it."""
+    kind = name.partition('/')[0]
+    if ':' in kind:
+        return () if kind in _BASES.get(plural, ()) else (kind,)
+    return types_with(level(plural).singular, name)
+
+
+def listings(uri: str, plural: str, columns: Columns, needed: Iterable[str] = ()) -> tuple[str, ...]:
+    """The URIs of a listing with the columns that are wanted of its level: one, and one for each single type among them.
+
+    Parameters
+    ----------
+    needed : iterable of str
+        Columns that the plan itself needs.
+    """
+    more = [*needed, *_general(plural, columns)]
+    own = [name for name in level(plural).columns if '/' not in name and name != 'URI']
+    asked = {'columns': ','.join(dict.fromkeys([*own, *more]))} if set(more) - set(own) else {}
+    of_types = typed(plural, columns).items()
+    return uris.with_query(uri, asked), *(uris.with_query(uri, {'xsiType': kind, 'columns': ','.join(['ID', *names])}) for kind, names in of_types)
+
+
+def _general(plural: str, columns: Columns) -> list[str]:
+    """What of the columns all elements of a level have."""
+    return [name for name in columns.get(plural, ()) if not _types_with(plural, name)]
+
+
+def merged(plural: str, columns: Columns, tables: Sequence[list[Row]]) -> list[Row]:
+    """One row an element: of a listing, and of those of single types. A path that is repeated in it has a list of its values.
+
+    Raises
+    ------
+    ProgrammingError
+        A column that was asked for is not in the answer.
+    """
+    if not columns.get(plural) or level(plural).singular not in LEVELS_WITH_NAMES:
+        return tables[0]
+    rows = _grouped(plural, tables[0], _general(plural, columns))
+    for names, table in zip(typed(plural, columns).values(), tables[1:], strict=True):
+        more = _grouped(plural, table, names)
+        for identity, row in rows.items():
+            for key in map(key_of, names):
+                row[key] = row.get(key) or more.get(identity, {}).get(key, '')
+    return list(rows.values())
+
+
+def _grouped(plural: str, table: list[Row], names: Sequence[str]) -> dict[str, Row]:
+    """The rows of each ID as one; as often as a repeated path has values, there are rows."""
+    found: dict[str, list[Row]] = {}
+    for row in table:
+        found.setdefault(cell(row, level(plural).id_column), []).append(row)
+    keys = [key_of(name) for name in names]
+    if table:
+        missing = [name for name, key in zip(names, keys, strict=True) if key not in table[0]]
+        if missing:
+            what = f'{level(plural).plural} have no column {", ".join(map(repr, missing))}'
+            raise ProgrammingError(what, remedy=f'Short names are told apart by case. The answer has: {", ".join(table[0])}.')
+    return {identity: {**rows[0], **{key: _values(rows, key) for key in keys}} for identity, rows in found.items()}
+
+
+def _values(rows: list[Row], key: str) -> Any:
+    several = list(dict.fromkeys(row[key] for row in rows))
+    return several[0] if len(several) == 1 else several
+
+
+def key_of(name: str) -> str:
+    """What XNAT calls a column that is asked for: full paths in lower case.
+
+    >>> key_of('xnat:subjectData/group'), key_of('subject_ID')
+    ('xnat:subjectdata/group', 'subject_ID')
+    """
+    return name.lower() if '/' in name else name
+
+
+# -- rows
+
+
+def runs(founds: Sequence[Found], key: Any, most: int) -> Iterator[list[Found]]:
+    """Neighbours with the same key, at most so many at once."""
+    unit: list[Found] = []
+    for found in founds:
+        if unit and (len(unit) == most or key(unit[0]) != key(found)):
+            yield unit
+            unit = []
+        unit.append(found)
+    if unit:
+        yield unit
+
+
+def element_uri(parent: str, plural: str, name: str) -> str:
+    """URI of a child."""
+    quoted = uris.quote_path(name) if plural == 'files' else uris.quote(name)
+    return uris.join(parent, level(plural).segment, quoted)
+
+
+def names_of(plural: str, row: Row) -> tuple[str, str]:
+    """ID and label of a row of a level's listing."""
+    if plural == 'files':
+        path = uris.file_path(cell(row, 'URI')) or cell(row, 'Name')
+        return path, path
+    columns = level(plural)
+    return cell(row, columns.id_column), cell(row, columns.label_column)
+
+
+def cell(row: Row, column: str) -> str:
+    """A column that a listing must have."""
+    if column not in row:
+        raise UnexpectedAnswer(f'the listing has no column {column!r}; it has: {", ".join(row)}')
+    return row[column]
+
+
+def chosen(step: Step, rows: list[Row], conditions: Conditions) -> Iterator[tuple[str, Row]]:
+    """ID and row of those that a step and conditions let pass; rows of files get their ``path``."""
+    for row in rows:
+        identity, label = names_of(step.level, row)
+        if is_wanted(step, identity, label) and _passes(conditions, step.level, identity, row):
+            yield identity, {**row, 'path': identity} if step.level == 'files' else row
+
+
+def is_wanted(step: Step, identity: str, label: str) -> bool:
+    """Whether a step means what has this ID and label."""
+    if step.literal:
+        return step.name in (identity, label)
+    return step.name == ANY or matches(step.name, identity, label)
+
+
+def _passes(conditions: Conditions, plural: str, identity: str, row: Row) -> bool:
+    if plural in conditions and identity not in conditions[plural]:
+        return False
+    return not (plural == 'experiments' and 'subjects' in conditions and 'subject_ID' in row and row['subject_ID'] not in conditions['subjects'])

@@ -1,0 +1,320 @@
+"""Carries plans out: asks what their stages want asked, ahead of need and in parallel where all of it is wanted, and keeps the order of the walk."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from . import errors, plan, uris
+from .cache import Entry
+from .criteria import Group, Saved
+from .paths import Path
+from .plan import Column, Found, Stage
+from .tables import Row
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    from .interface import Interface
+
+__all__ = ['Condition', 'Walker']
+
+log = logging.getLogger('pyxnat.walking')
+
+_HIDDEN = (errors.NotFoundError, errors.PermissionDenied)
+_REFUSED = (errors.DataError, errors.ProgrammingError, errors.InternalError, errors.NotSupportedError, errors.UnexpectedAnswer)
+_SEEN_THROUGH = 4
+"""A loop that has come to the end of so many elements will want the rest."""
+
+
+class Condition(Protocol):
+    """A condition on a collection."""
+
+    criteria: Group | Saved
+    level: str
+
+
+class Walker:
+    """Walks selections of one Interface.
+
+    Attributes
+    ----------
+    jobs : int
+        How many requests are under way at once; 1 makes one after the other.
+    without : frozenset of str
+        Names of short cuts (:data:`pyxnat.plan.SHORT_CUTS`) that are not to be used.
+    """
+
+    def __init__(self, interface: Interface, jobs: int = 4) -> None:
+        self._intf = interface
+        self.jobs = jobs
+        self.without: frozenset[str] = frozenset()
+
+    def walk(
+        self, routes: tuple[Path, ...], conditions: tuple[Condition, ...] = (), columns: tuple[Column, ...] = (), *, ahead: str = 'some'
+    ) -> Iterator[tuple[Found, Entry | None]]:
+        """The elements of some paths, in the order of the walk, each with the moment it was asked for, as an answer of the cache's has it.
+
+        Parameters
+        ----------
+        columns : tuple of Column, optional
+            What is wanted of them, and of what is above them, besides the columns of the listings.
+        ahead : {'none', 'some', 'all'}
+            How far to ask ahead of what is taken: not at all, more with each element that was taken, or all at once.
+        """
+        wanted = self._ids(conditions)
+        with _Asked(self._intf, self.jobs if ahead != 'none' else 1, keep=len(routes) > 1) as asked:
+            for route in plan.answerable(routes, wanted):
+                stages = self._plan(route, wanted, columns)
+                for chunk in _Walk(self._intf, asked, ahead).run(stages, iter([_Chunk([Found(uris.ENTRY)])])):
+                    for found in chunk.founds:
+                        yield found, chunk.heard
+
+    def _plan(self, route: Path, wanted: dict[str, frozenset[str]], columns: tuple[Column, ...]) -> tuple[Stage, ...]:
+        refuted = {name for name in plan.SHORT_CUTS if self._intf.cache.beliefs.holds(name) is False}
+        return plan.plan(route, wanted, self.without | refuted, plan.wanted_of(columns, route))
+
+    def _ids(self, conditions: tuple[Condition, ...]) -> dict[str, frozenset[str]]:
+        """The IDs that conditions let pass, by level."""
+        wanted: dict[str, frozenset[str]] = {}
+        for condition in conditions:
+            name = f'{condition.level}s'
+            ids = self._intf.search.ids(condition.criteria, condition.level)
+            wanted[name] = wanted[name] & ids if name in wanted else ids
+        return wanted
+
+    def explain(self, routes: tuple[Path, ...], conditions: tuple[Condition, ...] = (), columns: tuple[Column, ...] = ()) -> str:
+        """What walking will ask, in words."""
+        pretended = {f'{condition.level}s': frozenset[str]() for condition in conditions}
+        lines = [line for condition in conditions for line in _searches(condition)]
+        plans = [plan.explain(route, self._plan(route, pretended, columns)) for route in plan.answerable(routes, pretended)]
+        return '\n'.join(lines + plans)
+
+
+def _searches(condition: Condition) -> Iterator[str]:
+    """What a condition asks, in words."""
+    if isinstance(condition.criteria, Saved):
+        yield f'GET {uris.ENTRY}/search/saved   (for the ID of {condition.criteria.name!r})'
+        yield f'GET {uris.ENTRY}/search/saved/{{ID}}'
+    yield f'POST {uris.ENTRY}/search   (for each list of criteria, nested ones too)'
+
+
+class _Answer:
+    """The rows of a listing, which may be on their way."""
+
+    def __init__(self, ask: Callable[[], list[Row]], pool: ThreadPoolExecutor | None) -> None:
+        self._ask = ask
+        self._future: Future[list[Row]] | None = pool.submit(ask) if pool else None
+
+    def rows(self) -> list[Row]:
+        return self._future.result() if self._future else self._ask()
+
+
+class _Asked:
+    """The listings of one walk, asked by several threads. Routes that begin alike ask for theirs once."""
+
+    def __init__(self, interface: Interface, jobs: int, keep: bool) -> None:
+        self._intf = interface
+        self.jobs = jobs
+        self._keep = keep
+        self._kept: dict[str, list[Row]] = {}
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> _Asked:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def begin(self, uri: str, at_once: bool) -> _Answer:
+        """Ask for a listing: now, by another thread, or when its rows are wanted."""
+        if self._pool is None and at_once:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._pool = ThreadPoolExecutor(self.jobs, 'pyxnat-walk')
+        return _Answer(lambda: self._rows(uri), self._pool if at_once and uri not in self._kept else None)
+
+    def _rows(self, uri: str) -> list[Row]:
+        if uri in self._kept:
+            return self._kept[uri]
+        rows = self._intf._get_json(uri)
+        if self._keep and not uri.endswith('/files'):
+            self._kept[uri] = rows
+        return rows
+
+
+class _Chunk(NamedTuple):
+    """The elements of one listing, or of several that were asked for at once."""
+
+    founds: Sequence[Found]
+    heard: Entry | None = None
+    """When they were asked for."""
+
+
+class _Source:
+    """Elements that come a chunk at a time."""
+
+    def __init__(self, chunks: Iterator[_Chunk]) -> None:
+        self._chunks = chunks
+        self._at_hand: deque[Found] = deque()
+
+    def take(self, most: int, ahead: bool) -> list[Found]:
+        """The next elements: with `ahead` as many as there are, else those that nothing needs to be asked for, but one if there is any."""
+        while len(self._at_hand) < (most if ahead else min(most, 1)):
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                break
+            self._at_hand.extend(chunk.founds)
+        return [self._at_hand.popleft() for _ in range(min(most, len(self._at_hand)))]
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether the next element is known without asking."""
+        return bool(self._at_hand)
+
+
+class _Unit(NamedTuple):
+    """Elements that are asked for at once, and what was asked."""
+
+    stage: Stage
+    founds: list[Found]
+    answers: list[_Answer]
+    begun: Entry
+
+
+class _Walk:
+    """One path, walked stage by stage; each stage takes from the one before no more than it is asked for, or as far ahead as it may."""
+
+    def __init__(self, interface: Interface, asked: _Asked, ahead: str) -> None:
+        self._intf = interface
+        self._asked = asked
+        self._lazy = ahead == 'none'
+        self._eager = ahead == 'all'
+
+    def run(self, stages: Iterable[Stage], chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
+        """What is found by some stages, one after the other."""
+        for stage in stages:
+            chunks = self._run(stage, _Source(chunks))
+        return chunks
+
+    def _run(self, stage: Stage, source: _Source) -> Iterator[_Chunk]:
+        passed = 0
+        under_way: deque[_Unit] = deque()
+        while True:
+            window = self._window(passed)
+            while len(under_way) < window and (self._eager or source.is_at_hand or not under_way):
+                begun = list(self._begin(stage, source, passed, window - len(under_way), bool(under_way)))
+                under_way.extend(begun)
+                if not begun:
+                    break
+            if not under_way:
+                return
+            unit = under_way.popleft()
+            yield _Chunk(self._end(unit), unit.begun)
+            passed += 1
+
+    def _window(self, passed: int) -> int:
+        """How many questions may be under way at once, for elements of one stage."""
+        if self._lazy or self._asked.jobs == 1:
+            return 1
+        return 2 * self._asked.jobs if self._eager else min(passed + 1, self._asked.jobs)
+
+    def _begin(self, stage: Stage, source: _Source, passed: int, room: int, others: bool) -> Iterator[_Unit]:
+        """Ask what comes next; by threads of their own where there is more than one thing to ask."""
+        together = stage.at_most > 1 and (self._eager or passed >= _SEEN_THROUGH) and not self._lazy
+        founds = source.take(stage.at_most if together else room, self._eager)
+        units = list(stage.units(founds)) if together else [[found] for found in founds]
+        begun = self._intf.cache.moment()
+        for unit in units:
+            if len(unit) > 1 and self._holds(stage) is not True:
+                yield _Unit(stage, unit, [], begun)  # compared when it comes up
+            else:
+                asked = stage.together(unit) if len(unit) > 1 else stage.requests(unit[0])
+                at_once = not self._lazy and self._asked.jobs > 1 and (others or len(units) > 1 or len(asked) > 1)
+                yield _Unit(stage, unit, [self._asked.begin(uri, at_once) for uri in asked], begun)
+
+    def _holds(self, stage: Stage) -> bool | None:
+        return self._intf.cache.beliefs.holds(stage.belief) if stage.belief else True
+
+    def _end(self, unit: _Unit) -> Sequence[Found]:
+        """What was found."""
+        stage, founds, answers, _ = unit
+        if len(founds) > 1:
+            return self._together(stage, founds, answers)
+        (at,) = founds
+        try:
+            return list(stage.rows(at, [answer.rows() for answer in answers]))
+        except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
+            if len(stage.steps) > 1:
+                log.info('walking %s: the short cut was refused (%s)', at.uri, error)
+                return self._all(plan.plan_below(at.uri, stage), [at])
+            if at.guessed and isinstance(error, _HIDDEN):
+                log.info('passed over, not visible: %s', error)
+                return list(stage.hidden(at))
+            raise
+
+    def _all(self, stages: Iterable[Stage], founds: list[Found]) -> list[Found]:
+        return [found for chunk in self.run(stages, iter([_Chunk(founds)])) for found in chunk.founds]
+
+    def _together(self, stage: Stage, founds: list[Found], answers: list[_Answer]) -> list[Found]:
+        holds = self._holds(stage)
+        if not answers and holds is False:
+            return self._all([stage.alone()], founds)
+        if not answers and holds is None:
+            return self._compared(stage, founds)
+        answers = answers or [self._asked.begin(uri, False) for uri in stage.together(founds)]
+        try:
+            below = stage.apart(founds, [answer.rows() for answer in answers])
+        except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
+            log.info('asking one by one: a listing of several was refused (%s)', error)
+            return self._all([stage.alone()], founds)
+        return self._completed(stage, founds, below)
+
+    def _completed(self, stage: Stage, founds: list[Found], below: list[list[Found] | None]) -> list[Found]:
+        """What was found, with that of elements which have to be asked by themselves."""
+        found: list[Found] = []
+        for is_missing, pairs in groupby(zip(founds, below, strict=True), lambda pair: pair[1] is None):
+            some = list(pairs)
+            found += self._all([stage.alone()], [at for at, _ in some]) if is_missing else [one for _, several in some for one in several or ()]
+        return found
+
+    def _compared(self, stage: Stage, founds: list[Found]) -> list[Found]:
+        """What a belief gives, if the walk gives the same of a few of the elements; else the walk."""
+        below = self._believed(stage, founds)
+        if below is None:
+            return self._all([stage.alone()], founds)
+        chosen = _samples(below)
+        walked = [self._all([stage.alone()], [founds[number]]) for number in chosen]
+        agree = all(_by_uri(below[number] or ()) == _by_uri(found) for number, found in zip(chosen, walked, strict=True))
+        if not agree or stage.proves(walked):
+            log.info('%s: the server %s with the walk', stage.belief, 'agrees' if agree else 'does not agree')
+            self._intf.cache.beliefs.remember(stage.belief, agree)
+            if agree:
+                return self._completed(stage, founds, below)
+        return self._all([stage.alone()], founds)
+
+    def _believed(self, stage: Stage, founds: list[Found]) -> list[list[Found] | None] | None:
+        """What a belief gives; `None` where the server refuses it."""
+        try:
+            return stage.apart(founds, [self._asked.begin(uri, False).rows() for uri in stage.together(founds)])
+        except (*_REFUSED, *_HIDDEN) as error:
+            log.info('%s: refused (%s)', stage.belief, error)
+            if not isinstance(error, (errors.InternalError, *_HIDDEN)):  # those may be of this moment, or of these elements
+                self._intf.cache.beliefs.remember(stage.belief, False)
+            return None
+
+
+def _samples(below: Sequence[Sequence[Found] | None]) -> list[int]:
+    """The elements to compare, of those that were answered: the first, the last, and the two with most below them."""
+    answered = [number for number, found in enumerate(below) if found is not None]
+    by_size = sorted(answered, key=lambda number: len(below[number] or ()), reverse=True)
+    return sorted({*answered[:1], *answered[-1:], *by_size[:2]})
+
+
+def _by_uri(founds: Iterable[Found]) -> dict[str, Any]:
+    """What to compare, whatever its order."""
+    return {found.uri: ({name: value for name, value in found.row.items() if name != 'URI'}, found.above) for found in founds}

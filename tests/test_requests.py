@@ -1,0 +1,213 @@
+"""The fewest requests: what a question costs, whatever the size of the archive that it is asked of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from lxml import etree
+
+import pyxnat
+from pyxnat.plan import SHORT_CUTS
+from pyxnat.server import serve
+from tests.conftest import DEEP
+
+NAMESPACES = {'xnat': 'http://nrg.wustl.edu/xnat', 'xsi': 'http://www.w3.org/2001/XMLSchema-instance'}
+TYPE = f'{{{NAMESPACES["xsi"]}}}type'
+
+
+class Size(NamedTuple):
+    """Projects, subjects of each, sessions of each."""
+
+    projects: int
+    subjects: int
+    sessions: int
+
+    @property
+    def in_all(self) -> int:
+        """Sessions of the archive."""
+        return self.projects * self.subjects * self.sessions
+
+
+SIZES = [Size(2, 3, 2), Size(5, 20, 2)] + [Size(10, 100, 4)] * DEEP
+
+
+def element(parent: etree._Element, name: str, text: str = '', kind: str = '', **attributes: str) -> etree._Element:
+    made = etree.SubElement(parent, f'{{{NAMESPACES["xnat"]}}}{name}', attributes)
+    made.text = text or None
+    if kind:
+        made.set(TYPE, kind)
+    return made
+
+
+def subject_document(project: str, label: str, sessions: int) -> bytes:
+    """A subject with its sessions, each with two scans; the last one is a PET session."""
+    root = etree.Element(f'{{{NAMESPACES["xnat"]}}}Subject', {'project': project, 'label': label}, nsmap=NAMESPACES)
+    element(element(root, 'demographics', kind='xnat:demographicData'), 'age', str(20 + len(label)))
+    experiments = element(root, 'experiments')
+    for number in range(sessions):
+        modality = 'pet' if number == sessions - 1 else 'mr'
+        made = element(experiments, 'experiment', kind=f'xnat:{modality}SessionData', project=project, label=f'{label}_{number}')
+        element(made, 'date', '2020-01-02')
+        scans = element(made, 'scans')
+        for scan, kind in (('1', 'T1'), ('2', 'T2')):
+            element(element(scans, 'scan', kind=f'xnat:{modality}ScanData', ID=scan, type=kind), 'quality', 'usable')
+        if modality == 'mr':
+            element(made, 'fieldStrength', '3.0')
+    return etree.tostring(root)
+
+
+def fill(xnat: pyxnat.Interface, size: Size) -> None:
+    for project in range(size.projects):
+        xnat.select.project(f'P{project}').create()
+        for subject in range(size.subjects):
+            document = subject_document(f'P{project}', f'S{subject}', size.sessions)
+            xnat._exec(f'/data/projects/P{project}/subjects/S{subject}', 'PUT', document, {'content-type': 'text/xml'})
+    for session in xnat.select('/projects/P0/subjects/S0/experiments'):
+        session.resource('NOTES').file('note.txt').put(b'note')
+        for scan in session.scans():
+            scan.resource('NIFTI').file('image.nii').put(b'image')
+
+
+@pytest.fixture(scope='module', params=SIZES, ids=lambda size: 'x'.join(map(str, size)))
+def filled(request: Any, tmp_path_factory: Any) -> Iterator[tuple[Any, Size]]:
+    """An archive of one size."""
+    with serve(tmp_path_factory.mktemp('archive')) as server:
+        with pyxnat.Interface(server.url, server.user, server.password, tmp_path_factory.mktemp('cache')) as xnat:
+            fill(xnat, request.param)
+        yield server, request.param
+
+
+@pytest.fixture
+def size(filled: tuple[Any, Size]) -> Size:
+    return filled[1]
+
+
+@pytest.fixture
+def xnat(filled: tuple[Any, Size], tmp_path: Any) -> Iterator[pyxnat.Interface]:
+    """A connection that keeps no answers, to a server that was seen to do what is believed of it."""
+    server, _ = filled
+    with pyxnat.Interface(server.url, server.user, server.password, tmp_path / 'cache') as interface:
+        interface.cache.expiration = 0
+        for name, short_cut in SHORT_CUTS.items():
+            if short_cut.stage.belief:
+                interface.cache.beliefs.remember(name, True)
+        yield interface
+
+
+def cost(xnat: pyxnat.Interface, question: Callable[[], Any]) -> tuple[int, Any]:
+    with xnat.trace() as trace:
+        answer = question()
+    return trace.requests, answer
+
+
+SESSIONS = '/projects/*/subjects/*/experiments/*'
+
+
+def test_ids_labels_and_types_of_all_sessions_take_two_requests_a_project(xnat: pyxnat.Interface, size: Size) -> None:
+    requests, rows = cost(xnat, lambda: xnat.select(SESSIONS).get('id', 'label', 'datatype'))
+    assert requests == 1 + 2 * size.projects
+    assert len(rows) == size.in_all == len({identity for identity, _, _ in rows})
+    assert {kind for _, _, kind in rows} == {'xnat:mrSessionData', 'xnat:petSessionData'}
+
+
+def test_the_same_with_a_field_of_the_subject_takes_no_more(xnat: pyxnat.Interface, size: Size) -> None:
+    requests, table = cost(xnat, lambda: xnat.select(SESSIONS).table(['ID', 'label', 'xsiType', 'subject/age', 'project']))
+    assert requests == 1 + 2 * size.projects
+    assert len(table) == size.in_all
+    assert {row['subject/age'] for row in table if row['label'].startswith('S1_')} == {'22'}
+    assert set(table.get('project')) == {f'P{number}' for number in range(size.projects)}
+
+
+def test_of_one_project_they_take_two(xnat: pyxnat.Interface, size: Size) -> None:
+    requests, rows = cost(xnat, lambda: xnat.select('/projects/P1/subjects/*/experiments/*').get('id', 'label', 'datatype'))
+    assert (requests, len(rows)) == (2, size.subjects * size.sessions)
+
+
+@pytest.mark.parametrize('consume', [list, len, tuple, sorted], ids=lambda one: one.__name__)
+def test_whatever_takes_all_of_a_collection_asks_once(xnat: pyxnat.Interface, consume: Any) -> None:
+    key = {'key': lambda one: one.id()} if consume is sorted else {}
+    assert cost(xnat, lambda: consume(xnat.select('/projects/P1/experiments'), **key))[0] == 1
+
+
+def test_scans_of_a_project_with_type_and_quality_take_two(xnat: pyxnat.Interface, size: Size) -> None:
+    scans = xnat.select('/projects/P1/experiments/*/scans')
+    requests, table = cost(xnat, lambda: scans.table(['ID', 'xsiType', 'type', 'quality', 'experiment/label']))
+    assert (requests, len(table)) == (2, size.subjects * size.sessions * 2)
+    assert {(row['ID'], row['type'], row['quality']) for row in table} == {('1', 'T1', 'usable'), ('2', 'T2', 'usable')}
+    assert {row['xsiType'] for row in table} == {'xnat:mrScanData', 'xnat:petScanData'}
+
+
+def test_through_their_subjects_they_take_three(xnat: pyxnat.Interface, size: Size) -> None:
+    requests, rows = cost(xnat, lambda: xnat.select('/projects/P1//scans').get('id', 'datatype'))
+    assert (requests, len(rows)) == (3, size.subjects * size.sessions * 2)
+
+
+def test_three_fields_that_all_sessions_have_take_one(xnat: pyxnat.Interface, size: Size) -> None:
+    requests, values = cost(xnat, lambda: xnat.select('/projects/P1/experiments').mget(['label', 'date', 'note']))
+    assert (requests, len(values)) == (1, size.subjects * size.sessions)
+    assert all(date == '2020-01-02' for _, date, _ in values)
+
+
+def test_fields_of_single_types_take_one_more_for_each_type(xnat: pyxnat.Interface, size: Size) -> None:
+    sessions = xnat.select('/projects/P1/experiments')
+    requests, values = cost(xnat, lambda: sessions.mget(['xsiType', 'fieldStrength', 'xnat:petSessionData/tracer/name']))
+    assert (requests, len(values)) == (3, size.subjects * size.sessions)
+    assert {tuple(row) for row in values} == {('xnat:mrSessionData', '3.0', ''), ('xnat:petSessionData', '', '')}
+
+
+def test_files_of_a_subject_take_two_for_fifty_sessions_and_two_looks_for_each(xnat: pyxnat.Interface, size: Size) -> None:
+    requests, files = cost(xnat, lambda: xnat.select('/projects/P0/subjects/S0//files').get())
+    assert len(files) == size.sessions * 3
+    assert requests == 2 + 2 + 2 * size.sessions  # assessors and reconstructions: a look each, a session
+
+
+def test_files_of_all_scans_of_a_project_take_one_for_fifty_sessions(xnat: pyxnat.Interface, size: Size) -> None:
+    requests, files = cost(xnat, lambda: xnat.select('/projects/P0/subjects/*/experiments/*/scans/*/resources/*/files').get())
+    assert len(files) == size.sessions * 2
+    sessions = size.subjects * size.sessions
+    assert requests <= 2 + -(-sessions // 50) * 1 + 2 * (sessions if sessions > 50 else 0)
+
+
+@pytest.mark.parametrize('look', [lambda c: c.first(), bool, lambda c: c[0], lambda c: next(iter(c)), lambda c: c.fetchmany(1)])
+def test_looking_at_the_first_asks_no_more_than_it_needs(xnat: pyxnat.Interface, look: Callable[[Any], Any]) -> None:
+    assert cost(xnat, lambda: look(xnat.select('/projects/P0/subjects/*/experiments/*/scans/*')))[0] == 3
+
+
+def test_a_loop_that_is_left_asks_for_what_it_came_through(xnat: pyxnat.Interface) -> None:
+    def loop() -> None:
+        for number, _ in enumerate(xnat.select('/projects/P0/experiments/*/scans/*')):
+            if number == 1:
+                break
+
+    assert cost(xnat, loop)[0] == 2
+
+
+def test_what_is_believed_is_compared_once_for_a_server(filled: tuple[Any, Size], tmp_path: Any) -> None:
+    server, _ = filled
+    costs = []
+    for _ in range(2):
+        with pyxnat.Interface(server.url, server.user, server.password, tmp_path) as xnat:
+            xnat.cache.expiration = 0
+            costs.append(cost(xnat, lambda xnat=xnat: xnat.select('/projects/P1/experiments/*/scans').get())[0])
+    assert 2 < costs[0] <= 2 + 4 and costs[1] == 2
+
+
+def test_elements_know_what_their_listing_told(xnat: pyxnat.Interface, size: Size) -> None:
+    xnat.cache.expiration = 60
+    sessions = xnat.select('/projects/P1/experiments').with_columns('note')
+    requests, rows = cost(xnat, lambda: [(one.id(), one.label(), one.datatype(), *one.attrs.mget(['date', 'note'])) for one in sessions])
+    assert (requests, len(rows)) == (1, size.subjects * size.sessions)
+
+
+def test_what_a_listing_told_is_asked_for_again_when_it_is_old_or_written_over(xnat: pyxnat.Interface) -> None:
+    xnat.cache.expiration = 60
+    session = xnat.select('/projects/P1/experiments').with_columns('note').first()
+    assert cost(xnat, lambda: session.attrs.get('note')) == (0, '')
+    session.attrs.set('note', 'seen')
+    assert cost(xnat, lambda: session.attrs.get('note')) == (1, 'seen')
+    session.attrs.set('note', '')
+    again = xnat.select('/projects/P1/experiments').with_columns('note').first()
+    xnat.cache.expiration = 0
+    assert cost(xnat, lambda: again.attrs.get('note'))[0] == 1
