@@ -4,7 +4,8 @@ Elements and collections use it: ``session.download(folder)``, ``resource.upload
 """
 
 from .manifest import Verification, verify
+from .mapping import Mapped, Outcome
 from .report import Failure, Report
 from .service import Bulk
 
-__all__ = ['Bulk', 'Failure', 'Report', 'Verification', 'verify']
+__all__ = ['Bulk', 'Failure', 'Mapped', 'Outcome', 'Report', 'Verification', 'verify']

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..layouts import LAYOUT
 from .download import download
+from .insert import insert
 from .manifest import Verification, verify
+from .mapping import Mapped, map_elements
+from .members import Source
 from .report import Report
+from .upload import upload
 
 if TYPE_CHECKING:
     from ..interface import Interface
@@ -37,6 +42,37 @@ class Bulk:
     ) -> Report:
         """Download the files below an element or a collection, as its own ``download`` does."""
         return download(self._intf, selection, dest, layout=layout, jobs=jobs, existing=existing, progress=progress)
+
+    def upload(
+        self,
+        target: Any,
+        source: Source,
+        *,
+        layout: str | None = None,
+        overwrite: bool = False,
+        jobs: int = 4,
+        progress: bool | None = None,
+        **params: Any,
+    ) -> Report:
+        """Upload files below an element, as its own ``upload`` does."""
+        return upload(self._intf, target, source, layout=layout, overwrite=overwrite, jobs=jobs, progress=progress, params=params)
+
+    def insert(self, collection: Any, table: Any, *, existing: str = 'keep', jobs: int = 4, progress: bool | None = None) -> Report:
+        """Create the elements that a table names, as the collection's own ``insert`` does."""
+        return insert(self._intf, collection, table, existing=existing, jobs=jobs, progress=progress)
+
+    def map(
+        self,
+        elements: Any,
+        function: Callable[[Any], Any],
+        *,
+        jobs: int = 4,
+        processes: int | None = None,
+        log: str | os.PathLike[str] | None = None,
+        progress: bool | None = None,
+    ) -> Mapped:
+        """Call a function with each of some elements, as the ``map`` of a collection does."""
+        return map_elements(list(iter(elements)), function, jobs=jobs, processes=processes, log=log, progress=progress)
 
     def verify(self, folder: str | os.PathLike[str]) -> Verification:
         """Compare a folder that was downloaded to with its manifest. No request."""

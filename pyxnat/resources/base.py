@@ -15,7 +15,7 @@ from ..paths import Path, Step
 from ..structure import GAPS, LEVELS, Level, children
 from ..tables import Row, html_table
 from .attributes import Attributes
-from .bulk import Downloadable
+from .bulk import Uploadable
 
 if TYPE_CHECKING:
     from ..interface import Interface
@@ -36,7 +36,7 @@ def class_of(name: str) -> type[Any]:
     return _CLASSES[name]
 
 
-class Element(Downloadable):
+class Element(Uploadable):
     """One thing of the archive, whether it exists or not.
 
     Parameters

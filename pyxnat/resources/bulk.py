@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..layouts import LAYOUT
@@ -10,7 +11,7 @@ from ..layouts import LAYOUT
 if TYPE_CHECKING:
     from ..interface import Interface
 
-__all__ = ['Downloadable']
+__all__ = ['Downloadable', 'Mappable', 'Uploadable']
 
 
 class Downloadable:
@@ -60,3 +61,145 @@ class Downloadable:
         files, one for each file of 16 MiB and more, and for each file that is missing where fewer than 50 are.
         """
         return self._intf.bulk.download(self, dest, layout=layout, jobs=jobs, existing=existing, progress=progress)
+
+
+class Uploadable(Downloadable):
+    """An element, which may take files below it."""
+
+    def upload(
+        self,
+        source: Any,
+        *,
+        layout: str | None = None,
+        overwrite: bool = False,
+        jobs: int = 4,
+        progress: bool | None = None,
+        **params: Any,
+    ) -> Any:
+        """Upload files into the resources below, and see by the listings that they are there.
+
+        A run that was interrupted is completed by running it again: what is there with the same size and digest is not sent again.
+
+        Parameters
+        ----------
+        source : path, or names with paths
+            A folder; a manifest ``MD5SUMS`` that a download left, whose files must be as it says; or a mapping (or pairs) from the name in the layout
+            to the path of a file.
+        layout : str, optional
+            Where the files lie, as for `download`, from this element downwards: by default ``{scan}/{resource}/{path}`` for a session,
+            ``{resource}/{path}`` for a scan, ``{path}`` for a resource. ``{resource}/{path}`` puts files into resources of a session itself.
+        overwrite : bool
+            Whether files that are there with other content are replaced; otherwise each is a failure in the report.
+        jobs : int
+            How many resources at a time; into one resource one request at a time goes.
+        progress : bool, optional
+            Whether to show a bar, which takes the extra ``progress``; by default if there is a terminal.
+        **params
+            ``format``, ``content``, ``tags`` of all files; types of missing levels above (``experiments='xnat:petSessionData'``);
+            ``params={…}`` for further query parameters.
+
+        Returns
+        -------
+        Report
+            What was uploaded (``ok``), was there (``skipped``) and ``failed``, with reasons.
+
+        Raises
+        ------
+        DataError
+            A file has no place in the layout, or is not there; nothing is sent.
+        AuthenticationError, NetworkError
+            The login is wrong, or the server cannot be reached.
+
+        Notes
+        -----
+        Requests: before and after sending one listing for the scans of a session and one for each other resource; a zip for up to 64 MB of small
+        files of a resource, and one for each file of 16 MiB and more. What is missing above is created.
+        """
+        return self._intf.bulk.upload(self, source, layout=layout, overwrite=overwrite, jobs=jobs, progress=progress, **params)
+
+
+class Mappable(Downloadable):
+    """A collection."""
+
+    def insert(self, table: Any, *, existing: str = 'keep', jobs: int = 4, progress: bool | None = None) -> Any:
+        """Create the elements that a table names, with their fields.
+
+        Parameters
+        ----------
+        table : path, DataFrame or iterable of mappings
+            A row for each element. A CSV file is UTF-8 with a header. The columns ``subject``, ``experiment``, … (or ``label``, ``ID`` for the level
+            itself) name it and what is above it, as far as the selection leaves that open; all others are fields, by short name or path, and
+            ``xsiType``. Empty cells are left out.
+        existing : {'keep', 'update', 'error'}
+            Of what is there: leave it as it is, set the fields that the row has, or refuse to begin.
+        jobs : int
+            How many requests at a time.
+        progress : bool, optional
+            Whether to show a bar, which takes the extra ``progress``; by default if there is a terminal.
+
+        Returns
+        -------
+        Report
+            URIs of what was inserted or updated (``ok``) and was left (``skipped``), and what ``failed``, with reasons.
+
+        Raises
+        ------
+        DataError
+            A row names no element, or two name the same; nothing is sent.
+        DuplicateError
+            With ``existing='error'``, when some are there; nothing is sent.
+
+        Notes
+        -----
+        One request for each row, after those of iterating the collection; up to two more where the server does not make what is missing above.
+        With several jobs accession IDs are not given in the order of the rows.
+
+        Examples
+        --------
+        ::
+
+            project.subjects().insert('people.csv')              # label, gender, yob
+            project.subjects().experiments().insert([{'subject': 'S1', 'label': 'S1_MR', 'date': '2020-01-02'}])
+        """
+        return self._intf.bulk.insert(self, table, existing=existing, jobs=jobs, progress=progress)
+
+    def map(
+        self,
+        function: Callable[[Any], Any],
+        *,
+        jobs: int = 4,
+        processes: int | None = None,
+        log: str | os.PathLike[str] | None = None,
+        progress: bool | None = None,
+    ) -> Any:
+        """Call a function with each element, in threads or in processes.
+
+        Parameters
+        ----------
+        function : callable
+            Takes an element. For processes it must be one that pickles: defined in a module.
+        jobs : int
+            How many threads.
+        processes : int, optional
+            Use so many processes in place of threads: for work that Python itself does. They share the session.
+        log : path, optional
+            A file with a line of JSON for each element: ``uri``, ``ok``, ``result`` or ``error``, ``seconds``. Elements that succeeded by it are not
+            done again; those that failed are.
+        progress : bool, optional
+            Whether to show a bar, which takes the extra ``progress``; by default if there is a terminal.
+
+        Returns
+        -------
+        Mapped
+            A report that gives, when iterated, for each element in order its ``element``, ``result`` and ``error``.
+
+        Raises
+        ------
+        AuthenticationError, NetworkError
+            The login is wrong, or the server cannot be reached. Whatever else the function raises is in the report.
+
+        Notes
+        -----
+        Requests: those of iterating, and the function's own.
+        """
+        return self._intf.bulk.map(self, function, jobs=jobs, processes=processes, log=log, progress=progress)

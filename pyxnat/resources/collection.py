@@ -12,7 +12,7 @@ from ..plan import Column, Found, columns_of
 from ..structure import Level
 from ..tables import JsonTable, Row
 from .base import Element, as_name, class_of
-from .bulk import Downloadable
+from .bulk import Mappable
 from .lazy import LazyCollection
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class _Where:
 E = TypeVar('E', bound=Element)
 
 
-class Collection(Downloadable, LazyCollection[E]):
+class Collection(Mappable, LazyCollection[E]):
     """Elements of one level, not asked for yet. Iterating asks, level by level, and no further than it is iterated.
 
     Parameters

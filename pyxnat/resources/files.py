@@ -16,7 +16,7 @@ from .base import Element
 if TYPE_CHECKING:
     from ..payload import Body
 
-__all__ = ['FileElement', 'ResourceElement']
+__all__ = ['FileElement', 'ResourceElement', 'about_upload']
 
 
 class ResourceElement(Element):
@@ -98,7 +98,7 @@ class ResourceElement(Element):
             Files of those names are there, and were left as they are; the others are stored.
         """
         path = _existing(zip_location)
-        about, types = _about(params, overwrite)
+        about, types = about_upload(params, overwrite)
         if extract:
             self._intf.transfer.upload_unpacked(self, path, {**about, 'extract': True}, types)
         else:
@@ -110,7 +110,7 @@ class ResourceElement(Element):
     def _put_members(self, members: list[tuple[str, Path]], overwrite: bool, extract: bool, params: dict[str, Any]) -> ResourceElement:
         if not members:
             raise errors.DataError('there are no files to upload', uri=self._uri, remedy='Name at least one file.')
-        about, types = _about(params, overwrite)
+        about, types = about_upload(params, overwrite)
         self._intf.transfer.upload_members(self, members, {**about, 'extract': extract or None}, types)
         return self
 
@@ -213,7 +213,7 @@ class FileElement(Element):
         One request where the session, subject or project above exists; once per login session, project and level of the holder, a
         listing that shows that uploads are stored: XNAT answers 200 to a login without the right, too.
         """
-        about, types = _about({**params, 'format': format, 'content': content, 'tags': tags}, overwrite)
+        about, types = about_upload({**params, 'format': format, 'content': content, 'tags': tags}, overwrite)
         self._intf.transfer.upload(self, _source(src), about, types)
         self._known.clear()
         return self
@@ -274,7 +274,7 @@ def _existing(location: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _about(params: dict[str, Any], overwrite: bool) -> tuple[dict[str, Any], dict[str, str]]:
+def about_upload(params: dict[str, Any], overwrite: bool) -> tuple[dict[str, Any], dict[str, str]]:
     """What to tell the server of an upload, and the types of missing levels above it."""
     rest = {name: value for name, value in params.items() if name != 'use_label'}
     types = {row.plural: str(rest.pop(row.plural)) for row in LEVELS if row.plural in rest}

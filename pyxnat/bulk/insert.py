@@ -1,0 +1,158 @@
+"""Many new elements from a table: one request each, after those that tell what is there."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import errors
+from ..paths import ANY, Path, Step, matches, spell, uri_of
+from ..resources.base import class_of
+from ..structure import level
+from .report import Report
+from .workers import Undertaking, meter
+
+if TYPE_CHECKING:
+    from ..interface import Interface
+
+__all__ = ['EXISTING', 'insert', 'rows_of']
+
+EXISTING = ('keep', 'update', 'error')
+"""What may be done about elements that are there already."""
+
+
+class _Row(NamedTuple):
+    """A row of the table: the element that it names, and its fields."""
+
+    number: int
+    path: Path
+    fields: dict[str, Any]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(step.name for step in self.path)
+
+
+def insert(interface: Interface, collection: Any, table: Any, *, existing: str, jobs: int, progress: bool | None) -> Report:
+    """Create the elements that a table names. See :meth:`pyxnat.resources.bulk.Mappable.insert`."""
+    if existing not in EXISTING:
+        raise errors.ProgrammingError(f'existing={existing!r} is not known', remedy=f'There are {", ".join(EXISTING)}.')
+    rows = _named(collection, rows_of(table))
+    undertaking = Undertaking(Report('inserted', f'in {spell(collection._paths[0])}'), jobs)
+    there = _names_there(collection) if rows else set()
+    if existing == 'error':
+        _refuse([row for row in rows if row.names in there])
+    families: dict[tuple[str, ...], list[_Row]] = defaultdict(list)
+    for row in rows:
+        families[row.names[:2]].append(row)  # what is missing above them is created once
+    with meter(len(rows), level(collection._level.plural).singular, progress) as bar:
+
+        def put(family: list[_Row]) -> None:
+            for row in family:
+                _put(interface, row, row.names in there, existing, undertaking)
+                bar.update(1)
+
+        undertaking.each(put, families.values())
+    return undertaking.report.end()
+
+
+def _put(interface: Interface, row: _Row, is_there: bool, existing: str, undertaking: Undertaking) -> None:
+    uri = uri_of(row.path)
+    if is_there and (existing == 'keep' or not row.fields):
+        undertaking.report.skip(uri)
+        return
+    element = class_of(row.path[-1].level)._element(uri, interface)
+    try:
+        if is_there:
+            element._put(row.fields, None)  # its type stays
+        else:
+            element.create(**row.fields)
+    except errors.DatabaseError as error:
+        undertaking.failed(uri, error)
+    else:
+        undertaking.did(uri)
+
+
+def rows_of(table: Any) -> list[dict[str, Any]]:
+    """The rows of a CSV file (UTF-8, with a header), of a DataFrame, or of mappings. Cells without a value are left out."""
+    if isinstance(table, (str, os.PathLike)):
+        with FilePath(table).expanduser().open(encoding='utf-8-sig', newline='') as file:
+            return [_cells(row) for row in csv.DictReader(file)]
+    if hasattr(table, 'to_dict'):
+        return [_cells(row) for row in table.to_dict('records')]
+    return [_cells(row) for row in table]
+
+
+def _cells(row: Mapping[Any, Any]) -> dict[str, Any]:
+    cells = {str(column): _value(value) for column, value in row.items() if column is not None}
+    return {column: value for column, value in cells.items() if value is not None and value != ''}
+
+
+def _value(value: Any) -> Any:
+    """A cell as XNAT takes it: times at midnight are dates, what equals nothing (NaN, NaT) is no value."""
+    if value is None or value != value:
+        return None
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        return value.date()
+    return value
+
+
+def _named(collection: Any, table: list[dict[str, Any]]) -> list[_Row]:
+    """The rows with their elements; anything wrong is an error before the first request."""
+    if len(collection._paths) != 1 or collection._conditions:
+        raise errors.ProgrammingError(
+            'it is not told where to insert', remedy="Use such as project.subjects() or '/projects/P/subjects/*/experiments'."
+        )
+    [route], rows, taken = collection._paths, [], dict[tuple[str, ...], int]()
+    for number, fields in enumerate(table, 1):
+        path = tuple(_step(step, fields, number, step is route[-1]) for step in route)
+        row = _Row(number, path, fields)
+        if row.names in taken:
+            raise errors.DataError(f'rows {taken[row.names]} and {number} are both {spell(path)}', remedy='Leave one of them.')
+        taken[row.names] = number
+        rows.append(row)
+    return rows
+
+
+def _step(step: Step, fields: dict[str, Any], number: int, is_last: bool) -> Step:
+    """The element of a level that a row names; its cell is taken out of the row."""
+    if step.literal:
+        return step
+    row = level(step.level)
+    columns = [row.singular, *((row.label_column, row.id_column) if is_last else ())]
+    column = next((column for column in columns if column in fields), None)
+    if column is None:
+        raise errors.DataError(f'row {number} names no {row.singular}', remedy=f'Give the table a column {" or ".join(dict.fromkeys(columns))}.')
+    name = str(fields.pop(column))
+    if step.name != ANY and not matches(step.name, name):
+        raise errors.DataError(f'row {number}: {name} does not fit {step.name}', remedy='Insert into the whole collection.')
+    return Step(step.level, name, True)
+
+
+def _names_there(collection: Any) -> set[tuple[str, ...]]:
+    """What the collection has, by labels and by IDs, with the names of the levels above."""
+    found = set()
+    [route] = collection._paths
+    try:
+        for element in collection:
+            steps = element._path[-len(route) :]
+            labels = []
+            for wanted, step in zip(route, steps, strict=False):
+                known = element._known if step is steps[-1] else element._above.get(step.level, {})
+                labels.append(wanted.name if wanted.literal else known.get(level(step.level).label_column, step.name))
+            found |= {tuple(labels), tuple(wanted.name if wanted.literal else step.name for wanted, step in zip(route, steps, strict=False))}
+    except errors.NotFoundError:
+        return set()  # nothing is there, not even what is above
+    return found
+
+
+def _refuse(rows: Iterable[_Row]) -> None:
+    there = [spell(row.path) for row in rows]
+    if there:
+        what = f'{len(there)} are there already: {", ".join(there[:5])}{" …" if len(there) > 5 else ""}'
+        raise errors.DuplicateError(what, remedy="existing='keep' leaves them as they are, 'update' sets their fields.")

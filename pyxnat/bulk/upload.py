@@ -1,0 +1,240 @@
+"""Bulk upload: a folder's files into the resources that its layout names, verified, and none of them twice."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import errors, zips
+from ..cache import digest_of
+from ..layouts import Layout, default_for
+from ..resources.files import about_upload
+from ..structure import children
+from ..tables import Row
+from .members import Member, Source, members_of
+from .pieces import BIG, MOST_ZIPPED
+from .report import Report
+from .wanted import files_below
+from .workers import Undertaking, is_final, meter
+
+if TYPE_CHECKING:
+    from ..interface import Interface
+
+__all__ = ['Uploading', 'upload']
+
+_SIDES = {'in': 'in_resource', 'out': 'out_resource'}
+_ABOVE = ('project', 'subject', 'experiment', 'scan', 'assessor', 'reconstruction')
+
+_DEPTHS = {'projects': 1, 'subjects': 2, 'experiments': 3}
+
+_Files = dict[str, tuple[Any, Member]]
+"""Path below a resource -> the file element, and what is to be its content."""
+
+
+def upload(
+    interface: Interface,
+    target: Any,
+    source: Source,
+    *,
+    layout: str | None,
+    overwrite: bool,
+    jobs: int,
+    progress: bool | None,
+    params: Mapping[str, Any],
+) -> Report:
+    """Upload files below an element. See :meth:`pyxnat.resources.bulk.Uploadable.upload`."""
+    plan = Layout(layout or default_for(target._urt))
+    grouped = _by_resource(target, plan, members_of(source))
+    sending = Uploading(interface, Report('uploaded', f'to {target._urn}'), jobs, overwrite, dict(params))
+    holes = sending.missing(grouped)
+    with meter(sum(member.path.stat().st_size for files in holes.values() for _, member in files.values()), 'B', progress) as bar:
+        sending.run(holes, bar)
+    return sending.report.end()
+
+
+def _by_resource(target: Any, layout: Layout, members: Iterable[Member]) -> dict[Any, _Files]:
+    """Resource -> its files. What the layout does not place is an error before anything is sent."""
+    is_resource = target._urt.endswith('resources')
+    known = layout.fields & set(_ABOVE[: _DEPTHS.get(target._urt, len(_ABOVE))])
+    if target._urt == 'files' or known or 'path' not in layout.fields or not ('resource' in layout.fields or is_resource):
+        what = f'{layout.text} is no layout of what is below {target!r}'
+        raise errors.ProgrammingError(what, remedy=f'It can be {default_for(target._urt)}: from there downwards, with {{resource}} and {{path}}.')
+    grouped: dict[Any, _Files] = defaultdict(dict)
+    for member in members:
+        values = layout.values(member.name)
+        if values is None:
+            raise errors.DataError(f'{member.path} has no place in the layout {layout.text}', remedy='Give its layout=, or move it elsewhere.')
+        resource = target if is_resource else _resource(target, values)
+        file = resource.file(values['path'])
+        if values['path'] in grouped[resource]:
+            raise errors.DataError(f'{member.path} and {grouped[resource][values["path"]][1].path} would be one file', uri=file._uri)
+        grouped[resource][values['path']] = file, member
+    return grouped
+
+
+def _resource(target: Any, values: Mapping[str, str]) -> Any:
+    """The resource that the fields of a place name, below an element."""
+    for name in _ABOVE:
+        if name not in values:
+            continue
+        if name not in {row.singular for row in children(target._urt)}:
+            raise errors.ProgrammingError(f'{target!r} has no {name} below it', remedy='Leave that field out of the layout.')
+        target = getattr(target, name)(values[name])
+    return getattr(target, _SIDES.get(values.get('side', ''), 'resource'))(values['resource'])
+
+
+class Uploading(Undertaking):
+    """One upload on its way.
+
+    Parameters
+    ----------
+    overwrite : bool
+        Whether files that are there with other content are replaced.
+    params : dict
+        Of each upload: ``format``, ``content``, …, and the types of missing levels above.
+    """
+
+    def __init__(self, interface: Interface, report: Report, jobs: int, overwrite: bool, params: dict[str, Any]) -> None:
+        super().__init__(report, jobs)
+        self._intf = interface
+        self._overwrite = overwrite
+        self._about, self._types = about_upload(params, overwrite)
+        self._digests: dict[Path, str] = {}
+        self._errors: dict[str, errors.DatabaseError] = {}
+        self._gates: dict[Any, _Gate] = {}
+        self._bar: Any = None
+
+    def missing(self, grouped: dict[Any, _Files]) -> dict[Any, _Files]:
+        """What has to be sent. What is there with other content has failed, unless it may be replaced."""
+        listed = self._listed(grouped)
+        holes: dict[Any, _Files] = {}
+        for resource, files in grouped.items():
+            for path, (file, member) in files.items():
+                row = listed.get(resource, {}).get(path)
+                if row is not None and self._is_same(row, member.path):
+                    self.report.skip(member.name)
+                elif row is not None and not self._overwrite:
+                    what = 'a file is there with other content, and was left as it is'
+                    self.failed(member.name, errors.DuplicateError(what, uri=file._uri, remedy='Replace it with overwrite=True.'))
+                else:
+                    holes.setdefault(resource, {})[path] = file, member
+        return holes
+
+    def _listed(self, resources: Iterable[Any]) -> dict[Any, dict[str, Row]]:
+        """What resources hold: one listing for all scans of a session, one for each other resource."""
+        found: dict[Any, dict[str, Row]] = {}
+        sessions: dict[Any, dict[tuple[str, str], Any]] = defaultdict(dict)
+        for resource in resources:
+            holder = resource.parent()
+            session = holder.parent() if holder is not None and holder._urt == 'scans' else None
+            if session is not None:
+                sessions[session][holder._urn, resource._urn] = resource
+            else:
+                found[resource] = self._rows(resource)
+        for session, wanted in sessions.items():
+            if len(wanted) == 1:
+                [resource] = wanted.values()
+                found[resource] = self._rows(resource)
+                continue
+            for file in self._files_of_scans(session):
+                scan, row = next(step.name for step in file._path if step.level == 'scans'), file._known
+                resource = wanted.get((scan, row.get('collection', ''))) or wanted.get((scan, row.get('cat_ID', '')))
+                if resource is not None:
+                    found.setdefault(resource, {})[file._urn] = row
+        return found
+
+    def _rows(self, resource: Any) -> dict[str, Row]:
+        try:
+            return {row['path']: row for row in self._intf._get_json(f'{resource._uri}/files')}
+        except errors.NotFoundError:
+            return {}
+
+    @staticmethod
+    def _files_of_scans(session: Any) -> Iterator[Any]:
+        try:
+            yield from files_below(session.scans())
+        except errors.NotFoundError:
+            return
+
+    def _is_same(self, row: Row, path: Path) -> bool:
+        if row['Size'] != str(path.stat().st_size):
+            return False
+        if not row.get('digest'):
+            return True
+        if path not in self._digests:
+            self._digests[path] = digest_of(path)
+        return self._digests[path] == row['digest'].lower()
+
+    def run(self, holes: dict[Any, _Files], bar: Any) -> None:
+        """Send them, resource by resource, and compare the listings with what was sent."""
+        self._bar = bar
+        self._gates = {resource._path[:2]: _Gate() for resource in holes}
+        self.each(lambda resource: self._send(resource, list(holes[resource].values())), holes)
+        listed = self._listed(holes)
+        for resource, files in holes.items():
+            for path, (file, member) in files.items():
+                row = listed.get(resource, {}).get(path)
+                if row is not None and self._is_same(row, member.path):
+                    self.did(member.name, member.path.stat().st_size)
+                else:
+                    what = errors.TransferError('it is not on the server as it is here', uri=file._uri, remedy='Send it again.')
+                    self.failed(member.name, self._errors.get(member.name, what))
+
+    def _send(self, resource: Any, files: list[tuple[Any, Member]]) -> None:
+        """Send what one resource lacks, one request after the other: XNAT keeps one catalogue for it."""
+        for bundle in _bundles(files):
+            try:
+                with self._gates[resource._path[:2]].passing():
+                    self._send_bundle(resource, bundle)
+            except errors.DatabaseError as error:
+                if is_final(error):
+                    raise
+                self._errors.update({member.name: error for _, member in bundle})
+            self._bar.update(sum(member.path.stat().st_size for _, member in bundle))
+
+    def _send_bundle(self, resource: Any, bundle: list[tuple[Any, Member]]) -> None:
+        transfer, (file, member) = self._intf.transfer, bundle[0]
+        if len(bundle) == 1 and member.path.stat().st_size:
+            transfer.upload(file, member.path, self._about, self._types)
+            return
+        with zips.pack((file._urn, member.path) for file, member in bundle) as packed:
+            transfer.upload_archive(resource, f'{resource._urn}.zip', packed, {**self._about, 'extract': True}, self._types)
+
+
+class _Gate:
+    """Lets one at a time pass until one has: what is missing above several resources is created once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_open = False
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        if self._is_open:
+            yield
+            return
+        with self._lock:
+            yield
+            self._is_open = True
+
+
+def _bundles(files: list[tuple[Any, Member]]) -> Iterator[list[tuple[Any, Member]]]:
+    """Big files by themselves, small ones up to a bound; empty ones are small, for XNAT takes those in zips alone."""
+    bundle: list[tuple[Any, Member]] = []
+    size = 0
+    for file, member in files:
+        added = member.path.stat().st_size
+        if added >= BIG:
+            yield [(file, member)]
+            continue
+        if bundle and size + added > MOST_ZIPPED:
+            yield bundle
+            bundle, size = [], 0
+        bundle.append((file, member))
+        size += added
+    if bundle:
+        yield bundle

@@ -1,0 +1,117 @@
+"""Many subjects and sessions from a table, with a request for each."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyxnat
+from pyxnat import errors
+from pyxnat.tracing import Trace
+
+PEOPLE = [{'label': f'S{number}', 'gender': 'female', 'yob': 1980 + number} for number in range(6)]
+
+
+@pytest.fixture
+def subjects(project: Any, xnat: pyxnat.Interface) -> Any:
+    xnat.cache.expiration = 0
+    return project.subjects()
+
+
+def writes(trace: Trace) -> list[str]:
+    return [record.uri for record in trace if record.method != 'GET']
+
+
+def table_of(project: Any) -> dict[str, tuple[str, str]]:
+    rows = project._intf._get_json(f'{project._uri}/subjects?columns=label,gender,yob')
+    return {row['label']: (row['gender'], row['yob']) for row in rows}
+
+
+def test_a_subject_is_one_request(subjects: Any, project: Any, xnat: pyxnat.Interface) -> None:
+    with xnat.trace() as trace:
+        report = subjects.insert(PEOPLE)
+    assert report.is_complete and len(report.ok) == 6
+    assert len(writes(trace)) == 6 and trace.requests == 7
+    assert table_of(project) == {f'S{number}': ('female', str(1980 + number)) for number in range(6)}
+
+
+def test_those_that_are_there_are_left_or_updated_as_it_is_wished(subjects: Any, project: Any, xnat: pyxnat.Interface) -> None:
+    subjects.insert(PEOPLE[:4])
+    changed = [{**row, 'gender': 'male'} for row in PEOPLE]
+    with xnat.trace() as trace, pytest.raises(errors.DuplicateError, match='4 are there'):
+        subjects.insert(changed, existing='error')
+    assert writes(trace) == []
+    with xnat.trace() as trace:
+        report = subjects.insert(changed)
+    assert (len(report.ok), len(report.skipped)) == (2, 4) and len(writes(trace)) == 2
+    assert [gender for gender, _ in table_of(project).values()].count('male') == 2
+    assert len(subjects.insert(changed, existing='update').ok) == 6
+    assert {gender for gender, _ in table_of(project).values()} == {'male'}
+
+
+def test_sessions_are_inserted_with_their_subjects(project: Any, xnat: pyxnat.Interface) -> None:
+    xnat.cache.expiration = 0
+    project.subject('S1').create()
+    rows = [
+        {'subject': 'S1', 'label': 'S1_MR', 'date': datetime.date(2020, 1, 2)},
+        {'subject': 'S1', 'label': 'S1_PET', 'xsiType': 'xnat:petSessionData'},
+        {'subject': 'S2', 'label': 'S2_MR', 'date': '2021-01-02'},
+        {'subject': 'S2', 'label': 'S2_MR2', 'date': ''},
+    ]
+    sessions = project.subjects().experiments()
+    with xnat.trace() as trace:
+        assert sessions.insert(rows).is_complete
+    assert len(writes(trace)) == 4  # the server makes S2 with its first session
+    found = {one.label(): (one.datatype(), one.attrs.get('date')) for one in sessions}
+    assert found['S1_MR'] == ('xnat:mrSessionData', '2020-01-02') and found['S1_PET'][0] == 'xnat:petSessionData' and len(found) == 4
+    report = sessions.insert([{'subject': 'S1', 'label': 'S1_PET', 'date': '2022-02-02'}], existing='update')
+    assert len(report.ok) == 1 and project.subject('S1').experiment('S1_PET').datatype() == 'xnat:petSessionData'
+    assert len(sessions.insert(rows).skipped) == 4
+
+
+def test_scans_of_a_session_come_from_a_table_too(project: Any) -> None:
+    session = project.subject('S').experiment('E').create()
+    assert session.scans().insert([{'ID': '1', 'type': 'T1'}, {'scan': '2', 'type': 'T2'}]).is_complete
+    assert {one.id(): one.attrs.get('type') for one in session.scans()} == {'1': 'T1', '2': 'T2'}
+
+
+def test_a_csv_file_and_a_frame_are_tables(subjects: Any, project: Any, tmp_path: Path) -> None:
+    pandas = pytest.importorskip('pandas')
+    path = tmp_path / 'people.csv'
+    path.write_text('\ufefflabel,gender,yob\nC1,female,1990\n"C2",,1991\n', encoding='utf-8')
+    assert subjects.insert(path).is_complete
+    frame = pandas.DataFrame({'label': ['F1', 'F2'], 'gender': ['male', None], 'dob': pandas.to_datetime(['1990-05-06', None])})
+    assert subjects.insert(frame).is_complete
+    assert {name: gender for name, (gender, _) in table_of(project).items()} == {'C1': 'female', 'C2': '', 'F1': 'male', 'F2': ''}
+    assert subjects['F1'].attrs.get('dob') == '1990-05-06'
+
+
+def test_a_row_that_is_refused_fails_and_the_others_are_done(subjects: Any, project: Any) -> None:
+    report = subjects.insert([{'label': 'GOOD'}, {'label': 'not a label'}, {'label': 'BAD', 'nothing_like_it': '1'}])
+    assert len(report.ok) >= 1 and 'GOOD' in table_of(project)
+    assert [failure.what.rpartition('/')[2] for failure in report.failed][:1] == ['not%20a%20label']
+
+
+@pytest.mark.parametrize(
+    ('rows', 'message'),
+    [
+        ([{'gender': 'male'}], 'row 1 names no subject'),
+        ([{'label': 'A'}, {'label': 'A'}], 'rows 1 and 2'),
+    ],
+)
+def test_what_a_table_lacks_is_an_error_before_anything_is_sent(rows: Any, message: str, subjects: Any, xnat: pyxnat.Interface) -> None:
+    with xnat.trace() as trace, pytest.raises(errors.DataError, match=message):
+        subjects.insert(rows)
+    assert trace.requests == 0
+
+
+def test_where_to_insert_must_be_told(project: Any) -> None:
+    with pytest.raises(errors.ProgrammingError, match='where to insert'):
+        project.subjects().where([('xnat:subjectData/GENDER', '=', 'male')]).insert(PEOPLE)
+    with pytest.raises(errors.ProgrammingError, match='perhaps'):
+        project.subjects().insert(PEOPLE, existing='perhaps')
+    with pytest.raises(errors.DataError, match='does not fit'):
+        project.subjects('S*').insert([{'label': 'T1'}])
