@@ -35,6 +35,8 @@ _STATUS = {'activate': 'active', 'quarantine': 'quarantine', '_lock': 'locked', 
 
 def answer(call: Call, route: Route) -> Response:
     """Answer a request for a data element."""
+    if call.method != 'GET':
+        Event.of(call)  # a site may want a reason
     name = route.last.level.plural
     if name == 'files':
         return _files(call, route)

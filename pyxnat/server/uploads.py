@@ -93,7 +93,7 @@ def put_files(call: Call, route: Route) -> Response:
         if not staged:
             raise BadRequest('The request holds no file.')
         duplicates = store_files(call, steps, step, staged)
-        if call.has('reference') and call.flag('delete'):
+        if call.has('reference') and call.flag('delete') and not duplicates:
             _remove_sources(call)
     finally:
         call.archive.files.discard(one for _, one in staged)
@@ -119,7 +119,7 @@ def _sources(call: Call) -> Iterator[Path]:
 def _referenced(call: Call, path: str) -> Iterator[tuple[str, Staged]]:
     """Files that lie on the server, staged; what is in a folder keeps its path there."""
     for source in _sources(call):
-        found = [source] if source.is_file() else sorted(one for one in source.rglob('*') if one.is_file())
+        found = [source] if source.is_file() else sorted(one for one in source.rglob('*') if one.is_file() and not one.is_symlink())
         for one in found:
             name = one.name if source.is_file() else one.relative_to(source).as_posix()
             target = path + name if not path or path.endswith('/') else path if source.is_file() else f'{path}/{name}'

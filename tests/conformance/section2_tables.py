@@ -200,6 +200,7 @@ def events_are_recorded(case: Case) -> None:
     archive.prefer('requireChangeJustification', True)
     try:
         assert admin.put('/data/projects/public/subjects/S?group=r').status == 403
+        assert admin.put(f'/data/projects/public/resources/R/files/{case.new}?inbody=true', b'x').status == 403
         assert admin.put('/data/projects/public/subjects/S?group=r&event_reason=because').status == 200
     finally:
         archive.prefer('requireChangeJustification', False)
