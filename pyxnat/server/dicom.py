@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from werkzeug.exceptions import NotImplemented as Unavailable
 
@@ -26,8 +26,13 @@ MAX_TEXT = 2**16
 """Bytes of one element's value; a longer one is passed over."""
 MAX_INFLATED = 2**24
 """Bytes of a deflated data set that are unpacked to find its header."""
+MAX_HEADER = 2**26
+"""Bytes that are read of one file; large images of many frames tell of each of them."""
+MAX_ELEMENTS = 10_000
+"""Elements of a data set, without those in sequences, that are looked at."""
 _DEFLATED = '1.2.840.10008.1.2.1.99'
-_PIXELS = 0x7FE00010
+_PIXELS = 0x7FE00000
+_UNDEFINED = 0xFFFFFFFF
 _UID = re.compile(r'[0-9.]{1,64}')
 _STORAGE = '1.2.840.10008.5.1.4.1.1.'
 _FALLBACK = 'otherDicom'
@@ -124,18 +129,18 @@ def read(path: Path) -> Header:
 
 def _texts(path: Path) -> Iterator[tuple[str, str]]:
     """The elements of a file by keyword, also those that an enhanced image keeps in its shared functional groups."""
-    dataset = _dataset(path, [*_KEYWORDS, _SHARED])
+    dataset, watch = _dataset(path, [*_KEYWORDS, _SHARED])
     errors = _unreadable()
     groups = []
     try:
-        shared = dataset.get(_SHARED)
+        shared = _small(dataset, _SHARED, watch)
         groups = [one.value[0] for one in shared[0] if one.VR == 'SQ' and one.value] if shared else []
     except errors:
         pass  # the elements outside of the groups are still good
     for keyword in _KEYWORDS:
         for holder in (dataset, *groups):
             try:
-                text = _text(keyword, _small(holder, keyword))
+                text = _text(keyword, _small(holder, keyword, watch))
             except errors:
                 continue  # a value that cannot be read tells nothing; the file is kept as it is
             if text:
@@ -143,12 +148,40 @@ def _texts(path: Path) -> Iterator[tuple[str, str]]:
                 break
 
 
-def _small(dataset: Any, keyword: str) -> Any:
+class _Watch:
+    """What a reader asks before each value: ends before the pixels, and keeps the tags of values that are too long to be texts."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self.long: set[int] = set()
+
+    def __call__(self, tag: int, _kind: str | None, length: int) -> bool:
+        self._count += 1
+        if MAX_TEXT < length < _UNDEFINED:
+            self.long.add(int(tag))
+        return tag >= _PIXELS or self._count > MAX_ELEMENTS
+
+
+class _Bounded:
+    """A file that is read from no further than a header may reach, whatever lengths it tells."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source, self._left = source, MAX_HEADER
+        self.seek, self.tell = source.seek, source.tell
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._source.read(size if 0 <= size <= self._left else self._left + 1)
+        self._left -= len(piece)
+        if self._left < 0:
+            raise ValueError('its header is too long')
+        return piece
+
+
+def _small(dataset: Any, keyword: str, watch: _Watch) -> Any:
     """The value of an element; None where there is none, or one that is too large to be a text."""
-    if keyword not in dataset:
-        return None
-    raw = dataset.get_item(keyword)
-    return None if (getattr(raw, 'length', 0) or 0) > MAX_TEXT else dataset[keyword].value
+    from pydicom.datadict import tag_for_keyword
+
+    return dataset[keyword].value if keyword in dataset and tag_for_keyword(keyword) not in watch.long else None
 
 
 def _text(keyword: str, value: Any) -> str:
@@ -172,29 +205,32 @@ def _pydicom() -> Any:
 def _unreadable() -> tuple[type[Exception], ...]:
     """What pydicom raises on files that are none, or broken ones: it lets errors of all its parts through."""
     found = (OSError, ValueError, LookupError, AttributeError, TypeError, EOFError, ArithmeticError, NotImplementedError, RecursionError)
-    return (*found, struct.error, zlib.error, _pydicom().errors.InvalidDicomError)
+    errors = _pydicom().errors
+    return (*found, struct.error, zlib.error, errors.InvalidDicomError, errors.BytesLengthException)
 
 
-def _dataset(path: Path, wanted: Iterable[str] | None) -> Any:
-    """The elements before the pixels, or the wanted ones of them."""
-    pydicom = _pydicom()
+def _dataset(path: Path, wanted: Iterable[str] | None) -> tuple[Any, _Watch]:
+    """The elements before the pixels, or the wanted ones of them; and which of them are too long to be asked for."""
+    tags, watch = _tags(wanted), _Watch()
+    from pydicom.filereader import read_partial
+
     try:
-        tags = list(wanted) if wanted is not None else None
         with path.open('rb') as source:
             if _is_deflated(source):
-                return _inflated(source, tags)
+                return _inflated(source, tags, watch), watch
             source.seek(0)
-            return pydicom.dcmread(source, stop_before_pixels=True, force=True, specific_tags=tags, defer_size=MAX_TEXT)
+            bounded: Any = _Bounded(source)
+            return read_partial(bounded, watch, defer_size=MAX_TEXT, force=True, specific_tags=tags), watch
     except _unreadable() as error:
         raise NotDicom(f'unable to read DICOM object: {error}') from error
 
 
-def _is_deflated(source: Any) -> bool:
+def _is_deflated(source: IO[bytes]) -> bool:
     head = source.read(2**12)
     return head[128:132] == b'DICM' and _DEFLATED.encode() in head
 
 
-def _inflated(source: Any, tags: list[str] | None) -> Any:
+def _inflated(source: IO[bytes], tags: list[Any] | None, watch: _Watch) -> Any:
     """The first elements of a deflated data set; pydicom would unpack the whole, whatever its size."""
     from pydicom.filereader import read_dataset
 
@@ -204,10 +240,11 @@ def _inflated(source: Any, tags: list[str] | None) -> Any:
         raise ValueError('a deflated file that does not tell the length of its meta information')
     source.seek(132 + 12 + int.from_bytes(head[8:12], 'little'))
     unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(source.read(MAX_INFLATED), MAX_INFLATED)
-    return read_dataset(BytesIO(unpacked), False, True, stop_when=lambda tag, *_: tag >= _PIXELS, specific_tags=_tags(tags))
+    return read_dataset(BytesIO(unpacked), False, True, stop_when=watch, defer_size=MAX_TEXT, specific_tags=tags)
 
 
-def _tags(keywords: list[str] | None) -> list[Any] | None:
+def _tags(keywords: Iterable[str] | None) -> list[Any] | None:
+    _pydicom()
     from pydicom.datadict import tag_for_keyword
     from pydicom.tag import Tag
 
@@ -219,29 +256,27 @@ def dump(path: Path, wanted: Iterable[str] = ()) -> Iterator[tuple[str, str, str
 
     `wanted` keeps those tags, as ``00180081`` or by keyword.
     """
-    dataset = _dataset(path, None)
+    dataset, watch = _dataset(path, None)
     if 'SOPClassUID' not in dataset:
         raise NotDicom('no DICOM object')
     keep = {one.replace('(', '').replace(')', '').replace(',', '').lower() for one in wanted}
     for holder in filter(None, (getattr(dataset, 'file_meta', None), dataset)):
-        for tag, one in _elements(holder):
+        for tag, one in _elements(holder, watch.long):
             if not keep or f'{tag:08x}' in keep or one.keyword.lower() in keep:
                 yield _written(tag), '', *_shown(one)
                 for part in one.value if one.VR == 'SQ' else ():
-                    yield from ((_written(tag), _written(below), *_shown(inner)) for below, inner in _elements(part))
+                    yield from ((_written(tag), _written(below), *_shown(inner)) for below, inner in _elements(part, ()))
 
 
-def _elements(dataset: Any) -> Iterator[tuple[Any, Any]]:
+def _elements(dataset: Any, long: Container[int]) -> Iterator[tuple[Any, Any]]:
     """What can be read of a data set, without values too large to be shown."""
     for tag in sorted(dataset.keys()):
         try:
-            if (getattr(dataset.get_item(tag), 'length', 0) or 0) > MAX_TEXT:
-                continue
-            one = dataset[tag]
-            _shown(one)
+            fits = int(tag) not in long and len(_shown(dataset[tag])[1]) <= MAX_TEXT
         except _unreadable():
             continue
-        yield tag, one
+        if fits:
+            yield tag, dataset[tag]
 
 
 def _written(tag: Any) -> str:
