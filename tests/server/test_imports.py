@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -280,6 +282,16 @@ def test_6_2_a_zip_that_cannot_be_read(admin: Client, P: str, folder: Path) -> N
     for broken in (zipped(members())[:5000], b'PK\x03\x04 a broken zip'):
         assert [send(admin, broken, project=P, import_handler=handler).status for handler in ('SI', 'DICOM-zip')] == [500, 400]
     assert list((folder / 'staging').iterdir()) == []
+
+
+def test_a_zip_that_unpacks_to_too_much(admin: Client, P: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('pyxnat.server.archives.FREE_BYTES', 2**20)
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, 'w', zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr('a.dcm', content('MR_small.dcm') + bytes(2**26))
+    for handler in ('SI', 'DICOM-zip'):
+        assert send(admin, target.getvalue(), project=P, import_handler=handler).status == 413
+    assert list((folder / 'staging').iterdir()) == [] and waiting(admin, P) == []
 
 
 def test_files_that_are_no_dicom(admin: Client, P: str) -> None:
