@@ -57,7 +57,7 @@ class Archive:
 
     def _open(self, site: str) -> str:
         """Finish what an earlier process could not, and say that the archive is open; the site ID."""
-        self.store.perform = self.files.perform
+        self.store.perform, self.store.settle = self.files.perform, self.files.settle
         self.store.resume()
         with self.store.write() as connection:
             found = get_setting(connection, 'site', site)

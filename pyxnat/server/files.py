@@ -73,6 +73,7 @@ class FileArea:
         self.inbox = folder / 'inbox'
         self.history = folder / 'history'
         self.recovered = folder / 'recovered'
+        self._placed: list[tuple[Path, Path | None]] = []
         self.root.mkdir(parents=True, exist_ok=True)
         self.prearchive.mkdir(parents=True, exist_ok=True)
         self.staging.mkdir(parents=True, exist_ok=True)
@@ -153,13 +154,37 @@ class FileArea:
                 Path(stream.name).unlink(missing_ok=True)
 
     def place(self, staged: Staged, target: Path) -> int:
-        """Move a staged body to its place, over an older one; its mtime in nanoseconds."""
+        """Move a staged body to its place, over an older one; its mtime in nanoseconds. For use in a transaction, which may be undone."""
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
+            self._placed.append((target, self._set_aside(target)))
             os.replace(staged.path, target)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise BadRequest(f'{target.name!r} is in the way of a file, or a file is in its way.') from error
         return target.stat().st_mtime_ns
+
+    def _set_aside(self, target: Path) -> Path | None:
+        """A second name for a file that is about to be replaced."""
+        if not target.is_file():
+            return None
+        aside = self.staging / uuid.uuid4().hex
+        try:
+            os.link(target, aside)
+        except OSError:  # the file system has no links
+            shutil.copy2(target, aside)
+        return aside
+
+    def settle(self, done: bool) -> None:
+        """At the end of a transaction: forget what was replaced in it, or, where it was rolled back, put that back."""
+        placed, self._placed = self._placed, []
+        for target, aside in reversed(placed):
+            if done and aside is not None:
+                aside.unlink(missing_ok=True)
+            elif aside is not None:
+                os.replace(aside, target)
+            elif not done:
+                target.unlink(missing_ok=True)
+                self._prune(target.parent)
 
     def keep(self, target: Path) -> None:
         """Keep a file that is about to be replaced or removed, in the history folder under the moment of that."""

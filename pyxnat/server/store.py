@@ -103,6 +103,8 @@ class Store:
         self._tasks = False
         self.perform: Callable[[str, str | None], None] | None = None
         """What carries out a row of the task table; the archive sets it."""
+        self.settle: Callable[[bool], None] | None = None
+        """What ends a transaction for files that were placed in it, with whether it was committed; the archive sets it."""
         self._serving = _lock_folder(folder)
         try:
             self._engine = open_engine(folder / 'archive.sqlite')
@@ -122,8 +124,14 @@ class Store:
     def write(self) -> Iterator[Connection]:
         """A connection in a write transaction, committed at the end and rolled back on an exception."""
         with self._lock:
-            with self._engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE') as connection, connection.begin():
-                yield connection
+            done = False
+            try:
+                with self._engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE') as connection, connection.begin():
+                    yield connection
+                done = True
+            finally:
+                if self.settle is not None:
+                    self.settle(done)
             if self._tasks:
                 self._carry_out()
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pyxnat.server import uploads
 from tests.plain import Client, multipart, tarred, zipped
 
 S = '/data/projects/P/subjects/S1/experiments/M1'
@@ -117,4 +120,26 @@ def test_odd_but_legal_names(admin: Client, folder: Path) -> None:
 
 
 def test_nothing_is_left_in_staging(folder: Path) -> None:
+    assert list((folder / 'staging').iterdir()) == []
+
+
+def test_an_upload_that_fails_changes_nothing(admin: Client, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where the database refuses the last of several files, when the others lie in their places."""
+    path = f'{S}/resources/UNDONE/files'
+    admin.ok('PUT', f'{path}/b.txt?inbody=true', b'old')
+    before = {one: one.stat().st_mtime_ns for one in folder.rglob('*') if one.is_file() and 'archive.sqlite' not in one.name}
+    write, calls = uploads._write_row, itertools.count(1)
+
+    def failing(*args: Any) -> None:
+        write(*args)
+        if next(calls) == 3:
+            raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(uploads, '_write_row', failing)
+    body = zipped({'a/a.txt': b'new', 'b.txt': b'new', 'c.txt': b'new'})
+    assert admin.put(f'{path}/x.zip?inbody=true&extract=true&overwrite=true', body).status == 500
+    assert {one: one.stat().st_mtime_ns for one in folder.rglob('*') if one.is_file() and 'archive.sqlite' not in one.name} == before
+    assert [row['Name'] for row in admin.get(path).rows] == ['b.txt'] and admin.get(f'{path}/b.txt').body == b'old'
+    assert admin.put(f'{path}/x.zip?inbody=true&extract=true&overwrite=true', body).status == 200
+    assert sorted(row['Name'] for row in admin.get(path).rows) == ['a.txt', 'b.txt', 'c.txt'] and admin.get(f'{path}/b.txt').body == b'new'
     assert list((folder / 'staging').iterdir()) == []
