@@ -51,3 +51,8 @@ class Beliefs:
                 file.write(b'yes' if holds else b'no')
         except OSError as error:
             log.warning('%s cannot be written (%s): what the server does is looked at by each process', self.folder, error)
+
+    def forget(self, name: str) -> None:
+        """Look at the server again."""
+        self._seen.pop(name, None)
+        (self.folder / safe_name(name)).unlink(missing_ok=True)
