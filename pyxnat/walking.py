@@ -49,6 +49,8 @@ class Walker:
     """
 
     def __init__(self, interface: Interface, jobs: int = 4) -> None:
+        if jobs < 1:
+            raise errors.ProgrammingError(f'jobs={jobs}: at least one must ask', remedy='Give 1 or more.')
         self._intf = interface
         self.jobs = jobs
         self.without: frozenset[str] = frozenset()
@@ -198,8 +200,13 @@ class _Walk:
     def run(self, stages: Iterable[Stage], chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
         """What is found by some stages, one after the other."""
         for stage in stages:
-            chunks = self._run(stage, _Source(chunks))
+            chunks = self._run(stage, _Source(chunks)) if stage.asks else self._pass(stage, chunks)
         return chunks
+
+    def _pass(self, stage: Stage, chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
+        """Through a stage that asks nothing."""
+        for chunk in chunks:
+            yield chunk._replace(founds=[found for at in chunk.founds for found in stage.rows(at, ())])
 
     def _run(self, stage: Stage, source: _Source) -> Iterator[_Chunk]:
         passed = 0
@@ -270,9 +277,17 @@ class _Walk:
         try:
             below = stage.apart(founds, [answer.rows() for answer in answers])
         except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
+            return self._instead(stage, founds, error)
+        return self._completed(stage, founds, below)
+
+    def _instead(self, stage: Stage, founds: list[Found], error: errors.DatabaseError) -> list[Found]:
+        """What stands for a listing of several that was refused."""
+        if stage.alone() is not stage:
             log.info('asking one by one: a listing of several was refused (%s)', error)
             return self._all([stage.alone()], founds)
-        return self._completed(stage, founds, below)
+        if isinstance(error, _HIDDEN):
+            return [found for at in founds for found in stage.hidden(at)]
+        raise error
 
     def _completed(self, stage: Stage, founds: list[Found], below: list[list[Found] | None]) -> list[Found]:
         """What was found, with that of elements which have to be asked by themselves."""

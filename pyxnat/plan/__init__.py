@@ -8,7 +8,22 @@ elements at once is a short cut; it names what it rests on, and a server that re
 from .columns import Column, columns_of, wanted_of
 from .planning import SHORT_CUTS, ShortCut, answerable, explain, plan, plan_below
 from .short_cuts import ListFiles, ListFilesTogether, ListOwnFiles, ListOwnFilesTogether, ListReconstructionsTogether, ListScansTogether
-from .stages import Columns, Conditions, Found, JoinSubjects, ListLevel, ListSessions, ListShares, Name, Rebase, Stage, element_uri, key_of, names_of
+from .stages import (
+    Columns,
+    Conditions,
+    Found,
+    JoinGuests,
+    JoinSubjects,
+    ListLevel,
+    ListSessions,
+    ListShares,
+    Name,
+    Rebase,
+    Stage,
+    element_uri,
+    key_of,
+    names_of,
+)
 
 __all__ = [
     'SHORT_CUTS',
@@ -16,6 +31,7 @@ __all__ = [
     'Columns',
     'Conditions',
     'Found',
+    'JoinGuests',
     'JoinSubjects',
     'ListFiles',
     'ListFilesTogether',

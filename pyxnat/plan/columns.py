@@ -110,4 +110,4 @@ def _remedy(levels: Sequence[str]) -> str:
     names = sorted(short_names(own.singular)) if own.singular in LEVELS_WITH_NAMES else own.columns
     above = ', '.join(level(one).singular for one in levels[1:])
     more = f'; those of {above} as in {level(levels[1]).singular}/label' if above else ''
-    return f'A {own.singular} has {", ".join(names)}, and full paths such as xnat:subjectData/group{more}.'
+    return f'Columns of {own.plural}: {", ".join(names)}, and full paths such as xnat:subjectData/group{more}.'

@@ -18,7 +18,7 @@ from .short_cuts import (
     ListScansTogether,
     is_told_by_sessions,
 )
-from .stages import Columns, Conditions, Found, JoinSubjects, ListLevel, ListSessions, ListShares, Name, Rebase, Stage, element_uri
+from .stages import Columns, Conditions, Found, JoinGuests, JoinSubjects, ListLevel, ListSessions, ListShares, Name, Rebase, Stage, element_uri
 
 __all__ = ['SHORT_CUTS', 'ShortCut', 'answerable', 'explain', 'plan', 'plan_below']
 
@@ -117,7 +117,7 @@ def plan(
         stages.append(stage)
         done = path[: len(done) + len(stage.steps)]
         if joined and done[-1].level == 'experiments':
-            stages.append(JoinSubjects((), None, columns))
+            stages += [JoinSubjects((), None, columns), JoinGuests((), None, columns)]
         if _is_gap(done, path[len(done) :]):
             stages.append(Rebase(()))
     return tuple(stages)
@@ -200,4 +200,4 @@ def _templates(stage: Stage, uri: str) -> tuple[str, ...]:
     if stage.at_most == 1:
         return stage.requests(Found(uri))
     project = uris.segments(uri)[1] if '/projects/' in uri else '{project}'
-    return stage.together([Found(uri, {'ID': name, 'project': project}) for name in ('{ID}', '{ID}…')])
+    return stage.together([Found(uri, {'ID': name, 'project': project, 'subject_ID': '{subject_ID}'}) for name in ('{ID}', '{ID}…')])

@@ -16,6 +16,7 @@ __all__ = [
     'Columns',
     'Conditions',
     'Found',
+    'JoinGuests',
     'JoinSubjects',
     'ListLevel',
     'ListSessions',
@@ -88,11 +89,14 @@ class Stage:
         The name of what is not known, and is compared with the walk once on each server before it is relied upon.
     at_most : int
         How many elements above can be asked for together.
+    asks : bool
+        Whether it asks for anything.
     """
 
     rests_on: ClassVar[str] = ''
     belief: ClassVar[str] = ''
     at_most: ClassVar[int] = 1
+    asks: ClassVar[bool] = True
 
     def __init__(self, steps: Path, conditions: Conditions | None = None, columns: Columns | None = None) -> None:
         self.steps = steps
@@ -153,6 +157,8 @@ class Stage:
 class Name(Stage):
     """A literal name on the way down: nothing to ask."""
 
+    asks: ClassVar[bool] = False
+
     def requests(self, at: Found) -> tuple[str, ...]:
         return ()
 
@@ -212,10 +218,7 @@ class ListSessions(Stage):
 
 
 class JoinSubjects(Stage):
-    """What is wanted of the subjects of experiments, where the path has none: the subjects listed beside them.
-
-    An experiment that was shared without its subject gets none.
-    """
+    """What is wanted of the subjects of experiments, where the path has none: from the subjects listed beside them."""
 
     rests_on: ClassVar[str] = 'experiments name their subject_ID (1.7, 1.8)'
     at_most: ClassVar[int] = 100_000
@@ -233,7 +236,7 @@ class JoinSubjects(Stage):
         return listings(uris.join(uris.parent(uris.parent(unit[0].uri)), 'subjects'), 'subjects', self.columns)
 
     def apart(self, unit: Sequence[Found], tables: Sequence[list[Row]]) -> list[list[Found] | None]:
-        known = {cell(row, 'ID'): row for row in merged('subjects', self.columns, tables)}
+        known = {cell(row, 'ID'): row for row in merged('subjects', self.columns, tables)} if tables else {}
         return [[_with_subject(found, known)] for found in unit]
 
     def hidden(self, at: Found) -> Iterator[Found]:
@@ -241,6 +244,24 @@ class JoinSubjects(Stage):
 
     def bound(self, parents: str) -> str:
         return '1 per project'
+
+
+class JoinGuests(JoinSubjects):
+    """The same for experiments that were shared without their subjects: those are asked for by their IDs."""
+
+    rests_on: ClassVar[str] = 'listings take several IDs as a filter (1.7, 1.8)'
+    at_most: ClassVar[int] = 50
+
+    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+        yield from runs(founds, lambda found: 'subjects' in found.above, self.at_most)
+
+    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
+        missing = dict.fromkeys(found.row.get('subject_ID', '') for found in unit if 'subjects' not in found.above)
+        names = ','.join(filter(None, missing))
+        return listings(uris.with_query(uris.join(uris.ENTRY, 'subjects'), {'ID': names}), 'subjects', self.columns) if names else ()
+
+    def bound(self, parents: str) -> str:
+        return 'for those shared without their subject; 1 per 50'
 
 
 def _with_subject(found: Found, known: Mapping[str, Row]) -> Found:
@@ -267,6 +288,8 @@ class Rebase(Stage):
 
     Experiments below a project have them below ``/experiments``, subjects below the server in their own project.
     """
+
+    asks: ClassVar[bool] = False
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return ()
