@@ -75,7 +75,7 @@ class Collection(Mappable, LazyCollection[E]):
         return hash((self._paths, self._conditions, self._intf._server))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore_collection, (self._level.plural, list(self._paths), self._intf, self._conditions)
+        return _restore_collection, (self._level.plural, list(self._paths), self._intf, self._conditions, self._columns)
 
     def _ask(self, ahead: str) -> Iterator[E]:
         wanted = columns_of(self._paths, self._columns)

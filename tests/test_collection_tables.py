@@ -1,0 +1,113 @@
+"""Tables of collections: fields of elements and of what is above them, whatever is shared, of whatever types."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import pyxnat
+from pyxnat import errors
+from pyxnat.tables import JsonTable
+
+AGE = 'xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/age'
+
+
+@pytest.fixture(scope='module')
+def xnat(server: Any, tmp_path_factory: Any) -> Iterator[pyxnat.Interface]:
+    """Project OWN with an MR and a PET session and an assessor; the MR session is also in GUEST, under another label and without its subject."""
+    with pyxnat.Interface(server.url, server.user, server.password, tmp_path_factory.mktemp('cache')) as interface:
+        interface.select.project('GUEST').create()
+        subject = interface.select.project('OWN').create(name='The owner').subject('S').create(age=42, gender='female')
+        mr = subject.experiment('MR').create(experiments='xnat:mrSessionData', **{'xnat:mrSessionData/fieldStrength': '3.0', 'note': 'seen'})
+        for scan, kind in (('1', 'T1'), ('2', 'T2')):
+            mr.scan(scan).create(type=kind, quality='usable', **{'xnat:mrScanData/parameters/tr': '2.0'})
+        mr.scan('1').resource('NIFTI').file('a b.nii').put(b'image')
+        mr.assessor('QC').create(assessors='xnat:qcManualAssessorData')
+        subject.experiment('PET').create(experiments='xnat:petSessionData', **{'xnat:petSessionData/tracer/name': 'FDG'})
+        mr.share('GUEST', label='VISITOR')
+        yield interface
+
+
+def rows(table: JsonTable) -> list[tuple[Any, ...]]:
+    return table.items()
+
+
+def test_fields_of_elements_and_of_what_is_above_stand_in_one_row(xnat: pyxnat.Interface) -> None:
+    names = ['label', 'project', 'project/name', 'subject/label', 'age', 'note', 'fieldStrength', 'xnat:petSessionData/tracer/name']
+    for path in ('/projects/OWN/experiments', '/projects/OWN/subjects/*/experiments', '/projects/OWN/subjects/S/experiments'):
+        table = xnat.select(path).table(names)
+        assert table.headers() == names
+        assert rows(table) == [
+            ('MR', 'OWN', 'The owner', 'S', '42', 'seen', '3.0', ''),
+            ('PET', 'OWN', 'The owner', 'S', '42', '', '', 'FDG'),
+        ]
+
+
+def test_what_is_shared_has_the_label_of_the_project_and_the_age_of_its_subject(xnat: pyxnat.Interface) -> None:
+    table = xnat.select('/projects/GUEST/experiments').table(['label', 'project', 'subject/age', AGE])
+    assert rows(table) == [('VISITOR', 'GUEST', '42', '42')]
+
+
+def test_a_repeated_path_gives_a_list(xnat: pyxnat.Interface) -> None:
+    path = 'xnat:mrSessionData/scans/scan/type'
+    table = xnat.select('/projects/OWN/experiments').table(['label', path])
+    assert rows(table) == [('MR', ['T1', 'T2']), ('PET', '')]
+    session = xnat.select('/projects/OWN/experiments').with_columns(path).first()
+    assert session.attrs.get(path) == ['T1', 'T2'] == xnat.select(f'/experiments/{session.id()}').attrs.get(path)
+
+
+def test_tables_of_scans_assessors_resources_and_files(xnat: pyxnat.Interface) -> None:
+    scans = xnat.select('/projects/OWN//scans').table(['experiment/label', 'ID', 'type', 'gender', 'xnat:mrScanData/parameters/tr'])
+    assert [row[:4] for row in rows(scans)] == [('MR', '1', 'T1', 'female'), ('MR', '2', 'T2', 'female')]
+    assert {float(tr) for tr in scans.get('xnat:mrScanData/parameters/tr')} == {2.0}
+    assessors = xnat.select('/projects/OWN//assessors').table(['label', 'xsiType', 'experiment/note'])
+    assert rows(assessors) == [('QC', 'xnat:qcManualAssessorData', 'seen')]
+    resources = xnat.select('/projects/OWN//scans/1/resources').table(['label', 'scan/quality'])
+    assert rows(resources) == [('NIFTI', 'usable')]
+    files = xnat.select('/projects/OWN//files').table(['path', 'Size', 'resource/label', 'scan/type', 'subject/age'])
+    assert rows(files) == [('a b.nii', '5', 'NIFTI', 'T1', '42')]
+
+
+def test_without_names_the_columns_of_the_listing_come(xnat: pyxnat.Interface) -> None:
+    table = xnat.select('/projects/OWN/subjects').table()
+    assert table.headers() == ['ID', 'label', 'project', 'insert_date', 'insert_user']
+    assert [row['label'] for row in xnat.select('/projects/OWN/subjects').rows()] == ['S']
+    assert xnat.select('/projects/OWN//files').table().get('path') == 'a b.nii'
+
+
+def test_a_table_of_nothing_has_its_columns_and_no_rows(xnat: pyxnat.Interface) -> None:
+    table = xnat.select('/projects/OWN/subjects/NOBODY*').table(['label', 'age'])
+    assert len(table) == 0 and table.headers() == ['label', 'age']
+    assert xnat.select('/projects/OWN/subjects/NOBODY*').mget(['label']) == []
+
+
+def test_values_come_in_the_order_asked_and_as_attrs_gives_them(xnat: pyxnat.Interface) -> None:
+    sessions = xnat.select('/projects/OWN/experiments')
+    assert sessions.mget(['note', 'label']) == [session.attrs.mget(['note', 'label']) for session in sessions] == [['seen', 'MR'], ['', 'PET']]
+
+
+@pytest.mark.parametrize(
+    ('name', 'named'),
+    [('colour', "'colour'"), ('scan/type', "'scan/type'"), ('xnat:mrSessionData/colour', 'colour'), ('xnat:subjectData/colour', 'colour')],
+)
+def test_what_is_no_column_is_an_error_that_names_it(xnat: pyxnat.Interface, name: str, named: str) -> None:
+    with pytest.raises(errors.ProgrammingError, match=named):
+        xnat.select('/projects/OWN/experiments').table(['label', name])
+
+
+def test_columns_go_with_a_collection(xnat: pyxnat.Interface) -> None:
+    sessions = xnat.select('/projects/OWN/experiments')
+    knowing = sessions.with_columns('note', 'age')
+    assert knowing != sessions and knowing == sessions.with_columns('note').with_columns('age')
+    assert 'age' in knowing.explain() and 'age' not in sessions.explain()
+    again = pickle.loads(pickle.dumps(knowing))
+    assert again._columns == ('note', 'age') and again.table().headers() == ['note', 'age']
+    kept = knowing.where([('xnat:mrSessionData/LABEL', '=', 'MR')], level='experiment')
+    assert rows(kept.table()) == [('seen', '42')]
+
+
+def test_get_takes_types(xnat: pyxnat.Interface) -> None:
+    assert xnat.select('/projects/OWN/experiments').get('label', 'datatype') == [('MR', 'xnat:mrSessionData'), ('PET', 'xnat:petSessionData')]

@@ -1,0 +1,140 @@
+"""Short cuts that ask for several elements at once: what they ask, and how answers come apart again. No server."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyxnat import uris
+from pyxnat.errors import UnexpectedAnswer
+from pyxnat.paths import Path, parse
+from pyxnat.plan import SHORT_CUTS, Found, ListFilesTogether, ListOwnFiles, ListOwnFilesTogether, ListScansTogether, explain, plan
+from pyxnat.tables import Row
+
+
+def tail(text: str, levels: int) -> Path:
+    (path,) = parse(text).paths
+    return path[-levels:]
+
+
+def session(number: int, above: str = '/data/projects/P/subjects/S') -> Found:
+    return Found(f'{above}/experiments/E{number}', {'ID': f'E{number}', 'label': f'L{number}', 'project': 'P'}, True, {}, 'experiments')
+
+
+def file_row(experiment: str, path: str, scan: str = '') -> Row:
+    holder = f'/data/experiments/{experiment}/scans/{scan}' if scan else f'/data/experiments/{experiment}'
+    return {'Name': path.rpartition('/')[2], 'URI': f'{holder}/resources/7/files/{uris.quote_path(path)}', 'cat_ID': '7', 'collection': 'R'}
+
+
+FILES = tail('/experiments/*/scans/*/resources/*/files/*', 3)
+OWN_FILES = tail('/experiments/*/resources/*/files/*', 2)
+SCANS = tail('/experiments/*/scans/*', 1)
+
+
+def test_lists_have_fifty_ids_at_most_and_a_bounded_length() -> None:
+    stage = ListFilesTogether(FILES)
+    units = list(stage.units([session(number) for number in range(120)]))
+    assert [len(unit) for unit in units] == [50, 50, 20]
+    long = [Found('/data/experiments/x', {'ID': f'{number:0200}'}, True, {}, 'experiments') for number in range(30)]
+    units = list(stage.units(long))
+    assert [found for unit in units for found in unit] == long
+    assert all(len(stage.together(unit)[0]) < 2100 for unit in units)
+
+
+def test_files_of_several_sessions_are_asked_for_by_their_ids_and_come_apart_in_order() -> None:
+    stage = ListFilesTogether(FILES)
+    unit = [session(2), session(1), session(3)]
+    assert stage.together(unit) == ('/data/experiments/E2,E1,E3/scans/ALL/files',)
+    table = [file_row('E1', 'a', '1'), file_row('E2', 'b/c d', '1'), file_row('E1', 'd', '2')]
+    second, first, third = stage.apart(unit, [table])
+    assert [found.uri for found in second or ()] == ['/data/projects/P/subjects/S/experiments/E2/scans/1/resources/7/files/b/c%20d']
+    assert [found.row['path'] for found in first or ()] == ['a', 'd'] and third == []
+    assert [found.row['URI'] for found in first or ()] == [found.uri for found in first or ()]
+
+
+def test_the_same_session_in_two_projects_is_named_once_and_found_twice() -> None:
+    stage = ListFilesTogether(FILES)
+    unit = [session(1), session(1, '/data/projects/Q/subjects/S')]
+    assert stage.together(unit) == ('/data/experiments/E1/scans/ALL/files',)
+    first, second = stage.apart(unit, [[file_row('E1', 'a', '1')]])
+    assert first and second and first[0].uri.startswith('/data/projects/P/') and second[0].uri.startswith('/data/projects/Q/')
+
+
+@pytest.mark.parametrize('row', [file_row('E9', 'a', '1'), file_row('E1,E2', 'a', '1')])
+def test_a_file_of_something_else_is_not_believed(row: Row) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        ListFilesTogether(FILES).apart([session(1), session(2)], [[row]])
+
+
+def test_subjects_are_listed_in_their_project_and_a_literal_resource_by_its_name() -> None:
+    subjects = [Found(f'/data/projects/P/subjects/S{number}', {'ID': f'S{number}'}, True, {}, 'subjects') for number in range(2)]
+    assert ListOwnFilesTogether(OWN_FILES).together(subjects) == ('/data/projects/P/subjects/S0,S1/files',)
+    stage = ListOwnFilesTogether(tail('/experiments/*/resources/R 1/files/*', 2))
+    assert stage.together([session(1), session(2)]) == ('/data/experiments/E1,E2/resources/R%201/files',)
+
+
+def test_files_of_experiments_of_a_project_are_asked_for_below_the_server() -> None:
+    assert ListOwnFiles(OWN_FILES).requests(session(1, '/data/projects/P')) == ('/data/experiments/E1/files',)
+
+
+def scan_row(experiment: str, name: str, kind: str = 'T1') -> Row:
+    base = 'xnat:imagesessiondata/scans/scan'
+    names = ['xnat_imagescandata_id', 'quality', 'note', 'series_description']
+    cells = {'id': name, 'type': kind, 'extension_item/element_name': 'xnat:mrScanData', **dict.fromkeys(names, '')}
+    return {'ID': experiment, **{f'{base}/{path}': value for path, value in cells.items()}}
+
+
+def test_scans_of_a_project_belong_to_the_sessions_that_were_walked() -> None:
+    stage = ListScansTogether(SCANS)
+    unit = [session(1), session(2), session(3)]
+    assert stage.together(unit)[0].startswith('/data/projects/P/experiments?xsiType=xnat:imageSessionData&columns=ID,')
+    first, second, third = stage.apart(unit, [[scan_row('E1', '1'), scan_row('E1', '2', 'T2'), scan_row('E9', '1'), scan_row('E3', '')]])
+    assert [found.uri for found in first or ()] == [f'/data/projects/P/subjects/S/experiments/E1/scans/{name}' for name in '12']
+    assert first and first[1].row['type'] == 'T2' and first[1].row['xsiType'] == 'xnat:mrScanData'
+    assert second is None and third == []  # not spoken of: to be asked by itself; spoken of: it has none
+
+
+def test_columns_that_do_not_stay_together_are_not_believed() -> None:
+    crossed = [scan_row('E1', name, kind) for name in '12' for kind in ('T1', 'T2')]
+    with pytest.raises(UnexpectedAnswer, match='twice'):
+        ListScansTogether(SCANS).apart([session(1)], [crossed])
+
+
+def test_what_could_not_have_been_wrong_proves_nothing() -> None:
+    stage = ListScansTogether(SCANS)
+    one, two = (stage.apart([session(1)], [rows])[0] or [] for rows in ([scan_row('E1', '1')], [scan_row('E1', '1'), scan_row('E1', '2', 'T2')]))
+    assert not stage.proves([one, []]) and stage.proves([one, two])
+    files = ListFilesTogether(FILES)
+    some = files.apart([session(1)], [[file_row('E1', 'a', '1')]])[0] or []
+    assert not files.proves([some, []]) and files.proves([some, some])
+
+
+TAKEN = {
+    '/projects/P/subjects/*/experiments/*': ['sessions of a project'],
+    '/projects/P/subjects/*/experiments/*/scans/*/resources/*/files/*': ['sessions of a project', 'files of several sessions'],
+    '/experiments/E/scans/*/resources/*/files/*': ['files of a session'],
+    '/projects/P/experiments/*/resources/R/files/*': ['files of several elements'],
+    '/projects/P/subjects/*/resources/*/files/*': ['files of several elements'],
+    '/projects/P/resources/*/files/*': ['files of an element'],
+    '/projects/P/experiments/*/scans/*': ['scans of a project'],
+    '/projects/P/subjects/*/experiments/*/reconstructions/*': ['sessions of a project', 'reconstructions of a project'],
+    '/projects/P/subjects/S/experiments/*/scans/*': [],
+    '/projects/P/experiments/*/scans/1': [],
+    '/experiments/*/scans/*': [],
+    '/experiments/E/scans/*': [],
+}
+
+
+@pytest.mark.parametrize('text', TAKEN)
+def test_which_short_cuts_are_taken_and_that_each_can_be_switched_off(text: str) -> None:
+    (path,) = parse(text).paths
+    names = {short_cut.stage: name for name, short_cut in SHORT_CUTS.items()}
+    assert [names[type(stage)] for stage in plan(path) if type(stage) in names] == TAKEN[text]
+    for name in TAKEN[text]:
+        assert name not in [names.get(type(stage)) for stage in plan(path, without=frozenset({name}))]
+    assert all(type(stage) not in names for stage in plan(path, without=frozenset(SHORT_CUTS)))
+
+
+def test_an_explanation_says_what_is_compared_first() -> None:
+    (path,) = parse('/projects/P/experiments/*/scans/*/resources/*/files/*').paths
+    text = explain(path, plan(path))
+    assert 'GET /data/experiments/{ID},{ID}…/scans/ALL/files   (1 per 50 elements of experiments; ' in text and 'compared with' in text
