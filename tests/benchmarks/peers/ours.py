@@ -20,6 +20,20 @@ def sessions(interface: Any, folder: Path) -> int:
     return len([(one.id(), one.label(), one.datatype()) for one in found])
 
 
+def table(interface: Any, folder: Path) -> int:
+    columns = ['xnat:mrSessionData/SESSION_ID', 'xnat:mrSessionData/LABEL', 'xnat:subjectData/GENDER']
+    return len(interface.select('xnat:mrSessionData', columns).where([('xnat:mrSessionData/PROJECT', 'LIKE', 'BENCH%'), 'AND']))
+
+
+def mget(interface: Any, folder: Path) -> int:
+    return len(interface.select(f'/projects/{PROJECTS[0]}/subjects/*/experiments/*').mget(FIELDS))
+
+
+def scans(interface: Any, folder: Path) -> int:
+    found = interface.select(f'/projects/{PROJECTS[0]}/subjects/*/experiments/*/scans/*')
+    return len(found.table(['ID', 'type', 'quality']))
+
+
 def files(interface: Any, folder: Path) -> int:
     return len(list(interface.select(f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}//files')))
 
