@@ -46,11 +46,11 @@ def named(paths: Iterable[Path]) -> list[tuple[str, Path]]:
     return [(path.relative_to(root).as_posix() if root else path.name, path) for path in found]
 
 
-def pack(members: Iterable[tuple[str, Path]]) -> IO[bytes]:
-    """An open temporary zip of files under the names given; it goes when it is closed."""
+def pack(members: Iterable[tuple[str, Path]], compression: int = 1) -> IO[bytes]:
+    """An open temporary zip of files under the names given; it goes when it is closed. With a compression of 0 they are stored as they are."""
     packed = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     try:
-        with zipfile.ZipFile(packed, 'w', zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with zipfile.ZipFile(packed, 'w', zipfile.ZIP_DEFLATED if compression else zipfile.ZIP_STORED, compresslevel=compression) as archive:
             for name, path in members:
                 archive.write(path, name)
     except BaseException:

@@ -17,7 +17,7 @@ from .pieces import Single, Zipped, plan_pieces
 from .report import Report
 from .unzip import Unzipping, unzip
 from .wanted import Wanted, files_below, scope_of, wanted
-from .workers import Undertaking, is_final, meter
+from .workers import Undertaking, check_compression, is_final, meter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,13 +31,22 @@ EXISTING = ('refresh', 'keep', 'replace', 'error')
 
 
 def download(
-    interface: Interface, selection: Any, dest: str | os.PathLike[str], *, layout: str, jobs: int, existing: str, progress: bool | None
+    interface: Interface,
+    selection: Any,
+    dest: str | os.PathLike[str],
+    *,
+    layout: str,
+    jobs: int,
+    existing: str,
+    compression: int,
+    progress: bool | None,
 ) -> Report:
     """Download the files below an element or a collection. See :meth:`pyxnat.resources.bulk.Downloadable.download`."""
     if existing not in EXISTING:
         raise errors.ProgrammingError(f'existing={existing!r} is not known', remedy=f'There are {", ".join(EXISTING)}.')
+    check_compression(compression)
     plan, folder = Layout(layout), Path(dest).expanduser()
-    downloading = Downloading(interface, folder, Report('downloaded', f'to {folder}'), jobs)
+    downloading = Downloading(interface, folder, Report('downloaded', f'to {folder}'), jobs, compression)
     files = files_below(selection)
     listed = list(wanted(files, plan))
     check_places(((file.uri, file.place) for file in listed), (MANIFEST, LOCK))
@@ -58,10 +67,13 @@ class Downloading(Undertaking):
     ----------
     folder : Path
         Where it goes.
+    compression : int
+        How hard the server packs zips.
     """
 
-    def __init__(self, interface: Interface, folder: Path, report: Report, jobs: int) -> None:
+    def __init__(self, interface: Interface, folder: Path, report: Report, jobs: int, compression: int = 0) -> None:
         super().__init__(report, jobs)
+        self._compression = compression
         self._intf = interface
         self._folder = folder
         self._manifest = Manifest(folder)
@@ -163,8 +175,9 @@ class Downloading(Undertaking):
             file = finder.find(entry)
             return file.size if file else None
 
+        uri = uris.with_query(zipped.uri, {'format': 'zip', 'compression': self._compression})
         try:
-            with self._intf._transport.stream('GET', uris.with_query(zipped.uri, {'format': 'zip'})) as stream:
+            with self._intf._transport.stream('GET', uri) as stream:
                 for entry in unzip(stream, length_of, stream.uri):
                     file = finder.find(entry.name)
                     if file is not None and file.uri in owed and not self.ended.is_set() and self._unpack(entry, file):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from .. import uris
@@ -45,6 +45,8 @@ class Zipped(NamedTuple):
 
     uri: str
     files: tuple[Wanted, ...]
+    others: tuple[Wanted, ...] = ()
+    """Files that are there already, and come all the same."""
 
     @property
     def size(self) -> int:
@@ -53,7 +55,7 @@ class Zipped(NamedTuple):
 
     def finder(self) -> Finder:
         """What tells the files by their names in the zip."""
-        return Finder(self.files)
+        return Finder((*self.files, *self.others))
 
 
 class Finder:
@@ -107,13 +109,8 @@ def plan_pieces(holes: Sequence[Wanted], listed: Sequence[Wanted], scope: Scope,
     jobs : int
         How many there will be at a time: much is divided among them.
     """
-    counts: dict[str, int] = defaultdict(int)
-    for file in listed:
-        counts[file.resource] += 1
-    grouped: dict[str, list[Wanted]] = defaultdict(list)
-    for file in holes:
-        grouped[file.resource].append(file)
-    resources = [_Resource(files, counts[uri], scope) for uri, files in grouped.items()]
+    everything, missing = _by_resource(listed), _by_resource(holes)
+    resources = [_Resource(files, len(everything[uri]), scope) for uri, files in missing.items()]
     few = _with_few_holes(resources)
     zipped: list[_Resource] = []
     singly: list[Single] = []
@@ -123,7 +120,7 @@ def plan_pieces(holes: Sequence[Wanted], listed: Sequence[Wanted], scope: Scope,
         else:
             singly += map(Single, one.holes)
     most = min(MOST_ZIPPED, max(_LEAST_ZIPPED, sum(one.size for one in zipped) // jobs))
-    pieces = [*singly, *(_one_or_zip(uri, files) for uri, files in _zips(zipped, listed, scope, most))]
+    pieces = [*singly, *(_one_or_zip(uri, files, everything) for uri, files in _zips(zipped, listed, scope, most))]
     return sorted(pieces, key=lambda piece: -piece.size)
 
 
@@ -135,8 +132,19 @@ def _with_few_holes(resources: Iterable[_Resource]) -> set[str]:
     return {holder for holder, count in holes.items() if count < FEW}
 
 
-def _one_or_zip(uri: str, files: list[Wanted]) -> Single | Zipped:
-    return Single(files[0]) if len(files) == 1 else Zipped(uri, tuple(files))
+def _by_resource(files: Iterable[Wanted]) -> dict[str, list[Wanted]]:
+    grouped: dict[str, list[Wanted]] = defaultdict(list)
+    for file in files:
+        grouped[file.resource].append(file)
+    return grouped
+
+
+def _one_or_zip(uri: str, files: list[Wanted], everything: Mapping[str, list[Wanted]]) -> Single | Zipped:
+    if len(files) == 1:
+        return Single(files[0])
+    wanted = {file.uri for file in files}
+    others = [file for resource in {file.resource for file in files} for file in everything[resource] if file.uri not in wanted]
+    return Zipped(uri, tuple(files), tuple(others))
 
 
 def _zips(zipped: list[_Resource], listed: Sequence[Wanted], scope: Scope, most: int) -> Iterator[tuple[str, list[Wanted]]]:

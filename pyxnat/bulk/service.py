@@ -38,10 +38,11 @@ class Bulk:
         layout: str = LAYOUT,
         jobs: int = 4,
         existing: str = 'refresh',
+        compression: int = 0,
         progress: bool | None = None,
     ) -> Report:
         """Download the files below an element or a collection, as its own ``download`` does."""
-        return download(self._intf, selection, dest, layout=layout, jobs=jobs, existing=existing, progress=progress)
+        return download(self._intf, selection, dest, layout=layout, jobs=jobs, existing=existing, compression=compression, progress=progress)
 
     def upload(
         self,
@@ -51,11 +52,13 @@ class Bulk:
         layout: str | None = None,
         overwrite: bool = False,
         jobs: int = 4,
+        compression: int = 0,
         progress: bool | None = None,
         **params: Any,
     ) -> Report:
         """Upload files below an element, as its own ``upload`` does."""
-        return upload(self._intf, target, source, layout=layout, overwrite=overwrite, jobs=jobs, progress=progress, params=params)
+        how: dict[str, Any] = {'overwrite': overwrite, 'jobs': jobs, 'compression': compression, 'progress': progress}
+        return upload(self._intf, target, source, layout=layout, params=params, **how)
 
     def insert(self, collection: Any, table: Any, *, existing: str = 'keep', jobs: int = 4, progress: bool | None = None) -> Report:
         """Create the elements that a table names, as the collection's own ``insert`` does."""

@@ -25,6 +25,8 @@ _ENCRYPTED, _BEHIND, _UTF8 = 0x1, 0x8, 0x800
 _STORED, _DEFLATED = 0, 8
 _ZIP64 = 0x0001
 _UNKNOWN = 0xFFFFFFFF
+_PACKED = 16 * 1024
+"""Bytes that are inflated at a time: what of them lies behind the end of a file is copied."""
 
 
 def unzip(pieces: Iterable[bytes], length_of: Callable[[str], int | None] = lambda name: None, uri: str = '') -> Iterator[Unzipping]:
@@ -113,7 +115,7 @@ class Unzipping:
     def _inflated(self) -> Iterator[bytes]:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         while not inflater.eof:
-            packed = inflater.unconsumed_tail or self._source.some(CHUNK)
+            packed = inflater.unconsumed_tail or self._source.some(_PACKED)
             try:
                 piece = inflater.decompress(packed, CHUNK)
             except zlib.error as error:
@@ -129,7 +131,7 @@ class _Source:
 
     def __init__(self, pieces: Iterable[bytes], uri: str) -> None:
         self._pieces = iter(pieces)
-        self._held = b''
+        self._held, self._next = b'', 0
         self._uri = uri
         self.at = 0
 
@@ -138,12 +140,13 @@ class _Source:
 
     def some(self, most: int) -> bytes:
         """Up to a number of bytes, at least one."""
-        while not self._held:
+        while self._next >= len(self._held):
             piece = next(self._pieces, None)
             if piece is None:
                 raise self.error(f'it ends too early, at byte {self.at}')
-            self._held = piece
-        taken, self._held = self._held[:most], self._held[most:]
+            self._held, self._next = piece, 0
+        taken = self._held[self._next : self._next + most]
+        self._next += len(taken)
         self.at += len(taken)
         return taken
 
@@ -154,9 +157,13 @@ class _Source:
             taken += self.some(count - len(taken))
         return taken
 
-    def give_back(self, bytes_read: bytes) -> None:
-        self._held = bytes_read + self._held
-        self.at -= len(bytes_read)
+    def give_back(self, last: bytes) -> None:
+        """Take back the bytes that were given last."""
+        self.at -= len(last)
+        if self._next >= len(last):
+            self._next -= len(last)
+        else:
+            self._held, self._next = last + self._held[self._next :], 0
 
     def drain(self) -> None:
         """Read to the end, so that the connection can be used again."""

@@ -19,7 +19,7 @@ from .members import Member, Source, members_of
 from .pieces import BIG, MOST_ZIPPED
 from .report import Report
 from .wanted import files_below
-from .workers import Undertaking, is_final, meter
+from .workers import Undertaking, check_compression, is_final, meter
 
 if TYPE_CHECKING:
     from ..interface import Interface
@@ -43,13 +43,15 @@ def upload(
     layout: str | None,
     overwrite: bool,
     jobs: int,
+    compression: int,
     progress: bool | None,
     params: Mapping[str, Any],
 ) -> Report:
     """Upload files below an element. See :meth:`pyxnat.resources.bulk.Uploadable.upload`."""
+    check_compression(compression)
     plan = Layout(layout or default_for(target._urt))
     grouped = _by_resource(target, plan, members_of(source))
-    sending = Uploading(interface, Report('uploaded', f'to {target._urn}'), jobs, overwrite, dict(params))
+    sending = Uploading(interface, Report('uploaded', f'to {target._urn}'), jobs, overwrite, compression, dict(params))
     holes = sending.missing(grouped)
     with meter(sum(member.path.stat().st_size for files in holes.values() for _, member in files.values()), 'B', progress) as bar:
         sending.run(holes, bar)
@@ -94,14 +96,17 @@ class Uploading(Undertaking):
     ----------
     overwrite : bool
         Whether files that are there with other content are replaced.
+    compression : int
+        How hard zips are packed.
     params : dict
         Of each upload: ``format``, ``content``, …, and the types of missing levels above.
     """
 
-    def __init__(self, interface: Interface, report: Report, jobs: int, overwrite: bool, params: dict[str, Any]) -> None:
+    def __init__(self, interface: Interface, report: Report, jobs: int, overwrite: bool, compression: int, params: dict[str, Any]) -> None:
         super().__init__(report, jobs)
         self._intf = interface
         self._overwrite = overwrite
+        self._compression = compression
         self._about, self._types = about_upload(params, overwrite)
         self._digests: dict[Path, str] = {}
         self._errors: dict[str, errors.DatabaseError] = {}
@@ -201,7 +206,7 @@ class Uploading(Undertaking):
         if len(bundle) == 1 and member.path.stat().st_size:
             transfer.upload(file, member.path, self._about, self._types)
             return
-        with zips.pack((file._urn, member.path) for file, member in bundle) as packed:
+        with zips.pack(((file._urn, member.path) for file, member in bundle), self._compression) as packed:
             transfer.upload_archive(resource, f'{resource._urn}.zip', packed, {**self._about, 'extract': True}, self._types)
 
 

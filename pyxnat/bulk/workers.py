@@ -13,7 +13,7 @@ from .. import errors
 from ..wire import is_lasting
 from .report import Report
 
-__all__ = ['Undertaking', 'is_final', 'meter']
+__all__ = ['Undertaking', 'check_compression', 'is_final', 'meter']
 
 _T = TypeVar('_T')
 
@@ -31,6 +31,12 @@ def is_final(error: BaseException) -> bool:
     if isinstance(error, errors.DatabaseError):
         return isinstance(error, errors.AuthenticationError)
     return (isinstance(error, OSError) and error.errno in _FULL) or not isinstance(error, Exception)
+
+
+def check_compression(compression: int) -> None:
+    """See that it is one that zips have."""
+    if compression not in range(10):
+        raise errors.ProgrammingError(f'compression={compression!r}: it is a number from 0 to 9', remedy='Give 0 for none.')
 
 
 def _is_of_the_server(error: BaseException) -> bool:

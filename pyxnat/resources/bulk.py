@@ -20,7 +20,14 @@ class Downloadable:
     _intf: Interface
 
     def download(
-        self, dest: str | os.PathLike[str], *, layout: str = LAYOUT, jobs: int = 4, existing: str = 'refresh', progress: bool | None = None
+        self,
+        dest: str | os.PathLike[str],
+        *,
+        layout: str = LAYOUT,
+        jobs: int = 4,
+        existing: str = 'refresh',
+        compression: int = 0,
+        progress: bool | None = None,
     ) -> Any:
         """Download all files below, into a folder.
 
@@ -40,6 +47,9 @@ class Downloadable:
         existing : {'refresh', 'keep', 'replace', 'error'}
             Of what is there: fetch what differs from the listing by size or digest (where the site keeps no checksums: by size, or from what was
             downloaded); leave it, whatever it is; fetch all anew; or refuse to begin if something differs.
+        compression : int
+            How hard the server packs zips, from 0 to 9. Packing takes the server longer than most networks take to carry what it saves; over a slow
+            one 1 may be worth while, for files that are not packed themselves.
         progress : bool, optional
             Whether to show a bar, which takes the extra ``progress``; by default if there is a terminal.
 
@@ -60,7 +70,7 @@ class Downloadable:
         Requests: those of listing the files (``explain()`` of the selection's ``files``), up to three for labels, one zip for up to 64 MB of small
         files, one for each file of 16 MiB and more, and for each file that is missing where fewer than 50 are.
         """
-        return self._intf.bulk.download(self, dest, layout=layout, jobs=jobs, existing=existing, progress=progress)
+        return self._intf.bulk.download(self, dest, layout=layout, jobs=jobs, existing=existing, compression=compression, progress=progress)
 
 
 class Uploadable(Downloadable):
@@ -73,6 +83,7 @@ class Uploadable(Downloadable):
         layout: str | None = None,
         overwrite: bool = False,
         jobs: int = 4,
+        compression: int = 0,
         progress: bool | None = None,
         **params: Any,
     ) -> Any:
@@ -92,6 +103,8 @@ class Uploadable(Downloadable):
             Whether files that are there with other content are replaced; otherwise each is a failure in the report.
         jobs : int
             How many resources at a time; into one resource one request at a time goes.
+        compression : int
+            How hard zips are packed, from 0 to 9.
         progress : bool, optional
             Whether to show a bar, which takes the extra ``progress``; by default if there is a terminal.
         **params
@@ -115,7 +128,8 @@ class Uploadable(Downloadable):
         Requests: before and after sending one listing for the scans of a session and one for each other resource; a zip for up to 64 MB of small
         files of a resource, and one for each file of 16 MiB and more. What is missing above is created.
         """
-        return self._intf.bulk.upload(self, source, layout=layout, overwrite=overwrite, jobs=jobs, progress=progress, **params)
+        how: dict[str, Any] = {'overwrite': overwrite, 'jobs': jobs, 'compression': compression, 'progress': progress}
+        return self._intf.bulk.upload(self, source, layout=layout, **how, **params)
 
 
 class Mappable(Downloadable):

@@ -55,7 +55,7 @@ class DownloadableCollection(Collection[Any]):
         removeZip: bool = False,  # noqa: N803 - the word scripts use
         **how: Any,
     ) -> Any:
-        """Download their files, one zip a session; or, where ``layout``, ``jobs``, ``existing`` or ``progress`` is given, as all others do.
+        """Download their files, one zip a session; or, where ``layout``, ``jobs``, … are given, as all others do.
 
         Parameters
         ----------
@@ -72,8 +72,8 @@ class DownloadableCollection(Collection[Any]):
         removeZip : bool
             Remove the zip after it was unpacked.
         **how
-            ``layout``, ``jobs``, ``existing``, ``progress``, as :meth:`pyxnat.resources.bulk.Downloadable.download` has them: any of them asks for
-            files in a layout, verified and never twice, and for a `Report`. The other parameters go with zips.
+            ``layout``, ``jobs``, ``existing``, ``compression``, ``progress``, as :meth:`pyxnat.resources.bulk.Downloadable.download` has them. Any
+            of them asks for files in a layout, verified and never twice, and for a `Report`. The other parameters go with zips.
 
         Returns
         -------

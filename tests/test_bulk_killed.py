@@ -1,0 +1,106 @@
+"""A download that is killed at any moment, and run again until it is done: the same bytes, and no published file asked for twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyxnat
+from pyxnat.bulk import verify
+from tests.conftest import DEEP
+from tests.faults import FaultProxy
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, 'SIGKILL'), reason='processes are killed as POSIX does it')
+
+FILES, KILLS = (2000, 50) if DEEP else (200, 3)
+SCANS = 4
+LONGEST_S = 1.5 if DEEP else 0.6
+"""Seconds after which a run is killed at the latest."""
+
+CLIENT = """
+import sys, pyxnat
+url, user, password, folder = sys.argv[1:]
+with pyxnat.Interface(url, user, password, folder + '-cache') as interface:
+    print('begun', flush=True)
+    report = interface.select('/projects/KILLED/subjects/S/experiments/E/scans').download(folder, layout='{scan}/{path}')
+    sys.exit(0 if report.is_complete else 3)
+"""
+
+
+def content_of(scan: int, number: int) -> bytes:
+    return random.Random(f'{scan}/{number}').randbytes(3000 + number * 7)
+
+
+@pytest.fixture
+def archive(server: Any, tmp_path: Path) -> Any:
+    with pyxnat.Interface(server.url, server.user, server.password, tmp_path / 'cache') as interface:
+        folder = tmp_path / 'source'
+        for scan in range(1, SCANS + 1):
+            (folder / f'{scan}/DICOM').mkdir(parents=True)
+            for number in range(FILES // SCANS):
+                (folder / f'{scan}/DICOM/{number}.dcm').write_bytes(content_of(str(scan), number))
+        session = interface.select.project('KILLED').create().subject('S').experiment('E')
+        assert session.upload(folder).is_complete
+    return server
+
+
+def published(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob('[0-9]*.dcm')}
+
+
+def run(proxy: FaultProxy, server: Any, folder: Path, kill_after_s: float | None) -> int:
+    process = subprocess.Popen([sys.executable, '-c', CLIENT, proxy.url, server.user, server.password, str(folder)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout:
+        process.stdout.readline()
+        try:
+            return process.wait(kill_after_s)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            return process.wait()
+
+
+def asked_singly(seen: list[str]) -> set[str]:
+    found = (re.search(r'/scans/([^/]+)/resources/[^/]+/files/(.+)', line) for line in seen)
+    return {f'{one[1]}/{one[2]}' for one in found if one}
+
+
+def asked_whole(seen: list[str]) -> set[str]:
+    """The scans that were asked for as zips."""
+    found = [re.search(r'/scans/([^/?]+)/.*format=zip', line) for line in seen]
+    names = {name for one in found if one for name in one[1].split(',')}
+    return {str(scan) for scan in range(1, SCANS + 1)} if 'ALL' in names else names
+
+
+def test_killed_and_run_again_until_it_is_done(archive: Any, tmp_path: Path) -> None:
+    folder, chance, kills = tmp_path / 'd', random.Random(7), 0
+    everything = {f'{scan}/{number}.dcm' for scan in range(1, SCANS + 1) for number in range(FILES // SCANS)}
+    with FaultProxy(archive.url) as proxy:
+        while kills < KILLS:
+            before = published(folder)
+            proxy.seen.clear()
+            kills += run(proxy, archive, folder, chance.uniform(0.02, LONGEST_S)) < 0
+            singly, zipped = asked_singly(proxy.seen), asked_whole(proxy.seen)
+            assert singly & before == set()
+            assert zipped <= {name.partition('/')[0] for name in everything - before}
+            assert len(singly) < 50 or not zipped
+            assert all((folder / name).read_bytes() == content_of(*place(name)) for name in published(folder))
+            if published(folder) == everything:  # begin again, with some of it
+                for name in chance.sample(sorted(everything), FILES * 3 // 4):
+                    (folder / name).unlink()
+        assert run(proxy, archive, folder, None) == 0
+    assert published(folder) == everything and verify(folder).is_clean and len(verify(folder).ok) == FILES
+    assert [path.name for path in folder.rglob('.*.part')] == []
+
+
+def place(name: str) -> tuple[str, int]:
+    scan, _, file = name.partition('/')
+    return scan, int(file.partition('.')[0])
