@@ -77,6 +77,8 @@ def _field(model: Model, type_name: str, node: etree._Element, own: DisplayField
     if element and element != type_name:
         held = model.field(element, plain)
         kind, plain = kind or (held.kind if held is not None else ''), ''
+    elif own is not None and content != _PLAIN:
+        kind = kind or own.kind
     make = _READ[content]([_maker(type_name, *one) for one in shown])
     return DisplayField(node.get('id', ''), kind=kind, make=make, path=plain, links=own.links if own is not None else (), **told)
 
