@@ -198,7 +198,7 @@ class Walker:
                 here = f'{listing}/{quote(identity, safe="/" if level == "files" else "")}'
                 if level == 'experiments' and rest and rest[0][0] == 'scans' and uri.count('/') == 3:
                     here = f'/data/experiments/{identity}'
-                kind = '' if level in ('resources', 'files', *SEGMENTS) else row.get('xsiType') or TYPES[level]
+                kind = row['element_name'] if level in ('resources', *SEGMENTS) else row.get('xsiType') or TYPES.get(level, '')
                 found += self.walk(rest, here, guessed or not literal) if rest else [(here, identity, label, kind)]
         return found
 
