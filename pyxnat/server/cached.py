@@ -30,7 +30,7 @@ MAX_AGE_S = 8 * 3600
 MAX_VIEWS = 200
 MAX_ROWS = 2_000_000
 """Rows of all results together. One result may have more, alone."""
-_ROWS_AT_ONCE = 10 * BATCH
+_ROWS_AT_ONCE = 2 * BATCH
 _METADATA = MetaData()
 
 _view = SqlTable(
@@ -96,7 +96,7 @@ class Views:
     # -- making and finding
 
     def make(self, login: str, search: str, table: Table) -> View:
-        """Keep a result, in place of an earlier one of the same search and user. Rows are written a few thousand at a time, so that
+        """Keep a result, in place of an earlier one of the same search and user. Rows are written a thousand at a time, so that
         others can page in between; nobody finds the result before it is whole."""
         header = json.dumps({'columns': list(table.columns), 'described': table.described, 'meta': table.meta})
         with self._write() as connection:
