@@ -266,6 +266,14 @@ def test_the_short_examples(archive: Any, tmp_path: Path) -> None:
         interface.select.project('DEMO_AGING').subject('NEW1').delete()
 
 
+def test_the_example_on_a_cluster(archive: Any, tmp_path: Path) -> None:
+    pytest.importorskip('distributed')
+    done = run(EXAMPLES / 'map_on_dask.py', 'DEMO_AGING', env=environment(archive))
+    assert done.returncode == 0 and 'FAILED' not in done.stderr
+    wanted = [session.label for subject in cohort() if subject.project == 'DEMO_AGING' for session in subject.sessions]
+    assert sorted(line.split('\t')[0] for line in done.stdout.splitlines()) == sorted(wanted)
+
+
 def test_the_demo_tells_its_story_twice_and_its_commands_work(tmp_path: Path) -> None:
     pytest.importorskip('pyxnat.server')
     options = {'cwd': tmp_path, 'env': {**os.environ, 'PYTHONPATH': str(ROOT)}}
