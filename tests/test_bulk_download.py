@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,30 @@ def test_files_lie_in_one_place_however_they_were_selected(select: Any, session:
     assert report.is_complete and report.ok == [] and len(report.skipped) == len(expected())
 
 
+def test_what_is_shared_comes_with_the_project_that_it_is_shared_into(scan: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+    scan.resource('DICOM').file('a.dcm').put(b'a')
+    other = xnat.select.project(f'{scan.parent().parent().parent()._urn}_OTHER').create()
+    scan.parent().share(other._urn)
+    above = f'{other._urn}/S1/S1_MR'
+    assert other.download(tmp_path / 'd').ok == [f'{above}/1/DICOM/a.dcm']
+    assert other.experiments().download(tmp_path / 'd').skipped == [f'{above}/1/DICOM/a.dcm']
+
+
+def test_what_is_in_the_way_is_a_failure(session: Any, tmp_path: Path) -> None:
+    (tmp_path / '2').write_bytes(b'a file where a folder is due')
+    (tmp_path / '1/DICOM/7.dcm').mkdir(parents=True)
+    report = session.scans().download(tmp_path, layout='{scan}/{resource}/{path}')
+    assert len(report.failed) == PER_SCAN + 1 and len(report.ok) == 2 * PER_SCAN - 1
+    assert all(isinstance(failure.error, OSError) for failure in report.failed)
+
+
+def test_several_downloads_into_one_folder_do_not_disturb_each_other(session: Any, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        reports = list(pool.map(lambda _: session.download(tmp_path / 'd'), range(3)))
+    assert all(report.is_complete for report in reports)
+    assert verify(tmp_path / 'd').is_clean and len(verify(tmp_path / 'd').ok) == len(expected()) and files_in(tmp_path / 'd') == expected()
+
+
 def test_parts_of_a_session_are_downloaded_by_themselves(session: Any, tmp_path: Path) -> None:
     assert len(session.scan('2').download(tmp_path / 'scan').ok) == PER_SCAN
     assert session.resource('NOTES').download(tmp_path / 'resource').ok == ['BULK/S/E/NOTES/sub/notes.txt']
@@ -194,6 +219,16 @@ def test_a_report_says_what_was_done(session: Any, tmp_path: Path) -> None:
     report = session.download(tmp_path)
     assert repr(report) == f'<Report: {len(expected())} downloaded, 0 skipped, 0 failed>'
     assert str(report).startswith(f'{len(expected())} downloaded to {tmp_path} (') and report.check() is report
+
+
+def test_a_bar_is_shown_where_it_is_wished(session: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip('tqdm')
+    session.download(tmp_path / 'a')
+    assert capsys.readouterr().err == ''  # it is no terminal
+    session.download(tmp_path / 'b', progress=True)
+    assert '100%' in capsys.readouterr().err
+    session.scan('1').upload(tmp_path / 'b/BULK/S/E/1', progress=True)
+    session.scans().map(lambda scan: scan.id(), progress=False)
 
 
 # -- failures

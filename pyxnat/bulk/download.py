@@ -189,9 +189,9 @@ class Downloading(Undertaking):
 
     def _unpack(self, entry: Unzipping, file: Wanted) -> bool:
         """Write one file of a zip; whether that is settled: a wrong one is still owed."""
-        target = self._place(file)
         wrong = _Wrong()
         try:
+            target = self._place(file)
             with publish(target, before=lambda temporary: self._note(file, incoming)) as opened:
                 incoming = Incoming(opened, None)
                 for piece in entry:

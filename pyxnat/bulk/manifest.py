@@ -50,7 +50,7 @@ def _is_alone(handle: int) -> bool:
     else:
         alone = True
     with suppress(OSError):
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_SH)  # who has it for himself gives it back at once
     return alone
 
 

@@ -59,8 +59,15 @@ def files_below(selection: Any) -> Any:
     else:
         routes, conditions = list(selection._paths), selection._conditions
     if routes and routes[0][-1].level != 'files':
-        routes = [longer for route in routes for longer in routes_below(route, 'files')]
+        routes = [_past_subjects(route, longer) for route in routes for longer in routes_below(route, 'files')]
     return class_of('files')(routes, selection._intf, conditions)
+
+
+def _past_subjects(route: Path, longer: Path) -> Path:
+    """Below projects, the sessions of the projects themselves: one may be shared into a project that its subject is not shared into."""
+    end = len(route)
+    is_round = chain_of(longer)[end - 1 : end + 2] == ('projects', 'subjects', 'experiments')
+    return (*route, *longer[end + 1 :]) if is_round else longer
 
 
 def scope_of(files: Any) -> Scope:
