@@ -32,8 +32,8 @@ from pyxnat.tables import Row
 
 Ask = Callable[[str], list[Row]]
 ALL_SHORT_CUTS = frozenset(SHORT_CUTS)
-BELIEFS = frozenset(name for name, short_cut in SHORT_CUTS.items() if short_cut.stage.belief)
-"""Short cuts that are compared with the walk before they are relied upon."""
+SEVERAL = frozenset(name for name, short_cut in SHORT_CUTS.items() if short_cut.stage.at_most > 1)
+"""Short cuts that ask for several elements at once."""
 
 
 def path_of(text: str) -> Path:
@@ -392,7 +392,7 @@ def test_of_many_routes_those_are_kept_that_conditions_can_be_asked_of() -> None
 # -- in words ---------------------------------------------------------------------------------------------------------------------------------
 
 
-def explained(text: str, without: frozenset[str] = BELIEFS) -> list[str]:
+def explained(text: str, without: frozenset[str] = SEVERAL) -> list[str]:
     path = path_of(text)
     return [line.partition('   (')[0].strip() for line in explain(path, plan(path, without=without)).splitlines()]
 
@@ -427,6 +427,6 @@ def test_an_explanation_follows_where_the_plan_goes_on_below_the_server() -> Non
 def test_what_is_explained_is_what_is_asked(chain: tuple[str, ...]) -> None:
     path = everything(chain)
     asked: list[str] = []
-    walk(plan(path, without=BELIEFS), lambda uri: asked.append(uri) or rows_for_all(uri))  # type: ignore[func-returns-value]
+    walk(plan(path, without=SEVERAL), lambda uri: asked.append(uri) or rows_for_all(uri))  # type: ignore[func-returns-value]
     lines = explained(''.join(f'/{level(plural).segment}' for plural in chain))[1:]
     assert [line.removeprefix('GET ').replace('{ID}', 'X') for line in lines] == asked

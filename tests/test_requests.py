@@ -158,10 +158,17 @@ def test_fields_of_single_types_take_one_more_for_each_type(xnat: pyxnat.Interfa
     assert {tuple(row) for row in values} == {('xnat:mrSessionData', '3.0', ''), ('xnat:petSessionData', '', '')}
 
 
-def test_files_of_a_subject_take_two_for_fifty_sessions_and_two_looks_for_each(xnat: pyxnat.Interface, size: Size) -> None:
+def test_files_of_a_subject_take_two_for_fifty_sessions_and_two_looks(xnat: pyxnat.Interface, size: Size) -> None:
     requests, files = cost(xnat, lambda: xnat.select('/projects/P0/subjects/S0//files').get())
     assert len(files) == size.sessions * 3
-    assert requests == 2 + 2 + 2 * size.sessions  # the looks are for assessors and reconstructions
+    assert requests == 2 + 2 + 2  # the looks are for assessors and reconstructions
+
+
+def test_all_files_of_a_project_take_no_more_for_each_session_that_has_nothing_else(xnat: pyxnat.Interface, size: Size) -> None:
+    requests, files = cost(xnat, lambda: xnat.select('/projects/P0//files').get())
+    assert len(files) == size.sessions * 3
+    fifties = math.ceil(size.subjects * size.sessions / 50)
+    assert requests == 3 + math.ceil(size.subjects / 50) + 2 * fifties + 2
 
 
 def test_files_of_all_scans_of_a_project_take_one_for_fifty_sessions(xnat: pyxnat.Interface, size: Size) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pyxnat import uris
 from pyxnat.errors import UnexpectedAnswer
 from pyxnat.paths import Path, parse
-from pyxnat.plan import SHORT_CUTS, Found, ListFilesTogether, ListOwnFiles, ListOwnFilesTogether, ListScansTogether, explain, plan
+from pyxnat.plan import SHORT_CUTS, Found, ListFilesTogether, ListOwnFiles, ListOwnFilesTogether, ListScansTogether, ListWhereAny, explain, plan
 from pyxnat.tables import Row
 
 
@@ -93,6 +93,19 @@ def test_scans_of_a_project_belong_to_the_sessions_that_were_walked() -> None:
     assert second is None and third == []  # not spoken of: to be asked by itself; spoken of: it has none
 
 
+def test_sessions_that_have_any_are_asked_and_those_not_spoken_of() -> None:
+    stage = ListWhereAny(tail('/experiments/*/assessors/*', 1))
+    unit = [session(1), session(2), session(3)]
+    (uri,) = stage.together(unit)
+    assert uri == '/data/projects/P/subjects/S/experiments?xsiType=xnat:imageSessionData&columns=ID,xnat:imageSessionData/assessors/assessor/ID'
+    key = 'xnat:imagesessiondata/assessors/assessor/id'
+    table = [{'ID': 'E1', key: ''}, {'ID': 'E2', key: 'A'}, {'ID': 'E2', key: ''}]
+    assert stage.apart(unit, [table]) == [[], None, None]
+    elsewhere = session(4, '/data/projects/P/subjects/T')
+    assert stage.together([*unit, elsewhere])[0].startswith('/data/projects/P/experiments?')
+    assert stage.together([session(1, '/data')._replace(uri='/data/experiments/E1')])[0].startswith('/data/projects/P/experiments?')
+
+
 def test_columns_that_do_not_stay_together_are_not_believed() -> None:
     crossed = [scan_row('E1', name, kind) for name in '12' for kind in ('T1', 'T2')]
     with pytest.raises(UnexpectedAnswer, match='twice'):
@@ -116,7 +129,9 @@ TAKEN = {
     '/projects/P/subjects/*/resources/*/files/*': ['files of several elements'],
     '/projects/P/resources/*/files/*': ['files of an element'],
     '/projects/P/experiments/*/scans/*': ['scans of a project'],
-    '/projects/P/subjects/*/experiments/*/reconstructions/*': ['sessions of a project', 'reconstructions of a project'],
+    '/projects/P/subjects/*/experiments/*/reconstructions/*': ['sessions of a project', 'sessions that have any'],
+    '/projects/P/subjects/S/experiments/*/assessors/*': ['sessions that have any'],
+    '/experiments/E/assessors/*/out/resources/*/files/*': ['files of an element'],
     '/projects/P/subjects/S/experiments/*/scans/*': [],
     '/projects/P/experiments/*/scans/1': [],
     '/experiments/*/scans/*': [],
@@ -138,3 +153,9 @@ def test_an_explanation_says_what_is_compared_first() -> None:
     (path,) = parse('/projects/P/experiments/*/scans/*/resources/*/files/*').paths
     text = explain(path, plan(path))
     assert 'GET /data/experiments/{ID},{ID}…/scans/ALL/files   (1 per 50 elements of experiments; ' in text and 'compared with' in text
+
+
+def test_an_explanation_names_what_is_asked_of_some_alone() -> None:
+    (path,) = parse('/projects/P/subjects/*/experiments/*/assessors/*').paths
+    first, second = [line.split()[1] for line in explain(path, plan(path)).splitlines()[-2:]]
+    assert first.startswith('/data/projects/P/experiments?xsiType=') and second == '/data/projects/P/subjects/{ID}/experiments/{ID}/assessors'

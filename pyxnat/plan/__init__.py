@@ -7,7 +7,7 @@ elements at once is a short cut; it names what it rests on, and a server that re
 
 from .columns import Column, columns_of, wanted_of
 from .planning import SHORT_CUTS, ShortCut, answerable, explain, plan, plan_below
-from .short_cuts import ListFiles, ListFilesTogether, ListOwnFiles, ListOwnFilesTogether, ListReconstructionsTogether, ListScansTogether
+from .short_cuts import ListFiles, ListFilesTogether, ListOwnFiles, ListOwnFilesTogether, ListScansTogether, ListWhereAny
 from .stages import (
     Columns,
     Conditions,
@@ -38,10 +38,10 @@ __all__ = [
     'ListLevel',
     'ListOwnFiles',
     'ListOwnFilesTogether',
-    'ListReconstructionsTogether',
     'ListScansTogether',
     'ListSessions',
     'ListShares',
+    'ListWhereAny',
     'Name',
     'Rebase',
     'ShortCut',

@@ -14,8 +14,8 @@ from .short_cuts import (
     ListFilesTogether,
     ListOwnFiles,
     ListOwnFilesTogether,
-    ListReconstructionsTogether,
     ListScansTogether,
+    ListWhereAny,
     is_told_by_sessions,
 )
 from .stages import Columns, Conditions, Found, JoinGuests, JoinSubjects, ListLevel, ListSessions, ListShares, Name, Rebase, Stage, element_uri
@@ -46,8 +46,9 @@ def _files_of_scans_of_several(done: Path, rest: Path, columns: Columns) -> int:
 
 def _own_files(done: Path, rest: Path, columns: Columns) -> int:
     holder = done[-1].level if done else ''
-    fits = chain_of(rest) == ('resources', 'files') and holder in ('projects', 'subjects', 'experiments', 'scans')
-    return 2 if fits and not rest[0].literal and _is_told_by_files(columns) else 0
+    own = chain_of(rest) == ('resources', 'files') and holder in ('projects', 'subjects', 'experiments', 'scans')
+    directed = chain_of(rest) in (('in_resources', 'files'), ('out_resources', 'files'))
+    return 2 if (own or directed) and not rest[0].literal and _is_told_by_files(columns) else 0
 
 
 def _own_files_of_several(done: Path, rest: Path, columns: Columns) -> int:
@@ -57,22 +58,19 @@ def _own_files_of_several(done: Path, rest: Path, columns: Columns) -> int:
 
 def _is_told_by_files(columns: Columns) -> bool:
     """Whether listings of files tell what is wanted of resources."""
-    return {*columns.get('resources', ())} <= {'xnat_abstractresource_id', 'label'}
+    wanted = {name for plural in ('resources', 'in_resources', 'out_resources') for name in columns.get(plural, ())}
+    return wanted <= {'xnat_abstractresource_id', 'label'}
 
 
 def _scans(done: Path, rest: Path, columns: Columns) -> int:
-    return _of_sessions('scans', done, rest, columns)
+    fits = _is_below_several(done, 'experiments') and chain_of(done)[0] == 'projects' and not any(step.literal for step in done[1:])
+    told = all(is_told_by_sessions('scans', name) for name in columns.get('scans', ()))
+    return 1 if fits and told and rest[0].level == 'scans' and not rest[0].literal else 0
 
 
-def _reconstructions(done: Path, rest: Path, columns: Columns) -> int:
-    return _of_sessions('reconstructions', done, rest, columns)
-
-
-def _of_sessions(plural: str, done: Path, rest: Path, columns: Columns) -> int:
-    """Whether a level is wanted of the sessions of whole projects."""
-    several = chain_of(done)[:1] == ('projects',) and not any(step.literal for step in done[1:]) and _is_below_several(done, 'experiments')
-    fits = several and rest[0].level == plural and not rest[0].literal
-    return 1 if fits and all(is_told_by_sessions(plural, name) for name in columns.get(plural, ())) else 0
+def _where_any(done: Path, rest: Path, columns: Columns) -> int:
+    fits = _is_below_several(done, 'experiments') and chain_of(done)[0] == 'projects'
+    return 1 if fits and rest[0].level in ('assessors', 'reconstructions') and not rest[0].literal else 0
 
 
 def _is_below_several(done: Path, plural: str) -> bool:
@@ -86,7 +84,7 @@ SHORT_CUTS: dict[str, ShortCut] = {
     ListOwnFilesTogether.belief: ShortCut(ListOwnFilesTogether, _own_files_of_several),
     'files of an element': ShortCut(ListOwnFiles, _own_files),
     ListScansTogether.belief: ShortCut(ListScansTogether, _scans),
-    ListReconstructionsTogether.belief: ShortCut(ListReconstructionsTogether, _reconstructions),
+    'sessions that have any': ShortCut(ListWhereAny, _where_any),
 }
 """Each can be switched off by its name. The first that fits is taken."""
 
@@ -200,4 +198,7 @@ def _templates(stage: Stage, uri: str) -> tuple[str, ...]:
     if stage.at_most == 1:
         return stage.requests(Found(uri))
     project = uris.segments(uri)[1] if '/projects/' in uri else '{project}'
-    return stage.together([Found(uri, {'ID': name, 'project': project, 'subject_ID': '{subject_ID}'}) for name in ('{ID}', '{ID}…')])
+    row = {'project': project, 'subject_ID': '{subject_ID}'}
+    founds = [Found(uri.replace('{ID}', name), {'ID': name, **row}, plural=read(uri)[-1].level) for name in ('{ID}', '{ID}…')]
+    singly = stage.alone().requests(Found(uri)) if stage.alone() is not stage and not stage.belief else ()
+    return (*stage.together(founds), *singly)

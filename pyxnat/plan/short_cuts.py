@@ -18,8 +18,8 @@ __all__ = [
     'ListFilesTogether',
     'ListOwnFiles',
     'ListOwnFilesTogether',
-    'ListReconstructionsTogether',
     'ListScansTogether',
+    'ListWhereAny',
     'is_told_by_sessions',
 ]
 
@@ -39,12 +39,13 @@ _IN_SESSIONS = {
             'series_description': 'series_description',
         },
     ),
-    'reconstructions': (
-        'xnat:imageSessionData/reconstructions/reconstructedImage',
-        {'xnat_reconstructedimagedata_id': 'xnat_reconstructedImageData_id', 'ID': 'ID', 'type': 'type', 'baseScanType': 'baseScanType'},
-    ),
 }
 """Level -> the path of its items from their session, and column of the level's listing -> path of the same in an item."""
+
+_IDS_IN_SESSIONS = {
+    'assessors': 'xnat:imageSessionData/assessors/assessor/ID',
+    'reconstructions': 'xnat:imageSessionData/reconstructions/reconstructedImage/ID',
+}
 
 
 class ListOwnFiles(Stage):
@@ -59,7 +60,8 @@ class ListOwnFiles(Stage):
 
     def _inner(self) -> list[str]:
         resource = self.steps[0]
-        return ['resources', uris.quote(resource.name)] if resource.literal else []
+        direction = level(resource.level).segment.removesuffix('resources').strip('/')
+        return [*filter(None, [direction]), *(['resources', uris.quote(resource.name)] if resource.literal else [])]
 
     def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
         for row in tables[0]:
@@ -73,8 +75,8 @@ class ListOwnFiles(Stage):
         if not (is_wanted(resource_step, resource, label) and is_wanted(file_step, path, path)):
             return None
         name = resource_step.name if resource_step.literal else resource
-        between = {'resources': {'xnat_abstractresource_id': resource, 'label': label}}
-        return at.child('resources', name, {}, between=between).child('files', path, {**row, 'path': path})
+        between = {resource_step.level: {'xnat_abstractresource_id': resource, 'label': label}}
+        return at.child(resource_step.level, name, {}, between=between).child('files', path, {**row, 'path': path})
 
 
 class ListFiles(ListOwnFiles):
@@ -214,10 +216,39 @@ class ListScansTogether(ListLevel):
         return '1 per project'
 
 
-class ListReconstructionsTogether(ListScansTogether):
-    """The reconstructions of all sessions of a project in one listing, in place of one for each session."""
+class ListWhereAny(ListLevel):
+    """The assessors or reconstructions of several sessions: one listing tells which sessions have any, and those are asked.
 
-    belief: ClassVar[str] = 'reconstructions of a project'
+    What of them may be seen is told by the listing of each session. A session that the first listing does not speak of is asked, too.
+    """
+
+    rests_on: ClassVar[str] = 'listings of sessions give a row for each value of a repeated path (1.7, 1.8)'
+    at_most: ClassVar[int] = 100_000
+
+    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+        yield from runs(founds, _project, self.at_most)
+
+    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
+        above = {uris.parent(found.uri) for found in unit}
+        beside = len(above) == 1 and '/projects/' in unit[0].uri
+        uri = above.pop() if beside else uris.join(_project(unit[0]), 'experiments')
+        return (uris.with_query(uri, {'xsiType': 'xnat:imageSessionData', 'columns': f'ID,{self._path}'}),)
+
+    @property
+    def _path(self) -> str:
+        return _IDS_IN_SESSIONS[self.steps[0].level]
+
+    def apart(self, unit: Sequence[Found], tables: Sequence[list[Row]]) -> list[list[Found] | None]:
+        has_any: dict[str, bool] = {}
+        for row in tables[0]:
+            has_any[cell(row, 'ID')] = has_any.get(cell(row, 'ID'), False) or cell(row, self._path.lower()) != ''
+        return [[] if has_any.get(_name(found)) is False else None for found in unit]
+
+    def alone(self) -> Stage:
+        return ListLevel(self.steps, self.conditions, self.columns)
+
+    def bound(self, parents: str) -> str:
+        return '1 per project, and 1 per session that has any'
 
 
 def is_told_by_sessions(plural: str, name: str) -> bool:
