@@ -245,7 +245,10 @@ class _Walk:
                 yield _Unit(stage, unit, [self._asked.begin(uri, at_once) for uri in asked], begun)
 
     def _holds(self, stage: Stage) -> bool | None:
-        return self._intf.cache.beliefs.holds(stage.belief) if stage.belief else True
+        """Whether what a stage rests on is known to be so; `None` where it has to be seen."""
+        beliefs = self._intf.cache.beliefs
+        holds = beliefs.holds(stage.belief) if stage.belief else True
+        return True if holds is None and stage.follows_from and beliefs.holds(stage.follows_from) else holds
 
     def _end(self, unit: _Unit) -> Sequence[Found]:
         """What was found."""

@@ -201,6 +201,14 @@ def test_what_is_believed_is_compared_once_for_a_server(filled: tuple[Any, Size]
     assert 2 < costs[0] <= 2 + 4 and costs[1] == 2
 
 
+def test_what_follows_from_what_was_seen_is_not_compared(xnat: pyxnat.Interface, size: Size) -> None:
+    xnat.cache.beliefs.forget('files of several elements')
+    files = xnat.select('/projects/P1/experiments/*/resources/*/files')  # there are none: nothing could be seen
+    assert cost(xnat, lambda: files.get()) == (1 + math.ceil(size.subjects * size.sessions / 50), [])
+    xnat.cache.beliefs.forget('files of several sessions')
+    assert cost(xnat, lambda: files.get())[0] > size.subjects * size.sessions
+
+
 def test_elements_know_what_their_listing_told(xnat: pyxnat.Interface, size: Size) -> None:
     xnat.cache.expiration = 60
     sessions = xnat.select('/projects/P1/experiments').with_columns('note')

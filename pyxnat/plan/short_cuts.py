@@ -161,6 +161,7 @@ class ListOwnFilesTogether(_OfSeveral):
     """The files of the resources of up to fifty experiments, or subjects of a project, in one listing."""
 
     belief: ClassVar[str] = 'files of several elements'
+    follows_from: ClassVar[str] = ListFilesTogether.belief
     rests_on: ClassVar[str] = 'XNATTemplate takes lists of subjects and experiments in files routes (1.7, 1.8); that rows tell them apart: compared'
 
     def alone(self) -> Stage:

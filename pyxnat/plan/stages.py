@@ -87,6 +87,8 @@ class Stage:
         Where it is known that XNAT answers so.
     belief : str
         The name of what is not known, and is compared with the walk once on each server before it is relied upon.
+    follows_from : str
+        The name of a belief that this one is part of.
     at_most : int
         How many elements above can be asked for together.
     asks : bool
@@ -95,6 +97,7 @@ class Stage:
 
     rests_on: ClassVar[str] = ''
     belief: ClassVar[str] = ''
+    follows_from: ClassVar[str] = ''
     at_most: ClassVar[int] = 1
     asks: ClassVar[bool] = True
 
