@@ -73,7 +73,8 @@ class Interface(Classic):
     retries : int
         How often requests that can be repeated are repeated when the connection breaks or the server is busy.
     jobs : int
-        How many listings are asked for at once where all of a selection is wanted; 1 for one after the other.
+        How many listings are asked for at once where all of a selection is wanted; 1 for one after the other. A subclass with an `_exec` of its own
+        has 1, since that may not be made for threads, unless it sets ``walker.jobs``.
     offline : bool, optional
         Whether all is answered from the cache, and nothing asked of the server, which needs no password; by default whether ``PYXNAT_OFFLINE``
         is 1.
@@ -183,7 +184,7 @@ class Interface(Classic):
         self.draw = Draw(self)
         self.transfer = Transfer(self)
         self.bulk = Bulk(self)
-        self.walker = Walker(self, jobs)
+        self.walker = Walker(self, jobs if type(self)._exec is Interface._exec else 1)
         self.manage = Manager(self)
         self.xpath = XpathStore(self)
         self._finalizer = weakref.finalize(self, _close, self._transport)

@@ -155,3 +155,13 @@ def test_len_and_list_and_iterating_twice(xnat: Slow) -> None:
 def test_levels_below_levels_are_asked_for_across_sessions(xnat: Slow) -> None:
     assert xnat.select(f'{SCANS}/resources/*/files').get() == []
     assert xnat.listings_of_scans() == SESSIONS + 2 * SESSIONS and xnat.most == 4
+
+
+def test_a_subclass_with_an_exec_of_its_own_is_called_by_one_thread(server, tmp_path):
+    class Old(pyxnat.Interface):
+        def _exec(self, *args, **options):
+            return super()._exec(*args, **options)
+
+    with Old(server.url, server.user, server.password, tmp_path, jobs=8) as interface:
+        assert interface.walker.jobs == 1
+        assert isinstance(interface.select.projects().get(), list)
