@@ -61,6 +61,7 @@ def xnat(server: Any, filled: str, tmp_path: Any) -> Iterator[Slow]:
     with Slow(server.url, server.user, server.password, tmp_path) as interface:
         interface._exec('/data/projects')
         interface.cache.expiration = 0
+        interface.walker.jobs = 4
         interface.walker.without = frozenset(SHORT_CUTS)
         interface.asked.clear()
         interface.most = 0
