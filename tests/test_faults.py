@@ -11,6 +11,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors, transport
+from pyxnat.wire import Timeouts
 from tests import faults
 from tests.conftest import DEEP
 from tests.faults import LOGIN_PAGE, Fault, FaultProxy, cut, says, wrong_length
@@ -139,7 +140,7 @@ def proxy(archive: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]
 
 @pytest.fixture
 def interface(archive: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[pyxnat.Interface]:
-    interface = pyxnat.Interface(proxy.url, archive.user, archive.password, tmp_path / 'cache', timeout=TIMEOUT_S, retries=2)
+    interface = pyxnat.Interface(proxy.url, archive.user, archive.password, tmp_path / 'cache', timeout=20, retries=2)
     interface._exec('/data/projects')  # logs in
     interface.cache.expiration = 0
     yield interface
@@ -152,6 +153,8 @@ def interface(archive: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[pyxna
 def test_the_right_data_or_an_error(operation: str, fault: str, interface: pyxnat.Interface, proxy: FaultProxy, tmp_path: Path) -> None:
     done, (what, times, allowed) = OPERATIONS[operation], FAULTS[fault]
     proxy.applies, proxy.faults, proxy.writes[:] = done.applies, [what] * times, []
+    if 'stall' in fault:
+        interface._transport.timeouts = Timeouts(TIMEOUT_S, TIMEOUT_S)
     started = time.monotonic()
     try:
         result = done.run(interface, tmp_path)

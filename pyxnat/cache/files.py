@@ -171,11 +171,11 @@ class FileStore:
 
     def remove(self, page: Page, unused_before: float) -> int:
         """Remove a file that was not used since a time; the bytes that gives."""
-        if self.ledger.claim(page.place, unused_before) is None:
+        claim = self.ledger.claim(page.place, unused_before)
+        if claim is None:
             return 0
-        path = self.folder / page.place
-        path.unlink(missing_ok=True)
-        self.ledger.settle(page.place)
+        (self.folder / page.place).unlink(missing_ok=True)
+        self.ledger.settle(claim)
         return page.size
 
 

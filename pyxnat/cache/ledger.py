@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,7 +17,7 @@ from .disk import PART, private_folder, publish
 
 __all__ = ['Ledger', 'Page', 'identity_of']
 
-_CLAIMED = '.claimed'
+_CLAIMED = '.claimed.'
 _DEAD_S = 5.0
 """Removing a file takes less: who has not ended a claim by then was killed."""
 _POLL_S = 0.005
@@ -84,39 +84,40 @@ class Ledger:
     def owns(self, place: str) -> bool:
         """Whether a file is the store's, also one that is being pruned."""
         path = self.path(place)
-        return path.exists() or _claim(path).exists() or path.exists()
+        return path.exists() or bool(_claims(path)) or path.exists()
 
-    def claim(self, place: str, unused_before: float) -> Page | None:
+    def claim(self, place: str, unused_before: float) -> Path | None:
         """Take a page away to remove its file: who wants the file from now on finds it gone, and who fetches it anew waits for `settle`.
 
         `None` where another took it, or it was used since `unused_before` (seconds since 1970): then it is given back.
         """
-        path, claim = self.path(place), _claim(self.path(place))
+        path = self.path(place)
+        claim = path.with_name(f'{path.name}{_CLAIMED}{time.time_ns()}.{os.getpid()}.{threading.get_ident()}')
+        given_up = [one for one in _claims(path) if _is_given_up(one)]
         try:
-            if not path.exists() and _changed_s_ago(claim) < _DEAD_S:
-                return None
-            with suppress(FileNotFoundError):
-                os.replace(path, claim)
-            used, page = claim.stat().st_mtime, _read(claim)
+            os.replace(given_up[0] if given_up and not path.exists() else path, claim)
         except FileNotFoundError:
             return None
-        if used < unused_before:
-            return page
-        with suppress(FileExistsError):
+        with suppress(FileExistsError, FileNotFoundError):  # fetched anew meanwhile; or given up, by others' clocks
+            if claim.stat().st_mtime < unused_before:
+                return claim
             os.link(claim, path)
-        self.settle(place)
+        self.settle(claim)
         return None
 
-    def settle(self, place: str) -> None:
+    @staticmethod
+    def settle(claim: Path) -> None:
         """End a claim."""
-        _claim(self.path(place)).unlink(missing_ok=True)
+        claim.unlink(missing_ok=True)
 
     def await_settled(self, place: str) -> None:
         """Wait until whoever removes the file is done; one that died is not waited for."""
-        claim = _claim(self.path(place))
-        while claim.exists() and _changed_s_ago(claim) < _DEAD_S:
+        path = self.path(place)
+        while claims := _claims(path):
+            for claim in claims:
+                if _is_given_up(claim):
+                    claim.unlink(missing_ok=True)
             time.sleep(_POLL_S)
-        self.settle(place)
 
     def pages(self) -> Iterator[tuple[Page, float]]:
         """Every page, with the time of last use, in seconds since 1970; a page whose claim was cut short is one, too."""
@@ -130,16 +131,15 @@ class Ledger:
                     yield page, used
 
 
-def _claim(path: Path) -> Path:
-    return path.with_name(path.name + _CLAIMED)
+def _claims(path: Path) -> list[Path]:
+    """The claims on a page. Each is a file of its own, so that two who prune at once take nothing from each other."""
+    return [*path.parent.glob(f'{path.name}{_CLAIMED}*')]
 
 
-def _changed_s_ago(path: Path) -> float:
-    """Seconds since it was named as it is; for ever where it is not there."""
-    try:
-        return abs(time.time() - path.stat().st_ctime)
-    except FileNotFoundError:
-        return math.inf
+def _is_given_up(claim: Path) -> bool:
+    """Whether a claim is so old that who made it must have been killed; its time is in its name."""
+    began = claim.name.partition(_CLAIMED)[2].partition('.')[0]
+    return not began.isdigit() or abs(time.time_ns() - int(began)) > _DEAD_S * 1e9
 
 
 def _read(path: Path) -> Page | None:
