@@ -372,14 +372,12 @@ class Transport:
     def trace(self, path: str | os.PathLike[str] | None = None) -> Iterator[Trace]:
         """Record the requests of all threads while the block runs, in a file as well, if one is named."""
         with open(path, 'a', encoding='utf-8') if path is not None else nullcontext() as file:
-            yield from self._traced(Trace(file))
-
-    def _traced(self, trace: Trace) -> Iterator[Trace]:
-        self._traces = (*self._traces, trace)
-        try:
-            yield trace
-        finally:
-            self._traces = tuple(other for other in self._traces if other is not trace)
+            trace = Trace(file)
+            self._traces = (*self._traces, trace)
+            try:
+                yield trace
+            finally:
+                self._traces = tuple(other for other in self._traces if other is not trace)
 
     def open_session(self) -> None:
         """Make sure that a login has a session; one request if it had none, and none while the cache is offline."""

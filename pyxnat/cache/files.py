@@ -85,11 +85,11 @@ class FileStore:
 
     def path(self, uri: str) -> Path:
         """Where the file of a URI lies, or would lie."""
-        return self.folder.joinpath(*_parts(uri))
+        return self.folder / _place(uri)
 
     def page(self, uri: str) -> Page | None:
         """What is known of the file of a URI, if it lies there as it was put; `None` where it does not."""
-        place = '/'.join(_parts(uri))
+        place = _place(uri)
         page = self.ledger.read(place)
         if page is None or not page.identity:
             return None
@@ -113,7 +113,7 @@ class FileStore:
 
         A file that somebody else put there, and that has them, is taken in.
         """
-        path, place = self.path(uri), '/'.join(_parts(uri))
+        path, place = self.path(uri), _place(uri)
         identity = identity_of(path)
         if not identity or not digest or str(path.stat().st_size) != size:
             return False
@@ -128,7 +128,7 @@ class FileStore:
 
     def use(self, uri: str) -> bool:
         """Say that the file is handed out; `False` where it is not there any more."""
-        return self.ledger.use('/'.join(_parts(uri))) and self.path(uri).exists()
+        return self.ledger.use(_place(uri)) and self.path(uri).exists()
 
     @contextmanager
     def writing(self, uri: str, headers: Mapping[str, str], digested: bool = False) -> Iterator[Incoming]:
@@ -148,7 +148,7 @@ class FileStore:
         DataError
             A file that somebody else put there is in the way.
         """
-        path, place = self.path(uri), '/'.join(_parts(uri))
+        path, place = self.path(uri), _place(uri)
         if identity_of(path) and not self.ledger.owns(place):
             raise DataError(f'{path} was not put there by this library, and is in the way', uri=uri, remedy='Move it elsewhere.')
         entering = _Entering(self.ledger, uri, place)
@@ -203,8 +203,9 @@ class _Entering:
             self._ledger.write(self._page._replace(modified=modified, identity=identity))
 
 
-def _parts(uri: str) -> list[str]:
-    return [safe_name(part) for segment in segments(uri) for part in segment.split('/')]
+def _place(uri: str) -> str:
+    """Where the file of a URI lies, below the store's folder."""
+    return '/'.join(safe_name(part) for segment in segments(uri) for part in segment.split('/'))
 
 
 def is_proof(headers: Mapping[str, str]) -> bool:
