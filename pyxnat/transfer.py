@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import errors, uris, zips
-from .cache import copy_file, digest_of, http_time, publish, safe_name
+from .cache import Page, copy_file, digest_of, http_time, publish, safe_name
 from .downloads import Expected, fetch
 from .paths import uri_of
 from .payload import Payload
@@ -48,7 +48,8 @@ class Transfer:
         if target.is_dir():
             target = target / safe_name(file._urn.rpartition('/')[2])
         target.parent.mkdir(parents=True, exist_ok=True)
-        if self._intf.cache.is_offline or self._intf.cache.files.validator(uri):
+        page = self._intf.cache.files.page(uri)
+        if self._intf.cache.is_offline or (page is not None and page.modified):
             copy_file(self._to_cache(uri, file), target)
             return target
         fetch(
@@ -89,26 +90,30 @@ class Transfer:
         store = self._intf.cache.files
         path = store.path(uri)
         while True:
+            page = store.page(uri)
             try:
-                if not self._is_current(uri, file, path):
-                    self._fetch_to_cache(uri, file)
+                if not self._is_current(uri, file, page):
+                    self._fetch_to_cache(uri, file, page.modified if page is not None else '')
             except errors.NetworkError as error:
-                if self._intf.cache.mode != 'fallback' or store.page(uri) is None:
+                if self._intf.cache.mode != 'fallback' or page is None:
                     raise
                 warnings.warn(f'{uri}: the file in the cache, which may be old, since {error.message}', UserWarning, stacklevel=4)
             if store.use(uri):
                 return path
 
-    def _is_current(self, uri: str, file: Any, path: Path) -> bool:
+    def _is_current(self, uri: str, file: Any, page: Page | None) -> bool:
         """Whether what is in the cache need not be asked for: it is all there is, or it has the digest that the listing gives."""
-        store = self._intf.cache.files
         if self._intf.cache.is_offline:
-            return store.page(uri) is not None
-        return store.validator(uri) is None and path.exists() and store.holds(uri, *_size_and_digest(file._look()))
+            return page is not None
+        store = self._intf.cache.files
+        if (page is not None and page.modified) or not store.path(uri).exists():
+            return False
+        row = file._look()
+        return store.holds(uri, page, row.get('Size', ''), row.get('digest', ''))
 
-    def _fetch_to_cache(self, uri: str, file: Any) -> None:
+    def _fetch_to_cache(self, uri: str, file: Any, since: str) -> None:
+        """Bring the file over, unless the server says that it has not changed since a date."""
         store, expected = self._intf.cache.files, _expected(file)
-        since = store.validator(uri)
         fetch(
             self._intf._transport,
             uri,
@@ -283,10 +288,6 @@ def _is_same(row: Row | None, path: Path) -> bool:
 
 def _expected(file: Any) -> Expected:
     return Expected.of(file._known, file._look_again) if file._known else Expected()
-
-
-def _size_and_digest(row: Row) -> tuple[str, str]:
-    return row.get('Size', ''), row.get('digest', '')
 
 
 def _is_page_name(uri: str) -> bool:

@@ -14,6 +14,7 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlencode
@@ -118,10 +119,8 @@ class Transport:
 
     def twin(self) -> Transport:
         """Another on the same session, with connections of its own: for an answer that is read while others are asked for."""
-        other = Transport(
-            self.session, self.cache, verify=self.verify, proxy=self.proxy, timeouts=self.timeouts, retries=self.retries, cert=self.cert
-        )
-        other.headers, other._traces = self.headers, self._traces
+        other = copy(self)
+        other._connections = _Connections()
         return other
 
     def request(

@@ -13,6 +13,7 @@ from .cache import MAX_BYTES, Cache, CacheEntry, Disk, Verified
 from .disk import PART, copy_file, digest_of, http_time, md5_of, publish, safe_name
 from .files import FileStore, Incoming, is_proof
 from .freshness import Moment, age_s, is_kept, is_write
+from .ledger import Page
 
 __all__ = [
     'MAX_BYTES',
@@ -26,6 +27,7 @@ __all__ = [
     'FileStore',
     'Incoming',
     'Moment',
+    'Page',
     'Verified',
     'account_of',
     'age_s',

@@ -103,21 +103,20 @@ class FileStore:
             return page
         return None
 
-    def validator(self, uri: str) -> str | None:
-        """Value of ``If-Modified-Since`` that the server's answer can be trusted for; `None` where there is none."""
-        page = self.page(uri)
-        return page.modified or None if page is not None else None
-
-    def holds(self, uri: str, size: str, digest: str) -> bool:
+    def holds(self, uri: str, page: Page | None, size: str, digest: str) -> bool:
         """Whether the stored file has this size (bytes, as text) and MD5; without a digest nothing is sure.
 
         A file that somebody else put there, and that has them, is taken in.
+
+        Parameters
+        ----------
+        page : Page or None
+            What is known of it.
         """
         path, place = self.path(uri), _place(uri)
         identity = identity_of(path)
         if not identity or not digest or str(path.stat().st_size) != size:
             return False
-        page = self.page(uri)
         md5 = page.md5 if page is not None and page.md5 else digest_of(path)
         if md5 != digest.lower():
             return False
