@@ -5,10 +5,13 @@ The names are those of XNAT's XMLPathShortcuts. They are matched with their case
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ['LEVELS_WITH_NAMES', 'READ_ONLY', 'ShortName', 'short_name', 'short_names', 'types_with']
+from .errors import ProgrammingError
+
+__all__ = ['LEVELS_WITH_NAMES', 'READ_ONLY', 'ShortName', 'check_settable', 'list_of_names', 'short_name', 'short_names', 'types_with']
 
 
 class ShortName(NamedTuple):
@@ -155,3 +158,33 @@ def short_name(where: str, name: str) -> ShortName | None:
 def types_with(where: str, name: str) -> tuple[str, ...]:
     """The types that a short name belongs to, where not all items of the level have it; nothing where they do."""
     return tuple(kind for names, kind in _SINGLE.get(where, ()) if name in names)
+
+
+def check_settable(singular: str, name: str) -> None:
+    """Refuse a short name that XNAT would ignore without a word.
+
+    Raises
+    ------
+    ProgrammingError
+        It can only be read, or there is none of that name on the level.
+    """
+    if '/' in name or singular not in LEVELS_WITH_NAMES:
+        return
+    if name in READ_ONLY or name not in short_names(singular):
+        raise ProgrammingError(
+            f'{singular}: {name!r} is {"only for reading" if name in READ_ONLY else "no short name"}',
+            remedy='Short names are told apart by case; a full path is such as xnat:subjectData/group.',
+        )
+
+
+def list_of_names(names: Iterable[str]) -> list[str]:
+    """Some names as a list.
+
+    Raises
+    ------
+    ProgrammingError
+        It is one text, which would be taken letter by letter.
+    """
+    if isinstance(names, str):
+        raise ProgrammingError(f'{names!r} is one name where a list of names is due', remedy=f'Give [{names!r}].')
+    return list(names)

@@ -104,6 +104,14 @@ def test_somebody_must_work(subjects: Any) -> None:
             subjects.map(year_of, **how)
 
 
+def test_what_cannot_be_called_or_sent_is_an_error_at_once(subjects: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+    with pytest.raises(errors.ProgrammingError, match='cannot be called'):
+        subjects.map('year')
+    with pytest.raises(errors.ProgrammingError, match='cannot be sent to other processes.*Define it in a module'):
+        subjects.map(lambda subject: subject.label(), processes=2, log=tmp_path / 'log')
+    assert not (tmp_path / 'log').exists()
+
+
 def test_elements_are_tasks_of_a_cluster(subjects: Any, xnat: pyxnat.Interface) -> None:
     distributed = pytest.importorskip('distributed')
     with (

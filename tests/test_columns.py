@@ -62,6 +62,11 @@ def test_what_is_no_column_is_an_error_that_names_it(text: str, name: str) -> No
         columns(text, name)
 
 
+def test_one_name_alone_is_not_taken_letter_by_letter() -> None:
+    with pytest.raises(ProgrammingError, match=r"'label' is one name where a list of names is due. Give \['label'\]"):
+        columns_of(parse('/projects/P/experiments/*').paths, 'label')
+
+
 def test_a_column_is_asked_for_once_and_of_the_levels_of_its_route() -> None:
     routes = parse('/projects/P//files').paths
     found = columns_of(routes, ['path', 'scan/type', 'subject/age', 'path'])

@@ -91,6 +91,11 @@ def test_attributes_are_text_and_a_missing_one_is_empty(project):
     assert subject.attrs.get('xnat:subjectData/group') == 'control'
 
 
+def test_names_of_attributes_are_a_list(project):
+    with pytest.raises(errors.ProgrammingError, match='is one name where a list'):
+        project.subject('S').create().attrs.mget('gender')
+
+
 def test_attributes_of_sessions_and_scans(scan):
     session = scan.parent()
     session.attrs.set('xnat:mrSessionData/fieldStrength', '3.0')

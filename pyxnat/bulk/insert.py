@@ -11,9 +11,10 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import errors
+from ..names import check_settable
 from ..paths import ANY, Path, Step, matches, spell, uri_of
 from ..resources.base import class_of
-from ..structure import level
+from ..structure import LEVELS, level
 from .report import Report
 from .workers import Undertaking, meter
 
@@ -24,6 +25,9 @@ __all__ = ['EXISTING', 'insert', 'rows_of']
 
 EXISTING = ('keep', 'update', 'error')
 """What may be done about elements that are there already."""
+
+
+_LEVEL_NAMES = frozenset(row.singular for row in LEVELS)
 
 
 class _Row(NamedTuple):
@@ -83,9 +87,10 @@ def rows_of(table: Any) -> list[dict[str, Any]]:
     if isinstance(table, (str, os.PathLike)):
         with FilePath(table).expanduser().open(encoding='utf-8-sig', newline='') as file:
             return [_cells(row) for row in csv.DictReader(file)]
-    if hasattr(table, 'to_dict'):
-        return [_cells(row) for row in table.to_dict('records')]
-    return [_cells(row) for row in table]
+    rows = list(table.to_dict('records') if hasattr(table, 'to_dict') else table)
+    if not all(isinstance(row, Mapping) for row in rows):
+        raise errors.ProgrammingError('a table is rows of columns and values', remedy="Give a list of such as {'label': 'S1', 'gender': 'male'}.")
+    return [_cells(row) for row in rows]
 
 
 def _cells(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -94,11 +99,13 @@ def _cells(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _value(value: Any) -> Any:
-    """A cell as XNAT takes it: times at midnight are dates, what equals nothing (NaN, NaT) is no value."""
+    """A cell as XNAT takes it: times at midnight are dates, whole numbers are written so, what equals nothing (NaN, NaT) is no value."""
     if value is None or value != value:
         return None
     if isinstance(value, datetime.datetime) and value.time() == datetime.time():
         return value.date()
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # of a column with empty cells
     return value
 
 
@@ -111,7 +118,7 @@ def _named(collection: Any, table: list[dict[str, Any]]) -> list[_Row]:
     [route], rows, taken = collection._paths, [], dict[tuple[str, ...], int]()
     for number, fields in enumerate(table, 1):
         path = tuple(_step(step, fields, number, step is route[-1]) for step in route)
-        row = _Row(number, path, fields)
+        row = _Row(number, path, _settable(fields, path, number))
         if row.names in taken:
             raise errors.DataError(f'rows {taken[row.names]} and {number} are both {spell(path)}', remedy='Leave one of them.')
         taken[row.names] = number
@@ -132,6 +139,26 @@ def _step(step: Step, fields: dict[str, Any], number: int, is_last: bool) -> Ste
     if step.name != ANY and not matches(step.name, name):
         raise errors.DataError(f'row {number}: {name} does not fit {step.name}', remedy='Insert into the whole collection.')
     return Step(step.level, name, True)
+
+
+def _settable(fields: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
+    """The cells of a row that are fields; what XNAT would ignore without a word is an error."""
+    names = {level(step.level).singular: step.name for step in path}
+    own = level(path[-1].level)
+    names[own.label_column] = path[-1].name
+    settable = {}
+    for column, value in fields.items():
+        if column in names:
+            if str(value) != names[column]:
+                raise errors.DataError(f'row {number}: {column} {value} where {names[column]} is inserted', remedy='Leave one of them out.')
+        elif column in _LEVEL_NAMES:
+            where = f'Insert into the {level(column).plural} themselves, or leave it out.'
+            raise errors.DataError(f'row {number}: the column {column} names nothing above a {own.singular}', remedy=where)
+        else:
+            if column not in ('xsiType', *(step.level for step in path)) and not column.startswith('event_'):
+                check_settable(own.singular, column)
+            settable[column] = value
+    return settable
 
 
 def _names_there(collection: Any) -> set[tuple[str, ...]]:

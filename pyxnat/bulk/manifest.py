@@ -64,6 +64,9 @@ class Verification(NamedTuple):
     missing: tuple[str, ...]
     """Files that are gone."""
 
+    def __repr__(self) -> str:
+        return f'<Verification: {len(self.ok)} ok, {len(self.changed)} changed, {len(self.missing)} missing>'
+
     @property
     def is_clean(self) -> bool:
         """Whether all are there and unchanged."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -117,6 +118,7 @@ def map_elements(
     """Call a function with each element. See :meth:`pyxnat.resources.bulk.Mappable.map`."""
     if jobs < 1 or (processes is not None and processes < 1):
         raise errors.ProgrammingError('at least one thread or process must work', remedy='Give jobs= or processes= of 1 or more.')
+    _check(function, processes is not None)
     journal = _Log(log)
     earlier = journal.done()
     outcomes = {at: Outcome(element, earlier[element._uri], None, True) for at, element in enumerate(elements) if element._uri in earlier}
@@ -132,6 +134,17 @@ def map_elements(
         _note(mapped, outcome)
     mapped.end()
     return mapped
+
+
+def _check(function: Callable[[Any], Any], pickles: bool) -> None:
+    if not callable(function):
+        raise errors.ProgrammingError(f'{function!r} cannot be called', remedy='Give a function of one element.')
+    if pickles:
+        try:
+            pickle.dumps(function)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            what = f'{function!r} cannot be sent to other processes ({error})'
+            raise errors.ProgrammingError(what, remedy='Define it in a module, or use jobs= for threads.') from error
 
 
 def _note(report: Report, outcome: Outcome) -> None:

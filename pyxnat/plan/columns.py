@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..errors import ProgrammingError
-from ..names import LEVELS_WITH_NAMES, short_names
+from ..names import LEVELS_WITH_NAMES, list_of_names, short_names
 from ..paths import Path, chain_of
 from ..structure import LEVELS, level, level_names
 from .stages import Columns, key_of
@@ -46,10 +46,10 @@ def columns_of(routes: Sequence[Path], names: Iterable[str]) -> tuple[Column, ..
     Raises
     ------
     ProgrammingError
-        There is no such column there.
+        There is no such column there, or it is one name alone.
     """
     levels = _levels(routes)
-    return tuple(_column(name, levels) for name in dict.fromkeys(names))
+    return tuple(_column(name, levels) for name in dict.fromkeys(list_of_names(names)))
 
 
 def wanted_of(columns: Iterable[Column], route: Path) -> Columns:

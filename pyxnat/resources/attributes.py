@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import errors, uris
-from ..names import LEVELS_WITH_NAMES, READ_ONLY, short_names
+from ..names import LEVELS_WITH_NAMES, check_settable, list_of_names
 from ..plan import key_of
 from ..tables import Row
 
@@ -52,7 +52,7 @@ class Attributes:
         ProgrammingError
             A field is not among the columns of the answer: the type has no such field.
         """
-        wanted = list(paths)
+        wanted = list_of_names(paths)
         if self._is_told(wanted):
             return [self._element._known[key_of(name)] for name in wanted]
         rows = self._rows(wanted)
@@ -78,7 +78,7 @@ class Attributes:
         """Set several fields at once; as `set`."""
         element = self._element
         for name in values:
-            _check_settable(element._level.singular, name)
+            check_settable(element._level.singular, name)
         typed = {'xsiType': element.datatype()} if element._type_of_new({}, {}) else {}
         element._intf._exec(uris.with_query(element._exact_uri(), {**typed, **values, **query}), 'PUT')
 
@@ -113,15 +113,4 @@ class Attributes:
             f'{self._element._level.singular} has no field {name!r}',
             uri=self._element._intf._server + self._element._uri,
             remedy=f'Short names are told apart by case; a full path is such as xnat:subjectData/group. The answer has: {", ".join(row)}.',
-        )
-
-
-def _check_settable(singular: str, name: str) -> None:
-    """Refuse a short name that XNAT would ignore without a word."""
-    if '/' in name or singular not in LEVELS_WITH_NAMES:
-        return
-    if name in READ_ONLY or name not in short_names(singular):
-        raise errors.ProgrammingError(
-            f'{singular}: {name!r} is {"only for reading" if name in READ_ONLY else "no short name"}',
-            remedy='Short names are told apart by case; a full path is such as xnat:subjectData/group.',
         )

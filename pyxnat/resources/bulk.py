@@ -143,7 +143,7 @@ class Mappable(Downloadable):
         table : path, DataFrame or iterable of mappings
             A row for each element. A CSV file is UTF-8 with a header. The columns ``subject``, ``experiment``, … (or ``label``, ``ID`` for the level
             itself) name it and what is above it, as far as the selection leaves that open; all others are fields, by short name or path, and
-            ``xsiType``. Empty cells are left out.
+            ``xsiType``. Empty cells are left out; whole numbers are sent as such, also from a column of floats.
         existing : {'keep', 'update', 'error'}
             Of what is there: leave it as it is, set the fields that the row has, or refuse to begin.
         jobs : int
@@ -160,6 +160,8 @@ class Mappable(Downloadable):
         ------
         DataError
             A row names no element, or two name the same; nothing is sent.
+        ProgrammingError
+            A column is no field that can be set; nothing is sent.
         DuplicateError
             With ``existing='error'``, when some are there; nothing is sent.
 
@@ -211,6 +213,8 @@ class Mappable(Downloadable):
         ------
         AuthenticationError, NetworkError
             The login is wrong, or the server cannot be reached. Whatever else the function raises is in the report.
+        ProgrammingError
+            The function cannot be called, or not by other processes.
 
         Notes
         -----
