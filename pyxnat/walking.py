@@ -305,15 +305,17 @@ class _Walk:
         below = self._believed(stage, founds)
         if below is None:
             return self._all([stage.alone()], founds)
-        chosen = _samples(below)
-        walked = [self._all([stage.alone()], [founds[number]]) for number in chosen]
-        agree = all(_by_uri(below[number] or ()) == _by_uri(found) for number, found in zip(chosen, walked, strict=True))
-        if not agree or stage.proves(walked):
-            log.info('%s: the server %s with the walk', stage.belief, 'agrees' if agree else 'does not agree')
+        walked = {number: self._all([stage.alone()], [founds[number]]) for number in _samples(below)}
+        agree = all(_by_uri(below[number] or ()) == _by_uri(found) for number, found in walked.items())
+        proven = stage.proves([*walked.values()])
+        log.info(
+            '%s: the server %s with the walk%s', stage.belief, 'agrees' if agree else 'does not agree', '' if proven else ', which proves nothing'
+        )
+        if proven or not agree:
             self._intf.cache.beliefs.remember(stage.belief, agree)
-            if agree:
-                return self._completed(stage, founds, below)
-        return self._all([stage.alone()], founds)
+        if agree and (proven or stage.is_harmless(below)):
+            return self._completed(stage, founds, below)
+        return self._completed(stage, founds, [walked.get(number) for number in range(len(founds))])
 
     def _believed(self, stage: Stage, founds: list[Found]) -> list[list[Found] | None] | None:
         """What a belief gives; `None` where the server refuses it."""
@@ -321,7 +323,8 @@ class _Walk:
             return stage.apart(founds, [self._asked.begin(uri, False).rows() for uri in stage.together(founds)])
         except (*_REFUSED, *_HIDDEN) as error:
             log.info('%s: refused (%s)', stage.belief, error)
-            if not isinstance(error, (errors.InternalError, *_HIDDEN)):  # those may be of this moment, or of these elements
+            of_this_moment = isinstance(error, (errors.InternalError, *_HIDDEN))  # or of these elements
+            if stage.is_plain and not of_this_moment:  # else it may be of a column
                 self._intf.cache.beliefs.remember(stage.belief, False)
             return None
 

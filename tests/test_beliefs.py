@@ -125,3 +125,33 @@ def test_a_folder_that_cannot_be_written_costs_no_more_than_another_look_in_anot
     beliefs = Beliefs(tmp_path / 'file' / 'beliefs')
     beliefs.remember(NAME, True)
     assert beliefs.holds(NAME) is True and Beliefs(beliefs.folder).holds(NAME) is None
+
+
+def fill(xnat: Other, project: str, scans: int) -> list[tuple[str, str, str]]:
+    """A project with eight sessions whose scans are all alike."""
+    for number in range(8):
+        session = xnat.select.project(project).subject('S').experiment(f'E{number}').create()
+        for scan in range(scans):
+            session.scan(str(scan)).create(type='T1', quality='usable')
+    return [(str(scan), 'T1', 'usable') for scan in range(scans)] * 8
+
+
+@pytest.mark.parametrize(('scans', 'seen'), [(2, True), (1, None), (0, None)])
+def test_scans_that_are_all_alike_are_compared_for_four_sessions(xnat: Other, scans: int, seen: bool | None) -> None:
+    rows = fill(xnat, f'ALIKE{scans}', scans)
+    paths = f'/projects/ALIKE{scans}/experiments/*/scans/*'
+    with xnat.trace() as trace:
+        assert xnat.select(paths).table(['ID', 'type', 'quality']).items() == rows
+    assert trace.requests <= 2 + 4
+    assert xnat.cache.beliefs.holds(NAME) is seen
+
+
+def test_a_column_that_the_server_does_not_know_is_no_evidence(xnat: Other) -> None:
+    with pytest.raises(errors.DatabaseError):
+        xnat.select(SCANS).table(['ID', 'xnat:imageScanData/nothing'])
+    assert xnat.cache.beliefs.holds(NAME) is None
+
+
+def test_what_was_compared_is_not_asked_for_again(xnat: Other) -> None:
+    xnat.replaced = (b'"good"', b'"bad"')
+    assert asked(xnat) == (2 + 2, ROWS)

@@ -78,8 +78,14 @@ def test_files_of_experiments_of_a_project_are_asked_for_below_the_server() -> N
 
 def scan_row(experiment: str, name: str, kind: str = 'T1') -> Row:
     base = 'xnat:imagesessiondata/scans/scan'
-    names = ['xnat_imagescandata_id', 'quality', 'note', 'series_description']
-    cells = {'id': name, 'type': kind, 'extension_item/element_name': 'xnat:mrScanData', **dict.fromkeys(names, '')}
+    names = ['quality', 'note', 'series_description']
+    cells = {
+        'id': name,
+        'xnat_imagescandata_id': f'{experiment}.{name}',
+        'type': kind,
+        'extension_item/element_name': 'xnat:mrScanData',
+        **dict.fromkeys(names, ''),
+    }
     return {'ID': experiment, **{f'{base}/{path}': value for path, value in cells.items()}}
 
 
@@ -114,8 +120,9 @@ def test_columns_that_do_not_stay_together_are_not_believed() -> None:
 
 def test_what_could_not_have_been_wrong_proves_nothing() -> None:
     stage = ListScansTogether(SCANS)
-    one, two = (stage.apart([session(1)], [rows])[0] or [] for rows in ([scan_row('E1', '1')], [scan_row('E1', '1'), scan_row('E1', '2', 'T2')]))
+    one, two = (stage.apart([session(1)], [rows])[0] or [] for rows in ([scan_row('E1', '1')], [scan_row('E1', '1'), scan_row('E1', '2')]))
     assert not stage.proves([one, []]) and stage.proves([one, two])
+    assert stage.is_harmless([one, None, []]) and not stage.is_harmless([one, two])  # nothing could be mixed up
     files = ListFilesTogether(FILES)
     some = files.apart([session(1)], [[file_row('E1', 'a', '1')]])[0] or []
     assert not files.proves([some, []]) and files.proves([some, some])

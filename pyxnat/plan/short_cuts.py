@@ -173,6 +173,9 @@ class ListScansTogether(ListLevel):
 
     Whose they are is told by the listing that was walked before: it alone decides what is seen. A session that is not among the answers is asked
     by itself.
+
+    Two scans of one session prove it: each has a number of its own (``xnat_imagescandata_id``) in the same table of XNAT's as its type and quality,
+    which would stand beside the other's ID if columns were mixed up. Where no session has two, there is nothing to mix up.
     """
 
     belief: ClassVar[str] = 'scans of a project'
@@ -211,7 +214,10 @@ class ListScansTogether(ListLevel):
         return ListLevel(self.steps, self.conditions, self.columns)
 
     def proves(self, founds: Sequence[Sequence[Found]]) -> bool:
-        return any(len({scan.row['ID'] for scan in scans}) > 1 and len({scan.row['type'] for scan in scans}) > 1 for scans in founds)
+        return any(len({scan.row.get('xnat_imagescandata_id') for scan in scans}) > 1 for scans in founds)
+
+    def is_harmless(self, below: Sequence[list[Found] | None]) -> bool:
+        return all(scans is None or len(scans) < 2 for scans in below)
 
     def bound(self, parents: str) -> str:
         return '1 per project'

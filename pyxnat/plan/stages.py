@@ -117,6 +117,11 @@ class Stage:
     def __hash__(self) -> int:
         return hash((type(self), self.steps))
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is wanted besides what listings tell."""
+        return all(set(names) <= set(level(plural).columns) for plural, names in self.columns.items())
+
     def requests(self, at: Found) -> tuple[str, ...]:
         """URIs of the tables to ask for below an element."""
         raise NotImplementedError
@@ -155,6 +160,10 @@ class Stage:
     def proves(self, founds: Sequence[Sequence[Found]]) -> bool:
         """Whether answers that agree with the walk's are worth something: they could have been wrong."""
         return True
+
+    def is_harmless(self, below: Sequence[list[Found] | None]) -> bool:
+        """Whether what was found can be used this once, where it agrees with the walk and that proves nothing."""
+        return False
 
 
 class Name(Stage):
