@@ -23,10 +23,11 @@ from .draw import Draw
 from .inspector import Inspector
 from .manage import Manager
 from .proxies import without_credentials
+from .result_sets import parse_result_set
 from .search import SearchEngine
 from .select import Select
 from .session import Session, known_session
-from .tables import Row, parse_result_set
+from .tables import Row
 from .tracing import Trace
 from .transfer import Transfer
 from .transport import Transport

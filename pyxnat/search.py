@@ -12,7 +12,8 @@ from . import bundles, errors, uris
 from .bundles import Bundle
 from .criteria import Constraint, Field, Group, Saved, given
 from .manage.search import SearchManager
-from .tables import JsonTable, Row, iter_csv, parse_result_set
+from .result_sets import parse_result_set
+from .tables import JsonTable, Row, iter_csv
 
 if TYPE_CHECKING:
     from .interface import Interface

@@ -1,6 +1,6 @@
 """Tables: what listings and searches answer with.
 
-XNAT sends tables as JSON (``ResultSet``/``Result``) or CSV. Every cell is text there, a missing value the empty text; they stay so here.
+XNAT sends tables as JSON (:mod:`pyxnat.result_sets`) or CSV. Every cell is text there, a missing value the empty text; they stay so here.
 :func:`iter_csv` reads CSV of any length, holding one row at a time; :class:`JsonTable` has all rows in memory.
 """
 
@@ -22,7 +22,7 @@ import six
 from .errors import UnexpectedAnswer
 from .paths import matches
 
-__all__ = ['CsvSource', 'JsonTable', 'Row', 'csv_to_json', 'html_table', 'iter_csv', 'parse_csv', 'parse_result_set']
+__all__ = ['CsvSource', 'JsonTable', 'Row', 'csv_to_json', 'html_table', 'iter_csv', 'parse_csv', 'texts']
 
 _MOST_ROWS = 50
 _MOST_COLUMNS = 20
@@ -36,33 +36,6 @@ Row = dict[str, str]
 
 CsvSource = Union[str, 'os.PathLike[str]', IO[str], IO[bytes], Iterable[bytes]]
 """Where CSV comes from: a path, an open file, or pieces of bytes as they come, such as an answer of the server's."""
-
-
-def parse_result_set(body: bytes | str, uri: str | None = None) -> list[Row]:
-    """The rows of a JSON table, which came from a URI.
-
-    A body of no bytes is a table of no rows: XNAT answers so where it could not build one. `None` (SQL's NULL) becomes the empty text.
-
-    Raises
-    ------
-    UnexpectedAnswer
-        When it is not JSON, or not a table.
-    """
-    if not body.strip():
-        return []
-    try:
-        rows = json.loads(body)['ResultSet']['Result']
-        return [{name: _text(value) for name, value in row.items()} for row in rows]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        begin = six.ensure_text(body[:60], errors='replace')
-        remedy = 'Check that the URL is that of an XNAT server.'
-        raise UnexpectedAnswer(f'not a JSON table of XNAT: {begin!r}', uri=uri, remedy=remedy) from error
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ''
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def parse_csv(lines: Iterable[str]) -> Iterator[Row]:
@@ -132,7 +105,7 @@ def _pieces(file: Any) -> Iterator[Any]:
 def _lines(pieces: Iterable[bytes] | Iterable[str]) -> Iterator[str]:
     """Lines with their ends, of pieces that end anywhere; :mod:`csv` itself puts lines of one cell together."""
     begun: list[str] = []
-    for text in _texts(pieces):
+    for text in texts(pieces):
         *lines, rest = text.split('\n')
         for line in lines:
             yield ''.join([*begun, line, '\n'])
@@ -141,7 +114,14 @@ def _lines(pieces: Iterable[bytes] | Iterable[str]) -> Iterator[str]:
     yield from filter(None, [''.join(begun)])
 
 
-def _texts(pieces: Iterable[bytes] | Iterable[str]) -> Iterator[str]:
+def texts(pieces: Iterable[bytes] | Iterable[str]) -> Iterator[str]:
+    """Text in UTF-8, of pieces of bytes that end anywhere.
+
+    Raises
+    ------
+    UnexpectedAnswer
+        It is something else.
+    """
     decoder = codecs.getincrementaldecoder('utf-8-sig')()
     try:
         for piece in pieces:

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnat.errors import UnexpectedAnswer
-from pyxnat.tables import JsonTable, Row, csv_to_json, iter_csv, parse_csv, parse_result_set
+from pyxnat.result_sets import parse_result_set
+from pyxnat.tables import JsonTable, Row, csv_to_json, iter_csv, parse_csv
 from tests.conftest import DEEP
 
 SUBJECTS = [
@@ -29,53 +30,6 @@ SUBJECTS = [
 @pytest.fixture
 def table() -> JsonTable:
     return JsonTable(SUBJECTS, ['label', 'ID'])
-
-
-# -- JSON -------------------------------------------------------------------------------------------------------------------------------------
-
-
-def body(rows: list[dict[str, Any]]) -> bytes:
-    return json.dumps({'ResultSet': {'Result': rows, 'totalRecords': str(len(rows)), 'title': 'Projects'}}).encode()
-
-
-def test_a_result_set_gives_its_rows() -> None:
-    assert parse_result_set(body(SUBJECTS)) == SUBJECTS
-    assert parse_result_set(body(SUBJECTS).decode()) == SUBJECTS
-    assert parse_result_set(body([])) == []
-
-
-def test_every_cell_is_text() -> None:
-    assert parse_result_set(body([{'a': None, 'b': 3, 'c': 1.5, 'd': True, 'e': ['x']}])) == [
-        {'a': '', 'b': '3', 'c': '1.5', 'd': 'true', 'e': '["x"]'}
-    ]
-
-
-@pytest.mark.parametrize('nothing', [b'', '', b'\n', b' \r\n'])
-def test_a_body_of_nothing_is_a_table_of_no_rows(nothing: bytes | str) -> None:
-    assert parse_result_set(nothing) == []
-
-
-@pytest.mark.parametrize(
-    'wrong',
-    [
-        b'<!DOCTYPE html><html></html>',
-        b'{"ResultSet": {"Result": [',
-        b'{"items": []}',
-        b'{"ResultSet": {}}',
-        b'{"ResultSet": []}',
-        b'{"ResultSet": {"Result": null}}',
-        b'{"ResultSet": {"Result": ["a"]}}',
-        b'[]',
-        b'null',
-        b'"text"',
-        b'\xff\xfe\x00',
-        b'\xe4 not utf-8',
-    ],
-)
-def test_what_is_no_table_is_an_error_that_shows_its_beginning(wrong: bytes) -> None:
-    with pytest.raises(UnexpectedAnswer, match='not a JSON table') as caught:
-        parse_result_set(wrong)
-    assert caught.value.remedy and caught.value.__cause__ is not None
 
 
 # -- CSV --------------------------------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from urllib.parse import urlencode
 from .. import errors, uris
 from ..cache import safe_name
 from ..paths import ANY, is_wildcard, matches
-from ..tables import Row, parse_result_set
+from ..result_sets import parse_result_set
+from ..tables import Row
 from .prearchive_files import PrearchiveCollection, PrearchiveElement, PrearchiveGroup, PrearchiveResource, PrearchiveScan
 
 if TYPE_CHECKING:
