@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -68,16 +68,18 @@ class Walker:
             How far to ask ahead of what is taken: not at all, more with each element that was taken, or all at once.
         """
         wanted = self._ids(conditions)
-        with _Asked(self._intf, self.jobs if ahead != 'none' else 1, keep=len(routes) > 1) as asked:
-            for route in plan.answerable(routes, wanted):
-                stages = self._plan(route, wanted, columns)
+        plans = self._plans(plan.answerable(routes, wanted), wanted, columns)
+        with _Asked(self._intf, self.jobs if ahead != 'none' else 1, keep=len(plans) > 1) as asked:
+            if ahead == 'all' and self.jobs > 1:
+                asked.foresee(uri for stages in plans for uri in plan.first_requests(stages))
+            for stages in plans:
                 for chunk in _Walk(self._intf, asked, ahead).run(stages, iter([_Chunk([Found(uris.ENTRY)])])):
                     for found in chunk.founds:
                         yield found, chunk.heard
 
-    def _plan(self, route: Path, wanted: dict[str, frozenset[str]], columns: tuple[Column, ...]) -> tuple[Stage, ...]:
+    def _plans(self, routes: Sequence[Path], wanted: dict[str, frozenset[str]], columns: tuple[Column, ...]) -> list[tuple[Stage, ...]]:
         refuted = {name for name in plan.SHORT_CUTS if self._intf.cache.beliefs.holds(name) is False}
-        return plan.plan(route, wanted, self.without | refuted, plan.wanted_of(columns, route))
+        return plan.plans(routes, wanted, self.without | refuted, [plan.wanted_of(columns, route) for route in routes])
 
     def _ids(self, conditions: tuple[Condition, ...]) -> dict[str, frozenset[str]]:
         """The IDs that conditions let pass, by level."""
@@ -92,8 +94,9 @@ class Walker:
         """What walking will ask, in words."""
         pretended = {f'{condition.level}s': frozenset[str]() for condition in conditions}
         lines = [line for condition in conditions for line in _searches(condition)]
-        plans = [plan.explain(route, self._plan(route, pretended, columns)) for route in plan.answerable(routes, pretended)]
-        return '\n'.join(lines + plans)
+        answerable = plan.answerable(routes, pretended)
+        lines += map(plan.explain, answerable, self._plans(answerable, pretended, columns))
+        return '\n'.join(lines)
 
 
 def _searches(condition: Condition) -> Iterator[str]:
@@ -105,14 +108,23 @@ def _searches(condition: Condition) -> Iterator[str]:
 
 
 class _Answer:
-    """The rows of a listing, which may be on their way."""
+    """The rows of a listing, which may be on their way.
 
-    def __init__(self, ask: Callable[[], list[Row]], pool: ThreadPoolExecutor | None) -> None:
-        self._ask = ask
-        self._future: Future[list[Row]] | None = pool.submit(ask) if pool else None
+    Attributes
+    ----------
+    begun : Entry
+        The moment before it was asked for.
+    """
+
+    def __init__(self, interface: Interface, uri: str, begun: Entry, pool: ThreadPoolExecutor | None) -> None:
+        self._intf, self._uri, self.begun = interface, uri, begun
+        self._future: Future[list[Row]] | None = pool.submit(interface._get_json, uri) if pool else None
+        self._rows: list[Row] | None = None
 
     def rows(self) -> list[Row]:
-        return self._future.result() if self._future else self._ask()
+        if self._rows is None:
+            self._rows = self._future.result() if self._future else self._intf._get_json(self._uri)
+        return self._rows
 
 
 class _Asked:
@@ -122,7 +134,7 @@ class _Asked:
         self._intf = interface
         self.jobs = jobs
         self._keep = keep
-        self._kept: dict[str, list[Row]] = {}
+        self._kept: dict[str, _Answer] = {}
         self._pool: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> _Asked:
@@ -132,21 +144,24 @@ class _Asked:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def begin(self, uri: str, at_once: bool) -> _Answer:
+    def foresee(self, uris: Iterable[str]) -> None:
+        """Ask now for what will be wanted first."""
+        begun = self._intf.cache.moment()
+        self._kept.update({uri: self._answer(uri, begun, at_once=True) for uri in dict.fromkeys(uris)})
+
+    def begin(self, uri: str, begun: Entry, at_once: bool = False) -> _Answer:
         """Ask for a listing: now, by another thread, or when its rows are wanted."""
+        answer = self._kept.pop(uri, None) or self._answer(uri, begun, at_once)
+        if self._keep and not uri.endswith('/files'):
+            self._kept[uri] = answer
+        return answer
+
+    def _answer(self, uri: str, begun: Entry, at_once: bool) -> _Answer:
         if self._pool is None and at_once:
             from concurrent.futures import ThreadPoolExecutor
 
             self._pool = ThreadPoolExecutor(self.jobs, 'pyxnat-walk')
-        return _Answer(lambda: self._rows(uri), self._pool if at_once and uri not in self._kept else None)
-
-    def _rows(self, uri: str) -> list[Row]:
-        if uri in self._kept:
-            return self._kept[uri]
-        rows = self._intf._get_json(uri)
-        if self._keep and not uri.endswith('/files'):
-            self._kept[uri] = rows
-        return rows
+        return _Answer(self._intf, uri, begun, self._pool if at_once else None)
 
 
 class _Chunk(NamedTuple):
@@ -242,7 +257,8 @@ class _Walk:
             else:
                 asked = stage.together(unit) if len(unit) > 1 else stage.requests(unit[0])
                 at_once = not self._lazy and self._asked.jobs > 1 and (others or len(units) > 1 or len(asked) > 1)
-                yield _Unit(stage, unit, [self._asked.begin(uri, at_once) for uri in asked], begun)
+                answers = [self._asked.begin(uri, begun, at_once) for uri in asked]
+                yield _Unit(stage, unit, answers, answers[0].begun if answers else begun)
 
     def _holds(self, stage: Stage) -> bool | None:
         """Whether what a stage rests on is known to be so; `None` where it has to be seen."""
@@ -252,9 +268,9 @@ class _Walk:
 
     def _end(self, unit: _Unit) -> Sequence[Found]:
         """What was found."""
-        stage, founds, answers, _ = unit
-        if len(founds) > 1:
-            return self._together(stage, founds, answers)
+        stage, founds, answers, begun = unit
+        if len(founds) > 1 or stage.is_look:
+            return self._together(stage, founds, answers, begun)
         (at,) = founds
         try:
             return list(stage.rows(at, [answer.rows() for answer in answers]))
@@ -270,13 +286,13 @@ class _Walk:
     def _all(self, stages: Iterable[Stage], founds: list[Found]) -> list[Found]:
         return [found for chunk in self.run(stages, iter([_Chunk(founds)])) for found in chunk.founds]
 
-    def _together(self, stage: Stage, founds: list[Found], answers: list[_Answer]) -> list[Found]:
+    def _together(self, stage: Stage, founds: list[Found], answers: list[_Answer], begun: Entry) -> list[Found]:
         holds = self._holds(stage)
         if not answers and holds is False:
             return self._all([stage.alone()], founds)
         if not answers and holds is None:
-            return self._compared(stage, founds)
-        answers = answers or [self._asked.begin(uri, False) for uri in stage.together(founds)]
+            return self._compared(stage, founds, begun)
+        answers = answers or [self._asked.begin(uri, begun) for uri in stage.together(founds)]
         try:
             below = stage.apart(founds, [answer.rows() for answer in answers])
         except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
@@ -300,9 +316,9 @@ class _Walk:
             found += self._all([stage.alone()], [at for at, _ in some]) if is_missing else [one for _, several in some for one in several or ()]
         return found
 
-    def _compared(self, stage: Stage, founds: list[Found]) -> list[Found]:
+    def _compared(self, stage: Stage, founds: list[Found], begun: Entry) -> list[Found]:
         """What a belief gives, if the walk gives the same of a few of the elements; else the walk."""
-        below = self._believed(stage, founds)
+        below = self._believed(stage, founds, begun)
         if below is None:
             return self._all([stage.alone()], founds)
         walked = {number: self._all([stage.alone()], [founds[number]]) for number in _samples(below)}
@@ -317,10 +333,10 @@ class _Walk:
             return self._completed(stage, founds, below)
         return self._completed(stage, founds, [walked.get(number) for number in range(len(founds))])
 
-    def _believed(self, stage: Stage, founds: list[Found]) -> list[list[Found] | None] | None:
+    def _believed(self, stage: Stage, founds: list[Found], begun: Entry) -> list[list[Found] | None] | None:
         """What a belief gives; `None` where the server refuses it."""
         try:
-            return stage.apart(founds, [self._asked.begin(uri, False).rows() for uri in stage.together(founds)])
+            return stage.apart(founds, [self._asked.begin(uri, begun).rows() for uri in stage.together(founds)])
         except (*_REFUSED, *_HIDDEN) as error:
             log.info('%s: refused (%s)', stage.belief, error)
             of_this_moment = isinstance(error, (errors.InternalError, *_HIDDEN))  # or of these elements

@@ -15,6 +15,7 @@ import pytest
 import pyxnat
 from pyxnat import errors, transport
 from pyxnat.bulk import verify
+from pyxnat.plan import SHORT_CUTS
 from pyxnat.tracing import Trace
 from tests import faults
 from tests.faults import LOGIN_PAGE, FaultProxy, cut, says
@@ -84,6 +85,63 @@ def test_all_scans_of_a_session_are_one_listing_and_one_zip(scan: Any, xnat: pyx
     with xnat.trace() as trace:
         assert len(scan.parent().scans().download(tmp_path, layout='{scan}/{path}').ok) == 4
     assert [record.uri.partition('/S1_MR')[2] for record in trace] == ['/scans/ALL/files?format=json', '/scans/ALL/files?format=zip&compression=0']
+
+
+def kinds(trace: Trace) -> list[str]:
+    """What was asked for, in words of the end of each URI."""
+    words = {'format=zip': 'zip', 'xsiType=': 'look', 'scans/ALL/files': 'scans', '/files/': 'file', '/files?': 'own'}
+    return sorted(next((word for part, word in words.items() if part in record.uri), record.uri) for record in trace)
+
+
+@pytest.mark.parametrize('sessions', [1, 5])
+def test_a_session_that_has_scans_takes_three_listings_and_a_zip(project: Any, xnat: pyxnat.Interface, tmp_path: Path, sessions: int) -> None:
+    for number in range(sessions):
+        for scan in range(1, 2 * sessions + 1):
+            resource = project.subject(f'S{number}').experiment(f'E{number}').scan(str(scan)).resource('DICOM')
+            resource.file('a.dcm').put(b'a')
+            resource.file('b.dcm').put(b'b')
+    xnat.cache.expiration = 0
+    session = project.subject('S0').experiment('E0')
+    with xnat.trace() as trace:
+        assert len(session.download(tmp_path / 'd').ok) == 4 * sessions
+    assert kinds(trace) == ['look', 'own', 'scans', 'zip']
+    with xnat.trace() as trace:
+        assert len(session.download(tmp_path / 'd').skipped) == 4 * sessions
+    assert kinds(trace) == ['look', 'own', 'scans']
+    with xnat.trace() as trace:
+        session.scan('1').download(tmp_path / 'scan')
+        session.scan('1').resource('DICOM').download(tmp_path / 'resource')
+    assert trace.requests == 4  # a listing and a zip for each: the names in the path are labels, as the listing shows
+    assert files_in(tmp_path / 'scan') == files_in(tmp_path / 'resource') != {}
+
+
+def test_names_that_are_ids_are_asked_for_their_labels(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+    by_id = xnat.select.project('BULK').subject(session.parent().id()).experiment(session.id())
+    assert set(files_in(tmp_path / 'd')) == set() and by_id.scan('2').download(tmp_path / 'd').is_complete
+    assert set(files_in(tmp_path / 'd')) == {name for name in expected() if name.startswith('BULK/S/E/2/')}
+
+
+@pytest.mark.parametrize('has', ['', 'assessors', 'reconstructions', 'assessors reconstructions', 'subject assessor'])
+def test_what_a_session_has_besides_scans_is_found_as_in_the_walk(project: Any, xnat: pyxnat.Interface, has: str) -> None:
+    subject, other = project.subject('S'), project.subject('S').experiment('OTHER')
+    session = subject.experiment('E').create(**{'experiments': 'xnat:subjectVariablesData'} if has.startswith('subject') else {})
+    for one in (other, session):
+        if 'assessors' in has:
+            one.assessor(f'{one._urn}_A').create(assessors='xnat:qcManualAssessorData')
+            one.assessor(f'{one._urn}_A').out_resource('MAPS').file('m.nii').put(b'map')
+        if 'reconstructions' in has:
+            one.reconstruction(f'{project._urn}_{one._urn}_R').create()
+            one.reconstruction(f'{project._urn}_{one._urn}_R').out_resource('MAPS').file('r.nii').put(b'map')
+    other.assessor('B').create(assessors='xnat:qcManualAssessorData')
+    xnat.cache.expiration = 0
+    for above in (f'/projects/{project._urn}/subjects/S/experiments/E', f'/experiments/{session.id()}', f'/projects/{project._urn}/experiments/E'):
+        xnat.walker.without = frozenset()
+        with xnat.trace() as trace:
+            found = [file._uri for file in xnat.select(f'{above}//files')]
+        looks = sum('xsiType=' in record.uri for record in trace)
+        xnat.walker.without = frozenset(SHORT_CUTS)
+        assert found == [file._uri for file in xnat.select(f'{above}//files')]
+        assert (len(found), looks) == (len(has.split()) if has and not has.startswith('subject') else 0, 1)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,22 @@ import pytest
 from pyxnat import uris
 from pyxnat.errors import UnexpectedAnswer
 from pyxnat.paths import Path, parse
-from pyxnat.plan import SHORT_CUTS, Found, ListFilesTogether, ListOwnFiles, ListOwnFilesTogether, ListScansTogether, ListWhereAny, explain, plan
+from pyxnat.plan import (
+    SHORT_CUTS,
+    Found,
+    ListFilesTogether,
+    ListIfAny,
+    ListLevel,
+    ListOwnFiles,
+    ListOwnFilesTogether,
+    ListScansTogether,
+    ListWhereAny,
+    Stage,
+    explain,
+    first_requests,
+    plan,
+    plans,
+)
 from pyxnat.tables import Row
 
 
@@ -110,6 +125,45 @@ def test_sessions_that_have_any_are_asked_and_those_not_spoken_of() -> None:
     elsewhere = session(4, '/data/projects/P/subjects/T')
     assert stage.together([*unit, elsewhere])[0].startswith('/data/projects/P/experiments?')
     assert stage.together([session(1, '/data')._replace(uri='/data/experiments/E1')])[0].startswith('/data/projects/P/experiments?')
+
+
+LOOK = 'xsiType=xnat:imageSessionData&columns=ID,label,' + ','.join(
+    f'xnat:imageSessionData/{path}/ID' for path in ('assessors/assessor', 'reconstructions/reconstructedImage')
+)
+
+
+def any_row(identity: str, label: str, assessor: str = '', reconstruction: str = '') -> Row:
+    path = 'xnat:imagesessiondata/{}/id'.format
+    return {'ID': identity, 'label': label, path('assessors/assessor'): assessor, path('reconstructions/reconstructedimage'): reconstruction}
+
+
+def test_one_look_tells_what_one_session_has_of_assessors_and_reconstructions() -> None:
+    assessors, reconstructions = (ListIfAny(tail(f'/experiments/*/{level}/*', 1)) for level in ('assessors', 'reconstructions'))
+    named, by_id = Found('/data/projects/P/subjects/S/experiments/L1'), Found('/data/experiments/E1')
+    assert assessors.requests(named) == reconstructions.requests(named) == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)
+    assert assessors.requests(by_id) == (f'/data/experiments?ID=E1&{LOOK}',)
+    table = [any_row('E1', 'L1', assessor='A1'), any_row('E1', 'L1', assessor='A2'), any_row('E2', 'L2', 'A3', 'R1')]
+    for at in (named, by_id):
+        assert (assessors.apart([at], [table]), reconstructions.apart([at], [table])) == ([None], [[]])
+    assert assessors.apart([Found('/data/experiments/E3')], [table]) == [None]  # not spoken of: it is no image session, or not to be seen
+    mixed = [any_row('E1', 'E2', assessor='A1'), any_row('E2', 'L2')]
+    assert assessors.apart([Found('/data/projects/P/subjects/S/experiments/E2')], [mixed]) == [[]]  # an ID goes before a label
+
+
+def stages_below(path: str, levels: tuple[str, ...], without: frozenset[str] = frozenset()) -> list[tuple[Stage, ...]]:
+    routes = [parse(f'{path}/{level}/*/out/resources/*/files/*').paths[0] for level in levels]
+    return plans(routes, {}, without, [{}] * len(routes))
+
+
+def test_looking_first_is_for_one_session_of_which_both_are_wanted() -> None:
+    both = ('assessors', 'reconstructions')
+    for path in ('/projects/P/subjects/S/experiments/E', '/experiments/E', '/projects/P/experiments/E'):
+        assert all(any(isinstance(stage, ListIfAny) for stage in stages) for stages in stages_below(path, both))
+        assert {type(stages[-2]) for stages in stages_below(path, both[:1])} == {ListLevel}
+        assert {type(stages[-2]) for stages in stages_below(path, both, frozenset({'sessions that have any'}))} == {ListLevel}
+    assert {type(stages[-2]) for stages in stages_below('/projects/P/experiments/*', both)} == {ListWhereAny}
+    (one, other) = (first_requests(stages) for stages in stages_below('/projects/P/subjects/S/experiments/E', both))
+    assert one == other == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)
 
 
 def test_columns_that_do_not_stay_together_are_not_believed() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .. import uris
+from .. import errors, uris
 from ..layouts import Layout
-from ..paths import ANY, Path, chain_of, routes_below, uri_of
+from ..paths import ANY, Path, Step, chain_of, read, routes_below, uri_of
+from ..plan import Found
 from ..resources import Element
 from ..resources.base import class_of
 from ..structure import level
@@ -85,24 +86,40 @@ def scope_of(files: Any) -> Scope:
 def wanted(files: Any, layout: Layout) -> Iterator[Wanted]:
     """The files of a collection with their places. Requests: those of iterating, and what labels take that no listing told (`_Names`)."""
     names = _Names(files, layout)
-    for file in files:
-        row, steps = file._known or file._look(), file._path
-        label = row.get('collection') or row.get('cat_ID', '')
-        values = {**names.of(file), 'resource': label, 'path': file._urn}
-        size = row.get('Size', '')
-        at = next((number for number, step in enumerate(steps) if step.level == 'scans'), None)
-        session, scan = (uri_of(steps[:at]), steps[at].name) if at is not None else ('', '')
+    resources: dict[str, _Resource] = {}
+    for found, _ in files._intf.walker.walk(files._paths, files._conditions, ahead='all'):
+        row, path = found.row, found.row['path']
+        uri = found.uri[: -len('/files/' + uris.quote_path(path).strip('/'))]
+        if uri not in resources:
+            resources[uri] = _resource(uri, row, names.of(uri, found))
+        resource, size = resources[uri], row.get('Size', '')
         yield Wanted(
-            file._uri,
-            layout.place(values),
+            found.uri,
+            layout.place({**resource.values, 'path': path}),
             int(size) if size.isdigit() else None,
             row.get('digest', '').lower(),
-            uri_of(steps[:-1]),
-            session,
-            scan,
-            label,
-            file._urn,
+            uri,
+            resource.session,
+            resource.scan,
+            resource.values['resource'],
+            path,
         )
+
+
+class _Resource(NamedTuple):
+    """What the files of one resource have in common."""
+
+    values: dict[str, str]
+    """The fields of a layout."""
+    session: str
+    scan: str
+
+
+def _resource(uri: str, row: Row, above: dict[str, str]) -> _Resource:
+    steps = read(uri)
+    values = {**above, 'side': _SIDES.get(steps[-1].level, ''), 'resource': row.get('collection') or row.get('cat_ID', '')}
+    at = next((number for number, step in enumerate(steps) if step.level == 'scans'), None)
+    return _Resource(values, *((uri_of(steps[:at]), steps[at].name) if at is not None else ('', '')))
 
 
 class _Names:
@@ -121,34 +138,32 @@ class _Names:
         self._home = homes.pop() if len(homes) == 1 else ''
         """The project that all was selected in."""
 
-    def of(self, file: Any) -> dict[str, str]:
-        """The fields of a file, but those of the resource and of itself."""
-        steps = file._path[:-2]
-        found: dict[str, str] = {'side': _SIDES.get(file._path[-2].level, '')}
+    def of(self, uri: str, found: Found) -> dict[str, str]:
+        """The fields of what stands above a resource."""
+        steps = read(uri)[:-1]
+        values: dict[str, str] = {}
         for end in range(1, len(steps) + 1):
             above = steps[:end]
             if above not in self._known:
-                self._known[above] = self._look(above, file)
-            found.update(self._known[above])
-        return found
+                self._known[above] = self._look(above, found)
+            values.update(self._known[above])
+        return values
 
-    def _look(self, above: Path, file: Any) -> dict[str, str]:
+    def _look(self, above: Path, found: Found) -> dict[str, str]:
         """The fields that the last of some steps tells."""
         step, row = above[-1], level(above[-1].level)
         if step.level == 'experiments' and 'subjects' not in chain_of(above) and {'project', 'subject', 'experiment'} & self._fields:
-            return self._of_session(above, file)
-        if row.singular not in self._fields or step.level not in _LABELLED:
-            found = {row.singular: step.name}
-        else:
-            found = {row.singular: str(self._element(above, file).label())}
+            return self._of_session(above, found)
+        is_asked = row.singular in self._fields and step.level in _LABELLED and not _is_label(step, found)
+        values = {row.singular: str(self._element(above, found).label()) if is_asked else step.name}
         if step.level == 'subjects' and len(above) == 1 and 'project' in self._fields:
-            found['project'] = self._home or str(self._element(above, file)._known_or_asked('project'))
-        return found
+            values['project'] = self._home or str(self._element(above, found)._known_or_asked('project'))
+        return values
 
-    def _of_session(self, above: Path, file: Any) -> dict[str, str]:
+    def _of_session(self, above: Path, found: Found) -> dict[str, str]:
         """Project, subject and label of a session that was reached past its subject."""
         home = self._home or (above[0].name if len(above) > 1 else '')
-        element = self._element(above, file)
+        element = self._element(above, found)
         identity = element.id() if len(above) > 1 or 'ID' in element._known else above[0].name
         key = home or identity
         if key not in self._sessions:
@@ -159,6 +174,20 @@ class _Names:
         row = self._sessions[key].get(identity, {})
         return {'project': home or row.get('project', ''), 'subject': row.get('subject_label', ''), 'experiment': row.get('label', '')}
 
-    def _element(self, above: Path, file: Any) -> Any:
+    def _element(self, above: Path, found: Found) -> Any:
         """The element of some steps above a file, with what listings said of it."""
-        return class_of(above[-1].level)._element(uri_of(above), self._intf, file._above.get(above[-1].level), file._above)
+        return class_of(above[-1].level)._element(uri_of(above), self._intf, found.above.get(above[-1].level), found.above)
+
+
+def _is_label(step: Step, found: Found) -> bool:
+    """Whether a name that was given is a label, as far as a listing of files tells, whose URIs have IDs in place of the names that were asked for.
+
+    XNAT takes the name of a subject or experiment for an ID first, and for its label in the project if it is none.
+    """
+    if step.level not in ('subjects', 'experiments') or step.level in found.above:
+        return False
+    try:
+        listed = {one.level: one.name for one in read(found.row['URI'])}
+    except errors.ProgrammingError:
+        return False
+    return listed.get(step.level, step.name) != step.name

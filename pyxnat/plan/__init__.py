@@ -6,8 +6,8 @@ elements at once is a short cut; it names what it rests on, and a server that re
 """
 
 from .columns import Column, columns_of, wanted_of
-from .planning import SHORT_CUTS, ShortCut, answerable, explain, plan, plan_below
-from .short_cuts import ListFiles, ListFilesTogether, ListOwnFiles, ListOwnFilesTogether, ListScansTogether, ListWhereAny
+from .planning import SHORT_CUTS, ShortCut, answerable, explain, first_requests, plan, plan_below, plans
+from .short_cuts import ListFiles, ListFilesTogether, ListIfAny, ListOwnFiles, ListOwnFilesTogether, ListScansTogether, ListWhereAny
 from .stages import (
     Columns,
     Conditions,
@@ -35,6 +35,7 @@ __all__ = [
     'JoinSubjects',
     'ListFiles',
     'ListFilesTogether',
+    'ListIfAny',
     'ListLevel',
     'ListOwnFiles',
     'ListOwnFilesTogether',
@@ -50,9 +51,11 @@ __all__ = [
     'columns_of',
     'element_uri',
     'explain',
+    'first_requests',
     'key_of',
     'names_of',
     'plan',
     'plan_below',
+    'plans',
     'wanted_of',
 ]

@@ -12,6 +12,7 @@ from ..structure import GAPS, level
 from .short_cuts import (
     ListFiles,
     ListFilesTogether,
+    ListIfAny,
     ListOwnFiles,
     ListOwnFilesTogether,
     ListScansTogether,
@@ -20,7 +21,7 @@ from .short_cuts import (
 )
 from .stages import Columns, Conditions, Found, JoinGuests, JoinSubjects, ListLevel, ListSessions, ListShares, Name, Rebase, Stage, element_uri
 
-__all__ = ['SHORT_CUTS', 'ShortCut', 'answerable', 'explain', 'plan', 'plan_below']
+__all__ = ['SHORT_CUTS', 'ShortCut', 'answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'plans']
 
 
 class ShortCut(NamedTuple):
@@ -77,6 +78,8 @@ def _is_below_several(done: Path, plural: str) -> bool:
     return done != () and done[-1].level == plural and not done[-1].literal
 
 
+_LOOKS = 'sessions that have any'
+
 SHORT_CUTS: dict[str, ShortCut] = {
     'sessions of a project': ShortCut(ListSessions, _sessions),
     ListFilesTogether.belief: ShortCut(ListFilesTogether, _files_of_scans_of_several),
@@ -84,7 +87,7 @@ SHORT_CUTS: dict[str, ShortCut] = {
     ListOwnFilesTogether.belief: ShortCut(ListOwnFilesTogether, _own_files_of_several),
     'files of an element': ShortCut(ListOwnFiles, _own_files),
     ListScansTogether.belief: ShortCut(ListScansTogether, _scans),
-    'sessions that have any': ShortCut(ListWhereAny, _where_any),
+    _LOOKS: ShortCut(ListWhereAny, _where_any),
 }
 """Each can be switched off by its name. The first that fits is taken."""
 
@@ -119,6 +122,49 @@ def plan(
         if _is_gap(done, path[len(done) :]):
             stages.append(Rebase(()))
     return tuple(stages)
+
+
+def plans(
+    routes: Sequence[Path], conditions: Conditions | None = None, without: frozenset[str] = frozenset(), columns: Sequence[Columns] = ()
+) -> list[tuple[Stage, ...]]:
+    """The stages of several paths, with what they ask in common.
+
+    Parameters
+    ----------
+    columns : sequence of mapping
+        For each path.
+    """
+    each = [plan(route, conditions, without, wanted) for route, wanted in zip(routes, columns, strict=True)]
+    below: dict[Path, set[str]] = {}
+    for route in routes:
+        at = _past_session(route)
+        below.setdefault(route[:at], set()).update(step.level for step in route[at : at + 1] if at)
+    for number, route in enumerate(routes):
+        at = _past_session(route)
+        if below[route[:at]] >= {'assessors', 'reconstructions'} and _LOOKS not in without:
+            each[number] = tuple(_looked_for(stage) if stage.steps == route[at : at + 1] else stage for stage in each[number])
+    return each
+
+
+def _past_session(route: Path) -> int:
+    """How many steps of a path lead to one session; 0 where it leads to none, or to several."""
+    end = next((end for end, step in enumerate(route, 1) if step.level == 'experiments'), 0)
+    return end if all(step.literal for step in route[:end]) else 0
+
+
+def _looked_for(stage: Stage) -> Stage:
+    fits = type(stage) is ListLevel and stage.steps[0].level in ('assessors', 'reconstructions') and not stage.steps[0].literal
+    return ListIfAny(stage.steps, stage.conditions, stage.columns) if fits else stage
+
+
+def first_requests(stages: Sequence[Stage]) -> tuple[str, ...]:
+    """What a plan asks first."""
+    founds = [Found(uris.ENTRY)]
+    for stage in stages:
+        if stage.asks:
+            return tuple(uri for at in founds for uri in stage.requests(at))
+        founds = [found for at in founds for found in stage.rows(at, ())]
+    return ()
 
 
 def plan_below(uri: str, refused: Stage) -> tuple[Stage, ...]:
@@ -196,7 +242,7 @@ def explain(path: Path, stages: Sequence[Stage]) -> str:
 def _templates(stage: Stage, uri: str) -> tuple[str, ...]:
     """The requests of a stage, with names that are not known yet in braces."""
     if stage.at_most == 1:
-        return stage.requests(Found(uri))
+        return (*stage.requests(Found(uri)), *(stage.alone().requests(Found(uri)) if stage.is_look else ()))
     project = uris.segments(uri)[1] if '/projects/' in uri else '{project}'
     row = {'project': project, 'subject_ID': '{subject_ID}'}
     founds = [Found(uri.replace('{ID}', name), {'ID': name, **row}, plural=read(uri)[-1].level) for name in ('{ID}', '{ID}…')]

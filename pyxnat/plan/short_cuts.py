@@ -16,6 +16,7 @@ from .stages import Found, ListLevel, Stage, cell, is_wanted, key_of, listings, 
 __all__ = [
     'ListFiles',
     'ListFilesTogether',
+    'ListIfAny',
     'ListOwnFiles',
     'ListOwnFilesTogether',
     'ListScansTogether',
@@ -256,6 +257,33 @@ class ListWhereAny(ListLevel):
 
     def bound(self, parents: str) -> str:
         return '1 per project, and 1 per session that has any'
+
+
+class ListIfAny(ListWhereAny):
+    """The assessors or reconstructions of one session, where both are wanted: one listing tells which of the two it has at all."""
+
+    at_most: ClassVar[int] = 1
+    is_look: ClassVar[bool] = True
+
+    def requests(self, at: Found) -> tuple[str, ...]:
+        return self.together([at])
+
+    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
+        *above, session = read(unit[0].uri)
+        beside = 'subjects' in chain_of(tuple(above))
+        uri = uris.parent(unit[0].uri) if beside else uris.join(uris.ENTRY, 'experiments')
+        columns = ','.join(['ID', 'label', *_IDS_IN_SESSIONS.values()])
+        query = {'ID': None if beside else session.name, 'xsiType': 'xnat:imageSessionData', 'columns': columns}
+        return (uris.with_query(uri, query),)
+
+    def apart(self, unit: Sequence[Found], tables: Sequence[list[Row]]) -> list[list[Found] | None]:
+        name = read(unit[0].uri)[-1].name
+        rows = [row for row in tables[0] if cell(row, 'ID') == name] or [row for row in tables[0] if cell(row, 'label') == name]
+        has_none = rows and not any(cell(row, self._path.lower()) for row in rows)
+        return [[] if has_none else None]
+
+    def bound(self, parents: str) -> str:
+        return '1, and 1 if there are any'
 
 
 def is_told_by_sessions(plural: str, name: str) -> bool:

@@ -93,6 +93,8 @@ class Stage:
         How many elements above can be asked for together.
     asks : bool
         Whether it asks for anything.
+    is_look : bool
+        Whether what it asks tells only what is to be asked.
     """
 
     rests_on: ClassVar[str] = ''
@@ -100,6 +102,7 @@ class Stage:
     follows_from: ClassVar[str] = ''
     at_most: ClassVar[int] = 1
     asks: ClassVar[bool] = True
+    is_look: ClassVar[bool] = False
 
     def __init__(self, steps: Path, conditions: Conditions | None = None, columns: Columns | None = None) -> None:
         self.steps = steps

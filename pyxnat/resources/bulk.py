@@ -67,8 +67,9 @@ class Downloadable:
 
         Notes
         -----
-        Requests: those of listing the files (``explain()`` of the selection's ``files``), up to three for labels, one zip for up to 64 MB of small
-        files, one for each file of 16 MiB and more, and for each file that is missing where fewer than 50 are.
+        Requests: those of listing the files (``explain()`` of the selection's ``files``), which for a session that has no assessors and no
+        reconstructions are three, and for a scan or a resource one; up to two for labels that the listings do not tell; one zip for up to 64 MB of
+        small files, one for each file of 16 MiB and more, and for each file that is missing where fewer than 50 are.
         """
         return self._intf.bulk.download(self, dest, layout=layout, jobs=jobs, existing=existing, compression=compression, progress=progress)
 
