@@ -11,7 +11,6 @@ import os
 import random
 import threading
 import time
-import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from copy import copy
@@ -404,35 +403,49 @@ class Transport:
 
 
 class _Connections:
-    """The kept-alive connection of each thread; a forked child starts with none."""
+    """The kept-alive connection of each thread; a thread inherits that of one which has ended, and a forked child starts with none."""
 
     def __init__(self) -> None:
         self._pid = os.getpid()
-        self._local = threading.local()
-        self._all: weakref.WeakSet[Http] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._of: dict[threading.Thread, Http] = {}
 
     def mine(self, transport: Transport) -> Http:
         """The calling thread's connection."""
         if self._pid != os.getpid():
             self.__init__()  # type: ignore[misc]
-        http: Http | None = getattr(self._local, 'http', None)
+        mine = threading.current_thread()
+        http = self._of.get(mine)
         if http is None:
-            http = self._local.http = Http(transport.timeouts, **_options(transport.verify))
-            if transport.cert is not None:
-                certificate, key = transport.cert
-                http.add_certificate(key, certificate, '')
-            self._all.add(http)
+            with self._lock:
+                http = self._of[mine] = self._inherited() or self._new(transport)
+        return http
+
+    def _inherited(self) -> Http | None:
+        """That of a thread which has ended; not one whose answer another thread may be reading."""
+        for thread in [thread for thread in self._of if not thread.is_alive()]:
+            http = self._of.pop(thread)
+            if http.raw is None or http.raw.isclosed():
+                return http
+        return None
+
+    @staticmethod
+    def _new(transport: Transport) -> Http:
+        http = Http(transport.timeouts, **_options(transport.verify))
+        if transport.cert is not None:
+            certificate, key = transport.cert
+            http.add_certificate(key, certificate, '')
         return http
 
     def drop(self) -> None:
         """Close the calling thread's connection; the next request opens another."""
-        http: Http | None = getattr(self._local, 'http', None)
+        http = self._of.get(threading.current_thread())
         if http is not None:
             http.close()
 
     def close(self) -> None:
         """Close those of all threads."""
-        for http in list(self._all):
+        for http in list(self._of.values()):
             http.close()
 
 

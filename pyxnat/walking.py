@@ -145,9 +145,10 @@ class _Asked:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def foresee(self, uris: Iterable[str]) -> None:
-        """Ask now for what will be wanted first."""
-        begun = self._intf.cache.moment()
-        self._kept.update({uri: self._answer(uri, begun, at_once=True) for uri in dict.fromkeys(uris)})
+        """Ask now, at once, for what several routes will want first."""
+        several, begun = dict.fromkeys(uris), self._intf.cache.moment()
+        if len(several) > 1:
+            self._kept.update({uri: self._answer(uri, begun, at_once=True) for uri in several})
 
     def begin(self, uri: str, begun: Entry, at_once: bool = False) -> _Answer:
         """Ask for a listing: now, by another thread, or when its rows are wanted."""

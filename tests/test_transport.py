@@ -182,6 +182,27 @@ def test_threads_that_start_together_log_in_once():
         assert all(request.uri == '/data/projects?format=json' for request in server.requests)
 
 
+def test_a_thread_takes_over_the_connection_of_one_that_has_ended():
+    with ScriptedServer(lambda request: with_session(Reply(200, table()))) as server:
+        interface = connect(server)
+        for _ in range(3):
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(interface._get_json, '/data/projects').result()
+        assert (len(server.requests), server.connections) == (3, 1)
+
+
+def test_a_connection_whose_answer_is_not_read_to_its_end_is_not_taken_over():
+    with ScriptedServer(lambda request: with_session(Reply(200, request.uri.encode() * 50_000))) as server:
+        transport = connect(server)._transport
+        opened = transport.stream('GET', '/data/first')
+        with ThreadPoolExecutor(1) as pool:
+            stream = pool.submit(opened.__enter__).result()
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(transport.request, 'GET', '/data/second').result().body == b'/data/second' * 50_000
+        assert stream.read() == b'/data/first' * 50_000
+        assert server.connections == 2
+
+
 def test_a_dead_session_is_renewed_once_by_all_threads_together():
     valid = {'A1'}
     issued = iter(['A1', 'B2', 'C3', 'D4'])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -77,6 +78,7 @@ class Downloading(Undertaking):
         self._intf = interface
         self._folder = folder
         self._manifest = Manifest(folder)
+        self._made: set[Path] = set()
         self._right: dict[str, str] = {}
         self._bar: Any = None
         self._owed: list[Wanted] = []
@@ -89,13 +91,14 @@ class Downloading(Undertaking):
         DataError
             With ``existing='error'``, when others are there in their places.
         """
-        written = self._manifest.read()
-        states: dict[str, str] = {}
+        states = {file.place: self._state(file, existing) for file in listed}
+        unclear = [file for file in listed if states[file.place] == 'unclear']
+        written = self._manifest.read() if unclear else {}
 
         def look(file: Wanted) -> None:
-            states[file.place] = self._state(file, existing, written)
+            states[file.place] = self._compared(file, written)
 
-        self.each(look, listed)
+        self.each(look, unclear)
         wrong = [file.place for file in listed if states[file.place] == 'different']
         if wrong and existing == 'error':
             what = f'{len(wrong)} files are there with other content: {", ".join(wrong[:5])}{" …" if len(wrong) > 5 else ""}'
@@ -103,33 +106,40 @@ class Downloading(Undertaking):
         for file in listed:
             if states[file.place] == 'right':
                 self.report.skip(file.place)
-                if file.md5:
+                if file.md5 and existing != 'keep':
                     self._right[file.place] = file.md5
         return [file for file in listed if states[file.place] != 'right']
 
-    def _state(self, file: Wanted, existing: str, written: dict[str, str]) -> str:
-        """Whether a file is ``missing``, ``right`` or ``different``. Without a digest in the listing, one as it was put there is right."""
-        path = self._folder / file.place
-        if not path.is_file():
+    def _state(self, file: Wanted, existing: str) -> str:
+        """Whether a file is ``missing``, ``right``, ``different``, or, as long as its content was not read, ``unclear``."""
+        try:
+            there = (self._folder / file.place).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return 'missing'
+        if not stat.S_ISREG(there.st_mode):
             return 'missing'
         if existing == 'keep':
             return 'right'
-        if existing == 'replace' or (file.size is not None and path.stat().st_size != file.size):
-            return 'different'
+        return 'different' if existing == 'replace' or file.size not in (None, there.st_size) else 'unclear'
+
+    def _compared(self, file: Wanted, written: dict[str, str]) -> str:
+        """The same by the content. Without a digest in the listing, a file as it was put there is right."""
         md5 = file.md5 or written.get(file.place, '')
-        return 'right' if md5 and digest_of(path) == md5 else 'different'
+        return 'right' if md5 and digest_of(self._folder / file.place) == md5 else 'different'
 
     def sweep(self, holes: Iterable[Wanted]) -> None:
         """Remove the temporaries that a killed run left beside the places of files."""
-        starts: dict[Path, set[str]] = {}
+        names: dict[str, list[str]] = {}
         for file in holes:
-            path = self._folder / file.place
-            starts.setdefault(path.parent, set()).add(f'.{path.name[:50]}.')
-        for folder, names in starts.items():
-            for found in folder.glob(f'.*{PART}'):
-                if found.name.removesuffix(PART).rpartition('.')[0] + '.' in names:
+            folder, _, name = file.place.rpartition('/')
+            names.setdefault(folder, []).append(name)
+        for folder in names:
+            found = list((self._folder / folder).glob(f'.*{PART}'))
+            starts = {f'.{name[:50]}' for name in names[folder]} if found else set()
+            for temporary in found:
+                if temporary.name.removesuffix(PART).rpartition('.')[0] in starts:
                     with suppress(PermissionError):
-                        found.unlink(missing_ok=True)
+                        temporary.unlink(missing_ok=True)
 
     def run(self, holes: list[Wanted], plan: Callable[[list[Wanted]], list[Single | Zipped]], bar: Any) -> None:
         """Fetch them all; what a zip did not bring is asked for again, in the end singly."""
@@ -160,7 +170,7 @@ class Downloading(Undertaking):
 
         @contextmanager
         def opened(headers: Any) -> Iterator[Incoming]:
-            with publish(target, http_time(headers.get('last-modified')), before=lambda temporary: self._note(file, incoming)) as opened_file:
+            with publish(target, http_time(headers.get('last-modified')), before=lambda _: self._note(file, incoming.md5)) as opened_file:
                 incoming = Incoming(opened_file, None)
                 yield incoming
 
@@ -192,7 +202,7 @@ class Downloading(Undertaking):
         wrong = _Wrong()
         try:
             target = self._place(file)
-            with publish(target, before=lambda temporary: self._note(file, incoming)) as opened:
+            with publish(target, before=lambda _: self._note(file, incoming.md5)) as opened:
                 incoming = Incoming(opened, None)
                 for piece in entry:
                     incoming.write(piece)
@@ -212,13 +222,19 @@ class Downloading(Undertaking):
 
     def _place(self, file: Wanted) -> Path:
         target = self._folder / file.place
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.parent not in self._made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(target.parent)
         return target
 
-    def _note(self, file: Wanted, incoming: Incoming) -> None:
-        self._manifest.note(file.place, incoming.md5)
+    def _note(self, file: Wanted, md5: str) -> None:
+        """See that a later run, even of one that is killed, will know the file for right where no listing tells."""
+        if not file.md5:
+            self._manifest.note(file.place, md5)
 
     def _did(self, file: Wanted, target: Path) -> None:
+        if file.md5:
+            self._right[file.place] = file.md5
         size = file.size if file.size is not None else target.stat().st_size
         self.did(file.place, size)
         self._bar.update(size)

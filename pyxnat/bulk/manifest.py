@@ -1,7 +1,7 @@
 """The manifest of a folder: a line for each file with its digest, which ``md5sum -c MD5SUMS`` reads, too.
 
-A line is written before its file takes its place, so that every file of a run that was killed has one; what a line promises and is not there is
-missing. A later line counts more than an earlier one.
+Lines are written when a run ends, however it does but by being killed; of a file whose digest no listing tells, before it takes its place, so that
+the next run knows it for right. What a line promises and is not there is missing. A later line counts more than an earlier one.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
@@ -64,21 +65,31 @@ class Undertaking:
 
     def each(self, work: Callable[[_T], Any], items: Iterable[_T]) -> None:
         """Call a function with each item. The first exception stops all, and is raised."""
+        todo = deque(items)
+
+        def go_on() -> None:
+            while not self.ended.is_set():
+                try:
+                    item = todo.popleft()
+                except IndexError:
+                    return
+                work(item)
+
+        if min(self._jobs, len(todo)) > 1:
+            self._in_threads(go_on, min(self._jobs, len(todo)))
+        else:
+            go_on()
+
+    def _in_threads(self, work: Callable[[], None], count: int) -> None:
         from concurrent.futures import ThreadPoolExecutor, as_completed
 
-        with ThreadPoolExecutor(self._jobs, 'pyxnat-bulk') as pool:
-            futures = [pool.submit(self._unless_ended, work, item) for item in items]
+        with ThreadPoolExecutor(count, 'pyxnat-bulk') as pool:
             try:
-                for future in as_completed(futures):
+                for future in as_completed([pool.submit(work) for _ in range(count)]):
                     future.result()
             except BaseException:
                 self.ended.set()
-                pool.shutdown(wait=True, cancel_futures=True)
                 raise
-
-    def _unless_ended(self, work: Callable[[_T], Any], item: _T) -> None:
-        if not self.ended.is_set():
-            work(item)
 
     def did(self, what: str, size: int = 0) -> None:
         """Note that something was done."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +25,8 @@ __all__ = ['PART', 'copy_file', 'digest_of', 'http_time', 'md5_of', 'private_fol
 
 PART = '.part'
 """How the names of temporaries end; they begin with a dot."""
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, 'O_BINARY', 0)
 
 _FICLONE = 0x40049409
 """Linux: share the bytes of another file (linux/fs.h)."""
@@ -75,14 +77,14 @@ def publish(path: Path, modified: float | None = None, mode: int | None = None, 
     before : callable, optional
         Called with the complete temporary just before it takes the place.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name[:50]}.', suffix=PART)
-    temporary = Path(name)
+    temporary, file = _temporary(path, 0o666 if mode is None else 0o600)
     try:
-        with os.fdopen(descriptor, 'wb') as file:
+        with file:
             yield file
         if modified is not None:
             os.utime(temporary, (modified, modified))
-        temporary.chmod(mode if mode is not None else 0o666 & ~_umask())
+        if mode is not None:
+            temporary.chmod(mode)
         if before is not None:
             before(temporary)
         if os.name == 'nt' and path.exists():
@@ -93,6 +95,14 @@ def publish(path: Path, modified: float | None = None, mode: int | None = None, 
         if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(path)  # a full disk does not say which
         raise
+
+
+def _temporary(path: Path, mode: int) -> tuple[Path, IO[bytes]]:
+    """A new temporary beside a path, and the open file; the umask applies to its mode."""
+    while True:
+        temporary = path.with_name(f'.{path.name[:50]}.{secrets.token_hex(4)}{PART}')
+        with suppress(FileExistsError):
+            return temporary, os.fdopen(os.open(temporary, _NEW, mode), 'wb')
 
 
 def copy_file(source: Path, target: Path) -> None:
@@ -143,9 +153,3 @@ def private_folder(path: Path) -> Path:
         private_folder(path.parent)
         path.mkdir(exist_ok=True, mode=0o700)
     return path
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
