@@ -1,16 +1,14 @@
-"""Whatever is in an archive, and whatever its server does with short cuts: selecting a path gives what walking the listings by hand gives."""
+"""Whatever is in an archive, and whatever XNAT serves it: paths and tables have what walking the listings by hand gives."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import re
-import urllib.error
-import urllib.request
-from base64 import b64encode
+import os
 from collections import Counter
-from typing import Any
-from urllib.parse import quote, unquote
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -20,14 +18,15 @@ import pyxnat
 from pyxnat import errors
 from pyxnat.plan import SHORT_CUTS
 from tests.conftest import DEEP
+from tests.versions import BELIED, VERSIONS, Emulated, emulated, known, unknown
+from tests.walked import SEGMENTS, Seen, Step, Walker
 
 _numbers = itertools.count(1)
+DEEP_EXAMPLES = int(os.environ.get('PYXNAT_EXAMPLES', '2000'))
+GENDER = 'xnat:subjectData/GENDER'
 
 SCANS = ['1', '2', 'T1 a', 'ü%41', "it's", 'a&b=c', '+', '[1]']
 FILES = ['f.img', 'f.hdr', 'a b/c%.txt', 'files/ü.txt', 'q\'uo"te', 'x+y&z=1.txt', 'resources/R/files/f']
-SEGMENTS = {'in_resources': 'in/resources', 'out_resources': 'out/resources'}
-COLUMNS = {'scans': ('ID', 'ID'), 'projects': ('ID', 'ID'), 'reconstructions': ('ID', 'ID')}
-TYPES = {'projects': 'xnat:projectData', 'subjects': 'xnat:subjectData', 'reconstructions': 'xnat:reconstructedImageData'}
 
 CHAINS = [
     'projects', 'projects/subjects', 'projects/subjects/experiments', 'projects/experiments', 'projects/subjects/experiments/scans',
@@ -54,10 +53,19 @@ session = st.fixed_dictionaries(
         'files': st.lists(st.sampled_from(FILES), max_size=2, unique=True),
         'shared': st.booleans(),
         'derived': st.booleans(),
+        'more': st.dictionaries(st.sampled_from(['date', 'note']), st.just('2020-01-02')),
     }
 )
 subject = st.fixed_dictionaries(
-    {'sessions': st.lists(session, max_size=2), 'shared': st.booleans(), 'files': st.booleans(), 'named_as_id': st.booleans()}
+    {
+        'sessions': st.lists(session, max_size=2),
+        'shared': st.booleans(),
+        'files': st.booleans(),
+        'named_as_id': st.booleans(),
+        'more': st.fixed_dictionaries(
+            {}, optional={'gender': st.sampled_from(['female', 'male']), 'age': st.integers(1, 99), 'group': st.just('a, b')}
+        ),
+    }
 )
 project = st.fixed_dictionaries(
     {'access': st.sampled_from(['private', 'protected', 'public']), 'member': st.booleans(), 'subjects': st.lists(subject, max_size=2)}
@@ -66,69 +74,77 @@ archives = st.lists(project, min_size=2, max_size=3)
 
 
 BELIEFS = sorted(name for name, short_cut in SHORT_CUTS.items() if short_cut.stage.belief)
-LISTS = re.compile(r'/(?:experiments|subjects)/([^/]*,[^/?]*)/')
-REPEATED = 'xnat:imagesessiondata/'
-QUIRKS = ['none', 'refuses lists', 'answers the first of a list', 'refuses ALL', 'crosses columns', 'leaves out sessions without', 'refuses types']
+COLUMNS = {
+    'projects': ['ID', 'name', 'description'],
+    'subjects': ['label', 'gender', 'age', 'project', 'xnat:subjectData/group', 'insert_user'],
+    'experiments': ['label', 'date', 'note', 'project', 'xsiType', 'xnat:mrSessionData/fieldStrength', 'xnat:imageSessionData/scans/scan/type'],
+    'scans': ['ID', 'type', 'quality', 'xsiType', 'xnat:mrScanData/parameters/tr'],
+    'assessors': ['label', 'date', 'note', 'xsiType', 'session_ID'],
+    'reconstructions': ['ID', 'type'],
+    'files': ['path', 'Size', 'Name', 'collection'],
+}
+"""What a table is asked for, by level."""
 
 
-class Quirky(pyxnat.Interface):
-    """A connection to a server that does not do what is believed of XNAT, in one way or another."""
+class Login(NamedTuple):
+    """A user who asks, with the library and by hand."""
 
-    quirk = 'none'
+    interface: pyxnat.Interface
+    walker: Walker
 
-    def _exec(self, uri: str, method: str = 'GET', *rest: Any, **more: Any) -> bytes:
-        several = LISTS.search(uri)
-        if (
-            (self.quirk == 'refuses lists' and several)
-            or (self.quirk == 'refuses ALL' and '/ALL/' in uri)
-            or (self.quirk == 'refuses types' and 'xsiType=' in uri)
-        ):
-            raise errors.DataError('not understood', uri=uri, method=method, status=400)
-        if self.quirk == 'answers the first of a list' and several:
-            uri = uri.replace(several.group(1), several.group(1).split(',')[0])
-        body = super()._exec(uri, method, *rest, **more)
-        return self._spoilt(body) if 'imageSessionData' in uri else body
 
-    def _spoilt(self, body: bytes) -> bytes:
-        answer = json.loads(body)
-        rows = answer['ResultSet']['Result']
-        keys = [key for key in (rows[0] if rows else ()) if key.startswith(REPEATED)]
-        if self.quirk == 'leaves out sessions without':
-            rows = [row for row in rows if any(row[key] for key in keys)]
-        if self.quirk == 'crosses columns' and keys:
-            pairs = itertools.product(rows, rows)
-            rows = [{**one, keys[0]: other[keys[0]]} for one, other in pairs if one['ID'] == other['ID']]
-        answer['ResultSet']['Result'] = rows
-        return json.dumps(answer).encode()
+class World(NamedTuple):
+    """An archive, whatever XNAT it answers as."""
+
+    xnat: Emulated
+    builder: pyxnat.Interface
+    """A connection to the archive as it is."""
+    logins: tuple[Login, ...]
+    """The administrator and somebody else, who ask the emulated XNAT."""
+
+    def subject_of(self, seen: Seen) -> str:
+        """ID of the subject that it belongs to; nothing for what belongs to none."""
+        place = next((place for place in reversed(seen.way) if place.level in ('experiments', 'subjects')), None)
+        if place is None:
+            return ''
+        body = self.builder._exec(f'{place.listing}/{quote(place.name, safe="")}?format=json')
+        return str(json.loads(body)['items'][0]['data_fields']['subject_ID' if place.level == 'experiments' else 'ID'])
 
 
 @pytest.fixture(scope='module')
-def logins(server, tmp_path_factory):
+def world(server: Any, tmp_path_factory: Any) -> Iterator[World]:
     server.add_user('walker', 'secret')
     folder = tmp_path_factory.mktemp('logins')
     with (
-        Quirky(server.url, server.user, server.password, folder / 'admin') as admin,
-        Quirky(server.url, 'walker', 'secret', folder / 'walker') as walker,
+        emulated(server) as xnat,
+        pyxnat.Interface(server.url, server.user, server.password, folder / 'builder') as builder,
+        pyxnat.Interface(xnat.url, server.user, server.password, folder / 'admin') as admin,
+        pyxnat.Interface(xnat.url, 'walker', 'secret', folder / 'walker') as walker,
     ):
-        yield admin, walker
+        admins = Login(admin, Walker(xnat.url, server.user, server.password))
+        yield World(xnat, builder, (admins, Login(walker, Walker(xnat.url, 'walker', 'secret'))))
 
 
-def ways(interface: Any, draw: Any) -> None:
-    """Have an Interface ask in any way: with some short cuts or none, believing or not, of a server that does as believed or not, at once or not."""
+def login_of(world: World, draw: Any) -> Login:
+    """Somebody, who asks an XNAT of any version in any way: with some short cuts or none, believing or not, at once or not."""
+    login: Login = draw(st.sampled_from(world.logins))
+    version = draw(st.sampled_from(VERSIONS))
+    world.xnat.traits = known(version) | draw(st.frozensets(st.sampled_from(unknown(version)), max_size=3))
+    interface = login.interface
     interface.walker.without = draw(st.frozensets(st.sampled_from(sorted(SHORT_CUTS))))
     interface.walker.jobs = draw(st.sampled_from([1, 2, 4]))
-    interface.quirk = draw(st.sampled_from(QUIRKS))
     interface.cache.expiration = 0
-    believing = draw(st.booleans()) and interface.quirk in ('none', 'refuses lists', 'refuses ALL', 'leaves out sessions without')
+    believing = draw(st.booleans()) and not world.xnat.traits & BELIED
     for name in BELIEFS:
         interface.cache.beliefs.forget(name)
         if believing:
             interface.cache.beliefs.remember(name, True)
+    return login
 
 
 def build(admin: pyxnat.Interface, plan: list[dict[str, Any]]) -> list[str]:
     """An archive of a few projects after a plan; their IDs."""
-    prefix = f'H{next(_numbers):04}'
+    prefix = f'H{next(_numbers):05}'
     names = [f'{prefix}_{number}' for number in range(len(plan))]
     for name, spec in zip(names, plan, strict=True):
         made = admin.select.project(name).create(accessibility=spec['access'])
@@ -141,7 +157,7 @@ def build(admin: pyxnat.Interface, plan: list[dict[str, Any]]) -> list[str]:
 
 
 def build_subject(admin: pyxnat.Interface, name: str, other: str, label: str, person: dict[str, Any]) -> None:
-    made = admin.select.project(name).subject(label).create()
+    made = admin.select.project(name).subject(label).create(**person['more'])
     if person['files']:
         made.resource('NOTES').file('read me.txt').put(b'note')
     if person['shared']:
@@ -153,11 +169,12 @@ def build_subject(admin: pyxnat.Interface, name: str, other: str, label: str, pe
 
 
 def build_session(made: Any, other: str, session: dict[str, Any]) -> None:
-    made.create(experiments=f'xnat:{session["kind"]}SessionData')
+    kind = f'xnat:{session["kind"]}SessionData'
+    made.create(experiments=kind, **{f'{kind}/{name}': value for name, value in session['more'].items()})
     if session['shared']:
         made.share(other)
-    for name in session['scans']:
-        scan = made.scan(name).create(scans=f'xnat:{session["kind"]}ScanData')
+    for number, name in enumerate(session['scans']):
+        scan = made.scan(name).create(scans=f'xnat:{session["kind"]}ScanData', type=f'T{number}', quality='usable')
         for file in session['files']:
             scan.resource('R s').file(file).put(b'content')
     if session['derived']:
@@ -165,61 +182,10 @@ def build_session(made: Any, other: str, session: dict[str, Any]) -> None:
         made.reconstruction(f'{made._urn}_R').create().out_resource('OUT').file('rec.txt').put(b'out')
 
 
-class Walker:
-    """Walks listings with nothing but urllib."""
-
-    def __init__(self, url: str, login: str, password: str) -> None:
-        self.url = url
-        self.headers = {'Authorization': 'Basic ' + b64encode(f'{login}:{password}'.encode()).decode()}
-
-    def rows(self, uri: str) -> list[dict[str, str]] | None:
-        try:
-            with urllib.request.urlopen(urllib.request.Request(f'{self.url}{uri}?format=json', headers=self.headers)) as answer:
-                return json.load(answer)['ResultSet']['Result']
-        except urllib.error.HTTPError as error:
-            assert error.code in (403, 404), error
-            return None
-
-    def walk(self, steps: list[tuple[str, str]], uri: str = '/data', guessed: bool = False) -> list[tuple[str, str, str, str]]:
-        (level, name), rest = steps[0], steps[1:]
-        listing = f'{uri}/{SEGMENTS.get(level, level)}'
-        literal = not set('*?') & set(name)
-        if literal and rest and not (level == 'experiments' and rest[0][0] == 'scans' and uri.count('/') == 3):
-            return self.walk(rest, f'{listing}/{quote(name, safe="")}', guessed)
-        rows = self.rows(listing)
-        if rows is None:
-            if not guessed:
-                raise LookupError(listing)
-            return []
-        found = []
-        for row in rows:
-            identity, label = names(level, row)
-            if matches(name, identity) or matches(name, label):
-                here = f'{listing}/{quote(identity, safe="/" if level == "files" else "")}'
-                if level == 'experiments' and rest and rest[0][0] == 'scans' and uri.count('/') == 3:
-                    here = f'/data/experiments/{identity}'
-                kind = row['element_name'] if level in ('resources', *SEGMENTS) else row.get('xsiType') or TYPES.get(level, '')
-                found += self.walk(rest, here, guessed or not literal) if rest else [(here, identity, label, kind)]
-        return found
-
-
-def names(level: str, row: dict[str, str]) -> tuple[str, str]:
-    if level == 'files':
-        path = unquote(row['URI'].split('/resources/', 1)[1].split('/files/', 1)[1])
-        return path, path
-    default = ('xnat_abstractresource_id', 'label') if level.endswith('resources') else ('ID', 'label')
-    identity, label = COLUMNS.get(level, default)
-    return row[identity], row[label]
-
-
-def matches(pattern: str, name: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r'\*', '.*').replace(r'\?', '.'), name, re.DOTALL) is not None
-
-
-def wanted(chain: str, draw: Any, projects: list[str]) -> list[tuple[str, str]]:
+def wanted(chain: str, draw: Any, projects: list[str]) -> list[Step]:
     """A chain with a random name or pattern for each level."""
     pools = {
-        'projects': [f'{projects[0][:5]}_*', *projects, f'{projects[0][:5]}_?', 'H9999*'],
+        'projects': [f'{projects[0][:6]}_*', *projects, f'{projects[0][:6]}_?', 'H9999*'],
         'subjects': ['*', 'S0', 'S?', 'XNAT_S*', 'S1*', '*of*', 'NOPE'],
         'experiments': ['*', 'E0*', '*_S1_*', 'XNAT_E*', 'NOPE*'],
         'scans': ['*', '1', '*%41', '?', "it's", '[1]'],
@@ -238,10 +204,10 @@ def spell(steps: list[tuple[str, str]], draw: Any) -> str:
     return path
 
 
-Selected = list[tuple[str, str, str, str]]
+Told = tuple[str, str, str, str]
 
 
-def selected(interface: pyxnat.Interface, path: str, eager: bool) -> Selected | type[errors.DatabaseError]:
+def selected(interface: pyxnat.Interface, path: str, eager: bool) -> list[Told] | type[errors.DatabaseError]:
     found = interface.select(path)
     assert not isinstance(found, pyxnat.resources.Element)
     try:
@@ -251,43 +217,108 @@ def selected(interface: pyxnat.Interface, path: str, eager: bool) -> Selected | 
         return type(error)
 
 
-def assert_same(found: Any, expected: Selected, interface: pyxnat.Interface, path: str) -> None:
-    about = path, interface.walker.without, interface.quirk, interface.walker.jobs
-    assert Counter(found) == Counter(expected), about
+def about(world: World, interface: pyxnat.Interface, what: Any) -> Any:
+    """What to know of a question that was answered wrongly."""
+    return what, interface.walker.without, sorted(world.xnat.traits), interface.walker.jobs, interface._user
+
+
+def assert_same(found: Any, expected: list[Told], interface: pyxnat.Interface, why: Any) -> None:
+    assert Counter(found) == Counter(expected), why
     if interface.walker.without == frozenset(SHORT_CUTS):
-        assert found == expected, about  # and in the same order, whatever was asked when
+        assert found == expected, why  # and in the same order, whatever was asked when
 
 
-@settings(max_examples=200 if DEEP else 6)
+@settings(max_examples=DEEP_EXAMPLES if DEEP else 16)
 @given(plan=archives, data=st.data())
-def test_selecting_a_path_is_walking_the_listings(server, logins, plan, data):
-    admin, walker = logins
-    admin.quirk = 'none'
-    projects = build(admin, plan)
+def test_selecting_a_path_is_walking_the_listings(world, plan, data):
+    projects = build(world.builder, plan)
     for _ in range(8):
-        interface, login = data.draw(st.sampled_from([(admin, (server.user, server.password)), (walker, ('walker', 'secret'))]))
         steps = wanted(data.draw(st.sampled_from(CHAINS)), data.draw, projects)
         if all(not set('*?') & set(name) for _, name in steps):
             continue  # an element, not a selection
-        path = spell(steps, data.draw)
-        ways(interface, data.draw)
-        eager = data.draw(st.booleans())
+        path, eager = spell(steps, data.draw), data.draw(st.booleans())
+        interface, walker = login_of(world, data.draw)
+        why = about(world, interface, path)
         try:
-            expected = Walker(server.url, *login).walk(steps)
+            expected = walker.walk(steps)
         except LookupError:
-            assert isinstance(selected(interface, path, eager), type), path
+            assert isinstance(selected(interface, path, eager), type), why
         else:
-            assert_same(selected(interface, path, eager), expected, interface, path)
+            assert_same(selected(interface, path, eager), [seen.told for seen in expected], interface, why)
 
 
-@settings(max_examples=100 if DEEP else 4)
+@settings(max_examples=DEEP_EXAMPLES // 4 if DEEP else 6)
 @given(plan=archives, data=st.data())
-def test_two_slashes_are_all_routes(server, logins, plan, data):
-    admin, _ = logins
-    admin.quirk = 'none'
-    name = data.draw(st.sampled_from(build(admin, plan)))
+def test_two_slashes_are_all_routes(world, plan, data):
+    name = data.draw(st.sampled_from(build(world.builder, plan)))
     for leaf, chains in BELOW.items():
-        walker = Walker(server.url, server.user, server.password)
-        expected = [row for chain in chains for row in walker.walk([('projects', name), *((level, '*') for level in chain.split('/')[1:])])]
-        ways(admin, data.draw)
-        assert_same(selected(admin, f'/projects/{name}//{leaf}', data.draw(st.booleans())), expected, admin, f'/projects/{name}//{leaf}')
+        interface, walker = login_of(world, data.draw)
+        path = f'/projects/{name}//{leaf}'
+        try:
+            expected = [
+                seen.told for chain in chains for seen in walker.walk([('projects', name), *((level, '*') for level in chain.split('/')[1:])])
+            ]
+        except LookupError:
+            assert isinstance(selected(interface, path, True), type), about(world, interface, path)
+        else:
+            assert_same(selected(interface, path, data.draw(st.booleans())), expected, interface, about(world, interface, path))
+
+
+def columns_of(chain: str, draw: Any) -> list[tuple[str, str]]:
+    """Some columns of the levels of a chain, and of subjects."""
+    levels = [one for one in (*chain.split('/'), *(['subjects'] if 'experiments' in chain else [])) if one in COLUMNS]
+    return draw(
+        st.lists(st.sampled_from([(level, name) for level in dict.fromkeys(levels) for name in COLUMNS[level]]), min_size=1, max_size=4, unique=True)
+    )
+
+
+def table(interface: pyxnat.Interface, path: str, columns: list[str], condition: Any) -> Any:
+    found = interface.select(path)
+    try:
+        rows = (found.where(condition) if condition else found).table(['ID' if 'files' not in path else 'path', *columns]).items()
+    except errors.DatabaseError as error:
+        return error
+    return sorted([[sorted(cell) if isinstance(cell, list) else cell for cell in row] for row in rows], key=repr)
+
+
+def by_hand(world: World, walker: Walker, steps: list[Step], columns: list[tuple[str, str]], gender: str) -> list[list[Any]]:
+    """The rows of a table, and before each the name of its element."""
+    allowed = {row['ID'] for row in walker.rows('/data/subjects', columns='ID,gender') or () if row['gender'] == gender}
+    rows = []
+    for seen in walker.walk(steps):
+        subject = world.subject_of(seen)
+        if not gender or subject in allowed:
+            rows.append([seen.identity, *(walker.cell(seen, level, name, subject) for level, name in columns)])
+    return sorted(rows, key=repr)
+
+
+TABLES = [chain for chain in CHAINS if chain.split('/')[-1] in COLUMNS and 'resources/files' not in chain] + [
+    'projects/subjects/experiments/scans/resources/files', 'projects/experiments/resources/files',
+]  # fmt: skip
+
+
+@settings(max_examples=DEEP_EXAMPLES // 2 if DEEP else 10)
+@given(plan=archives, data=st.data())
+def test_a_table_has_what_the_listings_say_of_each(world, server, plan, data):
+    projects = build(world.builder, plan)
+    for _ in range(5):
+        chain = data.draw(st.sampled_from(TABLES))
+        steps = wanted(chain, data.draw, projects)
+        if all(not set('*?') & set(name) for _, name in steps):
+            continue
+        columns = columns_of(chain, data.draw)
+        gender = data.draw(st.sampled_from(['', 'female'])) if 'subjects' in chain or 'experiments' in chain else ''
+        path = spell(steps, data.draw)
+        interface, walker = login_of(world, data.draw)
+        if any(name.startswith('xnat:') for _, name in columns):
+            world.xnat.traits -= {'refuses types'}  # there is no other way to ask for the columns of one type
+        found = table(interface, path, [f'{level.removesuffix("s")}/{name}' for level, name in columns], gender and [(GENDER, '=', gender)])
+        try:
+            expected = by_hand(world, walker, steps, columns, gender)
+        except LookupError:
+            assert isinstance(found, errors.DatabaseError), about(world, interface, (path, columns))
+        else:
+            if isinstance(found, errors.DatabaseError) and 'no subject_ID' in world.xnat.traits:
+                assert 'subject_ID' in str(found), about(world, interface, (path, columns))
+            else:
+                assert found == expected, about(world, interface, (path, columns, gender))

@@ -460,4 +460,4 @@ def is_wanted(step: Step, identity: str, label: str) -> bool:
 def _passes(conditions: Conditions, plural: str, identity: str, row: Row) -> bool:
     if plural in conditions and identity not in conditions[plural]:
         return False
-    return not (plural == 'experiments' and 'subjects' in conditions and 'subject_ID' in row and row['subject_ID'] not in conditions['subjects'])
+    return not (plural == 'experiments' and 'subjects' in conditions and cell(row, 'subject_ID') not in conditions['subjects'])
