@@ -319,38 +319,31 @@ class _Walk:
 
     def _compared(self, stage: Stage, founds: list[Found], begun: Entry) -> list[Found]:
         """What a belief gives, if the walk gives the same of a few of the elements; else the walk."""
-        below = self._believed(stage, founds, begun)
-        if below is None:
+        believed = self._believed(stage, founds, begun)
+        if believed is None:
             return self._all([stage.alone()], founds)
-        walked = {number: self._all([stage.alone()], [founds[number]]) for number in _samples(below)}
-        agree = all(_by_uri(below[number] or ()) == _by_uri(found) for number, found in walked.items())
-        proven = stage.proves([*walked.values()])
-        log.info(
-            '%s: the server %s with the walk%s', stage.belief, 'agrees' if agree else 'does not agree', '' if proven else ', which proves nothing'
-        )
-        if proven or not agree:
-            self._intf.cache.beliefs.remember(stage.belief, agree)
-        if agree and (proven or stage.is_harmless(below)):
+        tables, below = believed
+        walked = {number: self._all([stage.alone()], [founds[number]]) for number in stage.samples(founds, below, tables)}
+        agrees = all(_by_uri(below[number] or ()) == _by_uri(found) for number, found in walked.items())
+        proven = agrees and stage.proves([*walked.values()], tables)
+        log.info('%s: %s', stage.belief, 'proven' if proven else 'nothing was proven' if agrees else 'the walk gives something else')
+        if proven or (stage.of_site if agrees else stage.is_plain):
+            self._intf.cache.beliefs.remember(stage.belief, None if agrees and not proven else agrees, own=stage.of_site)
+        if agrees and (proven or stage.is_harmless(below)):
             return self._completed(stage, founds, below)
         return self._completed(stage, founds, [walked.get(number) for number in range(len(founds))])
 
-    def _believed(self, stage: Stage, founds: list[Found], begun: Entry) -> list[list[Found] | None] | None:
-        """What a belief gives; `None` where the server refuses it."""
+    def _believed(self, stage: Stage, founds: list[Found], begun: Entry) -> tuple[list[list[Row]], list[list[Found] | None]] | None:
+        """Answers, and what a belief makes of them; `None` where the server refuses it."""
         try:
-            return stage.apart(founds, [self._asked.begin(uri, begun).rows() for uri in stage.together(founds)])
+            tables = [self._asked.begin(uri, begun).rows() for uri in stage.together(founds)]
+            return tables, stage.apart(founds, tables)
         except (*_REFUSED, *_HIDDEN) as error:
             log.info('%s: refused (%s)', stage.belief, error)
             of_this_moment = isinstance(error, (errors.InternalError, *_HIDDEN))  # or of these elements
             if stage.is_plain and not of_this_moment:  # else it may be of a column
-                self._intf.cache.beliefs.remember(stage.belief, False)
+                self._intf.cache.beliefs.remember(stage.belief, False, own=stage.of_site)
             return None
-
-
-def _samples(below: Sequence[Sequence[Found] | None]) -> list[int]:
-    """The elements to compare, of those that were answered: the first, the last, and the two with most below them."""
-    answered = [number for number, found in enumerate(below) if found is not None]
-    by_size = sorted(answered, key=lambda number: len(below[number] or ()), reverse=True)
-    return sorted({*answered[:1], *answered[-1:], *by_size[:2]})
 
 
 def _by_uri(founds: Iterable[Found]) -> dict[str, Any]:

@@ -106,19 +106,33 @@ def cost(xnat: pyxnat.Interface, question: Callable[[], Any]) -> tuple[int, Any]
 SESSIONS = '/projects/*/subjects/*/experiments/*'
 
 
-def test_ids_labels_and_types_of_all_sessions_take_two_requests_a_project(xnat: pyxnat.Interface, size: Size) -> None:
+def test_ids_labels_and_types_of_all_sessions_take_three_requests(xnat: pyxnat.Interface, size: Size) -> None:
     requests, rows = cost(xnat, lambda: xnat.select(SESSIONS).get('id', 'label', 'datatype'))
-    assert requests == 1 + 2 * size.projects
+    assert requests == 3
     assert len(rows) == size.in_all == len({identity for identity, _, _ in rows})
     assert {kind for _, _, kind in rows} == {'xnat:mrSessionData', 'xnat:petSessionData'}
 
 
 def test_the_same_with_a_field_of_the_subject_takes_no_more(xnat: pyxnat.Interface, size: Size) -> None:
     requests, table = cost(xnat, lambda: xnat.select(SESSIONS).table(['ID', 'label', 'xsiType', 'subject/age', 'project']))
-    assert requests == 1 + 2 * size.projects
+    assert requests == 3
     assert len(table) == size.in_all
     assert {row['subject/age'] for row in table if row['label'].startswith('S1_')} == {'22'}
     assert set(table.get('project')) == {f'P{number}' for number in range(size.projects)}
+
+
+@pytest.mark.parametrize(('below', 'requests'), [('subjects/*', 2), ('experiments/*', 3), ('subjects/*/experiments/*/scans/*', 4)])
+def test_other_levels_of_all_projects_take_one_listing_each(xnat: pyxnat.Interface, size: Size, below: str, requests: int) -> None:
+    found, ids = cost(xnat, lambda: xnat.select(f'/projects/*/{below}').get())
+    number = {'subjects/*': size.projects * size.subjects, 'experiments/*': size.in_all}.get(below, 2 * size.in_all)
+    assert (found, len(ids)) == (requests, number)
+
+
+def test_where_shares_were_not_seen_to_be_listed_they_take_two_a_project(xnat: pyxnat.Interface, size: Size) -> None:
+    xnat.cache.beliefs.forget('sessions of all projects')
+    costs = [cost(xnat, lambda: xnat.select(SESSIONS).get('id', 'label', 'datatype')) for _ in range(2)]
+    assert [requests for requests, _ in costs] == [3 + 2 * size.projects, 1 + 2 * size.projects]
+    assert costs[0][1] == costs[1][1] and xnat.cache.beliefs.holds('sessions of all projects') is False  # for a day
 
 
 def test_of_one_project_they_take_two(xnat: pyxnat.Interface, size: Size) -> None:

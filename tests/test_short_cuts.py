@@ -175,11 +175,11 @@ def test_columns_that_do_not_stay_together_are_not_believed() -> None:
 def test_what_could_not_have_been_wrong_proves_nothing() -> None:
     stage = ListScansTogether(SCANS)
     one, two = (stage.apart([session(1)], [rows])[0] or [] for rows in ([scan_row('E1', '1')], [scan_row('E1', '1'), scan_row('E1', '2')]))
-    assert not stage.proves([one, []]) and stage.proves([one, two])
+    assert not stage.proves([one, []], []) and stage.proves([one, two], [])
     assert stage.is_harmless([one, None, []]) and not stage.is_harmless([one, two])  # nothing could be mixed up
     files = ListFilesTogether(FILES)
     some = files.apart([session(1)], [[file_row('E1', 'a', '1')]])[0] or []
-    assert not files.proves([some, []]) and files.proves([some, some])
+    assert not files.proves([some, []], []) and files.proves([some, some], [])
 
 
 TAKEN = {

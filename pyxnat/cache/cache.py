@@ -161,7 +161,7 @@ class Cache:
     @cached_property
     def beliefs(self) -> Beliefs:
         """What the server was seen to do."""
-        return Beliefs(self.server_folder / 'beliefs')
+        return Beliefs(self.server_folder / 'beliefs', self.folder / 'beliefs')
 
     # -- answers
 

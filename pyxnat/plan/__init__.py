@@ -8,6 +8,7 @@ elements at once is a short cut; it names what it rests on, and a server that re
 from .columns import Column, columns_of, wanted_of
 from .planning import SHORT_CUTS, ShortCut, answerable, explain, first_requests, plan, plan_below, plans
 from .short_cuts import ListFiles, ListFilesTogether, ListIfAny, ListOwnFiles, ListOwnFilesTogether, ListScansTogether, ListWhereAny
+from .sites import ListExperimentsOfAll, ListScansOfAll, ListSessionsOfAll, ListSubjectsOfAll
 from .stages import (
     Columns,
     Conditions,
@@ -33,15 +34,19 @@ __all__ = [
     'Found',
     'JoinGuests',
     'JoinSubjects',
+    'ListExperimentsOfAll',
     'ListFiles',
     'ListFilesTogether',
     'ListIfAny',
     'ListLevel',
     'ListOwnFiles',
     'ListOwnFilesTogether',
+    'ListScansOfAll',
     'ListScansTogether',
     'ListSessions',
+    'ListSessionsOfAll',
     'ListShares',
+    'ListSubjectsOfAll',
     'ListWhereAny',
     'Name',
     'Rebase',

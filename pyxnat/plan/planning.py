@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .. import uris
 from ..errors import ProgrammingError
-from ..paths import Path, chain_of, read, spell
+from ..paths import ANY, Path, chain_of, read, spell
 from ..structure import GAPS, level
 from .short_cuts import (
     ListFiles,
@@ -19,6 +19,7 @@ from .short_cuts import (
     ListWhereAny,
     is_told_by_sessions,
 )
+from .sites import ListExperimentsOfAll, ListScansOfAll, ListSessionsOfAll, ListSubjectsOfAll, is_told_by_sites
 from .stages import Columns, Conditions, Found, JoinGuests, JoinSubjects, ListLevel, ListSessions, ListShares, Name, Rebase, Stage, element_uri
 
 __all__ = ['SHORT_CUTS', 'ShortCut', 'answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'plans']
@@ -35,6 +36,27 @@ class ShortCut(NamedTuple):
 def _sessions(done: Path, rest: Path, columns: Columns) -> int:
     fits = chain_of(done) == ('projects',) and chain_of(rest)[:2] == ('subjects', 'experiments')
     return 2 if fits and not rest[0].literal else 0
+
+
+def _in_all_projects(covers: Callable[[Path, Path, Columns], int]) -> Callable[[Path, Path, Columns], int]:
+    """The same of all projects; of some of them, a listing of the site might hold much more than is wanted."""
+
+    def fits(done: Path, rest: Path, columns: Columns) -> int:
+        return covers(done, rest, columns) if done and done[0].level == 'projects' and done[0].name == ANY else 0
+
+    return fits
+
+
+def _level_of_all(plural: str) -> Callable[[Path, Path, Columns], int]:
+    def covers(done: Path, rest: Path, columns: Columns) -> int:
+        fits = len(done) == 1 and rest[0].level == plural and not rest[0].literal and is_told_by_sites(columns)
+        return 1 if fits else 0
+
+    return _in_all_projects(covers)
+
+
+def _sessions_of_all(done: Path, rest: Path, columns: Columns) -> int:
+    return _sessions(done, rest, columns) if is_told_by_sites(columns) else 0
 
 
 def _files_of_scans(done: Path, rest: Path, columns: Columns) -> int:
@@ -81,11 +103,15 @@ def _is_below_several(done: Path, plural: str) -> bool:
 _LOOKS = 'sessions that have any'
 
 SHORT_CUTS: dict[str, ShortCut] = {
+    ListSessionsOfAll.belief: ShortCut(ListSessionsOfAll, _in_all_projects(_sessions_of_all)),
     'sessions of a project': ShortCut(ListSessions, _sessions),
+    ListSubjectsOfAll.belief: ShortCut(ListSubjectsOfAll, _level_of_all('subjects')),
+    ListExperimentsOfAll.belief: ShortCut(ListExperimentsOfAll, _level_of_all('experiments')),
     ListFilesTogether.belief: ShortCut(ListFilesTogether, _files_of_scans_of_several),
     'files of a session': ShortCut(ListFiles, _files_of_scans),
     ListOwnFilesTogether.belief: ShortCut(ListOwnFilesTogether, _own_files_of_several),
     'files of an element': ShortCut(ListOwnFiles, _own_files),
+    ListScansOfAll.belief: ShortCut(ListScansOfAll, _in_all_projects(_scans)),
     ListScansTogether.belief: ShortCut(ListScansTogether, _scans),
     _LOOKS: ShortCut(ListWhereAny, _where_any),
 }

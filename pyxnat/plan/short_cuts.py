@@ -141,7 +141,7 @@ class _OfSeveral(ListOwnFiles):
         """The files of one of them, with the URIs that they have below it."""
         return self.rows(at, [[{**row, 'URI': at.uri + row['URI'].removeprefix(uris.ENTRY)} for row in rows]])
 
-    def proves(self, founds: Sequence[Sequence[Found]]) -> bool:
+    def proves(self, founds: Sequence[Sequence[Found]], tables: Sequence[list[Row]]) -> bool:
         return sum(1 for files in founds if files) > 1
 
     def bound(self, parents: str) -> str:
@@ -188,7 +188,8 @@ class ListScansTogether(ListLevel):
 
     def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
         columns = ','.join(['ID', *self._paths().values()])
-        uri = uris.join(_project(unit[0]), 'experiments')
+        projects = {_project(found) for found in unit}
+        uri = uris.join(projects.pop() if len(projects) == 1 else uris.ENTRY, 'experiments')
         return (uris.with_query(uri, {'xsiType': 'xnat:imageSessionData', 'columns': columns}),)
 
     def _paths(self) -> dict[str, str]:
@@ -214,7 +215,7 @@ class ListScansTogether(ListLevel):
     def alone(self) -> Stage:
         return ListLevel(self.steps, self.conditions, self.columns)
 
-    def proves(self, founds: Sequence[Sequence[Found]]) -> bool:
+    def proves(self, founds: Sequence[Sequence[Found]], tables: Sequence[list[Row]]) -> bool:
         return any(len({scan.row.get('xnat_imagescandata_id') for scan in scans}) > 1 for scans in founds)
 
     def is_harmless(self, below: Sequence[list[Found] | None]) -> bool:

@@ -95,6 +95,8 @@ class Stage:
         Whether it asks for anything.
     is_look : bool
         Whether what it asks tells only what is to be asked.
+    of_site : bool
+        Whether it asks of the whole site, so that its belief is one about what a login may see.
     """
 
     rests_on: ClassVar[str] = ''
@@ -103,6 +105,7 @@ class Stage:
     at_most: ClassVar[int] = 1
     asks: ClassVar[bool] = True
     is_look: ClassVar[bool] = False
+    of_site: ClassVar[bool] = False
 
     def __init__(self, steps: Path, conditions: Conditions | None = None, columns: Columns | None = None) -> None:
         self.steps = steps
@@ -133,6 +136,10 @@ class Stage:
         """The elements that the answers speak of, in their order."""
         raise NotImplementedError
 
+    def below(self, at: Found, listed: Sequence[list[Row]]) -> Iterator[Found]:
+        """The elements that rows of each of its levels speak of."""
+        raise NotImplementedError
+
     def bound(self, parents: str) -> str:
         """How many requests it takes, in words."""
         return f'1 per element of {parents}' if parents else '1'
@@ -160,8 +167,14 @@ class Stage:
         """The stage that asks for one element after the other."""
         return self
 
-    def proves(self, founds: Sequence[Sequence[Found]]) -> bool:
-        """Whether answers that agree with the walk's are worth something: they could have been wrong."""
+    def samples(self, unit: Sequence[Found], below: Sequence[list[Found] | None], tables: Sequence[list[Row]]) -> list[int]:
+        """Which elements to compare, of those that were answered: the first, the last, and the two with most below them."""
+        answered = [number for number, found in enumerate(below) if found is not None]
+        by_size = sorted(answered, key=lambda number: len(below[number] or ()), reverse=True)
+        return sorted({*answered[:1], *answered[-1:], *by_size[:2]})
+
+    def proves(self, founds: Sequence[Sequence[Found]], tables: Sequence[list[Row]]) -> bool:
+        """Whether answers that agree with what the walk found are worth something: they could have been wrong."""
         return True
 
     def is_harmless(self, below: Sequence[list[Found] | None]) -> bool:
@@ -195,8 +208,11 @@ class ListLevel(Stage):
         return listings(uris.join(at.uri, level(step.level).segment), step.level, self.columns, needed)
 
     def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+        yield from self.below(at, [merged(self.steps[0].level, self.columns, tables)])
+
+    def below(self, at: Found, listed: Sequence[list[Row]]) -> Iterator[Found]:
         step = self.steps[0]
-        for identity, row in chosen(step, merged(step.level, self.columns, tables), self.conditions):
+        for identity, row in chosen(step, listed[0], self.conditions):
             yield at.child(step.level, identity, row, guessed=not step.literal)
 
     def bound(self, parents: str) -> str:
@@ -217,12 +233,17 @@ class ListSessions(Stage):
         return subjects + listings(uris.join(at.uri, 'experiments'), 'experiments', self.columns, ('subject_ID',))
 
     def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
-        subject_step, experiment_step = self.steps
         of_subjects = 1 + len(typed('subjects', self.columns))
+        subjects = merged('subjects', self.columns, tables[:of_subjects])
+        yield from self.below(at, [subjects, merged('experiments', self.columns, tables[of_subjects:])])
+
+    def below(self, at: Found, listed: Sequence[list[Row]]) -> Iterator[Found]:
+        subject_step, experiment_step = self.steps
+        subjects, experiments = listed
         sessions: dict[str, list[Row]] = {}
-        for row in merged('experiments', self.columns, tables[of_subjects:]):
+        for row in experiments:
             sessions.setdefault(cell(row, 'subject_ID'), []).append(row)
-        for identity, subject in chosen(subject_step, merged('subjects', self.columns, tables[:of_subjects]), self.conditions):
+        for identity, subject in chosen(subject_step, subjects, self.conditions):
             found = at.child('subjects', identity, subject)
             for session, row in chosen(experiment_step, sessions.get(identity, []), self.conditions):
                 yield found.child('experiments', session, row)

@@ -1,0 +1,194 @@
+"""Stages that ask for what is in all projects at once, by listings of the whole site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import ClassVar
+
+from .. import uris
+from ..errors import UnexpectedAnswer
+from ..paths import chain_of, read
+from ..structure import level
+from ..tables import Row
+from .short_cuts import ListScansTogether
+from .stages import Columns, Found, ListLevel, ListSessions, Stage, cell, key_of, listings, merged
+
+__all__ = ['ListExperimentsOfAll', 'ListScansOfAll', 'ListSessionsOfAll', 'ListSubjectsOfAll', 'is_told_by_sites']
+
+_TYPES = {'subjects': 'xnat:subjectData', 'experiments': 'xnat:subjectAssessorData'}
+"""What a listing of the site is to hold: that of experiments has assessors too, where no type is asked for."""
+
+_NEEDED = {'subjects': (), 'experiments': ('subject_ID',)}
+
+
+class _Shown:
+    """A listing of the site, taken apart: what each project shows, its own and what is shared into it.
+
+    Attributes
+    ----------
+    shared : set of (str, str)
+        Project and ID of what is shared into a project.
+    """
+
+    def __init__(self, plural: str, columns: Columns, tables: Sequence[list[Row]]) -> None:
+        self._plural = plural
+        self._rows: dict[str, list[Row]] = {}
+        self._sure: set[tuple[str, str]] = set()
+        self.shared: set[tuple[str, str]] = set()
+        project, self._label = map(key_of, _shares(plural))
+        items: dict[str, dict[str, list[Row]]] = {}
+        for row in tables[0]:
+            items.setdefault(cell(row, 'ID'), {}).setdefault(cell(row, project), []).append(row)
+        first = [row for shares in items.values() for row in next(iter(shares.values()))]
+        keys = {*level(plural).columns, *_NEEDED[plural], *map(key_of, columns.get(plural, ())), 'URI'}
+        for row in merged(plural, columns, [first, *tables[1:]]):
+            self._add({key: value for key, value in row.items() if key in keys}, items.pop(row['ID'], {}))
+
+    def _add(self, row: Row, shares: dict[str, list[Row]]) -> None:
+        """One item: in its own project, and as each other one shows it."""
+        self._rows.setdefault(row['project'], []).append(row)
+        if shares.keys() == {''}:
+            self._sure.add((row['project'], row.get('xsiType', '')))
+        for project in filter(None, shares):
+            labels = {cell(one, self._label) for one in shares[project]}
+            if len(labels) > 1:
+                raise UnexpectedAnswer(f'{row["ID"]} has the labels {sorted(labels)} in {project}: the columns do not stay together')
+            shown = {**row, 'label': labels.pop() or row['label']}
+            self._rows.setdefault(project, []).append(shown if self._plural == 'subjects' else {**shown, 'project': project})
+            self.shared.add((project, row['ID']))
+
+    def of(self, project: str) -> list[Row]:
+        """The rows of a project."""
+        return self._rows.get(project, [])
+
+    def is_sure(self, project: str) -> bool:
+        """Whether those may be seen in the project, and not by way of other projects alone."""
+        return all((project, row.get('xsiType', '')) in self._sure for row in self.of(project))
+
+
+class _OfAll(Stage):
+    """What all projects have of a level or two.
+
+    A listing of the site holds what may be read by way of any project, and says which other projects an item is shared into, and under which
+    label. That a project itself may be looked into, for items of a type, is told by an item of that type that is in no other; a project without
+    such is asked by itself.
+    """
+
+    at_most: ClassVar[int] = 100_000
+    of_site: ClassVar[bool] = True
+    rests_on: ClassVar[str] = 'listings give a row for each value of a repeated path (1.7, 1.8); that they do so for shares: compared'
+
+    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+        yield from [list(founds)] if founds else []
+
+    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
+        return tuple(uri for asked in self._listings().values() for uri in asked)
+
+    def _listings(self) -> dict[str, tuple[str, ...]]:
+        """The listings of each level: that of subjects too, since experiments may be seen where subjects may be."""
+        found = {'subjects': _of_site('subjects', self._columns('subjects'))}
+        return {**found, **{plural: _of_site(plural, self._columns(plural)) for plural in chain_of(self.steps)}}
+
+    def _columns(self, plural: str) -> Columns:
+        return self.columns if plural in chain_of(self.steps) else {}
+
+    def _shown(self, tables: Sequence[list[Row]]) -> dict[str, _Shown]:
+        """The answers, level by level."""
+        left = iter(tables)
+        return {plural: _Shown(plural, self._columns(plural), list(islice(left, len(asked)))) for plural, asked in self._listings().items()}
+
+    def apart(self, unit: Sequence[Found], tables: Sequence[list[Row]]) -> list[list[Found] | None]:
+        shown = self._shown(tables)
+        return [self._of(project, shown) for project in unit]
+
+    def _of(self, project: Found, shown: Mapping[str, _Shown]) -> list[Found] | None:
+        """What one project shows; `None` where it is to be asked by itself."""
+        name = cell(project.row, 'ID')
+        if not all(one.is_sure(name) for one in shown.values()):
+            return None
+        return list(self.below(project, [shown[step.level].of(name) for step in self.steps]))
+
+    def samples(self, unit: Sequence[Found], below: Sequence[list[Found] | None], tables: Sequence[list[Row]]) -> list[int]:
+        """Those that most was shared into, and two others; none where nothing was shared."""
+        shared = self._shown(tables)[self.steps[-1].level].shared
+        counts = {number: _count(found, shared) for number, found in enumerate(below) if found}
+        by_count = sorted(counts, key=lambda number: counts[number], reverse=True)
+        return sorted({*by_count[:2], *list(counts)[:1], *list(counts)[-1:]}) if any(counts.values()) else []
+
+    def proves(self, founds: Sequence[Sequence[Found]], tables: Sequence[list[Row]]) -> bool:
+        shared = self._shown(tables)[self.steps[-1].level].shared
+        seen = [_count(found, shared) for found in founds]
+        return any(seen) and sum(seen) < sum(map(len, founds))
+
+    def bound(self, parents: str) -> str:
+        return '1'
+
+
+class ListSubjectsOfAll(_OfAll, ListLevel):
+    """The subjects of all projects in one listing."""
+
+    belief: ClassVar[str] = 'subjects of all projects'
+    follows_from: ClassVar[str] = 'sessions of all projects'
+
+    def alone(self) -> Stage:
+        return ListLevel(self.steps, self.conditions, self.columns)
+
+
+class ListExperimentsOfAll(_OfAll, ListLevel):
+    """The experiments of all projects in two listings."""
+
+    belief: ClassVar[str] = 'experiments of all projects'
+    follows_from: ClassVar[str] = 'sessions of all projects'
+
+    def alone(self) -> Stage:
+        return ListLevel(self.steps, self.conditions, self.columns)
+
+
+class ListSessionsOfAll(_OfAll, ListSessions):
+    """The experiments of all subjects of all projects in two listings."""
+
+    belief: ClassVar[str] = 'sessions of all projects'
+
+    def alone(self) -> Stage:
+        return ListSessions(self.steps, self.conditions, self.columns)
+
+
+class ListScansOfAll(ListScansTogether):
+    """The scans of the sessions of all projects in one listing; those that it does not speak of are asked for project by project."""
+
+    belief: ClassVar[str] = 'scans of all projects'
+    follows_from: ClassVar[str] = ListScansTogether.belief
+
+    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+        yield from [list(founds)] if founds else []
+
+    def alone(self) -> Stage:
+        return ListScansTogether(self.steps, self.conditions, self.columns)
+
+    def bound(self, parents: str) -> str:
+        return '1'
+
+
+def _count(founds: Iterable[Found], shared: set[tuple[str, str]]) -> int:
+    """How many were shared into the project that they were found in."""
+    return sum(1 for found in founds if (read(found.uri)[0].name, found.row['ID']) in shared)
+
+
+def _of_site(plural: str, columns: Columns) -> tuple[str, ...]:
+    """The URIs of a listing of the site, and of those of single types."""
+    wanted = {**columns, plural: (*columns.get(plural, ()), *_shares(plural))}
+    general, *of_types = listings(uris.join(uris.ENTRY, plural), plural, wanted, _NEEDED[plural])
+    return uris.with_query(general, {'xsiType': _TYPES[plural]}) if plural == 'experiments' else general, *of_types
+
+
+def _shares(plural: str) -> tuple[str, str]:
+    """Full paths of the projects that an item is shared into, and of its labels there."""
+    base = f'{_TYPES[plural]}/sharing/share'
+    return f'{base}/project', f'{base}/label'
+
+
+def is_told_by_sites(columns: Columns) -> bool:
+    """Whether what is wanted is the same in all projects, but for the label."""
+    wanted = [name for plural in _TYPES for name in columns.get(plural, ())]
+    return not any('sharing/' in name or name == 'subject_label' for name in wanted)
