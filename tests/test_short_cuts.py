@@ -183,6 +183,10 @@ def test_what_could_not_have_been_wrong_proves_nothing() -> None:
 
 
 TAKEN = {
+    '/projects/*/subjects/*': ['subjects of all projects'],
+    '/projects/*/experiments/*_MR': ['experiments of all projects'],
+    '/projects/*/subjects/*/experiments/*/scans/*': ['sessions of all projects', 'scans of all projects'],
+    '/projects/P*/subjects/*/experiments/*/scans/*': ['sessions of a project', 'scans of a project'],
     '/projects/P/subjects/*/experiments/*': ['sessions of a project'],
     '/projects/P/subjects/*/experiments/*/scans/*/resources/*/files/*': ['sessions of a project', 'files of several sessions'],
     '/experiments/E/scans/*/resources/*/files/*': ['files of a session'],

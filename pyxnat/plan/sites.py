@@ -12,14 +12,15 @@ from ..paths import chain_of, read
 from ..structure import level
 from ..tables import Row
 from .short_cuts import ListScansTogether
-from .stages import Columns, Found, ListLevel, ListSessions, Stage, cell, key_of, listings, merged
+from .stages import Columns, Found, ListLevel, ListSessions, Stage, cell, key_of, listings, merged, names_asked
 
 __all__ = ['ListExperimentsOfAll', 'ListScansOfAll', 'ListSessionsOfAll', 'ListSubjectsOfAll', 'is_told_by_sites']
 
 _TYPES = {'subjects': 'xnat:subjectData', 'experiments': 'xnat:subjectAssessorData'}
 """What a listing of the site is to hold: that of experiments has assessors too, where no type is asked for."""
 
-_NEEDED = {'subjects': (), 'experiments': ('subject_ID',)}
+_SAME = {'xnat:subjectassessordata/id': 'ID'}
+"""What listings of projects have besides."""
 
 
 class _Shown:
@@ -31,7 +32,7 @@ class _Shown:
         Project and ID of what is shared into a project.
     """
 
-    def __init__(self, plural: str, columns: Columns, tables: Sequence[list[Row]]) -> None:
+    def __init__(self, plural: str, columns: Columns, needed: Sequence[str], tables: Sequence[list[Row]]) -> None:
         self._plural = plural
         self._rows: dict[str, list[Row]] = {}
         self._sure: set[tuple[str, str]] = set()
@@ -41,9 +42,9 @@ class _Shown:
         for row in tables[0]:
             items.setdefault(cell(row, 'ID'), {}).setdefault(cell(row, project), []).append(row)
         first = [row for shares in items.values() for row in next(iter(shares.values()))]
-        keys = {*level(plural).columns, *_NEEDED[plural], *map(key_of, columns.get(plural, ())), 'URI'}
+        keys = {*map(key_of, [*(names_asked(plural, columns, needed) or level(plural).columns), *columns.get(plural, ())]), 'URI'}
         for row in merged(plural, columns, [first, *tables[1:]]):
-            self._add({key: value for key, value in row.items() if key in keys}, items.pop(row['ID'], {}))
+            self._add({key: row[_SAME.get(key, key)] for key in keys if _SAME.get(key, key) in row}, items.pop(row['ID'], {}))
 
     def _add(self, row: Row, shares: dict[str, list[Row]]) -> None:
         """One item: in its own project, and as each other one shows it."""
@@ -87,8 +88,8 @@ class _OfAll(Stage):
 
     def _listings(self) -> dict[str, tuple[str, ...]]:
         """The listings of each level: that of subjects too, since experiments may be seen where subjects may be."""
-        found = {'subjects': _of_site('subjects', self._columns('subjects'))}
-        return {**found, **{plural: _of_site(plural, self._columns(plural)) for plural in chain_of(self.steps)}}
+        plurals = dict.fromkeys(['subjects', *chain_of(self.steps)])
+        return {plural: _of_site(plural, self._columns(plural), self.needed(plural)) for plural in plurals}
 
     def _columns(self, plural: str) -> Columns:
         return self.columns if plural in chain_of(self.steps) else {}
@@ -96,7 +97,8 @@ class _OfAll(Stage):
     def _shown(self, tables: Sequence[list[Row]]) -> dict[str, _Shown]:
         """The answers, level by level."""
         left = iter(tables)
-        return {plural: _Shown(plural, self._columns(plural), list(islice(left, len(asked)))) for plural, asked in self._listings().items()}
+        parts = {plural: list(islice(left, len(asked))) for plural, asked in self._listings().items()}
+        return {plural: _Shown(plural, self._columns(plural), self.needed(plural), part) for plural, part in parts.items()}
 
     def apart(self, unit: Sequence[Found], tables: Sequence[list[Row]]) -> list[list[Found] | None]:
         shown = self._shown(tables)
@@ -110,11 +112,12 @@ class _OfAll(Stage):
         return list(self.below(project, [shown[step.level].of(name) for step in self.steps]))
 
     def samples(self, unit: Sequence[Found], below: Sequence[list[Found] | None], tables: Sequence[list[Row]]) -> list[int]:
-        """Those that most was shared into, and two others; none where nothing was shared."""
+        """The two that most was shared into, the first, the last, and one with nothing; none at all where nothing was shared."""
         shared = self._shown(tables)[self.steps[-1].level].shared
-        counts = {number: _count(found, shared) for number, found in enumerate(below) if found}
+        counts = {number: _count(found, shared) for number, found in enumerate(below) if found is not None}
         by_count = sorted(counts, key=lambda number: counts[number], reverse=True)
-        return sorted({*by_count[:2], *list(counts)[:1], *list(counts)[-1:]}) if any(counts.values()) else []
+        empty = [number for number in counts if not below[number]]
+        return sorted({*by_count[:2], *list(counts)[:1], *list(counts)[-1:], *empty[:1]}) if any(counts.values()) else []
 
     def proves(self, founds: Sequence[Sequence[Found]], tables: Sequence[list[Row]]) -> bool:
         shared = self._shown(tables)[self.steps[-1].level].shared
@@ -175,10 +178,10 @@ def _count(founds: Iterable[Found], shared: set[tuple[str, str]]) -> int:
     return sum(1 for found in founds if (read(found.uri)[0].name, found.row['ID']) in shared)
 
 
-def _of_site(plural: str, columns: Columns) -> tuple[str, ...]:
+def _of_site(plural: str, columns: Columns, needed: Sequence[str]) -> tuple[str, ...]:
     """The URIs of a listing of the site, and of those of single types."""
     wanted = {**columns, plural: (*columns.get(plural, ()), *_shares(plural))}
-    general, *of_types = listings(uris.join(uris.ENTRY, plural), plural, wanted, _NEEDED[plural])
+    general, *of_types = listings(uris.join(uris.ENTRY, plural), plural, wanted, needed)
     return uris.with_query(general, {'xsiType': _TYPES[plural]}) if plural == 'experiments' else general, *of_types
 
 

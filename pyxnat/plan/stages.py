@@ -31,6 +31,7 @@ __all__ = [
     'key_of',
     'listings',
     'merged',
+    'names_asked',
     'names_of',
     'runs',
     'typed',
@@ -128,6 +129,10 @@ class Stage:
         """Whether nothing is wanted besides what listings tell."""
         return all(set(names) <= set(level(plural).columns) for plural, names in self.columns.items())
 
+    def needed(self, plural: str) -> tuple[str, ...]:
+        """Columns of a level that it needs itself."""
+        return ()
+
     def requests(self, at: Found) -> tuple[str, ...]:
         """URIs of the tables to ask for below an element."""
         raise NotImplementedError
@@ -204,8 +209,10 @@ class ListLevel(Stage):
 
     def requests(self, at: Found) -> tuple[str, ...]:
         step = self.steps[0]
-        needed = ('subject_ID',) if step.level == 'experiments' and 'subjects' in self.conditions else ()
-        return listings(uris.join(at.uri, level(step.level).segment), step.level, self.columns, needed)
+        return listings(uris.join(at.uri, level(step.level).segment), step.level, self.columns, self.needed(step.level))
+
+    def needed(self, plural: str) -> tuple[str, ...]:
+        return ('subject_ID',) if plural == 'experiments' and 'subjects' in self.conditions else ()
 
     def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
         yield from self.below(at, [merged(self.steps[0].level, self.columns, tables)])
@@ -230,7 +237,10 @@ class ListSessions(Stage):
 
     def requests(self, at: Found) -> tuple[str, ...]:
         subjects = listings(uris.join(at.uri, 'subjects'), 'subjects', self.columns)
-        return subjects + listings(uris.join(at.uri, 'experiments'), 'experiments', self.columns, ('subject_ID',))
+        return subjects + listings(uris.join(at.uri, 'experiments'), 'experiments', self.columns, self.needed('experiments'))
+
+    def needed(self, plural: str) -> tuple[str, ...]:
+        return ('subject_ID',) if plural == 'experiments' else ()
 
     def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
         of_subjects = 1 + len(typed('subjects', self.columns))
@@ -367,11 +377,16 @@ def listings(uri: str, plural: str, columns: Columns, needed: Iterable[str] = ()
     needed : iterable of str
         Columns that the plan itself needs.
     """
-    more = [*needed, *_general(plural, columns)]
-    own = [name for name in level(plural).columns if '/' not in name and name != 'URI']
-    asked = {'columns': ','.join(dict.fromkeys([*own, *more]))} if set(more) - set(own) else {}
+    asked = {'columns': ','.join(names)} if (names := names_asked(plural, columns, needed)) else {}
     of_types = typed(plural, columns).items()
     return uris.with_query(uri, asked), *(uris.with_query(uri, {'xsiType': kind, 'columns': ','.join(['ID', *names])}) for kind, names in of_types)
+
+
+def names_asked(plural: str, columns: Columns, needed: Iterable[str] = ()) -> list[str]:
+    """The columns to ask of a listing of a level; nothing where it has what is wanted by default."""
+    own = [name for name in level(plural).columns if '/' not in name and name != 'URI']
+    names = list(dict.fromkeys([*own, *needed, *_general(plural, columns)]))
+    return names if len(names) > len(own) else []
 
 
 def _general(plural: str, columns: Columns) -> list[str]:

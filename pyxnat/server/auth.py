@@ -286,12 +286,12 @@ def readable(caller: Caller, table: Any) -> ColumnElement[bool]:
     if caller.admin:
         return true()
     shared = share.alias()
-    through = select(shared.c.item).where(and_(shared.c.item == table.c.pk, _read_in(caller, shared.c.project, table)))
-    return or_(_read_in(caller, table.c.project, table), through.exists())
+    through = select(shared.c.item).where(and_(shared.c.item == table.c.pk, readable_in(caller, shared.c.project, table)))
+    return or_(readable_in(caller, table.c.project, table), through.exists())
 
 
-def _read_in(caller: Caller, project: ColumnElement[str], table: Any) -> ColumnElement[bool]:
-    """The condition that items of the type of a row can be read in a project."""
+def readable_in(caller: Caller, project: ColumnElement[str], table: Any) -> ColumnElement[bool]:
+    """The condition that items of the type of a row can be read in a project, by who is no administrator."""
     own = select(role.c.project).where(role.c.login == caller.login, role.c.role.in_(tuple(ROLES)))
     held, granted = role.alias(), group_right.alias()
     same = and_(granted.c.project == held.c.project, granted.c.key == held.c.role)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, false, func, or_
+from sqlalchemy import ColumnElement, Connection, and_, case, false, func, literal, or_
 from werkzeug.exceptions import BadRequest, Forbidden
 
 from ..names import short_name, short_names
 from ..structure import level
-from .auth import OTHER, Caller, readable, rights, visible
+from .auth import OTHER, Caller, readable, readable_in, rights, visible
 from .calls import Call
 from .locate import Place
 from .model import Model, split_path
@@ -148,11 +148,17 @@ class _Listing:
         return [own, readable(self.caller, table)]
 
     def _may_read(self, table: Any) -> list[ColumnElement[bool]]:
-        """Nothing more than the project's own right, unless that is given by a group whose rights go by type."""
+        """Nothing more than the project's own right, unless that is given by a group whose rights go by type.
+
+        Experiments are for those who may read subjects. A mixed listing has the types that may be read in this project, whatever may be in another.
+        """
         project = self.place.project or ''
-        if 'read' not in rights(self.connection, self.caller, project):
+        if 'read' not in rights(self.connection, self.caller, project, 'xnat:subjectData' if self.where == 'experiment' else ''):
             raise Forbidden(f'Unable to read {self.route.last.level.plural} for Project: {project}')
-        return [] if 'read' in rights(self.connection, self.caller, project, OTHER) else [readable(self.caller, table)]
+        if 'read' in rights(self.connection, self.caller, project, OTHER):
+            return []
+        mixed = self.where == 'experiment' and not self.types
+        return [readable_in(self.caller, literal(project), table) if mixed else readable(self.caller, table)]
 
     def _in_project(self, table: Any) -> ColumnElement[bool]:
         self._join_shares(table)

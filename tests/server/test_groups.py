@@ -78,11 +78,25 @@ def test_5_1_what_can_be_changed(client_of: Callable[..., Client], P: str) -> No
 def test_5_1_rights_are_replaced(admin: Client, client_of: Callable[..., Client], P: str) -> None:
     user = client_of('outsider')
     give(admin, P, {'xnat:petSessionData': 'D'})
-    assert [row['label'] for row in user.get(f'/data/projects/{P}/experiments').rows] == ['PET']
     assert user.get(f'/data/projects/{P}/subjects').rows == []
-    session = user.get(f'/data/projects/{P}/experiments').rows[0]['URI']
+    (session,) = [row['URI'] for row in user.get(f'/data/experiments?project={P}').rows if row['label'] == 'PET']
     assert user.put(f'{session}?note=n').status == 403
     assert user.delete(session).status == 200
+
+
+def test_2_3_10_experiments_of_a_project_are_for_those_who_may_read_its_subjects(admin: Client, client_of: Callable[..., Client], P: str) -> None:
+    give(admin, P, {'xnat:petSessionData': 'R'})
+    assert client_of('outsider').get(f'/data/projects/{P}/experiments').status == 403
+
+
+def test_2_3_11_a_mixed_listing_has_the_types_that_may_be_read_in_the_project(admin: Client, client_of: Callable[..., Client], P: str) -> None:
+    user, other = client_of('outsider'), f'{P}_OPEN'
+    admin.ok('PUT', f'/data/projects/{other}?accessibility=public')
+    admin.ok('PUT', f'/data/projects/{P}/subjects/S/experiments/PET/projects/{other}')
+    for listing, labels in ((f'projects/{P}/experiments', ['MR']), (f'projects/{other}/experiments', ['PET'])):
+        assert [row['label'] for row in user.get(f'/data/{listing}').rows] == labels
+    assert {row['label'] for row in user.get('/data/experiments?xsiType=xnat:petSessionData').rows} == {'PET'}
+    admin.ok('DELETE', f'/data/projects/{other}')
 
 
 def test_5_1_a_subject_goes_only_with_the_right_on_what_is_below(admin: Client, client_of: Callable[..., Client], P: str) -> None:
