@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
-from typing import Any
+from typing import IO, Any
 
 import six
 
-from . import errors, uris
-from .cache import Cache, Entry, Moment, age_s, is_kept, key_of
-from .payload import Body
+from . import errors, payload, uris
+from .cache import Body, Cache, Entry, Moment, age_s, is_kept, key_of
+from .downloads import fetch
 from .tracing import Record
 from .transport import Transport
 
@@ -45,7 +46,7 @@ class CachedRequests:
         self,
         method: str,
         uri: str,
-        body: Body = None,
+        body: payload.Body = None,
         headers: Mapping[str, str] | None = None,
         *,
         timeout: Any = None,
@@ -66,16 +67,59 @@ class CachedRequests:
             As :meth:`pyxnat.transport.Transport.request`; that there is no such thing, or none to be seen, comes from the cache as well.
         """
         method, uri = method.upper(), self._transport.relative(uri)
+
+        def ask() -> Body:
+            return Body.of(self._transport.request(method, uri, body, headers, timeout=timeout).body)
+
         if not _can_be_kept(method, uri, body, headers):
-            return self._transport.request(method, uri, body, headers, timeout=timeout).body
+            return ask().read()
         plain = six.ensure_binary(body) if isinstance(body, (bytes, str)) else b''
+        return self._answer(method, uri, plain, expiration, ask).read()
+
+    def long(self, uri: str) -> Body:
+        """The body of an answer to GET that may be long, which is brought over before it is read. At most one request.
+
+        It comes over as fast as the network gives it, whatever is done with it; one that is longer than a mebibyte lies on disk. So a connection
+        that breaks in the middle, or an answer that is not whole, is known before anything of it is used, and can be asked for again. Errors as
+        `request`.
+
+        Raises
+        ------
+        ConfigurationError
+            There is no place for it.
+        """
+        uri = self._transport.relative(uri)
+
+        def ask() -> Body:
+            return self._brought(uri)
+
+        return self._answer('GET', uri, b'', AS_SET, ask) if is_kept('GET', uri) else ask()
+
+    def _brought(self, uri: str) -> Body:
+        file: Any = None
+
+        def place(headers: Mapping[str, str]) -> AbstractContextManager[IO[bytes]]:
+            nonlocal file
+            file = self._cache.put_aside()
+            return nullcontext(file)
+
+        try:
+            fetch(self._transport, uri, place)
+        except OSError as error:
+            if isinstance(error, errors.Error):
+                raise  # the network's
+            what = f'a long answer cannot be put aside in {self._cache.folder} ({error})'
+            raise errors.ConfigurationError(f'{what}. Make room, or give cachedir=') from error
+        return Body(file)
+
+    def _answer(self, method: str, uri: str, plain: bytes, expiration: Any, ask: Callable[[], Body]) -> Body:
         key = key_of(method, uri, plain)
-        entry = self._cache.answers.entry(key)
-        if entry is not None and self._may_be_given(entry, expiration):
-            return self._given(entry)
+        kept = self._cache.answers.entry(key)
+        if kept is not None and self._may_be_given(kept[0], expiration):
+            return self._given(*kept)
         if self._cache.is_offline:
             raise self._offline(method, uri)
-        return self._asked(key, method, uri, plain or None, headers, timeout, entry)
+        return self._asked(key, method, uri, ask, kept)
 
     def _may_be_given(self, entry: Entry, expiration: Any) -> bool:
         """Whether an answer stands for a new one. A login that the server has not accepted yet is given nothing: it may be wrong."""
@@ -85,33 +129,33 @@ class CachedRequests:
             return False
         return self._cache.is_fresh(entry, self._cache.expiration if expiration is AS_SET else expiration)
 
-    def _given(self, entry: Entry) -> bytes:
+    def _given(self, entry: Entry, body: Body) -> Body:
         record = Record(entry.method, entry.uri)
-        record.status, record.received, record.from_cache = entry.status, len(entry.body), True
+        record.status, record.received, record.from_cache = entry.status, body.size, True
         self._transport.note(record)
         if entry.status in _HIDDEN:
             raise errors.from_status(entry.status, entry.message, method=entry.method, uri=self._transport.server + entry.uri)
-        return entry.body
+        return body
 
-    def _asked(self, key: str, method: str, uri: str, body: Body, headers: Any, timeout: Any, older: Entry | None) -> bytes:
+    def _asked(self, key: str, method: str, uri: str, ask: Callable[[], Body], older: tuple[Entry, Body] | None) -> Body:
         stamp, asked = self._cache.stamp.read(), Moment.now()
         try:
-            answer = self._transport.request(method, uri, body, headers, timeout=timeout).body
+            body = ask()
         except errors.NetworkError as error:
             if self._cache.mode != 'fallback' or older is None:
                 raise
-            return self._stale(older, error)
+            return self._stale(*older, error)
         except errors.DatabaseError as error:
             if error.status in _HIDDEN:
-                self._cache.remember(key, Entry(method, uri, error.status, error.message, stamp, asked, Moment.now(), b''))
+                self._cache.remember(key, Entry(method, uri, error.status, error.message, stamp, asked, Moment.now()), Body.of(b''))
             raise
-        self._cache.remember(key, Entry(method, uri, 200, '', stamp, asked, Moment.now(), answer))
-        return answer
+        self._cache.remember(key, Entry(method, uri, 200, '', stamp, asked, Moment.now()), body)
+        return body
 
-    def _stale(self, entry: Entry, error: errors.NetworkError) -> bytes:
+    def _stale(self, entry: Entry, body: Body, error: errors.NetworkError) -> Body:
         age = _in_words(age_s(entry.received, Moment.now()))
         warnings.warn(f'{entry.method} {entry.uri}: answered from the cache, as it was {age} ago, since {error.message}', UserWarning, stacklevel=2)
-        return self._given(entry)
+        return self._given(entry, body)
 
     def _offline(self, method: str, uri: str) -> errors.OfflineError:
         beside = list(islice(self._beside(uri), _NAMED))

@@ -8,7 +8,7 @@ import re
 import sys
 import warnings
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -16,14 +16,14 @@ from . import config as configuration
 from . import errors, uris
 from .arrays import ArrayData
 from .bulk import Bulk
-from .cache import Cache, account_of
+from .cache import IN_MEMORY, Cache, account_of
 from .cached import AS_SET, CachedRequests
 from .classic import Classic
 from .draw import Draw
 from .inspector import Inspector
 from .manage import Manager
 from .proxies import without_credentials
-from .result_sets import parse_result_set
+from .result_sets import ResultSet, parse_result_set
 from .search import SearchEngine
 from .select import Select
 from .session import Session, known_session
@@ -185,7 +185,7 @@ class Interface(Classic):
         self.draw = Draw(self)
         self.transfer = Transfer(self)
         self.bulk = Bulk(self)
-        self.walker = Walker(self, jobs if type(self)._exec is Interface._exec else 1)
+        self.walker = Walker(self, jobs if self._asks_itself else 1)
         self.manage = Manager(self)
         self.xpath = XpathStore(self)
         self._finalizer = weakref.finalize(self, _close, self._transport)
@@ -336,9 +336,28 @@ class Interface(Classic):
             self._transport.session.forget()
         return answer
 
+    @property
+    def _asks_itself(self) -> bool:
+        """Whether `_exec` is this one, and no other that has to see every request."""
+        return getattr(self._exec, '__func__', None) is Interface._exec
+
+    def _rows(self, uri: str) -> Iterable[Row]:
+        """The rows of a table of any length, to be gone through as often as one likes: a long one stays on disk, and is read each time. One request.
+
+        Where a subclass has an `_exec` of its own, that is asked, and the answer held.
+        """
+        if not self._asks_itself:
+            return self._get_json(uri)
+        try:
+            body = self._requests.long(_as_json(uri))
+        except errors.NetworkError as error:
+            raise_also_of_requests(error)
+        rows = ResultSet(body, self._server + uri)
+        return rows if body.size > IN_MEMORY else list(rows)
+
     def _get_json(self, uri: str) -> list[Row]:
         """The rows of a table; those of a listing of files have ``path`` besides. One request."""
-        body = self._exec(uris.with_query(_without_format(uri), {'format': 'json'}), 'GET')
+        body = self._exec(_as_json(uri), 'GET')
         rows = parse_result_set(body, self._server + uri)
         if uri.partition('?')[0].endswith('/files'):
             return [{**row, 'path': file_path(row.get('URI', '')) or row.get('Name', '')} for row in rows]
@@ -375,10 +394,10 @@ def _config_or_cachedir(config: Any, cachedir: Any) -> tuple[Any, Any]:
     return config, cachedir
 
 
-def _without_format(uri: str) -> str:
+def _as_json(uri: str) -> str:
     path, _, query = uri.partition('?')
     kept = '&'.join(part for part in query.split('&') if part and not part.startswith('format='))
-    return f'{path}?{kept}' if kept else path
+    return uris.with_query(f'{path}?{kept}' if kept else path, {'format': 'json'})
 
 
 _RESTORED: dict[tuple[Any, ...], Interface] = {}

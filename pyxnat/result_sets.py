@@ -19,7 +19,7 @@ import six
 from .errors import UnexpectedAnswer
 from .tables import Row, texts
 
-__all__ = ['iter_result_set', 'parse_result_set']
+__all__ = ['ResultSet', 'iter_result_set', 'parse_result_set']
 
 _STRETCH = 2**16
 """Characters that are looked at together."""
@@ -48,6 +48,23 @@ def iter_result_set(pieces: Iterable[bytes], uri: str | None = None) -> Iterator
         It is not JSON in UTF-8, or not a table, or ends too early. Rows that were given before were in it; there may have been more.
     """
     return chain.from_iterable(_checked(_Text(pieces), uri))
+
+
+class ResultSet:
+    """The rows of a table that may be long, to be gone through as often as one likes; each time it is read anew.
+
+    Parameters
+    ----------
+    pieces : iterable of bytes
+        Its text, to be gone through as often.
+    """
+
+    def __init__(self, pieces: Iterable[bytes], uri: str | None = None) -> None:
+        self._pieces = pieces
+        self._uri = uri
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter_result_set(self._pieces, self._uri)
 
 
 def _checked(text: _Text, uri: str | None) -> Iterator[list[Row]]:

@@ -15,7 +15,7 @@ import requests
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.cache import Entry, Moment, age_s, is_kept, is_write
+from pyxnat.cache import IN_MEMORY, AnswerStore, Body, Entry, Moment, age_s, is_kept, is_write
 from pyxnat.server import serve
 from tests.scripted import Reply, ScriptedServer, table
 
@@ -64,12 +64,18 @@ def test_what_is_kept_and_what_is_a_write() -> None:
     assert all(is_write(*asked) for asked in writes) and not any(is_write(*asked) for asked in others)
 
 
-def test_an_entry_comes_back_as_it_was_and_not_at_all_when_damaged() -> None:
-    entry = Entry('POST', '/data/search', 200, '', 'stamp', Moment(1, 2, 'x'), Moment(3, 4, ''), b'a\nb\x00')
-    packed = entry.pack()
-    assert Entry.unpack(packed) == entry
-    for damaged in (b'', packed[:-1], packed + b'x', packed.replace(b'search', b'sEarch'), b'garbage\n[]'):
-        assert Entry.unpack(damaged) is None
+def test_an_entry_comes_back_as_it_was_and_not_at_all_when_damaged(tmp_path: Path) -> None:
+    entry = Entry('POST', '/data/search', 200, '', 'stamp', Moment(1, 2, 'x'), Moment(3, 4, ''))
+    for body in (b'a\nb\x00', b'', b'long ' * IN_MEMORY):
+        store = AnswerStore(tmp_path)
+        size = store.put('key', entry, Body.of(body))
+        packed = store.get('key') or b''
+        assert size == len(packed) > len(body)
+        found = store.entry('key')
+        assert found is not None and found[0] == entry and found[1].read() == b''.join(found[1]) == body and found[1].size == len(body)
+        for damaged in (b'', packed[:-1], packed + b'x', packed.replace(b'search', b'sEarch'), b'garbage\n[]'):
+            store.set('key', damaged)
+            assert store.entry('key') is None and store.get('key') is None
 
 
 def test_an_answer_is_given_again_for_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

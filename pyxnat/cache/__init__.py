@@ -7,7 +7,7 @@ processes can use it, on network file systems too, without a lock.
 """
 
 from .accounts import account_of
-from .answers import AnswerStore, Entry, key_of
+from .answers import IN_MEMORY, AnswerStore, Body, Entry, key_of
 from .beliefs import Beliefs
 from .cache import MAX_BYTES, Cache, CacheEntry, Disk, Verified
 from .disk import PART, copy_file, digest_of, http_time, md5_of, publish, safe_name
@@ -16,10 +16,12 @@ from .freshness import Moment, age_s, is_kept, is_write
 from .ledger import Page
 
 __all__ = [
+    'IN_MEMORY',
     'MAX_BYTES',
     'PART',
     'AnswerStore',
     'Beliefs',
+    'Body',
     'Cache',
     'CacheEntry',
     'Disk',

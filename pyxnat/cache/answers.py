@@ -3,25 +3,77 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from .disk import PART, private_folder, publish
 from .freshness import Moment
 
-__all__ = ['AnswerStore', 'Entry', 'key_of']
+__all__ = ['IN_MEMORY', 'AnswerStore', 'Body', 'Entry', 'key_of']
 
 _DIGEST_BYTES = 16
 _TOUCHED_EVERY_S = 3600.0
 """How exactly the time of last use is kept."""
+IN_MEMORY = 2**20
+"""Bytes up to which an answer is read whole; a longer one is read from disk, in pieces."""
+_PIECE = 2**18
+
+
+class Body:
+    """The body of an answer, in memory or on disk: to be read whole, or in pieces, as often as one likes and by several at once.
+
+    Parameters
+    ----------
+    file : file
+        Open for reading; nobody else reads it.
+    start : int
+        Where in it the body begins.
+
+    Attributes
+    ----------
+    size : int
+        Bytes.
+    """
+
+    def __init__(self, file: IO[bytes], start: int = 0) -> None:
+        self._file = file
+        self._start = start
+        self._lock = threading.Lock()
+        self.size = file.seek(0, os.SEEK_END) - start
+
+    @classmethod
+    def of(cls, content: bytes) -> Body:
+        """One in memory."""
+        return cls(io.BytesIO(content))
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        at = self._start
+        while piece := self._read(at):
+            yield piece
+            at += len(piece)
+
+    def _read(self, at: int) -> bytes:
+        with self._lock:
+            self._file.seek(at)
+            return self._file.read(_PIECE)
+
+    def read(self) -> bytes:
+        """All of it."""
+        return b''.join(self)
 
 
 class Entry(NamedTuple):
-    """One answer."""
+    """What is known of an answer."""
 
     method: str
     uri: str
@@ -35,26 +87,33 @@ class Entry(NamedTuple):
     """When the request was sent."""
     received: Moment
     """When the answer was here, whole."""
-    body: bytes
 
-    def pack(self) -> bytes:
-        """As bytes that tell when they are damaged."""
-        about = json.dumps(self[:-1]).encode('ascii') + b'\n' + self.body
-        return _digest(about) + b'\n' + about
+    def line(self) -> bytes:
+        """As a line of text."""
+        return json.dumps(self).encode('ascii') + b'\n'
 
     @classmethod
-    def unpack(cls, packed: bytes) -> Entry | None:
-        """What was packed; `None` for anything else."""
-        digest, _, about = packed.partition(b'\n')
-        if digest != _digest(about):
-            return None
-        head, _, body = about.partition(b'\n')
-        method, uri, status, message, stamp, asked, received = json.loads(head)
-        return cls(method, uri, status, message, stamp, Moment(*asked), Moment(*received), body)
+    def of(cls, line: bytes) -> Entry:
+        """From such a line."""
+        method, uri, status, message, stamp, asked, received = json.loads(line)
+        return cls(method, uri, status, message, stamp, Moment(*asked), Moment(*received))
 
 
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest().encode('ascii')
+def _digest(line: bytes, body: Body) -> bytes:
+    digest = hashlib.blake2b(line, digest_size=_DIGEST_BYTES)
+    for piece in body:
+        digest.update(piece)
+    return digest.hexdigest().encode('ascii') + b'\n'
+
+
+def _read(file: IO[bytes]) -> tuple[Entry, Body] | None:
+    """What was put into a file; `None` where that is damaged."""
+    if os.fstat(file.fileno()).st_size <= IN_MEMORY:
+        with file:
+            file = io.BytesIO(file.read())
+    digest, line = file.readline(), file.readline()
+    body = Body(file, file.tell())
+    return (Entry.of(line), body) if digest == _digest(line, body) else None
 
 
 def key_of(method: str, uri: str, body: bytes = b'') -> str:
@@ -90,15 +149,22 @@ class AnswerStore:
 
     def get(self, key: str) -> bytes | None:
         """What is stored; `None` where there is nothing."""
-        path = self._path(key)
+        file = self._opened(key)
+        if file is None:
+            return None
+        with file:
+            return file.read()
+
+    def _opened(self, key: str) -> IO[bytes] | None:
+        """The file of what is stored, which counts as used now."""
         try:
-            with open(path, 'rb') as file:
-                content = file.read()
-                if time.time() - os.fstat(file.fileno()).st_mtime > _TOUCHED_EVERY_S:
-                    os.utime(path)
-                return content
+            file = open(self._path(key), 'rb')  # noqa: SIM115 - closed by the caller
         except OSError:  # not there, or not readable: it is asked for again
             return None
+        if time.time() - os.fstat(file.fileno()).st_mtime > _TOUCHED_EVERY_S:
+            with suppress(OSError):
+                os.utime(self._path(key))
+        return file
 
     def set(self, key: str, value: bytes) -> None:
         """Store, in place of what was there.
@@ -113,17 +179,27 @@ class AnswerStore:
         with publish(path, mode=0o600) as file:
             file.write(value)
 
+    def put(self, key: str, entry: Entry, body: Body) -> int:
+        """Store an answer in a way that tells when it is damaged; the bytes that it takes. Errors as `set`."""
+        path, line = self._path(key), entry.line()
+        private_folder(path.parent)
+        with publish(path, mode=0o600) as file:
+            file.write(_digest(line, body) + line)
+            file.writelines(body)
+            return file.tell()
+
     def delete(self, key: str) -> None:
         """Remove what is stored, if anything is."""
         self._path(key).unlink(missing_ok=True)
 
-    def entry(self, key: str) -> Entry | None:
-        """The answer under a key; a damaged one is removed."""
-        packed = self.get(key)
-        entry = Entry.unpack(packed) if packed is not None else None
-        if packed is not None and entry is None:
+    def entry(self, key: str) -> tuple[Entry, Body] | None:
+        """The answer under a key and its body, which is left on disk if it is long; a damaged one is removed."""
+        file = self._opened(key)
+        found = _read(file) if file is not None else None
+        if file is not None and found is None:
+            file.close()
             self.delete(key)
-        return entry
+        return found
 
     def paths(self) -> Iterator[Path]:
         """The file of each answer."""

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
-from .answers import AnswerStore, Entry
+from .answers import IN_MEMORY, AnswerStore, Body, Entry
 from .beliefs import Beliefs
-from .disk import PART, digest_of, safe_name
+from .disk import PART, digest_of, private_folder, safe_name
 from .files import HANDED_OUT_S, FileStore
 from .freshness import Moment, age_s
 from .ledger import Ledger, Page, identity_of
@@ -168,7 +169,7 @@ class Cache:
     def moment(self) -> Entry:
         """This moment, as an answer without content: what is heard from now on is fresh as long as it is."""
         now = Moment.now()
-        return Entry('', '', 200, '', self.stamp.read(), now, now, b'')
+        return Entry('', '', 200, '', self.stamp.read(), now, now)
 
     def is_fresh(self, entry: Entry, expiration: float | None) -> bool:
         """Whether an answer may be given in place of a new one."""
@@ -176,17 +177,24 @@ class Cache:
             return False
         return expiration is None or age_s(entry.received, Moment.now()) < expiration
 
-    def remember(self, key: str, entry: Entry) -> None:
+    def remember(self, key: str, entry: Entry, body: Body) -> None:
         """Keep an answer; a cache that cannot be written is worth a warning in the log, and costs nothing but requests."""
-        packed = entry.pack()
         try:
-            self.answers.set(key, packed)
+            count = self.answers.put(key, entry, body)
         except OSError as error:
             if not self._warned:
                 log.warning('the cache %s cannot be written (%s): answers are asked for each time', self.folder, error)
             self._warned = True
         else:
-            self.grew(len(packed))
+            self.grew(count)
+
+    def put_aside(self) -> IO[bytes]:
+        """A temporary for an answer, on disk as soon as it is long: here, or where the system has its own if nothing can be written here."""
+        try:
+            folder: str | None = str(private_folder(self.answers.folder))
+        except OSError:
+            folder = None
+        return SpooledTemporaryFile(IN_MEMORY, dir=folder)
 
     def grew(self, count: int) -> None:
         """Say that bytes were added; every now and then this prunes."""
@@ -207,10 +215,10 @@ class Cache:
     def entries(self) -> Iterator[CacheEntry]:
         """All that is in it, in no order."""
         for path in self.answers.paths():
-            entry = self.answers.entry(path.name)
-            if entry is not None:
+            kept = self.answers.entry(path.name)
+            if kept is not None:
                 with suppress(FileNotFoundError):
-                    found = path.stat()
+                    found, (entry, _) = path.stat(), kept
                     yield CacheEntry('answer', entry.uri, entry.method, found.st_size, found.st_mtime, path)
         for page, used in self.files.ledger.pages():
             path = self.files.folder / page.place
