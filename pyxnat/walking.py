@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from . import errors, plan, uris
@@ -67,15 +67,24 @@ class Walker:
         ahead : {'none', 'some', 'all'}
             How far to ask ahead of what is taken: not at all, more with each element that was taken, or all at once.
         """
+        for chunk in self._chunks(routes, conditions, columns, ahead):
+            for found in chunk.founds:
+                yield found, chunk.heard
+
+    def rows(self, routes: tuple[Path, ...], conditions: tuple[Condition, ...], columns: tuple[Column, ...]) -> Iterator[Row]:
+        """The rows of a table over the elements of some paths, in the order of the walk."""
+        plural = routes[0][-1].level
+        chunks = self._chunks(routes, conditions, columns, 'all')
+        return chain.from_iterable(plan.table_rows(chunk.founds, columns, plural) for chunk in chunks)
+
+    def _chunks(self, routes: tuple[Path, ...], conditions: tuple[Condition, ...], columns: tuple[Column, ...], ahead: str) -> Iterator[_Chunk]:
         wanted = self._ids(conditions)
         plans = self._plans(plan.answerable(routes, wanted), wanted, columns)
         with _Asked(self._intf, self.jobs if ahead != 'none' else 1, keep=len(plans) > 1) as asked:
             if ahead == 'all' and self.jobs > 1:
                 asked.foresee(uri for stages in plans for uri in plan.first_requests(stages))
             for stages in plans:
-                for chunk in _Walk(self._intf, asked, ahead).run(stages, iter([_Chunk([Found(uris.ENTRY)])])):
-                    for found in chunk.founds:
-                        yield found, chunk.heard
+                yield from _Walk(self._intf, asked, ahead).run(stages, iter([_Chunk([Found(uris.ENTRY)])]))
 
     def _plans(self, routes: Sequence[Path], wanted: dict[str, frozenset[str]], columns: tuple[Column, ...]) -> list[tuple[Stage, ...]]:
         refuted = {name for name in plan.SHORT_CUTS if self._intf.cache.beliefs.holds(name) is False}
@@ -118,12 +127,12 @@ class _Answer:
 
     def __init__(self, interface: Interface, uri: str, begun: Entry, pool: ThreadPoolExecutor | None) -> None:
         self._intf, self._uri, self.begun = interface, uri, begun
-        self._future: Future[list[Row]] | None = pool.submit(interface._get_json, uri) if pool else None
-        self._rows: list[Row] | None = None
+        self._future: Future[Iterable[Row]] | None = pool.submit(interface._rows, uri) if pool else None
+        self._rows: Iterable[Row] | None = None
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> Iterable[Row]:
         if self._rows is None:
-            self._rows = self._future.result() if self._future else self._intf._get_json(self._uri)
+            self._rows = self._future.result() if self._future else self._intf._rows(self._uri)
         return self._rows
 
 
@@ -168,7 +177,7 @@ class _Asked:
 class _Chunk(NamedTuple):
     """The elements of one listing, or of several that were asked for at once."""
 
-    founds: Sequence[Found]
+    founds: Iterable[Found]
     heard: Entry | None = None
     """When they were asked for."""
 
@@ -178,21 +187,30 @@ class _Source:
 
     def __init__(self, chunks: Iterator[_Chunk]) -> None:
         self._chunks = chunks
-        self._at_hand: deque[Found] = deque()
+        self._next: list[Found] = []
+        self._rest: Iterator[Found] = iter(())
 
     def take(self, most: int, ahead: bool) -> list[Found]:
         """The next elements: with `ahead` as many as there are, else those that nothing needs to be asked for, but one if there is any."""
-        while len(self._at_hand) < (most if ahead else min(most, 1)):
+        taken = self._pull(most)
+        while len(taken) < (most if ahead else min(most, 1)):
             chunk = next(self._chunks, None)
             if chunk is None:
                 break
-            self._at_hand.extend(chunk.founds)
-        return [self._at_hand.popleft() for _ in range(min(most, len(self._at_hand)))]
+            self._rest = iter(chunk.founds)
+            taken += self._pull(most - len(taken))
+        return taken
+
+    def _pull(self, most: int) -> list[Found]:
+        """Of the chunk that is begun; one more is made, to know whether there is one."""
+        taken = list(islice(chain(self._next, self._rest), most))
+        self._next = list(islice(self._rest, 1)) if taken else self._next
+        return taken
 
     @property
     def is_at_hand(self) -> bool:
         """Whether the next element is known without asking."""
-        return bool(self._at_hand)
+        return bool(self._next)
 
 
 class _Unit(NamedTuple):
@@ -222,7 +240,7 @@ class _Walk:
     def _pass(self, stage: Stage, chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
         """Through a stage that asks nothing."""
         for chunk in chunks:
-            yield chunk._replace(founds=[found for at in chunk.founds for found in stage.rows(at, ())])
+            yield chunk._replace(founds=chain.from_iterable(stage.rows(at, ()) for at in chunk.founds))
 
     def _run(self, stage: Stage, source: _Source) -> Iterator[_Chunk]:
         passed = 0
@@ -267,14 +285,15 @@ class _Walk:
         holds = beliefs.holds(stage.belief) if stage.belief else True
         return True if holds is None and stage.follows_from and beliefs.holds(stage.follows_from) else holds
 
-    def _end(self, unit: _Unit) -> Sequence[Found]:
-        """What was found."""
+    def _end(self, unit: _Unit) -> Iterable[Found]:
+        """What was found; the elements of a single listing are made as they are taken."""
         stage, founds, answers, begun = unit
         if len(founds) > 1 or stage.is_look:
             return self._together(stage, founds, answers, begun)
         (at,) = founds
         try:
-            return list(stage.rows(at, [answer.rows() for answer in answers]))
+            found = stage.rows(at, [answer.rows() for answer in answers])
+            return found if isinstance(found, plan.Listed) else list(found)
         except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
             if len(stage.steps) > 1:
                 log.info('walking %s: the short cut was refused (%s)', at.uri, error)
@@ -333,7 +352,7 @@ class _Walk:
             return self._completed(stage, founds, below)
         return self._completed(stage, founds, [walked.get(number) for number in range(len(founds))])
 
-    def _believed(self, stage: Stage, founds: list[Found], begun: Entry) -> tuple[list[list[Row]], list[list[Found] | None]] | None:
+    def _believed(self, stage: Stage, founds: list[Found], begun: Entry) -> tuple[plan.Tables, list[list[Found] | None]] | None:
         """Answers, and what a belief makes of them; `None` where the server refuses it."""
         try:
             tables = [self._asked.begin(uri, begun).rows() for uri in stage.together(founds)]

@@ -8,8 +8,10 @@ import json
 import os
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -18,12 +20,12 @@ from .freshness import Moment
 
 __all__ = ['IN_MEMORY', 'AnswerStore', 'Body', 'Entry', 'key_of']
 
-_DIGEST_BYTES = 16
 _TOUCHED_EVERY_S = 3600.0
 """How exactly the time of last use is kept."""
 IN_MEMORY = 2**20
 """Bytes up to which an answer is read whole; a longer one is read from disk, in pieces."""
 _PIECE = 2**18
+_NO_CHECKSUM = b'........\n'
 
 
 class Body:
@@ -99,11 +101,14 @@ class Entry(NamedTuple):
         return cls(method, uri, status, message, stamp, Moment(*asked), Moment(*received))
 
 
-def _digest(line: bytes, body: Body) -> bytes:
-    digest = hashlib.blake2b(line, digest_size=_DIGEST_BYTES)
-    for piece in body:
-        digest.update(piece)
-    return digest.hexdigest().encode('ascii') + b'\n'
+def _checksum(line: bytes, body: Body, copy: IO[bytes] | None = None) -> bytes:
+    """The line that tells whether what follows it is damaged, as the checksums in a zip do; what follows is copied on the way."""
+    checksum = 0
+    for piece in chain([line], body):
+        checksum = zlib.crc32(piece, checksum)
+        if copy is not None:
+            copy.write(piece)
+    return b'%08x\n' % checksum
 
 
 def _read(file: IO[bytes]) -> tuple[Entry, Body] | None:
@@ -111,9 +116,9 @@ def _read(file: IO[bytes]) -> tuple[Entry, Body] | None:
     if os.fstat(file.fileno()).st_size <= IN_MEMORY:
         with file:
             file = io.BytesIO(file.read())
-    digest, line = file.readline(), file.readline()
+    checksum, line = file.readline(), file.readline()
     body = Body(file, file.tell())
-    return (Entry.of(line), body) if digest == _digest(line, body) else None
+    return (Entry.of(line), body) if line and checksum == _checksum(line, body) else None
 
 
 def key_of(method: str, uri: str, body: bytes = b'') -> str:
@@ -184,9 +189,12 @@ class AnswerStore:
         path, line = self._path(key), entry.line()
         private_folder(path.parent)
         with publish(path, mode=0o600) as file:
-            file.write(_digest(line, body) + line)
-            file.writelines(body)
-            return file.tell()
+            file.write(_NO_CHECKSUM)
+            checksum = _checksum(line, body, file)
+            size = file.tell()
+            file.seek(0)
+            file.write(checksum)
+            return size
 
     def delete(self, key: str) -> None:
         """Remove what is stored, if anything is."""
@@ -195,11 +203,17 @@ class AnswerStore:
     def entry(self, key: str) -> tuple[Entry, Body] | None:
         """The answer under a key and its body, which is left on disk if it is long; a damaged one is removed."""
         file = self._opened(key)
-        found = _read(file) if file is not None else None
-        if file is not None and found is None:
-            file.close()
+        if file is None:
+            return None
+        found = _read(file)
+        if found is None:
             self.delete(key)
         return found
+
+    def is_sound(self, key: str) -> bool:
+        """Whether what is under a key is as it was put there, or nothing."""
+        file = self._opened(key)
+        return file is None or _read(file) is not None
 
     def paths(self) -> Iterator[Path]:
         """The file of each answer."""

@@ -273,7 +273,9 @@ class Cache:
     def verify(self) -> Verified:
         """Read all of it, and remove what is not as it was put there. No request."""
         answers, pages = list(self.answers.paths()), list(self.files.ledger.pages())
-        dropped = [path for path in answers if not self._is_sound(path)]
+        dropped = [path for path in answers if not self.answers.is_sound(path.name)]
+        for path in dropped:
+            self.answers.delete(path.name)
         known = set()
         for page, _ in pages:
             path = self.files.folder / page.place
@@ -283,9 +285,6 @@ class Cache:
                 dropped.append(path)
         foreign = [path for path in self.files.folder.rglob('*') if path.is_file() and path not in known and not path.name.endswith(PART)]
         return Verified(len(answers) + len(pages), tuple(dropped), tuple(path for path in foreign if not self.files.owns(path)))
-
-    def _is_sound(self, path: Path) -> bool:
-        return self.answers.entry(path.name) is not None or not path.exists()
 
     # -- the names of pyxnat 0.9
 

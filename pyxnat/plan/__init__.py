@@ -5,7 +5,7 @@ elements at once is a short cut; it names what it rests on, and a server that re
 :mod:`pyxnat.walking` executes.
 """
 
-from .columns import Column, columns_of, wanted_of
+from .columns import Column, columns_of, table_rows, wanted_of
 from .planning import SHORT_CUTS, ShortCut, answerable, explain, first_requests, plan, plan_below, plans
 from .short_cuts import ListFiles, ListFilesTogether, ListIfAny, ListOwnFiles, ListOwnFilesTogether, ListScansTogether, ListWhereAny
 from .sites import ListExperimentsOfAll, ListScansOfAll, ListSessionsOfAll, ListSubjectsOfAll
@@ -15,12 +15,14 @@ from .stages import (
     Found,
     JoinGuests,
     JoinSubjects,
+    Listed,
     ListLevel,
     ListSessions,
     ListShares,
     Name,
     Rebase,
     Stage,
+    Tables,
     element_uri,
     key_of,
     names_of,
@@ -48,10 +50,12 @@ __all__ = [
     'ListShares',
     'ListSubjectsOfAll',
     'ListWhereAny',
+    'Listed',
     'Name',
     'Rebase',
     'ShortCut',
     'Stage',
+    'Tables',
     'answerable',
     'columns_of',
     'element_uri',
@@ -62,5 +66,6 @@ __all__ = [
     'plan',
     'plan_below',
     'plans',
+    'table_rows',
     'wanted_of',
 ]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice, repeat
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from ..errors import ProgrammingError
 from ..names import LEVELS_WITH_NAMES, list_of_names, short_names
 from ..paths import Path, chain_of
 from ..structure import LEVELS, level, level_names
-from .stages import Columns, key_of
+from ..tables import Row
+from .stages import Columns, Found, Listed, key_of
 
-__all__ = ['Column', 'columns_of', 'wanted_of']
+__all__ = ['Column', 'columns_of', 'table_rows', 'wanted_of']
 
 _LEVEL_OF_TYPE = {'xnat:projectData': 'projects', 'xnat:subjectData': 'subjects', 'xnat:reconstructedImageData': 'reconstructions'}
+
+_TOGETHER = 500
 
 
 class Column(NamedTuple):
@@ -60,6 +65,42 @@ def wanted_of(columns: Iterable[Column], route: Path) -> Columns:
         if column.level in chain and column.asked not in ('path', 'URI'):
             found[column.level] = (*found.get(column.level, ()), column.asked)
     return found
+
+
+def table_rows(founds: Iterable[Found], columns: Sequence[Column], plural: str) -> Iterator[Row]:
+    """The rows of a table over elements of a level: what listings said of them, and of what is above them.
+
+    A column of a level that is not on the way to an element is empty.
+    """
+    if isinstance(founds, Listed):
+        return chain.from_iterable(_listed_rows(founds, columns, plural))
+    getters = [(column.name, _getter(column, plural)) for column in columns]
+    return ({name: get(found.row, found.above) for name, get in getters} for found in founds)
+
+
+def _listed_rows(listed: Listed, columns: Sequence[Column], plural: str) -> Iterator[list[Row]]:
+    """The same of a listing, whose elements need not be made: all of them have the same above them. Some at a time, since that is quicker."""
+    own = [column for column in columns if column.level == plural]
+    names, keys = [column.name for column in own], [column.key for column in own]
+    values = itemgetter(*keys) if len(keys) > 1 else lambda row: [row[key] for key in keys]
+    getters = [(column.name, _getter(column, plural)) for column in own]
+    same = {column.name: _getter(column, plural)({}, listed.above) for column in columns}
+    rows = listed.rows()
+    while some := list(islice(rows, _TOGETHER)):
+        try:
+            made: list[Row] = list(map(dict, map(zip, repeat(names), map(values, some))))
+        except KeyError:  # rows of one table have the same columns, but for those that a listing does not have at all
+            made = [{name: get(row, {}) for name, get in getters} for row in some]
+        yield made if len(own) == len(columns) else [{**same, **row} for row in made]
+
+
+def _getter(column: Column, plural: str) -> Callable[[Row, Mapping[str, Row]], Any]:
+    """What gives a column, of what is known of an element and of what is above it."""
+    key, above = column.key, column.level
+    if above != plural:
+        return lambda row, rows: rows[above].get(key, '') if above in rows else ''
+    default = level(plural).datatype if column.asked == 'xsiType' else ''
+    return lambda row, rows: row.get(key, default)
 
 
 def _levels(routes: Sequence[Path]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from .. import uris
@@ -11,7 +11,7 @@ from ..names import short_name, types_with
 from ..paths import chain_of, read, uri_of
 from ..structure import level
 from ..tables import Row
-from .stages import Found, ListLevel, Stage, cell, is_wanted, key_of, listings, merged, names_of, runs
+from .stages import Found, ListLevel, Stage, Tables, cell, is_wanted, key_of, listings, merged, names_of, runs
 
 __all__ = [
     'ListFiles',
@@ -64,7 +64,7 @@ class ListOwnFiles(Stage):
         direction = level(resource.level).segment.removesuffix('resources').strip('/')
         return [*filter(None, [direction]), *(['resources', uris.quote(resource.name)] if resource.literal else [])]
 
-    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+    def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         for row in tables[0]:
             found = self._file(at, row)
             if found is not None:
@@ -97,7 +97,7 @@ class ListFiles(ListOwnFiles):
         resource = self.steps[1]
         return ['scans', 'ALL', *(['resources', uris.quote(resource.name)] if resource.literal else [])]
 
-    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+    def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         scans = {row['ID']: row for row in merged('scans', self.columns, tables[1:])} if tables[1:] else {}
         for row in tables[0]:
             scan = next((step.name for step in read(cell(row, 'URI')) if step.level == 'scans'), '')
@@ -126,7 +126,7 @@ class _OfSeveral(ListOwnFiles):
         names = ','.join(dict.fromkeys(uris.quote(_name(found)) for found in unit))
         return (uris.join(_home(unit[0]), names, *self._inner(), 'files'),)
 
-    def apart(self, unit: Sequence[Found], tables: Sequence[list[Row]]) -> list[list[Found] | None]:
+    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         of: dict[str, list[Row]] = {_name(found): [] for found in unit}
         for row in tables[0]:
             steps = read(cell(row, 'URI'))
@@ -137,11 +137,11 @@ class _OfSeveral(ListOwnFiles):
             of[name].append({**row, 'URI': uri_of(steps[depth:])})
         return [list(self._below(found, of[_name(found)])) for found in unit]
 
-    def _below(self, at: Found, rows: list[Row]) -> Iterator[Found]:
+    def _below(self, at: Found, rows: list[Row]) -> Iterable[Found]:
         """The files of one of them, with the URIs that they have below it."""
         return self.rows(at, [[{**row, 'URI': at.uri + row['URI'].removeprefix(uris.ENTRY)} for row in rows]])
 
-    def proves(self, founds: Sequence[Sequence[Found]], tables: Sequence[list[Row]]) -> bool:
+    def proves(self, founds: Sequence[Sequence[Found]], tables: Tables) -> bool:
         return sum(1 for files in founds if files) > 1
 
     def bound(self, parents: str) -> str:
@@ -199,7 +199,7 @@ class ListScansTogether(ListLevel):
         more = {key_of(name): path for name in self.columns.get(plural, ()) if (path := _path_in_session(plural, name))}
         return {name: f'{base}/{path}' for name, path in {**paths, **more}.items()}
 
-    def apart(self, unit: Sequence[Found], tables: Sequence[list[Row]]) -> list[list[Found] | None]:
+    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         paths = {name: path.lower() for name, path in self._paths().items()}
         of: dict[str, dict[str, Row]] = {}
         for row in tables[0]:
@@ -215,7 +215,7 @@ class ListScansTogether(ListLevel):
     def alone(self) -> Stage:
         return ListLevel(self.steps, self.conditions, self.columns)
 
-    def proves(self, founds: Sequence[Sequence[Found]], tables: Sequence[list[Row]]) -> bool:
+    def proves(self, founds: Sequence[Sequence[Found]], tables: Tables) -> bool:
         return any(len({scan.row.get('xnat_imagescandata_id') for scan in scans}) > 1 for scans in founds)
 
     def is_harmless(self, below: Sequence[list[Found] | None]) -> bool:
@@ -247,7 +247,7 @@ class ListWhereAny(ListLevel):
     def _path(self) -> str:
         return _IDS_IN_SESSIONS[self.steps[0].level]
 
-    def apart(self, unit: Sequence[Found], tables: Sequence[list[Row]]) -> list[list[Found] | None]:
+    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         has_any: dict[str, bool] = {}
         for row in tables[0]:
             has_any[cell(row, 'ID')] = has_any.get(cell(row, 'ID'), False) or cell(row, self._path.lower()) != ''
@@ -277,7 +277,7 @@ class ListIfAny(ListWhereAny):
         query = {'ID': None if beside else session.name, 'xsiType': 'xnat:imageSessionData', 'columns': columns}
         return (uris.with_query(uri, query),)
 
-    def apart(self, unit: Sequence[Found], tables: Sequence[list[Row]]) -> list[list[Found] | None]:
+    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         name = read(unit[0].uri)[-1].name
         rows = [row for row in tables[0] if cell(row, 'ID') == name] or [row for row in tables[0] if cell(row, 'label') == name]
         has_none = rows and not any(cell(row, self._path.lower()) for row in rows)

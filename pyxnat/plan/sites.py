@@ -12,7 +12,7 @@ from ..paths import chain_of, read
 from ..structure import level
 from ..tables import Row
 from .short_cuts import ListScansTogether
-from .stages import Columns, Found, ListLevel, ListSessions, Stage, cell, key_of, listings, merged, names_asked
+from .stages import Columns, Found, ListLevel, ListSessions, Stage, Tables, cell, key_of, listings, merged, names_asked
 
 __all__ = ['ListExperimentsOfAll', 'ListScansOfAll', 'ListSessionsOfAll', 'ListSubjectsOfAll', 'is_told_by_sites']
 
@@ -32,7 +32,7 @@ class _Shown:
         Project and ID of what is shared into a project.
     """
 
-    def __init__(self, plural: str, columns: Columns, needed: Sequence[str], tables: Sequence[list[Row]]) -> None:
+    def __init__(self, plural: str, columns: Columns, needed: Sequence[str], tables: Tables) -> None:
         self._plural = plural
         self._rows: dict[str, list[Row]] = {}
         self._sure: set[tuple[str, str]] = set()
@@ -94,13 +94,13 @@ class _OfAll(Stage):
     def _columns(self, plural: str) -> Columns:
         return self.columns if plural in chain_of(self.steps) else {}
 
-    def _shown(self, tables: Sequence[list[Row]]) -> dict[str, _Shown]:
+    def _shown(self, tables: Tables) -> dict[str, _Shown]:
         """The answers, level by level."""
         left = iter(tables)
         parts = {plural: list(islice(left, len(asked))) for plural, asked in self._listings().items()}
         return {plural: _Shown(plural, self._columns(plural), self.needed(plural), part) for plural, part in parts.items()}
 
-    def apart(self, unit: Sequence[Found], tables: Sequence[list[Row]]) -> list[list[Found] | None]:
+    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         shown = self._shown(tables)
         return [self._of(project, shown) for project in unit]
 
@@ -111,7 +111,7 @@ class _OfAll(Stage):
             return None
         return list(self.below(project, [shown[step.level].of(name) for step in self.steps]))
 
-    def samples(self, unit: Sequence[Found], below: Sequence[list[Found] | None], tables: Sequence[list[Row]]) -> list[int]:
+    def samples(self, unit: Sequence[Found], below: Sequence[list[Found] | None], tables: Tables) -> list[int]:
         """The two that most was shared into, the first, the last, and one with nothing; none at all where nothing was shared."""
         shared = self._shown(tables)[self.steps[-1].level].shared
         counts = {number: _count(found, shared) for number, found in enumerate(below) if found is not None}
@@ -119,7 +119,7 @@ class _OfAll(Stage):
         empty = [number for number in counts if not below[number]]
         return sorted({*by_count[:2], *list(counts)[:1], *list(counts)[-1:], *empty[:1]}) if any(counts.values()) else []
 
-    def proves(self, founds: Sequence[Sequence[Found]], tables: Sequence[list[Row]]) -> bool:
+    def proves(self, founds: Sequence[Sequence[Found]], tables: Tables) -> bool:
         shared = self._shown(tables)[self.steps[-1].level].shared
         seen = [_count(found, shared) for found in founds]
         return any(seen) and sum(seen) < sum(map(len, founds))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, ClassVar, NamedTuple
 
 from .. import uris
 from ..errors import ProgrammingError, UnexpectedAnswer
-from ..names import LEVELS_WITH_NAMES, types_with
+from ..names import LEVELS_WITH_NAMES, short_name, types_with
 from ..paths import ANY, Path, Step, matches, read, spell
 from ..structure import SERVER, level
 from ..tables import Row
@@ -21,9 +22,11 @@ __all__ = [
     'ListLevel',
     'ListSessions',
     'ListShares',
+    'Listed',
     'Name',
     'Rebase',
     'Stage',
+    'Tables',
     'cell',
     'chosen',
     'element_uri',
@@ -42,6 +45,9 @@ Conditions = Mapping[str, frozenset[str]]
 
 Columns = Mapping[str, tuple[str, ...]]
 """Level -> the columns that are wanted of it besides those of its listing."""
+
+Tables = Sequence[Iterable[Row]]
+"""Answers, each to be gone through as often as one likes; a long one is read each time."""
 
 _BASES = {
     'projects': ('xnat:projectData',),
@@ -71,6 +77,42 @@ class Found(NamedTuple):
         """An element below it; `between` are the rows of levels that were passed on the way."""
         above = {**self.above, **({self.plural: self.row} if self.row else {}), **(between or {})}
         return Found(element_uri(self.uri, plural, name), row, self.guessed or guessed, above, plural)
+
+
+class Listed:
+    """Elements below one, as its listing has them: made as they are taken, so that there may be any number.
+
+    Parameters
+    ----------
+    at : Found
+        What they are below.
+    rows : iterable of Row
+        Of the listing.
+    """
+
+    def __init__(self, at: Found, step: Step, rows: Iterable[Row], conditions: Conditions) -> None:
+        self._step = step
+        self._rows = rows
+        self._conditions = conditions
+        none = at.child(step.level, '', {}, guessed=not step.literal)
+        self._none = none._replace(uri=none.uri.removesuffix('/'))
+        self.above = none.above
+
+    def __iter__(self) -> Iterator[Found]:
+        begin, _, guessed, above, plural = self._none
+        for identity, row in chosen(self._step, self._rows, self._conditions):
+            quoted = uris.quote_path(identity) if plural == 'files' else uris.quote(identity)
+            yield Found(f'{begin}/{quoted}', row, guessed, above, plural)
+
+    def rows(self) -> Iterator[Row]:
+        """What the listing says of them."""
+        if self._step.name != ANY or self._step.level == 'files' or self._conditions:
+            return (row for _, row in chosen(self._step, self._rows, self._conditions))
+        rows = iter(self._rows)
+        first = list(islice(rows, 1))
+        for row in first:
+            names_of(self._step.level, row)
+        return chain(first, rows)
 
 
 class Stage:
@@ -137,11 +179,11 @@ class Stage:
         """URIs of the tables to ask for below an element."""
         raise NotImplementedError
 
-    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+    def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         """The elements that the answers speak of, in their order."""
         raise NotImplementedError
 
-    def below(self, at: Found, listed: Sequence[list[Row]]) -> Iterator[Found]:
+    def below(self, at: Found, listed: Tables) -> Iterable[Found]:
         """The elements that rows of each of its levels speak of."""
         raise NotImplementedError
 
@@ -164,7 +206,7 @@ class Stage:
         """URIs of the tables to ask for below several elements."""
         raise NotImplementedError
 
-    def apart(self, unit: Sequence[Found], tables: Sequence[list[Row]]) -> list[list[Found] | None]:
+    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         """What the answers speak of below each of several elements; `None` for one that is to be asked by itself."""
         raise NotImplementedError
 
@@ -172,13 +214,13 @@ class Stage:
         """The stage that asks for one element after the other."""
         return self
 
-    def samples(self, unit: Sequence[Found], below: Sequence[list[Found] | None], tables: Sequence[list[Row]]) -> list[int]:
+    def samples(self, unit: Sequence[Found], below: Sequence[list[Found] | None], tables: Tables) -> list[int]:
         """Which elements to compare, of those that were answered: the first, the last, and the two with most below them."""
         answered = [number for number, found in enumerate(below) if found is not None]
         by_size = sorted(answered, key=lambda number: len(below[number] or ()), reverse=True)
         return sorted({*answered[:1], *answered[-1:], *by_size[:2]})
 
-    def proves(self, founds: Sequence[Sequence[Found]], tables: Sequence[list[Row]]) -> bool:
+    def proves(self, founds: Sequence[Sequence[Found]], tables: Tables) -> bool:
         """Whether answers that agree with what the walk found are worth something: they could have been wrong."""
         return True
 
@@ -195,7 +237,7 @@ class Name(Stage):
     def requests(self, at: Found) -> tuple[str, ...]:
         return ()
 
-    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+    def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         yield at.child(self.steps[0].level, self.steps[0].name, {}, guessed=False)
 
     def bound(self, parents: str) -> str:
@@ -214,13 +256,11 @@ class ListLevel(Stage):
     def needed(self, plural: str) -> tuple[str, ...]:
         return ('subject_ID',) if plural == 'experiments' and 'subjects' in self.conditions else ()
 
-    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
-        yield from self.below(at, [merged(self.steps[0].level, self.columns, tables)])
+    def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
+        return self.below(at, [merged(self.steps[0].level, self.columns, tables)])
 
-    def below(self, at: Found, listed: Sequence[list[Row]]) -> Iterator[Found]:
-        step = self.steps[0]
-        for identity, row in chosen(step, listed[0], self.conditions):
-            yield at.child(step.level, identity, row, guessed=not step.literal)
+    def below(self, at: Found, listed: Tables) -> Iterable[Found]:
+        return Listed(at, self.steps[0], listed[0], self.conditions)
 
     def bound(self, parents: str) -> str:
         each = 1 + len(typed(self.steps[0].level, self.columns))
@@ -242,12 +282,12 @@ class ListSessions(Stage):
     def needed(self, plural: str) -> tuple[str, ...]:
         return ('subject_ID',) if plural == 'experiments' else ()
 
-    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+    def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         of_subjects = 1 + len(typed('subjects', self.columns))
         subjects = merged('subjects', self.columns, tables[:of_subjects])
-        yield from self.below(at, [subjects, merged('experiments', self.columns, tables[of_subjects:])])
+        return self.below(at, [subjects, merged('experiments', self.columns, tables[of_subjects:])])
 
-    def below(self, at: Found, listed: Sequence[list[Row]]) -> Iterator[Found]:
+    def below(self, at: Found, listed: Tables) -> Iterable[Found]:
         subject_step, experiment_step = self.steps
         subjects, experiments = listed
         sessions: dict[str, list[Row]] = {}
@@ -272,7 +312,7 @@ class JoinSubjects(Stage):
     def requests(self, at: Found) -> tuple[str, ...]:
         return self.together([at])
 
-    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+    def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         yield from self.apart([at], tables)[0] or ()
 
     def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
@@ -281,7 +321,7 @@ class JoinSubjects(Stage):
     def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
         return listings(uris.join(uris.parent(uris.parent(unit[0].uri)), 'subjects'), 'subjects', self.columns)
 
-    def apart(self, unit: Sequence[Found], tables: Sequence[list[Row]]) -> list[list[Found] | None]:
+    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         known = {cell(row, 'ID'): row for row in merged('subjects', self.columns, tables)} if tables else {}
         return [[_with_subject(found, known)] for found in unit]
 
@@ -323,7 +363,7 @@ class ListShares(Stage):
     def requests(self, at: Found) -> tuple[str, ...]:
         return (uris.join(self.steps[0].of, 'projects'),)
 
-    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+    def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         for row in tables[0]:
             if is_wanted(self.steps[0], cell(row, 'ID'), cell(row, 'ID')):
                 yield at.child('projects', row['ID'], {'ID': row['ID']})
@@ -340,7 +380,7 @@ class Rebase(Stage):
     def requests(self, at: Found) -> tuple[str, ...]:
         return ()
 
-    def rows(self, at: Found, tables: Sequence[list[Row]]) -> Iterator[Found]:
+    def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         name = read(at.uri)[-1].name
         home = uris.ENTRY if at.plural == 'experiments' else element_uri(uris.ENTRY, 'projects', cell(at.row, 'project'))
         yield at._replace(uri=element_uri(home, at.plural, name))
@@ -394,8 +434,10 @@ def _general(plural: str, columns: Columns) -> list[str]:
     return [name for name in columns.get(plural, ()) if not _types_with(plural, name)]
 
 
-def merged(plural: str, columns: Columns, tables: Sequence[list[Row]]) -> list[Row]:
+def merged(plural: str, columns: Columns, tables: Tables) -> Iterable[Row]:
     """One row an element: of a listing, and of those of single types. A path that is repeated in it has a list of its values.
+
+    The rows of the listing are passed on as they come, unless a column may be repeated: then all of them are held. What single types have is held.
 
     Raises
     ------
@@ -404,26 +446,45 @@ def merged(plural: str, columns: Columns, tables: Sequence[list[Row]]) -> list[R
     """
     if not columns.get(plural) or level(plural).singular not in LEVELS_WITH_NAMES:
         return tables[0]
-    rows = _grouped(plural, tables[0], _general(plural, columns))
-    for names, table in zip(typed(plural, columns).values(), tables[1:], strict=True):
-        more = _grouped(plural, table, names)
-        for identity, row in rows.items():
-            for key in map(key_of, names):
-                row[key] = row.get(key) or more.get(identity, {}).get(key, '')
-    return list(rows.values())
+    general = _general(plural, columns)
+    repeated = any(_may_repeat(plural, name) for name in general)
+    rows: Iterable[Row] = _grouped(plural, tables[0], general).values() if repeated else _with_columns(plural, tables[0], general)
+    of_types = [(names, _grouped(plural, table, names)) for names, table in zip(typed(plural, columns).values(), tables[1:], strict=True)]
+    return _completed(plural, rows, of_types) if of_types else rows
 
 
-def _grouped(plural: str, table: list[Row], names: Sequence[str]) -> dict[str, Row]:
-    """The rows of each ID as one; as often as a repeated path has values, there are rows."""
-    found: dict[str, list[Row]] = {}
-    for row in table:
-        found.setdefault(cell(row, level(plural).id_column), []).append(row)
-    keys = [key_of(name) for name in names]
-    if table:
-        missing = [name for name, key in zip(names, keys, strict=True) if key not in table[0]]
+def _may_repeat(plural: str, name: str) -> bool:
+    """Whether an element may have several values of a column: short names have one, but for aliases; of other paths nothing is known."""
+    found = short_name(level(plural).singular, name)
+    return found is None or found.path.startswith('aliases/')
+
+
+def _completed(plural: str, rows: Iterable[Row], of_types: Sequence[tuple[Sequence[str], Mapping[str, Row]]]) -> Iterator[Row]:
+    """Rows with what the listings of single types say of them."""
+    for row in rows:
+        identity = cell(row, level(plural).id_column)
+        more = {key: row.get(key) or found.get(identity, {}).get(key, '') for names, found in of_types for key in map(key_of, names)}
+        yield {**row, **more}
+
+
+def _with_columns(plural: str, table: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
+    """The rows of a listing, if the first has the columns that were asked for."""
+    rows = iter(table)
+    first = list(islice(rows, 1))
+    for row in first:
+        missing = [name for name in names if key_of(name) not in row]
         if missing:
             what = f'{level(plural).plural} have no column {", ".join(map(repr, missing))}'
-            raise ProgrammingError(what, remedy=f'Short names are told apart by case. The answer has: {", ".join(table[0])}.')
+            raise ProgrammingError(what, remedy=f'Short names are told apart by case. The answer has: {", ".join(row)}.')
+    return chain(first, rows)
+
+
+def _grouped(plural: str, table: Iterable[Row], names: Sequence[str]) -> dict[str, Row]:
+    """The rows of each ID as one; as often as a repeated path has values, there are rows."""
+    found: dict[str, list[Row]] = {}
+    for row in _with_columns(plural, table, names):
+        found.setdefault(cell(row, level(plural).id_column), []).append(row)
+    keys = [key_of(name) for name in names]
     return {identity: {**rows[0], **{key: _values(rows, key) for key in keys}} for identity, rows in found.items()}
 
 
@@ -478,7 +539,7 @@ def cell(row: Row, column: str) -> str:
     return row[column]
 
 
-def chosen(step: Step, rows: list[Row], conditions: Conditions) -> Iterator[tuple[str, Row]]:
+def chosen(step: Step, rows: Iterable[Row], conditions: Conditions) -> Iterator[tuple[str, Row]]:
     """ID and row of those that a step and conditions let pass; rows of files get their ``path``."""
     for row in rows:
         identity, label = names_of(step.level, row)

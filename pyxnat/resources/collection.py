@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from .. import errors, paths
 from ..criteria import Group, Saved, given
 from ..paths import Path, Step
-from ..plan import Column, Found, columns_of
+from ..plan import columns_of
 from ..structure import Level
 from ..tables import JsonTable, Row
 from .base import Element, as_name, class_of
@@ -107,9 +107,7 @@ class Collection(Mappable, LazyCollection[E]):
     def rows(self, columns: Iterable[str] = ()) -> Iterator[Row]:
         """The rows of `table`, one at a time, as they come."""
         names = tuple(columns) or self._columns or _defaults(self._level)
-        wanted = columns_of(self._paths, names)
-        for found, _ in self._intf.walker.walk(self._paths, self._conditions, wanted, ahead='all'):
-            yield {column.name: _value(found, column, self._level) for column in wanted}
+        return self._intf.walker.rows(self._paths, self._conditions, columns_of(self._paths, names))
 
     def table(self, columns: Iterable[str] = ()) -> JsonTable:
         """A table of them: a row for each, in the order of iterating.
@@ -221,11 +219,3 @@ def _restore_collection(
 def _defaults(level: Level) -> tuple[str, ...]:
     """The columns of a table where none are named."""
     return tuple(dict.fromkeys(name for name in (level.id_column, level.label_column, *level.columns) if '/' not in name and name != 'URI'))
-
-
-def _value(found: Found, column: Column, own: Level) -> Any:
-    """What listings said; a column of a level that is not on the way to an element is empty."""
-    row = found.row if column.level == own.plural else found.above.get(column.level, {})
-    if column.asked == 'xsiType' and column.key not in row:
-        return own.datatype if column.level == own.plural else ''
-    return row.get(column.key, '')
