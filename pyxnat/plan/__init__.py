@@ -6,11 +6,11 @@ elements at once is a short cut; it names what it rests on, and a server that re
 """
 
 from .columns import Column, columns_of, table_rows, wanted_of
+from .listings import Columns, Tables, key_of
 from .planning import SHORT_CUTS, ShortCut, answerable, explain, first_requests, plan, plan_below, plans
 from .short_cuts import ListFiles, ListFilesTogether, ListIfAny, ListOwnFiles, ListOwnFilesTogether, ListScansTogether, ListWhereAny
 from .sites import ListExperimentsOfAll, ListScansOfAll, ListSessionsOfAll, ListSubjectsOfAll
 from .stages import (
-    Columns,
     Conditions,
     Found,
     JoinGuests,
@@ -22,9 +22,7 @@ from .stages import (
     Name,
     Rebase,
     Stage,
-    Tables,
     element_uri,
-    key_of,
     names_of,
 )
 

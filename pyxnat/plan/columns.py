@@ -12,7 +12,8 @@ from ..names import LEVELS_WITH_NAMES, list_of_names, short_names
 from ..paths import Path, chain_of
 from ..structure import LEVELS, level, level_names
 from ..tables import Row
-from .stages import Columns, Found, Listed, key_of
+from .listings import Columns, key_of
+from .stages import Found, Listed
 
 __all__ = ['Column', 'columns_of', 'table_rows', 'wanted_of']
 

@@ -9,6 +9,7 @@ from .. import uris
 from ..errors import ProgrammingError
 from ..paths import ANY, Path, chain_of, read, spell
 from ..structure import GAPS, level
+from .listings import Columns
 from .short_cuts import (
     ListFiles,
     ListFilesTogether,
@@ -20,7 +21,7 @@ from .short_cuts import (
     is_told_by_sessions,
 )
 from .sites import ListExperimentsOfAll, ListScansOfAll, ListSessionsOfAll, ListSubjectsOfAll, is_told_by_sites
-from .stages import Columns, Conditions, Found, JoinGuests, JoinSubjects, ListLevel, ListSessions, ListShares, Name, Rebase, Stage, element_uri
+from .stages import Conditions, Found, JoinGuests, JoinSubjects, ListLevel, ListSessions, ListShares, Name, Rebase, Stage, element_uri
 
 __all__ = ['SHORT_CUTS', 'ShortCut', 'answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'plans']
 

@@ -11,7 +11,8 @@ from ..names import short_name, types_with
 from ..paths import chain_of, read, uri_of
 from ..structure import level
 from ..tables import Row
-from .stages import Found, ListLevel, Stage, Tables, cell, is_wanted, key_of, listings, merged, names_of, runs
+from .listings import Tables, cell, key_of, listings, merged
+from .stages import Found, ListLevel, Stage, is_wanted, names_of, runs
 
 __all__ = [
     'ListFiles',

@@ -11,8 +11,9 @@ from ..errors import UnexpectedAnswer
 from ..paths import chain_of, read
 from ..structure import level
 from ..tables import Row
+from .listings import Columns, Tables, cell, key_of, listings, merged, names_asked
 from .short_cuts import ListScansTogether
-from .stages import Columns, Found, ListLevel, ListSessions, Stage, Tables, cell, key_of, listings, merged, names_asked
+from .stages import Found, ListLevel, ListSessions, Stage
 
 __all__ = ['ListExperimentsOfAll', 'ListScansOfAll', 'ListSessionsOfAll', 'ListSubjectsOfAll', 'is_told_by_sites']
 
