@@ -14,7 +14,7 @@ import os
 import re
 import string
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from .cache import safe_name
 from .errors import DataError, ProgrammingError
@@ -37,6 +37,9 @@ FIELDS: Mapping[str, str] = {
     'name': 'last part of the path',
 }
 """What a layout can hold."""
+
+_Segment = list[tuple[str, str]]
+"""Text and field by turns."""
 
 _ITEMS = ('assessor', 'reconstruction')
 _FOLDS = sys.platform in ('win32', 'darwin')
@@ -77,18 +80,21 @@ class Layout:
         values : mapping
             Field -> text. ``name`` follows from ``path``, and ``scan``, where it is missing, from ``assessor`` or ``reconstruction``.
         """
+        return self.places(values)(values.get('path', ''))
+
+    def places(self, values: Mapping[str, str]) -> Callable[[str], str]:
+        """What gives the place of each file that all of this holds for, by its ``path``."""
         known = dict(values)
-        known['name'] = known.get('path', '').rpartition('/')[2]
         if not known.get('scan'):
             known['scan'] = next((known[item] for item in _ITEMS if known.get(item) and item not in self.fields), '')
-        parts: list[str] = []
-        for segment in self._segments:
-            text = ''.join(before + (known.get(field, '') if field else '') for before, field in segment)
-            if any(field == 'path' for _, field in segment):
-                parts += [safe_name(part) for part in text.split('/') if part]
-            elif text:
-                parts.append(safe_name(text))
-        return '/'.join(parts) or safe_name('')
+        pieces = [segment if _names_files(segment) else _part(segment, known) for segment in self._segments]
+
+        def place(path: str) -> str:
+            own = {**known, 'path': path, 'name': path.rpartition('/')[2]}
+            parts = [piece if isinstance(piece, str) else _part(piece, own) for piece in pieces]
+            return '/'.join(filter(None, parts)) or safe_name('')
+
+        return place
 
     def values(self, place: str) -> dict[str, str] | None:
         """The fields of a path below the folder; `None` where the layout has no such path. The inverse of `place` for ordinary names."""
@@ -110,7 +116,20 @@ class Layout:
         return re.compile('/'.join(segments), re.DOTALL)
 
 
-def _parsed(segment: str, text: str) -> list[tuple[str, str]]:
+def _names_files(segment: _Segment) -> bool:
+    """Whether it is another for each file of a resource."""
+    return any(field in ('path', 'name') for _, field in segment)
+
+
+def _part(segment: _Segment, values: Mapping[str, str]) -> str:
+    """A segment with its fields filled in, each part of it a safe name."""
+    text = ''.join([before + (values.get(field, '') if field else '') for before, field in segment])
+    if '/' in text and any(field == 'path' for _, field in segment):
+        return '/'.join([safe_name(part) for part in text.split('/') if part])
+    return safe_name(text) if text else ''
+
+
+def _parsed(segment: str, text: str) -> _Segment:
     """Text and field by turns."""
     parts = []
     try:

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,17 +180,17 @@ class Downloading(Undertaking):
 
     def _fetch_zip(self, zipped: Zipped) -> list[Wanted]:
         """Unpack a zip as it comes; the files that it did not bring. Those it brought whole stay, whatever happens to the rest."""
-        finder, owed = zipped.finder(), {file.uri: file for file in zipped.files}
+        find, owed = lru_cache(1)(zipped.finder().find), {file.uri: file for file in zipped.files}
 
         def length_of(entry: str) -> int | None:
-            file = finder.find(entry)
+            file = find(entry)
             return file.size if file else None
 
         uri = uris.with_query(zipped.uri, {'format': 'zip', 'compression': self._compression})
         try:
             with self._intf._transport.stream('GET', uri) as stream:
                 for entry in unzip(stream, length_of, stream.uri):
-                    file = finder.find(entry.name)
+                    file = find(entry.name)
                     if file is not None and file.uri in owed and not self.ended.is_set() and self._unpack(entry, file):
                         del owed[file.uri]
         except errors.DatabaseError as error:

@@ -199,7 +199,8 @@ def _entry(source: _Source, length_of: Callable[[str], int | None]) -> Unzipping
         raise source.error(f'{name} is packed in a way that is not known here (method {method})')
     if size == _UNKNOWN or packed == _UNKNOWN:
         packed, size = _long_lengths(extra, packed, size)
-    return Unzipping(source, name, method, flags, crc, (packed, size), length_of(name))
+    known = length_of(name) if method == _STORED and flags & _BEHIND else None
+    return Unzipping(source, name, method, flags, crc, (packed, size), known)
 
 
 def _encoding_of(raw: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from .. import errors, uris
@@ -91,17 +91,17 @@ def wanted(files: Any, layout: Layout) -> Iterator[Wanted]:
         row, path = found.row, found.row['path']
         uri = found.uri[: -len('/files/' + uris.quote_path(path).strip('/'))]
         if uri not in resources:
-            resources[uri] = _resource(uri, row, names.of(uri, found))
+            resources[uri] = _resource(uri, row, names.of(uri, found), layout)
         resource, size = resources[uri], row.get('Size', '')
         yield Wanted(
             found.uri,
-            layout.place({**resource.values, 'path': path}),
+            resource.place(path),
             int(size) if size.isdigit() else None,
             row.get('digest', '').lower(),
             uri,
             resource.session,
             resource.scan,
-            resource.values['resource'],
+            resource.label,
             path,
         )
 
@@ -109,17 +109,18 @@ def wanted(files: Any, layout: Layout) -> Iterator[Wanted]:
 class _Resource(NamedTuple):
     """What the files of one resource have in common."""
 
-    values: dict[str, str]
-    """The fields of a layout."""
+    place: Callable[[str], str]
+    """Of a path below it."""
+    label: str
     session: str
     scan: str
 
 
-def _resource(uri: str, row: Row, above: dict[str, str]) -> _Resource:
-    steps = read(uri)
-    values = {**above, 'side': _SIDES.get(steps[-1].level, ''), 'resource': row.get('collection') or row.get('cat_ID', '')}
+def _resource(uri: str, row: Row, above: dict[str, str], layout: Layout) -> _Resource:
+    steps, label = read(uri), row.get('collection') or row.get('cat_ID', '')
+    place = layout.places({**above, 'side': _SIDES.get(steps[-1].level, ''), 'resource': label})
     at = next((number for number, step in enumerate(steps) if step.level == 'scans'), None)
-    return _Resource(values, *((uri_of(steps[:at]), steps[at].name) if at is not None else ('', '')))
+    return _Resource(place, label, *((uri_of(steps[:at]), steps[at].name) if at is not None else ('', '')))
 
 
 class _Names:
