@@ -142,6 +142,14 @@ def test_a_literal_name_that_is_not_there_is_an_error_when_asked_below(xnat, stu
         xnat.select('/projects/NOPE/subjects').get()
     with pytest.raises(errors.NotFoundError):
         xnat.select('/projects/STUDY/subjects/NOPE/experiments').get()
+    with pytest.raises(errors.NotFoundError, match="'NOPE' is not listed"):
+        xnat.select('/projects/STUDY/experiments/NOPE/scans').get()
+    for path in ('/projects/NOPE/experiments', '/projects/NOPE/subjects/*/experiments', '/projects/STUDY/subjects/NOPE/experiments'):
+        with pytest.raises(errors.NotFoundError):
+            xnat.select(path).table(['label', 'project/name', 'subject/age'])
+    elsewhere = xnat.select('/projects/STUDY/subjects/A1/experiments').where([('xnat:subjectData/SUBJECT_LABEL', '=', 'A2')])
+    assert elsewhere.get() == []  # it is there, and is not one of those
+    assert xnat.select('/projects/*/subjects/NOPE/experiments').get() == []
 
 
 def test_protected_projects_are_passed_over_under_a_wildcard_and_refused_by_name(server, xnat, tmp_path):

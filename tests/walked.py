@@ -89,14 +89,16 @@ class Walker:
             if not guessed:
                 raise LookupError(listing)
             return []
+        meant = [row for row in rows if any(matches(name, one) for one in names(level, row))]
+        if literal and rest and not meant and not guessed:
+            raise LookupError(f'{name} in {listing}')
         found = []
-        for row in rows:
+        for row in meant:
             identity, label = names(level, row)
-            if matches(name, identity) or matches(name, label):
-                here = f'/data/experiments/{identity}' if has_gap else f'{listing}/{quote(identity, safe="/" if level == "files" else "")}'
-                so_far = (*way, Place(level, listing, identity))
-                kind = row['element_name'] if level.endswith('resources') else row.get('xsiType') or _TYPES.get(level, '')
-                found += self.walk(rest, here, guessed or not literal, so_far) if rest else [Seen(here, identity, label, kind, row, so_far)]
+            here = f'/data/experiments/{identity}' if has_gap else f'{listing}/{quote(identity, safe="/" if level == "files" else "")}'
+            so_far = (*way, Place(level, listing, identity))
+            kind = row['element_name'] if level.endswith('resources') else row.get('xsiType') or _TYPES.get(level, '')
+            found += self.walk(rest, here, guessed or not literal, so_far) if rest else [Seen(here, identity, label, kind, row, so_far)]
         return found
 
     def cell(self, seen: Seen, plural: str, name: str, subject: str) -> str | list[str]:

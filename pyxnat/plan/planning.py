@@ -21,7 +21,7 @@ from .short_cuts import (
     is_told_by_sessions,
 )
 from .sites import ListExperimentsOfAll, ListScansOfAll, ListSessionsOfAll, ListSubjectsOfAll, is_told_by_sites
-from .stages import Conditions, Found, JoinGuests, JoinSubjects, ListLevel, ListSessions, ListShares, Name, Rebase, Stage, element_uri
+from .stages import Conditions, Found, JoinGuests, JoinSubjects, ListLevel, ListNamed, ListSessions, ListShares, Name, Rebase, Stage, element_uri
 
 __all__ = ['SHORT_CUTS', 'ShortCut', 'answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'plans']
 
@@ -232,7 +232,8 @@ def _single(done: Path, rest: Path, conditions: Conditions, columns: Columns) ->
     is_told = not relevant and not columns.get(step.level)
     if step.literal and len(rest) > 1 and is_told and not _is_gap((*done, step), rest[1:]):
         return Name((step,))
-    return ListLevel((step,), relevant, columns)
+    kind = ListNamed if step.literal and len(rest) > 1 else ListLevel
+    return kind((step,), relevant, columns)
 
 
 def _relevant(plural: str, above: tuple[str, ...], conditions: Conditions) -> Conditions:

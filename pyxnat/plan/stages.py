@@ -7,6 +7,7 @@ from itertools import chain, islice
 from typing import Any, ClassVar, NamedTuple
 
 from .. import uris
+from ..errors import NotFoundError
 from ..paths import ANY, Path, Step, matches, read, spell
 from ..structure import SERVER, level
 from ..tables import Row
@@ -18,6 +19,7 @@ __all__ = [
     'JoinGuests',
     'JoinSubjects',
     'ListLevel',
+    'ListNamed',
     'ListSessions',
     'ListShares',
     'Listed',
@@ -240,6 +242,17 @@ class ListLevel(Stage):
     def bound(self, parents: str) -> str:
         each = 1 + len(typed(self.steps[0].level, self.columns))
         return f'{each} per element of {parents}' if parents else str(each)
+
+
+class ListNamed(ListLevel):
+    """The same for a name on the way down, of which more is to be known: what was named must be there."""
+
+    def rows(self, at: Found, tables: Tables) -> Iterator[Found]:
+        step = self.steps[0]
+        if not at.guessed and not any(is_wanted(step, *names_of(step.level, row)) for row in tables[0]):
+            what = f'{level(step.level).singular} {step.name!r} is not listed'
+            raise NotFoundError(what, uri=at.uri, remedy='Check the spelling, and that this login may see it.')
+        yield from super().rows(at, tables)
 
 
 class ListSessions(Stage):
