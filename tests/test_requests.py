@@ -3,105 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from lxml import etree
 
 import pyxnat
-from pyxnat.plan import SHORT_CUTS
-from pyxnat.server import serve
-from tests.conftest import DEEP
+from tests import filled as archives
+from tests.filled import Size, cost
 
-NAMESPACES = {'xnat': 'http://nrg.wustl.edu/xnat', 'xsi': 'http://www.w3.org/2001/XMLSchema-instance'}
-TYPE = f'{{{NAMESPACES["xsi"]}}}type'
-
-
-class Size(NamedTuple):
-    """Projects, subjects of each, sessions of each."""
-
-    projects: int
-    subjects: int
-    sessions: int
-
-    @property
-    def in_all(self) -> int:
-        """Sessions of the archive."""
-        return self.projects * self.subjects * self.sessions
-
-
-SIZES = [Size(2, 3, 2), Size(5, 20, 2)] + [Size(10, 100, 4)] * DEEP
-
-
-def element(parent: etree._Element, name: str, text: str = '', kind: str = '', **attributes: str) -> etree._Element:
-    made = etree.SubElement(parent, f'{{{NAMESPACES["xnat"]}}}{name}', attributes)
-    made.text = text or None
-    if kind:
-        made.set(TYPE, kind)
-    return made
-
-
-def subject_document(project: str, label: str, sessions: int) -> bytes:
-    """A subject with its sessions, each with two scans; the last one is a PET session."""
-    root = etree.Element(f'{{{NAMESPACES["xnat"]}}}Subject', {'project': project, 'label': label}, nsmap=NAMESPACES)
-    element(element(root, 'demographics', kind='xnat:demographicData'), 'age', str(20 + len(label)))
-    experiments = element(root, 'experiments')
-    for number in range(sessions):
-        modality = 'pet' if number == sessions - 1 else 'mr'
-        made = element(experiments, 'experiment', kind=f'xnat:{modality}SessionData', project=project, label=f'{label}_{number}')
-        element(made, 'date', '2020-01-02')
-        scans = element(made, 'scans')
-        for scan, kind in (('1', 'T1'), ('2', 'T2')):
-            element(element(scans, 'scan', kind=f'xnat:{modality}ScanData', ID=scan, type=kind), 'quality', 'usable')
-        if modality == 'mr':
-            element(made, 'fieldStrength', '3.0')
-    return etree.tostring(root)
-
-
-def fill(xnat: pyxnat.Interface, size: Size) -> None:
-    for project in range(size.projects):
-        xnat.select.project(f'P{project}').create()
-        for subject in range(size.subjects):
-            document = subject_document(f'P{project}', f'S{subject}', size.sessions)
-            xnat._exec(f'/data/projects/P{project}/subjects/S{subject}', 'PUT', document, {'content-type': 'text/xml'})
-    for session in xnat.select('/projects/P0/subjects/S0/experiments'):
-        session.resource('NOTES').file('note.txt').put(b'note')
-        for scan in session.scans():
-            scan.resource('NIFTI').file('image.nii').put(b'image')
-
-
-@pytest.fixture(scope='module', params=SIZES, ids=lambda size: 'x'.join(map(str, size)))
-def filled(request: Any, tmp_path_factory: Any) -> Iterator[tuple[Any, Size]]:
-    """An archive of one size."""
-    with serve(tmp_path_factory.mktemp('archive')) as server:
-        with pyxnat.Interface(server.url, server.user, server.password, tmp_path_factory.mktemp('cache')) as xnat:
-            fill(xnat, request.param)
-        yield server, request.param
-
-
-@pytest.fixture
-def size(filled: tuple[Any, Size]) -> Size:
-    return filled[1]
-
-
-@pytest.fixture
-def xnat(filled: tuple[Any, Size], tmp_path: Any) -> Iterator[pyxnat.Interface]:
-    """A connection that keeps no answers, to a server that was seen to do what is believed of it."""
-    server, _ = filled
-    with pyxnat.Interface(server.url, server.user, server.password, tmp_path / 'cache') as interface:
-        interface.cache.expiration = 0
-        for name, short_cut in SHORT_CUTS.items():
-            if short_cut.stage.belief:
-                interface.cache.beliefs.remember(name, True)
-        yield interface
-
-
-def cost(xnat: pyxnat.Interface, question: Callable[[], Any]) -> tuple[int, Any]:
-    with xnat.trace() as trace:
-        answer = question()
-    return trace.requests, answer
-
+filled, size, xnat = archives.filled, archives.size, archives.xnat
 
 SESSIONS = '/projects/*/subjects/*/experiments/*'
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, inspect, select
+from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, event, func, inspect, select
 from sqlalchemy.schema import CreateColumn
 
 from .relations import (
@@ -231,12 +231,17 @@ def alias(table: Table, name: str) -> Any:
 
 def touch(connection: Connection, pk: int | None) -> None:
     """Say of an item and of those above it, up to the subject, that they changed."""
-    if pk is None:
-        return
-    line = select(item.c.pk, item.c.parent).where(item.c.pk == pk).cte('line', recursive=True)
+    if pk is not None:
+        connection.execute(_touching(), {'touched': pk, 'moment': now()})
+
+
+@lru_cache(maxsize=1)
+def _touching() -> Any:
+    """The statement of `touch`: making it takes longer than running it."""
+    line = select(item.c.pk, item.c.parent).where(item.c.pk == bindparam('touched')).cte('line', recursive=True)
     line = line.union_all(select(item.c.pk, item.c.parent).join(line, item.c.pk == line.c.parent))
     wanted = item.c.pk.in_(select(line.c.pk))
-    connection.execute(item.update().where(wanted, item.c.level != 'project').values(last_modified=now()))
+    return item.update().where(wanted, item.c.level != 'project').values(last_modified=bindparam('moment'))
 
 
 def fields_of(row: Any) -> dict[str, str]:
