@@ -134,6 +134,12 @@ class Transfer:
         self._send_below(file, payload, about, types)
         self._verify(file, payload)
 
+    def send(self, file: Any, source: Any, about: dict[str, Any], types: dict[str, str]) -> Payload:
+        """Send a file. Whether the server keeps it, the caller has to see."""
+        payload = Payload(source)
+        self._send_below(file, payload, about, types)
+        return payload
+
     def _send_below(self, file: Any, payload: Payload, about: dict[str, Any], types: dict[str, str]) -> None:
         """Send a file, creating what holds its resource if that is missing; what the server has already, and kept, is an error."""
         uri = uris.with_query(file._uri, {'inbody': True, **about})
@@ -153,8 +159,7 @@ class Transfer:
     def upload_archive(self, resource: Any, name: str, source: Any, about: dict[str, Any], types: dict[str, str]) -> None:
         """Send a zip or tar, for the server to unpack if `about` says so."""
         file = resource.file(name)
-        payload = Payload(source)
-        self._send_below(file, payload, about, types)
+        payload = self.send(file, source, about, types)
         if not about.get('extract'):
             self._verify(file, payload)
 

@@ -65,6 +65,28 @@ def test_one_resource_takes_a_listing_a_zip_and_a_listing(session: Any, xnat: py
     assert [record.method for record in trace] == ['GET', 'PUT', 'GET']
 
 
+@pytest.mark.parametrize(('scans', 'files'), [(2, 1), (5, 10)])
+def test_what_is_missing_is_created_first_and_nothing_sent_in_vain(
+    project: Any, session: Any, xnat: pyxnat.Interface, tmp_path: Path, scans: int, files: int
+) -> None:
+    for scan in range(scans):
+        for number in range(files):
+            path = tmp_path / f'new/{scan}/DICOM/{number}.dcm'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b'x')
+    with xnat.trace() as trace:
+        assert session.upload(tmp_path / 'new').is_complete
+    assert trace.requests == 5 + 2 * scans  # the files, twice the scans that are not there; the session, scan by scan a PUT and a zip; the files
+    assert all(record.status in (200, 201) for record in trace if record.method == 'PUT')
+    (tmp_path / 'new/0').rename(tmp_path / 'new/another')
+    with xnat.trace() as trace:
+        assert len(session.upload(tmp_path / 'new').ok) == files
+    assert [(record.method, record.status) for record in trace] == [('GET', 200), ('GET', 200), ('PUT', 200), ('PUT', 200), ('GET', 200)]
+    with xnat.trace() as trace:
+        assert session.upload({'another/DICOM/new.dcm': tmp_path / 'new/another/DICOM/0.dcm'}).is_complete
+    assert [record.method for record in trace] == ['GET', 'PUT', 'GET']
+
+
 def test_only_what_is_missing_or_different_is_sent(session: Any, xnat: pyxnat.Interface, folder: Path) -> None:
     session.upload(folder)
     session.scan('2').resource('DICOM').file('a.dcm').delete()

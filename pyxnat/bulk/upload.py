@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
 
 __all__ = ['Uploading', 'upload']
 
+log = logging.getLogger('pyxnat.bulk')
+
 _SIDES = {'in': 'in_resource', 'out': 'out_resource'}
 _ABOVE = ('project', 'subject', 'experiment', 'scan', 'assessor', 'reconstruction')
 
 _DEPTHS = {'projects': 1, 'subjects': 2, 'experiments': 3}
 
-_Files = dict[str, tuple[Any, Member]]
-"""Path below a resource -> the file element, and what is to be its content."""
+_Files = dict[str, Member]
+"""Path below a resource -> what is to be its content."""
 
 
 def upload(
@@ -53,7 +56,7 @@ def upload(
     grouped = _by_resource(target, plan, members_of(source))
     sending = Uploading(interface, Report('uploaded', f'to {target._urn}'), jobs, overwrite, compression, dict(params))
     holes = sending.missing(grouped)
-    with meter(sum(member.path.stat().st_size for files in holes.values() for _, member in files.values()), 'B', progress) as bar:
+    with meter(sum(member.path.stat().st_size for files in holes.values() for member in files.values()), 'B', progress) as bar:
         sending.run(holes, bar)
     return sending.report.end()
 
@@ -71,10 +74,9 @@ def _by_resource(target: Any, layout: Layout, members: Iterable[Member]) -> dict
         if values is None:
             raise errors.DataError(f'{member.path} has no place in the layout {layout.text}', remedy='Give its layout=, or move it elsewhere.')
         resource = target if is_resource else _resource(target, values)
-        file = resource.file(values['path'])
-        if values['path'] in grouped[resource]:
-            raise errors.DataError(f'{member.path} and {grouped[resource][values["path"]][1].path} would be one file', uri=file._uri)
-        grouped[resource][values['path']] = file, member
+        other = grouped[resource].setdefault(values['path'], member)
+        if other is not member:
+            raise errors.DataError(f'{member.path} and {other.path} would be one file', uri=resource.file(values['path'])._uri)
     return grouped
 
 
@@ -111,6 +113,7 @@ class Uploading(Undertaking):
         self._digests: dict[Path, str] = {}
         self._errors: dict[str, errors.DatabaseError] = {}
         self._gates: dict[Any, _Gate] = {}
+        self._unseen: dict[Any, set[str]] = {}
         self._bar: Any = None
 
     def missing(self, grouped: dict[Any, _Files]) -> dict[Any, _Files]:
@@ -118,38 +121,40 @@ class Uploading(Undertaking):
         listed = self._listed(grouped)
         holes: dict[Any, _Files] = {}
         for resource, files in grouped.items():
-            for path, (file, member) in files.items():
-                row = listed.get(resource, {}).get(path)
+            for path, member in files.items():
+                row = listed[resource].get(path)
                 if row is not None and self._is_same(row, member.path):
                     self.report.skip(member.name)
                 elif row is not None and not self._overwrite:
-                    what = 'a file is there with other content, and was left as it is'
-                    self.failed(member.name, errors.DuplicateError(what, uri=file._uri, remedy='Replace it with overwrite=True.'))
+                    what, uri = 'a file is there with other content, and was left as it is', resource.file(path)._uri
+                    self.failed(member.name, errors.DuplicateError(what, uri=uri, remedy='Replace it with overwrite=True.'))
                 else:
-                    holes.setdefault(resource, {})[path] = file, member
+                    holes.setdefault(resource, {})[path] = member
         return holes
 
     def _listed(self, resources: Iterable[Any]) -> dict[Any, dict[str, Row]]:
         """What resources hold: one listing for all scans of a session, one for each other resource."""
-        found: dict[Any, dict[str, Row]] = {}
-        sessions: dict[Any, dict[tuple[str, str], Any]] = defaultdict(dict)
-        for resource in resources:
+        found: dict[Any, dict[str, Row]] = {resource: {} for resource in resources}
+        together: dict[Any, list[Any]] = defaultdict(list)
+        for resource in found:
             holder = resource.parent()
-            session = holder.parent() if holder is not None and holder._urt == 'scans' else None
-            if session is not None:
-                sessions[session][holder._urn, resource._urn] = resource
-            else:
-                found[resource] = self._rows(resource)
-        for session, wanted in sessions.items():
-            if len(wanted) == 1:
-                [resource] = wanted.values()
-                found[resource] = self._rows(resource)
-                continue
+            together[holder.parent() if holder is not None and holder._urt == 'scans' else resource].append(resource)
+
+        def look(several: list[Any]) -> None:
+            if len(several) == 1:
+                found[several[0]] = self._rows(several[0])
+                return
+            wanted = {(resource.parent()._urn, resource._urn): resource for resource in several}
+            session = several[0].parent().parent()
+            self._unseen[session] = {scan for scan, _ in wanted}
             for file in self._files_of_scans(session):
                 scan, row = next(step.name for step in file._path if step.level == 'scans'), file._known
+                self._unseen[session].discard(scan)
                 resource = wanted.get((scan, row.get('collection', ''))) or wanted.get((scan, row.get('cat_ID', '')))
                 if resource is not None:
-                    found.setdefault(resource, {})[file._urn] = row
+                    found[resource][file._urn] = row
+
+        self.each(look, together.values())
         return found
 
     def _rows(self, resource: Any) -> dict[str, Row]:
@@ -178,18 +183,47 @@ class Uploading(Undertaking):
         """Send them, resource by resource, and compare the listings with what was sent."""
         self._bar = bar
         self._gates = {resource._path[:2]: _Gate() for resource in holes}
-        self.each(lambda resource: self._send(resource, list(holes[resource].values())), holes)
+        self._make_room()
+        self.each(lambda resource: self._send(resource, list(holes[resource].items())), holes)
         listed = self._listed(holes)
         for resource, files in holes.items():
-            for path, (file, member) in files.items():
-                row = listed.get(resource, {}).get(path)
+            for path, member in files.items():
+                row = listed[resource].get(path)
                 if row is not None and self._is_same(row, member.path):
                     self.did(member.name, member.path.stat().st_size)
                 else:
-                    what = errors.TransferError('it is not on the server as it is here', uri=file._uri, remedy='Send it again.')
-                    self.failed(member.name, self._errors.get(member.name, what))
+                    what, uri = 'it is not on the server as it is here', resource.file(path)._uri
+                    error = errors.TransferError(what, uri=uri, remedy='Send it again.')
+                    self.failed(member.name, self._errors.get(member.name, error))
 
-    def _send(self, resource: Any, files: list[tuple[Any, Member]]) -> None:
+    def _make_room(self) -> None:
+        """Create scans of which no file was seen, and their sessions, where they are missing, before anything is sent to them in vain."""
+        homes: dict[Any, list[Any]] = defaultdict(list)
+        for session, scans in self._unseen.items():
+            if scans:
+                homes[session._path[:2]].append(session)
+        self.each(self._create_scans, homes.values())
+
+    def _create_scans(self, sessions: list[Any]) -> None:
+        for session in sessions:
+            try:
+                there = self._scans_of(session)
+                for name in sorted(self._unseen[session] - there):
+                    session.scan(name)._create(self._types, {})
+            except errors.DatabaseError as error:
+                if is_final(error):
+                    raise
+                log.info('%s: %s', session, error)  # sending there fails as well, and is reported
+
+    def _scans_of(self, session: Any) -> set[str]:
+        """The scans that a session has; it is created if it is missing."""
+        try:
+            return set(session.scans().get())
+        except errors.NotFoundError:
+            session._create(self._types, {})
+            return set()
+
+    def _send(self, resource: Any, files: list[tuple[str, Member]]) -> None:
         """Send what one resource lacks, one request after the other: XNAT keeps one catalogue for it."""
         for bundle in _bundles(files):
             try:
@@ -201,13 +235,13 @@ class Uploading(Undertaking):
                 self._errors.update({member.name: error for _, member in bundle})
             self._bar.update(sum(member.path.stat().st_size for _, member in bundle))
 
-    def _send_bundle(self, resource: Any, bundle: list[tuple[Any, Member]]) -> None:
-        transfer, (file, member) = self._intf.transfer, bundle[0]
+    def _send_bundle(self, resource: Any, bundle: list[tuple[str, Member]]) -> None:
+        transfer, (path, member) = self._intf.transfer, bundle[0]
         if len(bundle) == 1 and member.path.stat().st_size:
-            transfer.upload(file, member.path, self._about, self._types)
+            transfer.send(resource.file(path), member.path, self._about, self._types)
             return
-        with zips.pack(((file._urn, member.path) for file, member in bundle), self._compression) as packed:
-            transfer.upload_archive(resource, f'{resource._urn}.zip', packed, {**self._about, 'extract': True}, self._types)
+        with zips.pack(((path, member.path) for path, member in bundle), self._compression) as packed:
+            transfer.send(resource.file(f'{resource._urn}.zip'), packed, {**self._about, 'extract': True}, self._types)
 
 
 class _Gate:
@@ -227,19 +261,19 @@ class _Gate:
             self._is_open = True
 
 
-def _bundles(files: list[tuple[Any, Member]]) -> Iterator[list[tuple[Any, Member]]]:
+def _bundles(files: list[tuple[str, Member]]) -> Iterator[list[tuple[str, Member]]]:
     """Big files by themselves, small ones up to a bound; empty ones are small, for XNAT takes those in zips alone."""
-    bundle: list[tuple[Any, Member]] = []
+    bundle: list[tuple[str, Member]] = []
     size = 0
-    for file, member in files:
+    for path, member in files:
         added = member.path.stat().st_size
         if added >= BIG:
-            yield [(file, member)]
+            yield [(path, member)]
             continue
         if bundle and size + added > MOST_ZIPPED:
             yield bundle
             bundle, size = [], 0
-        bundle.append((file, member))
+        bundle.append((path, member))
         size += added
     if bundle:
         yield bundle

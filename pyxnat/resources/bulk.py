@@ -127,7 +127,8 @@ class Uploadable(Downloadable):
         Notes
         -----
         Requests: before and after sending one listing for the scans of a session and one for each other resource; a zip for up to 64 MB of small
-        files of a resource, and one for each file of 16 MiB and more. What is missing above is created.
+        files of a resource, and one for each file of 16 MiB and more. What is missing above is created: where scans have no files yet, their session
+        is asked for its scans, and each that is missing is one more, as is the session.
         """
         how: dict[str, Any] = {'overwrite': overwrite, 'jobs': jobs, 'compression': compression, 'progress': progress}
         return self._intf.bulk.upload(self, source, layout=layout, **how, **params)
