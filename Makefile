@@ -33,6 +33,7 @@ deep: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.far
+	$(BIN)/python -m tests.benchmarks.tables
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

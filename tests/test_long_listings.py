@@ -17,7 +17,7 @@ from pyxnat import errors
 from tests.conftest import DEEP
 from tests.scripted import Reply, Request, ScriptedServer
 
-COUNT = 100_000 if DEEP else 6_000
+COUNT = 6_000
 COLUMNS = ['ID', 'label', 'date', 'note', 'subject_ID']
 
 
@@ -222,3 +222,33 @@ def test_a_listing_takes_the_memory_of_a_piece(connect: Any) -> None:
             finally:
                 tracemalloc.stop()
             assert peak < 4 * 2**20, peak
+
+
+@pytest.fixture
+def measure() -> Any:
+    """Has readers of tables measured, each in a process of its own."""
+    pytest.importorskip('resource', reason='peak memory is read where the system tells it')
+    from tests.benchmarks import tables
+
+    return tables.measure
+
+
+def test_the_memory_does_not_depend_on_the_length(measure: Any) -> None:
+    counts = [100_000, 1_000_000] if DEEP else [5_000, 20_000]
+    grown = {(figure.reader, figure.rows): figure.grown_mib for figure in measure(counts, 1, ('pyxnat, rows', 'pyxnat, CSV'))}
+    assert max(grown.values()) < 6, grown
+    assert all(abs(grown[name, counts[1]] - grown[name, counts[0]]) < 3 for name, _ in grown), grown
+
+
+@pytest.mark.skipif(not DEEP, reason='a small table is as quick as the process that reads it')
+@pytest.mark.parametrize('count', [100_000, 1_000_000])
+def test_a_long_table_comes_about_as_quickly_as_from_the_csv_module(count: int, measure: Any) -> None:
+    """The same rows, over HTTP: as CSV by csv.DictReader and by this library, and as a listing in JSON that becomes a table of six columns."""
+    names = ('csv.DictReader', 'pyxnat, CSV', 'pyxnat, rows', 'pyxnat, rows from the cache')
+    best: dict[str, float] = {}
+    for _ in range(5):  # others may be at work on this machine
+        for figure in measure([count], 3, names):
+            best[figure.reader] = min(best.get(figure.reader, figure.seconds), figure.seconds)
+        if max(best.values()) < 1.5 * best['csv.DictReader']:
+            return
+    assert max(best.values()) < 1.5 * best['csv.DictReader'], best

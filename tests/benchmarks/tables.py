@@ -1,0 +1,246 @@
+"""Long tables: this library beside Python's own csv module, on stored answers.
+
+::
+
+    python -m tests.benchmarks.tables [--rows 100000,1000000] [--rounds N] [--json FILE]
+
+A process of its own serves a listing of sessions, as JSON and as CSV, that it made beforehand. Each reader is a process, too: what it takes is the
+best of some rounds, after one that is not counted; its memory is what it has at most above that after a table of a hundred rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import http.client
+import io
+import json
+import re
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyxnat
+from pyxnat.tables import JsonTable, iter_csv
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = [sys.executable, '-m', 'tests.benchmarks.tables']
+COLUMNS = ['ID', 'label', 'project', 'date', 'xsiType', 'subject_ID']
+ROUNDS = 3
+FEW = 100
+PATH = '/data/projects/{}/experiments'
+"""The project is called as it has rows."""
+
+
+class Figure(NamedTuple):
+    """What one reader took for one table."""
+
+    reader: str
+    rows: int
+    seconds: float
+    cpu_s: float
+    grown_mib: float
+    """Peak memory above that after a small table."""
+
+
+# -- the server -------------------------------------------------------------------------------------------------------------------------------
+
+
+def sessions(count: int) -> Iterator[dict[str, str]]:
+    """The rows of a listing as XNAT gives it where six columns are asked for."""
+    for number in range(count):
+        identity = f'XNAT_E{number:07}'
+        yield {
+            'ID': identity,
+            'project': str(count),
+            'date': f'20{number % 20:02}-0{1 + number % 9}-1{number % 10}',
+            'xsiType': 'xnat:mrSessionData',
+            'label': f'S{number // 2:07}_MR{1 + number % 2}',
+            'insert_date': '2020-01-02 03:04:05.0',
+            'subject_ID': f'XNAT_S{number // 2:07}',
+            'URI': f'/data/experiments/{identity}',
+        }
+
+
+def as_json(count: int) -> bytes:
+    rows = ','.join(json.dumps(row, separators=(',', ':')) for row in sessions(count))
+    return f'{{"ResultSet":{{"Result":[{rows}],"totalRecords":"{count}"}}}}'.encode()
+
+
+def as_csv(count: int) -> bytes:
+    text = io.StringIO(newline='')
+    writer = csv.writer(text, lineterminator='\n')
+    rows = sessions(count)
+    first = next(rows)
+    writer.writerows([[*first], [*first.values()]])
+    writer.writerows(row.values() for row in rows)
+    return text.getvalue().encode()
+
+
+def serve(counts: list[int]) -> None:
+    """Answer from memory; says its port when all is ready."""
+    bodies = {(PATH.format(count), kind): make(count) for count in counts for kind, make in (('json', as_json), ('csv', as_csv))}
+    listener = socket.create_server(('127.0.0.1', 0))
+    print(listener.getsockname()[1], flush=True)
+
+    def answer(connection: socket.socket) -> None:
+        with connection, connection.makefile('rb') as file:
+            while request := file.readline().decode().split():
+                while file.readline().strip():
+                    pass
+                path, _, query = request[1].partition('?')
+                body = bodies.get((path, 'csv' if 'format=csv' in query else 'json'), b'')
+                connection.sendall(f'HTTP/1.1 200 OK\r\nSet-Cookie: JSESSIONID=A; Path=/\r\nContent-Length: {len(body)}\r\n\r\n'.encode() + body)
+
+    while True:
+        threading.Thread(target=answer, args=listener.accept()[:1], daemon=True).start()
+
+
+@contextmanager
+def serving(counts: list[int]) -> Iterator[int]:
+    """The port of a server of tables with so many rows."""
+    with subprocess.Popen([*PROGRAM, 'serve', *map(str, counts)], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+# -- the readers ------------------------------------------------------------------------------------------------------------------------------
+
+
+class Reader:
+    """Reads tables from the server, each time anew unless it is offline."""
+
+    def __init__(self, port: int, folder: str) -> None:
+        self._port = port
+        self._folder = folder
+        self._interface = pyxnat.Interface(f'http://127.0.0.1:{port}', 'me', 'secret', folder)
+        self._interface.cache.expiration = 0
+
+    def _fetched(self, count: int) -> Iterator[http.client.HTTPResponse]:
+        connection = http.client.HTTPConnection('127.0.0.1', self._port)
+        connection.request('GET', f'{PATH.format(count)}?format=csv')
+        yield connection.getresponse()
+        connection.close()
+
+    def csv_module(self, count: int) -> int:
+        """csv.DictReader of the CSV as it comes."""
+        return sum(sum(1 for _ in csv.DictReader(io.TextIOWrapper(answer, 'utf-8', newline=''))) for answer in self._fetched(count))
+
+    def csv_read(self, count: int) -> int:
+        """pyxnat's reader of CSV, on the same bytes."""
+        return sum(sum(1 for _ in iter_csv(answer)) for answer in self._fetched(count))
+
+    def _selection(self, count: int) -> Any:
+        return self._interface.select(f'/projects/{count}/experiments')
+
+    def rows(self, count: int) -> int:
+        """The rows of a table, one at a time."""
+        return sum(1 for _ in self._selection(count).rows(COLUMNS))
+
+    def offline(self, count: int) -> int:
+        """The same from the cache."""
+        if self._interface.cache.mode == 'online':
+            self.rows(count)
+        self._interface.cache.mode = 'offline'
+        try:
+            return self.rows(count)
+        finally:
+            self._interface.cache.mode = 'online' if count == FEW else 'offline'
+
+    def elements(self, count: int) -> int:
+        """The same as elements."""
+        return sum(1 for _ in self._selection(count)._ask('all'))
+
+    def table(self, count: int) -> int:
+        """A table that is held."""
+        table: JsonTable = self._selection(count).table(COLUMNS)
+        return len(table)
+
+    def close(self) -> None:
+        self._interface.cache.mode = 'online'
+        self._interface.disconnect()
+
+
+READERS = {
+    'csv.DictReader': Reader.csv_module,
+    'pyxnat, CSV': Reader.csv_read,
+    'pyxnat, rows': Reader.rows,
+    'pyxnat, rows from the cache': Reader.offline,
+    'pyxnat, elements': Reader.elements,
+    'pyxnat, table': Reader.table,
+}
+"""Name -> what it does. The first is what the others are measured by."""
+
+
+def peak_kib() -> int:
+    """Most memory that this process has had, in KiB; what Linux says of itself, since getrusage counts what the parent had before exec."""
+    status = Path('/proc/self/status')
+    if status.exists():
+        return int(re.search(r'VmHWM:\s+(\d+)', status.read_text())[1])  # type: ignore[index]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**10 if sys.platform == 'darwin' else 1)
+
+
+def read(name: str, port: int, count: int, rounds: int) -> None:
+    """One reader, in this process; what it took as JSON."""
+    ask: Callable[[Reader, int], int] = READERS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        reader = Reader(port, folder)
+        assert ask(reader, FEW) == FEW
+        before, took = peak_kib(), []
+        for _ in range(rounds + 1):
+            started, cpu = time.perf_counter(), time.process_time()
+            assert ask(reader, count) == count
+            took.append((time.perf_counter() - started, time.process_time() - cpu))
+        reader.close()
+    seconds, cpu_s = map(min, zip(*took[1:], strict=True))
+    print(json.dumps([name, count, seconds, cpu_s, (peak_kib() - before) / 1024]))
+
+
+def measure(counts: list[int], rounds: int = ROUNDS, names: tuple[str, ...] = tuple(READERS)) -> Iterator[Figure]:
+    """What readers take for tables with so many rows."""
+    with serving([FEW, *counts]) as port:
+        for count in counts:
+            for name in names:
+                words = [*PROGRAM, 'read', name, *map(str, (port, count, rounds))]
+                done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
+                yield Figure(*json.loads(done.stdout.splitlines()[-1]))
+
+
+def main() -> int:
+    """Measure all, and print a table."""
+    parser = argparse.ArgumentParser('python -m tests.benchmarks.tables')
+    parser.add_argument('--rows', default='100000,1000000', help='of the tables')
+    parser.add_argument('--rounds', type=int, default=ROUNDS)
+    parser.add_argument('--json', type=Path)
+    chosen = parser.parse_args()
+    figures, first = [], None
+    print(f'{"reader":28} {"rows":>8} {"seconds":>8} {"to csv":>7} {"CPU s":>7} {"MiB":>7}')
+    for figure in measure([int(count) for count in chosen.rows.split(',')], chosen.rounds):
+        first = figure if figure.reader == next(iter(READERS)) else first
+        assert first is not None
+        ratio = figure.seconds / first.seconds
+        print(f'{figure.reader:28} {figure.rows:8} {figure.seconds:8.3f} {ratio:7.2f} {figure.cpu_s:7.3f} {figure.grown_mib:7.1f}', flush=True)
+        figures.append(figure._asdict())
+    if chosen.json:
+        chosen.json.write_text(json.dumps(figures, indent=1) + '\n', encoding='utf-8')
+    return 0
+
+
+if __name__ == '__main__':
+    if sys.argv[1:2] == ['serve']:
+        serve([int(count) for count in sys.argv[2:]])
+    elif sys.argv[1:2] == ['read']:
+        read(sys.argv[2], *map(int, sys.argv[3:]))
+    else:
+        sys.exit(main())
