@@ -154,6 +154,8 @@ def _accessor(cls: type[Any], name: str, argument: str, returns: str) -> str:
 
 def _parent(row: Level) -> str:
     """What stands above: nothing above a project, nothing either above what can be selected from the server itself."""
+    if row.plural == 'experiments':  # its subject, whatever it was selected by
+        return 'def parent(self) -> Subject: ...'
     above = [level(plural).element_class for plural in row.parents if plural != SERVER]
     return f'def parent(self) -> {" | ".join([*above, *(["None"] if SERVER in row.parents else [])])}: ...'
 

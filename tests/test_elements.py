@@ -29,6 +29,22 @@ def test_ids_labels_and_types(scan):
     assert subject.label() == 'S1' and subject.id().startswith('XNAT_S') and subject.datatype() == 'xnat:subjectData'
 
 
+def test_above_an_experiment_is_its_subject_whatever_it_was_selected_by(xnat, project):
+    session = project.subject('S1').experiment('S1_MR').create()
+    guests = xnat.select.project(f'{project.id()}_GUEST').create()
+    session.share(guests.id())
+    subject = project.subject(session.parent().id())
+    with xnat.trace() as trace:
+        assert session.parent().label() == 'S1' and session.parent() != subject
+    assert trace.requests <= 1  # the label
+    for same in (project.experiment('S1_MR'), xnat.select.experiment(session.id()), guests.experiment('S1_MR'), *project.experiments()):
+        assert same.parent() == subject and same.scan('1').parent().parent() == subject
+    with pytest.raises(errors.NotFoundError):
+        project.experiment('NOPE').parent()
+    project.experiment('S1_MR').scan('3').create()  # which needs no subject
+    assert project.subject('S1').experiment('S1_MR').scan('3').exists()
+
+
 def test_an_element_is_found_by_its_id_as_by_its_label(project):
     subject = project.subject('S1').create()
     same = project.subject(subject.id())

@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -142,8 +143,18 @@ def login_of(world: World, draw: Any) -> Login:
     return login
 
 
+@contextmanager
+def built(admin: pyxnat.Interface, plan: list[dict[str, Any]]) -> Iterator[list[str]]:
+    """An archive of a few projects after a plan, for as long as the block runs; their IDs."""
+    names = build(admin, plan)
+    try:
+        yield names
+    finally:
+        for name in names:
+            admin.select.project(name).delete()
+
+
 def build(admin: pyxnat.Interface, plan: list[dict[str, Any]]) -> list[str]:
-    """An archive of a few projects after a plan; their IDs."""
     prefix = f'H{next(_numbers):05}'
     names = [f'{prefix}_{number}' for number in range(len(plan))]
     for name, spec in zip(names, plan, strict=True):
@@ -228,40 +239,48 @@ def assert_same(found: Any, expected: list[Told], interface: pyxnat.Interface, w
         assert found == expected, why  # and in the same order, whatever was asked when
 
 
+def ask_for_a_path(world: World, projects: list[str], draw: Any) -> None:
+    steps = wanted(draw(st.sampled_from(CHAINS)), draw, projects)
+    if all(not set('*?') & set(name) for _, name in steps):
+        return  # an element, not a selection
+    path, eager = spell(steps, draw), draw(st.booleans())
+    interface, walker = login_of(world, draw)
+    why = about(world, interface, path)
+    try:
+        expected = walker.walk(steps)
+    except LookupError:
+        assert isinstance(selected(interface, path, eager), type), why
+    else:
+        assert_same(selected(interface, path, eager), [seen.told for seen in expected], interface, why)
+
+
 @settings(max_examples=DEEP_EXAMPLES if DEEP else 16)
 @given(plan=archives, data=st.data())
 def test_selecting_a_path_is_walking_the_listings(world, plan, data):
-    projects = build(world.builder, plan)
-    for _ in range(8):
-        steps = wanted(data.draw(st.sampled_from(CHAINS)), data.draw, projects)
-        if all(not set('*?') & set(name) for _, name in steps):
-            continue  # an element, not a selection
-        path, eager = spell(steps, data.draw), data.draw(st.booleans())
-        interface, walker = login_of(world, data.draw)
-        why = about(world, interface, path)
-        try:
-            expected = walker.walk(steps)
-        except LookupError:
-            assert isinstance(selected(interface, path, eager), type), why
-        else:
-            assert_same(selected(interface, path, eager), [seen.told for seen in expected], interface, why)
+    with built(world.builder, plan) as projects:
+        for _ in range(8):
+            ask_for_a_path(world, projects, data.draw)
+
+
+def ask_for_all_routes(world: World, name: str, leaf: str, draw: Any) -> None:
+    interface, walker = login_of(world, draw)
+    path = f'/projects/{name}//{leaf}'
+    why = about(world, interface, path)
+    try:
+        expected = [seen.told for chain in BELOW[leaf] for seen in walker.walk([('projects', name), *((one, '*') for one in chain.split('/')[1:])])]
+    except LookupError:
+        assert isinstance(selected(interface, path, True), type), why
+    else:
+        assert_same(selected(interface, path, draw(st.booleans())), expected, interface, why)
 
 
 @settings(max_examples=DEEP_EXAMPLES // 4 if DEEP else 6)
 @given(plan=archives, data=st.data())
 def test_two_slashes_are_all_routes(world, plan, data):
-    name = data.draw(st.sampled_from(build(world.builder, plan)))
-    for leaf, chains in BELOW.items():
-        interface, walker = login_of(world, data.draw)
-        path = f'/projects/{name}//{leaf}'
-        try:
-            expected = [
-                seen.told for chain in chains for seen in walker.walk([('projects', name), *((level, '*') for level in chain.split('/')[1:])])
-            ]
-        except LookupError:
-            assert isinstance(selected(interface, path, True), type), about(world, interface, path)
-        else:
-            assert_same(selected(interface, path, data.draw(st.booleans())), expected, interface, about(world, interface, path))
+    with built(world.builder, plan) as projects:
+        name = data.draw(st.sampled_from(projects))
+        for leaf in BELOW:
+            ask_for_all_routes(world, name, leaf, data.draw)
 
 
 def columns_of(chain: str, draw: Any) -> list[tuple[str, str]]:
@@ -297,28 +316,32 @@ TABLES = [chain for chain in CHAINS if chain.split('/')[-1] in COLUMNS and 'reso
 ]  # fmt: skip
 
 
+def ask_for_a_table(world: World, projects: list[str], draw: Any) -> None:
+    chain = draw(st.sampled_from(TABLES))
+    steps = wanted(chain, draw, projects)
+    if all(not set('*?') & set(name) for _, name in steps):
+        return
+    columns, path = columns_of(chain, draw), spell(steps, draw)
+    gender = draw(st.sampled_from(['', 'female'])) if 'subjects' in chain or 'experiments' in chain else ''
+    interface, walker = login_of(world, draw)
+    if any(name.startswith('xnat:') for _, name in columns):
+        world.xnat.traits -= {'refuses types'}  # there is no other way to ask for the columns of one type
+    why = about(world, interface, (path, columns, gender))
+    found = table(interface, path, [f'{level.removesuffix("s")}/{name}' for level, name in columns], gender and [(GENDER, '=', gender)])
+    try:
+        expected = by_hand(world, walker, steps, columns, gender)
+    except LookupError:
+        assert isinstance(found, errors.DatabaseError), why
+    else:
+        if isinstance(found, errors.DatabaseError) and 'no subject_ID' in world.xnat.traits:
+            assert 'subject_ID' in str(found), why
+        else:
+            assert found == expected, why
+
+
 @settings(max_examples=DEEP_EXAMPLES // 2 if DEEP else 10)
 @given(plan=archives, data=st.data())
-def test_a_table_has_what_the_listings_say_of_each(world, server, plan, data):
-    projects = build(world.builder, plan)
-    for _ in range(5):
-        chain = data.draw(st.sampled_from(TABLES))
-        steps = wanted(chain, data.draw, projects)
-        if all(not set('*?') & set(name) for _, name in steps):
-            continue
-        columns = columns_of(chain, data.draw)
-        gender = data.draw(st.sampled_from(['', 'female'])) if 'subjects' in chain or 'experiments' in chain else ''
-        path = spell(steps, data.draw)
-        interface, walker = login_of(world, data.draw)
-        if any(name.startswith('xnat:') for _, name in columns):
-            world.xnat.traits -= {'refuses types'}  # there is no other way to ask for the columns of one type
-        found = table(interface, path, [f'{level.removesuffix("s")}/{name}' for level, name in columns], gender and [(GENDER, '=', gender)])
-        try:
-            expected = by_hand(world, walker, steps, columns, gender)
-        except LookupError:
-            assert isinstance(found, errors.DatabaseError), about(world, interface, (path, columns))
-        else:
-            if isinstance(found, errors.DatabaseError) and 'no subject_ID' in world.xnat.traits:
-                assert 'subject_ID' in str(found), about(world, interface, (path, columns))
-            else:
-                assert found == expected, about(world, interface, (path, columns, gender))
+def test_a_table_has_what_the_listings_say_of_each(world, plan, data):
+    with built(world.builder, plan) as projects:
+        for _ in range(5):
+            ask_for_a_table(world, projects, data.draw)

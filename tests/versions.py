@@ -33,7 +33,7 @@ Rows = list[dict[str, str]]
 _LIST = re.compile(r'/(?:experiments|subjects)/([^/?]*,[^/?]*)/')
 _NUMBER_OR_MOMENT = re.compile(r'-?\d+(\.\d+)?|\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d(\.\d+)?)?')
 _LONGEST_LINE = 8192
-_REPEATED = 'xnat:imagesessiondata/'
+_REPEATED = ('xnat:imagesessiondata/', 'xnat:subjectassessordata/sharing/', 'xnat:experimentdata/sharing/', 'xnat:subjectdata/sharing/')
 _VERSION_LABEL = b'Version 1.6.5'
 
 
@@ -161,11 +161,15 @@ def first_of_a_list(ask: Ask, uri: str) -> Response:
 
 
 def leaves_out_sessions_without(ask: Ask, uri: str) -> Response:
-    def change(rows: Rows) -> Rows:
-        keys = _repeated(rows)
-        return [row for row in rows if any(row[key] for key in keys)] if keys else rows
+    return _changed(ask(uri), lambda rows: _with_value(rows, [key for key in _repeated(rows) if '/sharing/' not in key]))
 
-    return _changed(ask(uri), change)
+
+def leaves_out_what_is_not_shared(ask: Ask, uri: str) -> Response:
+    return _changed(ask(uri), lambda rows: _with_value(rows, [key for key in _repeated(rows) if '/sharing/' in key]))
+
+
+def _with_value(rows: Rows, keys: list[str]) -> Rows:
+    return [row for row in rows if any(row[key] for key in keys)] if keys else rows
 
 
 def crosses_columns(ask: Ask, uri: str) -> Response:
@@ -175,6 +179,21 @@ def crosses_columns(ask: Ask, uri: str) -> Response:
         return [{**one, keys[0]: other[keys[0]]} for one, other in pairs if one['ID'] == other['ID']] if keys else rows
 
     return _changed(ask(uri), change)
+
+
+def no_guests_in_site(ask: Ask, uri: str) -> Response:
+    """Listings of the site leave out what is seen only where it is shared."""
+
+    def change(rows: Rows) -> Rows:
+        own = {row['project'] for row in rows if 'project' in row}
+        seen = {name for name in own if ask(f'/data/projects/{name}/subjects?format=json&columns=ID').status_code == 200}
+        return [row for row in rows if row.get('project') is None or row['project'] in seen]
+
+    return _changed(ask(uri), change) if _path(uri) in ('/data/experiments', '/data/subjects') else ask(uri)
+
+
+def no_share_columns(ask: Ask, uri: str) -> Response:
+    return Response(status=500) if '/sharing/share/' in unquote(uri) else ask(uri)
 
 
 def _repeated(rows: Rows) -> list[str]:
@@ -221,8 +240,11 @@ TRAITS: dict[str, Trait] = {
     'first of a list': Trait(first_of_a_list, (), VERSIONS, _OPEN),
     'leaves out sessions without': Trait(leaves_out_sessions_without, (), VERSIONS, _OPEN),
     'crosses columns': Trait(crosses_columns, (), VERSIONS, _OPEN),
+    'leaves out what is not shared': Trait(leaves_out_what_is_not_shared, (), VERSIONS, _OPEN),
+    'no guests in site': Trait(no_guests_in_site, (), VERSIONS, _OPEN),
+    'no share columns': Trait(no_share_columns, (), VERSIONS, '2.6.e (B: an unknown full path can give 500)'),
 }
-BELIED = frozenset({'first of a list', 'crosses columns'})
+BELIED = frozenset({'first of a list', 'crosses columns', 'leaves out what is not shared', 'no guests in site'})
 """Those that give wrong rows where something is believed: it must not have been seen to hold."""
 
 

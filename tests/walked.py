@@ -110,7 +110,8 @@ class Walker:
             return self._values(place, name)
         if plural != 'subjects':
             return ''
-        listing = f'{"/".join(seen.way[-1].listing.split("/")[:4])}/subjects'
+        project = next(place.name for place in seen.way if place.level == 'projects')
+        listing = f'/data/projects/{project}/subjects'
         return self._values(Place(plural, listing, subject), name) or self._values(Place(plural, '/data/subjects', subject), name)
 
     def _values(self, place: Place, name: str) -> str | list[str]:

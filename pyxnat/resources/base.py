@@ -181,7 +181,14 @@ class Element(Uploadable):
         )
 
     def parent(self) -> Element | None:
-        """The element above; `None` above a project, and above what was selected from the server itself. No request."""
+        """The element above; `None` above a project, and above a subject that was selected from the server itself.
+
+        That of an experiment is its subject, whatever it was selected by: one request where the path does not name the subject. Else none.
+        """
+        return self._above_it()
+
+    def _above_it(self) -> Element | None:
+        """The element above it on its path."""
         if len(self._path) == 1:
             return None
         above = self._path[:-1]
@@ -236,7 +243,7 @@ class Element(Uploadable):
         try:
             answer = self._put(query, document)
         except errors.DatabaseError as error:
-            parent = self.parent()
+            parent = self._above_it()
             if error.status not in (404, 417) or parent is None or not self._is_well_named():
                 raise
             parent._create(types, {})

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import six
 
 from .. import errors, uris
+from ..paths import chain_of
 from ..tables import Row
-from .base import Element
+from .base import Element, class_of
 from .files import FileElement, ResourceElement
 from .parameters import Parameters
 from .pipelines import Pipelines
@@ -192,6 +193,15 @@ class SubjectElement(SharedElement):
 
 class ExperimentElement(SharedElement):
     """An imaging session or another assessment of a subject."""
+
+    def parent(self) -> Element | None:
+        """Its subject, in the subject's own project where the path does not name it. One request then, else none."""
+        if 'subjects' in chain_of(self._path):
+            return self._above_it()
+        identity, project = self.attrs.mget(['subject_ID', 'subject_project'])
+        uri = uris.join(uris.ENTRY, 'projects', uris.quote(project), 'subjects', uris.quote(identity))
+        subject: Element = class_of('subjects')._element(uri, self._intf)
+        return subject
 
     def trigger_pipelines(self) -> None:
         """Start the pipelines that run by themselves on new sessions. One request, and one for its ID if that is not known."""
