@@ -12,7 +12,7 @@ from . import errors, plan, uris
 from .cache import Entry
 from .criteria import Group, Saved
 from .paths import Path
-from .plan import Column, Found, Stage
+from .plan import Column, Found, JoinGuests, JoinSubjects, Stage
 from .tables import Row
 
 if TYPE_CHECKING:
@@ -67,24 +67,28 @@ class Walker:
         ahead : {'none', 'some', 'all'}
             How far to ask ahead of what is taken: not at all, more with each element that was taken, or all at once.
         """
-        for chunk in self._chunks(routes, conditions, columns, ahead):
-            for found in chunk.founds:
-                yield found, chunk.heard
+        for walk, stages in self._walks(routes, conditions, columns, ahead):
+            for chunk in walk.run(stages, _start()):
+                for found in chunk.founds:
+                    yield found, chunk.heard
 
     def rows(self, routes: tuple[Path, ...], conditions: tuple[Condition, ...], columns: tuple[Column, ...]) -> Iterator[Row]:
         """The rows of a table over the elements of some paths, in the order of the walk."""
         plural = routes[0][-1].level
-        chunks = self._chunks(routes, conditions, columns, 'all')
-        return chain.from_iterable(plan.table_rows(chunk.founds, columns, plural) for chunk in chunks)
+        walks = self._walks(routes, conditions, columns, 'all')
+        return chain.from_iterable(rows for walk, stages in walks for rows in walk.tables(stages, columns, plural))
 
-    def _chunks(self, routes: tuple[Path, ...], conditions: tuple[Condition, ...], columns: tuple[Column, ...], ahead: str) -> Iterator[_Chunk]:
+    def _walks(
+        self, routes: tuple[Path, ...], conditions: tuple[Condition, ...], columns: tuple[Column, ...], ahead: str
+    ) -> Iterator[tuple[_Walk, tuple[Stage, ...]]]:
+        """The walk of each path, with its stages."""
         wanted = self._ids(conditions)
         plans = self._plans(plan.answerable(routes, wanted), wanted, columns)
         with _Asked(self._intf, self.jobs if ahead != 'none' else 1, keep=len(plans) > 1) as asked:
             if ahead == 'all' and self.jobs > 1:
                 asked.foresee(uri for stages in plans for uri in plan.first_requests(stages))
             for stages in plans:
-                yield from _Walk(self._intf, asked, ahead).run(stages, iter([_Chunk([Found(uris.ENTRY)])]))
+                yield _Walk(self._intf, asked, ahead), stages
 
     def _plans(self, routes: Sequence[Path], wanted: dict[str, frozenset[str]], columns: tuple[Column, ...]) -> list[tuple[Stage, ...]]:
         refuted = {name for name in plan.SHORT_CUTS if self._intf.cache.beliefs.holds(name) is False}
@@ -182,6 +186,11 @@ class _Chunk(NamedTuple):
     """When they were asked for."""
 
 
+def _start() -> Iterator[_Chunk]:
+    """Where a walk begins."""
+    return iter([_Chunk([Found(uris.ENTRY)])])
+
+
 class _Source:
     """Elements that come a chunk at a time."""
 
@@ -236,6 +245,32 @@ class _Walk:
         for stage in stages:
             chunks = self._run(stage, _Source(chunks)) if stage.asks else self._pass(stage, chunks)
         return chunks
+
+    def tables(self, stages: Sequence[Stage], columns: Sequence[Column], plural: str) -> Iterator[Iterable[Row]]:
+        """The rows of a table, a listing at a time."""
+        before, joins = plan.without_join(stages)
+        chunks = self.run(before, _start())
+        if joins is None:
+            return (plan.table_rows(chunk.founds, columns, plural) for chunk in chunks)
+        return self._ahead(self._joined(chunk, joins, columns, plural) for chunk in chunks)
+
+    def _ahead(self, tables: Iterator[Iterable[Row]]) -> Iterator[Iterable[Row]]:
+        """Tables, of which some are begun before they are wanted."""
+        begun: deque[Iterable[Row]] = deque()
+        for table in tables:
+            begun.append(table)
+            if len(begun) == self._window(0):
+                yield begun.popleft()
+        yield from begun
+
+    def _joined(self, chunk: _Chunk, joins: tuple[JoinSubjects, JoinGuests], columns: Sequence[Column], plural: str) -> Iterable[Row]:
+        """The rows of some experiments, with what is wanted of their subjects."""
+        founds = chunk.founds
+        if not isinstance(founds, plan.Listed):
+            return chain.from_iterable(plan.table_rows(joined.founds, columns, plural) for joined in self.run(joins, iter([chunk])))
+        if founds.is_empty():
+            return ()
+        return plan.table_rows(founds, columns, plural, _Subjects(self._intf, self._asked, joins, founds.at.uri, columns))
 
     def _pass(self, stage: Stage, chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
         """Through a stage that asks nothing."""
@@ -363,6 +398,42 @@ class _Walk:
             if stage.is_plain and not of_this_moment:  # else it may be of a column
                 self._intf.cache.beliefs.remember(stage.belief, False, own=stage.of_site)
             return None
+
+
+class _Subjects:
+    """What is wanted of the subjects of experiments: of those that are listed beside them, and of guests, which are asked for by their IDs."""
+
+    def __init__(self, interface: Interface, asked: _Asked, joins: tuple[JoinSubjects, JoinGuests], uri: str, columns: Sequence[Column]) -> None:
+        self._intf, self._asked = interface, asked
+        self._join, self._guests = joins
+        self._cells = [column.key for column in plan.subject_columns(columns)]
+        self._listed = self._begin(self._join.beside(uri), asked.jobs > 1)
+        self._known: dict[str, tuple[Any, ...]] | None = None
+
+    def _begin(self, uris: Iterable[str], at_once: bool = False) -> list[_Answer]:
+        begun = self._intf.cache.moment()
+        return [self._asked.begin(uri, begun, at_once) for uri in uris]
+
+    def _read(self, answers: Sequence[_Answer]) -> dict[str, tuple[Any, ...]]:
+        try:
+            tables = [answer.rows() for answer in answers]
+        except _HIDDEN as error:
+            log.info('passed over, not visible: %s', error)
+            return {}
+        return {identity: tuple(row.get(key, '') for key in self._cells) for identity, row in self._join.subjects(tables)}
+
+    def __call__(self, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+        """The cells for each of some experiments."""
+        if self._known is None:
+            self._known = self._read(self._listed)
+            self._listed = []
+        ids = [row.get('subject_ID', '') for row in rows]
+        missing = [identity for identity in dict.fromkeys(ids) if identity and identity not in self._known]
+        nothing = ('',) * len(self._cells)
+        for number in range(0, len(missing), self._guests.at_most):
+            some = missing[number : number + self._guests.at_most]
+            self._known.update({**dict.fromkeys(some, nothing), **self._read(self._begin(self._guests.named(some)))})
+        return [self._known.get(identity, nothing) for identity in ids]
 
 
 def _by_uri(founds: Iterable[Found]) -> dict[str, Any]:

@@ -51,6 +51,33 @@ def test_what_is_shared_has_the_label_of_the_project_and_the_age_of_its_subject(
     assert rows(table) == [('VISITOR', 'GUEST', '42', '42')]
 
 
+def test_columns_come_in_the_order_asked_whosever_they_are(xnat: pyxnat.Interface) -> None:
+    names = ['age', 'note', 'project/name', 'label', 'subject/label', 'xsiType']
+    sessions = xnat.select('/projects/OWN/experiments')
+    assert [list(row) for row in sessions.rows(names)] == [names] * 2
+    assert sessions.mget(names)[0] == ['42', 'seen', 'The owner', 'MR', 'S', 'xnat:mrSessionData']
+    assert sessions.mget(['subject/age']) == [['42'], ['42']] and sessions.mget(['project/name']) == [['The owner']] * 2
+
+
+def test_guests_are_asked_for_by_their_ids_fifty_at_once(xnat: pyxnat.Interface) -> None:
+    host = xnat.select.project('HOST').create()
+    home = xnat.select.project('HOME').create()
+    for number in range(60):
+        owner = home if number % 4 else host
+        session = owner.subject(f'S{number:02}').create(age=number).experiment(f'E{number:02}').create(experiments='xnat:mrSessionData')
+        if owner is home:
+            session.share('HOST')
+    xnat.cache.expiration = 0
+    with xnat.trace() as trace:
+        table = xnat.select('/projects/HOST/experiments').table(['label', 'subject/age'])
+    assert sorted(rows(table)) == [(f'E{number:02}', f'{number}') for number in range(60)]
+    assert trace.requests == 3
+    with xnat.trace() as trace:
+        assert len(xnat.select('/projects/HOST/experiments/NONE*').table(['label', 'subject/age'])) == 0
+    assert trace.requests == 1
+    xnat.cache.expiration = 1.0
+
+
 def test_a_repeated_path_gives_a_list(xnat: pyxnat.Interface) -> None:
     path = 'xnat:mrSessionData/scans/scan/type'
     table = xnat.select('/projects/OWN/experiments').table(['label', path])

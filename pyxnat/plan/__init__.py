@@ -5,9 +5,9 @@ elements at once is a short cut; it names what it rests on, and a server that re
 :mod:`pyxnat.walking` executes.
 """
 
-from .columns import Column, columns_of, table_rows, wanted_of
+from .columns import Column, Join, columns_of, subject_columns, table_rows, wanted_of
 from .listings import Columns, Tables, key_of
-from .planning import SHORT_CUTS, ShortCut, answerable, explain, first_requests, plan, plan_below, plans
+from .planning import SHORT_CUTS, ShortCut, answerable, explain, first_requests, plan, plan_below, plans, without_join
 from .short_cuts import ListFiles, ListFilesTogether, ListIfAny, ListOwnFiles, ListOwnFilesTogether, ListScansTogether, ListWhereAny
 from .sites import ListExperimentsOfAll, ListScansOfAll, ListSessionsOfAll, ListSubjectsOfAll
 from .stages import (
@@ -33,6 +33,7 @@ __all__ = [
     'Columns',
     'Conditions',
     'Found',
+    'Join',
     'JoinGuests',
     'JoinSubjects',
     'ListExperimentsOfAll',
@@ -66,6 +67,8 @@ __all__ = [
     'plan',
     'plan_below',
     'plans',
+    'subject_columns',
     'table_rows',
     'wanted_of',
+    'without_join',
 ]

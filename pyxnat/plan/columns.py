@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, repeat
-from operator import itemgetter
+from operator import add, itemgetter
 from typing import Any, NamedTuple
 
 from ..errors import ProgrammingError
@@ -15,7 +15,7 @@ from ..tables import Row
 from .listings import Columns, key_of
 from .stages import Found, Listed
 
-__all__ = ['Column', 'columns_of', 'table_rows', 'wanted_of']
+__all__ = ['Column', 'Join', 'columns_of', 'subject_columns', 'table_rows', 'wanted_of']
 
 _LEVEL_OF_TYPE = {'xnat:projectData': 'projects', 'xnat:subjectData': 'subjects', 'xnat:reconstructedImageData': 'reconstructions'}
 
@@ -68,31 +68,58 @@ def wanted_of(columns: Iterable[Column], route: Path) -> Columns:
     return found
 
 
-def table_rows(founds: Iterable[Found], columns: Sequence[Column], plural: str) -> Iterator[Row]:
+Join = Callable[[Sequence[Row]], Iterable[tuple[Any, ...]]]
+"""Gives, for rows of experiments, the columns of their subjects that a table has, in its order."""
+
+
+def table_rows(founds: Iterable[Found], columns: Sequence[Column], plural: str, join: Join | None = None) -> Iterator[Row]:
     """The rows of a table over elements of a level: what listings said of them, and of what is above them.
 
     A column of a level that is not on the way to an element is empty.
+
+    Parameters
+    ----------
+    join : callable, optional
+        For experiments of one listing: what tells of their subjects, of which nothing is known yet.
     """
     if isinstance(founds, Listed):
-        return chain.from_iterable(_listed_rows(founds, columns, plural))
+        return chain.from_iterable(_listed_rows(founds, columns, plural, join))
     getters = [(column.name, _getter(column, plural)) for column in columns]
     return ({name: get(found.row, found.above) for name, get in getters} for found in founds)
 
 
-def _listed_rows(listed: Listed, columns: Sequence[Column], plural: str) -> Iterator[list[Row]]:
+def subject_columns(columns: Iterable[Column]) -> list[Column]:
+    """Those that a join gives."""
+    return [column for column in columns if column.level == 'subjects']
+
+
+def _listed_rows(listed: Listed, columns: Sequence[Column], plural: str, join: Join | None) -> Iterator[list[Row]]:
     """The same of a listing, whose elements need not be made: all of them have the same above them. Some at a time, since that is quicker."""
     own = [column for column in columns if column.level == plural]
-    names, keys = [column.name for column in own], [column.key for column in own]
-    values = itemgetter(*keys) if len(keys) > 1 else lambda row: [row[key] for key in keys]
-    getters = [(column.name, _getter(column, plural)) for column in own]
-    same = {column.name: _getter(column, plural)({}, listed.above) for column in columns}
+    joined = subject_columns(columns) if join is not None else []
+    above = [column for column in columns if column not in own and column not in joined]
+    values, getters = _cells([column.key for column in own]), [_getter(column, plural) for column in own]
+    same = tuple(_getter(column, plural)({}, listed.above) for column in above)
+    names = [column.name for column in columns]
+    order = [[*own, *joined, *above].index(column) for column in columns]
     rows = listed.rows()
     while some := list(islice(rows, _TOGETHER)):
         try:
-            made: list[Row] = list(map(dict, map(zip, repeat(names), map(values, some))))
+            cells: Iterable[tuple[Any, ...]] = list(map(values, some))
         except KeyError:  # rows of one table have the same columns, but for those that a listing does not have at all
-            made = [{name: get(row, {}) for name, get in getters} for row in some]
-        yield made if len(own) == len(columns) else [{**same, **row} for row in made]
+            cells = [tuple(get(row, {}) for get in getters) for row in some]
+        if join is not None:
+            cells = map(add, cells, join(some))
+        if same:
+            cells = map(add, cells, repeat(same))
+        if order != sorted(order):
+            cells = map(_cells(order), cells)
+        yield list(map(dict, map(zip, repeat(names), cells)))
+
+
+def _cells(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """What takes several things out of one."""
+    return itemgetter(*keys) if len(keys) > 1 else lambda row: tuple(row[key] for key in keys)
 
 
 def _getter(column: Column, plural: str) -> Callable[[Row, Mapping[str, Row]], Any]:

@@ -23,7 +23,7 @@ from .short_cuts import (
 from .sites import ListExperimentsOfAll, ListScansOfAll, ListSessionsOfAll, ListSubjectsOfAll, is_told_by_sites
 from .stages import Conditions, Found, JoinGuests, JoinSubjects, ListLevel, ListNamed, ListSessions, ListShares, Name, Rebase, Stage, element_uri
 
-__all__ = ['SHORT_CUTS', 'ShortCut', 'answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'plans']
+__all__ = ['SHORT_CUTS', 'ShortCut', 'answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'plans', 'without_join']
 
 
 class ShortCut(NamedTuple):
@@ -182,6 +182,14 @@ def _past_session(route: Path) -> int:
 def _looked_for(stage: Stage) -> Stage:
     fits = type(stage) is ListLevel and stage.steps[0].level in ('assessors', 'reconstructions') and not stage.steps[0].literal
     return ListIfAny(stage.steps, stage.conditions, stage.columns) if fits else stage
+
+
+def without_join(stages: Sequence[Stage]) -> tuple[Sequence[Stage], tuple[JoinSubjects, JoinGuests] | None]:
+    """A plan, and what it ends with if that is what gives experiments their subjects."""
+    match stages[-2:]:
+        case [JoinSubjects() as join, JoinGuests() as guests]:
+            return stages[:-2], (join, guests)
+    return stages, None
 
 
 def first_requests(stages: Sequence[Stage]) -> tuple[str, ...]:

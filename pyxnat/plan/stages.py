@@ -57,7 +57,7 @@ class Found(NamedTuple):
 
 
 class Listed:
-    """Elements below one, as its listing has them: made as they are taken, so that there may be any number.
+    """Elements below one, as its listing has them: made as they are taken, so that there may be any number. They are taken once.
 
     Parameters
     ----------
@@ -68,9 +68,11 @@ class Listed:
     """
 
     def __init__(self, at: Found, step: Step, rows: Iterable[Row], conditions: Conditions) -> None:
+        self.at = at
         self._step = step
         self._rows = rows
         self._conditions = conditions
+        self._begun: Iterator[Row] | None = None
         none = at.child(step.level, '', {}, guessed=not step.literal)
         self._none = none._replace(uri=none.uri.removesuffix('/'))
         self.above = none.above
@@ -82,7 +84,10 @@ class Listed:
             yield Found(f'{begin}/{quoted}', row, guessed, above, plural)
 
     def rows(self) -> Iterator[Row]:
-        """What the listing says of them."""
+        """What the listing says of them, in place of themselves."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            return begun
         if self._step.name != ANY or self._step.level == 'files' or self._conditions:
             return (row for _, row in chosen(self._step, self._rows, self._conditions))
         rows = iter(self._rows)
@@ -90,6 +95,13 @@ class Listed:
         for row in first:
             names_of(self._step.level, row)
         return chain(first, rows)
+
+    def is_empty(self) -> bool:
+        """Whether there are none; rows can still be taken."""
+        rows = self.rows()
+        first = list(islice(rows, 1))
+        self._begun = chain(first, rows)
+        return not first
 
 
 class Stage:
@@ -307,10 +319,18 @@ class JoinSubjects(Stage):
         yield from runs(founds, lambda found: uris.parent(uris.parent(found.uri)), self.at_most)
 
     def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
-        return listings(uris.join(uris.parent(uris.parent(unit[0].uri)), 'subjects'), 'subjects', self.columns)
+        return self.beside(uris.parent(uris.parent(unit[0].uri)))
+
+    def beside(self, uri: str) -> tuple[str, ...]:
+        """URIs of the tables of the subjects of a project, or of the server."""
+        return listings(uris.join(uri, 'subjects'), 'subjects', self.columns)
+
+    def subjects(self, tables: Tables) -> Iterable[tuple[str, Row]]:
+        """IDs of subjects, and what answers say of them."""
+        return ((cell(row, 'ID'), row) for row in merged('subjects', self.columns, tables)) if tables else ()
 
     def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
-        known = {cell(row, 'ID'): row for row in merged('subjects', self.columns, tables)} if tables else {}
+        known = dict(self.subjects(tables))
         return [[_with_subject(found, known)] for found in unit]
 
     def hidden(self, at: Found) -> Iterator[Found]:
@@ -330,8 +350,11 @@ class JoinGuests(JoinSubjects):
         yield from runs(founds, lambda found: 'subjects' in found.above, self.at_most)
 
     def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
-        missing = dict.fromkeys(found.row.get('subject_ID', '') for found in unit if 'subjects' not in found.above)
-        names = ','.join(filter(None, missing))
+        return self.named(found.row.get('subject_ID', '') for found in unit if 'subjects' not in found.above)
+
+    def named(self, ids: Iterable[str]) -> tuple[str, ...]:
+        """URIs of the tables of subjects with some IDs."""
+        names = ','.join(filter(None, dict.fromkeys(ids)))
         return listings(uris.with_query(uris.join(uris.ENTRY, 'subjects'), {'ID': names}), 'subjects', self.columns) if names else ()
 
     def bound(self, parents: str) -> str:
