@@ -10,10 +10,8 @@ A segment that comes out empty is left out: a file of the session itself has no 
 
 from __future__ import annotations
 
-import os
 import re
 import string
-import sys
 from collections.abc import Callable, Iterable, Mapping
 
 from .cache import safe_name
@@ -42,8 +40,6 @@ _Segment = list[tuple[str, str]]
 """Text and field by turns."""
 
 _ITEMS = ('assessor', 'reconstruction')
-_FOLDS = sys.platform in ('win32', 'darwin')
-"""Whether the file system usually takes upper and lower case for the same."""
 
 
 class Layout:
@@ -63,6 +59,8 @@ class Layout:
     """
 
     def __init__(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise ProgrammingError(f'a layout is text, not {text!r}', remedy=f'Write such as {LAYOUT}.')
         self.text = text
         self._segments = [_parsed(segment, text) for segment in text.split('/') if segment]
         self.fields = {field for segment in self._segments for _, field in segment if field}
@@ -152,7 +150,7 @@ def default_for(plural: str) -> str:
     return '/'.join(LAYOUT.split('/')[depth.get(plural, 5) :])
 
 
-def check_places(places: Iterable[tuple[str, str]], occupied: Iterable[str] = ()) -> None:
+def check_places(places: Iterable[tuple[str, str]], occupied: Iterable[str] = (), name_of: Callable[[str], str] = str) -> None:
     """See that no two files have one place, and that none lies where another's folder would be.
 
     Parameters
@@ -161,16 +159,18 @@ def check_places(places: Iterable[tuple[str, str]], occupied: Iterable[str] = ()
         URI and place of each file.
     occupied : iterable of str
         Names right below the folder that are not free.
+    name_of : callable
+        Gives the same text for all names that a disk takes for one.
 
     Raises
     ------
     DataError
         Naming both.
     """
-    taken = {_folded(name): f'a file of this library ({name})' for name in occupied}
+    taken = {name_of(name): f'a file of this library ({name})' for name in occupied}
     folders: dict[str, str] = {}
     for uri, place in places:
-        key = _folded(place)
+        key = name_of(place)
         above = [key[:end] for end, char in enumerate(key) if char == '/']
         other = taken.get(key) or folders.get(key) or next((taken[folder] for folder in above if folder in taken), None)
         if other is not None:
@@ -178,7 +178,3 @@ def check_places(places: Iterable[tuple[str, str]], occupied: Iterable[str] = ()
         taken[key] = uri
         for folder in above:
             folders.setdefault(folder, uri)
-
-
-def _folded(place: str) -> str:
-    return os.path.normcase(place).replace('\\', '/').casefold() if _FOLDS else place

@@ -266,11 +266,39 @@ def test_the_download_of_scans_has_both_ways(session: Any, tmp_path: Path) -> No
 
 
 def test_what_is_asked_wrongly_is_an_error(session: Any, tmp_path: Path) -> None:
-    for wrong in ({'existing': 'perhaps'}, {'layout': '{nobody}/{path}'}, {'jobs': 0}, {'compression': 10}):
+    for wrong in ({'existing': 'perhaps'}, {'layout': '{nobody}/{path}'}, {'layout': None}, {'jobs': 0}, {'jobs': '4'}, {'compression': 10}):
         with pytest.raises(errors.ProgrammingError) as raised:
             session.download(tmp_path / 'd', **wrong)
         assert raised.value.remedy
     assert not (tmp_path / 'd').exists()
+
+
+def test_names_that_differ_in_case_alone_are_two_files_where_the_disk_tells_them_apart(project: Any, tmp_path: Path) -> None:
+    for name in ('a.dcm', 'A.dcm'):
+        project.resource('CASE').file(name).put(name.encode())
+    (tmp_path / 'probe').touch()
+    if (tmp_path / 'PROBE').exists():
+        with pytest.raises(errors.DataError, match=r'[aA]\.dcm and'):
+            project.download(tmp_path / 'd', layout='{path}')
+    else:
+        assert sorted(project.download(tmp_path / 'd', layout='{path}').ok) == ['A.dcm', 'a.dcm']
+
+
+def test_a_place_that_can_be_no_folder_is_an_error_before_anything_is_asked(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+    (tmp_path / 'file').write_bytes(b'mine')
+    with xnat.trace() as trace:
+        for dest in (tmp_path / 'file', tmp_path / 'file/below', ''):
+            with pytest.raises(errors.DataError, match='folder'):
+                session.download(dest)
+    assert trace.requests == 0 and (tmp_path / 'file').read_bytes() == b'mine'
+    assert session.resource('NOTES').download(os.fsencode(tmp_path / 'bytes')).is_complete and (tmp_path / 'bytes').is_dir()
+
+
+def test_what_was_kept_is_not_promised_by_the_manifest(session: Any, tmp_path: Path) -> None:
+    (tmp_path / '7.dcm').write_bytes(b'mine')
+    report = session.scan('2').download(tmp_path, layout='{path}', existing='keep')
+    assert report.skipped == ['7.dcm'] and (tmp_path / '7.dcm').read_bytes() == b'mine'
+    assert verify(tmp_path).is_clean and len(verify(tmp_path).ok) == PER_SCAN - 1
 
 
 def test_a_report_says_what_was_done(session: Any, tmp_path: Path) -> None:

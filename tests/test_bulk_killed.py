@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 import pyxnat
 from pyxnat.bulk import verify
 from tests.conftest import DEEP
-from tests.faults import FaultProxy
+from tests.faults import Exchange, FaultProxy
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, 'SIGKILL'), reason='processes are killed as POSIX does it')
 
@@ -99,6 +100,47 @@ def test_killed_and_run_again_until_it_is_done(archive: Any, tmp_path: Path) -> 
         assert run(proxy, archive, folder, None) == 0
     assert published(folder) == everything and verify(folder).is_clean and len(verify(folder).ok) == FILES
     assert [path.name for path in folder.rglob('.*.part')] == []
+
+
+INTERRUPTED = """
+import sys, pyxnat
+url, user, password, folder, jobs = sys.argv[1:]
+with pyxnat.Interface(url, user, password, folder + '-cache') as interface:
+    files = interface.select('/projects/KILLED/subjects/S/experiments/E/scans/*/resources/*/files/*.dcm')
+    print('begun', flush=True)
+    files.download(folder, layout='{scan}/{path}', jobs=int(jobs))
+"""
+
+
+def slowly(exchange: Exchange) -> None:
+    answer = exchange.forward()
+    step = len(answer) // 200 + 1
+    for start in range(0, len(answer), step):
+        exchange.client.sendall(answer[start : start + step])
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize('jobs', [1, 4])
+def test_interrupted_by_its_user_it_ends_soon_and_leaves_nothing_half(archive: Any, tmp_path: Path, jobs: int) -> None:
+    folder = tmp_path / 'd'
+    with FaultProxy(archive.url) as proxy:
+        proxy.applies, proxy.faults = (lambda method, uri: 'format=zip' in uri), [slowly] * SCANS
+        words = [sys.executable, '-c', INTERRUPTED, proxy.url, archive.user, archive.password, str(folder), str(jobs)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            until = time.monotonic() + 30
+            while len(published(folder)) < 5 and time.monotonic() < until:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            sent = time.monotonic()
+            _, said = process.communicate(timeout=30)
+        assert time.monotonic() - sent < 2.5 and said.rstrip().endswith('KeyboardInterrupt'), said
+    there = published(folder)
+    assert 5 <= len(there) < FILES and [path.name for path in folder.rglob('.*.part')] == [], said
+    assert len(verify(folder).ok) == len(there) and verify(folder).is_clean
+    with FaultProxy(archive.url) as proxy:
+        assert run(proxy, archive, folder, None) == 0
+        assert asked_singly(proxy.seen) & there == set()
+    assert len(published(folder)) == FILES and verify(folder).is_clean
 
 
 def place(name: str) -> tuple[str, int]:

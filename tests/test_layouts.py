@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnat import errors
+from pyxnat.cache import alike, names_on
 from pyxnat.layouts import LAYOUT, Layout, check_places, default_for
 
 ANYTHING = st.text(min_size=1, max_size=12) | st.sampled_from(['..', '.', '/', '../..', '/etc/passwd', 'a\x00b', '~', 'a\\b', 'x' * 300])
@@ -62,6 +63,29 @@ def test_two_files_of_one_place_are_an_error_that_names_both() -> None:
 def test_a_file_where_the_folder_of_another_would_be_is_an_error(places: tuple[str, str]) -> None:
     with pytest.raises(errors.DataError):
         check_places((f'/data/{number}', place) for number, place in enumerate(places))
+
+
+@pytest.mark.parametrize('places', [('a/B.dcm', 'a/b.dcm'), ('A', 'a/b'), ('caf\u00e9', 'cafe\u0301')])
+def test_what_some_disk_takes_for_one_name_is_an_error_there(places: tuple[str, str]) -> None:
+    pairs = [(f'/data/{number}', place) for number, place in enumerate(places)]
+    check_places(pairs)
+    with pytest.raises(errors.DataError, match='/data/0 and /data/1'):
+        check_places(pairs, name_of=alike)
+
+
+class Folding(type(Path())):  # type: ignore[misc]
+    """A path on a disk that does not tell upper from lower case."""
+
+    def exists(self) -> bool:
+        return super().exists() or self.name.casefold() in {path.name.casefold() for path in self.parent.iterdir()}
+
+
+def test_how_a_disk_takes_names_is_seen(tmp_path: Path) -> None:
+    assert names_on(Folding(tmp_path))('A/b') == 'a/b'
+    assert names_on(Folding(tmp_path))('cafe\u0301') == 'cafe\u0301'
+    (tmp_path / 'a').touch()
+    assert (names_on(tmp_path)('A') == names_on(tmp_path)('a')) is (tmp_path / 'A').exists()
+    assert [path.name for path in tmp_path.iterdir()] == ['a']
 
 
 def test_the_manifest_has_its_place() -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from .. import errors, uris
-from ..cache import PART, Incoming, digest_of, http_time, publish
+from ..cache import PART, Incoming, alike, digest_of, http_time, names_on, publish
 from ..downloads import Expected, fetch
 from ..layouts import Layout, check_places
 from .manifest import LOCK, MANIFEST, Manifest, running
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from ..interface import Interface
 
 __all__ = ['EXISTING', 'Downloading', 'download']
+
+_OWN = (MANIFEST, LOCK)
 
 EXISTING = ('refresh', 'keep', 'replace', 'error')
 """What may be done about files that are there already."""
@@ -47,12 +50,14 @@ def download(
     if existing not in EXISTING:
         raise errors.ProgrammingError(f'existing={existing!r} is not known', remedy=f'There are {", ".join(EXISTING)}.')
     check_compression(compression)
-    plan, folder = Layout(layout), Path(dest).expanduser()
+    plan, folder = Layout(layout), _folder(dest)
     downloading = Downloading(interface, folder, Report('downloaded', f'to {folder}'), jobs, compression)
     files = files_below(selection)
     listed = list(wanted(files, plan))
-    check_places(((file.uri, file.place) for file in listed), (MANIFEST, LOCK))
+    are_alike = _are_alike(listed)
     folder.mkdir(parents=True, exist_ok=True)
+    if are_alike:
+        check_places(_places(listed), _OWN, names_on(folder))
     with running(folder) as alone:
         holes = downloading.missing(listed, existing)
         if alone:
@@ -60,6 +65,30 @@ def download(
         with meter(sum(file.size or 0 for file in holes), 'B', progress) as bar:
             downloading.run(holes, lambda some: plan_pieces(some, listed, scope_of(files), jobs), bar)
     return downloading.report.end()
+
+
+def _folder(dest: str | os.PathLike[str]) -> Path:
+    """The folder that is meant, which need not be there; that it can be one is seen before anything is asked for."""
+    folder = Path(os.fsdecode(dest)).expanduser()
+    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if not os.fspath(dest) or not there.is_dir():
+        what = f'{there} is no folder' if os.fspath(dest) else 'no folder is named'
+        raise errors.DataError(what, remedy='Give the path of a folder; it is made if needed.')
+    return folder
+
+
+def _places(listed: Iterable[Wanted]) -> Iterator[tuple[str, str]]:
+    return ((file.uri, file.place) for file in listed)
+
+
+def _are_alike(listed: Sequence[Wanted]) -> bool:
+    """Whether some disk would take two places for one. Where two are the same, that is an error."""
+    try:
+        check_places(_places(listed), _OWN, alike)
+    except errors.DataError:
+        check_places(_places(listed), _OWN)
+        return True
+    return False
 
 
 class Downloading(Undertaking):
@@ -152,8 +181,11 @@ class Downloading(Undertaking):
                 if len(self._owed) == len(holes):
                     plan = _singly
                 holes = self._owed
-        finally:
-            self._manifest.settle(self._right)
+        except BaseException:
+            with suppress(OSError):  # a full disk, which may be what ended it
+                self._manifest.settle(self._right)
+            raise
+        self._manifest.settle(self._right)
 
     def _fetch(self, piece: Single | Zipped) -> None:
         """Fetch a piece; what a zip still owes is noted."""
@@ -172,7 +204,7 @@ class Downloading(Undertaking):
         @contextmanager
         def opened(headers: Any) -> Iterator[Incoming]:
             with publish(target, http_time(headers.get('last-modified')), before=lambda _: self._note(file, incoming.md5)) as opened_file:
-                incoming = Incoming(opened_file, None)
+                incoming = _Stoppable(opened_file, self.ended)
                 yield incoming
 
         fetch(self._intf._transport, file.uri, opened, expected, accept_pages=file.path.lower().endswith(('.html', '.htm', '.xhtml')))
@@ -191,7 +223,7 @@ class Downloading(Undertaking):
             with self._intf._transport.stream('GET', uri) as stream:
                 for entry in unzip(stream, length_of, stream.uri):
                     file = find(entry.name)
-                    if file is not None and file.uri in owed and not self.ended.is_set() and self._unpack(entry, file):
+                    if file is not None and file.uri in owed and self._unpack(entry, file):
                         del owed[file.uri]
         except errors.DatabaseError as error:
             if is_final(error):
@@ -204,7 +236,7 @@ class Downloading(Undertaking):
         try:
             target = self._place(file)
             with publish(target, before=lambda _: self._note(file, incoming.md5)) as opened:
-                incoming = Incoming(opened, None)
+                incoming = _Stoppable(opened, self.ended)
                 for piece in entry:
                     incoming.write(piece)
                     if file.size is not None and incoming.size > file.size:
@@ -239,6 +271,24 @@ class Downloading(Undertaking):
         size = file.size if file.size is not None else target.stat().st_size
         self.did(file.place, size)
         self._bar.update(size)
+
+
+class _Stopped(Exception):
+    """Another thread has failed, or the user interrupts."""
+
+
+class _Stoppable(Incoming):
+    """A file that is written until all is to end."""
+
+    def __init__(self, file: IO[bytes], ended: threading.Event) -> None:
+        super().__init__(file, None)
+        self._ended = ended
+
+    def write(self, piece: bytes) -> int:
+        """Add bytes at the end."""
+        if self._ended.is_set():
+            raise _Stopped
+        return super().write(piece)
 
 
 class _Wrong(Exception):

@@ -17,6 +17,9 @@ Source = Union[str, 'os.PathLike[str]', Mapping[str, 'str | os.PathLike[str]'], 
 """A folder, a manifest ``MD5SUMS``, or names in the layout with the paths of files."""
 
 
+_SOURCES = f"a folder, an {MANIFEST}, or names with paths, such as {{'1/DICOM/a.dcm': 'a.dcm'}}"
+
+
 class Member(NamedTuple):
     """One file to be sent."""
 
@@ -39,9 +42,13 @@ def members_of(source: Source) -> list[Member]:
             return [Member(name, path) for name, path in zips.below(root) if name not in (MANIFEST, LOCK) and not _is_temporary(path)]
         if root.name == MANIFEST and root.is_file():
             return _of_manifest(root)
-        raise errors.DataError(f'there is no folder {os.fspath(source)!r} to upload', remedy=f'Give a folder, an {MANIFEST}, or names with paths.')
+        what = f'{root} is a file' if root.exists() else f'there is no {root}'
+        raise errors.DataError(f'{what}, and no folder to upload', remedy=f'Give {_SOURCES}.')
     pairs = source.items() if isinstance(source, Mapping) else source
-    found = [Member(name, Path(path).expanduser()) for name, path in pairs]
+    try:
+        found = [Member(str(name), Path(path).expanduser()) for name, path in pairs]
+    except (TypeError, ValueError) as error:
+        raise errors.ProgrammingError(f'{source!r:.200} names no files to upload ({error})', remedy=f'Give {_SOURCES}.') from error
     missing = [str(member.path) for member in found if not member.path.is_file()]
     if missing:
         raise errors.DataError(f'{len(missing)} files are not there: {", ".join(missing[:5])}', remedy='Correct their paths; nothing was sent.')

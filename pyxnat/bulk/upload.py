@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from .. import errors, zips
 from ..cache import digest_of
 from ..layouts import Layout, default_for
+from ..resources.base import as_name
 from ..resources.files import about_upload
-from ..structure import children
+from ..structure import children, level
 from ..tables import Row
 from .members import Member, Source, members_of
 from .pieces import BIG, MOST_ZIPPED
@@ -29,6 +30,7 @@ __all__ = ['Uploading', 'upload']
 
 log = logging.getLogger('pyxnat.bulk')
 
+_FILE = level('files')
 _SIDES = {'in': 'in_resource', 'out': 'out_resource'}
 _ABOVE = ('project', 'subject', 'experiment', 'scan', 'assessor', 'reconstruction')
 
@@ -63,9 +65,11 @@ def upload(
 
 def _by_resource(target: Any, layout: Layout, members: Iterable[Member]) -> dict[Any, _Files]:
     """Resource -> its files. What the layout does not place is an error before anything is sent."""
+    if target._urt == 'files':
+        raise errors.ProgrammingError(f'{target!r} has nothing below it', remedy='Upload to its resource, or put() one file.')
     is_resource = target._urt.endswith('resources')
     known = layout.fields & set(_ABOVE[: _DEPTHS.get(target._urt, len(_ABOVE))])
-    if target._urt == 'files' or known or 'path' not in layout.fields or not ('resource' in layout.fields or is_resource):
+    if known or 'path' not in layout.fields or not ('resource' in layout.fields or is_resource):
         what = f'{layout.text} is no layout of what is below {target!r}'
         raise errors.ProgrammingError(what, remedy=f'It can be {default_for(target._urt)}: from there downwards, with {{resource}} and {{path}}.')
     grouped: dict[Any, _Files] = defaultdict(dict)
@@ -73,6 +77,7 @@ def _by_resource(target: Any, layout: Layout, members: Iterable[Member]) -> dict
         values = layout.values(member.name)
         if values is None:
             raise errors.DataError(f'{member.path} has no place in the layout {layout.text}', remedy='Give its layout=, or move it elsewhere.')
+        as_name(_FILE, values['path'])
         resource = target if is_resource else _resource(target, values)
         other = grouped[resource].setdefault(values['path'], member)
         if other is not member:

@@ -18,6 +18,8 @@ __all__ = ['Undertaking', 'check_compression', 'is_final', 'meter']
 
 _T = TypeVar('_T')
 
+_GRACE_S = 3.0
+"""How long those who are to stop are given to notice it, and to clear up after them."""
 _FULL = {errno.ENOSPC, errno.EROFS, getattr(errno, 'EDQUOT', errno.ENOSPC)}
 _PATIENCE = 12
 """So many failures of network or server in a row, with nothing done in between, are taken for an end."""
@@ -56,8 +58,8 @@ class Undertaking:
     """
 
     def __init__(self, report: Report, jobs: int) -> None:
-        if jobs < 1:
-            raise errors.ProgrammingError(f'jobs={jobs}: at least one must work', remedy='Give 1 or more.')
+        if not isinstance(jobs, int) or jobs < 1:
+            raise errors.ProgrammingError(f'jobs={jobs!r}: it is how many work at a time', remedy='Give 1 or more.')
         self.report = report
         self._jobs = jobs
         self._in_a_row = 0
@@ -81,15 +83,20 @@ class Undertaking:
             go_on()
 
     def _in_threads(self, work: Callable[[], None], count: int) -> None:
-        from concurrent.futures import ThreadPoolExecutor, as_completed
+        """In the end all have stopped, but those that a server keeps waiting."""
+        from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 
-        with ThreadPoolExecutor(count, 'pyxnat-bulk') as pool:
-            try:
-                for future in as_completed([pool.submit(work) for _ in range(count)]):
-                    future.result()
-            except BaseException:
-                self.ended.set()
-                raise
+        pool = ThreadPoolExecutor(count, 'pyxnat-bulk')
+        futures = [pool.submit(work) for _ in range(count)]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:
+            self.ended.set()
+            wait(futures, _GRACE_S)
+            pool.shutdown(wait=False)
+            raise
+        pool.shutdown()
 
     def did(self, what: str, size: int = 0) -> None:
         """Note that something was done."""

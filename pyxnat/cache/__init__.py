@@ -10,7 +10,7 @@ from .accounts import account_of
 from .answers import IN_MEMORY, AnswerStore, Body, Entry, key_of
 from .beliefs import Beliefs
 from .cache import MAX_BYTES, Cache, CacheEntry, Disk, Verified
-from .disk import PART, copy_file, digest_of, http_time, md5_of, publish, safe_name
+from .disk import PART, alike, copy_file, digest_of, http_time, md5_of, names_on, publish, safe_name
 from .files import FileStore, Incoming, is_proof
 from .freshness import Moment, age_s, is_kept, is_write
 from .ledger import Page
@@ -33,6 +33,7 @@ __all__ = [
     'Verified',
     'account_of',
     'age_s',
+    'alike',
     'copy_file',
     'digest_of',
     'http_time',
@@ -41,6 +42,7 @@ __all__ = [
     'is_write',
     'key_of',
     'md5_of',
+    'names_on',
     'publish',
     'safe_name',
 ]

@@ -8,8 +8,9 @@ import re
 import secrets
 import shutil
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Any
@@ -21,7 +22,7 @@ except ImportError:  # Windows
 else:
     fcntl = _fcntl
 
-__all__ = ['PART', 'copy_file', 'digest_of', 'http_time', 'md5_of', 'private_folder', 'publish', 'safe_name']
+__all__ = ['PART', 'alike', 'copy_file', 'digest_of', 'http_time', 'md5_of', 'names_on', 'private_folder', 'publish', 'safe_name']
 
 PART = '.part'
 """How the names of temporaries end; they begin with a dot."""
@@ -77,9 +78,9 @@ def publish(path: Path, modified: float | None = None, mode: int | None = None, 
     before : callable, optional
         Called with the complete temporary just before it takes the place.
     """
-    temporary, file = _temporary(path, 0o666 if mode is None else 0o600)
-    try:
-        with file:
+    temporary = path.with_name(f'.{path.name[:50]}.{secrets.token_hex(8)}{PART}')
+    try:  # an interrupt may come as soon as it is there
+        with os.fdopen(os.open(temporary, _NEW, 0o666 if mode is None else 0o600), 'wb') as file:
             yield file
         if modified is not None:
             os.utime(temporary, (modified, modified))
@@ -97,12 +98,22 @@ def publish(path: Path, modified: float | None = None, mode: int | None = None, 
         raise
 
 
-def _temporary(path: Path, mode: int) -> tuple[Path, IO[bytes]]:
-    """A new temporary beside a path, and the open file; the umask applies to its mode."""
-    while True:
-        temporary = path.with_name(f'.{path.name[:50]}.{secrets.token_hex(4)}{PART}')
-        with suppress(FileExistsError):
-            return temporary, os.fdopen(os.open(temporary, _NEW, mode), 'wb')
+def alike(name: str) -> str:
+    """The same text for all names that some disk takes for one: those that differ in case, or in the way an accent is written."""
+    return unicodedata.normalize('NFC', name).casefold()
+
+
+def names_on(folder: Path) -> Callable[[str], str]:
+    """The same text for all names that the disk of a folder takes for one; seen by a file that is made there for a moment."""
+    name = f'.\u00e9{secrets.token_hex(8)}{PART}'
+    (folder / name).touch(exist_ok=False)
+    try:
+        folds_case, folds_forms = (folder / name.upper()).exists(), (folder / unicodedata.normalize('NFD', name)).exists()
+    finally:
+        (folder / name).unlink()
+    if folds_case:
+        return alike if folds_forms else str.casefold
+    return (lambda name: unicodedata.normalize('NFC', name)) if folds_forms else str
 
 
 def copy_file(source: Path, target: Path) -> None:
