@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -73,10 +74,12 @@ def matches(pattern: str, *names: str) -> bool:
     >>> matches('S?_*', 'XNAT_S00001', 'S1_base')
     True
     """
-    if pattern == ANY:
-        return True
-    expression = ''.join({'*': '.*', '?': '.'}.get(char) or re.escape(char) for char in pattern)
-    return any(re.fullmatch(expression, name, re.DOTALL) for name in names)
+    return pattern == ANY or any(map(_expression(pattern).fullmatch, names))
+
+
+@lru_cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(''.join({'*': '.*', '?': '.'}.get(char) or re.escape(char) for char in pattern), re.DOTALL)
 
 
 def chain_of(path: Path) -> tuple[str, ...]:

@@ -12,9 +12,11 @@ import html
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
+from pathlib import Path
 from typing import IO, Any, Union, overload
 
 import six
@@ -22,13 +24,17 @@ import six
 from .errors import UnexpectedAnswer
 from .paths import matches
 
-__all__ = ['CsvSource', 'JsonTable', 'Row', 'csv_to_json', 'html_table', 'iter_csv', 'parse_csv', 'texts']
+__all__ = ['CsvDest', 'CsvSource', 'JsonTable', 'Row', 'csv_to_json', 'html_table', 'iter_csv', 'parse_csv', 'texts', 'write_csv']
 
 _MOST_ROWS = 50
 _MOST_COLUMNS = 20
 _WIDEST = 40
 """How much of a table is shown: rows, columns, characters of a cell."""
 _LONGEST_CELL = 2**31 - 1
+_TOGETHER = 1000
+_NUMBER = re.compile(r'-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?')
+"""A cell that is a number, and no label that looks like one: ``007``, or more digits than a number can have."""
+_DATE = re.compile(r'[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?)?')
 _PIECE = 2**16
 
 Row = dict[str, str]
@@ -36,6 +42,10 @@ Row = dict[str, str]
 
 CsvSource = Union[str, 'os.PathLike[str]', IO[str], IO[bytes], Iterable[bytes]]
 """Where CSV comes from: a path, an open file, or pieces of bytes as they come, such as an answer of the server's."""
+
+
+CsvDest = Union[str, 'os.PathLike[str]', IO[str]]
+"""Where a table is written to: a path, or a file that is open for text."""
 
 
 def parse_csv(lines: Iterable[str]) -> Iterator[Row]:
@@ -85,6 +95,66 @@ def iter_csv(source: CsvSource) -> Iterator[Row]:
     """
     with _opened(source) as lines:
         yield from parse_csv(lines)
+
+
+def write_csv(dest: CsvDest, rows: Iterable[Mapping[str, Any]], columns: Iterable[str] = (), delimiter: str = ',') -> int:
+    """Write rows of any number as CSV, with a header, holding one at a time; how many.
+
+    A list of values is written as JSON. Every text comes back as it was from :func:`iter_csv`, line breaks too.
+
+    Parameters
+    ----------
+    dest : path or file
+        The file of a path takes its place when all is written, so it is complete or not there. An open file stays open.
+    columns : iterable of str, optional
+        By default those of the first row. What a row does not have is empty.
+
+    Examples
+    --------
+    ::
+
+        write_csv('sessions.csv', xnat.select('/experiments').rows(['label', 'project', 'date']))
+    """
+    rows = iter(rows)
+    first = list(islice(rows, 1))
+    names = list(columns) or [name for row in first for name in row]
+    count = 0
+    with _written(dest) as file:
+        plain = csv.writer(file, delimiter=delimiter, lineterminator='\n')
+        quoted = csv.writer(file, delimiter=delimiter, lineterminator='\n', quoting=csv.QUOTE_ALL)
+        for cells in chain([names], ([_plain(row.get(name, '')) for name in names] for row in chain(first, rows))):
+            returns = '\r' in ''.join(cells)  # csv would leave them bare, and readers would end the row there
+            (quoted if returns else plain).writerow(cells)
+            count += 1
+    return count - 1
+
+
+def _plain(cell: Any) -> str:
+    """A cell as one text."""
+    if isinstance(cell, str):
+        return cell
+    return json.dumps(cell) if isinstance(cell, (list, dict)) else str(cell)
+
+
+@contextmanager
+def _written(dest: CsvDest) -> Iterator[IO[str]]:
+    """A file to write to; that of a path is there when it is complete."""
+    if not isinstance(dest, (str, os.PathLike)):
+        yield dest
+        return
+    target = Path(dest).expanduser()
+    if target.is_symlink() or (target.exists() and not target.is_file()):  # such as /dev/stdout
+        with target.open('w', encoding='utf-8', newline='') as file:
+            yield file
+        return
+    part = target.with_name(f'.{target.name}.{os.getpid()}.part')
+    try:
+        with part.open('w', encoding='utf-8', newline='') as file:
+            yield file
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
@@ -139,7 +209,7 @@ class JsonTable:
     data : list of dict
         The rows.
     order_by : sequence of str, optional
-        Columns to put first; the others follow as in the first row.
+        Columns to put first; the others follow as they come in the rows.
 
     Attributes
     ----------
@@ -149,9 +219,10 @@ class JsonTable:
 
     def __init__(self, data: Iterable[Row], order_by: Iterable[str] = ()) -> None:
         self.data: list[Row] = list(data)
-        first = [name for name in dict.fromkeys(order_by) if not self.data or name in self.data[0]]
-        rest = [name for name in (self.data[0] if self.data else ()) if name not in first]
-        self.order_by = first + rest
+        alike = len({*map(len, self.data)}) <= 1
+        there = dict.fromkeys(chain.from_iterable(self.data[:1] if alike else self.data))
+        first = [name for name in dict.fromkeys(order_by) if not self.data or name in there]
+        self.order_by = list(dict.fromkeys([*first, *there]))
 
     @classmethod
     def from_csv(cls, source: CsvSource) -> JsonTable:
@@ -184,7 +255,7 @@ class JsonTable:
             When there is no such column.
         """
         self._need([column])
-        values = [row[column] for row in self.data if val_pattern == '*' or matches(val_pattern, str(row[column]))]
+        values = [value for value in (row.get(column, '') for row in self.data) if val_pattern == '*' or matches(val_pattern, str(value))]
         return values[0] if len(self.data) == len(values) == 1 and not always_list else values
 
     def join(self, join_column: str, *tables: JsonTable) -> JsonTable:
@@ -209,7 +280,22 @@ class JsonTable:
         """The table with these columns alone, in this order."""
         wanted = list(columns)
         self._need(wanted)
-        return JsonTable(({name: row[name] for name in wanted} for row in self.data), wanted)
+        return JsonTable(({name: row.get(name, '') for name in wanted} for row in self.data), wanted)
+
+    def sort(self, *columns: str, reverse: bool = False) -> JsonTable:
+        """The table in the order of some columns, the first of them above all: numbers by size and before texts, empty cells last in any case.
+
+        Raises
+        ------
+        KeyError
+            When there is no such column.
+        """
+        self._need(columns if self.data else ())
+        rows = self.data
+        for name in reversed(columns):
+            rows = sorted(rows, key=lambda row: _place(row.get(name, '')), reverse=reverse)
+            rows = [*(row for row in rows if row.get(name, '') != ''), *(row for row in rows if row.get(name, '') == '')]
+        return JsonTable(rows, self.order_by)
 
     def where(self, *values: str, **columns: str) -> JsonTable:
         """The rows in which every given pattern (``*``, ``?``) is that of some cell or column name, and every named column matches its own.
@@ -237,7 +323,7 @@ class JsonTable:
 
     def items(self) -> list[tuple[str, ...]]:
         """The rows as tuples."""
-        return [tuple(row[name] for name in self.order_by) for row in self.data]
+        return [tuple(row.get(name, '') for name in self.order_by) for row in self.data]
 
     def as_list(self) -> list[list[str]]:
         """The header and the rows, as lists."""
@@ -247,27 +333,32 @@ class JsonTable:
         """The rows as JSON text."""
         return json.dumps(self.data)
 
-    def dump_json(self, dest: IO[str] | str | os.PathLike[str]) -> None:
+    def dump_json(self, dest: CsvDest) -> None:
         """Write the rows as JSON to an open file or a path."""
-        _write(dest, self.dumps_json())
+        with _written(dest) as file:
+            file.write('[')
+            for start in range(0, len(self.data), _TOGETHER):
+                file.write((', ' if start else '') + json.dumps(self.data[start : start + _TOGETHER])[1:-1])
+            file.write(']')
 
     def dumps_csv(self, delimiter: str = ',') -> str:
         """The table as CSV text, with its header."""
         text = io.StringIO(newline='')
-        rows = self.as_list()
-        returns = any('\r' in cell for row in rows for cell in row)  # csv would leave them bare, and readers would end the row there
-        writer = csv.writer(text, delimiter=delimiter, lineterminator='\n', quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL)
-        writer.writerows(rows)
+        write_csv(text, self.data, self.order_by, delimiter)
         return text.getvalue()
 
-    def dump_csv(self, dest: IO[str] | str | os.PathLike[str], delimiter: str = ',') -> None:
-        """Write the table as CSV to an open file or a path."""
-        _write(dest, self.dumps_csv(delimiter))
+    def dump_csv(self, dest: CsvDest, delimiter: str = ',') -> None:
+        """Write the table as CSV to an open file or a path, as :func:`write_csv` does rows that are not held."""
+        write_csv(dest, self.data, self.order_by, delimiter)
 
-    def to_pandas(self) -> Any:
-        """The table as a :class:`pandas.DataFrame`, every cell text as it came.
+    def to_pandas(self, convert: bool = False) -> Any:
+        """The table as a :class:`pandas.DataFrame`.
 
-        ``pandas.to_numeric(frame['age'])`` makes numbers of a column, of empty texts NaN.
+        Parameters
+        ----------
+        convert : bool
+            By default every cell is text as it came. Else a column in which all cells are numbers, or all are dates, has such, and NaN or NaT for
+            empty ones; labels that only look like numbers (``007``) stay text. ``pandas.to_numeric(frame['age'])`` does it for one column.
 
         Raises
         ------
@@ -278,7 +369,14 @@ class JsonTable:
             import pandas
         except ImportError as error:
             raise ImportError('to_pandas needs pandas: pip install pyxnat[pandas]') from error
-        return pandas.DataFrame(self.data, columns=self.order_by)
+        frame = pandas.DataFrame({name: [row.get(name, '') for row in self.data] for name in self.order_by}, columns=self.order_by)
+        for name in self.order_by if convert else ():
+            cells = [cell for cell in frame[name] if cell != '']
+            if _all_are(_NUMBER, cells):
+                frame[name] = pandas.to_numeric(frame[name].where(frame[name] != ''))
+            elif _all_are(_DATE, cells):
+                frame[name] = pandas.to_datetime(frame[name].where(frame[name] != ''), format='ISO8601')
+        return frame
 
     def __len__(self) -> int:
         return len(self.data)
@@ -344,6 +442,17 @@ class JsonTable:
         return '\n'.join([*lines, *filter(None, [self._rest() and f'… {self._rest()}'])])
 
 
+def _place(cell: Any) -> tuple[int, float, str]:
+    """Where a cell stands in order."""
+    text = _plain(cell)
+    return (0, float(text), '') if _NUMBER.fullmatch(text) else (1, 0.0, text)
+
+
+def _all_are(kind: re.Pattern[str], cells: Sequence[Any]) -> bool:
+    """Whether there are cells, and all are of a kind."""
+    return bool(cells) and all(isinstance(cell, str) and kind.fullmatch(cell) for cell in cells)
+
+
 def _cut(text: str) -> str:
     line = ' '.join(text.split())
     return line if len(line) <= _WIDEST else f'{line[: _WIDEST - 1]}…'
@@ -360,11 +469,3 @@ def html_table(rows: Sequence[Row], columns: Iterable[str] = ()) -> str:
 def _fits(row: Row, values: tuple[str, ...], columns: dict[str, str]) -> bool:
     somewhere = all(any(matches(str(value), str(text)) for text in (*row, *row.values())) for value in values)
     return somewhere and all(matches(str(pattern), str(row.get(name, ''))) for name, pattern in columns.items())
-
-
-def _write(dest: IO[str] | str | os.PathLike[str], text: str) -> None:
-    if isinstance(dest, (str, os.PathLike)):
-        with open(dest, 'w', encoding='utf-8', newline='') as file:
-            file.write(text)
-    else:
-        dest.write(text)

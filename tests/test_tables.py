@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pyxnat.errors import UnexpectedAnswer
 from pyxnat.result_sets import parse_result_set
-from pyxnat.tables import JsonTable, Row, csv_to_json, iter_csv, parse_csv
+from pyxnat.tables import JsonTable, Row, csv_to_json, iter_csv, parse_csv, write_csv
 from tests.conftest import DEEP
 
 SUBJECTS = [
@@ -323,6 +323,30 @@ def test_a_table_becomes_a_data_frame(table: JsonTable) -> None:
     assert pandas.to_numeric(ages).isna().tolist() == [False, True]
 
 
+def test_a_data_frame_has_numbers_and_dates_if_they_are_asked_for() -> None:
+    pandas = pytest.importorskip('pandas')
+    rows = [
+        {
+            'age': '80.5',
+            'count': '3',
+            'label': '007',
+            'date': '2020-01-02',
+            'at': '2010-06-08 16:08:05.0',
+            'mixed': '1',
+            'none': '',
+            'type': ['T1', 'T2'],
+        },
+        {'age': '', 'count': '-1', 'label': '12', 'date': '', 'at': '2010-06-08 16:08:05', 'mixed': 'x', 'none': '', 'type': ''},
+    ]
+    frame = JsonTable(rows).to_pandas(convert=True)
+    assert frame['age'].isna().tolist() == [False, True] and frame['age'][0] == 80.5
+    assert frame['count'].tolist() == [3, -1] and pandas.api.types.is_integer_dtype(frame['count'])
+    assert frame['date'][0] == pandas.Timestamp(2020, 1, 2) and frame['date'].isna().tolist() == [False, True]
+    assert frame['at'].tolist() == [pandas.Timestamp('2010-06-08 16:08:05')] * 2
+    assert frame[['label', 'mixed', 'none']].to_numpy().tolist() == [['007', '1', ''], ['12', 'x', '']] and frame['type'][0] == ['T1', 'T2']
+    assert all(cell == row[name] for name in rows[0] for cell, row in zip(JsonTable(rows).to_pandas()[name], rows, strict=True))
+
+
 def test_without_pandas_the_error_says_what_to_install(table: JsonTable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, 'pandas', None)
     with pytest.raises(ImportError, match=r'pip install pyxnat\[pandas\]'):
@@ -344,6 +368,61 @@ def test_a_table_is_written_as_json_and_csv(table: JsonTable, tmp_path: Path) ->
 def test_a_table_is_written_to_a_path(table: JsonTable, tmp_path: Path) -> None:
     table.dump_csv(tmp_path / 'out.csv')
     assert (tmp_path / 'out.csv').read_text(encoding='utf-8') == table.dumps_csv()
+
+
+def test_rows_are_written_as_they_come(tmp_path: Path) -> None:
+    def rows(count: int) -> Any:
+        for number in range(count):
+            yield {'ID': f'{number}', 'note': 'a\r\nb' if number % 3 else 'plain', 'type': ['T1', 'T2'] if number % 2 else ''}
+        if count > 10:
+            raise UnexpectedAnswer('the listing is broken')
+
+    place = tmp_path / 'out.csv'
+    assert write_csv(place, rows(5)) == 5
+    assert [row['note'] for row in iter_csv(place)] == ['plain', 'a\r\nb', 'a\r\nb', 'plain', 'a\r\nb']
+    assert [row['type'] for row in iter_csv(place)] == ['', '["T1", "T2"]', '', '["T1", "T2"]', '']
+    before = place.read_bytes()
+    with pytest.raises(UnexpectedAnswer):
+        write_csv(place, rows(1000))
+    assert place.read_bytes() == before and list(tmp_path.iterdir()) == [place]
+    stream = io.StringIO()
+    assert write_csv(stream, rows(2), ['note', 'more'], '\t') == 2
+    assert stream.getvalue() == 'note\tmore\nplain\t\n"a\r\nb"\t""\n'
+    assert write_csv(place, [], ['ID']) == 0 and place.read_text() == 'ID\n'
+
+
+@pytest.mark.skipif(not Path('/dev/stdout').exists(), reason='no such file on this system')
+def test_what_is_no_plain_file_is_written_to(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    link = tmp_path / 'link.csv'
+    link.symlink_to(tmp_path / 'real.csv')
+    JsonTable([{'a': '1'}]).dump_csv(link)
+    assert link.is_symlink() and (tmp_path / 'real.csv').read_text() == 'a\n1\n'
+    done = subprocess.run(
+        [sys.executable, '-c', 'from pyxnat.tables import *; JsonTable([{"a": "1"}]).dump_csv("/dev/stdout")'],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.stdout == 'a\n1\n'
+
+
+def test_rows_may_have_columns_of_their_own() -> None:
+    table = JsonTable([{'ID': '1', 'a': 'x'}, {'b': 'y', 'ID': '2', 'c': 'z'}], ['ID', 'c'])
+    assert table.headers() == ['ID', 'c', 'a', 'b']
+    assert table.items() == [('1', '', 'x', ''), ('2', 'z', '', 'y')] and table['b'] == ['', 'y']
+    assert csv_to_json(table.dumps_csv())[0] == {'ID': '1', 'c': '', 'a': 'x', 'b': ''}
+    assert table.select(['b'])[0] == {'b': ''} and 'y' in str(table)
+
+
+def test_rows_are_sorted_by_size_with_empty_cells_last() -> None:
+    table = JsonTable([{'age': age, 'ID': str(number)} for number, age in enumerate(['10', '9.5', '', 'n/a', '-3', '9.5', '007'])])
+    assert table.sort('age')['age'] == ['-3', '9.5', '9.5', '10', '007', 'n/a', '']
+    assert table.sort('age', reverse=True)['age'] == ['n/a', '007', '10', '9.5', '9.5', '-3', '']
+    assert table.sort('age')['ID'][1:3] == ['1', '5'] and table.sort('age', 'ID').sort('ID')['ID'] == table['ID']
+    with pytest.raises(KeyError, match='nope'):
+        table.sort('nope')
+    assert len(JsonTable([]).sort('age')) == 0
 
 
 def test_a_carriage_return_comes_back_from_csv() -> None:
