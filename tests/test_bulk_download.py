@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -358,6 +359,18 @@ def test_what_a_spoilt_zip_does_not_bring_comes_all_the_same(fault: Any, through
     proxy.applies, proxy.faults = is_zip, [fault]
     report = through.download(tmp_path / 'd')
     assert report.is_complete and files_in(tmp_path / 'd') == expected()
+
+
+def test_the_bar_counts_each_byte_once_whatever_has_to_come_again(
+    through: Any, proxy: FaultProxy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip('tqdm')
+    proxy.applies, proxy.faults = (lambda method, uri: is_zip(method, uri) or uri.endswith('notes.txt')), [cut(lambda length: length // 3)] * 3
+    assert through.download(tmp_path / 'd', progress=True).is_complete
+    done, total = re.findall(r'(\S+)/(\S+) \[', capsys.readouterr().err)[-1]
+    assert done == total
+    through.download(tmp_path / 'd', progress=True)
+    assert capsys.readouterr().err == ''  # nothing was to come
 
 
 def test_what_a_cut_zip_brought_is_not_asked_for_again(through: Any, proxy: FaultProxy, tmp_path: Path) -> None:

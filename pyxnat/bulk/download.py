@@ -6,7 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from .pieces import Single, Zipped, plan_pieces
 from .report import Report
 from .unzip import Unzipping, unzip
 from .wanted import Wanted, files_below, scope_of, wanted
-from .workers import Undertaking, check_compression, is_final, meter
+from .workers import Stopped, Undertaking, check_compression, is_final, meter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,15 +199,12 @@ class Downloading(Undertaking):
 
     def _fetch_one(self, file: Wanted) -> None:
         target = self._place(file)
-        expected = Expected(file.size, file.md5)
 
-        @contextmanager
-        def opened(headers: Any) -> Iterator[Incoming]:
-            with publish(target, http_time(headers.get('last-modified')), before=lambda _: self._note(file, incoming.md5)) as opened_file:
-                incoming = _Stoppable(opened_file, self.ended)
-                yield incoming
+        def opened(headers: Any) -> AbstractContextManager[Incoming]:
+            return self._writing(file, target, http_time(headers.get('last-modified')))
 
-        fetch(self._intf._transport, file.uri, opened, expected, accept_pages=file.path.lower().endswith(('.html', '.htm', '.xhtml')))
+        accept_pages = file.path.lower().endswith(('.html', '.htm', '.xhtml'))
+        fetch(self._intf._transport, file.uri, opened, Expected(file.size, file.md5), accept_pages=accept_pages)
         self._did(file, target)
 
     def _fetch_zip(self, zipped: Zipped) -> list[Wanted]:
@@ -235,8 +232,7 @@ class Downloading(Undertaking):
         wrong = _Wrong()
         try:
             target = self._place(file)
-            with publish(target, before=lambda _: self._note(file, incoming.md5)) as opened:
-                incoming = _Stoppable(opened, self.ended)
+            with self._writing(file, target) as incoming:
                 for piece in entry:
                     incoming.write(piece)
                     if file.size is not None and incoming.size > file.size:
@@ -252,6 +248,17 @@ class Downloading(Undertaking):
         else:
             self._did(file, target)
         return True
+
+    @contextmanager
+    def _writing(self, file: Wanted, target: Path, modified: float | None = None) -> Iterator[Incoming]:
+        """A file on its way; the bar shows what has come of it, and takes that back if it cannot be used."""
+        with publish(target, modified, before=lambda _: self._note(file, incoming.md5)) as opened:
+            incoming = _Watched(opened, self.ended, self._bar)
+            try:
+                yield incoming
+            except BaseException:
+                self._bar.update(-incoming.size)
+                raise
 
     def _place(self, file: Wanted) -> Path:
         target = self._folder / file.place
@@ -270,24 +277,20 @@ class Downloading(Undertaking):
             self._right[file.place] = file.md5
         size = file.size if file.size is not None else target.stat().st_size
         self.did(file.place, size)
-        self._bar.update(size)
 
 
-class _Stopped(Exception):
-    """Another thread has failed, or the user interrupts."""
-
-
-class _Stoppable(Incoming):
+class _Watched(Incoming):
     """A file that is written until all is to end."""
 
-    def __init__(self, file: IO[bytes], ended: threading.Event) -> None:
+    def __init__(self, file: IO[bytes], ended: threading.Event, bar: Any) -> None:
         super().__init__(file, None)
-        self._ended = ended
+        self._ended, self._bar = ended, bar
 
     def write(self, piece: bytes) -> int:
         """Add bytes at the end."""
         if self._ended.is_set():
-            raise _Stopped
+            raise Stopped
+        self._bar.update(len(piece))
         return super().write(piece)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from .. import errors, zips
 from ..cache import digest_of
@@ -21,7 +22,7 @@ from .members import Member, Source, members_of
 from .pieces import BIG, MOST_ZIPPED
 from .report import Report
 from .wanted import files_below
-from .workers import Undertaking, check_compression, is_final, meter
+from .workers import Stopped, Undertaking, check_compression, is_final, meter
 
 if TYPE_CHECKING:
     from ..interface import Interface
@@ -231,6 +232,8 @@ class Uploading(Undertaking):
     def _send(self, resource: Any, files: list[tuple[str, Member]]) -> None:
         """Send what one resource lacks, one request after the other: XNAT keeps one catalogue for it."""
         for bundle in _bundles(files):
+            if self.ended.is_set():
+                return
             try:
                 with self._gates[resource._path[:2]].passing():
                     self._send_bundle(resource, bundle)
@@ -238,15 +241,38 @@ class Uploading(Undertaking):
                 if is_final(error):
                     raise
                 self._errors.update({member.name: error for _, member in bundle})
-            self._bar.update(sum(member.path.stat().st_size for _, member in bundle))
 
     def _send_bundle(self, resource: Any, bundle: list[tuple[str, Member]]) -> None:
-        transfer, (path, member) = self._intf.transfer, bundle[0]
+        send, (path, member) = self._intf.transfer.send, bundle[0]
         if len(bundle) == 1 and member.path.stat().st_size:
-            transfer.send(resource.file(path), member.path, self._about, self._types)
+            with member.path.open('rb') as file:
+                send(resource.file(path), _Watched(file, self.ended, self._bar), self._about, self._types)
             return
         with zips.pack(((path, member.path) for path, member in bundle), self._compression) as packed:
-            transfer.send(resource.file(f'{resource._urn}.zip'), packed, {**self._about, 'extract': True}, self._types)
+            watched = _Watched(packed, self.ended)
+            send(resource.file(f'{resource._urn}.zip'), watched, {**self._about, 'extract': True}, self._types)
+        self._bar.update(sum(member.path.stat().st_size for _, member in bundle))
+
+
+class _Watched:
+    """An open file that is read until all is to end; the bar shows what was read of it, each byte once."""
+
+    def __init__(self, file: IO[bytes], ended: threading.Event, bar: Any = None) -> None:
+        self._file, self._ended, self._bar = file, ended, bar
+        self._shown = 0
+        self.tell, self.seekable = file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if self._ended.is_set():
+            raise Stopped
+        piece = self._file.read(size)
+        if self._bar is not None and self._file.tell() > self._shown:
+            self._bar.update(self._file.tell() - self._shown)
+            self._shown = self._file.tell()
+        return piece
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
 
 
 class _Gate:

@@ -14,7 +14,7 @@ from .. import errors
 from ..wire import is_lasting
 from .report import Report
 
-__all__ = ['Undertaking', 'check_compression', 'is_final', 'meter']
+__all__ = ['Stopped', 'Undertaking', 'check_compression', 'is_final', 'meter']
 
 _T = TypeVar('_T')
 
@@ -23,6 +23,10 @@ _GRACE_S = 3.0
 _FULL = {errno.ENOSPC, errno.EROFS, getattr(errno, 'EDQUOT', errno.ENOSPC)}
 _PATIENCE = 12
 """So many failures of network or server in a row, with nothing done in between, are taken for an end."""
+
+
+class Stopped(Exception):
+    """Another thread has failed, or the user interrupts."""
 
 
 def is_final(error: BaseException) -> bool:
@@ -119,7 +123,7 @@ def meter(total: int, unit: str, show: bool | None) -> AbstractContextManager[An
     show : bool or None
         Whether to; `None` for where standard error is a terminal.
     """
-    if show is False or (show is None and not sys.stderr.isatty()):
+    if not total or show is False or (show is None and not sys.stderr.isatty()):
         return nullcontext(_Silence())
     try:
         from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
