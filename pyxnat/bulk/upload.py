@@ -198,8 +198,9 @@ class Uploading(Undertaking):
                 if row is not None and self._is_same(row, member.path):
                     self.did(member.name, member.path.stat().st_size)
                 else:
-                    what, uri = 'it is not on the server as it is here', resource.file(path)._uri
-                    error = errors.TransferError(what, uri=uri, remedy='Send it again.')
+                    what = 'the server took it, and keeps other content' if row is not None else 'the server took it, and does not list it'
+                    remedy = 'Send it again; see whether this login may write there.'
+                    error = errors.TransferError(what, uri=resource.file(path)._uri, remedy=remedy)
                     self.failed(member.name, self._errors.get(member.name, error))
 
     def _make_room(self) -> None:

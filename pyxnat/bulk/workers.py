@@ -116,18 +116,20 @@ class Undertaking:
 
 
 def meter(total: int, unit: str, show: bool | None) -> AbstractContextManager[Any]:
-    """A progress bar on the terminal; something that takes ``update(count)`` and shows nothing where there is no terminal or no tqdm.
+    """A progress bar on the terminal; something that takes ``update(count)`` and shows nothing where none is wanted.
 
     Parameters
     ----------
     show : bool or None
-        Whether to; `None` for where standard error is a terminal.
+        Whether to; `None` for where standard error is a terminal, and there is tqdm.
     """
     if not total or show is False or (show is None and not sys.stderr.isatty()):
         return nullcontext(_Silence())
     try:
         from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
-    except ImportError:
+    except ImportError as error:
+        if show:
+            raise ImportError("tqdm is missing, which bars need: pip install 'pyxnat[progress]'", name='tqdm') from error
         return nullcontext(_Silence())
     return tqdm(total=total, unit=unit, unit_scale=True)  # type: ignore[no-any-return]
 
