@@ -76,8 +76,8 @@ class CachedRequests:
         plain = six.ensure_binary(body) if isinstance(body, (bytes, str)) else b''
         return self._answer(method, uri, plain, expiration, ask).read()
 
-    def long(self, uri: str) -> Body:
-        """The body of an answer to GET that may be long, which is brought over before it is read. At most one request.
+    def long(self, uri: str, method: str = 'GET', body: bytes = b'', headers: Mapping[str, str] | None = None) -> Body:
+        """The body of an answer that may be long, which is brought over before it is read. At most one request.
 
         It comes over as fast as the network gives it, whatever is done with it; one that is longer than a mebibyte lies on disk. So a connection
         that breaks in the middle, or an answer that is not whole, is known before anything of it is used, and can be asked for again. Errors as
@@ -91,11 +91,11 @@ class CachedRequests:
         uri = self._transport.relative(uri)
 
         def ask() -> Body:
-            return self._brought(uri)
+            return self._brought(method, uri, body, headers)
 
-        return self._answer('GET', uri, b'', AS_SET, ask) if is_kept('GET', uri) else ask()
+        return self._answer(method, uri, body, AS_SET, ask) if _can_be_kept(method, uri, body, headers) else ask()
 
-    def _brought(self, uri: str) -> Body:
+    def _brought(self, method: str, uri: str, body: bytes, headers: Mapping[str, str] | None) -> Body:
         file: Any = None
 
         def place(headers: Mapping[str, str]) -> AbstractContextManager[IO[bytes]]:
@@ -104,7 +104,11 @@ class CachedRequests:
             return nullcontext(file)
 
         try:
-            fetch(self._transport, uri, place)
+            if method == 'GET':
+                fetch(self._transport, uri, place, headers=headers)
+            else:
+                with self._transport.stream(method, uri, body, headers) as stream, place(stream.headers) as target:
+                    target.writelines(stream)
         except OSError as error:
             if isinstance(error, errors.Error):
                 raise  # the network's

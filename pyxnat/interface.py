@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+import six
+
 from . import config as configuration
 from . import errors, uris
 from .arrays import ArrayData
 from .bulk import Bulk
-from .cache import IN_MEMORY, Cache, account_of
+from .cache import IN_MEMORY, Body, Cache, account_of
 from .cached import AS_SET, CachedRequests
 from .classic import Classic
 from .draw import Draw
@@ -341,19 +343,25 @@ class Interface(Classic):
         """Whether `_exec` is this one, and no other that has to see every request."""
         return getattr(self._exec, '__func__', None) is Interface._exec
 
-    def _rows(self, uri: str) -> Iterable[Row]:
-        """The rows of a table of any length, to be gone through as often as one likes: a long one stays on disk, and is read each time. One request.
+    def _result_set(self, uri: str, method: str = 'GET', body: bytes = b'', headers: Mapping[str, str] | None = None) -> ResultSet:
+        """A table of any length, to be gone through as often as one likes: a long one stays on disk, and is read each time. One request.
 
         Where a subclass has an `_exec` of its own, that is asked, and the answer held.
         """
-        if not self._asks_itself:
-            return self._get_json(uri)
+        uri = _as_json(uri)
         try:
-            body = self._requests.long(_as_json(uri))
+            if self._asks_itself:
+                answer = self._requests.long(uri, method, body, headers)
+            else:
+                answer = Body.of(six.ensure_binary(self._exec(uri, method, body or None, headers)))
         except errors.NetworkError as error:
             raise_also_of_requests(error)
-        rows = ResultSet(body, self._server + uri)
-        return rows if body.size > IN_MEMORY else list(rows)
+        return ResultSet(answer, self._server + uri, is_long=answer.size > IN_MEMORY)
+
+    def _rows(self, uri: str) -> Iterable[Row]:
+        """The rows of a listing of any length, to be gone through as often as one likes. One request."""
+        found = self._result_set(uri)
+        return found if found.is_long else list(found)
 
     def _get_json(self, uri: str) -> list[Row]:
         """The rows of a table; those of a listing of files have ``path`` besides. One request."""

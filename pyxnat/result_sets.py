@@ -36,18 +36,23 @@ def parse_result_set(body: bytes | str, uri: str | None = None) -> list[Row]:
     return list(iter_result_set([six.ensure_binary(body)], uri))
 
 
-def iter_result_set(pieces: Iterable[bytes], uri: str | None = None) -> Iterator[Row]:
+def iter_result_set(pieces: Iterable[bytes], uri: str | None = None, said: dict[str, Any] | None = None) -> Iterator[Row]:
     """The rows of a JSON table of any length, which came from a URI, as its pieces come.
 
     Cells are text, in which `None` (SQL's NULL) is the empty one. A body of no bytes is a table of no rows: XNAT answers so where it could not
     build one.
+
+    Parameters
+    ----------
+    said : dict, optional
+        Is given what stands beside the rows, once that was read.
 
     Raises
     ------
     UnexpectedAnswer
         It is not JSON in UTF-8, or not a table, or ends too early. Rows that were given before were in it; there may have been more.
     """
-    return chain.from_iterable(_checked(_Text(pieces), uri))
+    return chain.from_iterable(_checked(_Text(pieces), uri, {} if said is None else said))
 
 
 class ResultSet:
@@ -57,19 +62,28 @@ class ResultSet:
     ----------
     pieces : iterable of bytes
         Its text, to be gone through as often.
+    is_long : bool
+        Whether it is better not held.
+
+    Attributes
+    ----------
+    said : dict
+        What stands beside the rows, as far as they were gone through: XNAT puts ``Columns`` before them, and ``totalRecords`` behind.
     """
 
-    def __init__(self, pieces: Iterable[bytes], uri: str | None = None) -> None:
+    def __init__(self, pieces: Iterable[bytes], uri: str | None = None, *, is_long: bool = True) -> None:
         self._pieces = pieces
         self._uri = uri
+        self.is_long = is_long
+        self.said: dict[str, Any] = {}
 
     def __iter__(self) -> Iterator[Row]:
-        return iter_result_set(self._pieces, self._uri)
+        return iter_result_set(self._pieces, self._uri, self.said)
 
 
-def _checked(text: _Text, uri: str | None) -> Iterator[list[Row]]:
+def _checked(text: _Text, uri: str | None, said: dict[str, Any]) -> Iterator[list[Row]]:
     try:
-        for rows in _tables(text):
+        for rows in _tables(text, said):
             yield _as_text(rows)
     except UnexpectedAnswer as error:  # it is no text
         error.uri, error.remedy = uri, _REMEDY
@@ -93,7 +107,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _tables(text: _Text) -> Iterator[list[Any]]:
+def _tables(text: _Text, said: dict[str, Any]) -> Iterator[list[Any]]:
     """The rows of the one table of a document."""
     if not text.next():
         return
@@ -103,7 +117,7 @@ def _tables(text: _Text) -> Iterator[list[Any]]:
                 if inner == 'Result':
                     yield from text.array()
                 else:
-                    text.value()
+                    said[inner] = text.value()
         else:
             text.value()
     if text.next():

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from . import bundles, errors, uris
 from .bundles import Bundle
 from .criteria import Constraint, Field, Group, Saved, given
 from .manage.search import SearchManager
-from .result_sets import parse_result_set
-from .tables import JsonTable, Row, iter_csv
+from .result_sets import ResultSet
+from .tables import JsonTable, Row
 
 if TYPE_CHECKING:
     from .interface import Interface
 
 __all__ = ['Search', 'SearchEngine', 'SearchManager', 'expected_key']
 
+_URI = f'{uris.ENTRY}/search'
 _SUBJECT = 'xnat:subjectData'
 _NO_EXPERIMENT = re.compile(r'xnat:(subjectData|projectData|reconstructedImageData)|.*[sS]canData')
 """Types above and below experiments; scan types are called so by convention."""
@@ -51,26 +52,25 @@ class SearchEngine:
         ProgrammingError
             When the engine does not answer with a column that was asked for.
         """
-        fields = list(dict.fromkeys(Field.parse(column, root) for column in columns))
-        body = self._ask(_uri('json'), Bundle(root, fields, self.resolved(criteria)))
-        keys = _keys(body, fields, root)
-        rows = parse_result_set(body, self._intf._server + _uri('json'))
-        _need(keys, fields, rows[0] if rows else keys)
-        return JsonTable(({key: row[key] for key in keys} for row in rows), keys)
+        keys, rows = self._found(root, columns, criteria)
+        return JsonTable(rows, keys)
 
     def rows(self, root: str, columns: Iterable[str], criteria: Group | Saved | None) -> Iterator[Row]:
-        """The rows of a search as they come, by a connection of their own: memory holds one at a time. One request; as `table`."""
-        fields = list(dict.fromkeys(Field.parse(column, root) for column in self.fields(root, columns)))
+        """The rows of a search one at a time: memory holds a few. One request, when the first is taken; as `table`."""
+        _, rows = self._found(root, self.fields(root, columns), criteria)
+        yield from rows
+
+    def _found(self, root: str, columns: Iterable[str], criteria: Group | Saved | None) -> tuple[list[str], Iterator[Row]]:
+        """The keys of columns, and the rows with these alone."""
+        fields = list(dict.fromkeys(Field.parse(column, root) for column in columns))
         document = bundles.write(Bundle(root, fields, self.resolved(criteria)))
-        keys = [expected_key(field, root) for field in fields]
-        transport = self._intf._transport.twin()
-        try:
-            with _explained(), transport.stream('POST', _uri('csv'), document, bundles.HEADERS) as stream:
-                for row in iter_csv(stream):
-                    _need(keys, fields, row)
-                    yield {key: row[key] for key in keys}
-        finally:
-            transport.close_connections()
+        with _explained():
+            found = self._intf._result_set(_URI, 'POST', document, bundles.HEADERS)
+        rows = iter(found if found.is_long else list(found))
+        first = list(islice(rows, 1))
+        keys = _keys(_columns(found), fields, root)
+        _need(keys, fields, first[0] if first else keys)
+        return keys, ({key: row[key] for key in keys} for row in chain(first, rows))
 
     def saved(self, identity: str) -> JsonTable:
         """The table of a saved search, with every column that the server gives. One request.
@@ -79,8 +79,9 @@ class SearchEngine:
         """
         uri = uris.with_query(f'{uris.ENTRY}/search/saved/{uris.quote(identity)}/results', {'format': 'json'})
         with _explained():
-            body: bytes = self._intf._exec(uri)
-        return JsonTable(parse_result_set(body, self._intf._server + uri), _shown(_columns(body)))
+            found = self._intf._result_set(uri)
+        rows = list(found)
+        return JsonTable(rows, _shown(_columns(found)))
 
     def fields(self, root: str, columns: Iterable[str]) -> list[str]:
         """The fields that columns stand for; all of the type where there are none.
@@ -123,11 +124,6 @@ class SearchEngine:
         rows = self.table(root, [f'{root}/{_ID_FIELDS.get(root, "EXPT_ID")}'], criteria)
         return frozenset(value for row in rows for value in row.values() if value)
 
-    def _ask(self, uri: str, bundle: Bundle) -> bytes:
-        with _explained():
-            body: bytes = self._intf._exec(uri, 'POST', bundles.write(bundle), bundles.HEADERS)
-        return body
-
 
 @contextmanager
 def _explained() -> Iterator[None]:
@@ -138,10 +134,6 @@ def _explained() -> Iterator[None]:
         if error.status is not None:
             error.remedy = _REMEDY
         raise
-
-
-def _uri(form: str) -> str:
-    return uris.with_query(f'{uris.ENTRY}/search', {'format': form})
 
 
 def _need(keys: Iterable[str], fields: Iterable[Field], found: Iterable[str]) -> None:
@@ -166,22 +158,18 @@ def _experiment_type(criteria: Group, level: str, usual: str) -> str:
     return types[0]
 
 
-def _columns(body: bytes) -> list[dict[str, Any]]:
-    """What an answer says of its columns."""
-    try:
-        found = json.loads(body)['ResultSet'].get('Columns', []) if body.strip() else []
-    except (ValueError, KeyError, AttributeError):
-        found = []  # parse_result_set says what is wrong with the body
-    return [column for column in found if 'key' in column]
+def _columns(found: ResultSet) -> list[dict[str, Any]]:
+    """What an answer says of its columns, as far as it was read."""
+    columns = found.said.get('Columns') or []
+    return [column for column in columns if 'key' in column]
 
 
-def _keys(body: bytes, fields: list[Field], root: str) -> list[str]:
+def _keys(columns: list[dict[str, Any]], fields: list[Field], root: str) -> list[str]:
     """The key of each field in the rows: the answer itself says which column it is of, by its ID or by its place.
 
     XNAT names them ``subject_label``, ``xnat_subjectdata_subject_label`` (of a type that is not the root), ``xnat_col_mrsessiondatalabel``
     (a path of the schema), and ``df_alias_N`` where that would be longer than 63 characters.
     """
-    columns = _columns(body)
     said = {(column.get('element_name', ''), str(column.get('id', '')).upper()): str(column['key']) for column in columns}
     keys = [said.get((field.datatype, _said_id(field)), expected_key(field, root)) for field in fields]
     shown = _shown(columns)
@@ -261,10 +249,9 @@ class Search:
         return self._intf.search.table(self._row, self._fields(), None)
 
     def rows(self, constraints: Any = None, template: Any = None, query: str | None = None) -> Iterator[Row]:
-        """The rows that satisfy criteria, or all, one at a time: a table of any length takes the memory of a row.
+        """The rows that satisfy criteria, or all, one at a time: a table of any length takes the memory of a few rows.
 
-        Parameters and errors are those of `where`; requests are made when the first row is asked for. Columns whose keys the server shortens
-        (``df_alias_0``) need `where`.
+        Parameters, rows and errors are those of `where`; requests are made when the first row is asked for.
         """
         everything = constraints is None and template is None and query is None
         criteria = None if everything else given(constraints, template, query, self._row)
