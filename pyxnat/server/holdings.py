@@ -79,8 +79,8 @@ def file_uri(held: Held) -> str:
     return f'{uri_of(held.place, held.resource)}/files/{quote(held.file.path)}'
 
 
-def files_of(call: Call, connection: Connection, route: Route, *, find_places: Any = find_many) -> list[Held]:
-    """The files that a route names, after the filters of the query."""
+def files_of(call: Call, connection: Connection, route: Route, *, find_places: Any = find_many, path: str | None = None) -> list[Held]:
+    """The files that a route names, after the filters of the query; only those of a path, where one is given."""
     steps, step, _ = split(route)
     found: list[Held] = []
     named = False
@@ -89,6 +89,7 @@ def files_of(call: Call, connection: Connection, route: Route, *, find_places: A
             named = True
             folder = call.archive.files.resource_folder(connection, row, place.row)
             query = select(file).where(file.c.resource == row.pk).order_by(file.c.path)
+            query = query if path is None else query.where(file.c.path == path)
             found += [Held(one, row, place, call.archive.files.file_path(folder, one.path)) for one in connection.execute(query)]
     if step.id is not None and not named:
         raise NotFound(f'Unable to find the specified resource: {step.id}')

@@ -113,8 +113,9 @@ def _locate(call: Call, held: Held, locator: str) -> str:
 def download(call: Call, connection: Connection, route: Route) -> Response | Table:
     """A file's bytes, an archive of several, or their table."""
     asked = route.last.id
-    held = files_of(call, connection, route)
+    held = files_of(call, connection, route, path=asked)  # one of very many is found without reading them all
     if asked is not None:
+        held = held or files_of(call, connection, route)
         found = chosen(held, asked)
         if not found and (inside := _entry_of(held, asked)):
             return archives.send_entry(*inside)
