@@ -31,9 +31,9 @@ deep: $(VENV)/.installed-test
 	PYXNAT_DEEP=1 $(BIN)/python -m pytest pyxnat tests
 
 bench: $(VENV)/.installed-test
-	$(BIN)/python -m tests.benchmarks
-	$(BIN)/python -m tests.benchmarks.far
+	$(BIN)/python -m tests.benchmarks --json docs/performance/bench.json
 	$(BIN)/python -m tests.benchmarks.tables
+	$(BIN)/python docs/make_performance.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

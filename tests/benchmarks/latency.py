@@ -47,6 +47,7 @@ class Proxy:
                     self.counts['connections'] += 1
                     await asyncio.sleep(self.delay_s)
                 self.counts['requests'] += 1
+                self.counts['sent'] += len(head)
                 await self.exchange(head, reader, writer, *upstream)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # one of the two went away, which is its right
@@ -73,8 +74,10 @@ class Proxy:
         while True:
             answer = await server.readuntil(b'\r\n\r\n')
             back.write(answer)
+            self.counts['received'] += len(answer)
             if not answer.split(b' ', 2)[1].startswith(b'1'):
                 break
+            await asyncio.sleep(self.delay_s)  # until the body that this asks for is there
         without = head.startswith(b'HEAD ') or answer.split(b' ', 2)[1] in (b'204', b'304')
         if not without:
             await self.body(answer, server, back, 'received')

@@ -10,55 +10,94 @@ from typing import Any
 import pyxnat
 
 sys.path.insert(0, str(Path(__file__).parent))
-from common import PROJECTS, SESSION, SUBJECT, run
+from common import ASKED, FIELDS, NEW, PROJECTS, SESSION, SUBJECT, TRANSFERS, people, run
 
-FIELDS = ['xnat:mrSessionData/date', 'xnat:mrSessionData/scanner', 'xnat:mrSessionData/age']
-
-
-def sessions(interface: Any, folder: Path) -> int:
-    found = interface.select('/projects/BENCH*/subjects/*/experiments/*')
-    return len([(one.id(), one.label(), one.datatype()) for one in found])
+Rows = Any
 
 
-def table(interface: Any, folder: Path) -> int:
+def sessions(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
+    return interface.select('/projects/*/experiments/*').get('id', 'label', 'datatype')
+
+
+def tree(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
+    found = interface.select('/projects/*/subjects/*/experiments/*').table(['ID', 'subject/label', 'subject/gender'])
+    return found.items()
+
+
+def table(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
     columns = ['xnat:mrSessionData/SESSION_ID', 'xnat:mrSessionData/LABEL', 'xnat:subjectData/GENDER']
-    return len(interface.select('xnat:mrSessionData', columns).where([('xnat:mrSessionData/PROJECT', 'LIKE', 'BENCH%'), 'AND']))
+    found = interface.select('xnat:mrSessionData', columns).all()
+    return [(row['session_id'], row['label'], row['xnat_subjectdata_gender']) for row in found]
 
 
-def mget(interface: Any, folder: Path) -> int:
-    return len(interface.select(f'/projects/{PROJECTS[0]}/subjects/*/experiments/*').mget(FIELDS))
+def fields(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
+    return interface.select(f'/projects/{ASKED}/experiments/*').table(FIELDS).items()
 
 
-def scans(interface: Any, folder: Path) -> int:
-    found = interface.select(f'/projects/{PROJECTS[0]}/subjects/*/experiments/*/scans/*')
-    return len(found.table(['ID', 'type', 'quality']))
+def scans(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
+    found = interface.select(f'/projects/{ASKED}/experiments/*/scans/*')
+    return found.table(['experiment/ID', 'ID', 'type', 'quality']).items()
 
 
-def files(interface: Any, folder: Path) -> int:
-    return len(list(interface.select(f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}//files')))
+def files(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
+    return [(one.label(),) for one in interface.select(f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}//files')]
 
 
-def put(interface: Any, folder: Path) -> int:
-    interface.select(f'/projects/{PROJECTS[0]}/resources/{folder.name}/files/f.txt').put(folder / 'one.txt')
-    return 1
+def put(interface: Any, folder: Path, sources: Path, count: int) -> None:
+    interface.select(TRANSFERS).resource(folder.name).file('one.dcm').put(sources / 'one' / 'one_0000.dcm')
 
 
-def create(interface: Any, folder: Path) -> int:
-    interface.select(f'/projects/{PROJECTS[1]}/subjects/{folder.name}/experiments/{folder.name}_E/scans/1').create()
-    return 3
+def create(interface: Any, folder: Path, sources: Path, count: int) -> None:
+    interface.select(f'/projects/{NEW}/subjects/{folder.name}/experiments/{folder.name}_E/scans/1').create()
 
 
-def download(interface: Any, folder: Path) -> int:
-    session = interface.select(f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}/experiments/{SESSION}')
-    report = session.download(folder)
-    return len(report.ok) + len(report.skipped)
+def insert(interface: Any, folder: Path, sources: Path, count: int) -> None:
+    interface.select.project(NEW).subjects().insert(people(folder, count)).check()
+
+
+def download(interface: Any, folder: Path, sources: Path, count: int) -> None:
+    interface.select(f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}/experiments/{SESSION}').download(folder).check()
+
+
+def many(interface: Any, folder: Path, sources: Path, count: int) -> None:
+    interface.select(TRANSFERS).resource('MANY').download(folder).check()
+
+
+def single(interface: Any, folder: Path, sources: Path, count: int) -> None:
+    found = interface.select(TRANSFERS).resource('MANY').files()[:count]
+    interface.bulk.map(found, lambda one: one.get(folder / one.label())).check()
+
+
+def middling(interface: Any, folder: Path, sources: Path, count: int) -> None:
+    interface.select(TRANSFERS).resource('MIDDLING').download(folder).check()
+
+
+def huge(interface: Any, folder: Path, sources: Path, count: int) -> None:
+    interface.select(TRANSFERS).resource('HUGE').file('huge_0000.dcm').get(folder / 'huge.dcm')
+
+
+def send_many(interface: Any, folder: Path, sources: Path, count: int) -> None:
+    interface.select(TRANSFERS).resource(folder.name).upload(sources / 'many').check()
+
+
+def send_big(interface: Any, folder: Path, sources: Path, count: int) -> None:
+    interface.select(TRANSFERS).resource(folder.name).upload(sources / 'big').check()
+
+
+def send_huge(interface: Any, folder: Path, sources: Path, count: int) -> None:
+    interface.select(TRANSFERS).resource(folder.name).file('huge.dcm').put(sources / 'huge' / 'huge_0000.dcm')
+
+
+def hits(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
+    """The same small listing again and again, which the cache answers."""
+    interface.cache.expiration = None
+    found = [interface._exec(f'/data{TRANSFERS}/scans?format=json') for _ in range(count)]
+    return [() for one in found if one == found[0]]
 
 
 again = download
-
-
-def many(interface: Any, folder: Path) -> int:
-    return len(interface.select(f'/projects/{PROJECTS[0]}/resources/MANY').download(folder).ok)
+many_again = many
+middling_again = middling
 
 
 def connect(url: str, user: str, password: str) -> pyxnat.Interface:
@@ -66,4 +105,4 @@ def connect(url: str, user: str, password: str) -> pyxnat.Interface:
 
 
 if __name__ == '__main__':
-    run(connect, vars())
+    run(connect, vars(), begin=lambda interface: interface._exec('/data/JSESSION'))

@@ -1,0 +1,261 @@
+"""Runs the programs of the peers, each in a process of its own, on an archive in another, behind a proxy in a third."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .filling import Filled
+from .tasks import Outcome, Task
+
+ROOT = Path(__file__).parents[2]
+PEERS = Path(__file__).with_name('peers')
+OLD = ROOT / '.bench' / 'pyxnat-1.6.4'
+PASSWORD = 'benchmark'
+STALE_S = 1.1
+"""Answers are kept for a second, and none may be left from the round before."""
+
+Server = tuple[str, str, str]
+"""URL, user, password."""
+
+
+class Client(NamedTuple):
+    """One that is measured."""
+
+    name: str
+    program: str
+    python: str = sys.executable
+
+
+OURS = Client('pyxnat 2', 'ours.py')
+
+
+CLIENTS = (
+    OURS,
+    Client('pyxnat 1.6.4', 'old.py'),
+    Client('xnatpy 0.8.1', 'xnatpy.py'),
+    Client('xnatctl 0.6.0', 'ctl.py'),
+    Client('curl', 'curl.py'),
+)
+
+
+def clients(names: tuple[str, ...] = ('',)) -> list[Client]:
+    """Those whose names begin like one of these. pyxnat 1.6.4 is installed where it is missing, from its source, into an environment of its own."""
+    chosen = [client for client in CLIENTS if client.name.startswith(names)]
+    return [client._replace(python=old_python()) if client.program == 'old.py' else client for client in chosen]
+
+
+def old_python() -> str:
+    """The interpreter of the environment that has pyxnat 1.6.4."""
+    executable = OLD / ('Scripts' if os.name == 'nt' else 'bin') / 'python'
+    if not executable.exists():
+        subprocess.run([sys.executable, '-m', 'venv', str(OLD)], check=True)
+        subprocess.run([str(executable), '-m', 'pip', 'install', '--quiet', '--no-binary', 'pyxnat', 'pyxnat==1.6.4'], check=True)
+    return str(executable)
+
+
+class Row(NamedTuple):
+    """What one client took for one task at one distance: the quickest of some rounds, and the least processor time and memory of all."""
+
+    task: str
+    client: str
+    delay_ms: int
+    asked: int
+    """How many things there should be."""
+    found: int
+    """How many of them there are."""
+    wrong: int
+    """How many there are besides."""
+    requests: int
+    first_requests: int
+    """In the first round: with a cache folder that knows nothing of the server."""
+    sent: int
+    """Bytes, heads included."""
+    received: int
+    seconds: float
+    cpu_s: float
+    peak_mib: float
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it found all, and nothing else."""
+        return self.found == self.asked and not self.wrong
+
+
+class Far:
+    """The proxy before an archive."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def counts(self) -> dict[str, int]:
+        """What it has seen since last asked."""
+        counts: dict[str, int] = self._ask('count')
+        return counts
+
+    def delay(self, milliseconds: int) -> None:
+        """Make the archive as far away."""
+        self._ask(f'delay/{milliseconds}')
+
+    def _ask(self, words: str) -> Any:
+        with urllib.request.urlopen(f'{self.url}/!{words}', timeout=30) as answer:
+            return json.loads(answer.read())
+
+
+@contextmanager
+def archive(folder: Path) -> Iterator[Server]:
+    """A served archive in a process of its own."""
+    (folder / 'password').write_text(PASSWORD, encoding='ascii')
+    words = [sys.executable, '-m', 'pyxnat.server', str(folder / 'archive'), '--password-file', str(folder / 'password'), '--port', '0']
+    with _serving(words, r'http://[\w.:]+') as url:
+        yield url, 'admin', PASSWORD
+
+
+@contextmanager
+def far(server: Server) -> Iterator[Far]:
+    """A proxy in a process of its own."""
+    with _serving([sys.executable, '-m', 'tests.benchmarks.latency', server[0]], r'http://\S+') as url:
+        yield Far(url)
+
+
+@contextmanager
+def _serving(words: Sequence[str], pattern: str) -> Iterator[str]:
+    """What a process says of where it is."""
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            yield next(found[0] for line in process.stdout if (found := re.search(pattern, line)))
+        finally:
+            process.terminate()
+
+
+class Runner:
+    """Has clients do tasks.
+
+    Of an archive at no distance, requests and bytes are counted in a round through the proxy, and time is taken in others without it, since it would
+    take its part of a small machine's processors. Further away all is measured in the same rounds.
+    """
+
+    def __init__(self, interface: Any, server: Server, proxy: Far, filled: Filled, folder: Path) -> None:
+        self.interface, self.server, self.proxy, self.filled, self.folder = interface, server, proxy, filled, folder
+        self._number = 0
+        self._first: dict[str, int] = {}
+        self._ended: dict[Path, float] = {}
+
+    def rows(self, tasks: Sequence[Task], who: Sequence[Client], delay_ms: int, rounds: int) -> Iterator[Row]:
+        """One row for each task and client that can do it. They take turns, so that none has the quieter times."""
+        for task in tasks:
+            if OURS in who and task.is_far and task.name not in ('connect', *self._first):
+                self._first[task.name] = self._learn(task)
+        found: dict[tuple[Task, Client], list[Row]] = {(task, client): [] for task in tasks for client in who}
+        for number in range(rounds + (delay_ms == 0)):
+            direct = delay_ms == 0 and number > 0
+            for task, client in found:
+                row = self._round(task, client, delay_ms, self.server[0] if direct else self.proxy.url)
+                if row is not None:
+                    found[task, client].append(row)
+        for (_, client), rows in found.items():
+            if rows:
+                yield self._best(rows, client, delay_ms)
+
+    def _learn(self, task: Task) -> int:
+        """Requests of the very first time. What is seen then of either address of the archive is remembered in the cache folder."""
+        self._round(task, OURS, 0, self.server[0])
+        row = self._round(task, OURS, 0, self.proxy.url)
+        return row.requests if row else 0
+
+    def _best(self, rows: list[Row], client: Client, delay_ms: int) -> Row:
+        timed = rows if delay_ms else rows[1:]
+        best = min(timed, key=lambda row: row.seconds)
+        counted = best if delay_ms else rows[0]
+        return counted._replace(
+            first_requests=self._first.get(best.task, counted.requests) if client == OURS else counted.requests,
+            found=min(row.found for row in rows),
+            wrong=max(row.wrong for row in rows),
+            seconds=best.seconds,
+            cpu_s=min(row.cpu_s for row in timed),
+            peak_mib=min(row.peak_mib for row in timed),
+        )
+
+    def _round(self, task: Task, client: Client, delay_ms: int, url: str) -> Row | None:
+        self._number += 1
+        place = self.folder / f'{task.name}_{Path(client.program).stem}_{self._number}'
+        place.mkdir()
+        try:
+            if task.before and self._run(task.before, task, client, url, 0, place) is None:
+                return None
+            said = self._run(task.name, task, client, url, delay_ms, place)
+            if said is None:
+                return None
+            done = task.done(Outcome(self.interface, place, said.pop('rows', [])))
+        finally:
+            shutil.rmtree(place)
+        print(f'{delay_ms} ms, {task.name}, {client.name}: {said["seconds"]:.3f} s', file=sys.stderr, flush=True)
+        right = self.filled.rows[task.right or task.name]
+        asked = task.asked(self.filled)
+        return Row(task.name, client.name, delay_ms, asked, sum((done & right).values()), sum((done - right).values()), first_requests=0, **said)
+
+    def _run(self, name: str, task: Task, client: Client, url: str, delay_ms: int, place: Path) -> dict[str, Any] | None:
+        """One program; nothing where the client has no such task."""
+        cache = self.folder / f'cache_{Path(client.program).stem}_{task.name}'
+        environment = {**os.environ, 'PYXNAT_CACHEDIR': str(cache), 'XNAT_NO_UPDATE_CHECK': '1', 'HOME': str(self.folder)}
+        environment.pop('PYTHONPATH', None)
+        if client == OURS:
+            environment['PYTHONPATH'] = str(ROOT)
+            time.sleep(max(0.0, self._ended.get(cache, 0.0) + STALE_S - time.monotonic()))
+        words = [client.python, str(PEERS / client.program), name, str(task.asked(self.filled)), url, *self.server[1:], str(place)]
+        self.proxy.delay(delay_ms if name == 'connect' else 0)
+        with (self.folder / 'errors.txt').open('w+') as errors:
+            pipes: dict[str, Any] = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'stderr': errors, 'text': True, 'env': environment}
+            with subprocess.Popen([*words, str(self.filled.sources)], **pipes) as process:
+                try:
+                    return self._follow(process, name, delay_ms)
+                except EOFError:
+                    errors.seek(0)
+                    raise RuntimeError(f'{client.name} failed to do {name}:\n{errors.read()}') from None
+                finally:
+                    process.kill()
+                    self._ended[cache] = time.monotonic()
+
+    def _follow(self, process: Any, name: str, delay_ms: int) -> dict[str, Any] | None:
+        started = time.perf_counter()
+        if _line(process) == 'none':
+            return None
+        connected = time.perf_counter() - started
+        if name == 'connect':
+            return {**self._counted(), **json.loads(_line(process)), 'seconds': connected}
+        _line(process)
+        self.proxy.delay(delay_ms)
+        _go_on(process)
+        said = json.loads(_line(process))
+        counted = self._counted()
+        _go_on(process)
+        process.wait(60)
+        return {**counted, **said}
+
+    def _counted(self) -> dict[str, int]:
+        counts = self.proxy.counts()
+        return {name: counts[name] for name in ('requests', 'sent', 'received')}
+
+
+def _line(process: Any) -> str:
+    """What a program says next."""
+    line: str = process.stdout.readline()
+    if not line:
+        raise EOFError
+    return line.strip()
+
+
+def _go_on(process: Any) -> None:
+    process.stdin.write('\n')
+    process.stdin.flush()

@@ -1,0 +1,104 @@
+"""What the clients are asked, and how it is seen that they did it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .filling import Filled, Rows, digests
+from .peers.common import NEW, TRANSFERS
+
+
+class Outcome(NamedTuple):
+    """Where to look."""
+
+    interface: Any
+    folder: Path
+    rows: list[list[str]]
+
+
+class Task(NamedTuple):
+    """A row of the tables. The program of a peer has a function of its name, if the client can do it."""
+
+    name: str
+    title: str
+    done: Callable[[Outcome], Rows]
+    """What it brought about."""
+    right: str = ''
+    """The name of what is right; by default its own."""
+    is_far: bool = True
+    """Whether it is asked of a far archive, too: not where only speed matters."""
+    before: str = ''
+    """The task that is done before in the same folder, and is not measured."""
+
+    part: int = 1
+    """Only one of so many is asked for."""
+
+    def asked(self, filled: Filled) -> int:
+        """How many rows or files there should be."""
+        return sum(filled.rows[self.right or self.name].values()) // self.part
+
+
+def told(outcome: Outcome) -> Rows:
+    """The rows that the client gave."""
+    return Counter(tuple(row) for row in outcome.rows)
+
+
+def fetched(outcome: Outcome) -> Rows:
+    """The files in the folder."""
+    return digests(outcome.folder)
+
+
+def sent(outcome: Outcome) -> Rows:
+    """The files of the new resource, which is deleted."""
+    resource = outcome.interface.select(TRANSFERS).resource(outcome.folder.name)
+    rows = outcome.interface._get_json(f'/data{TRANSFERS}/resources/{outcome.folder.name}/files?format=json')
+    resource.delete()
+    return Counter((row['digest'],) for row in rows)
+
+
+def created(outcome: Outcome) -> Rows:
+    """The new scan, if it lies where it should; its subject is deleted."""
+    name = outcome.folder.name
+    subject = outcome.interface.select.project(NEW).subject(name)
+    rows = outcome.interface._get_json(f'/data/projects/{NEW}/subjects/{name}/experiments/{name}_E/scans?format=json')
+    subject.delete()
+    return Counter((row['ID'], row['xsiType']) for row in rows)
+
+
+def inserted(outcome: Outcome) -> Rows:
+    """The new subjects, which are deleted."""
+    interface, prefix = outcome.interface, f'{outcome.folder.name}_'
+    rows = interface._get_json(f'/data/projects/{NEW}/subjects?format=json&columns=ID,label,gender,yob')
+    new = [row for row in rows if row['label'].startswith(prefix)]
+    for row in new:
+        interface.select.project(NEW).subject(row['ID']).delete()
+    return Counter((row['label'].removeprefix(prefix), row['gender'], row['yob']) for row in new)
+
+
+TASKS = (
+    Task('connect', 'Python, import, login', told),
+    Task('sessions', 'ID, label, type of the sessions of all projects', told),
+    Task('tree', 'sessions of all projects, with label and gender of their subjects', told),
+    Task('table', 'MR sessions of the site with the gender of their subjects', told),
+    Task('fields', 'date, time, note of the sessions of a project', told),
+    Task('scans', 'type and quality of the scans of a project', told),
+    Task('files', 'names of all files below a subject', told),
+    Task('put', 'one file into a new resource', sent),
+    Task('create', 'a scan, its session and its subject', created),
+    Task('insert', 'subjects from a table, with gender and year of birth', inserted),
+    Task('download', 'a session: 12 files of 20 kB', fetched),
+    Task('again', 'the same, which is there', fetched, 'download', before='download'),
+    Task('many', 'a resource of small files, 4 KiB each', fetched),
+    Task('many_again', 'the same, which is there', fetched, 'many', before='many'),
+    Task('single', 'some files of that resource, one by one', fetched, 'many', part=10),
+    Task('middling', 'a resource of files of 1 MiB', fetched),
+    Task('middling_again', 'the same, which is there', fetched, 'middling', before='middling'),
+    Task('huge', 'one file of 256 MiB', fetched, is_far=False),
+    Task('send_many', 'a folder of small files, 4 KiB each', sent, 'many'),
+    Task('send_big', 'a folder of four files of 64 MiB', sent, 'big'),
+    Task('send_huge', 'one file of 256 MiB', sent, 'huge', is_far=False),
+    Task('hits', 'the same small listing, from the cache', told, is_far=False),
+)
