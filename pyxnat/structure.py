@@ -215,6 +215,7 @@ def level_names() -> frozenset[str]:
     return frozenset(_BY_NAME)
 
 
+@lru_cache
 def children(plural: str) -> tuple[Level, ...]:
     """The levels that can stand below a level (:data:`SERVER` for the root), in table order."""
     return tuple(row for row in LEVELS if plural in row.parents)

@@ -125,6 +125,23 @@ def test_what_is_no_column_is_an_error_that_names_it(xnat: pyxnat.Interface, nam
         xnat.select('/projects/OWN/experiments').table(['label', name])
 
 
+@pytest.mark.parametrize(
+    ('names', 'remedy'),
+    [
+        ('label', "Give ['label']"),
+        (['Label'], "'label'"),
+        (['subject/Age'], "'age'"),
+        (['subject/shoe'], 'Columns of subjects: .* handedness'),
+        (['scan/shoe'], 'Columns of experiments'),
+    ],
+)
+def test_what_may_have_been_meant_is_told(xnat: pyxnat.Interface, names: Any, remedy: str) -> None:
+    sessions = xnat.select('/projects/OWN/experiments')
+    for ask in (sessions.table, sessions.rows, sessions.mget):
+        with pytest.raises(errors.ProgrammingError, match=remedy):
+            ask(names)
+
+
 def test_columns_go_with_a_collection(xnat: pyxnat.Interface) -> None:
     sessions = xnat.select('/projects/OWN/experiments')
     knowing = sessions.with_columns('note', 'age')

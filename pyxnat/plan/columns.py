@@ -141,8 +141,10 @@ def _levels(routes: Sequence[Path]) -> list[str]:
 
 def _column(name: str, levels: Sequence[str]) -> Column:
     head, slash, rest = name.partition('/')
+    asked, where = name, levels
     if slash and head in level_names() and rest:
         plural = level(head).plural
+        asked, where = (rest, [plural]) if plural in levels else (name, levels)
         if plural in levels and (':' in rest.partition('/')[0] or _has(plural, rest)):
             return Column(name, plural, rest)
     elif slash and ':' in head:
@@ -153,13 +155,17 @@ def _column(name: str, levels: Sequence[str]) -> Column:
         plural = next((one for one in levels if _has(one, name)), '')
         if plural:
             return Column(name, plural, name)
-    raise ProgrammingError(f'there is no column {name!r} here', remedy=_remedy(levels))
+    raise ProgrammingError(f'there is no column {name!r} here', remedy=_remedy(asked, where))
 
 
 def _has(plural: str, name: str) -> bool:
+    return name in _names(plural)
+
+
+def _names(plural: str) -> set[str]:
+    """The columns that a level has by a name."""
     row = level(plural)
-    names = {*row.columns, row.id_column, row.label_column}
-    return name in names or (row.singular in LEVELS_WITH_NAMES and name in short_names(row.singular))
+    return {*row.columns, row.id_column, row.label_column, *(short_names(row.singular) if row.singular in LEVELS_WITH_NAMES else ())}
 
 
 def _level_of_type(kind: str, levels: Sequence[str]) -> str:
@@ -174,7 +180,10 @@ def _level_of_type(kind: str, levels: Sequence[str]) -> str:
     return next((one for one in levels if one in ('experiments', 'assessors')), '')
 
 
-def _remedy(levels: Sequence[str]) -> str:
+def _remedy(name: str, levels: Sequence[str]) -> str:
+    meant = next((other for one in levels for other in sorted(_names(one)) if other.lower() == name.lower()), '')
+    if meant:
+        return f'Upper and lower case are told apart: {meant!r}.'
     own = level(levels[0])
     names = sorted(short_names(own.singular)) if own.singular in LEVELS_WITH_NAMES else own.columns
     above = ', '.join(level(one).singular for one in levels[1:])
