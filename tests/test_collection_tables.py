@@ -128,7 +128,7 @@ def test_what_is_no_column_is_an_error_that_names_it(xnat: pyxnat.Interface, nam
 @pytest.mark.parametrize(
     ('names', 'remedy'),
     [
-        ('label', "Give ['label']"),
+        ('label', r"Give \['label'\]"),
         (['Label'], "'label'"),
         (['subject/Age'], "'age'"),
         (['subject/shoe'], 'Columns of subjects: .* handedness'),

@@ -182,10 +182,9 @@ def _level_of_type(kind: str, levels: Sequence[str]) -> str:
 
 def _remedy(name: str, levels: Sequence[str]) -> str:
     meant = next((other for one in levels for other in sorted(_names(one)) if other.lower() == name.lower()), '')
-    if meant:
-        return f'Upper and lower case are told apart: {meant!r}.'
+    case = f'Upper and lower case are told apart: {meant!r}. ' if meant else ''
     own = level(levels[0])
     names = sorted(short_names(own.singular)) if own.singular in LEVELS_WITH_NAMES else own.columns
     above = ', '.join(level(one).singular for one in levels[1:])
     more = f'; those of {above} as in {level(levels[1]).singular}/label' if above else ''
-    return f'Columns of {own.plural}: {", ".join(names)}, and full paths such as xnat:subjectData/group{more}.'
+    return f'{case}Columns of {own.plural}: {", ".join(names)}, and full paths such as xnat:subjectData/group{more}.'
