@@ -89,6 +89,26 @@ def test_files_of_a_subject_take_two_for_fifty_sessions_and_two_looks(xnat: pyxn
     assert requests == 2 + 2 + 2  # the looks are for assessors and reconstructions
 
 
+def test_files_of_assessors_and_reconstructions_take_no_more_for_each(xnat: pyxnat.Interface, size: Size) -> None:
+    subject = xnat.select.project('P1').subject('S1')
+    before, files = cost(xnat, lambda: xnat.select('/projects/P1/subjects/S1//files').get())
+    made = []
+    for number, session in enumerate(subject.experiments()):
+        for each in range(3):
+            made += [session.assessor(f'A{number}{each}').create(assessors='xnat:qcManualAssessorData')]
+            made += [session.reconstruction(f'R{number}{each}').create()]
+    for one in made:
+        one.in_resource('IN').file('in.txt').put(b'in')
+        one.out_resource('OUT').file('out.txt').put(b'out')
+    for one in made[::2]:
+        one.resource('OWN').file('own.txt').put(b'own')
+    requests, more = cost(xnat, lambda: xnat.select('/projects/P1/subjects/S1//files').get())
+    assert len(more) - len(files) == size.sessions * 3 * (3 + 2)
+    assert requests == before + 4 + 2  # of all assessors: own (and whose they are), in, out; of all reconstructions: in, out
+    for one in made:
+        one.delete()
+
+
 def test_all_files_of_a_project_take_no_more_for_each_session_that_has_nothing_else(xnat: pyxnat.Interface, size: Size) -> None:
     requests, files = cost(xnat, lambda: xnat.select('/projects/P0//files').get())
     assert len(files) == size.sessions * 3

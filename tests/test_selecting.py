@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import pyxnat
 from pyxnat import errors
 from pyxnat.plan import SHORT_CUTS
 
@@ -11,8 +12,6 @@ from pyxnat.plan import SHORT_CUTS
 @pytest.fixture(scope='module')
 def study(server):
     """Two subjects with two sessions each, scans, resources and files; a third subject shared in from elsewhere."""
-    import pyxnat
-
     with pyxnat.Interface(server.url, server.user, server.password) as xnat:
         project = xnat.select.project('STUDY').create()
         for subject in ('A1', 'A2'):
@@ -192,3 +191,13 @@ def test_what_is_no_text_is_no_path(xnat, path):
 def test_a_path_that_cannot_be_says_which_part(xnat):
     with pytest.raises(errors.ProgrammingError, match="'scans': not below projects"):
         xnat.select('/projects/P/scans')
+
+
+def test_a_literal_project_that_may_not_be_seen_is_an_error_whatever_is_wanted_of_it(server, project, tmp_path):
+    project.subject('S').create()
+    project.set_accessibility('private')
+    server.add_user('nobody_else', 'secret')
+    with pyxnat.Interface(server.url, 'nobody_else', 'secret', tmp_path / 'other') as other:
+        for columns in (['label'], ['label', 'project/name']):
+            with pytest.raises((errors.NotFoundError, errors.PermissionDenied)):
+                other.select(f'/projects/{project.id()}/subjects').table(columns)

@@ -10,6 +10,8 @@ from pyxnat.paths import Path, parse
 from pyxnat.plan import (
     SHORT_CUTS,
     Found,
+    ListDerivedFiles,
+    ListDerivedFilesWhereAny,
     ListFilesTogether,
     ListIfAny,
     ListLevel,
@@ -91,6 +93,32 @@ def test_files_of_experiments_of_a_project_are_asked_for_below_the_server() -> N
     assert ListOwnFiles(OWN_FILES).requests(session(1, '/data/projects/P')) == ('/data/experiments/E1/files',)
 
 
+DERIVED = tail('/experiments/*/assessors/*/resources/*/files/*', 3)
+
+
+def derived_row(resource: str, direction: str = '', above: str = '/data/experiments/E1/assessors/A1') -> Row:
+    return {'Name': 'f', 'URI': f'{above}{direction}/resources/{resource}/files/f', 'cat_ID': resource, 'collection': 'R'}
+
+
+def test_files_of_all_assessors_are_those_of_the_resources_that_are_listed_as_theirs() -> None:
+    stage, at = ListDerivedFiles(DERIVED), session(1)
+    assert stage.requests(at) == (f'{at.uri}/assessors/ALL/files', f'{at.uri}/assessors/ALL/resources')
+    rows = [derived_row('1'), derived_row('2', '/out'), derived_row('9', above='/data/projects/P/subjects/S')]  # the last: where there is no assessor
+    own, mixed = ([{'xnat_abstractresource_id': resource}] for resource in '12')
+    assert [found.uri for found in stage.rows(at, [rows, own])] == [f'{at.uri}/assessors/A1/resources/1/files/f']
+    assert [found.uri for found in stage.rows(at, [rows, mixed])] == [f'{at.uri}/assessors/A1/resources/2/files/f']
+    with pytest.raises(UnexpectedAnswer):
+        list(stage.rows(at, [[derived_row('1', above='/data/experiments/E1')], own]))
+
+
+@pytest.mark.parametrize(
+    ('text', 'asked'), [('in/resources/*', 'in/files'), ('out/resources/R', 'out/resources/R/files'), ('resources/R', 'resources/R/files')]
+)
+def test_what_went_in_or_came_out_and_a_literal_resource_are_one_listing(text: str, asked: str) -> None:
+    stage, at = ListDerivedFiles(tail(f'/experiments/*/assessors/*/{text}/files/*', 3)), session(1)
+    assert stage.requests(at) == (f'{at.uri}/assessors/ALL/{asked}',)
+
+
 def scan_row(experiment: str, name: str, kind: str = 'T1') -> Row:
     base = 'xnat:imagesessiondata/scans/scan'
     names = ['quality', 'note', 'series_description']
@@ -159,9 +187,12 @@ def test_looking_first_is_for_one_session_of_which_both_are_wanted() -> None:
     both = ('assessors', 'reconstructions')
     for path in ('/projects/P/subjects/S/experiments/E', '/experiments/E', '/projects/P/experiments/E'):
         assert all(any(isinstance(stage, ListIfAny) for stage in stages) for stages in stages_below(path, both))
-        assert {type(stages[-2]) for stages in stages_below(path, both[:1])} == {ListLevel}
-        assert {type(stages[-2]) for stages in stages_below(path, both, frozenset({'sessions that have any'}))} == {ListLevel}
-    assert {type(stages[-2]) for stages in stages_below('/projects/P/experiments/*', both)} == {ListWhereAny}
+        assert {type(stages[-1]) for stages in stages_below(path, both[:1])} == {ListDerivedFiles}
+        assert {type(stages[-1]) for stages in stages_below(path, both, frozenset({'sessions that have any'}))} == {ListDerivedFiles}
+        off = frozenset({'derived files of a session'})
+        assert {type(stages[-2]) for stages in stages_below(path, both, off)} == {ListIfAny}
+        assert {type(stages[-2]) for stages in stages_below(path, both, off | {'sessions that have any'})} == {ListLevel}
+    assert {type(stages[-1]) for stages in stages_below('/projects/P/experiments/*', both)} == {ListDerivedFilesWhereAny}
     (one, other) = (first_requests(stages) for stages in stages_below('/projects/P/subjects/S/experiments/E', both))
     assert one == other == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)
 
@@ -196,7 +227,9 @@ TAKEN = {
     '/projects/P/experiments/*/scans/*': ['scans of a project'],
     '/projects/P/subjects/*/experiments/*/reconstructions/*': ['sessions of a project', 'sessions that have any'],
     '/projects/P/subjects/S/experiments/*/assessors/*': ['sessions that have any'],
-    '/experiments/E/assessors/*/out/resources/*/files/*': ['files of an element'],
+    '/experiments/E/assessors/*/out/resources/*/files/*': ['derived files of a session'],
+    '/experiments/E/assessors/A*/out/resources/*/files/*': ['files of an element'],
+    '/projects/P/subjects/S/experiments/*/assessors/*/resources/*/files/*': ['derived files of sessions that have any'],
     '/projects/P/subjects/S/experiments/*/scans/*': [],
     '/projects/P/experiments/*/scans/1': [],
     '/experiments/*/scans/*': [],

@@ -6,9 +6,10 @@ elements at once is a short cut; it names what it rests on, and a server that re
 """
 
 from .columns import Column, Join, columns_of, subject_columns, table_rows, wanted_of
+from .files import ListDerivedFiles, ListFiles, ListFilesTogether, ListOwnFiles, ListOwnFilesTogether
 from .listings import Columns, Tables, key_of
 from .planning import SHORT_CUTS, ShortCut, answerable, explain, first_requests, plan, plan_below, plans, without_join
-from .short_cuts import ListFiles, ListFilesTogether, ListIfAny, ListOwnFiles, ListOwnFilesTogether, ListScansTogether, ListWhereAny
+from .short_cuts import ListDerivedFilesWhereAny, ListIfAny, ListScansTogether, ListWhereAny
 from .sites import ListExperimentsOfAll, ListScansOfAll, ListSessionsOfAll, ListSubjectsOfAll
 from .stages import (
     Conditions,
@@ -36,6 +37,8 @@ __all__ = [
     'Join',
     'JoinGuests',
     'JoinSubjects',
+    'ListDerivedFiles',
+    'ListDerivedFilesWhereAny',
     'ListExperimentsOfAll',
     'ListFiles',
     'ListFilesTogether',

@@ -9,17 +9,9 @@ from .. import uris
 from ..errors import ProgrammingError
 from ..paths import ANY, Path, chain_of, read, spell
 from ..structure import GAPS, level
+from .files import ListDerivedFiles, ListFiles, ListFilesTogether, ListOwnFiles, ListOwnFilesTogether
 from .listings import Columns
-from .short_cuts import (
-    ListFiles,
-    ListFilesTogether,
-    ListIfAny,
-    ListOwnFiles,
-    ListOwnFilesTogether,
-    ListScansTogether,
-    ListWhereAny,
-    is_told_by_sessions,
-)
+from .short_cuts import ListDerivedFilesWhereAny, ListIfAny, ListScansTogether, ListWhereAny, is_told_by_sessions
 from .sites import ListExperimentsOfAll, ListScansOfAll, ListSessionsOfAll, ListSubjectsOfAll, is_told_by_sites
 from .stages import Conditions, Found, JoinGuests, JoinSubjects, ListLevel, ListNamed, ListSessions, ListShares, Name, Rebase, Stage, element_uri
 
@@ -68,6 +60,23 @@ def _files_of_scans_of_several(done: Path, rest: Path, columns: Columns) -> int:
     return _files_of_scans(done, rest, columns) if _is_below_several(done, 'experiments') and not columns.get('scans') else 0
 
 
+def _derived_files(done: Path, rest: Path, columns: Columns) -> int:
+    """What was derived is known in files by its ID alone, so nothing else of it may be wanted."""
+    kinds = {'assessors': ('resources', 'in_resources', 'out_resources'), 'reconstructions': ('in_resources', 'out_resources')}
+    holder = rest[0].level
+    fits = len(rest) == 3 and rest[1].level in kinds.get(holder, ()) and rest[0].name == ANY and rest[2].level == 'files'
+    below = done != () and done[-1].level == 'experiments'
+    return 3 if fits and below and _is_told_by_files(columns) and not columns.get(holder) else 0
+
+
+def _derived_files_of_one(done: Path, rest: Path, columns: Columns) -> int:
+    return _derived_files(done, rest, columns) if done != () and done[-1].literal else 0
+
+
+def _derived_files_of_several(done: Path, rest: Path, columns: Columns) -> int:
+    return _derived_files(done, rest, columns) if _is_below_several(done, 'experiments') and chain_of(done)[0] == 'projects' else 0
+
+
 def _own_files(done: Path, rest: Path, columns: Columns) -> int:
     holder = done[-1].level if done else ''
     own = chain_of(rest) == ('resources', 'files') and holder in ('projects', 'subjects', 'experiments', 'scans')
@@ -110,6 +119,8 @@ SHORT_CUTS: dict[str, ShortCut] = {
     ListExperimentsOfAll.belief: ShortCut(ListExperimentsOfAll, _level_of_all('experiments')),
     ListFilesTogether.belief: ShortCut(ListFilesTogether, _files_of_scans_of_several),
     'files of a session': ShortCut(ListFiles, _files_of_scans),
+    'derived files of a session': ShortCut(ListDerivedFiles, _derived_files_of_one),
+    'derived files of sessions that have any': ShortCut(ListDerivedFilesWhereAny, _derived_files_of_several),
     ListOwnFilesTogether.belief: ShortCut(ListOwnFilesTogether, _own_files_of_several),
     'files of an element': ShortCut(ListOwnFiles, _own_files),
     ListScansOfAll.belief: ShortCut(ListScansOfAll, _in_all_projects(_scans)),
@@ -169,7 +180,7 @@ def plans(
     for number, route in enumerate(routes):
         at = _past_session(route)
         if below[route[:at]] >= {'assessors', 'reconstructions'} and _LOOKS not in without:
-            each[number] = tuple(_looked_for(stage) if stage.steps == route[at : at + 1] else stage for stage in each[number])
+            each[number] = tuple(_looked_for(stage) if stage.steps[:1] == route[at : at + 1] else stage for stage in each[number])
     return each
 
 
@@ -180,7 +191,7 @@ def _past_session(route: Path) -> int:
 
 
 def _looked_for(stage: Stage) -> Stage:
-    fits = type(stage) is ListLevel and stage.steps[0].level in ('assessors', 'reconstructions') and not stage.steps[0].literal
+    fits = type(stage) in (ListLevel, ListDerivedFiles) and stage.steps[0].level in ('assessors', 'reconstructions') and not stage.steps[0].literal
     return ListIfAny(stage.steps, stage.conditions, stage.columns) if fits else stage
 
 

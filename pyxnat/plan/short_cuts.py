@@ -1,33 +1,22 @@
-"""Stages that ask for several levels, or below several elements, at once: each gives exactly what the walk gives."""
+"""Stages that ask below several sessions at once for their scans, and for what was derived from them: each gives exactly what the walk gives."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from .. import uris
 from ..errors import UnexpectedAnswer
 from ..names import short_name, types_with
-from ..paths import chain_of, read, uri_of
+from ..paths import chain_of, read
 from ..structure import level
 from ..tables import Row
-from .listings import Tables, cell, key_of, listings, merged
-from .stages import Found, ListLevel, Stage, is_wanted, names_of, runs
+from .files import ListDerivedFiles, ListDerivedFilesTogether, name_in_lists
+from .listings import Tables, cell, key_of
+from .stages import Found, ListLevel, Stage, runs
 
-__all__ = [
-    'ListFiles',
-    'ListFilesTogether',
-    'ListIfAny',
-    'ListOwnFiles',
-    'ListOwnFilesTogether',
-    'ListScansTogether',
-    'ListWhereAny',
-    'is_told_by_sessions',
-]
+__all__ = ['ListDerivedFilesWhereAny', 'ListIfAny', 'ListScansTogether', 'ListWhereAny', 'is_told_by_sessions']
 
-_MOST_IDS = 50
-_MOST_CHARACTERS = 2000
-"""How long a list of IDs in a URI may get."""
 _IN_SESSIONS = {
     'scans': (
         'xnat:imageSessionData/scans/scan',
@@ -48,126 +37,6 @@ _IDS_IN_SESSIONS = {
     'assessors': 'xnat:imageSessionData/assessors/assessor/ID',
     'reconstructions': 'xnat:imageSessionData/reconstructions/reconstructedImage/ID',
 }
-
-
-class ListOwnFiles(Stage):
-    """The files of all resources of an element in one listing, in place of one of resources and one for each."""
-
-    rests_on: ClassVar[str] = 'FileList lists X/files over all resources of X, with cat_ID and collection (1.7, 1.8)'
-
-    def requests(self, at: Found) -> tuple[str, ...]:
-        steps = read(at.uri)
-        has_no_route = chain_of(steps) == ('projects', 'experiments')
-        return (uris.join(uri_of(steps[1:]) if has_no_route else at.uri, *self._inner(), 'files'),)
-
-    def _inner(self) -> list[str]:
-        resource = self.steps[0]
-        direction = level(resource.level).segment.removesuffix('resources').strip('/')
-        return [*filter(None, [direction]), *(['resources', uris.quote(resource.name)] if resource.literal else [])]
-
-    def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
-        for row in tables[0]:
-            found = self._file(at, row)
-            if found is not None:
-                yield found
-
-    def _file(self, at: Found, row: Row) -> Found | None:
-        resource_step, file_step = self.steps[-2:]
-        resource, label, path = cell(row, 'cat_ID'), cell(row, 'collection'), names_of('files', row)[0]
-        if not (is_wanted(resource_step, resource, label) and is_wanted(file_step, path, path)):
-            return None
-        name = resource_step.name if resource_step.literal else resource
-        between = {resource_step.level: {'xnat_abstractresource_id': resource, 'label': label}}
-        return at.child(resource_step.level, name, {}, between=between).child('files', path, {**row, 'path': path})
-
-
-class ListFiles(ListOwnFiles):
-    """The files of all scans of a session in one listing, in place of one for each scan and each of its resources."""
-
-    rests_on: ClassVar[str] = 'XNATTemplate takes ALL for the scans of files routes; FileList gives scan, resource and path in the URI (1.7, 1.8)'
-
-    def requests(self, at: Found) -> tuple[str, ...]:
-        files = uris.join(at.uri, *self._inner(), 'files')
-        return (files, *self._scan_listings(at))
-
-    def _scan_listings(self, at: Found) -> tuple[str, ...]:
-        """What is wanted of the scans themselves."""
-        return listings(uris.join(at.uri, 'scans'), 'scans', self.columns) if self.columns.get('scans') else ()
-
-    def _inner(self) -> list[str]:
-        resource = self.steps[1]
-        return ['scans', 'ALL', *(['resources', uris.quote(resource.name)] if resource.literal else [])]
-
-    def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
-        scans = {row['ID']: row for row in merged('scans', self.columns, tables[1:])} if tables[1:] else {}
-        for row in tables[0]:
-            scan = next((step.name for step in read(cell(row, 'URI')) if step.level == 'scans'), '')
-            if scan and is_wanted(self.steps[0], scan, scan):
-                found = self._file(at.child('scans', scan, scans.get(scan, {'ID': scan})), row)
-                if found is not None:
-                    yield found
-
-
-class _OfSeveral(ListOwnFiles):
-    """Listings of files that are asked of a list of experiments or subjects."""
-
-    at_most: ClassVar[int] = _MOST_IDS
-
-    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
-        for run in runs(founds, _home, self.at_most):
-            unit: list[Found] = []
-            for found in run:
-                if sum(len(_name(one)) for one in [*unit, found]) > _MOST_CHARACTERS:
-                    yield unit
-                    unit = []
-                unit.append(found)
-            yield unit
-
-    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
-        names = ','.join(dict.fromkeys(uris.quote(_name(found)) for found in unit))
-        return (uris.join(_home(unit[0]), names, *self._inner(), 'files'),)
-
-    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
-        of: dict[str, list[Row]] = {_name(found): [] for found in unit}
-        for row in tables[0]:
-            steps = read(cell(row, 'URI'))
-            depth = next((depth for depth, step in enumerate(steps, 1) if step.level == unit[0].plural), 0)
-            name = steps[depth - 1].name
-            if depth == 0 or name not in of:
-                raise UnexpectedAnswer(f'a file of {name!r} is listed, which was not asked for')
-            of[name].append({**row, 'URI': uri_of(steps[depth:])})
-        return [list(self._below(found, of[_name(found)])) for found in unit]
-
-    def _below(self, at: Found, rows: list[Row]) -> Iterable[Found]:
-        """The files of one of them, with the URIs that they have below it."""
-        return self.rows(at, [[{**row, 'URI': at.uri + row['URI'].removeprefix(uris.ENTRY)} for row in rows]])
-
-    def proves(self, founds: Sequence[Sequence[Found]], tables: Tables) -> bool:
-        return sum(1 for files in founds if files) > 1
-
-    def bound(self, parents: str) -> str:
-        return f'1 per {self.at_most} elements of {parents}'
-
-
-class ListFilesTogether(_OfSeveral, ListFiles):
-    """The files of all scans of up to fifty sessions in one listing."""
-
-    belief: ClassVar[str] = 'files of several sessions'
-    rests_on: ClassVar[str] = 'XNATTemplate takes lists of experiments, and ALL for their scans, in files routes (1.7, 1.8); both together: compared'
-
-    def alone(self) -> Stage:
-        return ListFiles(self.steps, self.conditions, self.columns)
-
-
-class ListOwnFilesTogether(_OfSeveral):
-    """The files of the resources of up to fifty experiments, or subjects of a project, in one listing."""
-
-    belief: ClassVar[str] = 'files of several elements'
-    follows_from: ClassVar[str] = ListFilesTogether.belief
-    rests_on: ClassVar[str] = 'XNATTemplate takes lists of subjects and experiments in files routes (1.7, 1.8); that rows tell them apart: compared'
-
-    def alone(self) -> Stage:
-        return ListOwnFiles(self.steps, self.conditions, self.columns)
 
 
 class ListScansTogether(ListLevel):
@@ -211,7 +80,7 @@ class ListScansTogether(ListLevel):
             there[name] = {column: cell(row, key) for column, key in paths.items()}
         for there in of.values():
             there.pop('', None)  # a session that has none
-        return [list(self.rows(at, [[*of[_name(at)].values()]])) if _name(at) in of else None for at in unit]
+        return [list(self.rows(at, [[*of[name_in_lists(at)].values()]])) if name_in_lists(at) in of else None for at in unit]
 
     def alone(self) -> Stage:
         return ListLevel(self.steps, self.conditions, self.columns)
@@ -252,13 +121,29 @@ class ListWhereAny(ListLevel):
         has_any: dict[str, bool] = {}
         for row in tables[0]:
             has_any[cell(row, 'ID')] = has_any.get(cell(row, 'ID'), False) or cell(row, self._path.lower()) != ''
-        return [[] if has_any.get(_name(found)) is False else None for found in unit]
+        return [[] if has_any.get(name_in_lists(found)) is False else None for found in unit]
 
     def alone(self) -> Stage:
         return ListLevel(self.steps, self.conditions, self.columns)
 
     def bound(self, parents: str) -> str:
         return '1 per project, and 1 per session that has any'
+
+
+class ListDerivedFilesWhereAny(ListWhereAny):
+    """The files of all assessors or reconstructions of those sessions that have any."""
+
+    is_look: ClassVar[bool] = True
+    rests_on: ClassVar[str] = f'{ListWhereAny.rests_on}; {ListDerivedFiles.rests_on}'
+
+    def requests(self, at: Found) -> tuple[str, ...]:
+        return self.together([at])
+
+    def alone(self) -> Stage:
+        return ListDerivedFilesTogether(self.steps, self.conditions, self.columns)
+
+    def bound(self, parents: str) -> str:
+        return '1 per project, and 1 for each request below and 50 sessions that have any'
 
 
 class ListIfAny(ListWhereAny):
@@ -284,6 +169,9 @@ class ListIfAny(ListWhereAny):
         has_none = rows and not any(cell(row, self._path.lower()) for row in rows)
         return [[] if has_none else None]
 
+    def alone(self) -> Stage:
+        return (ListDerivedFiles if len(self.steps) > 1 else ListLevel)(self.steps, self.conditions, self.columns)
+
     def bound(self, parents: str) -> str:
         return '1, and 1 if there are any'
 
@@ -301,16 +189,6 @@ def _path_in_session(plural: str, name: str) -> str:
     singular = level(plural).singular
     found = short_name(singular, name)
     return found.path if found and not types_with(singular, name) else ''
-
-
-def _name(found: Found) -> str:
-    """ID of an experiment or subject that was found."""
-    return cell(found.row, 'ID') if found.row else read(found.uri)[-1].name
-
-
-def _home(found: Found) -> str:
-    """Where it can be asked for in a list: experiments below the server, subjects in their project."""
-    return uris.join(uris.ENTRY, 'experiments') if found.plural == 'experiments' else uris.parent(found.uri)
 
 
 def _project(found: Found) -> str:
