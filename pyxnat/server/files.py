@@ -105,7 +105,8 @@ class FileArea:
             base = base / 'RESOURCES'
         return base / name
 
-    def file_path(self, folder: Path, path: str) -> Path:
+    @staticmethod
+    def file_path(folder: Path, path: str) -> Path:
         """Where a file of a resource lies."""
         return folder.joinpath(*(_file_name(step) for step in path.split('/')))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from werkzeug.exceptions import NotFound
 
 from .archive import Archive
 from .calls import Call
+from .files import FileArea
 from .locate import Place, find_many
 from .routes import Route, Step
 from .store import file, resource
@@ -31,7 +33,15 @@ class Held:
     file: Any
     resource: Any
     place: Place
-    path: Path
+    folder: Path
+    """Of the resource."""
+    uri: str
+    """Of the resource, in the scope its item was asked in."""
+
+    @cached_property
+    def path(self) -> Path:
+        """Where it lies."""
+        return FileArea.file_path(self.folder, self.file.path)
 
 
 def split(route: Route) -> tuple[Sequence[Step], Step, Step | None]:
@@ -76,7 +86,7 @@ def uri_of(place: Place, row: Any) -> str:
 
 def file_uri(held: Held) -> str:
     """The URI of a file in the scope its item was asked in."""
-    return f'{uri_of(held.place, held.resource)}/files/{quote(held.file.path)}'
+    return f'{held.uri}/files/{quote(held.file.path)}'
 
 
 def files_of(call: Call, connection: Connection, route: Route, *, find_places: Any = find_many, path: str | None = None) -> list[Held]:
@@ -90,17 +100,16 @@ def files_of(call: Call, connection: Connection, route: Route, *, find_places: A
             folder = call.archive.files.resource_folder(connection, row, place.row)
             query = select(file).where(file.c.resource == row.pk).order_by(file.c.path)
             query = query if path is None else query.where(file.c.path == path)
-            found += [Held(one, row, place, call.archive.files.file_path(folder, one.path)) for one in connection.execute(query)]
+            found += [Held(one, row, place, folder, uri_of(place, row)) for one in connection.execute(query)]
     if step.id is not None and not named:
         raise NotFound(f'Unable to find the specified resource: {step.id}')
-    return [one for one in found if _wanted(call, one)]
-
-
-def _wanted(call: Call, held: Held) -> bool:
-    """The filters file_content and file_format; ``NULL`` is a file without content, but no file is without format to it."""
     contents, formats = call.all('file_content'), call.all('file_format')
-    content = held.file.content
-    return (not contents or content in contents or (not content and 'NULL' in contents)) and (not formats or held.file.format in formats)
+    return [one for one in found if _wanted(one.file, contents, formats)] if contents or formats else found
+
+
+def _wanted(row: Any, contents: Sequence[str], formats: Sequence[str]) -> bool:
+    """The filters file_content and file_format; ``NULL`` is a file without content, but no file is without format to it."""
+    return (not contents or row.content in contents or (not row.content and 'NULL' in contents)) and (not formats or row.format in formats)
 
 
 def chosen(held: list[Held], asked: str) -> list[Held]:
