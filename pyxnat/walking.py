@@ -321,14 +321,19 @@ class _Walk:
         return True if holds is None and stage.follows_from and beliefs.holds(stage.follows_from) else holds
 
     def _end(self, unit: _Unit) -> Iterable[Found]:
-        """What was found; the elements of a single listing are made as they are taken."""
+        """What was found; the elements of a single listing, and of long ones, are made as they are taken."""
         stage, founds, answers, begun = unit
         if len(founds) > 1 or stage.is_look:
             return self._together(stage, founds, answers, begun)
         (at,) = founds
         try:
-            found = stage.rows(at, [answer.rows() for answer in answers])
-            return found if isinstance(found, plan.Listed) else list(found)
+            tables = [answer.rows() for answer in answers]
+            found = stage.rows(at, tables)
+            if isinstance(found, plan.Listed):
+                return found
+            below = iter(found)
+            first = list(below if all(isinstance(table, list) for table in tables) else islice(below, 1))
+            return chain(first, below)
         except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
             if len(stage.steps) > 1:
                 log.info('walking %s: the short cut was refused (%s)', at.uri, error)

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
 import pyxnat
 from pyxnat import errors
 from tests.conftest import DEEP
-from tests.scripted import Reply, Request, ScriptedServer
+from tests.scripted import Reply, Request, ScriptedServer, table
 
 COUNT = 6_000
 COLUMNS = ['ID', 'label', 'date', 'note', 'subject_ID']
@@ -85,6 +86,47 @@ def test_all_rows_come_once_and_in_their_order(connect: Any) -> None:
         assert sessions(interface).table(COLUMNS).data == EXPECTED
         assert sessions(interface).get('label') == [row['label'] for row in EXPECTED]
         assert sessions(interface).mget(['label', 'ID'])[-1] == [EXPECTED[-1]['label'], EXPECTED[-1]['ID']]
+
+
+def subject(number: int) -> dict[str, str]:
+    return {'ID': f'XNAT_S{number:06}', 'project': 'P', 'label': f's {number}', 'URI': '', 'age': str(number % 90), 'more': 'x' * 400}
+
+
+def with_subjects(count: int) -> Callable[[Request], Reply]:
+    """A project with all sessions, and so many of their subjects: the others are of another project."""
+
+    def script(request: Request) -> Reply:
+        path, _, query = request.uri.partition('?')
+        if not path.endswith('/subjects'):
+            return Reply(body=LISTING, headers={'Set-Cookie': 'JSESSIONID=A; Path=/'})
+        named = parse_qs(query).get('ID', [''])[0].split(',')
+        rows = [subject(number) for number in range(COUNT // 2) if (number < count if named == [''] else f'XNAT_S{number:06}' in named)]
+        return Reply(body=table(*rows))
+
+    return script
+
+
+@pytest.mark.parametrize('count', [COUNT // 2, COUNT // 2 - 70, 0])
+def test_sessions_have_their_subjects_beside_them(connect: Any, count: int) -> None:
+    names = ['label', 'subject/age', 'subject/label', 'date']
+    expected = [(session(n)['label'], subject(n // 2)['age'], subject(n // 2)['label'], session(n)['date']) for n in range(COUNT)]
+    with ScriptedServer(with_subjects(count)) as server:
+        interface = connect(server)
+        assert sessions(interface).table(names).items() == expected
+        guests = COUNT // 2 - count
+        assert len(server.requests) <= 2 + guests / 50 + (COUNT / 500 if guests else 0)
+        below = interface.select('/projects/P/subjects/*/experiments').table(names)
+        assert below.items() == expected[: 2 * count]
+        assert [element.label() for element in interface.select('/projects/P/subjects/*/experiments')] == [row[0] for row in expected[: 2 * count]]
+
+
+def test_subjects_that_may_not_be_seen_are_empty(connect: Any) -> None:
+    def script(request: Request) -> Reply:
+        return Reply(403, b'no') if '/subjects' in request.uri else Reply(body=LISTING, headers={'Set-Cookie': 'JSESSIONID=A; Path=/'})
+
+    with ScriptedServer(script) as server:
+        table = sessions(connect(server)).table(['label', 'subject/age'])
+        assert table.items() == [(row['label'], '') for row in EXPECTED]
 
 
 def test_several_may_read_one_listing_at_once(connect: Any) -> None:
