@@ -257,3 +257,20 @@ def test_an_explanation_names_what_is_asked_of_some_alone() -> None:
     (path,) = parse('/projects/P/subjects/*/experiments/*/assessors/*').paths
     first, second = [line.split()[1] for line in explain(path, plan(path)).splitlines()[-2:]]
     assert first.startswith('/data/projects/P/experiments?xsiType=') and second == '/data/projects/P/subjects/{ID}/experiments/{ID}/assessors'
+
+
+def test_an_explanation_of_all_projects_names_the_listings_of_the_site() -> None:
+    (path,) = parse('/projects/*/subjects/*/experiments/*/scans/*').paths
+    assert [line.split()[1].partition('?')[0] for line in explain(path, plan(path)).splitlines()[1:]] == [
+        '/data/projects', '/data/subjects', '/data/experiments', '/data/experiments',
+    ]  # fmt: skip
+    (path,) = parse('/projects/P*/subjects/*/experiments/*/scans/*').paths
+    assert explain(path, plan(path)).splitlines()[-1].split()[1].startswith('/data/projects/{ID}/experiments?')
+
+
+def test_an_explanation_of_derived_files_names_the_look_and_what_follows() -> None:
+    (path,) = parse('/projects/P/subjects/*/experiments/*/assessors/*/resources/*/files/*').paths
+    look, files, resources = explain(path, plan(path)).splitlines()[-3:]
+    assert 'assessors/assessor/ID   (1 per project; ' in look
+    assert 'GET /data/experiments/{ID},{ID}…/assessors/ALL/files   (1 per 50 elements of experiments that have any; ' in files
+    assert '/assessors/ALL/resources ' in resources

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from .. import uris
@@ -274,9 +274,12 @@ def explain(path: Path, stages: Sequence[Stage]) -> str:
     lines = [f'{spell(path)}']
     uri, parents = uris.ENTRY, ''
     for stage in stages:
-        asked = [uris.unquote(request) for request in _templates(stage, uri)]
-        proof = '; where that was not seen to be true yet, it is compared with one request for each' if stage.belief else ''
-        lines += [f'  GET {request}   ({stage.bound(parents)}; {stage.rests_on}{proof})' for request in asked]
+        asked = False
+        for part, bound in _parts(stage, parents):
+            requests = [uris.unquote(request) for request in _templates(part, uri)]
+            proof = '; where that was not seen to be true yet, it is first compared with the walk of a few' if part.belief else ''
+            lines += [f'  GET {request}   ({bound}; {part.rests_on}{proof})' for request in requests]
+            asked |= bool(requests)
         if isinstance(stage, Rebase):
             home = ('projects', '{project}') if uri.split('/')[-2] == 'subjects' else ()
             uri = uris.join(uris.ENTRY, *home, *uri.split('/')[-2:])
@@ -286,12 +289,19 @@ def explain(path: Path, stages: Sequence[Stage]) -> str:
     return '\n'.join(lines)
 
 
+def _parts(stage: Stage, parents: str) -> Iterator[tuple[Stage, str]]:
+    """A stage, and what is asked besides where it tells only what is to be asked; with their bounds."""
+    yield stage, stage.bound(parents)
+    alone = stage.alone()
+    if alone is not stage and not stage.belief:
+        yield alone, f'{alone.bound(parents)}{" that have any" if parents else ", if it has any"}'
+
+
 def _templates(stage: Stage, uri: str) -> tuple[str, ...]:
     """The requests of a stage, with names that are not known yet in braces."""
     if stage.at_most == 1:
-        return (*stage.requests(Found(uri)), *(stage.alone().requests(Found(uri)) if stage.is_look else ()))
+        return stage.requests(Found(uri))
     project = uris.segments(uri)[1] if '/projects/' in uri else '{project}'
     row = {'project': project, 'subject_ID': '{subject_ID}'}
-    founds = [Found(uri.replace('{ID}', name), {'ID': name, **row}, plural=read(uri)[-1].level) for name in ('{ID}', '{ID}…')]
-    singly = stage.alone().requests(Found(uri)) if stage.alone() is not stage and not stage.belief else ()
-    return (*stage.together(founds), *singly)
+    names = ('{ID}', '{ID}…')
+    return stage.together([Found(uri.replace('{ID}', name), {'ID': name, **row}, plural=read(uri)[-1].level) for name in names])

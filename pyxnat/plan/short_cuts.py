@@ -58,9 +58,11 @@ class ListScansTogether(ListLevel):
 
     def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
         columns = ','.join(['ID', *self._paths().values()])
-        projects = {_project(found) for found in unit}
-        uri = uris.join(projects.pop() if len(projects) == 1 else uris.ENTRY, 'experiments')
-        return (uris.with_query(uri, {'xsiType': 'xnat:imageSessionData', 'columns': columns}),)
+        return (uris.with_query(uris.join(self._above(unit[0]), 'experiments'), {'xsiType': 'xnat:imageSessionData', 'columns': columns}),)
+
+    def _above(self, found: Found) -> str:
+        """Where the sessions are listed."""
+        return _project(found)
 
     def _paths(self) -> dict[str, str]:
         """Column as the walk has it -> full path of the same from a session."""
@@ -127,23 +129,19 @@ class ListWhereAny(ListLevel):
         return ListLevel(self.steps, self.conditions, self.columns)
 
     def bound(self, parents: str) -> str:
-        return '1 per project, and 1 per session that has any'
+        return '1 per project'
 
 
 class ListDerivedFilesWhereAny(ListWhereAny):
     """The files of all assessors or reconstructions of those sessions that have any."""
 
     is_look: ClassVar[bool] = True
-    rests_on: ClassVar[str] = f'{ListWhereAny.rests_on}; {ListDerivedFiles.rests_on}'
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return self.together([at])
 
     def alone(self) -> Stage:
         return ListDerivedFilesTogether(self.steps, self.conditions, self.columns)
-
-    def bound(self, parents: str) -> str:
-        return '1 per project, and 1 for each request below and 50 sessions that have any'
 
 
 class ListIfAny(ListWhereAny):
@@ -173,7 +171,7 @@ class ListIfAny(ListWhereAny):
         return (ListDerivedFiles if len(self.steps) > 1 else ListLevel)(self.steps, self.conditions, self.columns)
 
     def bound(self, parents: str) -> str:
-        return '1, and 1 if there are any'
+        return '1'
 
 
 def is_told_by_sessions(plural: str, name: str) -> bool:

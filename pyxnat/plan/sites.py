@@ -167,6 +167,9 @@ class ListScansOfAll(ListScansTogether):
     def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
         yield from [list(founds)] if founds else []
 
+    def _above(self, found: Found) -> str:
+        return uris.ENTRY
+
     def alone(self) -> Stage:
         return ListScansTogether(self.steps, self.conditions, self.columns)
 
