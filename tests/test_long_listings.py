@@ -294,3 +294,12 @@ def test_a_long_table_comes_about_as_quickly_as_from_the_csv_module(count: int, 
         if max(best.values()) < 1.5 * best['csv.DictReader']:
             return
     assert max(best.values()) < 1.5 * best['csv.DictReader'], best
+
+
+def test_one_element_is_found_in_a_long_listing(connect: Any) -> None:
+    with answering(Reply(body=LISTING)) as server:
+        interface = connect(server)
+        by_id, by_label = (sessions(interface)._element(f'/data/projects/P/experiments/{name}', interface) for name in ('XNAT_E000007', 'MR%207'))
+        assert by_id.label() == 'MR 7' and by_label.id() == 'XNAT_E000007' and by_label.datatype() == 'xnat:mrSessionData'
+        assert not interface.select('/projects/P/experiments/NONE').exists()
+        assert len(server.requests) <= 3

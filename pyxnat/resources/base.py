@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -154,7 +154,7 @@ class Element(Uploadable):
 
     def _look(self) -> Row:
         """Its row in the listing of its level: the row with its name as ID, or else as label, as the server resolves names."""
-        row = self._find(self._intf._get_json(self._listing()))
+        row = self._find(self._intf._rows(self._listing()))
         self._known.update(row)
         return row
 
@@ -169,11 +169,15 @@ class Element(Uploadable):
         at_server = len(self._path) == 1 and self._urt != 'projects'
         return uris.with_query(uri, {'ID': self._urn}) if at_server else uri
 
-    def _find(self, rows: list[Row]) -> Row:
-        for column in (self._level.id_column, self._level.label_column):
-            for row in rows:
-                if row.get(column) == self._urn:
-                    return row
+    def _find(self, rows: Iterable[Row]) -> Row:
+        labelled = None
+        for row in rows:
+            if row.get(self._level.id_column) == self._urn:
+                return row
+            if labelled is None and row.get(self._level.label_column) == self._urn:
+                labelled = row
+        if labelled is not None:
+            return labelled
         raise errors.NotFoundError(
             f'no {self._level.singular} {self._urn!r}',
             uri=self._intf._server + self._uri,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ __all__ = ['FileElement', 'ResourceElement', 'about_upload']
 class ResourceElement(Element):
     """A named folder of files."""
 
-    def _find(self, rows: list[Row]) -> Row:
+    def _find(self, rows: Iterable[Row]) -> Row:
         """By label first: a resource is created under a label, and only a number can be its ID."""
         by_label = [row for row in rows if row.get('label') == self._urn]
         return by_label[0] if by_label else super()._find(rows)
