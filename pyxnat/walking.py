@@ -301,7 +301,7 @@ class _Walk:
 
     def _begin(self, stage: Stage, source: _Source, passed: int, room: int, others: bool) -> Iterator[_Unit]:
         """Ask what comes next; by threads of their own where there is more than one thing to ask."""
-        together = stage.at_most > 1 and (self._eager or passed >= _SEEN_THROUGH) and not self._lazy
+        together = stage.at_most > 1 and (self._eager or (passed >= _SEEN_THROUGH and not self._lazy and self._may_ask_ahead(stage)))
         founds = source.take(stage.at_most if together else room, self._eager)
         units = list(stage.units(founds)) if together else [[found] for found in founds]
         begun = self._intf.cache.moment()
@@ -313,6 +313,10 @@ class _Walk:
                 at_once = not self._lazy and self._asked.jobs > 1 and (others or len(units) > 1 or len(asked) > 1)
                 answers = [self._asked.begin(uri, begun, at_once) for uri in asked]
                 yield _Unit(stage, unit, answers, answers[0].begun if answers else begun)
+
+    def _may_ask_ahead(self, stage: Stage) -> bool:
+        """Whether a loop that may be left may use it; comparing with the walk of all projects is for what takes them all."""
+        return not stage.of_site or self._holds(stage) is True
 
     def _holds(self, stage: Stage) -> bool | None:
         """Whether what a stage rests on is known to be so; `None` where it has to be seen."""
@@ -378,19 +382,42 @@ class _Walk:
 
     def _compared(self, stage: Stage, founds: list[Found], begun: Entry) -> list[Found]:
         """What a belief gives, if the walk gives the same of a few of the elements; else the walk."""
+        if stage.of_site:
+            return self._compared_after(stage, founds)
         believed = self._believed(stage, founds, begun)
         if believed is None:
             return self._all([stage.alone()], founds)
         tables, below = believed
-        walked = {number: self._all([stage.alone()], [founds[number]]) for number in stage.samples(founds, below, tables)}
+        walked = {number: self._all([stage.alone()], [founds[number]]) for number in _samples(below)}
         agrees = all(_by_uri(below[number] or ()) == _by_uri(found) for number, found in walked.items())
         proven = agrees and stage.proves([*walked.values()], tables)
-        log.info('%s: %s', stage.belief, 'proven' if proven else 'nothing was proven' if agrees else 'the walk gives something else')
-        if proven or (stage.of_site if agrees else stage.is_plain):
-            self._intf.cache.beliefs.remember(stage.belief, None if agrees and not proven else agrees, own=stage.of_site)
+        self._remember(stage, proven, agrees)
         if agrees and (proven or stage.is_harmless(below)):
             return self._completed(stage, founds, below)
         return self._completed(stage, founds, [walked.get(number) for number in range(len(founds))])
+
+    def _compared_after(self, stage: Stage, founds: list[Found]) -> list[Found]:
+        """The walk; with what a belief gives beside it, where that would tell whether the belief holds."""
+        begun, found = self._intf.cache.moment(), self._all([stage.alone()], founds)
+        believed = self._believed(stage, founds, begun) if stage.is_telling(found) else None
+        if believed is not None:
+            tables, below = believed
+            walked: dict[str, list[Found]] = {at.uri: [] for at in founds}
+            for one in found:
+                walked['/'.join(one.uri.split('/')[: founds[0].uri.count('/') + 1])].append(one)
+            pairs = [(some, walked[at.uri]) for at, some in zip(founds, below, strict=True) if some is not None]
+            agrees = all(_by_uri(some) == _by_uri(others) for some, others in pairs)
+            self._remember(stage, agrees and stage.proves([others for _, others in pairs], tables), agrees)
+        return found
+
+    def _remember(self, stage: Stage, proven: bool, agrees: bool) -> None:
+        """Keep what comparing told.
+
+        What differs in columns that were asked for besides says nothing of the others. In a site there may be something new since the walk.
+        """
+        log.info('%s: %s', stage.belief, 'proven' if proven else 'nothing was proven' if agrees else 'the walk gives something else')
+        if proven or (stage.is_plain and (stage.of_site or not agrees)):
+            self._intf.cache.beliefs.remember(stage.belief, proven or (None if stage.of_site else False), own=stage.of_site)
 
     def _believed(self, stage: Stage, founds: list[Found], begun: Entry) -> tuple[plan.Tables, list[list[Found] | None]] | None:
         """Answers, and what a belief makes of them; `None` where the server refuses it."""
@@ -439,6 +466,13 @@ class _Subjects:
             some = missing[number : number + self._guests.at_most]
             self._known.update({**dict.fromkeys(some, nothing), **self._read(self._begin(self._guests.named(some)))})
         return [self._known.get(identity, nothing) for identity in ids]
+
+
+def _samples(below: Sequence[Sequence[Found] | None]) -> list[int]:
+    """The elements to compare, of those that were answered: the first, the last, and the two with most below them."""
+    answered = [number for number, found in enumerate(below) if found is not None]
+    by_size = sorted(answered, key=lambda number: len(below[number] or ()), reverse=True)
+    return sorted({*answered[:1], *answered[-1:], *by_size[:2]})
 
 
 def _by_uri(founds: Iterable[Found]) -> dict[str, Any]:

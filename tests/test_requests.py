@@ -39,11 +39,24 @@ def test_other_levels_of_all_projects_take_one_listing_each(xnat: pyxnat.Interfa
     assert (found, len(ids)) == (requests, number)
 
 
-def test_where_shares_were_not_seen_to_be_listed_they_take_two_a_project(xnat: pyxnat.Interface, size: Size) -> None:
+def test_where_nothing_is_shared_nothing_is_proven_and_they_take_two_a_project(xnat: pyxnat.Interface, size: Size) -> None:
     xnat.cache.beliefs.forget('sessions of all projects')
+    for _ in range(2):
+        assert cost(xnat, lambda: xnat.select(SESSIONS).get('id', 'label', 'datatype'))[0] == 1 + 2 * size.projects
+    assert xnat.cache.beliefs.holds('sessions of all projects') is None
+
+
+def test_where_something_is_shared_two_more_prove_it_once(xnat: pyxnat.Interface, size: Size) -> None:
+    xnat.cache.beliefs.forget('sessions of all projects')
+    subject = xnat.select.project('P1').subject('S0')
+    shared = [subject, subject.experiments().first()]
+    for one in shared:
+        one.share('P0', label=f'{one.label()}_of_P1')
     costs = [cost(xnat, lambda: xnat.select(SESSIONS).get('id', 'label', 'datatype')) for _ in range(2)]
-    assert [requests for requests, _ in costs] == [3 + 2 * size.projects, 1 + 2 * size.projects]
-    assert costs[0][1] == costs[1][1] and xnat.cache.beliefs.holds('sessions of all projects') is False  # for a day
+    for one in shared:
+        one.unshare('P0')
+    assert [requests for requests, _ in costs] == [1 + 2 * size.projects + 2, 3]
+    assert sorted(costs[0][1]) == sorted(costs[1][1]) and len(costs[0][1]) == size.in_all + 1
 
 
 def test_of_one_project_they_take_two(xnat: pyxnat.Interface, size: Size) -> None:

@@ -269,6 +269,9 @@ def _short_cut(done: Path, rest: Path, conditions: Conditions, without: frozense
     return None
 
 
+_PROOFS = {False: 'it is first compared with the walk of a few', True: 'all are walked, and that is compared with it if anything is shared'}
+
+
 def explain(path: Path, stages: Sequence[Stage]) -> str:
     """The plan in words: what is asked at each stage, literally where it is known before asking, and how often."""
     lines = [f'{spell(path)}']
@@ -277,7 +280,7 @@ def explain(path: Path, stages: Sequence[Stage]) -> str:
         asked = False
         for part, bound in _parts(stage, parents):
             requests = [uris.unquote(request) for request in _templates(part, uri)]
-            proof = '; where that was not seen to be true yet, it is first compared with the walk of a few' if part.belief else ''
+            proof = f'; where that was not seen to be true yet, {_PROOFS[part.of_site]}' if part.belief else ''
             lines += [f'  GET {request}   ({bound}; {part.rests_on}{proof})' for request in requests]
             asked |= bool(requests)
         if isinstance(stage, Rebase):

@@ -112,13 +112,9 @@ class _OfAll(Stage):
             return None
         return list(self.below(project, [shown[step.level].of(name) for step in self.steps]))
 
-    def samples(self, unit: Sequence[Found], below: Sequence[list[Found] | None], tables: Tables) -> list[int]:
-        """The two that most was shared into, the first, the last, and one with nothing; none at all where nothing was shared."""
-        shared = self._shown(tables)[self.steps[-1].level].shared
-        counts = {number: _count(found, shared) for number, found in enumerate(below) if found is not None}
-        by_count = sorted(counts, key=lambda number: counts[number], reverse=True)
-        empty = [number for number in counts if not below[number]]
-        return sorted({*by_count[:2], *list(counts)[:1], *list(counts)[-1:], *empty[:1]}) if any(counts.values()) else []
+    def is_telling(self, founds: Sequence[Found]) -> bool:
+        """Whether anything is shared: it was found twice, or its subject is another project's."""
+        return len({found.row['ID'] for found in founds}) < len(founds) or any(map(_is_of_guest, founds))
 
     def proves(self, founds: Sequence[Sequence[Found]], tables: Tables) -> bool:
         shared = self._shown(tables)[self.steps[-1].level].shared
@@ -177,9 +173,19 @@ class ListScansOfAll(ListScansTogether):
         return '1'
 
 
+def _is_of_guest(found: Found) -> bool:
+    """Whether it is a subject that another project owns, or below such a one."""
+    subject = found.row if found.plural == 'subjects' else found.above.get('subjects', {'project': _project(found)})
+    return bool(subject['project'] != _project(found))
+
+
+def _project(found: Found) -> str:
+    return read(found.uri)[0].name
+
+
 def _count(founds: Iterable[Found], shared: set[tuple[str, str]]) -> int:
     """How many were shared into the project that they were found in."""
-    return sum(1 for found in founds if (read(found.uri)[0].name, found.row['ID']) in shared)
+    return sum(1 for found in founds if (_project(found), found.row['ID']) in shared)
 
 
 def _of_site(plural: str, columns: Columns, needed: Sequence[str]) -> tuple[str, ...]:

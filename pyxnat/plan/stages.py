@@ -203,14 +203,12 @@ class Stage:
         """The stage that asks for one element after the other."""
         return self
 
-    def samples(self, unit: Sequence[Found], below: Sequence[list[Found] | None], tables: Tables) -> list[int]:
-        """Which elements to compare, of those that were answered: the first, the last, and the two with most below them."""
-        answered = [number for number, found in enumerate(below) if found is not None]
-        by_size = sorted(answered, key=lambda number: len(below[number] or ()), reverse=True)
-        return sorted({*answered[:1], *answered[-1:], *by_size[:2]})
-
     def proves(self, founds: Sequence[Sequence[Found]], tables: Tables) -> bool:
         """Whether answers that agree with what the walk found are worth something: they could have been wrong."""
+        return True
+
+    def is_telling(self, founds: Sequence[Found]) -> bool:
+        """Whether what the walk found could tell that the belief is wrong."""
         return True
 
     def is_harmless(self, below: Sequence[list[Found] | None]) -> bool:
