@@ -5,10 +5,11 @@ elements at once is a short cut; it names what it rests on, and a server that re
 :mod:`pyxnat.walking` executes.
 """
 
+from .choosing import SHORT_CUTS, ShortCut
 from .columns import Column, Join, columns_of, subject_columns, table_rows, wanted_of
 from .files import ListDerivedFiles, ListFiles, ListFilesTogether, ListOwnFiles, ListOwnFilesTogether
 from .listings import Columns, Tables, key_of
-from .planning import SHORT_CUTS, ShortCut, answerable, explain, first_requests, plan, plan_below, plans, without_join
+from .planning import answerable, explain, first_requests, plan, plan_below, plans, without_join
 from .short_cuts import ListDerivedFilesWhereAny, ListIfAny, ListScansTogether, ListWhereAny
 from .sites import ListExperimentsOfAll, ListScansOfAll, ListSessionsOfAll, ListSubjectsOfAll
 from .stages import (
