@@ -55,6 +55,7 @@ class Walker:
     def __init__(self, url: str, login: str, password: str) -> None:
         self.url = url
         self.headers = {'Authorization': 'Basic ' + b64encode(f'{login}:{password}'.encode()).decode()}
+        self._listed: dict[tuple[str, str], list[dict[str, str]]] = {}
 
     def rows(self, uri: str, **query: str) -> list[dict[str, str]] | None:
         """The rows of a listing; `None` for what this login may not see."""
@@ -101,6 +102,10 @@ class Walker:
             found += self.walk(rest, here, guessed or not literal, so_far) if rest else [Seen(here, identity, label, kind, row, so_far)]
         return found
 
+    def forget(self) -> None:
+        """Ask again for what listings said of columns."""
+        self._listed.clear()
+
     def cell(self, seen: Seen, plural: str, name: str, subject: str) -> str | list[str]:
         """A column of an element, or of what is above it, as the listing that it came from has it. `subject` is the ID of its subject."""
         place = next((place for place in seen.way if place.level == plural), None)
@@ -117,7 +122,9 @@ class Walker:
     def _values(self, place: Place, name: str) -> str | list[str]:
         kind = name.partition('/')[0]
         typed = {'xsiType': kind} if kind.endswith(('SessionData', 'ScanData')) else {}
-        rows = self.rows(place.listing, columns=f'ID,label,{name}', **typed) or []
+        if (place.listing, name) not in self._listed:
+            self._listed[place.listing, name] = self.rows(place.listing, columns=f'ID,label,{name}', **typed) or []
+        rows = self._listed[place.listing, name]
         key = name.lower() if '/' in name else name
         meant = [row for row in rows if row['ID'] == place.name] or [row for row in rows if row.get('label') == place.name]
         values = sorted({row[key] for row in meant}) or ['']
