@@ -212,6 +212,20 @@ def test_failures_are_collected_and_only_those_are_sent_the_next_time(through: t
     assert len([line for line in proxy.seen if line.startswith('PUT')]) == 1
 
 
+def test_what_vanishes_meanwhile_is_a_failure_and_the_rest_goes_up(through: tuple[Any, FaultProxy], folder: Path) -> None:
+    session, proxy = through
+
+    def vanish(method: str, uri: str) -> bool:
+        if 'scans/ALL/files' in uri:
+            (folder / '1/NIFTI/t1.nii').unlink(missing_ok=True)
+        return False
+
+    proxy.applies, proxy.faults = vanish, [faults.reset]
+    report = session.upload(folder)
+    assert [failure.what for failure in report.failed] == ['1/NIFTI/t1.nii'] and len(report.ok) == len(FILES) - 1
+    assert 't1.nii' in str(report.failed[0].error)
+
+
 def test_a_wrong_login_ends_the_run(through: tuple[Any, FaultProxy], folder: Path) -> None:
     session, proxy = through
     proxy.applies, proxy.faults = (lambda method, uri: method == 'PUT'), [says(401)] * 99

@@ -230,6 +230,7 @@ class Downloading(Undertaking):
     def _unpack(self, entry: Unzipping, file: Wanted) -> bool:
         """Write one file of a zip; whether that is settled: a wrong one is still owed."""
         wrong = _Wrong()
+        entry.sums = not file.md5
         try:
             target = self._place(file)
             with self._writing(file, target) as incoming:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import logging
 import os
 import threading
@@ -117,7 +119,7 @@ class Uploading(Undertaking):
         self._compression = compression
         self._about, self._types = about_upload(params, overwrite)
         self._digests: dict[Path, str] = {}
-        self._errors: dict[str, errors.DatabaseError] = {}
+        self._errors: dict[str, BaseException] = {}
         self._gates: dict[Any, _Gate] = {}
         self._unseen: dict[Any, set[str]] = {}
         self._bar: Any = None
@@ -134,6 +136,8 @@ class Uploading(Undertaking):
                 elif row is not None and not self._overwrite:
                     what, uri = 'a file is there with other content, and was left as it is', resource.file(path)._uri
                     self.failed(member.name, errors.DuplicateError(what, uri=uri, remedy='Replace it with overwrite=True.'))
+                elif not os.access(member.path, os.R_OK):
+                    self.failed(member.name, OSError(errno.EACCES, 'it is gone, or may not be read', str(member.path)))
                 else:
                     holes.setdefault(resource, {})[path] = member
         return holes
@@ -238,7 +242,7 @@ class Uploading(Undertaking):
             try:
                 with self._gates[resource._path[:2]].passing():
                     self._send_bundle(resource, bundle)
-            except errors.DatabaseError as error:
+            except (errors.DatabaseError, OSError) as error:
                 if is_final(error):
                     raise
                 self._errors.update({member.name: error for _, member in bundle})
@@ -247,33 +251,60 @@ class Uploading(Undertaking):
         send, (path, member) = self._intf.transfer.send, bundle[0]
         if len(bundle) == 1 and member.path.stat().st_size:
             with member.path.open('rb') as file:
-                send(resource.file(path), _Watched(file, self.ended, self._bar), self._about, self._types)
+                watched = _Watched(file, self.ended, self._bar)
+                send(resource.file(path), watched, self._about, self._types)
+            self._digests[member.path] = watched.md5
             return
         with zips.pack(((path, member.path) for path, member in bundle), self._compression) as packed:
-            watched = _Watched(packed, self.ended)
-            send(resource.file(f'{resource._urn}.zip'), watched, {**self._about, 'extract': True}, self._types)
+            stoppable = _Stoppable(packed, self.ended)
+            send(resource.file(f'{resource._urn}.zip'), stoppable, {**self._about, 'extract': True}, self._types)
         self._bar.update(sum(member.path.stat().st_size for _, member in bundle))
 
 
-class _Watched:
-    """An open file that is read until all is to end; the bar shows what was read of it, each byte once."""
+class _Stoppable:
+    """An open file that is read until all is to end."""
 
-    def __init__(self, file: IO[bytes], ended: threading.Event, bar: Any = None) -> None:
-        self._file, self._ended, self._bar = file, ended, bar
-        self._shown = 0
+    def __init__(self, file: IO[bytes], ended: threading.Event) -> None:
+        self._file, self._ended = file, ended
         self.tell, self.seekable = file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
         if self._ended.is_set():
             raise Stopped
-        piece = self._file.read(size)
-        if self._bar is not None and self._file.tell() > self._shown:
-            self._bar.update(self._file.tell() - self._shown)
-            self._shown = self._file.tell()
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go elsewhere, as to the start for another attempt."""
+        return self._file.seek(offset, whence)
+
+
+class _Watched(_Stoppable):
+    """One that is digested on its way; the bar shows what was read of it, each byte once."""
+
+    def __init__(self, file: IO[bytes], ended: threading.Event, bar: Any) -> None:
+        super().__init__(file, ended)
+        self._bar, self._shown = bar, 0
+        self._digest = hashlib.md5(usedforsecurity=False)
+
+    @property
+    def md5(self) -> str:
+        """Of what was read since somebody went to the start."""
+        return self._digest.hexdigest()
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        piece = super().read(size)
+        self._digest.update(piece)
+        new = max(self.tell() - self._shown, 0)
+        self._shown += new
+        self._bar.update(new)
         return piece
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
+        """Go elsewhere, as to the start for another attempt."""
+        self._digest = hashlib.md5(usedforsecurity=False)
+        return super().seek(offset, whence)
 
 
 class _Gate:
