@@ -120,6 +120,26 @@ def test_a_belief_is_looked_at_again_after_a_month_and_when_forgotten(tmp_path: 
     assert beliefs.holds(NAME) is None
 
 
+def test_what_one_login_saw_is_its_own_and_goes_before_what_all_know(tmp_path: Path) -> None:
+    one, other = (Beliefs(tmp_path / 'beliefs', tmp_path / login / 'beliefs') for login in ('one', 'other'))
+    one.remember(NAME, True, own=True)
+    assert (one.holds(NAME), other.holds(NAME)) == (True, None)
+    other.remember(NAME, False)
+    assert (one.holds(NAME), other.holds(NAME)) == (True, False)
+    one.forget(NAME)
+    assert one.holds(NAME) is None
+
+
+def test_what_could_not_be_told_is_looked_at_again_after_a_day(tmp_path: Path) -> None:
+    beliefs = Beliefs(tmp_path / 'beliefs')
+    beliefs.remember(NAME, None)
+    assert beliefs.holds(NAME) is False
+    (path,) = beliefs.folder.iterdir()
+    day_ago = time.time() - 25 * 3600
+    os.utime(path, (day_ago, day_ago))
+    assert beliefs.holds(NAME) is None
+
+
 def test_a_folder_that_cannot_be_written_costs_no_more_than_another_look_in_another_process(tmp_path: Path) -> None:
     (tmp_path / 'file').write_text('in the way')
     beliefs = Beliefs(tmp_path / 'file' / 'beliefs')
