@@ -116,6 +116,14 @@ def test_a_session_that_has_scans_takes_three_listings_and_a_zip(project: Any, x
     assert files_in(tmp_path / 'scan') == files_in(tmp_path / 'resource') != {}
 
 
+def test_sessions_of_a_project_are_listed_once_with_the_labels_of_their_subjects(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+    for selection in (xnat.select.project('BULK').experiment('E').scans(), xnat.select('/projects/BULK/experiments/*/scans')):
+        with xnat.trace() as trace:
+            report = selection.download(tmp_path, layout='{project}/{subject}/{experiment}/{scan}/{path}')
+        assert len([*report.ok, *report.skipped]) == len(SCANS) * PER_SCAN and (tmp_path / 'BULK/S/E/1/0.dcm').is_file()
+        assert len([record for record in trace if '/experiments?' in record.uri]) == 1
+
+
 def test_names_that_are_ids_are_asked_for_their_labels(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
     by_id = xnat.select.project('BULK').subject(session.parent().id()).experiment(session.id())
     assert set(files_in(tmp_path / 'd')) == set() and by_id.scan('2').download(tmp_path / 'd').is_complete

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .. import errors, uris
 from ..layouts import Layout
 from ..paths import ANY, Path, Step, chain_of, read, routes_below, uri_of
-from ..plan import Found
+from ..plan import Found, columns_of
 from ..resources import Element
 from ..resources.base import class_of
 from ..structure import level
@@ -87,7 +87,7 @@ def wanted(files: Any, layout: Layout) -> Iterator[Wanted]:
     """The files of a collection with their places. Requests: those of iterating, and what labels take that no listing told (`_Names`)."""
     names = _Names(files, layout)
     resources: dict[str, _Resource] = {}
-    for found, _ in files._intf.walker.walk(files._paths, files._conditions, ahead='all'):
+    for found, _ in files._intf.walker.walk(files._paths, files._conditions, names.columns, ahead='all'):
         row, path = found.row, found.row['path']
         uri = found.uri[: -len('/files/' + uris.quote_path(path).strip('/'))]
         if uri not in resources:
@@ -126,8 +126,13 @@ def _resource(uri: str, row: Row, above: dict[str, str], layout: Layout) -> _Res
 class _Names:
     """What the fields of a layout are for what stands above files.
 
-    Each label that no listing told is asked for once. Sessions that were reached past their subjects are asked about once for each project, or one
-    by one where the project is not known.
+    Each label that no listing told is asked for once. Sessions of a project that are reached past their subjects are listed with the labels of those;
+    others are asked about one by one.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        What listings are to tell besides.
     """
 
     def __init__(self, files: Any, layout: Layout) -> None:
@@ -138,6 +143,9 @@ class _Names:
         homes = {route[0].name if route[0].level == 'projects' and route[0].literal else '' for route in files._paths}
         self._home = homes.pop() if len(homes) == 1 else ''
         """The project that all was selected in."""
+        past = [route for route in files._paths if 'experiments' in chain_of(route)]
+        are_listed = bool(past) and all(chain_of(route)[:2] == ('projects', 'experiments') for route in past)
+        self.columns = columns_of(files._paths, ['experiment/subject_label'] if are_listed and 'subject' in self._fields else [])
 
     def of(self, uri: str, found: Found) -> dict[str, str]:
         """The fields of what stands above a resource."""
@@ -165,15 +173,20 @@ class _Names:
         """Project, subject and label of a session that was reached past its subject."""
         home = self._home or (above[0].name if len(above) > 1 else '')
         element = self._element(above, found)
-        identity = element.id() if len(above) > 1 or 'ID' in element._known else above[0].name
+        row = element._known
+        if 'subject_label' not in row:
+            row = self._session(home, element.id() if len(above) > 1 or 'ID' in row else above[0].name)
+        return {'project': home or row.get('project', ''), 'subject': row.get('subject_label', ''), 'experiment': row.get('label', '')}
+
+    def _session(self, home: str, identity: str) -> Row:
+        """What is listed of a session: with all of its project, or by itself where that is not known."""
         key = home or identity
         if key not in self._sessions:
             scope = ('projects', uris.quote(home)) if home else ()
             query = {'ID': None if home else identity, 'columns': 'ID,label,project,subject_label'}
             rows = self._intf._get_json(uris.with_query(uris.join(uris.ENTRY, *scope, 'experiments'), query))
             self._sessions[key] = {row.get('ID', ''): row for row in rows}
-        row = self._sessions[key].get(identity, {})
-        return {'project': home or row.get('project', ''), 'subject': row.get('subject_label', ''), 'experiment': row.get('label', '')}
+        return self._sessions[key].get(identity, {})
 
     def _element(self, above: Path, found: Found) -> Any:
         """The element of some steps above a file, with what listings said of it."""
