@@ -184,7 +184,7 @@ class ArrayData:
             experiment_id=experiment_id,
             experiment_label=experiment_label,
         )
-        table = JsonTable(self._intf._get_json(uri))
+        table = JsonTable(self._intf._rows(uri))
         missing = [name for name in columns or () if '/' not in name and table.data and not table.has_header(name)]
         if missing:
             remedy = f'Give the full path with its type, such as xnat:imageScanData/type. The answer has: {", ".join(table.headers())}.'
