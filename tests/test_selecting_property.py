@@ -280,6 +280,23 @@ def ask_for_all_routes(world: World, name: str, leaf: str, draw: Any) -> None:
         assert_same(selected(interface, path, draw(st.booleans())), expected, interface, why)
 
 
+def ask_below_a_session(world: World, name: str, draw: Any) -> None:
+    """All files of one session, whichever way it is named, with short cuts and without any."""
+    interface, walker = login_of(world, draw)
+    try:
+        sessions = walker.walk([('projects', name), ('subjects', '*'), ('experiments', '*')])
+    except LookupError:
+        return
+    for uri, identity, label, _ in draw(st.sets(st.sampled_from([seen.told for seen in sessions]), max_size=1)) if sessions else ():
+        own = uri.removeprefix('/data').rpartition('/')[0]
+        above = draw(st.sampled_from([f'{own}/{identity}', f'{own}/{label}', f'/projects/{name}/experiments/{label}', f'/experiments/{identity}']))
+        why = about(world, interface, above)
+        found = selected(interface, f'{above}//files', True)
+        interface.walker.without = frozenset(SHORT_CUTS)
+        plain = selected(interface, f'{above}//files', True)
+        assert (found if isinstance(found, type) else Counter(found)) == (plain if isinstance(plain, type) else Counter(plain)), why
+
+
 @settings(max_examples=DEEP_EXAMPLES // 4 if DEEP else 5)
 @given(plan=archives, data=st.data())
 def test_two_slashes_are_all_routes(world, plan, data):
@@ -287,6 +304,8 @@ def test_two_slashes_are_all_routes(world, plan, data):
         name = data.draw(st.sampled_from(projects))
         for leaf in BELOW:
             ask_for_all_routes(world, name, leaf, data.draw)
+        for _ in range(3):
+            ask_below_a_session(world, name, data.draw)
 
 
 def columns_of(chain: str, draw: Any) -> list[tuple[str, str]]:
