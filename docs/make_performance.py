@@ -75,7 +75,7 @@ def tables(bench: Bench) -> str:
     parts = [HEAD, questions(bench)]
     parts.append(table(bench, near, 'Requests', _requests, best=lambda row: row['requests']))
     for delay in bench.delays:
-        parts.append(table(bench, delay, f'Seconds, {delay} ms away', lambda row: f'{row["seconds"]:.2f}', best=lambda row: row['seconds']))
+        parts.append(table(bench, delay, f'Seconds, {delay} ms away', _seconds, best=lambda row: row['seconds']))
     parts.append(table(bench, near, 'Bytes, both ways', lambda row: _bytes(row['sent'] + row['received'])))
     parts.append(table(bench, near, 'Peak memory of the process, MiB', lambda row: f'{row["peak_mib"]:.0f}' if row['peak_mib'] else '?'))
     parts.append(table(bench, near, 'Processor seconds of the client, 0 ms away', lambda row: f'{row["cpu_s"]:.2f}'))
@@ -115,6 +115,10 @@ def _cell(row: Row | None, cell: Callable[[Row], str], best: Callable[[Row], flo
 def _requests(row: Row) -> str:
     first = row['first_requests']
     return str(row['requests']) if first == row['requests'] else f'{row["requests"]} (first {first})'
+
+
+def _seconds(row: Row) -> str:
+    return f'> {row["seconds"]:.0f}' if row['is_reckoned'] else f'{row["seconds"]:.3f}'
 
 
 def _bytes(number: int) -> str:

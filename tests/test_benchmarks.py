@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.benchmarks.running import OURS, PEERS, Client, far
 from tests.benchmarks.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / 'docs' / 'performance'
 BY_NAME = {task.name: task for task in TASKS}
 
 
@@ -32,7 +34,38 @@ def generator() -> Any:
 
 pages = generator()
 
-# -- the page
+# -- what was measured, and the page
+
+
+def test_the_tables_are_those_of_the_figures() -> None:
+    measured = pages.Bench.read()
+    assert (FOLDER / 'tables.inc').read_text(encoding='utf-8') == pages.tables(measured), 'run: python docs/make_performance.py'
+
+
+def test_the_plot_is_that_of_the_figures() -> None:
+    assert pages.Bench.read().digest in (FOLDER / 'plot.svg').read_text(encoding='utf-8'), 'run: python docs/make_performance.py'
+
+
+def test_the_page_lists_where_we_lose() -> None:
+    assert (FOLDER / 'losses.inc').read_text(encoding='utf-8') == pages.listed(pages.Bench.read()), 'run: python docs/make_performance.py'
+
+
+def test_all_tasks_and_all_clients_were_measured_and_ours_was_right() -> None:
+    measured = pages.Bench.read()
+    assert list(measured.titles) == list(BY_NAME)
+    assert {row['delay_ms'] for row in measured.rows} == {0, 20, 100}
+    assert measured.clients == ['pyxnat 2', 'pyxnat 1.6.4', 'xnatpy 0.8.1', 'xnatctl 0.6.0', 'curl']
+    ours = [row for row in measured.rows if row['client'] == pages.OURS]
+    assert all(map(pages.is_right, ours))
+    assert {(row['task'], row['delay_ms']) for row in ours} == {
+        (task.name, delay) for task in TASKS for delay in (0, 20, 100) if task.is_far or not delay
+    }
+
+
+def test_the_tests_that_the_page_names_are_there() -> None:
+    named = re.findall(r'``(test_\w+\.py)``: ``(test_\w+)``', (ROOT / 'docs' / 'performance.rst').read_text(encoding='utf-8'))
+    assert len(named) > 10
+    assert [name for file, name in named if f'def {name}(' not in (ROOT / 'tests' / file).read_text(encoding='utf-8')] == []
 
 
 def row(client: str, task: str = 'many', delay_ms: int = 0, **figures: Any) -> dict[str, Any]:
@@ -102,16 +135,38 @@ def test_our_client_is_measured_on_a_tiny_archive(tmp_path: Path, monkeypatch: p
     assert capsys.readouterr().out.count(OURS.name) == 3
 
 
-def test_who_finds_less_or_something_else_is_wrong(tmp_path: Path) -> None:
+PEER = f"""
+import http.client, sys
+sys.path.insert(0, {str(PEERS)!r})
+from common import run
+
+def scans(url, *given):
+    return [('E', '1', 'T1', 'usable')]
+
+def table(url, *given):
+    connection = http.client.HTTPConnection(url.removeprefix('http://'))
+    for _ in range(2):
+        connection.request('GET', '/data/version')
+        connection.getresponse().read()
+
+run(lambda url, user, password: url, vars())
+"""
+
+
+def test_who_is_wrong_is_shown_so_and_who_asks_too_often_is_not_waited_for(tmp_path: Path) -> None:
     program = tmp_path / 'peer.py'
-    program.write_text(
-        'import sys\n'
-        f'sys.path.insert(0, {str(PEERS)!r})\n'
-        'from common import run\n'
-        'run(lambda *server: server, {"scans": lambda *given: [("E", "1", "T1", "usable")]})\n'
-    )
-    (row,) = bench(TINY, [BY_NAME['scans'], BY_NAME['fields']], [Client('fast', str(program))], [20], 1)
-    assert (row.task, row.asked, row.found, row.wrong, row.is_right) == ('scans', 2 * (2 * TINY.subjects + 1), 0, 1, False)
+    program.write_text(PEER)
+    tasks = [BY_NAME['scans'], BY_NAME['fields'], BY_NAME['table']]
+    rows = list(bench(TINY, tasks, [Client('fast', str(program))], [0, 30_000], 1))
+    assert [(row.task, row.delay_ms, row.is_right, row.is_reckoned) for row in rows] == [
+        ('scans', 0, False, False),
+        ('table', 0, False, False),
+        ('scans', 30_000, False, False),
+        ('table', 30_000, False, True),
+    ]
+    assert (rows[0].asked, rows[0].found, rows[0].wrong) == (2 * (2 * TINY.subjects + 1), 0, 1)
+    assert (rows[1].requests, rows[1].asked, rows[1].found, rows[1].wrong) == (2, TINY.projects * (2 * TINY.subjects - 1), 0, 0)
+    assert rows[3] == rows[1]._replace(delay_ms=30_000, seconds=60.0, is_reckoned=True)
 
 
 def test_the_proxy_makes_an_archive_far_away_and_counts(server: Any, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ TRANSFERS = f'/projects/{HOLDERS_PROJECT}/subjects/{HOLDERS_SUBJECT}/experiments
 """The session with the resources that are sent and fetched."""
 NEW = PROJECTS[1]
 """Where new subjects go."""
+PARALLEL = 8
+"""Files at a time, for clients that have to be told how many."""
 FIELDS = ['ID', 'date', 'time', 'note']
 """Of all types of sessions."""
 

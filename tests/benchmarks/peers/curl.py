@@ -14,10 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))
-from common import PROJECTS, SESSION, SUBJECT, TRANSFERS, run
-
-PARALLEL = 8
-"""Transfers at a time. More are slower on the embedded archive; curl's own default of 50 opens that many connections."""
+from common import PARALLEL, PROJECTS, SESSION, SUBJECT, TRANSFERS, run
 
 
 class Server(NamedTuple):

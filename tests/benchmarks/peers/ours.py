@@ -10,7 +10,7 @@ from typing import Any
 import pyxnat
 
 sys.path.insert(0, str(Path(__file__).parent))
-from common import ASKED, FIELDS, NEW, PROJECTS, SESSION, SUBJECT, TRANSFERS, people, run
+from common import ASKED, FIELDS, NEW, PARALLEL, PROJECTS, SESSION, SUBJECT, TRANSFERS, people, run
 
 Rows = Any
 
@@ -65,7 +65,7 @@ def many(interface: Any, folder: Path, sources: Path, count: int) -> None:
 
 def single(interface: Any, folder: Path, sources: Path, count: int) -> None:
     found = interface.select(TRANSFERS).resource('MANY').files()[:count]
-    interface.bulk.map(found, lambda one: one.get(folder / one.label())).check()
+    interface.bulk.map(found, lambda one: one.get(folder / one.label()), jobs=PARALLEL).check()
 
 
 def middling(interface: Any, folder: Path, sources: Path, count: int) -> None:
