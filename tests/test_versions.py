@@ -85,3 +85,23 @@ def test_a_condition_on_subjects_passes_nothing_unchecked(old: Emulated, xnat: p
     old.traits = frozenset({'no subject_ID'})
     with pytest.raises(errors.UnexpectedAnswer, match='subject_ID'):
         xnat.select(f'/projects/{P}/experiments').where([('xnat:subjectData/GENDER', '=', 'male')]).get()
+
+
+ODD = {version: known(version) for version in VERSIONS} | {name: frozenset({name}) for name in unknown('1.6')}
+ODD['all of them'] = frozenset(TRAITS)
+
+
+@pytest.mark.parametrize('odd', ODD)
+def test_sessions_are_brought_over_from_all_of_them(old: Emulated, xnat: pyxnat.Interface, P: str, odd: str, tmp_path: Any) -> None:
+    old.traits = ODD[odd]
+    for what, name in (
+        (xnat.select(f'/projects/{P}/subjects/S/experiments/E'), 'one'),
+        (xnat.select(f'/projects/{P}/subjects/*/experiments'), 'all'),
+    ):
+        report = what.download(tmp_path / name)
+        assert report.is_complete, report.failed
+        assert len(report.ok) == 5 and what.download(tmp_path / name).ok == []
+    resource = xnat.select(f'/projects/{P}/subjects/S/experiments/E/scans/1/resources/NIFTI')
+    assert len(resource.get(tmp_path / 'resource', extract=True)) == 2
+    resource.file('new.txt').put(b'new')
+    assert open(resource.file('new.txt').get(), 'rb').read() == b'new'
