@@ -117,7 +117,7 @@ def slowly(exchange: Exchange) -> None:
     step = len(answer) // 200 + 1
     for start in range(0, len(answer), step):
         exchange.client.sendall(answer[start : start + step])
-        time.sleep(0.02)
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize('jobs', [1, 4])
@@ -133,7 +133,7 @@ def test_interrupted_by_its_user_it_ends_soon_and_leaves_nothing_half(archive: A
             process.send_signal(signal.SIGINT)
             sent = time.monotonic()
             _, said = process.communicate(timeout=30)
-        assert time.monotonic() - sent < 2.5 and said.rstrip().endswith('KeyboardInterrupt'), said
+        assert time.monotonic() - sent < 5 and said.rstrip().endswith('KeyboardInterrupt'), said
     there = published(folder)
     assert 5 <= len(there) < FILES and [path.name for path in folder.rglob('.*.part')] == [], said
     assert len(verify(folder).ok) == len(there) and verify(folder).is_clean
