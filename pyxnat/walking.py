@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -67,20 +68,23 @@ class Walker:
         ahead : {'none', 'some', 'all'}
             How far to ask ahead of what is taken: not at all, more with each element that was taken, or all at once.
         """
-        for walk, stages in self._walks(routes, conditions, columns, ahead):
-            for chunk in walk.run(stages, _start()):
-                for found in chunk.founds:
-                    yield found, chunk.heard
+        with closing(self._walks(routes, conditions, columns, ahead)) as walks:
+            for walk, stages in walks:
+                for chunk in walk.run(stages, _start()):
+                    for found in chunk.founds:
+                        yield found, chunk.heard
 
     def rows(self, routes: tuple[Path, ...], conditions: tuple[Condition, ...], columns: tuple[Column, ...]) -> Iterator[Row]:
         """The rows of a table over the elements of some paths, in the order of the walk."""
         plural = routes[0][-1].level
-        walks = self._walks(routes, conditions, columns, 'all')
-        return chain.from_iterable(rows for walk, stages in walks for rows in walk.tables(stages, columns, plural))
+        with closing(self._walks(routes, conditions, columns, 'all')) as walks:
+            for walk, stages in walks:
+                for rows in walk.tables(stages, columns, plural):
+                    yield from rows
 
     def _walks(
         self, routes: tuple[Path, ...], conditions: tuple[Condition, ...], columns: tuple[Column, ...], ahead: str
-    ) -> Iterator[tuple[_Walk, tuple[Stage, ...]]]:
+    ) -> Generator[tuple[_Walk, tuple[Stage, ...]], None, None]:
         """The walk of each path, with its stages."""
         wanted = self._ids(conditions)
         plans = self._plans(plan.answerable(routes, wanted), wanted, columns)
@@ -108,7 +112,8 @@ class Walker:
         pretended = {f'{condition.level}s': frozenset[str]() for condition in conditions}
         lines = [line for condition in conditions for line in _searches(condition)]
         answerable = plan.answerable(routes, pretended)
-        lines += map(plan.explain, answerable, self._plans(answerable, pretended, columns))
+        told: set[str] = set()
+        lines += [plan.explain(route, stages, told) for route, stages in zip(answerable, self._plans(answerable, pretended, columns), strict=True)]
         return '\n'.join(lines)
 
 

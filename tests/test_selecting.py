@@ -182,6 +182,12 @@ def test_explain_asks_nothing_and_says_what_would_be_asked(xnat, study):
     assert 'GET /data/projects/STUDY/subjects' in said and 'scans' in said
 
 
+def test_explain_tells_what_several_paths_ask_for_once(xnat, study):
+    lines = xnat.select('/projects/STUDY/subjects/A1//files').explain().splitlines()
+    sessions = [line for line in lines if line.startswith('  GET /data/projects/STUDY/subjects/A1/experiments   ')]
+    assert len(sessions) > 2 and [line for line in sessions if not line.endswith('(asked above)')] == sessions[:1]
+
+
 @pytest.mark.parametrize('path', [None, 5, ['/projects']])
 def test_what_is_no_text_is_no_path(xnat, path):
     with pytest.raises(errors.ProgrammingError, match='is text'):

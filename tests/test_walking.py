@@ -21,6 +21,8 @@ ANSWER_S = 0.03
 class Slow(pyxnat.Interface):
     """A connection that keeps count of what is under way, and fails where it is told to."""
 
+    others: set[threading.Thread]
+
     def __init__(self, *given: Any, **more: Any) -> None:
         self.under_way, self.most, self.asked = 0, 0, []  # type: ignore[var-annotated]
         self.broken = ''
@@ -65,11 +67,17 @@ def xnat(server: Any, filled: str, tmp_path: Any) -> Iterator[Slow]:
         interface.walker.without = frozenset(SHORT_CUTS)
         interface.asked.clear()
         interface.most = 0
+        interface.others = threads()
         yield interface
 
 
-def workers() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith('pyxnat-walk')]
+def threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith('pyxnat-walk')}
+
+
+def workers(xnat: Slow) -> set[threading.Thread]:
+    """Threads of walks that began in this test."""
+    return threads() - xnat.others
 
 
 SCANS = '/projects/WALKED/experiments/*/scans/*'
@@ -85,7 +93,7 @@ def test_what_takes_all_asks_at_once_and_keeps_the_order(xnat: Slow, jobs: int) 
     rows = xnat.select(SCANS).table(['experiment/label', 'ID'])
     assert [(row['experiment/label'], row['ID']) for row in rows] == expected(xnat)
     assert xnat.most == min(jobs, SESSIONS) and xnat.listings_of_scans() == SESSIONS
-    assert workers() == []
+    assert not workers(xnat)
 
 
 def test_the_number_of_jobs_is_an_argument_and_survives_a_pickle(server: Any, tmp_path: Any) -> None:
@@ -120,10 +128,10 @@ def test_a_loop_that_is_left_asks_for_no_more_and_leaves_no_threads(xnat: Slow) 
     scans = iter(xnat.select(SCANS))
     for _ in range(5):
         next(scans)
-    assert workers() != []
+    assert workers(xnat)
     del scans
     asked = len(xnat.asked)
-    assert workers() == [] and asked < SESSIONS + 1
+    assert not workers(xnat) and asked < SESSIONS + 1
     time.sleep(2 * ANSWER_S)
     assert len(xnat.asked) == asked
 
@@ -138,7 +146,10 @@ def test_an_error_comes_where_the_walk_comes_to_it(xnat: Slow) -> None:
         for scan in xnat.select(SCANS):
             seen.append(scan.parent().label())
     assert seen == ['E0', 'E0', 'E1', 'E1']
-    assert workers() == []
+    with pytest.raises(errors.InternalError) as kept:
+        xnat.select(SCANS).table(['experiment/label', 'ID'])
+    assert kept.traceback  # which holds what was at work
+    assert not workers(xnat)
 
 
 def test_len_and_list_and_iterating_twice(xnat: Slow) -> None:

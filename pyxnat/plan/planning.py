@@ -159,16 +159,24 @@ def _short_cut(done: Path, rest: Path, conditions: Conditions, without: frozense
 _PROOFS = {False: 'it is first compared with the walk of a few', True: 'all are walked, and that is compared with it if anything is shared'}
 
 
-def explain(path: Path, stages: Sequence[Stage]) -> str:
-    """The plan in words: what is asked at each stage, literally where it is known before asking, and how often."""
-    lines = [f'{spell(path)}']
+def explain(path: Path, stages: Sequence[Stage], told: set[str] | None = None) -> str:
+    """The plan in words: what is asked at each stage, literally where it is known before asking, and how often.
+
+    Parameters
+    ----------
+    told : set of str, optional
+        Lines of other paths of the same walk, which asks once for what they have in common. Those of this one are added.
+    """
+    lines, told = [f'{spell(path)}'], set() if told is None else told
     uri, parents = uris.ENTRY, ''
     for stage in stages:
         asked = False
         for part, bound in _parts(stage, parents):
             requests = [uris.unquote(request) for request in _templates(part, uri)]
             proof = f'; where that was not seen to be true yet, {_PROOFS[part.of_site]}' if part.belief else ''
-            lines += [f'  GET {request}   ({bound}; {part.rests_on}{proof})' for request in requests]
+            told_now = {f'  GET {request}': f'({bound}; {part.rests_on}{proof})' for request in requests}
+            lines += [f'{request}   {"(asked above)" if request in told else about}' for request, about in told_now.items()]
+            told |= {request for request in told_now if not request.endswith('/files')}
             asked |= bool(requests)
         if isinstance(stage, Rebase):
             home = ('projects', '{project}') if uri.split('/')[-2] == 'subjects' else ()
