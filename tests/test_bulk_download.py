@@ -443,3 +443,21 @@ def test_what_a_killed_run_left_is_removed(session: Any, tmp_path: Path) -> None
     session.scan('1').download(tmp_path, layout=layout)
     assert not (tmp_path / '.5.dcm.abcdefgh.part').exists() and (tmp_path / '.mine.abcdefgh.part').exists()
     assert verify(tmp_path).is_clean and len(verify(tmp_path).ok) == PER_SCAN
+
+
+def test_an_interrupt_just_after_a_file_took_its_place_leaves_the_file_in_the_manifest(
+    session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, taken = os.replace, []
+
+    def interrupted(source: Any, target: Any) -> None:
+        replace(source, target)
+        taken.append(Path(target).is_relative_to(tmp_path / 'd'))
+        if taken.count(True) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, 'replace', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        session.download(tmp_path / 'd', jobs=1)
+    assert len(files_in(tmp_path / 'd')) == 3
+    assert len(verify(tmp_path / 'd').ok) == 3 and verify(tmp_path / 'd').is_clean

@@ -110,6 +110,7 @@ class Downloading(Undertaking):
         self._manifest = Manifest(folder)
         self._made: set[Path] = set()
         self._right: dict[str, str] = {}
+        self._under_way: dict[str, str] = {}
         self._bar: Any = None
         self._owed: list[Wanted] = []
 
@@ -183,9 +184,14 @@ class Downloading(Undertaking):
                 holes = self._owed
         except BaseException:
             with suppress(OSError):  # a full disk, which may be what ended it
-                self._manifest.settle(self._right)
+                self._manifest.settle({**self._right, **self._just_published()})
             raise
         self._manifest.settle(self._right)
+
+    def _just_published(self) -> dict[str, str]:
+        """Files that took their places as the run was interrupted."""
+        places = {place: self._folder / place for place in self._under_way}
+        return {place: self._under_way[place] for place, path in places.items() if path.is_file() and digest_of(path) == self._under_way[place]}
 
     def _fetch(self, piece: Single | Zipped) -> None:
         """Fetch a piece; what a zip still owes is noted."""
@@ -270,12 +276,15 @@ class Downloading(Undertaking):
 
     def _note(self, file: Wanted, md5: str) -> None:
         """See that a later run, even of one that is killed, will know the file for right where no listing tells."""
-        if not file.md5:
+        if file.md5:
+            self._under_way[file.place] = file.md5
+        else:
             self._manifest.note(file.place, md5)
 
     def _did(self, file: Wanted, target: Path) -> None:
         if file.md5:
             self._right[file.place] = file.md5
+            self._under_way.pop(file.place, None)
         size = file.size if file.size is not None else target.stat().st_size
         self.did(file.place, size)
 
