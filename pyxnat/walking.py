@@ -10,7 +10,7 @@ from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from . import errors, plan, uris
-from .cache import Entry
+from .cache import Beliefs, Entry
 from .criteria import Group, Saved
 from .paths import Path
 from .plan import Column, Found, JoinGuests, JoinSubjects, Stage
@@ -95,8 +95,7 @@ class Walker:
                 yield _Walk(self._intf, asked, ahead), stages
 
     def _plans(self, routes: Sequence[Path], wanted: dict[str, frozenset[str]], columns: tuple[Column, ...]) -> list[tuple[Stage, ...]]:
-        refuted = {name for name in plan.SHORT_CUTS if self._intf.cache.beliefs.holds(name) is False}
-        return plan.plans(routes, wanted, self.without | refuted, [plan.wanted_of(columns, route) for route in routes])
+        return plan.plans(routes, wanted, _NotUsed(self.without, self._intf.cache.beliefs), [plan.wanted_of(columns, route) for route in routes])
 
     def _ids(self, conditions: tuple[Condition, ...]) -> dict[str, frozenset[str]]:
         """The IDs that conditions let pass, by level."""
@@ -115,6 +114,17 @@ class Walker:
         told: set[str] = set()
         lines += [plan.explain(route, stages, told) for route, stages in zip(answerable, self._plans(answerable, pretended, columns), strict=True)]
         return '\n'.join(lines)
+
+
+class _NotUsed:
+    """The short cuts that were switched off, or refuted; the disk is asked about those that a plan has a use for."""
+
+    def __init__(self, without: frozenset[str], beliefs: Beliefs) -> None:
+        self._without = without
+        self._beliefs = beliefs
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._without or self._beliefs.holds(str(name)) is False
 
 
 def _searches(condition: Condition) -> Iterator[str]:

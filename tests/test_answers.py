@@ -164,6 +164,26 @@ def test_requests_answered_from_the_cache_are_traced_apart(tmp_path: Path) -> No
         assert 'from cache' in str(trace) and len(list(trace)) == 1
 
 
+# -- its bound ------------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_size_is_looked_at_once_an_hour_whichever_process_adds_first(tmp_path: Path) -> None:
+    with answering({'ID': 'P'}) as server:
+
+        def left_after(uri: str) -> int:
+            interface = connect(server, tmp_path)
+            interface.cache.max_bytes = 1
+            interface._exec(uri)
+            return len(list(interface.cache.entries()))
+
+        assert left_after(PROJECTS) == 0
+        assert left_after('/data/subjects') == 1
+        assert left_after('/data/experiments') == 2
+        (looked,) = tmp_path.rglob('looked')
+        os.utime(looked, (0, 0))
+        assert left_after('/data/users') == 0
+
+
 # -- offline --------------------------------------------------------------------------------------------------------------------------------------
 
 

@@ -6,11 +6,13 @@ import hashlib
 import io
 import os
 import stat
+import time
 
 import pytest
 
 import pyxnat
 from pyxnat import errors
+from pyxnat.cache import cache as cache_module
 from tests.scripted import Reply, ScriptedServer, table
 
 
@@ -382,3 +384,13 @@ def test_an_archive_that_the_server_did_not_unpack_is_an_error(tmp_path):
         resource = pyxnat.Interface(server.url, 'me', 'secret').select('/projects/P/resources/R')
         with pytest.raises(errors.TransferError, match=r'in\.txt is not on the server'):
             resource.put_zip(tmp_path / 'a.zip')
+
+
+def test_files_that_come_to_the_cache_count_for_its_bound(xnat, scan, tmp_path, monkeypatch):
+    file = scan.resource('R').file('f.txt').put(b'twenty bytes, and one')
+    monkeypatch.setattr(cache_module, '_LOOKED_EVERY_BYTES', 20)
+    xnat.cache.prune()
+    looked = xnat.cache.folder / 'looked'
+    os.utime(looked, (time.time() - 60, time.time() - 60))
+    file.get()
+    assert time.time() - looked.stat().st_mtime < 50

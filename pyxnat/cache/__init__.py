@@ -1,7 +1,7 @@
 """The cache: what a login was told and given, on disk, whole, for all processes of its owner.
 
 ``<cachedir>/<server>/<login>/`` holds ``answers/`` (listings, items, searches), ``files/`` (downloaded files under their real names), ``ledger/``
-(what is known of each file) and ``stamp`` (the mark of the last write); beside
+(what is known of each file), ``stamp`` (the mark of the last write) and ``looked`` (whose time is that of the last look at its size); beside
 the logins lies what the server itself was seen to do. All of it is written by renaming complete files, so that any number of
 processes can use it, on network file systems too, without a lock.
 """

@@ -35,7 +35,8 @@ MAX_BYTES = 50 * 2**30
 
 _PRUNED_TO = 0.9
 _LOOKED_EVERY_BYTES = 2**26
-"""A process looks at the size of the cache when it has added this much, and when it adds for the first time."""
+_LOOKED_EVERY_S = 3600.0
+"""A process looks at the size of the cache when it has added so many bytes; and when it adds for the first time, if none has looked for so long."""
 _ABANDONED_S = 24 * 3600.0
 
 
@@ -200,11 +201,22 @@ class Cache:
         """Say that bytes were added; every now and then this prunes."""
         with self._lock:
             self._added += count
-            due = self._added >= _LOOKED_EVERY_BYTES or not self._looked
-            if due:
-                self._added, self._looked = 0, True
+            due = self._added >= _LOOKED_EVERY_BYTES or not (self._looked or self._was_looked_at())
+            self._added, self._looked = 0 if due else self._added, True
         if due and self.max_bytes is not None:
             self.prune()
+
+    def _was_looked_at(self) -> bool:
+        """Whether any process looked at the size not long ago: to look takes as long as there are things in the cache."""
+        try:
+            return 0 <= time.time() - self._looked_path.stat().st_mtime < _LOOKED_EVERY_S
+        except OSError:
+            return False
+
+    @property
+    def _looked_path(self) -> Path:
+        """The file whose time is that of the last look."""
+        return self.folder / 'looked'
 
     # -- looking after it
 
@@ -244,6 +256,8 @@ class Cache:
         """
         bound = self.max_bytes if max_bytes is None else max_bytes
         self._sweep()
+        with suppress(OSError):  # nothing is there yet, or nothing can be written: then it is looked at again
+            self._looked_path.touch(0o600)
         if bound is None:
             return 0
         sizes = [(found.st_mtime, found.st_size, path) for path, found in _stats(self.answers.paths())]

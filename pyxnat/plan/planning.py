@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from .. import uris
 from ..errors import ProgrammingError
@@ -18,7 +18,7 @@ __all__ = ['answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'pla
 
 
 def plan(
-    path: Path, conditions: Conditions | None = None, without: frozenset[str] = frozenset(), columns: Columns | None = None
+    path: Path, conditions: Conditions | None = None, without: Container[str] = frozenset(), columns: Columns | None = None
 ) -> tuple[Stage, ...]:
     """The stages of one path.
 
@@ -26,7 +26,7 @@ def plan(
     ----------
     conditions : mapping, optional
         Accession IDs that subjects or experiments must have to pass.
-    without : frozenset of str
+    without : container of str
         Names of short cuts not to use.
     columns : mapping, optional
         What is wanted of the levels of the path besides the columns of their listings; also of subjects, where the path has experiments alone.
@@ -50,7 +50,7 @@ def plan(
 
 
 def plans(
-    routes: Sequence[Path], conditions: Conditions | None = None, without: frozenset[str] = frozenset(), columns: Sequence[Columns] = ()
+    routes: Sequence[Path], conditions: Conditions | None = None, without: Container[str] = frozenset(), columns: Sequence[Columns] = ()
 ) -> list[tuple[Stage, ...]]:
     """The stages of several paths, with what they ask in common.
 
@@ -148,10 +148,10 @@ def _relevant(plural: str, above: tuple[str, ...], conditions: Conditions) -> Co
     return {name: ids for name, ids in conditions.items() if name in mine}
 
 
-def _short_cut(done: Path, rest: Path, conditions: Conditions, without: frozenset[str], columns: Columns) -> Stage | None:
+def _short_cut(done: Path, rest: Path, conditions: Conditions, without: Container[str], columns: Columns) -> Stage | None:
     for name, short_cut in SHORT_CUTS.items():
-        covered = 0 if name in without else short_cut.covers(done, rest, columns)
-        if covered:
+        covered = short_cut.covers(done, rest, columns)
+        if covered and name not in without:
             return short_cut.stage(rest[:covered], conditions, columns)
     return None
 
