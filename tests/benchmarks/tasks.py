@@ -100,5 +100,8 @@ TASKS = (
     Task('send_many', 'a folder of small files, 4 KiB each', sent, 'many'),
     Task('send_big', 'a folder of four files of 64 MiB', sent, 'big'),
     Task('send_huge', 'one file of 256 MiB', sent, 'huge', is_far=False),
+    Task('upload_many', 'the folder of small files by upload(), which looks first what is there', sent, 'many'),
+    Task('upload_again', 'the same, which is there', sent, 'many', before='upload_many'),
+    Task('upload_big', 'the folder of four files of 64 MiB by upload()', sent, 'big'),
     Task('hits', 'the same small listing, from the cache', told, is_far=False),
 )

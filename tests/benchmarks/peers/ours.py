@@ -77,10 +77,20 @@ def huge(interface: Any, folder: Path, sources: Path, count: int) -> None:
 
 
 def send_many(interface: Any, folder: Path, sources: Path, count: int) -> None:
-    interface.select(TRANSFERS).resource(folder.name).upload(sources / 'many').check()
+    interface.select(TRANSFERS).resource(folder.name).put_dir(sources / 'many')
 
 
 def send_big(interface: Any, folder: Path, sources: Path, count: int) -> None:
+    resource = interface.select(TRANSFERS).resource(folder.name)
+    for path in sorted((sources / 'big').iterdir()):
+        resource.file(path.name).put(path)
+
+
+def upload_many(interface: Any, folder: Path, sources: Path, count: int) -> None:
+    interface.select(TRANSFERS).resource(folder.name).upload(sources / 'many').check()
+
+
+def upload_big(interface: Any, folder: Path, sources: Path, count: int) -> None:
     interface.select(TRANSFERS).resource(folder.name).upload(sources / 'big').check()
 
 
@@ -97,6 +107,7 @@ def hits(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
 
 again = download
 many_again = many
+upload_again = upload_many
 middling_again = middling
 
 
