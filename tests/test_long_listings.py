@@ -74,7 +74,7 @@ def sessions(interface: pyxnat.Interface) -> Any:
 
 
 def files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob('*') if path.is_file() and path.name != 'stamp']
+    return [path for path in folder.rglob('*') if path.is_file() and path.name not in ('stamp', 'looked')]
 
 
 def test_all_rows_come_once_and_in_their_order(connect: Any) -> None:

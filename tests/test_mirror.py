@@ -145,7 +145,7 @@ def test_nothing_is_written_to_disk(
     monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'nowhere'))
     mirror_session(xnat, dest, session.id(), target.id())
     assert not (tmp_path / 'nowhere').exists()
-    assert not any(path.is_file() for path in tmp_path.rglob('*') if 'answers' not in path.parts and path.name != 'stamp')
+    assert not any(path.is_file() for path in tmp_path.rglob('*') if 'answers' not in path.parts and path.name not in ('stamp', 'looked'))
 
 
 # -- the document -----------------------------------------------------------------------------------------------------------------------------
