@@ -114,7 +114,7 @@ class Transfer:
     def _fetch_to_cache(self, uri: str, file: Any, since: str) -> None:
         """Bring the file over, unless the server says that it has not changed since a date."""
         store, expected = self._intf.cache.files, _expected(file)
-        status = fetch(
+        fetch(
             self._intf._transport,
             uri,
             lambda headers: store.writing(uri, headers, digested=bool(expected.md5)),
@@ -123,9 +123,6 @@ class Transfer:
             accept_pages=_is_page_name(uri),
             accept_status=frozenset({304}) if since else frozenset(),
         )
-        page = store.page(uri) if status != 304 else None
-        if page is not None:
-            self._intf.cache.grew(page.size)
 
     def upload(self, file: Any, source: Any, about: dict[str, Any], types: dict[str, str]) -> None:
         """Send a file, and see that the server keeps it."""

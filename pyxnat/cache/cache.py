@@ -148,7 +148,7 @@ class Cache:
     @cached_property
     def files(self) -> FileStore:
         """Downloaded files."""
-        return FileStore(self.folder / 'files', Ledger(self.folder / 'ledger'))
+        return FileStore(self.folder / 'files', Ledger(self.folder / 'ledger'), self.grew)
 
     @cached_property
     def answers(self) -> AnswerStore:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
@@ -74,11 +74,14 @@ class FileStore:
         Made with the first file.
     ledger : Ledger
         Tells the store's files from others'.
+    grew : callable
+        Told the size of each file that came, in bytes.
     """
 
-    def __init__(self, folder: Path, ledger: Ledger) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, grew: Callable[[int], None]) -> None:
         self.folder = folder
         self.ledger = ledger
+        self._grew = grew
 
     def __repr__(self) -> str:
         return f'<FileStore {self.folder}>'
@@ -163,6 +166,7 @@ class FileStore:
             if isinstance(error, Error):
                 raise  # the network's
             raise ConfigurationError(f'The cache {self.folder} cannot be written ({error}). Give cachedir=, or set PYXNAT_CACHEDIR') from error
+        self._grew(entering.incoming.size)
 
     def owns(self, path: Path) -> bool:
         """Whether a file below the folder was put there by this library."""
