@@ -18,6 +18,7 @@ import pytest
 import pyxnat
 from pyxnat.server import ArchiveBusy, serve
 from pyxnat.server.serving import KEEP_ALIVE_S
+from tests.waiting import quickest_s, wait_until
 
 from .conftest import Client
 
@@ -27,17 +28,22 @@ ROOT = str(Path(pyxnat.__file__).parents[1])
 def test_start_and_stop_are_quick(tmp_path: Path) -> None:
     with serve(tmp_path, password='p') as server:
         Client(server, 'admin', 'p').ok('PUT', '/data/projects/P')
+    assert any(max(start_and_stop(tmp_path)) < 1 for _ in range(10)), 'other work on the machine makes some turns slow, but not all'
+
+
+def start_and_stop(folder: Path) -> tuple[float, float]:
+    """Seconds that a server takes to start, and to stop while clients are connected."""
     start = time.perf_counter()
-    server = serve(tmp_path, password='p')
+    server = serve(folder, password='p')
     started = time.perf_counter()
     idle = [Client(server, 'admin', 'p') for _ in range(20)]
     assert all(client.get('/data/projects').rows[0]['ID'] == 'P' for client in idle)
     stopping = time.perf_counter()
     server.stop()
-    assert time.perf_counter() - stopping < 2
-    assert started - start < 1
+    stopped = time.perf_counter()
     with pytest.raises((OSError, http.client.HTTPException)):
         idle[0].get('/data/projects')
+    return started - start, stopped - stopping
 
 
 def test_one_process_a_folder(tmp_path: Path) -> None:
@@ -55,10 +61,10 @@ def test_an_idle_connection_is_kept_for_two_minutes(tmp_path: Path) -> None:
 def test_idle_connections_hold_no_thread(tmp_path: Path) -> None:
     with serve(tmp_path, password='p') as server:
         clients = [Client(server, 'admin', 'p') for _ in range(64)]
+        start = time.perf_counter()
         for _ in range(3):
-            start = time.perf_counter()
             assert all(client.get('/data/JSESSION').status == 200 for client in clients)
-            assert time.perf_counter() - start < 3
+        assert time.perf_counter() - start < KEEP_ALIVE_S / 2, 'nobody waits until another goes'
         for client in clients:
             client.close()
 
@@ -76,13 +82,9 @@ def test_what_was_asked(tmp_path: Path) -> None:
 def test_small_answers_do_not_wait(tmp_path: Path) -> None:
     with serve(tmp_path, password='p') as server:
         client = Client(server, 'admin', 'p')
-        client.get('/data/JSESSION')
-        times = []
-        for _ in range(20):
-            start = time.perf_counter()
+        for _ in range(10):  # the first are acknowledged at once, whatever the server does
             client.get('/data/JSESSION')
-            times.append(time.perf_counter() - start)
-        assert sorted(times)[10] < 0.02
+        assert quickest_s(lambda: client.get('/data/JSESSION'), 0.02, times=100) < 0.02
 
 
 def test_parallel_writers_and_readers(tmp_path: Path) -> None:
@@ -123,10 +125,8 @@ def test_a_broken_upload_leaves_nothing(tmp_path: Path) -> None:
         with socket.create_connection((server.host, server.port)) as raw:
             head = f'PUT /data/projects/P/resources/R/files/f?inbody=true HTTP/1.1\r\nHost: x\r\nCookie: JSESSIONID={key}\r\n'
             raw.sendall(f'{head}Content-Length: 100000\r\n\r\n'.encode() + b'half')
-        deadline = time.monotonic() + 5
-        while list((tmp_path / 'staging').iterdir()) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert list((tmp_path / 'staging').iterdir()) == []
+            wait_until(lambda: list((tmp_path / 'staging').iterdir()), 'the upload to begin')
+        wait_until(lambda: not list((tmp_path / 'staging').iterdir()), 'the upload to be cleared away')
         assert client.get('/data/projects/P/resources').rows == []
 
 
@@ -167,7 +167,7 @@ def first_lines(process: subprocess.Popen[str]) -> list[str]:
 
 def stop(process: subprocess.Popen[str]) -> int:
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     return process.returncode
 
 
@@ -178,7 +178,7 @@ def test_the_command(tmp_path: Path) -> None:
     password = lines[0].split('password: ')[1].split()[0]
     assert 'http://127.0.0.1:' in lines[-1]
     second = run(tmp_path / 'a')
-    assert 'served by another process' in second.communicate(timeout=10)[1]
+    assert 'served by another process' in second.communicate(timeout=60)[1]
     assert second.returncode == 1
     assert stop(process) == 0
     process = run(tmp_path / 'a')
@@ -196,7 +196,7 @@ def test_the_command(tmp_path: Path) -> None:
     lines = first_lines(process)
     assert 'given' not in ''.join(lines)
     process.send_signal(signal.SIGTERM)
-    assert 'can be reached from other machines' in process.communicate(timeout=10)[1]
+    assert 'can be reached from other machines' in process.communicate(timeout=60)[1]
 
 
 def test_the_database_holds_no_password(tmp_path: Path) -> None:
