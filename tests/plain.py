@@ -10,9 +10,17 @@ import json
 import tarfile
 import zipfile
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from pyxnat.server import Server
+
+class Address(Protocol):
+    """Where a server listens."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
 
 
 class Answer:
@@ -70,7 +78,7 @@ class Answer:
 class Client:
     """One kept-alive connection of one user; with no login it sends no credentials."""
 
-    def __init__(self, server: Server, login: str | None = None, password: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, server: Address, login: str | None = None, password: str | None = None, headers: Mapping[str, str] | None = None) -> None:
         self._connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
         self._headers = dict(headers or {})
         if login is not None:

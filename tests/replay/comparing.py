@@ -1,0 +1,233 @@
+"""Compare an answer with the recorded one: status class, media type, keys, columns and rows.
+
+What no two servers share is passed over: given names are matched, moments, hosts and numbers of database rows masked, rows and children
+have no order. Of a refusal the status class alone counts.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from lxml import etree
+
+from tests.plain import Answer
+
+from .names import Names, mask
+from .recordings import Exchange
+
+Row = Mapping[str, Any]
+NUMBERED = ('_id', '_info', 'eventid', 'event_id')
+"""Ends of keys, in lower case, whose whole numbers are those of database rows."""
+NOISE = frozenset({'create_event_id', 'modified_event_id', 'totalRecords', 'file_size', 'xdat_user_id', 'quarantine_status'})
+
+
+class Difference(NamedTuple):
+    """What differs, and both sides in short."""
+
+    kind: str
+    recorded: str
+    here: str
+
+    def __str__(self) -> str:
+        return f'{self.kind}: recorded {self.recorded[:400]} | here {self.here[:400]}'
+
+
+def compare(exchange: Exchange, answer: Answer, names: Names, ours: Collection[str]) -> list[Difference]:
+    """All differences; `ours` are the projects and users that the recording made, for rows of others are no matter of it."""
+    if exchange.status // 100 != answer.status // 100:
+        fault = 4 <= answer.status // 100 and exchange.status >= 500  # a defect of XNAT's own: any refusal will do
+        return [] if fault else [Difference('status', f'{exchange.status} {_start(exchange.body)}', f'{answer.status} {_start(answer.body)}')]
+    if exchange.status >= 300 or exchange.method == 'HEAD':
+        return []
+    kind = (answer.headers.get('Content-Type') or '').partition(';')[0].strip().lower()
+    empty = not exchange.body and not exchange.content_type  # nothing has no type
+    found = [] if empty or kind == exchange.content_type else [Difference('type', exchange.content_type, kind)]
+    return found + _bodies(exchange, answer, names, ours)
+
+
+def _start(body: bytes | None) -> str:
+    return ' '.join((body or b'').decode('utf-8', 'replace').split())[:200]
+
+
+def _bodies(exchange: Exchange, answer: Answer, names: Names, ours: Collection[str]) -> list[Difference]:
+    if exchange.names is not None:
+        return _compare_members(exchange.names, answer, names)
+    if exchange.body is None:
+        return []
+    theirs, here = _text(exchange.body), _text(answer.body)
+    if theirs is None or here is None:
+        return [] if exchange.body == answer.body else [Difference('bytes', repr(exchange.body[:40]), repr(answer.body[:40]))]
+    names.learn(theirs, here)
+    whole = not exchange.path.startswith(('/data/projects/', '/data/archive/projects/', '/REST/projects/')) and not names.knows(exchange.path)
+    comparing = _Comparing(names, frozenset(ours) if whole else None)
+    return comparing.texts(theirs, here, exchange.content_type)
+
+
+def _text(body: bytes) -> str | None:
+    try:
+        return body.decode('utf-8')
+    except UnicodeDecodeError:
+        return None
+
+
+def _compare_members(recorded: Iterable[str], answer: Answer, names: Names) -> list[Difference]:
+    try:
+        here = answer.names
+    except (ValueError, OSError, zipfile.BadZipFile, tarfile.TarError) as error:
+        return [Difference('zip', 'a zip', f'{error}')]
+    theirs = sorted(names.from_record(one) for one in recorded)
+    mine = sorted(names.from_answer(one) for one in here if not one.endswith('/'))
+    return [] if theirs == mine else [Difference('members', *_only(theirs, mine))]
+
+
+def _only(theirs: Iterable[str], ours: Iterable[str]) -> tuple[str, str]:
+    """What each side has that the other has not."""
+    one, other = Counter(list(theirs)), Counter(list(ours))
+    return f'{sorted((one - other).elements())}', f'{sorted((other - one).elements())}'
+
+
+class _Comparing:
+    """One comparison: the names, and whose rows count (None: all rows)."""
+
+    def __init__(self, names: Names, ours: frozenset[str] | None) -> None:
+        self._names = names
+        self._ours = ours
+
+    def texts(self, theirs: str, here: str, kind: str) -> list[Difference]:
+        """Compare two bodies of one kind."""
+        readers: Mapping[str, Callable[[str, str], list[Difference]]] = {
+            'application/json': self._json, 'text/csv': self._csv, 'application/vnd.ms-excel': self._csv, 'text/xml': self._xml,
+            'application/xml': self._xml, 'text/html': self._html, 'application/xhtml+xml': self._html,
+        }  # fmt: skip
+        if not theirs.strip() or not here.strip():
+            return [] if theirs.strip() == here.strip() else [Difference('body', repr(theirs[:200]), repr(here[:200]))]
+        try:
+            return readers.get(kind, self._plain)(theirs, here)
+        except (ValueError, KeyError, etree.XMLSyntaxError):
+            return self._plain(theirs, here)
+
+    # -- tables
+
+    def _csv(self, theirs: str, here: str) -> list[Difference]:
+        one, other = (list(csv.reader(io.StringIO(text))) for text in (theirs, here))
+        rows = [[dict(zip(table[0], row, strict=False)) for row in table[1:]] for table in (one, other)]
+        found = [] if sorted(one[0]) == sorted(other[0]) else [Difference('columns', *_only(one[0], other[0]))]
+        return found + self._rows(rows[0], rows[1])
+
+    def _rows(self, theirs: list[Any], here: list[Any]) -> list[Difference]:
+        if not all(isinstance(row, dict) for row in [*theirs, *here]):
+            return []
+        theirs, here = ([row for row in rows if self._counts(row)] for rows in (theirs, here))
+        if theirs and here and (set(theirs[0]) != set(here[0])):
+            shared = set(theirs[0]) & set(here[0])
+            found = [Difference('columns', *_only(theirs[0], here[0]))]
+            theirs, here = ([{key: row.get(key, '') for key in shared} for row in rows] for rows in (theirs, here))
+        else:
+            found = []
+        self._learn(theirs, here)
+        one = [self._row(row, self._names.from_record) for row in theirs]
+        other = [self._row(row, self._names.from_answer) for row in here]
+        return found if Counter(one) == Counter(other) else [*found, Difference('rows', *_only(one, other))]
+
+    def _counts(self, row: Row) -> bool:
+        if self._ours is None:
+            return True
+        texts = [str(value) for value in row.values()]
+        return any(text in self._ours or set(text.split('/')) & self._ours or self._names.knows(text) for text in texts)
+
+    def _learn(self, theirs: list[Row], here: list[Row]) -> None:
+        """Pair names by rows that are alike but for them, where there is one such row on each side."""
+        places: list[dict[str, list[Row]]] = [{}, {}]
+        for place, rows in zip(places, (theirs, here), strict=True):
+            for row in rows:
+                place.setdefault(self._row(row, mask), []).append(row)
+        for key, rows in places[0].items():
+            other = places[1].get(key, [])
+            if len(rows) == len(other) == 1:
+                for name, value in rows[0].items():
+                    self._names.learn(str(value), str(other[0][name]))
+                    if name in ('xnat_abstractresource_id', 'cat_ID') and str(value).isdecimal():
+                        self._names.pair(str(value), str(other[0][name]))
+
+    def _row(self, row: Row, show: Callable[[str], str]) -> str:
+        return json.dumps({key: self._cell(key, row[key], show) for key in sorted(row)}, ensure_ascii=False)
+
+    @staticmethod
+    def _cell(key: str, value: Any, show: Callable[[str], str]) -> Any:
+        if key in NOISE or (key.lower().endswith(NUMBERED) and str(value).isdecimal()) or (key == 'cat_ID'):
+            return '<number>' if str(value) else ''
+        return show(value if isinstance(value, str) else json.dumps(value, sort_keys=True))
+
+    # -- JSON
+
+    def _json(self, theirs: str, here: str) -> list[Difference]:
+        one, other = json.loads(theirs), json.loads(here)
+        if isinstance(one, dict) and isinstance(other, dict) and isinstance(one.get('ResultSet'), dict):
+            return self._result_sets(one['ResultSet'], other.get('ResultSet') or {})
+        if isinstance(one, list) and isinstance(other, list) and all(isinstance(row, dict) for row in [*one, *other]) and one:
+            return self._rows(one, other)
+        if self._ours is not None and isinstance(one, list):
+            return [] if isinstance(other, list) else [Difference('body', 'a list', here[:200])]
+        return self._values(one, other)
+
+    def _result_sets(self, theirs: Mapping[str, Any], here: Mapping[str, Any]) -> list[Difference]:
+        found = [] if set(theirs) == set(here) else [Difference('keys', *_only(theirs, here))]
+        columns = [[column.get('key') for column in one.get('Columns') or []] for one in (theirs, here)]
+        if 'Columns' in theirs and 'Columns' in here and columns[0] != columns[1]:
+            found.append(Difference('columns', f'{columns[0]}', f'{columns[1]}'))
+        return found + self._rows(theirs.get('Result') or [], here.get('Result') or [])
+
+    def _values(self, theirs: Any, here: Any) -> list[Difference]:
+        one, other = self._leaves(theirs, self._names.from_record), self._leaves(here, self._names.from_answer)
+        return [] if one == other else [Difference('fields', *_only(one.elements(), other.elements()))]
+
+    def _leaves(self, value: Any, show: Callable[[str], str], path: str = '') -> Counter[str]:
+        """All values of a document by their path, without the places of list members."""
+        found: Counter[str] = Counter()
+        if isinstance(value, dict):
+            if not value:
+                found[f'{path}={{}}'] += 1
+            for key, inner in value.items():
+                at = f'{path}/{inner}' if key in ('field', 'xsi:type') and isinstance(inner, str) else f'{path}/{show(key)}'
+                found += self._leaves(inner if isinstance(inner, (dict, list)) else self._cell(key, inner, show), show, at)
+        elif isinstance(value, list):
+            for inner in value:
+                found += self._leaves(inner, show, path + '[]')
+        else:
+            found[f'{path}={show(value) if isinstance(value, str) else json.dumps(value)}'] += 1
+        return found
+
+    # -- XML, pages, texts
+
+    def _xml(self, theirs: str, here: str) -> list[Difference]:
+        one = self._nodes(theirs, self._names.from_record)
+        other = self._nodes(here, self._names.from_answer)
+        return [] if one == other else [Difference('elements', *_only(one.elements(), other.elements()))]
+
+    def _nodes(self, text: str, show: Callable[[str], str]) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for node in etree.fromstring(text.encode()).iter():
+            if not isinstance(node.tag, str):
+                continue
+            name = etree.QName(node).localname
+            inner = ''.join(node.itertext(with_tail=False)).strip() if not len(node) else ''
+            kept = {etree.QName(key).localname: self._cell(key, value, show) for key, value in sorted(node.attrib.items())}
+            found[f'{name} {kept} {show(inner)}'] += 1
+        return found
+
+    @staticmethod
+    def _html(theirs: str, here: str) -> list[Difference]:
+        """Pages are for people: that there is one is enough."""
+        del theirs, here
+        return []
+
+    def _plain(self, theirs: str, here: str) -> list[Difference]:
+        one, other = self._names.from_record(theirs.strip()), self._names.from_answer(here.strip())
+        return [] if one == other else [Difference('text', one[:300], other[:300])]

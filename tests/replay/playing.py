@@ -1,0 +1,204 @@
+"""Play a recording against a server and collect what differs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+from pyxnat.server import serve
+from tests.conformance.world import PASSWORDS, quick_folder, seed
+from tests.plain import Answer, Client
+
+from .comparing import Difference, compare
+from .meant import reason
+from .names import Names
+from .recordings import Exchange, read
+
+ADMIN = ('admin', 'replayed')
+SESSION = 'JSESSIONID'
+
+
+class Site(NamedTuple):
+    """Where requests go, and who may do everything there."""
+
+    host: str
+    port: int
+    base: str
+    """The context path, without a slash at its end."""
+    user: str
+    password: str
+
+    @classmethod
+    def at(cls, url: str, user: str, password: str) -> Site:
+        """The server with this URL."""
+        parts = urlsplit(url)
+        return cls(parts.hostname or '', parts.port or 80, parts.path.rstrip('/'), user, password)
+
+
+class Outcome(NamedTuple):
+    """One exchange that was played: what differs, and why that is meant if it is."""
+
+    exchange: Exchange
+    differences: tuple[Difference, ...]
+    reason: str = ''
+
+    @property
+    def alike(self) -> bool:
+        return not self.differences
+
+
+@contextmanager
+def site(guests: bool = False) -> Iterator[Site]:
+    """The server named by XNAT_REPLAY_URL, XNAT_REPLAY_USER and XNAT_REPLAY_PASSWORD, else a new embedded archive."""
+    if url := os.environ.get('XNAT_REPLAY_URL'):
+        yield Site.at(url, os.environ['XNAT_REPLAY_USER'], os.environ['XNAT_REPLAY_PASSWORD'])
+        return
+    with tempfile.TemporaryDirectory(dir=quick_folder(), prefix='replay-') as folder:
+        with serve(folder, password=ADMIN[1], users=PASSWORDS, require_login=not guests, silent_refusals=True) as server:
+            yield Site.at(server.url, server.user, server.password)
+
+
+def play(path: Path) -> list[Outcome]:
+    """All exchanges of a file, in order, with what differs in each that is evidence."""
+    exchanges = list(read(path))
+    outcomes: list[Outcome] = []
+    for guests in sorted({exchange.guests for exchange in exchanges}):
+        with site(guests) as where:
+            player = _Player(where, [one for one in exchanges if one.guests is guests])
+            outcomes += player.play(path.stem, seeded='section' in path.name)
+    return outcomes
+
+
+class _Player:
+    """The callers of one recording, and the names learned so far."""
+
+    def __init__(self, where: Site, exchanges: list[Exchange]) -> None:
+        self._where = where
+        self._exchanges = exchanges
+        self._names = Names()
+        self._callers: dict[str, _Caller] = {}
+        self._tokens: dict[str, tuple[str, str]] = {}
+        self._ours = set(PASSWORDS) | set(_made(exchanges))
+        self._passwords = dict(PASSWORDS)
+
+    def play(self, recording: str, seeded: bool) -> list[Outcome]:
+        if seeded:
+            self._seed()
+        return [outcome for exchange in self._exchanges if exchange.sent_whole and (outcome := self._one(recording, exchange))]
+
+    def _seed(self) -> None:
+        """Make what the facts were asked of, and learn its IDs from the recorded rows that tell them."""
+        client = self._caller('admin')
+        ids = seed(client)
+        guests = self._exchanges and self._exchanges[0].guests
+        if guests:
+            for access in ('private', 'protected', 'public'):
+                client.ok('PUT', f'/data/projects/{access}?accessibility={access}')
+                client.ok('PUT', f'/data/projects/{access}/subjects/S/experiments/E?xsiType=xnat:mrSessionData')
+                client.ok('PUT', f'/data/projects/{access}/resources/R/files/f.txt?inbody=true', b'x')
+        for label, recorded in RECORDED_SEED.items():
+            self._names.pair(recorded, ids[label])
+
+    def _one(self, recording: str, exchange: Exchange) -> Outcome | None:
+        answer = self._ask(exchange)
+        self._remember(exchange, answer)
+        differences = tuple(compare(exchange, answer, self._names, self._ours))
+        if not exchange.evidence:
+            return None
+        return Outcome(exchange, differences, reason(recording, exchange, differences) if differences else '')
+
+    def _ask(self, exchange: Exchange) -> Answer:
+        caller = self._caller(exchange.by)
+        send = exchange.send
+        if send is not None and b'\x00' not in send[:1000]:
+            send = self._names.here(send.decode('utf-8', 'surrogateescape')).encode('utf-8', 'surrogateescape')
+        headers = {key: self._names.here(value) for key, value in exchange.headers.items() if key.lower() not in ('content-length', 'authorization')}
+        if 'Authorization' in exchange.headers:
+            headers['Authorization'] = self._credentials(exchange.headers['Authorization'])
+        path = quote(self._names.here(exchange.path), safe="%/:?&=,;@[]()!$'*+~#\"<>^`{|}\\")
+        return caller(exchange.method, path, send, headers)
+
+    def _credentials(self, header: str) -> str:
+        """A Basic header with the names of this server."""
+        kind, _, code = header.partition(' ')
+        try:
+            text = base64.b64decode(code).decode()
+        except ValueError:
+            return header
+        return f'{kind} {base64.b64encode(self._names.here(text).encode()).decode()}'
+
+    def _caller(self, by: str) -> _Caller:
+        if by not in self._callers:
+            self._callers[by] = self._connect(by)
+        return self._callers[by]
+
+    def _connect(self, by: str) -> _Caller:
+        plain = by.removesuffix(' by cookie alone')
+        if plain != by:
+            return _Caller(self._where, cookies=self._caller(plain).cookies)
+        if by == 'nobody':
+            return _Caller(self._where)
+        if by.startswith('token') or by == 'dead token':
+            alias = next(reversed(self._tokens), '') if by != 'token of ' else ''
+            return _Caller(self._where, *self._tokens.get(alias, ('dead', 'dead')))
+        if by in self._tokens:
+            return _Caller(self._where, *self._tokens[by])
+        if by == 'admin':
+            return _Caller(self._where, self._where.user, self._where.password)
+        return _Caller(self._where, by, self._passwords.get(by, f'pw-{by}'))
+
+    def _remember(self, exchange: Exchange, answer: Answer) -> None:
+        """Keep the tokens that are issued, and passwords that are set."""
+        if '/tokens/issue' in exchange.path and answer.status == 200 and exchange.status == 200 and exchange.body:
+            recorded, here = json.loads(exchange.body), answer.json
+            for key in ('alias', 'secret'):
+                self._names.pair(recorded[key], here[key])
+            self._tokens[recorded['alias']] = (here['alias'], here['secret'])
+        found = re.fullmatch(r'/xapi/users(?:/([^/?]+))?', exchange.path)
+        if found and exchange.send and exchange.send.startswith(b'{') and answer.status < 300:
+            told = json.loads(exchange.send)
+            login = found.group(1) or told.get('username')
+            if told.get('password') and login:
+                self._passwords[unquote(login)] = told['password']
+
+
+RECORDED_SEED = {'S1': 'XNAT_S00001', 'S2': 'XNAT_S00002', 'M1': 'XNAT_E00001', 'M2': 'XNAT_E00002', 'T1': 'XNAT_E00003', 'A1': 'XNAT_E00005'}
+"""Accession IDs of the items that `seed` makes, on the recorded server."""
+
+
+def _made(exchanges: list[Exchange]) -> Iterator[str]:
+    """The projects that a recording makes."""
+    for exchange in exchanges:
+        if exchange.method == 'PUT' and (found := re.match(r'/(?:data|REST)(?:/archive)?/projects/([^/?]+)', exchange.path)):
+            yield found.group(1)
+    yield from ('P', 'Q')
+
+
+class _Caller(Client):
+    """A user's connection that keeps its cookies, as the recorded callers did."""
+
+    def __init__(self, where: Site, login: str | None = None, password: str | None = None, cookies: dict[str, str] | None = None) -> None:
+        self.cookies: dict[str, str] = {} if cookies is None else cookies
+        self._base = where.base
+        super().__init__(where, login, password)
+
+    def __call__(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        sent = dict(headers or {})
+        if self.cookies and 'Cookie' not in sent:
+            sent['Cookie'] = '; '.join(f'{name}={value}' for name, value in self.cookies.items())
+        answer = super().__call__(method, self._base + path, body, sent)
+        for cookie in answer.headers.get_all('Set-Cookie') or []:
+            name, _, value = cookie.partition(';')[0].partition('=')
+            if name == SESSION:
+                self.cookies[name] = value
+        return answer
+
+

@@ -1,0 +1,87 @@
+"""Read recordings: JSON lines in either of their two forms, as exchanges in the order they were asked."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+NOT_EVIDENCE = frozenset({'stub', 'unsure'})
+"""Verdicts of facts whose answers came from parts that the recorded server did not have."""
+
+
+class Exchange(NamedTuple):
+    """One request and the answer that was recorded."""
+
+    place: str
+    """Where it stands: the number of the fact or the group, and the name of the exchange."""
+    by: str
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    send: bytes | None
+    status: int
+    answer_headers: Mapping[str, Any]
+    body: bytes | None
+    """None where the recording cut it."""
+    names: tuple[str, ...] | None
+    """Names of the members where the body was a zip."""
+    guests: bool = False
+    """Whether the server was open to guests."""
+    evidence: bool = True
+    """False where the answer says nothing of XNAT."""
+    sent_whole: bool = True
+    """False where the body of the request was not recorded byte by byte."""
+
+    @property
+    def content_type(self) -> str:
+        """The media type of the answer, without parameters."""
+        return str(self.answer_headers.get('Content-Type') or '').partition(';')[0].strip().lower()
+
+
+def read(path: Path) -> Iterator[Exchange]:
+    """The exchanges of a file; requests that failed to be sent are left out."""
+    with path.open(encoding='utf-8') as lines:
+        for line in lines:
+            found = json.loads(line)
+            if 'exchanges' not in found:
+                yield _exchange(found, f'{found["group"]}/{found["name"]}')
+                continue
+            for count, one in enumerate(found['exchanges'], 1):
+                if 'status' in one:
+                    evidence = found['verdict'] not in NOT_EVIDENCE
+                    yield _exchange(one, f'{found["number"]}#{count}')._replace(guests=found['guests'], evidence=evidence)
+
+
+def _exchange(found: Mapping[str, Any], place: str) -> Exchange:
+    text = found.get('sent', found.get('send'))
+    send = base64.b64decode(found['sent_base64']) if found.get('sent_base64') else text.encode() if text is not None else None
+    body, names = _body(found)
+    return Exchange(
+        place=place,
+        by=found['by'] or 'nobody',
+        method=found['method'],
+        path=found['path'],
+        headers=found.get('sent_headers', found.get('headers') if 'answer_headers' in found else {}) or {},
+        send=send,
+        status=found['status'],
+        answer_headers=found.get('answer_headers', found['headers']),
+        body=body,
+        names=names,
+        sent_whole='\ufffd' not in (text or ''),
+    )
+
+
+def _body(found: Mapping[str, Any]) -> tuple[bytes | None, tuple[str, ...] | None]:
+    body = found.get('body')
+    if isinstance(body, dict):
+        return None, tuple(body['names'])
+    names = tuple(found['zip_names']) if 'zip_names' in found else None
+    if found.get('body_base64'):
+        return base64.b64decode(found['body_base64']), names
+    whole = (body or '').encode()
+    if found.get('body_cut') or len(whole) < found.get('bytes', 0) or '\ufffd' in (body or ''):
+        return None, names
+    return whole, names

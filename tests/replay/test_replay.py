@@ -1,0 +1,89 @@
+"""What the replayer takes for alike, and what it does not."""
+
+from __future__ import annotations
+
+import json
+from email.message import Message
+from typing import Any
+
+import pytest
+
+from tests.plain import Answer
+
+from .comparing import compare
+from .names import Names
+from .recordings import Exchange
+
+
+def exchange(body: Any, kind: str = 'application/json', path: str = '/data/projects/P/subjects', **more: Any) -> Exchange:
+    text = body if isinstance(body, str) else json.dumps(body)
+    values = {'place': 'x', 'by': 'admin', 'method': 'GET', 'path': path, 'headers': {}, 'send': None, 'status': 200, 'names': None, **more}
+    return Exchange(answer_headers={'Content-Type': kind}, body=text.encode(), **values)
+
+
+def answer(body: Any, kind: str = 'application/json', status: int = 200) -> Answer:
+    made = Answer.__new__(Answer)
+    made.status, made.reason, made.headers = status, '', Message()  # type: ignore[assignment]
+    made.headers['Content-Type'] = kind
+    made.body = (body if isinstance(body, str) else json.dumps(body)).encode()
+    return made
+
+
+def table(*rows: dict[str, str], **more: Any) -> dict[str, Any]:
+    return {'ResultSet': {'Result': list(rows), 'totalRecords': str(len(rows)), **more}}
+
+
+def kinds(recorded: Exchange, here: Answer, names: Names | None = None) -> list[str]:
+    return [difference.kind for difference in compare(recorded, here, names or Names(), ())]
+
+
+def test_order_ids_and_moments_do_not_count() -> None:
+    theirs = table({'ID': 'XNAT_S00400', 'label': 'A', 'insert_date': '2026-11-28 04:07:04.72'}, {'ID': 'XNAT_S00401', 'label': 'B', 'insert_date': ''})
+    ours = table({'ID': 'XNAT_S00002', 'label': 'B', 'insert_date': ''}, {'ID': 'XNAT_S00001', 'label': 'A', 'insert_date': '2020-01-01 00:00:00.1'})
+    names = Names()
+    assert kinds(exchange(theirs), answer(ours), names) == []
+    assert names.here('/data/subjects/XNAT_S00401') == '/data/subjects/XNAT_S00002'
+
+
+def test_an_id_that_was_met_is_told_from_others() -> None:
+    names = Names()
+    names.pair('XNAT_S00400', 'XNAT_S00001')
+    assert kinds(exchange('XNAT_S00400', 'text/plain'), answer('XNAT_S00001', 'text/plain'), names) == []
+    assert kinds(exchange('XNAT_S00400', 'text/plain'), answer('XNAT_S00002', 'text/plain'), names) == ['text']
+
+
+@pytest.mark.parametrize(
+    ('ours', 'wanted'),
+    [
+        (table({'label': 'B'}), ['rows']),
+        (table({'label': 'A', 'more': ''}), ['columns']),
+        (table({'label': 'A'}, title='Subjects'), ['keys']),
+        (table(), ['rows']),
+        ('', ['body']),
+    ],
+)
+def test_rows_columns_and_keys_count(ours: Any, wanted: list[str]) -> None:
+    assert kinds(exchange(table({'label': 'A'})), answer(ours)) == wanted
+
+
+@pytest.mark.parametrize(('recorded', 'here', 'wanted'), [(200, 404, ['status']), (404, 403, []), (500, 400, []), (404, 500, ['status']), (500, 200, ['status'])])
+def test_of_refusals_the_class_of_the_status_counts(recorded: int, here: int, wanted: list[str]) -> None:
+    assert kinds(exchange('x', status=recorded), answer('y', status=here)) == wanted
+
+
+def test_the_media_type_counts_and_its_parameters_do_not() -> None:
+    assert kinds(exchange('x', 'text/plain;charset=ISO-8859-1'), answer('x', 'text/plain')) == []
+    assert kinds(exchange('x', 'text/html'), answer('x', 'text/plain')) == ['type']
+
+
+def test_items_are_compared_by_their_fields() -> None:
+    def item(**fields: Any) -> dict[str, Any]:
+        return {'items': [{'data_fields': fields, 'children': [], 'meta': {'create_event_id': 4}}]}
+
+    assert kinds(exchange(item(label='A', xnat_subjectData_id=4)), answer(item(label='A', xnat_subjectData_id=7))) == []
+    assert kinds(exchange(item(label='A')), answer(item(label='A', more='x'))) == ['fields']
+
+
+def test_documents_are_compared_by_their_elements() -> None:
+    assert kinds(exchange('<a><b c="1">x</b><d/></a>', 'text/xml'), answer('<a><d/><b c="1">x</b></a>', 'text/xml')) == []
+    assert kinds(exchange('<a><b c="1">x</b></a>', 'text/xml'), answer('<a><b c="1">y</b></a>', 'text/xml')) == ['elements']
