@@ -8,7 +8,8 @@ import re
 import signal
 import subprocess
 import sys
-import time
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pyxnat
 from pyxnat.bulk import verify
 from tests.conftest import DEEP
 from tests.faults import Exchange, FaultProxy
+from tests.waiting import GENEROUS_S, wait_until
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, 'SIGKILL'), reason='processes are killed as POSIX does it')
 
@@ -107,33 +109,47 @@ import sys, pyxnat
 url, user, password, folder, jobs = sys.argv[1:]
 with pyxnat.Interface(url, user, password, folder + '-cache') as interface:
     files = interface.select('/projects/KILLED/subjects/S/experiments/E/scans/*/resources/*/files/*.dcm')
-    print('begun', flush=True)
-    files.download(folder, layout='{scan}/{path}', jobs=int(jobs))
+    try:
+        files.download(folder, layout='{scan}/{path}', jobs=int(jobs))
+    except KeyboardInterrupt:
+        print('interrupted', flush=True)
+        raise
 """
 
 
-def slowly(exchange: Exchange) -> None:
-    answer = exchange.forward()
-    step = len(answer) // 200 + 1
-    for start in range(0, len(answer), step):
-        exchange.client.sendall(answer[start : start + step])
-        time.sleep(0.01)
+def whole(exchange: Exchange) -> None:
+    exchange.client.sendall(exchange.forward())
+
+
+def half_of_it(released: threading.Event) -> Callable[[Exchange], None]:
+    """Half of an answer comes, and the rest not before it is released."""
+
+    def fault(exchange: Exchange) -> None:
+        answer = exchange.forward()
+        exchange.client.sendall(answer[: len(answer) // 2])
+        assert released.wait(GENEROUS_S)
+        exchange.client.sendall(answer[len(answer) // 2 :])
+
+    return fault
 
 
 @pytest.mark.parametrize('jobs', [1, 4])
 def test_interrupted_by_its_user_it_ends_soon_and_leaves_nothing_half(archive: Any, tmp_path: Path, jobs: int) -> None:
-    folder = tmp_path / 'd'
+    folder, released = tmp_path / 'd', threading.Event()
     with FaultProxy(archive.url) as proxy:
-        proxy.applies, proxy.faults = (lambda method, uri: 'format=zip' in uri), [slowly] * SCANS
+        proxy.applies, proxy.faults = (lambda method, uri: 'format=zip' in uri), [whole, *[half_of_it(released)] * (SCANS - 1)]
         words = [sys.executable, '-c', INTERRUPTED, proxy.url, archive.user, archive.password, str(folder), str(jobs)]
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            until = time.monotonic() + 30
-            while len(published(folder)) < 5 and time.monotonic() < until:
-                time.sleep(0.02)
-            process.send_signal(signal.SIGINT)
-            sent = time.monotonic()
-            _, said = process.communicate(timeout=30)
-        assert time.monotonic() - sent < 5 and said.rstrip().endswith('KeyboardInterrupt'), said
+            try:
+                wait_until(lambda: len(published(folder)) >= 5, 'five files to be downloaded')
+                process.send_signal(signal.SIGINT)
+                assert process.stdout is not None and process.stdout.readline() == 'interrupted\n' and not released.is_set()
+                released.set()
+                _, said = process.communicate(timeout=GENEROUS_S)
+            finally:
+                released.set()
+                process.kill()
+        assert said.rstrip().endswith('KeyboardInterrupt'), said
     there = published(folder)
     assert 5 <= len(there) < FILES and [path.name for path in folder.rglob('.*.part')] == [], said
     assert len(verify(folder).ok) == len(there) and verify(folder).is_clean

@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ import pytest
 import pyxnat
 from tests import cache_worker
 from tests.conftest import DEEP, ROOT
+from tests.waiting import GENEROUS_S, wait_until
 
-PROCESSES, SECONDS = (16, 60) if DEEP else (4, 4)
+PROCESSES, KILLS, TASKS = (16, 120, 20_000) if DEEP else (4, 5, 100)
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='processes are killed with SIGKILL')
@@ -24,29 +24,31 @@ def test_many_processes_read_write_and_prune_while_others_are_killed(server: Any
     resource = xnat.select.project('SHARED').create().resource('R')
     for name in cache_worker.NAMES:
         resource.file(name).put(cache_worker.content_of(name))
-    cachedir = tmp_path / 'shared'
+    cachedir, told, stop = tmp_path / 'shared', tmp_path / 'told', tmp_path / 'stop'
+    words = [sys.executable, '-m', 'tests.cache_worker', server.url, server.user, server.password, str(cachedir), str(stop)]
+    chance, workers, ended = random.Random(5), [], []
+    with told.open('ab') as output:
 
-    def start(seconds: float) -> subprocess.Popen[str]:
-        words = [sys.executable, '-m', 'tests.cache_worker', server.url, server.user, server.password, str(cachedir), str(max(seconds, 1))]
-        return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        def start() -> None:
+            workers.append(subprocess.Popen(words, cwd=ROOT, stdout=output, stderr=subprocess.PIPE, text=True))
 
-    chance = random.Random(5)
-    until = time.monotonic() + SECONDS
-    workers = [start(SECONDS) for _ in range(PROCESSES)]
-    ended, killed = [], 0
-    while (left := until - time.monotonic()) > 1:
-        time.sleep(chance.uniform(0.1, 0.5))
-        victim = workers.pop(chance.randrange(len(workers)))
-        if victim.poll() is None:
+        def see_done(count: int) -> None:
+            """Wait until so many tasks were done in all, or one of the processes has ended by itself, which its error tells in the end."""
+            wait_until(lambda: told.stat().st_size >= count or any(worker.poll() is not None for worker in workers), f'{count} tasks to be done')
+
+        for _ in range(PROCESSES):
+            start()
+        for _ in range(KILLS):
+            see_done(told.stat().st_size + chance.randrange(1, 2 * TASKS // KILLS))
+            victim = workers.pop(chance.randrange(len(workers)))
             victim.send_signal(signal.SIGKILL)
-        ended.append(victim)
-        killed += 1
-        workers.append(start(left))
-    outcomes = [(worker, *worker.communicate(timeout=120)) for worker in [*ended, *workers]]
-    for worker, _, said in outcomes:
-        assert worker.returncode in (0, -signal.SIGKILL), said
-    done = sum(int(output) for worker, output, _ in outcomes if worker.returncode == 0)
-    assert killed >= 3 and done > 50, (killed, done)
+            ended.append(victim)
+            start()
+        see_done(TASKS)
+        stop.touch()
+        for worker in [*ended, *workers]:
+            _, said = worker.communicate(timeout=2 * GENEROUS_S)
+            assert worker.returncode == (-signal.SIGKILL if worker in ended else 0), said
 
     with pyxnat.Interface(server.url, server.user, server.password, cachedir) as interface:
         assert interface.cache.verify().is_clean

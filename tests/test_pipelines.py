@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,6 +11,7 @@ import pytest
 
 import pyxnat
 from tests.scripted import Reply, Request, ScriptedServer, table
+from tests.waiting import wait_until
 
 PATH = '/data/xnat/pipeline/catalog/mricron/DicomToNifti.xml'
 ROW = {'Applies To': 'MR Session', 'Generates': '', 'Name': 'DicomToNifti', 'Description': '', 'Path': PATH, 'Datatype': 'xnat:mrSessionData'}
@@ -119,10 +119,8 @@ def test_a_pipeline_runs(converting: Any, name: str) -> None:
     pipeline = converting.pipelines.pipeline(name)
     assert pipeline.exists() and pipeline.status('E') == []
     pipeline.run(converting.subject('S').experiment('E'), {'overwrite': 'Y'})
-    deadline = time.monotonic() + 10
-    while (runs := pipeline.status('E'))[0]['status'] != 'Complete' and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert [run['status'] for run in runs] == ['Complete'] and runs[0]['pipeline_name'] == PATH
+    wait_until(lambda: [run['status'] for run in pipeline.status('E')] == ['Complete'], 'the pipeline to have run')
+    assert pipeline.status('E')[0]['pipeline_name'] == PATH
 
 
 @pytest.mark.parametrize('experiment', ['nobody', 'PET'])

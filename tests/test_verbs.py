@@ -302,9 +302,12 @@ def silent() -> Iterator[str]:
         yield f'http://127.0.0.1:{listening.getsockname()[1]}'
 
 
-def free_port() -> int:
-    with socket.create_server(('127.0.0.1', 0)) as listening:
-        return int(listening.getsockname()[1])
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address that is taken, so that no other program comes to it, and where nothing listens."""
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        yield f'http://127.0.0.1:{taken.getsockname()[1]}'
 
 
 def test_no_answer_in_time_is_the_timeout_of_both_libraries(silent: str) -> None:
@@ -316,8 +319,8 @@ def test_no_answer_in_time_is_the_timeout_of_both_libraries(silent: str) -> None
         assert not isinstance(raised.value, requests.ConnectionError)
 
 
-def test_no_server_is_the_connection_error_of_both_libraries() -> None:
-    interface = pyxnat.Interface(f'http://127.0.0.1:{free_port()}', anonymous=True, retries=0)
+def test_no_server_is_the_connection_error_of_both_libraries(nobody: str) -> None:
+    interface = pyxnat.Interface(nobody, anonymous=True, retries=0)
     for ask in (lambda: interface.get('/data'), lambda: interface._exec('/data'), lambda: interface._get_json('/data/projects')):
         with pytest.raises(requests.ConnectionError) as raised:
             ask()

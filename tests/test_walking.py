@@ -13,34 +13,40 @@ import pytest
 import pyxnat
 from pyxnat import errors
 from pyxnat.plan import SHORT_CUTS
+from tests.waiting import GENEROUS_S
 
 SESSIONS = 6
 ANSWER_S = 0.03
 
 
 class Slow(pyxnat.Interface):
-    """A connection that keeps count of what is under way, and fails where it is told to."""
+    """A connection that keeps count of what is under way, and fails where it is told to.
+
+    Listings of scans are answered once `together` requests were under way at one time, however late some threads come to run.
+    """
 
     others: set[threading.Thread]
 
     def __init__(self, *given: Any, **more: Any) -> None:
-        self.under_way, self.most, self.asked = 0, 0, []  # type: ignore[var-annotated]
+        self.under_way, self.most, self.together, self.asked = 0, 0, 1, []  # type: ignore[var-annotated]
         self.broken = ''
-        self.lock = threading.Lock()
+        self.changed = threading.Condition()
         super().__init__(*given, **more)
 
     def _exec(self, uri: str, *rest: Any, **more: Any) -> bytes:
-        with self.lock:
+        with self.changed:
             self.under_way += 1
             self.most = max(self.most, self.under_way)
             self.asked.append(uri)
+            self.changed.notify_all()
+            assert '/scans' not in uri or self.changed.wait_for(lambda: self.most >= self.together, GENEROUS_S), f'alone: {uri}'
         try:
             time.sleep(ANSWER_S if '/scans' in uri else 0)
             if self.broken and self.broken in uri:
                 raise errors.InternalError('broken', uri=uri)
             return super()._exec(uri, *rest, **more)
         finally:
-            with self.lock:
+            with self.changed:
                 self.under_way -= 1
 
     def listings_of_scans(self) -> int:
@@ -89,10 +95,10 @@ def expected(xnat: Slow) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize('jobs', [1, 3, 4])
 def test_what_takes_all_asks_at_once_and_keeps_the_order(xnat: Slow, jobs: int) -> None:
-    xnat.walker.jobs = jobs
+    xnat.walker.jobs = xnat.together = jobs
     rows = xnat.select(SCANS).table(['experiment/label', 'ID'])
     assert [(row['experiment/label'], row['ID']) for row in rows] == expected(xnat)
-    assert xnat.most == min(jobs, SESSIONS) and xnat.listings_of_scans() == SESSIONS
+    assert xnat.most == jobs and xnat.listings_of_scans() == SESSIONS
     assert not workers(xnat)
 
 
@@ -119,6 +125,7 @@ def test_a_loop_asks_further_ahead_the_further_it_came(xnat: Slow) -> None:
     seen = []
     for scan in xnat.select(SCANS):
         seen.append((scan.parent().label(), scan.id(), xnat.listings_of_scans()))
+        xnat.together = 1 if len(seen) < 4 else 2
     assert [(session, scan) for session, scan, _ in seen] == expected(xnat)
     assert [asked for _, _, asked in seen[:2]] == [1, 1]  # nothing ahead in the first session
     assert xnat.listings_of_scans() == SESSIONS and 1 < xnat.most <= 4
@@ -165,6 +172,7 @@ def test_len_and_list_and_iterating_twice(xnat: Slow) -> None:
 
 
 def test_levels_below_levels_are_asked_for_across_sessions(xnat: Slow) -> None:
+    xnat.together = 4
     assert xnat.select(f'{SCANS}/resources/*/files').get() == []
     assert xnat.listings_of_scans() == SESSIONS + 2 * SESSIONS and xnat.most == 4
 

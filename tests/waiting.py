@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 Found = TypeVar('Found')
-GENEROUS_S = 20.0
+GENEROUS_S = 60.0
 """What anything may take on a machine that is busy with other things."""
 
 

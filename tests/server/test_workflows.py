@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from lxml import etree
 
 from pyxnat.server import Server, serve
 from pyxnat.server.engine import Launch
+from tests.waiting import wait_until
 
 from .conftest import Answer, Client
 from .dicoms import members, zipped
@@ -51,13 +51,14 @@ def session(server: Server, admin: Client) -> Iterator[str]:
 
 def until(look: Callable[[], Answer], status: str) -> Answer:
     """The answer once its first row has the status."""
-    deadline = time.monotonic() + 10
-    while True:
+
+    def found() -> Answer | None:
         answer = look()
-        if answer.rows and answer.rows[0]['status'] == status:
-            return answer
-        assert time.monotonic() < deadline, answer.body
-        time.sleep(0.02)
+        return answer if answer.rows and answer.rows[0]['status'] == status else None
+
+    answer = wait_until(found, f'a workflow to be {status}')
+    assert answer is not None
+    return answer
 
 
 @pytest.mark.usefixtures('session')
