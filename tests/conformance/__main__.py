@@ -10,7 +10,7 @@ from .facts import Fact
 from .table import FACTS
 from .world import Case, World
 
-EVIDENCE = {'S': 'source', 'T': 'rest-tests', 'R': 'recorded', 'B': 'belief'}
+EVIDENCE = {'S': 'source', 'T': 'rest-tests', 'R': 'recorded', 'B': 'belief', 'M': 'measured'}
 
 
 def main() -> int:

@@ -3,7 +3,8 @@
 A fact has the number that the reference on XNAT's REST API gives it. Where the reference has a table without numbers, the number is made
 of the section and of the row, counted through the tables of that section: ``2.8/7``. Sentences between the tables that are facts of
 their own have letters: ``1.3/a``. The evidence is the reference's: S (XNAT's source), T (its REST tests), R (a recorded answer),
-B (belief); ``ST`` has both.
+B (belief); ``ST`` has both. M, beside them, says that a real server was asked and answered so (``spec/measured.md``
+of the reference): such a row holds even where the reference says otherwise.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ T = '/data/services/tokens'
 # -- 1.1 base paths
 
 
-@facts.shown('1.1.1', 'S', '/REST answers as /data does, and URIs say /data')
-@facts.shown('1.1.2', 'S', 'data elements answer below /archive too')
+@facts.shown('1.1.1', 'SM', '/REST answers as /data does, and URIs say /data')
+@facts.shown('1.1.2', 'SM', 'data elements answer below /archive too')
 def every_base_answers_alike(case: Case) -> None:
     for path in ('/projects', '/projects/P/subjects/S1/experiments', f'{E}/scans/1/resources/DATA/files'):
         expected = case.admin.get(f'/data{path}?format=csv', **{'X': case.fill('{M1}')}).text
@@ -30,7 +30,7 @@ def every_base_answers_alike(case: Case) -> None:
             assert case.admin.get(f'{base}{path}?format=csv').text == expected, base
 
 
-@facts.shown('1.1.3', 'S', 'services, searches, users, the prearchive and sessions do not answer below /archive')
+@facts.shown('1.1.3', 'SM', 'services, searches, users, the prearchive and sessions do not answer below /archive')
 def no_archive_for_services(case: Case) -> None:
     assert case.admin('PUT', '/data/config/tool/path?inbody=true', 'x', {'Content-Type': 'text/plain'}).status in (200, 201)
     services = ('services/tokens/show', 'user/cache/resources', 'config', 'pars')
@@ -40,7 +40,7 @@ def no_archive_for_services(case: Case) -> None:
 
 
 facts.row(
-    '1.1.4', 'S', '/xapi speaks JSON, /schemas serves schema documents',
+    '1.1.4', 'SM', '/xapi speaks JSON, /schemas serves schema documents',
     get('/xapi/siteConfig/buildInfo', type='application/json'),
     get('/schemas/xnat/xnat.xsd', like='targetNamespace="http://nrg.wustl.edu/xnat"'),
 )  # fmt: skip
@@ -56,41 +56,41 @@ def context_path(case: Case) -> None:
     admin.close()
 
 
-facts.row('1.1.6', 'SB', '/data/version is gone since 1.7', get('/data/version', 404))
+facts.row('1.1.6', 'SBM', '/data/version is gone since 1.7', get('/data/version', 404))
 facts.row(
     '1.1.7', 'S', 'the version is in buildInfo, which guests may ask for',
     get('/xapi/siteConfig/buildInfo', like='"version": "1.8'),
     get('/xapi/siteConfig/buildInfo', by='guest', like='"buildNumber".*"buildDate".*"commit".*"timestamp"'),
 )  # fmt: skip
 facts.row(
-    '1.1.8', 'S', 'single build values, build attributes, and how long the site is up',
+    '1.1.8', 'SM', 'single build values, build attributes, and how long the site is up',
     get('/xapi/siteConfig/buildInfo/version', like=r'^"?1\.8'),
     get('/xapi/siteConfig/buildInfo/attributes', type='application/json'),
     get('/xapi/siteConfig/uptime', like='"seconds"'),
     get('/xapi/siteConfig/uptime/display', like=r'\d'),
 )  # fmt: skip
 facts.row(
-    '1.1.9', 'S', 'site preferences: all for administrators, one, some',
+    '1.1.9', 'SM', 'site preferences: all for administrators, one, some',
     get('/xapi/siteConfig', like='"requireLogin": ?true'),
     get('/xapi/siteConfig', (200, 403), by='outsider', unlike='sessionTimeout'),
     get('/xapi/siteConfig/requireLogin', text='true'),
     get('/xapi/siteConfig/values/requireLogin,sessionTimeout', json={'requireLogin': True, 'sessionTimeout': '15 minutes'}),
 )  # fmt: skip
 facts.row(
-    '1.1.10', 'S', 'segments after an item are its sub-path, so they do not always give a 404',
+    '1.1.10', 'SM', 'segments after an item are its sub-path, so they do not always give a 404',
     get('/data/projects/P/experiments/M1/nothing/at/all?format=json', item={'ID': '{M1}'}),
 )  # fmt: skip
 
 # -- 1.2 logging in
 
 
-@facts.shown('1.2.1', 'S', 'Basic on any request opens a session')
+@facts.shown('1.2.1', 'SM', 'Basic on any request opens a session')
 def basic_opens_a_session(case: Case) -> None:
     cookie = case.admin.get('/data/projects').headers['Set-Cookie']
     assert re.search(r'JSESSIONID=[0-9A-F]{32};.*HttpOnly', cookie)
 
 
-@facts.shown('1.2.2', 'S', 'the session of the same user wins over Basic')
+@facts.shown('1.2.2', 'SM', 'the session of the same user wins over Basic')
 def the_session_wins(case: Case) -> None:
     key = case.admin.get('/data/JSESSION').text
     wrong = {'Authorization': 'Basic ' + base64.b64encode(b'admin:not the password').decode(), 'Cookie': f'JSESSIONID={key}'}
@@ -105,20 +105,20 @@ def wrong_credentials(case: Case) -> None:
     assert answer.status == 401 and answer.headers['Content-Type'].startswith('text/html')
 
 
-facts.row('1.2.4', 'S', 'the realm is some text', get('/data/projects', 401, by='nobody', header={'WWW-Authenticate': r'Basic realm="[^"]+"'}))
+facts.row('1.2.4', 'SM', 'the realm is some text', get('/data/projects', 401, by='nobody', header={'WWW-Authenticate': r'Basic realm="[^"]+"'}))
 facts.row(
-    '1.2.5', 'S', 'without credentials: 401 for scripts on data paths, else the login page; a guest where the site is open',
+    '1.2.5', 'SM', 'without credentials: 401 for scripts on data paths, else the login page; a guest where the site is open',
     get('/data/projects', 401, by='nobody'),
     get('/data/projects', 302, by='nobody', headers=BROWSER, header=dict([LOGIN])),
     get('/app/action/Nothing', 302, by='nobody', header=dict([LOGIN])),
     get('/data/auth', by='guest', text="User 'guest' is logged in"),
 )  # fmt: skip
 facts.row(
-    '1.2.6', 'S', 'data paths are those below /xapi, /data, /REST and /fs',
+    '1.2.6', 'SM', 'data paths are those below /xapi, /data, /REST and /fs',
     *(get(f'/{base}/nothing', 401, by='nobody') for base in ('xapi', 'data', 'REST', 'fs')),
 )  # fmt: skip
 facts.row(
-    '1.2.7', 'S', 'a browser is known by its User-Agent',
+    '1.2.7', 'SM', 'a browser is known by its User-Agent',
     *(get('/data/projects', 302, by='nobody', headers={'User-Agent': f'x {name} y'}) for name in ('MSIE', 'Mozilla', 'AppleWebKit', 'Opera')),
     *(get('/data/projects', 401, by='nobody', headers={'User-Agent': name}) for name in ('', 'Mozilla XNATDesktopClient', 'python-requests/2.31')),
 )  # fmt: skip
@@ -132,13 +132,13 @@ def malformed_basic(case: Case) -> None:
 
 
 facts.row(
-    '1.2.9', 'S', 'an expired password: 403',
+    '1.2.9', 'SM', 'an expired password: 403',
     get('/xapi/siteConfig/passwordExpirationInterval', like='1 year'), left_out='passwords of this archive do not expire',
 )  # fmt: skip
-facts.row('1.2.10', 'T', 'a bad password: 401', get('/data/projects', 401, by='wrong'))
+facts.row('1.2.10', 'TM', 'a bad password: 401', get('/data/projects', 401, by='wrong'))
 
 
-@facts.shown('1.2.11', 'T', 'the cookie of a closed session: 401')
+@facts.shown('1.2.11', 'TM', 'the cookie of a closed session: 401')
 def a_closed_session(case: Case) -> None:
     headers = {'Cookie': f'JSESSIONID={case.outsider.get("/data/JSESSION").text}'}
     nobody = case.client('nobody')
@@ -146,7 +146,7 @@ def a_closed_session(case: Case) -> None:
     assert nobody('GET', '/data/projects', headers=headers).status == 401
 
 
-@facts.shown('1.2.12', 'B', 'a disabled user: 401')
+@facts.shown('1.2.12', 'BM', 'a disabled user: 401')
 def a_disabled_user(case: Case) -> None:
     login = f'u{case.world.number()}'
     case.world.closed.add_user(login, 'word')
@@ -158,7 +158,7 @@ def a_disabled_user(case: Case) -> None:
 
 
 facts.row(
-    '1.2.13', 'T', 'wrong credentials on a closed site: 401 for every verb, whatever the accessibility',
+    '1.2.13', 'TM', 'wrong credentials on a closed site: 401 for every verb, whatever the accessibility',
     made('/data/projects/{new}?accessibility=public'),
     get('/data/projects/{new}', 401, by='wrong'),
     put('/data/projects/{new}/subjects/S', 401, by='wrong'),
@@ -168,17 +168,17 @@ facts.row(
 
 # -- 1.3 sessions
 
-facts.row('1.3/1', 'ST', 'GET JSESSION: the id alone', get('/data/JSESSION', type='text/plain', like=SESSION))
-facts.row('1.3/2', 'S', 'POST JSESSION: as GET', post('/data/JSESSION', like=SESSION))
-facts.row('1.3/3', 'S', 'with CSRF=true a token follows', get('/data/JSESSION?CSRF=true', like=r'^[0-9A-F]{32}; XNAT_CSRF=\S+$'))
-facts.shown('1.3/4', 'ST', 'DELETE JSESSION ends the session')(a_closed_session)
+facts.row('1.3/1', 'STM', 'GET JSESSION: the id alone', get('/data/JSESSION', type='text/plain', like=SESSION))
+facts.row('1.3/2', 'SM', 'POST JSESSION: as GET', post('/data/JSESSION', like=SESSION))
+facts.row('1.3/3', 'SM', 'with CSRF=true a token follows', get('/data/JSESSION?CSRF=true', like=r'^[0-9A-F]{32}; XNAT_CSRF=\S+$'))
+facts.shown('1.3/4', 'STM', 'DELETE JSESSION ends the session')(a_closed_session)
 facts.row(
-    '1.3/5', 'ST', 'GET auth: who is logged in, and a session',
+    '1.3/5', 'STM', 'GET auth: who is logged in, and a session',
     get('/data/auth', text="User 'admin' is logged in", type='text/plain', header={'Set-Cookie': 'JSESSIONID='}),
     get('/data/auth?CSRF=true', like=r"^User 'admin' is logged in\W+XNAT_CSRF=\S+$"),
 )  # fmt: skip
 facts.row(
-    '1.3/6', 'S', 'services/auth takes a form, and needs no login before',
+    '1.3/6', 'SM', 'services/auth takes a form, and needs no login before',
     *(
         ask('/data/services/auth', by='nobody', send=body, headers=FORM, like=SESSION)
         for ask in (put, post)
@@ -186,10 +186,10 @@ facts.row(
     ),
     put('/data/services/auth', 401, by='nobody', send='username=member&password=x', headers=FORM, like='Authentication failed'),
 )  # fmt: skip
-facts.row('1.3/7', 'S', 'how many sessions a user has', get('/data/user/admin/sessions', like=r'\d'))
+facts.row('1.3/7', 'SM', 'how many sessions a user has', get('/data/user/admin/sessions', like=r'\d'))
 
 
-@facts.shown('1.3/8', 'ST', 'administrators see and end the sessions of a user')
+@facts.shown('1.3/8', 'STM', 'administrators see and end the sessions of a user')
 def active_sessions(case: Case) -> None:
     key = case.outsider.get('/data/JSESSION').text
     assert key in case.admin.get('/xapi/users/active/outsider').text
@@ -198,12 +198,12 @@ def active_sessions(case: Case) -> None:
     assert case.client('nobody')('GET', '/data/projects', headers={'Cookie': f'JSESSIONID={key}'}).status == 401
 
 
-facts.row('1.3/a', 'S', 'a guest of an open site has a session too', get('/data/JSESSION', by='guest', like=SESSION))
+facts.row('1.3/a', 'SM', 'a guest of an open site has a session too', get('/data/JSESSION', by='guest', like=SESSION))
 
 # -- 1.4 how long a session lives
 
 
-@facts.shown('1.4.1', 'S', 'every answer tells the time and the idle limit in a cookie')
+@facts.shown('1.4.1', 'SM', 'every answer tells the time and the idle limit in a cookie')
 def the_expiration_cookie(case: Case) -> None:
     for path in ('/data/projects', '/xapi/siteConfig/buildInfo', '/data/nothing'):
         cookies = case.admin.get(path).headers.get_all('Set-Cookie') or []
@@ -220,12 +220,12 @@ def the_idle_limit(case: Case) -> None:
     assert ',3600000' in cookies
 
 
-@facts.shown('1.4.3', 'S', 'a user has 1000 sessions at most', left_out='no limit: scripts that keep no cookies would lock themselves out')
+@facts.shown('1.4.3', 'SM', 'a user has 1000 sessions at most', left_out='no limit: scripts that keep no cookies would lock themselves out')
 def most_sessions(case: Case) -> None:
     assert case.admin.get('/xapi/siteConfig/concurrentMaxSessions').json == 1000
 
 
-@facts.shown('1.4.4', 'S', 'logging in gives another JSESSIONID')
+@facts.shown('1.4.4', 'SM', 'logging in gives another JSESSIONID')
 def a_login_gives_another_session(case: Case) -> None:
     key = case.guest.get('/data/JSESSION').text
     secret = base64.b64encode(b'admin:secret').decode()
@@ -234,7 +234,7 @@ def a_login_gives_another_session(case: Case) -> None:
 
 
 facts.row(
-    '1.4.5', 'S', 'answers may not be framed elsewhere; nothing is said of caching',
+    '1.4.5', 'SM', 'answers may not be framed elsewhere; nothing is said of caching',
     get(
         '/data/projects',
         header={'X-Frame-Options': 'SAMEORIGIN', 'Content-Security-Policy': "frame-ancestors 'self'", 'Cache-Control': None,
@@ -276,20 +276,20 @@ def issue(case: Case) -> None:
 
 
 facts.row(
-    '1.6/2', 'ST', 'for another user: administrators alone',
+    '1.6/2', 'STM', 'for another user: administrators alone',
     get(f'{T}/issue/user/outsider', 403, by='member'),
     get(f'{T}/issue/user/outsider', json={'xdatUserId': 'outsider'}),
 )  # fmt: skip
 
 
-@facts.shown('1.6/3', 'S', 'show: the tokens one has')
+@facts.shown('1.6/3', 'SM', 'show: the tokens one has')
 def show(case: Case) -> None:
     token = case.member.get(f'{T}/issue').json
     assert token['alias'] in [one['alias'] for one in case.member.get(f'{T}/show').json]
     assert token['alias'] not in [one['alias'] for one in case.owner.get(f'{T}/show').json]
 
 
-@facts.shown('1.6/4', 'ST', 'validate: whose a pair is')
+@facts.shown('1.6/4', 'STM', 'validate: whose a pair is')
 def validate(case: Case) -> None:
     token = case.member.get(f'{T}/issue').json
     assert case.member.get(f'{T}/validate/{token["alias"]}/{token["secret"]}').json == {'valid': 'member'}
@@ -297,8 +297,8 @@ def validate(case: Case) -> None:
     assert case.member.get(f'{T}/validate').status == 401
 
 
-@facts.shown('1.6/5', 'ST', 'invalidate: the owner alone')
-@facts.shown('1.6/a', 'ST', 'a token logs in like a user and a password; no more once it is invalidated')
+@facts.shown('1.6/5', 'STM', 'invalidate: the owner alone')
+@facts.shown('1.6/a', 'STM', 'a token logs in like a user and a password; no more once it is invalidated')
 def invalidate(case: Case) -> None:
     token = case.member.get(f'{T}/issue').json
     alias = Client(case.world.closed, token['alias'], token['secret'])
@@ -310,21 +310,21 @@ def invalidate(case: Case) -> None:
     alias.close()
 
 
-facts.row('1.6/6', 'S', 'another operation: 400', get(f'{T}/nonsense', 400))
-facts.row('1.6/7', 'T', 'guests have no tokens', get(f'{T}/issue', 403, by='guest'), get(f'{T}/issue', 401, by='nobody'))
+facts.row('1.6/6', 'SM', 'another operation: 400', get(f'{T}/nonsense', 400))
+facts.row('1.6/7', 'TM', 'guests have no tokens', get(f'{T}/issue', 403, by='guest'), get(f'{T}/issue', 401, by='nobody'))
 
 # -- 1.7 who may do what
 
 SEEN_OR_NOT = (403, 404)
 
 facts.row(
-    '1.7/1', 'ST', 'wrong credentials, closed site: 401',
+    '1.7/1', 'STM', 'wrong credentials, closed site: 401',
     *(get(f'/data/projects/P{more}', 401, by='wrong') for more in ('', '/accessibility', '/subjects/S1')),
     *(put(f'/data/projects/P{more}', 401, by='wrong') for more in ('', '/accessibility/public', '/subjects/S1')),
     *(delete(f'/data/projects/P{more}', 401, by='wrong') for more in ('', '/subjects/S1')),
 )  # fmt: skip
 facts.row(
-    '1.7/2', 'S', 'no credentials, closed site: 401',
+    '1.7/2', 'SM', 'no credentials, closed site: 401',
     get('/data/projects', 401, by='nobody'), put('/data/projects/P', 401, by='nobody'), delete('/data/projects/P', 401, by='nobody'),
 )  # fmt: skip
 facts.row(
@@ -347,18 +347,18 @@ facts.row(
     delete('/data/projects/{new}', SEEN_OR_NOT, by='outsider'),
 )  # fmt: skip
 facts.row(
-    '1.7/6', 'T', 'a protected one shows its accessibility, which he may not set',
+    '1.7/6', 'TM', 'a protected one shows its accessibility, which he may not set',
     get('/data/projects/P/accessibility', by='outsider', text='protected'),
     put('/data/projects/P/accessibility/public', 403, by='outsider'),
 )  # fmt: skip
 facts.row(
-    '1.7/7', 'T', 'a protected project is seen, and not to be changed',
+    '1.7/7', 'TM', 'a protected project is seen, and not to be changed',
     get('/data/projects/P?format=json', by='outsider'),
     put('/data/projects/P?alias=x', 403, by='outsider'),
     delete('/data/projects/P', 403, by='outsider'),
 )  # fmt: skip
 facts.row(
-    '1.7/8', 'ST', 'its subjects are not listed, and none can be made',
+    '1.7/8', 'STM', 'its subjects are not listed, and none can be made',
     get('/data/projects/P/subjects', 403, by='outsider'),
     post('/data/projects/P/subjects?label=X', 403, by='outsider'),
     put('/data/projects/P/subjects/X', 403, by='outsider'),
@@ -397,7 +397,7 @@ facts.row(
 )  # fmt: skip
 
 
-@facts.shown('1.7/12', 'T', 'a member reads, makes and changes, and deletes nothing')
+@facts.shown('1.7/12', 'TM', 'a member reads, makes and changes, and deletes nothing')
 def members(case: Case) -> None:
     case.admin.ok('PUT', f'{case.e}/reconstructions/{case.fill("{new}")}')
     reconstruction = f'{case.e}/reconstructions/{case.fill("{new}")}'
@@ -410,7 +410,7 @@ def members(case: Case) -> None:
 
 
 facts.row(
-    '1.7/13', 'ST', 'a collaborator reads only',
+    '1.7/13', 'STM', 'a collaborator reads only',
     get('{s}?format=json', by='collaborator'),
     put('{s}?group=g', 403, by='collaborator'),
     put('{s}?label=NEW', (403, 417), by='collaborator'),
@@ -418,7 +418,7 @@ facts.row(
     delete('{s}', 403, by='collaborator'),
 )  # fmt: skip
 facts.row(
-    '1.7/14', 'T', 'an owner does everything',
+    '1.7/14', 'TM', 'an owner does everything',
     get('{e}?format=json', by='owner'),
     put('{s}?group=g', by='owner'),
     put('{p}/subjects/NEW', 201, by='owner'),
@@ -426,7 +426,7 @@ facts.row(
     delete('{s}', by='owner'),
 )  # fmt: skip
 facts.row(
-    '1.7/15', 'T', 'what was deleted or never was: 404',
+    '1.7/15', 'TM', 'what was deleted or never was: 404',
     made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData'),
     *(ask(f'{{e}}{more}', status) for more in ('/assessors/A', '') for ask, status in ((delete, 200), (get, 404), (delete, 404))),
     *(ask('{s}', status) for ask, status in ((delete, 200), (get, 404), (delete, 404))),
@@ -438,13 +438,13 @@ facts.row(
 # -- 1.8 users
 
 facts.row(
-    '1.8/1', 'S', 'the table of users, by last name; no guests',
+    '1.8/1', 'SM', 'the table of users, by last name; no guests',
     get('/data/users?format=csv', by='outsider', columns='xdat_user_id,login,firstname,lastname,email'),
     get('/data/users', meta={'title': 'Projects'}),
     get('/data/users', 403, by='guest'),
 )  # fmt: skip
 facts.row(
-    '1.8/2', 'S', 'the logins, for administrators',
+    '1.8/2', 'SM', 'the logins, for administrators',
     get('/data/user', like='"member"'), get('/data/user', 403, by='member'),
 )  # fmt: skip
 facts.row(
@@ -454,13 +454,13 @@ facts.row(
 facts.row('1.8/4', 'S', 'his roles', get('/data/user/admin/roles', like='Administrator'), get('/data/user/admin/roles', 403, by='member'))
 
 
-@facts.shown('1.8/5', 'ST', 'xapi: the logins')
+@facts.shown('1.8/5', 'STM', 'xapi: the logins')
 def logins(case: Case) -> None:
     assert {'admin', 'collaborator', 'member', 'outsider', 'owner'} <= set(case.admin.get('/xapi/users').json)
 
 
-@facts.shown('1.8/6', 'ST', 'xapi: profiles, all, own and one')
-@facts.shown('1.8/a', 'S', 'what a profile holds')
+@facts.shown('1.8/6', 'STM', 'xapi: profiles, all, own and one')
+@facts.shown('1.8/a', 'SM', 'what a profile holds')
 def profiles(case: Case) -> None:
     names = {'id', 'username', 'firstName', 'lastName', 'email', 'secured', 'lastModified', 'enabled', 'verified', 'authorization'}
     profile = case.admin.get('/xapi/users/profile/member').json
@@ -469,7 +469,7 @@ def profiles(case: Case) -> None:
     assert case.member.get('/xapi/users/profile').json['username'] == 'member'
 
 
-facts.row('1.8/7', 'ST', 'xapi: own login', get('/xapi/users/username', by='member', text='member', type='text/plain'))
+facts.row('1.8/7', 'STM', 'xapi: own login', get('/xapi/users/username', by='member', text='member', type='text/plain'))
 
 
 @facts.shown('1.8/8', 'ST', 'xapi: administrators read, make and change users')
@@ -493,7 +493,7 @@ def users_are_made(case: Case) -> None:
 
 
 facts.row(
-    '1.8/9', 'S', 'xapi: enabled and verified, set by administrators',
+    '1.8/9', 'SM', 'xapi: enabled and verified, set by administrators',
     get('/xapi/users/member/enabled', text='true'),
     get('/xapi/users/member/verified', text='true'),
     put('/xapi/users/member/enabled/true'),
@@ -501,13 +501,13 @@ facts.row(
     put('/xapi/users/member/enabled/true', 403, by='outsider'),
 )  # fmt: skip
 facts.row(
-    '1.8/10', 'S', 'xapi: roles of a user',
+    '1.8/10', 'SM', 'xapi: roles of a user',
     put('/xapi/users/outsider/roles/DataManager', (200, 400, 404)),
     get('/xapi/users/admin/roles', like='Administrator'),
 )  # fmt: skip
 
 
-@facts.shown('1.8/11', 'ST', 'xapi: groups of a user')
+@facts.shown('1.8/11', 'STM', 'xapi: groups of a user')
 def groups_of_a_user(case: Case) -> None:
     project = case.p.rpartition('/')[2]
     assert f'{project}_owner' in case.admin.get('/xapi/users/admin/groups').json
@@ -517,9 +517,9 @@ def groups_of_a_user(case: Case) -> None:
     assert f'{project}_member' not in case.admin.get('/xapi/users/outsider/groups').json
 
 
-facts.row('1.8/12', 'S', 'xapi: who has a session', get('/xapi/users/current', like='admin'), get('/xapi/users/active', like='admin'))
+facts.row('1.8/12', 'SM', 'xapi: who has a session', get('/xapi/users/current', like='admin'), get('/xapi/users/active', like='admin'))
 facts.row(
-    '1.8/13', 'S', 'xapi: who has which role',
+    '1.8/13', 'SM', 'xapi: who has which role',
     get('/xapi/users/rolemap', like='Administrator'),
     get('/xapi/users/roles', like='Administrator'),
     get('/xapi/users/roles/Administrator', like='admin'),
@@ -527,7 +527,7 @@ facts.row(
 )  # fmt: skip
 
 
-@facts.shown('1.8/14', 'S', 'xapi: a user changes his own e-mail address and password')
+@facts.shown('1.8/14', 'SM', 'xapi: a user changes his own e-mail address and password')
 def a_user_changes_himself(case: Case) -> None:
     sent = {'Content-Type': 'application/json'}
     assert case.outsider('PUT', '/xapi/users/update', json.dumps({'email': 'out@example.org'}), sent).status == 200
@@ -535,7 +535,7 @@ def a_user_changes_himself(case: Case) -> None:
 
 
 facts.row(
-    '1.8/15', 'S', 'xapi: own projects, ways to log in',
+    '1.8/15', 'SM', 'xapi: own projects, ways to log in',
     get('/xapi/users/projects', by='member', type='application/json'),
     get('/xapi/users/authProviders', type='application/json'),
 )  # fmt: skip

@@ -30,7 +30,7 @@ def document(root: str, inner: str = '', attributes: str = '') -> str:
 # -- 2.8 how a request is read
 
 facts.row(
-    '2.8/1', 'S', 'step 1: XML by its Content-Type or by req_format; of a form, the part that is XML',
+    '2.8/1', 'SM', 'step 1: XML by its Content-Type or by req_format; of a form, the part that is XML',
     put('{p}/subjects/A', 201, send=document('Subject', attributes='group="a"'), headers=XML),
     put('{p}/subjects/B?req_format=xml', 201, send=document('Subject', attributes='group="b"')),
     put('{p}/subjects/C', 201, send=multipart(('subject.xml', document('Subject', attributes='group="c"').encode()))[0], headers=multipart()[1]),
@@ -40,19 +40,19 @@ facts.row(
     '2.8/2', 'S', 'step 2: fields of a form', put('{s}?src=q', send='group=f', headers=FORM), get('{s}?format=json', item={'group': 'f', 'src': 'q'})
 )
 facts.row(
-    '2.8/3', 'S', 'step 3: the query goes on top',
+    '2.8/3', 'SM', 'step 3: the query goes on top',
     put('{s}?group=query', send=document('Subject', attributes='group="body" src="body"'), headers=XML),
     get('{s}?format=json', item={'group': 'query', 'src': 'body'}),
 )  # fmt: skip
 facts.row(
-    '2.8/4', 'S', 'step 4: the type is that of the XML, else xsiType, else that of the first full path, else of the route',
+    '2.8/4', 'SM', 'step 4: the type is that of the XML, else xsiType, else that of the first full path, else of the route',
     put('{s}/experiments/A?xsiType=xnat:petSessionData', 201, send=document('CTSession'), headers=XML),
     put('{s}/experiments/B?ELEMENT_0=xnat:petSessionData', 201), put('{s}/experiments/C?xnat:mrSessionData/coil=c', 201),
     get('{s}/experiments', rows={'xsiType': ['xnat:ctSessionData', 'xnat:petSessionData', 'xnat:mrSessionData']}),
     put('{e}/reconstructions/{new}', 200), get('{e}/reconstructions/{new}?format=json', like='xnat:reconstructedImageData'),
 )  # fmt: skip
 facts.row(
-    '2.8/5', 'S', 'step 5: no such field: passed over; no such type: 400; no XML: 422',
+    '2.8/5', 'SM', 'step 5: no such field: passed over; no such type: 400; no XML: 422',
     put('{s}?xnat:subjectData/nonsense=1&nonsense=1', 200), put('{s}/experiments/X?xsiType=xnat:nonsenseData', 400),
     put('{s}', 422, send='<a', headers=XML),
 )  # fmt: skip
@@ -64,14 +64,14 @@ facts.row(
     put('{s}?group='),
     get('{s}?format=json', item={'group': None, 'src': 'h'}),
 )
-facts.row('2.8/7', 'ST', 'PUT of a project: 200 and nothing, new or not', put('/data/projects/{new}', text=''), put('/data/projects/{new}', text=''))
+facts.row('2.8/7', 'STM', 'PUT of a project: 200 and nothing, new or not', put('/data/projects/{new}', text=''), put('/data/projects/{new}', text=''))
 facts.row(
     '2.8/8', 'S', 'POST of a project: its URI; 409 where it is, 417 without an ID or with a bad one',
     post('/data/projects?ID={new}', text='/data/projects/{new}', header={'Location': '/data/projects/'}, type='text/plain'),
     post('/data/projects?ID={new}', 409), post('/data/projects', 417), post('/data/projects?ID=a%20b', 417),
 )  # fmt: skip
 facts.row(
-    '2.8/9', 'ST', 'PUT of a subject: its ID, 201 when new, else 200; a label is enough',
+    '2.8/9', 'STM', 'PUT of a subject: its ID, 201 when new, else 200; a label is enough',
     put('{p}/subjects/S', 201, like=SUBJECT_ID, type='text/plain', keep='id'), put('{p}/subjects/S?group=g', 200, text='{id}'),
 )  # fmt: skip
 facts.row(
@@ -81,7 +81,7 @@ facts.row(
     get('{p}/subjects?sortBy=label', rows={'label': ['A', 'B', '{new}_S']}),
 )  # fmt: skip
 facts.row(
-    '2.8/11', 'ST', 'PUT of an experiment: its ID, 201 or 200; a type is needed; the subject is made on the way',
+    '2.8/11', 'STM', 'PUT of an experiment: its ID, 201 or 200; a type is needed; the subject is made on the way',
     put('{p}/subjects/NEW/experiments/E', 417), put('{p}/subjects/NEW/experiments/E?xsiType=xnat:mrSessionData', 201, like=EXPERIMENT_ID, keep='id'),
     put('{p}/subjects/NEW/experiments/E?date=2020-01-01', 200, text='{id}'), get('{p}/subjects', rows={'label': ['NEW']}),
     put('{p}/subjects/MORE/experiments/X?xsiType=xnat:mrSessionData', 403, by='collaborator'),
@@ -96,7 +96,7 @@ facts.row(
     made('{e}', keep='id'), put('/data/experiments/{id}?note=n', text='{id}'), put('/data/experiments/NONE?xsiType=xnat:mrSessionData', 404),
 )  # fmt: skip
 facts.row(
-    '2.8/14', 'ST', 'PUT of an assessor: its ID, 201 or 200; a type is needed',
+    '2.8/14', 'STM', 'PUT of an assessor: its ID, 201 or 200; a type is needed',
     put('{e}/assessors/A', (400, 417)), put('{e}/assessors/A?xsiType=xnat:qcManualAssessorData', 201, like=EXPERIMENT_ID, keep='id'),
     put('{e}/assessors/A?date=2020-01-01', 200, text='{id}'),
 )  # fmt: skip
@@ -104,7 +104,7 @@ facts.row(
     '2.8/15', 'S', 'POST of an assessor: its URI', post('{e}/assessors?label=A&xsiType=xnat:qcManualAssessorData', like=r'^/data/.*XNAT_E\d{5}$')
 )
 facts.row(
-    '2.8/16', 'ST', 'PUT of a scan: 200 and nothing, new or not',
+    '2.8/16', 'STM', 'PUT of a scan: 200 and nothing, new or not',
     put('{e}/scans/1?xsiType=xnat:mrScanData', text=''), put('{e}/scans/1?type=T1', text=''),
 )  # fmt: skip
 facts.row(
@@ -114,7 +114,7 @@ facts.row(
 )  # fmt: skip
 facts.row(
     '2.8/18',
-    'S',
+    'SM',
     'PUT of a reconstruction: 200 and nothing',
     put('{e}/reconstructions/{new}?type=x', text=''),
     put('{e}/reconstructions/{new}', text=''),
@@ -128,7 +128,7 @@ facts.row(
     '2.8/20', 'S', 'POST of a resource: its URI', post('{e}/resources?label=L', like=r'^/data/.*/resources/\d+$', header={'Location': '/data/'})
 )
 facts.row(
-    '2.8/21', 'ST', 'PUT or POST of a file: 200 and nothing, or the duplicates',
+    '2.8/21', 'STM', 'PUT or POST of a file: 200 and nothing, or the duplicates',
     put('{e}/resources/R/files/f?inbody=true', text='', send=b'1'), post('{e}/resources/R/files/g?inbody=true', text='', send=b'1'),
     put('{e}/resources/R/files/f?inbody=true', json={'duplicates': ['f']}, send=b'2'),
 )  # fmt: skip
@@ -140,14 +140,14 @@ facts.row(
     put('{s}?label=NEW', text=''), get('{s}?format=json', 404), put('{p}/subjects/NEW/experiments/E?label=NE', text=''),
     get('{p}/subjects/NEW/experiments/NE/resources/R/files/f', body=b'x'),
 )  # fmt: skip
-facts.row('2.8/b', 'S', 'the ID has no line end', put('{p}/subjects/X', 201, like=r'\A\w+\Z'))
+facts.row('2.8/b', 'SM', 'the ID has no line end', put('{p}/subjects/X', 201, like=r'\A\w+\Z'))
 
 # -- 2.8.1 projects
 
-facts.row('2.8.1/1', 'S', 'guests: 403', put('/data/projects/{new}', 403, by='guest'), put('/data/projects/public?name=x', 403, by='guest'))
+facts.row('2.8.1/1', 'SM', 'guests: 403', put('/data/projects/{new}', 403, by='guest'), put('/data/projects/public?name=x', 403, by='guest'))
 
 
-@facts.shown('2.8.1/2', 'S', 'uiAllowNonAdminProjectCreation off: only administrators make projects')
+@facts.shown('2.8.1/2', 'SM', 'uiAllowNonAdminProjectCreation off: only administrators make projects')
 def who_makes_projects(case: Case) -> None:
     archive, outsider = case.world.open.archive, case.client('open outsider')
     assert outsider.put(f'/data/projects/{case.new}a').status == 200
@@ -161,14 +161,14 @@ def who_makes_projects(case: Case) -> None:
         archive.prefer('uiAllowNonAdminProjectCreation', True)
 
 
-facts.row('2.8.1/3', 'S', 'no edit right: 403', put('{p}?name=x', 403, by='collaborator'), put('{p}?name=x', 403, by='outsider'))
+facts.row('2.8.1/3', 'SM', 'no edit right: 403', put('{p}?name=x', 403, by='collaborator'), put('{p}?name=x', 403, by='outsider'))
 facts.row(
-    '2.8.1/4', 'S', 'another ID in the body: 417; its case does not count',
+    '2.8.1/4', 'SM', 'another ID in the body: 417; its case does not count',
     put('{p}', 417, send=document('Project', attributes='ID="OTHER"'), headers=XML),
     put('{p}', 200, send=document('Project', attributes='ID="f{new}"').replace('f{new}', '{new}'), headers=XML),
 )  # fmt: skip
 facts.row(
-    '2.8.1/5', 'S', 'an ID of other characters: 417',
+    '2.8.1/5', 'SM', 'an ID of other characters: 417',
     *(ask for bad in ('a%20b', 'a.b', '%C3%A9') for ask in (put(f'/data/projects/{bad}', 417), post(f'/data/projects?ID={bad}', 417))),
 )  # fmt: skip
 
@@ -187,19 +187,19 @@ def ids_are_not_used_again(case: Case) -> None:
 
 
 facts.row(
-    '2.8.1/7', 'ST', 'an ID, running title, title or alias that is one of another project: 409, whatever the case',
+    '2.8.1/7', 'STM', 'an ID, running title, title or alias that is one of another project: 409, whatever the case',
     made('/data/projects/{new}?secondary_ID=sec_{new}&name=name_{new}&alias=alias_{new}'),
     *(put(f'/data/projects/{{new}}x?{field}={value}_{{new}}', (403, 409))
       for field in ('name', 'secondary_ID', 'alias') for value in ('SEC', 'Name', 'ALIAS')),
     put('/data/projects/{new}x?name={new}', (403, 409)), get('/data/projects/{new}x?format=json', 404),
 )  # fmt: skip
 facts.row(
-    '2.8.1/8', 'S', 'running title and title are the ID where none is given',
+    '2.8.1/8', 'SM', 'running title and title are the ID where none is given',
     get('{p}?format=json', item={'secondary_ID': '{p_id}', 'name': '{p_id}'}),
 )  # fmt: skip
-facts.row('2.8.1/9', 'S', 'a new project is protected', get('{p}/accessibility', text='protected'))
+facts.row('2.8.1/9', 'SM', 'a new project is protected', get('{p}/accessibility', text='protected'))
 facts.row(
-    '2.8.1/10', 'S', 'accessibility=… on creation and on update',
+    '2.8.1/10', 'SM', 'accessibility=… on creation and on update',
     *(ask for value in ('private', 'public', 'protected') for ask in (put(f'/data/projects/{{new}}?accessibility={value}'),
                                                                        get('/data/projects/{new}/accessibility', text=value))),
 )  # fmt: skip
@@ -230,20 +230,20 @@ facts.row(
 
 # -- 2.8.2 scans
 
-facts.row('2.8.2/1', 'S', 'no such session: 404 or 417', put('{s}/experiments/NONE/scans/1?xsiType=xnat:mrScanData', (404, 417)))
+facts.row('2.8.2/1', 'SM', 'no such session: 404 or 417', put('{s}/experiments/NONE/scans/1?xsiType=xnat:mrScanData', (404, 417)))
 facts.row(
     '2.8.2/2', 'S', 'a new scan without a type, or of the general one: 400, and what to do',
     put('{e}/scans/1', 400, like='xnat:mrScanData'), put('{e}/scans/1?xsiType=xnat:imageScanData', 400),
 )  # fmt: skip
 facts.row('2.8.2/3', 'ST', 'another type than that of the scan: 409', put('{n}?xsiType=xnat:petScanData', 409, like='xnat:mrScanData'))
-facts.row('2.8.2/4', 'ST', 'no type, the scan is there: 200', put('{n}?quality=usable', text=''), get('{n}?format=json', item={'quality': 'usable'}))
+facts.row('2.8.2/4', 'STM', 'no type, the scan is there: 200', put('{n}?quality=usable', text=''), get('{n}?format=json', item={'quality': 'usable'}))
 facts.row(
-    '2.8.2/5', 'T', 'a full path of another type: passed over, 200',
+    '2.8.2/5', 'TM', 'a full path of another type: passed over, 200',
     put('{n}?xnat:petScanData/note=x', 200), get('{n}?format=json', item={'note': None}),
 )  # fmt: skip
 facts.row(
     '2.8.2/6',
-    'S',
+    'SM',
     'a type that is no scan: 400',
     put('{e}/scans/1?xsiType=xnat:subjectData', 400),
     put('{e}/scans/1?xsiType=xnat:mrSessionData', 400),
@@ -262,13 +262,13 @@ facts.row(
     put('{s}/projects/{q_id}', 409),
     put('{s}?group=g', 200, text='{id}'),
 )  # fmt: skip
-facts.row('2.8.3/3', 'S', 'another accession ID in the body: 400', put('{s}', 400, send=document('Subject', attributes='ID="OTHER"'), headers=XML))
+facts.row('2.8.3/3', 'SM', 'another accession ID in the body: 400', put('{s}', 400, send=document('Subject', attributes='ID="OTHER"'), headers=XML))
 facts.row(
-    '2.8.3/4', 'S', "another project in the body than the item's: 409",
+    '2.8.3/4', 'SM', "another project in the body than the item's: 409",
     put('{s}', 409, send=document('Subject', attributes='project="{q_id}"'), headers=XML),
 )  # fmt: skip
 facts.row(
-    '2.8.3/5', 'S', 'an item of no project: 422',
+    '2.8.3/5', 'SM', 'an item of no project: 422',
     put('/data/subjects/{new}_S', 422, send=document('Subject', attributes='label="X"'), headers=XML),
     put('/data/subjects/{new}_S', 201, send=document('Subject', attributes='project="{p_id}"'), headers=XML), get('{p}/subjects', count=1),
 )  # fmt: skip
@@ -296,14 +296,14 @@ def values_are_checked(case: Case) -> None:
 
 
 facts.row(
-    '2.8.3/8', 'T', 'a resource URI in a document that leaves the project, or holds a blank: 400',
+    '2.8.3/8', 'TM', 'a resource URI in a document that leaves the project, or holds a blank: 400',
     *(put('{e}', 400, headers=XML, send=document('MRSession',
                 f'<xnat:resources><xnat:resource xsi:type="xnat:resource" URI="{uri}"/></xnat:resources>'))
       for uri in ('/etc/pass wd', '../../x', '/etc/passwd')),
     left_out='resource elements are passed over, so that documents of other servers can be put; the suite has its test switched off',
 )  # fmt: skip
 facts.row(
-    '2.8.3/9', 'T', 'a DOCTYPE: refused',
+    '2.8.3/9', 'TM', 'a DOCTYPE: refused',
     put('{s}', (400, 422), send='<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>', headers=XML),
     put('{s}', (400, 422), send='<!DOCTYPE xnat:Subject>' + document('Subject'), headers=XML),
 )  # fmt: skip
@@ -313,7 +313,7 @@ facts.row(
     get('{p}/subjects?columns=gender,group', rows={'gender': ['male'], 'group': ['g']}),
 )  # fmt: skip
 facts.row(
-    '2.8.3/11', 'ST', 'no right to create or edit: 403',
+    '2.8.3/11', 'STM', 'no right to create or edit: 403',
     put('{s}?group=g', 403, by='collaborator'), put('{p}/subjects/X', 403, by='collaborator'),
     put('{s}/experiments/X?xsiType=xnat:mrSessionData', 403, by='collaborator'), put('{e}?note=n', 403, by='collaborator'),
 )  # fmt: skip
@@ -327,7 +327,7 @@ facts.row(
 # -- 2.9 IDs
 
 facts.row(
-    '2.9.1', 'SR', '<PREFIX>_S and five digits, _E for experiments and assessors',
+    '2.9.1', 'SRM', '<PREFIX>_S and five digits, _E for experiments and assessors',
     put('{p}/subjects/X', 201, like=SUBJECT_ID), put('{s}/experiments/X?xsiType=xnat:mrSessionData', 201, like=EXPERIMENT_ID),
     put('{e}/assessors/Y?xsiType=xnat:qcManualAssessorData', 201, like=EXPERIMENT_ID),
 )  # fmt: skip
@@ -364,7 +364,7 @@ facts.row(
 )  # fmt: skip
 
 
-@facts.shown('2.9.6', 'SR', 'numbers of resources: one sequence for the site')
+@facts.shown('2.9.6', 'SRM', 'numbers of resources: one sequence for the site')
 def numbers_of_resources(case: Case) -> None:
     numbers = []
     for holder in (case.p, case.s, case.e, case.n):
@@ -381,13 +381,13 @@ facts.row(
 
 # -- 2.10 DELETE
 
-facts.row('2.10.1', 'ST', '200 and nothing', *(delete(path, text='') for path in ('{n}', '{e}', '{s}', '{p}')))
+facts.row('2.10.1', 'STM', '200 and nothing', *(delete(path, text='') for path in ('{n}', '{e}', '{s}', '{p}')))
 facts.row(
-    '2.10.2', 'S', 'what is not there: 404, 400 or 404 for projects, 404 or 200 for resources',
+    '2.10.2', 'SM', 'what is not there: 404, 400 or 404 for projects, 404 or 200 for resources',
     delete('{p}/subjects/NONE', 404), delete('{s}/experiments/NONE', 404), delete('{e}/scans/NONE', 404), delete('/data/projects/NONE', (400, 404)),
     delete('{e}/resources/NONE', (200, 404)),
 )  # fmt: skip
-facts.row('2.10.3', 'S', 'no right: 403, and the reason says so', delete('{s}', 403, by='member', like='(?i)delete'), delete('{p}', 403, by='member'))
+facts.row('2.10.3', 'SM', 'no right: 403, and the reason says so', delete('{s}', 403, by='member', like='(?i)delete'), delete('{p}', 403, by='member'))
 
 
 @facts.shown('2.10.4', 'S', 'a project takes what it owns along; what is shared into it stays')
@@ -411,13 +411,13 @@ facts.row(
     made('{e}', keep='eid'), made('{n}'), made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData', keep='aid'), delete('{s}'),
     get('/data/experiments/{eid}?format=json', 404), get('/data/experiments/{aid}?format=json', 404), get('/data/experiments/{eid}/scans', 404),
 )  # fmt: skip
-facts.shown('2.10.7', 'S', 'without removeFiles files stay on disk, and nothing reaches them')(files_of_deleted_items)
+facts.shown('2.10.7', 'SM', 'without removeFiles files stay on disk, and nothing reaches them')(files_of_deleted_items)
 facts.row(
     '2.10.8', 'ST', 'through a project that only shares the item: unshared',
     made('{e}'), put('{e}/projects/{q_id}'), delete('{q}/experiments/E'), get('{q}/experiments', count=0), get('{e}?format=json'),
 )  # fmt: skip
 facts.row(
-    '2.10.9', 'ST', 'at /experiments/E: sessions and assessors',
+    '2.10.9', 'STM', 'at /experiments/E: sessions and assessors',
     made('{e}', keep='eid'), made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData', keep='aid'), delete('/data/experiments/{aid}'),
     get('{e}/assessors', count=0), delete('/data/experiments/{eid}'), get('{e}?format=json', 404),
 )  # fmt: skip
@@ -496,14 +496,14 @@ ROOTS = (('{p}', 'Project', ''), ('{s}', 'Subject', ''), ('{e}', 'MRSession', ''
          ('{e}/reconstructions/{new}', 'ReconstructedImage', 'xnat:reconstructedImageData'),
          ('{e}/assessors/A', 'QCManualAssessment', 'xnat:qcManualAssessorData'))  # fmt: skip
 facts.row(
-    '2.11.10', 'SR', 'XML: the root bears the name that the schema gives it',
+    '2.11.10', 'SRM', 'XML: the root bears the name that the schema gives it',
     *(ask for path, root, kind in ROOTS for ask in ([made(f'{path}?xsiType={kind}')] if kind else [made(path)]) + [get(f'{path}?format=xml',
                 like=f'<xnat:{root} ')]),
 )  # fmt: skip
 
 
-@facts.shown('2.11.11', 'SR', 'its own attributes come first, then namespaces and places of the schemas')
-@facts.shown('2.11.12', 'SR', 'the namespaces')
+@facts.shown('2.11.11', 'SRM', 'its own attributes come first, then namespaces and places of the schemas')
+@facts.shown('2.11.12', 'SRM', 'the namespaces')
 def root_of_a_document(case: Case) -> None:
     body = case.admin.get(f'{P}/subjects/S2?format=xml')
     root = etree.fromstring(body.body)
@@ -520,15 +520,15 @@ def root_of_a_document(case: Case) -> None:
 
 facts.row(
     '2.11.13',
-    'SR',
+    'SRM',
     'a comment after a start tag tells database keys',
     get(f'{M1}?format=xml', like=r'<!--hidden_fields\[xnat_imageScanData_id="\d+"'),
 )
 
 
-@facts.shown('2.11.14', 'S', 'children in the order of the schema; what is not there is left out')
-@facts.shown('2.11.15', 'SR', 'xsi:type on elements that may be of several types')
-@facts.shown('2.11.16', 'SR', 'a subject holds its experiments, those scans, assessors and resources; a project no subjects')
+@facts.shown('2.11.14', 'SM', 'children in the order of the schema; what is not there is left out')
+@facts.shown('2.11.15', 'SRM', 'xsi:type on elements that may be of several types')
+@facts.shown('2.11.16', 'SRM', 'a subject holds its experiments, those scans, assessors and resources; a project no subjects')
 def children_of_a_document(case: Case) -> None:
     root = etree.fromstring(case.admin.get(f'{S1}?format=xml').body)
     assert [etree.QName(node).localname for node in root.iterchildren(tag=etree.Element)] == ['resources', 'demographics', 'experiments']
@@ -557,10 +557,10 @@ def moments_in_xml(case: Case) -> None:
         assert '<prov:timestamp>2020-01-31T13:05:00' in case.admin.get(f'{path}?format=xml').text
 
 
-facts.row('2.11.18', 'S', 'Content-Type text/xml', get(f'{M1}?format=xml', type='text/xml'))
+facts.row('2.11.18', 'SM', 'Content-Type text/xml', get(f'{M1}?format=xml', type='text/xml'))
 
 
-@facts.shown('2.11.19', 'T', 'what GET answers can be PUT')
+@facts.shown('2.11.19', 'TM', 'what GET answers can be PUT')
 def documents_go_back(case: Case) -> None:
     case.admin.ok('PUT', f'{case.s}?gender=male&age=40&xnat:subjectData/fields/field[name=a]/field=b')
     case.admin.ok('PUT', f'{case.n}?xnat:mrScanData/parameters/voxelRes/x=1&note=a%26b')
@@ -573,7 +573,7 @@ def documents_go_back(case: Case) -> None:
             assert case.admin.get(f'{path}?format=xml').body == before
 
 
-facts.row('2.11/a', 'S', 'an item is a page by default', get(M1, type='text/html'))
+facts.row('2.11/a', 'SM', 'an item is a page by default', get(M1, type='text/html'))
 
 # -- 2.12 sub-paths
 
@@ -604,9 +604,9 @@ facts.row(
     delete('{e}/projects/{q_id}'),
     delete('{e}/projects/{q_id}', 404),
 )
-facts.row('2.12/5', 'S', 'anything else below an experiment: the experiment', get(f'{M1}/nonsense/at/all?format=json', item={'ID': '{M1}'}))
-facts.row('2.12/6', 'S', 'anything else below a subject: 400 for PUT and DELETE', put('{s}/nonsense', 400), delete('{s}/nonsense', 400))
+facts.row('2.12/5', 'SM', 'anything else below an experiment: the experiment', get(f'{M1}/nonsense/at/all?format=json', item={'ID': '{M1}'}))
+facts.row('2.12/6', 'SM', 'anything else below a subject: 400 for PUT and DELETE', put('{s}/nonsense', 400), delete('{s}/nonsense', 400))
 facts.row(
-    '2.12/7', 'S', 'anything else below a project: 400',
+    '2.12/7', 'SM', 'anything else below a project: 400',
     *(Ask(method, '{p}/nonsense', 400) for method in ('GET', 'PUT', 'DELETE')),
 )  # fmt: skip

@@ -21,9 +21,9 @@ def only(path: str, *methods: str) -> list[Ask]:
 
 # -- 2.1 routes
 
-facts.row('2.1/1', 'S', 'projects: listed, created', get('/data/projects'), post('/data/projects?ID={new}'), *only('/data/projects', 'GET', 'POST'))
+facts.row('2.1/1', 'SM', 'projects: listed, created', get('/data/projects'), post('/data/projects?ID={new}'), *only('/data/projects', 'GET', 'POST'))
 facts.row(
-    '2.1/2', 'S', 'a project: read, put, deleted',
+    '2.1/2', 'SM', 'a project: read, put, deleted',
     get('{p}?format=json'), put('{p}?name=x{new}'), *only('{p}', 'GET', 'PUT', 'DELETE'), delete('{p}'),
 )  # fmt: skip
 facts.row(
@@ -32,10 +32,10 @@ facts.row(
     put('{p}/prearchive_code/0'), put('{p}/quarantine_code/1'), put('{p}/current_arc/arc001'), put('{p}/scan_type_mapping/true'),
     *only('{p}/prearchive_code', 'GET', 'PUT'),
 )  # fmt: skip
-facts.row('2.1/4', 'S', 'accessibility', get('{p}/accessibility'), put('{p}/accessibility/public'), *only('{p}/accessibility', 'GET', 'PUT'))
-facts.row('2.1/5', 'S', 'users of a project', get('{p}/users'), get('{p}/users/true'), *only('{p}/users', 'GET'))
+facts.row('2.1/4', 'SM', 'accessibility', get('{p}/accessibility'), put('{p}/accessibility/public'), *only('{p}/accessibility', 'GET', 'PUT'))
+facts.row('2.1/5', 'SM', 'users of a project', get('{p}/users'), get('{p}/users/true'), *only('{p}/users', 'GET'))
 facts.row(
-    '2.1/6', 'S', 'a user in a group: added, removed',
+    '2.1/6', 'SM', 'a user in a group: added, removed',
     put('{p}/users/member/outsider'), delete('{p}/users/member/outsider'), *only('{p}/users/member/outsider', 'GET', 'PUT', 'DELETE'),
 )  # fmt: skip
 facts.row(
@@ -44,12 +44,12 @@ facts.row(
     delete('{p}/groups/TECH'),
 )  # fmt: skip
 facts.row('2.1/8', 'S', 'searches of a project', get(f'{P}/searches/@xnat:subjectData?format=csv'), *only(f'{P}/searches/@xnat:subjectData', 'GET'))
-facts.row('2.1/9', 'S', 'how a project is archived', get('{p}/archive_spec', type='text/xml'), *only('{p}/archive_spec', 'GET'))
+facts.row('2.1/9', 'SM', 'how a project is archived', get('{p}/archive_spec', type='text/xml'), *only('{p}/archive_spec', 'GET'))
 facts.row(
     '2.1/10', 'S', 'protocols', get('{p}/protocols/NONE', 404), delete('{p}/protocols/NONE', 404), *only('{p}/protocols/NONE', 'GET', 'PUT', 'DELETE')
 )
-facts.row('2.1/11', 'S', 'pipelines of a project', get('{p}/pipelines?format=json'), *only('{p}/pipelines', 'GET', 'DELETE'))
-facts.row('2.1/12', 'S', 'a pipeline is started for a session', made('{e}'), post('{p}/pipelines/fixScanTypes/experiments/E'))
+facts.row('2.1/11', 'SM', 'pipelines of a project', get('{p}/pipelines?format=json'), *only('{p}/pipelines', 'GET', 'DELETE'))
+facts.row('2.1/12', 'SM', 'a pipeline is started for a session', made('{e}'), post('{p}/pipelines/fixScanTypes/experiments/E'))
 
 
 @facts.shown('2.1/13', 'S', 'requests for access: of a project, own ones, one, which can be accepted or declined')
@@ -71,7 +71,7 @@ def requests_for_access(case: Case) -> None:
 
 
 facts.row(
-    '2.1/14', 'S', 'scan types, scanners, investigators',
+    '2.1/14', 'SM', 'scan types, scanners, investigators',
     *(ask for path in (f'{P}/scan_types', '/data/scan_types', '/data/scanners', '/data/investigators') for ask in (get(path), *only(path, 'GET'))),
 )  # fmt: skip
 facts.row(
@@ -82,9 +82,9 @@ facts.row(
     post('{p}/subjects?label=X', like='^/data/'),
     *only('{p}/subjects', 'GET', 'POST'),
 )
-facts.row('2.1/16', 'S', 'subjects of the site: listed', get('/data/subjects'), *only('/data/subjects', 'GET'))
+facts.row('2.1/16', 'SM', 'subjects of the site: listed', get('/data/subjects'), *only('/data/subjects', 'GET'))
 facts.row(
-    '2.1/17', 'S', 'a subject: read, put, deleted',
+    '2.1/17', 'SM', 'a subject: read, put, deleted',
     made('{p}/subjects/S', keep='id'), get('/data/subjects/{id}?format=json'), put('/data/subjects/{id}?group=g'),
     *only('{p}/subjects/S', 'GET', 'PUT', 'DELETE'), *only('/data/subjects/{id}', 'GET', 'PUT', 'DELETE'), delete('/data/subjects/{id}'),
 )  # fmt: skip
@@ -93,8 +93,8 @@ facts.row(
     '2.1/19', 'S', 'experiments of a subject: listed, created',
     get('{s}/experiments'), post('{s}/experiments?label=X&xsiType=xnat:mrSessionData', like='^/data/'), *only('{s}/experiments', 'GET', 'POST'),
 )  # fmt: skip
-facts.row('2.1/20', 'S', 'experiments of the site: listed', get('/data/experiments'), *only('/data/experiments', 'GET'))
-facts.row('2.1/21', 'S', 'an experiment: read, put, deleted', get('{e}?format=json'), put('{e}'), *only('{e}', 'GET', 'PUT', 'DELETE'), delete('{e}'))
+facts.row('2.1/20', 'SM', 'experiments of the site: listed', get('/data/experiments'), *only('/data/experiments', 'GET'))
+facts.row('2.1/21', 'SM', 'an experiment: read, put, deleted', get('{e}?format=json'), put('{e}'), *only('{e}', 'GET', 'PUT', 'DELETE'), delete('{e}'))
 facts.row(
     '2.1/22', 'S', 'an experiment by project or by ID: read, changed, deleted',
     made('{e}', keep='id'), get('{p}/experiments/E?format=json'), put('{p}/experiments/E?note=n'), put('/data/experiments/{id}?note=n'),
@@ -109,7 +109,7 @@ facts.row(
         for ask in (get(path), post(f'{path}?xsiType=xnat:mrScanData', like='^/data/'), *only(path, 'GET', 'POST'))
     ),
 )  # fmt: skip
-facts.row('2.1/24', 'S', 'a scan: read, put, deleted', get('{n}?format=json'), put('{n}'), *only('{n}', 'GET', 'PUT', 'DELETE'), delete('{n}'))
+facts.row('2.1/24', 'SM', 'a scan: read, put, deleted', get('{n}?format=json'), put('{n}'), *only('{n}', 'GET', 'PUT', 'DELETE'), delete('{n}'))
 
 
 @facts.shown('2.1/25', 'S', 'a DICOMDIR of the images of a scan')
@@ -168,7 +168,7 @@ facts.row(
     ),
 )  # fmt: skip
 facts.row(
-    '2.1/31', 'S', 'files over all resources of a holder: listed, uploaded, read',
+    '2.1/31', 'SM', 'files over all resources of a holder: listed, uploaded, read',
     *HELD,
     *(
         ask
@@ -177,25 +177,25 @@ facts.row(
     ),
 )  # fmt: skip
 facts.row(
-    '2.1/32', 'S', 'the folder of a session, and the session as a XAR',
+    '2.1/32', 'SM', 'the folder of a session, and the session as a XAR',
     get('/data/experiments/{M1}/DIR?format=zip', type='application/zip'),
     get('/data/experiments/{M1}/XAR', named='.'), get(f'{P}/experiments/M1/XAR', named='.'),
     get(f'{P}/experiments/M1/DIR', type='text/xml'),
     *only('/data/experiments/{M1}/XAR', 'GET'),
 )  # fmt: skip
 facts.row(
-    '2.1.1', 'S', 'scans, assessors and reconstructions are not below /projects/P/experiments/E',
+    '2.1.1', 'SM', 'scans, assessors and reconstructions are not below /projects/P/experiments/E',
     get(f'{P}/experiments/M1/scans/1?format=json', item={'ID': '{M1}'}),
     put(f'{P}/experiments/M1/scans/99?xsiType=xnat:mrScanData', (400, 404, 405)),
 )  # fmt: skip
-facts.row('2.1.2', 'S', 'there, /scans answers the experiment', get(f'{P}/experiments/M1/scans?format=json', item={'ID': '{M1}'}))
+facts.row('2.1.2', 'SM', 'there, /scans answers the experiment', get(f'{P}/experiments/M1/scans?format=json', item={'ID': '{M1}'}))
 facts.row(
-    '2.1.3', 'S', 'there, /resources and its files are routes, and /files is none',
+    '2.1.3', 'SM', 'there, /resources and its files are routes, and /files is none',
     get(f'{P}/experiments/M1/resources', rows={'label': ['DATA']}),
     get(f'{P}/experiments/M1/resources/DATA/files', rows={'Name': ['one.txt']}),
     get(f'{P}/experiments/M1/files?format=json', item={'ID': '{M1}'}),
 )  # fmt: skip
-facts.row('2.1.4', 'S', '/subjects/S/experiments is no listing', get('/data/subjects/{S1}/experiments?format=json', (200, 400), unlike='ResultSet'))
+facts.row('2.1.4', 'SM', '/subjects/S/experiments is no listing', get('/data/subjects/{S1}/experiments?format=json', (200, 400), unlike='ResultSet'))
 facts.row('2.1.5', 'S', 'nothing is put or posted on /projects/P/experiments', put('{p}/experiments', 405), post('{p}/experiments?label=X', 405))
 
 # -- 2.2 identifiers
@@ -211,7 +211,7 @@ facts.row(
 )  # fmt: skip
 
 
-@facts.shown('2.2.2', 'S', 'a subject in a project: by ID first; on PUT by label first')
+@facts.shown('2.2.2', 'SM', 'a subject in a project: by ID first; on PUT by label first')
 def subject_by_id_or_label(case: Case) -> None:
     base, admin = f'{case.p}/subjects', case.admin
     first, second = admin.ok('PUT', f'{base}/first?group=first'), admin.ok('PUT', f'{base}/second?group=second')
@@ -225,13 +225,13 @@ def subject_by_id_or_label(case: Case) -> None:
 
 
 facts.row(
-    '2.2.3', 'S', 'at the root: by ID alone',
+    '2.2.3', 'SM', 'at the root: by ID alone',
     get('/data/subjects/S1?format=json', 404), get('/data/experiments/M1?format=json', 404),
     get('/data/subjects/{S1}?format=json'), get('/data/experiments/{M1}?format=json'), get('/data/experiments/{A1}?format=json'),
 )  # fmt: skip
 
 
-@facts.shown('2.2.4', 'S', 'an experiment in a project: the same rule')
+@facts.shown('2.2.4', 'SM', 'an experiment in a project: the same rule')
 def experiment_by_id_or_label(case: Case) -> None:
     base, admin = f'{case.s}/experiments', case.admin
     first, second = (admin.ok('PUT', f'{base}/{label}?xsiType=xnat:mrSessionData') for label in ('first', 'second'))
@@ -261,7 +261,7 @@ def lists_of_items(case: Case) -> None:
 
 
 facts.row(
-    '2.2.6', 'S', 'nothing is written to a list',
+    '2.2.6', 'SM', 'nothing is written to a list',
     made('{n}'), made('{e}/scans/2?xsiType=xnat:mrScanData'),
     put('{e}/scans/ALL/resources/NEW', 404), put('{e}/scans/1,2/resources/NEW/files/f?inbody=true', 404, send=b'x'),
 )  # fmt: skip
@@ -324,7 +324,7 @@ def moving(case: Case) -> None:
 
 
 facts.row(
-    '2.3.4', 'B', 'only what can be read is shared; a session may be shared before its subject',
+    '2.3.4', 'BM', 'only what can be read is shared; a session may be shared before its subject',
     made('{e}'), put('{e}/projects/{q_id}'), get('{q}/experiments', rows={'label': ['E']}), put('{p}/subjects/S/projects/Q', HIDDEN, by='outsider'),
 )  # fmt: skip
 facts.row(
@@ -367,7 +367,7 @@ facts.row(
     get(f'{THERE}/assessors', rows={'ID': ['{aid}'], 'label': ['A_IN_Q'], 'project': ['{q_id}']}),
 )  # fmt: skip
 facts.row(
-    '2.3.10', 'S', 'the experiment listing of a project that may not be read: 403; of none: 404',
+    '2.3.10', 'SM', 'the experiment listing of a project that may not be read: 403; of none: 404',
     get(f'{P}/experiments', 403, by='outsider'), get('/data/projects/NOWHERE/experiments', 404),
 )  # fmt: skip
 

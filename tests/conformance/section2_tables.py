@@ -35,7 +35,7 @@ facts.row(
                            ('application/json, text/plain, */*', 'application/json'), ('image/png', 'application/json'))),
 )  # fmt: skip
 facts.row(
-    '2.4/3', 'S', 'an item without format: a page, for anything; XML if that is asked for',
+    '2.4/3', 'SM', 'an item without format: a page, for anything; XML if that is asked for',
     get(S1, type='text/html'), get(S1, headers={'Accept': '*/*'}, type='text/html'), get(S1, headers={'Accept': 'text/xml'}, type='text/xml'),
 )  # fmt: skip
 facts.row(
@@ -47,7 +47,7 @@ facts.row(
           f'{M1}/reconstructions')),
 )  # fmt: skip
 facts.row(
-    '2.4/5', 'S', 'fields: the short names there are',
+    '2.4/5', 'SM', 'fields: the short names there are',
     get(f'{P}/subjects?fields=true&format=csv', columns='key,xpath', like=r'(?m)^group,.*group$'),
     get(f'{M1}/scans?fields=x', keys='key,xpath'),
 )  # fmt: skip
@@ -58,18 +58,18 @@ facts.row(
     get(f'{P}/experiments?xsiType=xnat:petSessionData,xnat:ctSessionData', rows={'label': ['T1']}),
 )  # fmt: skip
 facts.row(
-    '2.4/7', 'ST', 'xsiType on PUT and POST: the type of what is made',
+    '2.4/7', 'STM', 'xsiType on PUT and POST: the type of what is made',
     put('{s}/experiments/X?xsiType=xnat:ctSessionData', 201), get('{s}/experiments/X?format=json', like='xnat:ctSessionData'),
     post('{s}/experiments?label=Y&xsiType=xnat:petSessionData'),
     get('{s}/experiments', rows={'xsiType': ['xnat:ctSessionData', 'xnat:petSessionData']}),
 )  # fmt: skip
 facts.row(
-    '2.4/8', 'ST', 'short names and full paths filter',
+    '2.4/8', 'STM', 'short names and full paths filter',
     get(f'{P}/subjects?gender=female', rows={'label': ['S1']}),
     get(f'{P}/experiments?xnat:mrSessionData/fieldStrength=3.0', rows={'label': ['M2']}),
 )  # fmt: skip
 facts.row(
-    '2.4/9', 'ST', 'and set fields',
+    '2.4/9', 'STM', 'and set fields',
     put('{s}?group=g&xnat:subjectData/src=here'), get('{s}?format=json', item={'group': 'g', 'src': 'here'}),
 )  # fmt: skip
 facts.row(
@@ -84,16 +84,16 @@ facts.row(
     get('{s}?format=json', item={'group': 'inbody'}),
 )  # fmt: skip
 facts.row(
-    '2.4/11', 'ST', 'inbody: the body is the file', put('{s}/resources/R/files/f?inbody=true', send=b'x'), get('{s}/resources/R/files/f', body=b'x')
+    '2.4/11', 'STM', 'inbody: the body is the file', put('{s}/resources/R/files/f?inbody=true', send=b'x'), get('{s}/resources/R/files/f', body=b'x')
 )
 facts.row(
-    '2.4/12', 'S', 'sortBy: column keys; sorted on the finished table',
+    '2.4/12', 'SM', 'sortBy: column keys; sorted on the finished table',
     get(f'{P}/experiments?sortBy=date', rows={'label': ['M1', 'T1', 'M2']}),
     get(f'{P}/experiments?sortBy=xsiType,date', rows={'label': ['M1', 'M2', 'T1']}),
     get('/data/users?sortBy=login', like='(?s)admin.*collaborator.*member'), get(f'{M1}/resources?sortBy=label'),
 )  # fmt: skip
 facts.row(
-    '2.4/13', 'S', 'sortOrder: ASC unless DESC',
+    '2.4/13', 'SM', 'sortOrder: ASC unless DESC',
     get(f'{P}/experiments?sortBy=date&sortOrder=DESC', rows={'label': ['M2', 'T1', 'M1']}),
     get(f'{P}/experiments?sortBy=date&sortOrder=ASC', rows={'label': ['M1', 'T1', 'M2']}),
 )  # fmt: skip
@@ -107,7 +107,7 @@ facts.row(
 )  # fmt: skip
 
 
-@facts.shown('2.4/15', 'S', 'limit and offset page a cached search')
+@facts.shown('2.4/15', 'SM', 'limit and offset page a cached search')
 def pages_of_a_search(case: Case) -> None:
     body = (
         '<xdat:search xmlns:xdat="http://nrg.wustl.edu/security"><xdat:root_element_name>xnat:mrSessionData</xdat:root_element_name>'
@@ -120,7 +120,7 @@ def pages_of_a_search(case: Case) -> None:
 
 
 facts.row(
-    '2.4/16', 'S', 'concealHiddenFields: XML without the comments of database keys',
+    '2.4/16', 'SM', 'concealHiddenFields: XML without the comments of database keys',
     get(f'{M1}?format=xml', like='hidden_fields'), get(f'{M1}?format=xml&concealHiddenFields=true', unlike='hidden_fields'),
 )  # fmt: skip
 
@@ -145,7 +145,7 @@ facts.row(
 facts.unseen('2.4/19', 'S', 'requested_screen: another page of the web site', 'this archive has no web site; a client of the REST API asks for data')
 
 
-@facts.shown('2.4/20', 'ST', 'removeFiles: files go too; with items they stay out of reach without it')
+@facts.shown('2.4/20', 'STM', 'removeFiles: files go too; with items they stay out of reach without it')
 def files_of_deleted_items(case: Case) -> None:
     for query in ('', '?removeFiles=true'):
         case.admin.ok('PUT', f'{case.fill("{s}")}/experiments/X?xsiType=xnat:mrSessionData')
@@ -156,7 +156,7 @@ def files_of_deleted_items(case: Case) -> None:
         case.admin.ok('DELETE', f'{case.s}/experiments/X')
 
 
-@facts.shown('2.4/21', 'ST', 'allowDataDeletion: what a document has not is removed; without it, documents are merged')
+@facts.shown('2.4/21', 'STM', 'allowDataDeletion: what a document has not is removed; without it, documents are merged')
 def documents_that_replace(case: Case) -> None:
     for number in '12':
         case.admin.ok('PUT', f'{case.e}/scans/{number}?xsiType=xnat:mrScanData')
@@ -175,7 +175,7 @@ def documents_that_replace(case: Case) -> None:
 
 
 facts.row(
-    '2.4/22', 'ST', 'label alone renames', put('{s}?label=NEW', text=''), get('{p}/subjects/NEW?format=json'), get('{p}/subjects/S?format=json', 404)
+    '2.4/22', 'STM', 'label alone renames', put('{s}?label=NEW', text=''), get('{p}/subjects/NEW?format=json'), get('{p}/subjects/S?format=json', 404)
 )
 facts.row(
     '2.4/23', 'ST', 'primary: the owner changes',
@@ -220,13 +220,13 @@ def jobs_of_a_session(case: Case) -> None:
 
 facts.row(
     '2.4/27',
-    'S',
+    'SM',
     'populateFromDB and loadExisting are no fields',
     put('{s}?populateFromDB=true&loadExisting=true&group=g'),
     get('{s}?format=json', item={'group': 'g'}),
 )
 facts.row(
-    '2.4/28', 'ST', 'parameters of uploads',
+    '2.4/28', 'STM', 'parameters of uploads',
     put('{s}/resources/R/files/f?inbody=true&format=F&content=C&tags=t&description=d&update-stats=false', send=b'1'),
     put('{s}/resources/R/files/f?inbody=true&overwrite=true', send=b'2'), get('{s}/resources/R/files/f', body=b'2'),
     get('{s}/resources/R/files', rows={'file_format': ['F'], 'file_content': ['C'], 'file_tags': ['t']}),
@@ -242,16 +242,16 @@ facts.row(
     get(f'{M1}/resources?all=true&file_stats=true&cache_file_stats=true',
         rows={'file_count': ['1', '1', '1', '1'], 'label': ['DATA', 'DATA', 'DATA', 'OUT']}),
 )  # fmt: skip
-facts.row('2.4/31', 'S', 'accept-not-found: 204 in place of 404', get(f'{M1}/resources/DATA/files/none?accept-not-found=true', 204, body=b''))
+facts.row('2.4/31', 'SM', 'accept-not-found: 204 in place of 404', get(f'{M1}/resources/DATA/files/none?accept-not-found=true', 204, body=b''))
 facts.row(
-    '2.4/32', 'S', 'parameters of the project listing', *(get(f'/data/projects?{name}=true') for name in ('accessible', 'owner', 'recent', 'users'))
+    '2.4/32', 'SM', 'parameters of the project listing', *(get(f'/data/projects?{name}=true') for name in ('accessible', 'owner', 'recent', 'users'))
 )
 facts.row(
     '2.4/a', 'S', 'a boolean is true with any value but false and 0',
     *(put(f'{{s}}/resources/R/files/f?inbody=true&overwrite={value}', send=b'x', like=like)
       for value, like in (('yes', '^$'), ('0', 'duplicates'), ('FALSE', 'duplicates'), ('1', '^$'), ('', '^$'))),
 )  # fmt: skip
-facts.row('2.4/b', 'S', 'guest has no effect on listings', get(f'{P}/subjects?guest=true', rows={'label': ['S1', 'S2']}))
+facts.row('2.4/b', 'SM', 'guest has no effect on listings', get(f'{P}/subjects?guest=true', rows={'label': ['S1', 'S2']}))
 
 # -- 2.4.1 filters
 
@@ -261,15 +261,15 @@ def filtered(number: str, evidence: str, words: str, *cases: tuple[str, list[str
     facts.row(number, evidence, words, *(get(f'{P}/{path}', rows={'label': labels}) for path, labels in cases), left_out=left_out)
 
 
-filtered('2.4.1/1', 'S', 'a value: equal, with its case', ('subjects?label=S1', ['S1']), ('subjects?label=s1', []))
-filtered('2.4.1/2', 'S', 'a,b: any of them', ('subjects?gender=female,male', ['S1', 'S2']), ('subjects?gender=female,none', ['S1']))
+filtered('2.4.1/1', 'SM', 'a value: equal, with its case', ('subjects?label=S1', ['S1']), ('subjects?label=s1', []))
+filtered('2.4.1/2', 'SM', 'a,b: any of them', ('subjects?gender=female,male', ['S1', 'S2']), ('subjects?gender=female,none', ['S1']))
 filtered(
-    '2.4.1/3', 'S', 'with * or %: contains, whatever the case', ('subjects?label=s*', ['S1', 'S2']), ('subjects?gender=MAL%25', ['S1', 'S2']),
+    '2.4.1/3', 'SM', 'with * or %: contains, whatever the case', ('subjects?label=s*', ['S1', 'S2']), ('subjects?gender=MAL%25', ['S1', 'S2']),
     ('subjects?gender=*fem', ['S1']),
 )  # fmt: skip
 filtered(
     '2.4.1/4',
-    'S',
+    'SM',
     'a-b on a number: the range, ends included',
     ('subjects?age=81-90', ['S1']),
     ('subjects?age=70-81', ['S1']),
@@ -277,26 +277,26 @@ filtered(
 )
 filtered(
     '2.4.1/5',
-    'S',
+    'SM',
     'a-b on a date: the range',
     ('experiments?date=1/31/2020-5/5/2021', ['M1', 'T1']),
     ('experiments?date=1/1/2021-12/31/2023', ['M2', 'T1']),
 )
-filtered('2.4.1/6', 'S', 'MM/dd/yyyy: that day', ('experiments?date=1/31/2020', ['M1']), ('experiments?date=05/05/2021', ['T1']))
+filtered('2.4.1/6', 'SM', 'MM/dd/yyyy: that day', ('experiments?date=1/31/2020', ['M1']), ('experiments?date=05/05/2021', ['T1']))
 facts.row(
-    '2.4.1/7', 'SB', 'an ISO date is split at its first - and finds nothing',
+    '2.4.1/7', 'SBM', 'an ISO date is split at its first - and finds nothing',
     Ask('GET', f'{P}/experiments?date=2020-01-31', (200, 400, 500), wanted={'unlike': '"M1"'}),
     left_out='on purpose: an ISO date is that day here, as everybody means it',
 )  # fmt: skip
 facts.row(
-    '2.4.1/8', 'S', 'times and date-times like dates; booleans as they are',
+    '2.4.1/8', 'SM', 'times and date-times like dates; booleans as they are',
     put('{e}?date=2020-01-31&time=10:20:30'), get('{s}/experiments?time=10:20:30', rows={'label': ['E']}),
     get('{s}/experiments?insert_date=1/1/2000-12/31/2100', rows={'label': ['E']}), get('{s}/experiments?insert_date=1/1/2000', rows={'label': []}),
 )  # fmt: skip
-filtered('2.4.1/9', 'B', 'nothing: no filter', ('subjects?gender=', ['S1', 'S2']))
-filtered('2.4.1/10', 'S', 'an unknown short name: no filter', ('subjects?nonsense=1', ['S1', 'S2']), ('subjects?GENDER=male', ['S1', 'S2']))
+filtered('2.4.1/9', 'BM', 'nothing: no filter', ('subjects?gender=', ['S1', 'S2']))
+filtered('2.4.1/10', 'SM', 'an unknown short name: no filter', ('subjects?nonsense=1', ['S1', 'S2']), ('subjects?GENDER=male', ['S1', 'S2']))
 filtered(
-    '2.4.1/11', 'ST', 'a full path, whose type may narrow the listing', ('experiments?xnat:mrSessionData/label=M1', ['M1']),
+    '2.4.1/11', 'STM', 'a full path, whose type may narrow the listing', ('experiments?xnat:mrSessionData/label=M1', ['M1']),
     ('experiments?xnat:petSessionData/label=M1', []), ('experiments?XNAT:mrsessiondata/LABEL=M1', ['M1']),
 )  # fmt: skip
 facts.row(
@@ -304,7 +304,7 @@ facts.row(
     get(f'{P}/subjects?age=old', (400, 500)), get(f'{P}/experiments?date=someday', (400, 500)),
 )  # fmt: skip
 filtered(
-    '2.4.1/13', 'S', 'a,b on a number or date: any of them', ('subjects?age=80,81', ['S1']), ('experiments?date=1/31/2020,2/19/2023', ['M1', 'M2'])
+    '2.4.1/13', 'SM', 'a,b on a number or date: any of them', ('subjects?age=80,81', ['S1']), ('experiments?date=1/31/2020,2/19/2023', ['M1', 'M2'])
 )
 
 # -- 2.5 short names
@@ -347,7 +347,7 @@ for place, (what, (listing, names)) in enumerate(NAMES.items(), 1):
     header = ','.join([*wanted, *(['ID'] if 'ID' not in wanted else []), 'URI'])
     facts.row(f'2.5/{place}', 'S', f'short names of: {what}', get(f'{P}/{listing}columns={",".join(wanted)}&format=csv', columns=header))
 facts.row(
-    '2.5/9', 'S', 'short names of: project',
+    '2.5/9', 'SM', 'short names of: project',
     put('{p}?description=d&keywords=k&alias=a_{new}&pi_firstname=A&pi_lastname=B&secondary_ID=s_{new}&name=n_{new}&note=n'),
     get('/data/projects?columns=ID,secondary_ID,name,description,keywords,alias,pi_firstname,pi_lastname,note&ID={new}',
         rows={'secondary_ID': ['s_{new}'], 'name': ['n_{new}'], 'description': ['d'], 'keywords': ['k'], 'alias': ['a_{new}'],
@@ -355,7 +355,7 @@ facts.row(
 )  # fmt: skip
 
 
-@facts.shown('2.5/a', 'S', 'on PUT a short name is one of the route, set unless it can only be read; its case counts, that of full paths does not')
+@facts.shown('2.5/a', 'SM', 'on PUT a short name is one of the route, set unless it can only be read; its case counts, that of full paths does not')
 def short_names_on_put(case: Case) -> None:
     case.admin.ok('PUT', f'{case.e}?age=40&coil=c&Coil=d&insert_user=x&XNAT:mrsessiondata/FIELDSTRENGTH=3.0&studyInstanceUID=1.2')
     found = case.admin.item(case.e)['data_fields']
@@ -381,8 +381,8 @@ def columns(number: str, evidence: str, words: str, wanted: str, *paths: str | A
     facts.row(number, evidence, words, *(get(f'{path}csv', columns=wanted) for path in asked), *told, *(one for one in paths if isinstance(one, Ask)))
 
 
-columns('2.6/1', 'S', 'projects', 'ID,secondary_ID,name,description,pi_firstname,pi_lastname,URI', '/data/projects', title=None)
-columns('2.6/2', 'SR', 'subjects', 'ID,project,label,insert_date,insert_user,URI', f'{P}/subjects', '/data/subjects')
+columns('2.6/1', 'SM', 'projects', 'ID,secondary_ID,name,description,pi_firstname,pi_lastname,URI', '/data/projects', title=None)
+columns('2.6/2', 'SRM', 'subjects', 'ID,project,label,insert_date,insert_user,URI', f'{P}/subjects', '/data/subjects')
 facts.row(
     '2.6/2a',
     'S',
@@ -392,7 +392,7 @@ facts.row(
 )
 columns(
     '2.6/3',
-    'SR',
+    'SRM',
     'experiments below a project or subject',
     f'xnat:subjectassessordata/id,{EXPERIMENT},URI',
     f'{P}/experiments',
@@ -414,7 +414,7 @@ columns(
 )
 columns(
     '2.6/6',
-    'S',
+    'SM',
     'experiments of the site',
     f'{EXPERIMENT},URI',
     '/data/experiments',
@@ -429,31 +429,31 @@ columns(
     '2.6/8', 'S', 'of one type that belongs to sessions', f'xnat:qcmanualassessordata/id,{EXPERIMENT},session_ID,session_label,URI',
     '/data/experiments?xsiType=xnat:qcManualAssessorData', title='Matching experiments',
 )  # fmt: skip
-columns('2.6/9', 'SR', 'scans', 'xnat_imagescandata_id,ID,type,quality,xsiType,note,series_description,URI', f'{M1}/scans', title=None)
-columns('2.6/10', 'S', 'reconstructions', 'xnat_reconstructedimagedata_id,ID,type,baseScanType,URI', f'{M1}/reconstructions', title=None)
+columns('2.6/9', 'SRM', 'scans', 'xnat_imagescandata_id,ID,type,quality,xsiType,note,series_description,URI', f'{M1}/scans', title=None)
+columns('2.6/10', 'SM', 'reconstructions', 'xnat_reconstructedimagedata_id,ID,type,baseScanType,URI', f'{M1}/reconstructions', title=None)
 columns(
     '2.6/11', 'S', 'assessors', 'xnat:imageassessordata/id,ID,project,label,date,xsiType,insert_date,session_ID,session_label,URI', f'{M1}/assessors',
     title='Project Subject Experiment Assessors',
 )  # fmt: skip
-columns('2.6/12', 'ST', 'resources', RESOURCES, f'{SCAN}/resources', f'{P}/resources', title='Resources')
-columns('2.6/13', 'ST', 'files', FILES, f'{SCAN}/files', f'{SCAN}/resources/DATA/files', title='Files')
-columns('2.6/14', 'S', 'projects of an item', 'label,ID,Secondary_ID,Name', f'{M1}/projects', f'{S1}/projects')
-columns('2.6/15', 'S', 'users of a project', 'GROUP_ID,displayname,login,firstname,lastname,email', f'{P}/users', title='Projects')
-columns('2.6/16', 'S', 'groups of a project', 'id,displayname,tag,xdat_usergroup_id,users', f'{P}/groups', title='Projects')
-columns('2.6/17', 'S', 'users', 'xdat_user_id,login,firstname,lastname,email', '/data/users', title='Projects')
+columns('2.6/12', 'STM', 'resources', RESOURCES, f'{SCAN}/resources', f'{P}/resources', title='Resources')
+columns('2.6/13', 'STM', 'files', FILES, f'{SCAN}/files', f'{SCAN}/resources/DATA/files', title='Files')
+columns('2.6/14', 'SM', 'projects of an item', 'label,ID,Secondary_ID,Name', f'{M1}/projects', f'{S1}/projects')
+columns('2.6/15', 'SM', 'users of a project', 'GROUP_ID,displayname,login,firstname,lastname,email', f'{P}/users', title='Projects')
+columns('2.6/16', 'SM', 'groups of a project', 'id,displayname,tag,xdat_usergroup_id,users', f'{P}/groups', title='Projects')
+columns('2.6/17', 'SM', 'users', 'xdat_user_id,login,firstname,lastname,email', '/data/users', title='Projects')
 columns(
-    '2.6/18', 'S', 'investigators', 'firstname,lastname,institution,department,email,xnat_investigatordata_id,login', '/data/investigators',
+    '2.6/18', 'SM', 'investigators', 'firstname,lastname,institution,department,email,xnat_investigatordata_id,login', '/data/investigators',
     title='Investigators',
 )  # fmt: skip
-columns('2.6/19', 'S', 'scan types', 'series_descriptions,type', '/data/scan_types', f'{P}/scan_types', title='Scan Types')
-columns('2.6/20', 'S', 'scanners', 'scanner', '/data/scanners', title='Scanners')
+columns('2.6/19', 'SM', 'scan types', 'series_descriptions,type', '/data/scan_types', f'{P}/scan_types', title='Scan Types')
+columns('2.6/20', 'SM', 'scanners', 'scanner', '/data/scanners', title='Scanners')
 PREARCHIVE = ('project,timestamp,lastmod,uploaded,scan_date,scan_time,subject,folderName,name,tag,status,url,autoarchive,prevent_anon,'
               'prevent_auto_commit,SOURCE,VISIT,PROTOCOL,TIMEZONE')  # fmt: skip
-columns('2.6/21', 'S', 'the prearchive', PREARCHIVE, '/data/prearchive', '/data/prearchive/projects/P', title=None)
-facts.row('2.6/22', 'S', 'saved searches', get('/data/search/saved', meta={'title': 'Stored Searches'}))
-columns('2.6/23', 'S', 'data types', 'ELEMENT_NAME,SINGULAR,PLURAL,SECURED,COUNT', '/data/search/elements', title='Data-Types')
+columns('2.6/21', 'SM', 'the prearchive', PREARCHIVE, '/data/prearchive', '/data/prearchive/projects/P', title=None)
+facts.row('2.6/22', 'SM', 'saved searches', get('/data/search/saved', meta={'title': 'Stored Searches'}))
+columns('2.6/23', 'SM', 'data types', 'ELEMENT_NAME,SINGULAR,PLURAL,SECURED,COUNT', '/data/search/elements', title='Data-Types')
 columns(
-    '2.6/24', 'S', 'fields of a data type', 'FIELD_ID,HEADER,SUMMARY,TYPE,REQUIRES_VALUE,DESC,ELEMENT_NAME,SRC',
+    '2.6/24', 'SM', 'fields of a data type', 'FIELD_ID,HEADER,SUMMARY,TYPE,REQUIRES_VALUE,DESC,ELEMENT_NAME,SRC',
     '/data/search/elements/xnat:subjectData',
     title='Search Fields',
 )  # fmt: skip
@@ -463,28 +463,28 @@ facts.row(
     made('/data/user/cache/resources/{new}'), get('/data/user/cache/resources/{new}/files?format=csv', columns='Name,Size,URI'),
 )  # fmt: skip
 facts.row(
-    '2.6/27', 'S', 'tools with a configuration',
+    '2.6/27', 'SM', 'tools with a configuration',
     put('/data/config/{new}/a?inbody=true', (200, 201), send='x', headers={'Content-Type': 'text/plain'}),
     get('/data/config?format=csv', columns='tool'),
 )  # fmt: skip
 facts.row(
-    '2.6/28', 'S', 'a configuration',
+    '2.6/28', 'SM', 'a configuration',
     put('/data/config/{new}/a?inbody=true', (200, 201), send='x', headers={'Content-Type': 'text/plain'}),
     get('/data/config/{new}/a?format=csv', columns='tool,path,project,user,create_date,reason,contents,unversioned,version,status'),
 )  # fmt: skip
 STAMP = r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,3}'
 facts.row(
-    '2.6/29', 'R', 'a row of subjects',
+    '2.6/29', 'RM', 'a row of subjects',
     get(f'{P}/subjects?label=S1', rows={'project': ['P'], 'ID': ['{S1}'], 'label': ['S1'], 'insert_user': ['admin'], 'URI': ['/data/subjects/{S1}']},
         like=f'"insert_date": ?"{STAMP}"'),
 )  # fmt: skip
 facts.row(
-    '2.6/30', 'R', 'a row of experiments',
+    '2.6/30', 'RM', 'a row of experiments',
     get(f'{S1}/experiments?label=M2', like=f'"insert_date": ?"{STAMP}"',
         rows={'date': ['2023-02-19'], 'xsiType': ['xnat:mrSessionData'], 'xnat:subjectassessordata/id': ['{M2}'], 'project': ['P'], 'ID': ['{M2}'],
               'label': ['M2'], 'URI': ['/data/experiments/{M2}']}),
 )  # fmt: skip
-facts.row('2.6/31', 'R', 'no date: the empty text', get(f'{M1}/assessors', rows={'date': ['']}))
+facts.row('2.6/31', 'RM', 'no date: the empty text', get(f'{M1}/assessors', rows={'date': ['']}))
 facts.row(
     '2.6/32', 'R', 'a row of scans',
     get(f'{M1}/scans?ID=1', like='"xnat_imagescandata_id": ?"[0-9]+"',
@@ -511,7 +511,7 @@ facts.row(
         columns='xnat:mrsessiondata/scans/scan/id,xnat:imagesessiondata/label,ID,URI'),
 )  # fmt: skip
 facts.row('2.6.c', 'ST', 'ID comes along though it was not asked for', get(f'{P}/subjects?columns=label', keys='label,ID,URI'))
-facts.row('2.6.d', 'ST', 'URI comes last', get(f'{P}/subjects?columns=URI,ID,label&format=csv', columns='ID,label,URI'))
+facts.row('2.6.d', 'STM', 'URI comes last', get(f'{P}/subjects?columns=URI,ID,label&format=csv', columns='ID,label,URI'))
 facts.row(
     '2.6.e', 'SB', 'unknown short names are passed over; an unknown full path may be an error',
     get(f'{P}/subjects?columns=label,nonsense,LABEL&format=csv', columns='label,ID,URI'),
@@ -532,10 +532,10 @@ def repeated_values(case: Case) -> None:
 
 
 facts.row(
-    '2.6.h', 'S', 'nothing found: no rows, a total of 0', get('{p}/subjects', count=0, meta={'totalRecords': '0'}), get('{p}/experiments', count=0)
+    '2.6.h', 'SM', 'nothing found: no rows, a total of 0', get('{p}/subjects', count=0, meta={'totalRecords': '0'}), get('{p}/experiments', count=0)
 )
 facts.row(
-    '2.6/b', 'S', 'only what the caller may read is listed, shared items too',
+    '2.6/b', 'SM', 'only what the caller may read is listed, shared items too',
     made('{p}/subjects/S'), put('{p}?accessibility=private'), put('{p}/subjects/S/projects/{q_id}'), get('{q}/subjects', rows={'label': ['S']}),
     get('/data/subjects?project={p_id}', by='outsider', count=0), get('/data/subjects?project={p_id}', count=1),
 )  # fmt: skip
@@ -556,13 +556,13 @@ def listed(query: str, *names: str, key: str = 'id') -> Ask:
 
 
 facts.row(
-    '2.6.1/1', 'ST', 'all that can be seen: own, public, protected; no private ones of others',
+    '2.6.1/1', 'STM', 'all that can be seen: own, public, protected; no private ones of others',
     *BY_ROLE, made('/data/projects/{new}a?accessibility=private'), made('/data/projects/{new}b?accessibility=public'), made('/data/projects/{new}d'),
     listed('', OWNED, JOINED, READ, key='ID'), get('/data/projects', by='outsider', like='"{new}b".*"{new}d"', unlike='"{new}a"'),
 )  # fmt: skip
-facts.row('2.6.1/2', 'S', 'accessible: with access to data', *BY_ROLE, listed('accessible=true', OWNED, JOINED, READ))
+facts.row('2.6.1/2', 'SM', 'accessible: with access to data', *BY_ROLE, listed('accessible=true', OWNED, JOINED, READ))
 facts.row(
-    '2.6.1/3', 'S', 'owner, member, collaborator: with that role',
+    '2.6.1/3', 'SM', 'owner, member, collaborator: with that role',
     *BY_ROLE, listed('owner=true', OWNED), listed('member=true', JOINED), listed('collaborator=true', READ),
     listed('owner=true&collaborator=true', OWNED, READ),
 )  # fmt: skip
@@ -581,7 +581,7 @@ facts.row(
 )  # fmt: skip
 
 
-@facts.shown('2.6.1/6', 'S', 'any of these answers a table of the search engine, with keys in lower case')
+@facts.shown('2.6.1/6', 'SM', 'any of these answers a table of the search engine, with keys in lower case')
 def projects_by_search(case: Case) -> None:
     number = next(row['xdat_user_id'] for row in case.admin.get('/data/users').rows if row['login'] == 'admin')
     answer = case.admin.get('/data/projects?accessible=true&format=csv')
@@ -620,16 +620,16 @@ facts.row(
                    'cat_desc': ['', 'T1 w', 'T2', 'xnat:qcManualAssessorData']}),
 )  # fmt: skip
 facts.row(
-    '2.6.2/2', 'ST', 'of a session its own alone; all=true adds those of its parts; totalRecords counts resources',
+    '2.6.2/2', 'STM', 'of a session its own alone; all=true adds those of its parts; totalRecords counts resources',
     get(f'{M1}/resources', count=1, meta={'totalRecords': '1'}), get(ALL, count=4, meta={'totalRecords': '4'}),
     get(f'{ALL}&file_stats=true', meta={'totalRecords': '4'}),
 )  # fmt: skip
 facts.row(
-    '2.6.2/3', 'S', 'file_stats: counts and sizes are there', get(f'{M1}/resources?file_stats=true', rows={'file_count': ['1'], 'file_size': ['3']})
+    '2.6.2/3', 'SM', 'file_stats: counts and sizes are there', get(f'{M1}/resources?file_stats=true', rows={'file_count': ['1'], 'file_size': ['3']})
 )
-facts.row('2.6.2/4', 'S', 'tags are joined by commas', put('{p}/resources/R?tags=a,b'), get('{p}/resources', rows={'tags': ['a,b']}))
-facts.row('2.6.2/5', 'S', 'no URI column', get(f'{M1}/resources', unlike='"URI"'))
-facts.row('2.6.2/6', 'S', 'element_name', get(f'{M1}/resources', rows={'element_name': ['xnat:resourceCatalog']}))
+facts.row('2.6.2/4', 'SM', 'tags are joined by commas', put('{p}/resources/R?tags=a,b'), get('{p}/resources', rows={'tags': ['a,b']}))
+facts.row('2.6.2/5', 'SM', 'no URI column', get(f'{M1}/resources', unlike='"URI"'))
+facts.row('2.6.2/6', 'SM', 'element_name', get(f'{M1}/resources', rows={'element_name': ['xnat:resourceCatalog']}))
 
 
 @facts.shown('2.6.2/7', 'ST', 'files: name without folder, URI with it, label and number of the resource, MD5')
@@ -690,7 +690,7 @@ facts.row(
         text='ID,secondary_ID,name,description,pi_firstname,pi_lastname,URI\n{new},{new},"""{new}""","a,""b"" c",,,/data/projects/{new}\n'),
 )  # fmt: skip
 facts.unseen('2.7.7', 'R', 'CSV of 1.4 to 1.6 quotes every text', 'this archive answers as 1.8')
-facts.row('2.7.8', 'S', 'CSV has no total', get(f'{M1}/resources?format=csv', unlike='totalRecords|Resources'))
+facts.row('2.7.8', 'SM', 'CSV has no total', get(f'{M1}/resources?format=csv', unlike='totalRecords|Resources'))
 
 
 @facts.shown('2.7.9', 'S', 'XML: what is told as attributes, then columns, rows and cells')
@@ -705,4 +705,4 @@ facts.row(
     '2.7.10', 'S', 'HTML: a table of a class; xList: a fragment',
     get('/data/projects?format=html', like='<table[^>]*class="x_rs_t"'), get('/data/projects?format=xList', unlike='<html'),
 )  # fmt: skip
-facts.shown('2.7.11', 'S', 'a listing that could not build its table: 200 and nothing')(no_table)
+facts.shown('2.7.11', 'SM', 'a listing that could not build its table: 200 and nothing')(no_table)

@@ -37,7 +37,7 @@ def names(path: str, *wanted: str) -> Ask:
 # -- 3.1 upload
 
 
-@facts.shown('3.1.1', 'ST', 'a form, the body with inbody=true, or a body of a type that is no form')
+@facts.shown('3.1.1', 'STM', 'a form, the body with inbody=true, or a body of a type that is no form')
 def ways_to_upload(case: Case) -> None:
     base = f'{case.e}/resources/R/files'
     body, headers = multipart(('mine.txt', b'form'))
@@ -61,12 +61,12 @@ def names_of_uploads(case: Case) -> None:
 
 
 facts.row(
-    '3.1.3', 'S', 'a missing resource is made; without one, a resource without a label',
+    '3.1.3', 'SM', 'a missing resource is made; without one, a resource without a label',
     put(f'{R}/f?inbody=true', send=b'x'), get('{e}/resources', rows={'label': ['R']}),
     put('{s}/files/loose.txt?inbody=true', send=b'loose'), get('{s}/files', rows={'Name': ['loose.txt'], 'collection': ['']}),
     get('{s}/files/loose.txt', body=b'loose'),
 )  # fmt: skip
-facts.row('3.1.4', 'ST', 'success: 200 and nothing', put(f'{R}/f?inbody=true', text='', send=b'x'), post(f'{R}/g?inbody=true', text='', send=b'x'))
+facts.row('3.1.4', 'STM', 'success: 200 and nothing', put(f'{R}/f?inbody=true', text='', send=b'x'), post(f'{R}/g?inbody=true', text='', send=b'x'))
 
 
 @facts.shown('3.1.5', 'S', 'a file that is there: 200, its path among the duplicates, unchanged; the others are stored')
@@ -124,7 +124,7 @@ facts.row(
     put(f'{R}/f?inbody=true', 406, send=multipart(('f', b'x'))[0], headers=multipart()[1]),
 )  # fmt: skip
 facts.row(
-    '3.1.10', 'ST', 'no such holder: 404',
+    '3.1.10', 'STM', 'no such holder: 404',
     *(put(f'{path}/resources/R/files/f?inbody=true', 404, send=b'x')
       for path in ('{p}/subjects/NONE', '{s}/experiments/NONE', '{e}/scans/NONE', '/data/projects/NONE')),
 )  # fmt: skip
@@ -156,7 +156,7 @@ def references(case: Case) -> None:
 
 
 facts.row(
-    '3.1.13', 'S', 'update-stats=false is taken; counts and sizes are told',
+    '3.1.13', 'SM', 'update-stats=false is taken; counts and sizes are told',
     put(f'{R}/f?inbody=true&update-stats=false', send=b'xyz'), get('{e}/resources?file_stats=true', rows={'file_count': ['1'], 'file_size': ['3']}),
 )  # fmt: skip
 facts.row(
@@ -175,13 +175,13 @@ TYPES = {'bmp': 'image/bmp', 'gif': 'image/gif', 'html': 'text/html', 'jpg': 'im
          'png': 'image/png', 'svg': 'image/svg+xml', 'tiff': 'image/tiff', 'txt': 'text/plain', 'xml': 'text/xml',
          'nii.gz': 'application/octet-stream', 'dcm': 'application/octet-stream', 'zip': 'application/octet-stream'}  # fmt: skip
 facts.row(
-    '3.2.1', 'S', '200 and a type by the extension',
+    '3.2.1', 'SM', '200 and a type by the extension',
     *(ask for name, kind in TYPES.items() for ask in (put(f'{R}/f.{name}?inbody=true', send=b'x'), get(f'{R}/f.{name}', type=kind, body=b'x'))),
 )  # fmt: skip
-facts.row('3.2.2', 'SB', 'Content-Length', get(ONE, header={'Content-Length': '3$'}))
+facts.row('3.2.2', 'SBM', 'Content-Length', get(ONE, header={'Content-Length': '3$'}))
 
 
-@facts.shown('3.2.3', 'S', 'Last-Modified is the time of the file; must-revalidate')
+@facts.shown('3.2.3', 'SM', 'Last-Modified is the time of the file; must-revalidate')
 def time_of_a_file(case: Case) -> None:
     answer = case.admin.get(ONE)
     path = case.world.closed.archive.folder / 'archive/P/arc001/M1/RESOURCES/DATA/a/one.txt'
@@ -214,13 +214,13 @@ def attachments(case: Case) -> None:
         archive.prefer('allowHtmlResourceRendering', False)
 
 
-facts.row('3.2.7', 'B', 'HEAD: the headers alone', head(ONE, header={'Content-Length': '3$', 'Last-Modified': '.'}, body=b''))
+facts.row('3.2.7', 'BM', 'HEAD: the headers alone', head(ONE, header={'Content-Length': '3$', 'Last-Modified': '.'}, body=b''))
 facts.row(
     '3.2.8', 'S', 'no such file: 404, or 204 with accept-not-found',
     get(f'{M1}/resources/DATA/files/none', 404, like='Unable to find file'),
     get(f'{M1}/resources/DATA/files/none?accept-not-found=true', 204, body=b''),
 )  # fmt: skip
-facts.row('3.2.9', 'T', 'no read right: 403 or 404', get(ONE, HIDDEN, by='outsider'))
+facts.row('3.2.9', 'TM', 'no read right: 403 or 404', get(ONE, HIDDEN, by='outsider'))
 facts.row(
     '3.2.10', 'S', 'a quoted path, with its case; its own name before a pattern',
     put(f'{R}/a*?inbody=true', send=b'a*'), put(f'{R}/ab?inbody=true', send=b'ab'), put(f'{R}/d/%C3%A9%20%2B.txt?inbody=true', send=b'e'),
@@ -266,7 +266,7 @@ facts.row(
     get(f'{R}/plain.txt?format=zip', names=['E/resources/R/files/plain.txt']), get(f'{R}/bag.zip?format=zip', names=['one']),
 )  # fmt: skip
 facts.row(
-    '3.2.14', 'S', 'index: the file at that place of the filtered listing',
+    '3.2.14', 'SM', 'index: the file at that place of the filtered listing',
     put(f'{R}/a?inbody=true&format=A', send=b'a'), put(f'{R}/b?inbody=true&format=B', send=b'b'), put(f'{R}/c?inbody=true&format=B', send=b'c'),
     get(f'{R}?file_format=B&index=1', body=b'c'), get(f'{R}?index=99', 404),
 )  # fmt: skip
@@ -275,7 +275,7 @@ facts.row(
     get(f'{R}/1.dcm?format=image/jpeg', type='image/jpeg'),
     left_out='pixels are not decoded: that needs libraries which the archive does without',
 )  # fmt: skip
-facts.row('3.2.16', 'B', 'answers are not compressed', get('/data/projects', headers={'Accept-Encoding': 'gzip'}, header={'Content-Encoding': None}))
+facts.row('3.2.16', 'BM', 'answers are not compressed', get('/data/projects', headers={'Accept-Encoding': 'gzip'}, header={'Content-Encoding': None}))
 
 # -- 3.3 filters
 
@@ -284,7 +284,7 @@ FILTERED = [
     made('{n}/resources/NIFTI/files/sub/1.nii?inbody=true&format=NIFTI', send=b'2'), made('{n}/resources/OTHER/files/x?inbody=true', send=b'3'),
 ]  # fmt: skip
 facts.row(
-    '3.3/1', 'ST', 'file_content: any of those given; NULL is none',
+    '3.3/1', 'STM', 'file_content: any of those given; NULL is none',
     *FILTERED, names('{n}/files?file_content=RAW', '1.dcm'), names('{n}/files?file_content=NULL', '1.nii', 'x'),
     names('{n}/files?file_content=RAW&file_content=NULL', '1.dcm', '1.nii', 'x'), names('{n}/files?file_content=other'),
 )  # fmt: skip
@@ -294,18 +294,18 @@ facts.row(
     names('{n}/files?file_format=NULL'), names('{n}/files?file_content=RAW&file_format=NIFTI'),
 )  # fmt: skip
 facts.row(
-    '3.3/3', 'S', 'locator: where a file lies, on the server or in the project, in place of its URI',
+    '3.3/3', 'SM', 'locator: where a file lies, on the server or in the project, in place of its URI',
     *FILTERED, get('{n}/resources/DICOM/files?locator=absolutePath', like=r'"absolutePath": ?"[^"]+1\.dcm"', unlike='"URI": ?"/data'),
     get('{n}/resources/DICOM/files?locator=projectPath', rows={'projectPath': ['arc001/E/SCANS/1/DICOM/1.dcm']}),
 )  # fmt: skip
 facts.row(
-    '3.3/4', 'S', 'recursive=false on a folder lists what is further down, and not what is in it (a defect)',
+    '3.3/4', 'SM', 'recursive=false on a folder lists what is further down, and not what is in it (a defect)',
     put(f'{R}/d/a?inbody=true', send=b'1'), put(f'{R}/d/e/b?inbody=true', send=b'1'), names(f'{R}/d/', 'a', 'b'),
     names(f'{R}/d/?recursive=false', 'b'),
     left_out='a defect of XNAT; recursive has no effect here',
 )  # fmt: skip
 facts.row(
-    '3.3/5', 'S', 'sortBy and format as elsewhere; columns has no effect',
+    '3.3/5', 'SM', 'sortBy and format as elsewhere; columns has no effect',
     *FILTERED, get('{n}/files?sortBy=Name&sortOrder=DESC&format=csv&columns=Name',
         columns='Name,Size,URI,collection,file_tags,file_format,file_content,cat_ID,digest',
                    rows={'Name': ['x', '1.nii', '1.dcm']}),
@@ -325,11 +325,11 @@ facts.row(
     get('{s}/experiments/E,F/resources/TEST/files?format=zip', header={'Content-Disposition': 'attachment; filename="?various.zip"?$'}),
 )  # fmt: skip
 facts.row(
-    '3.4.2', 'S', 'a scan by ID and type, other characters as _; by ID alone without a type',
+    '3.4.2', 'SM', 'a scan by ID and type, other characters as _; by ID alone without a type',
     *ZIPS, get('{e}/scans/ALL/files?format=zip', names=['E/scans/1-T1/resources/DICOM/files/d/x.dcm', 'E/scans/3-a_b_c/resources/DICOM/files/y',
                                                         'E/scans/4/resources/DICOM/files/z']),
 )  # fmt: skip
-facts.row('3.4.3', 'ST', 'a resource of the session', *ZIPS, get('{e}/resources/TEST/files?format=zip', names=['E/resources/TEST/files/1.dcm']))
+facts.row('3.4.3', 'STM', 'a resource of the session', *ZIPS, get('{e}/resources/TEST/files?format=zip', names=['E/resources/TEST/files/1.dcm']))
 facts.row(
     '3.4.4', 'SB', 'an assessor below the session, with the side',
     made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData'), put('{e}/assessors/A/out/resources/O/files/f?inbody=true', send=b'x'),
@@ -338,12 +338,12 @@ facts.row(
     get('{e}/assessors/A/files?format=zip', named=r'E/\S*A/resources/L/files/g'),
 )  # fmt: skip
 facts.row(
-    '3.4.5', 'S', 'projects and subjects by ID and label',
+    '3.4.5', 'SM', 'projects and subjects by ID and label',
     put('{p}/resources/R/files/f?inbody=true', send=b'x'), put('{s}/resources/R/files/g?inbody=true', send=b'x'),
     get('{p}/files?format=zip', names=['{p_id}/resources/R/files/f']), get('{s}/files?format=zip', names=['S/resources/R/files/g']),
 )  # fmt: skip
 facts.row(
-    '3.4.6', 'S', 'simplified: no type, no /resources, no /files',
+    '3.4.6', 'SM', 'simplified: no type, no /resources, no /files',
     *ZIPS, get('{e}/scans/1,3/files?format=zip&structure=simplified', names=['E/scans/1/DICOM/d/x.dcm', 'E/scans/3/DICOM/y']),
     put('{e}/resources/TEST/files/files/resources/f?inbody=true', send=b'x'),
     get('{e}/files?format=zip&structure=simplified', names=['E/TEST/1.dcm', 'E/TEST/f']),
@@ -358,7 +358,7 @@ facts.row(
     get('{e}/files?format=zip&structure=improved', names=['resources/TEST/1.dcm']),
 )  # fmt: skip
 facts.row(
-    '3.4.9', 'S', 'projectIncludedInPath, subjectIncludedInPath',
+    '3.4.9', 'SM', 'projectIncludedInPath, subjectIncludedInPath',
     *ZIPS, get('{n}/files?format=zip&projectIncludedInPath=true&subjectIncludedInPath=true',
         names=['{p_id}/S/E/scans/1-T1/resources/DICOM/files/d/x.dcm']),
 )  # fmt: skip
@@ -373,15 +373,15 @@ def compression(case: Case) -> None:
         assert found.read('E/resources/R/files/f') == bytes(100_000)
 
 
-facts.row('3.4.11', 'S', 'nothing matches: 404', get('{e}/files?format=zip', 404), *ZIPS, get('{e}/files?format=zip&file_format=none', 404))
+facts.row('3.4.11', 'SM', 'nothing matches: 404', get('{e}/files?format=zip', 404), *ZIPS, get('{e}/files?format=zip&file_format=none', 404))
 facts.row(
-    '3.4.12', 'ST', 'sets of scans: all, listed, of a type',
+    '3.4.12', 'STM', 'sets of scans: all, listed, of a type',
     *ZIPS, *(get(f'{{e}}/scans/{asked}/files?format=zip', names=wanted) for asked, wanted in (
         ('1,4', ['E/scans/1-T1/resources/DICOM/files/d/x.dcm', 'E/scans/4/resources/DICOM/files/z']),
         ('T1', ['E/scans/1-T1/resources/DICOM/files/d/x.dcm']))),
     get('{e}/scans/ALL/resources/DICOM/files?format=zip', named='1-T1/resources'),
 )  # fmt: skip
-facts.row('3.4.13', 'S', 'the catalogues themselves are left out', *ZIPS, get('{e}/scans/ALL/files?format=zip', named=r'\A(?!(?s:.*)_catalog\.xml)'))
+facts.row('3.4.13', 'SM', 'the catalogues themselves are left out', *ZIPS, get('{e}/scans/ALL/files?format=zip', named=r'\A(?!(?s:.*)_catalog\.xml)'))
 
 
 @facts.shown('3.4.14', 'S', 'xcat: a catalogue with whole URIs; xar: the document of the session and its files')
@@ -426,21 +426,21 @@ def catalogue(case: Case) -> None:
     assert entry is not None and entry.get('modifiedTime')
 
 
-facts.row('3.5.3', 'S', 'no such resource: 404', get('{e}/resources/NONE', 404))
+facts.row('3.5.3', 'SM', 'no such resource: 404', get('{e}/resources/NONE', 404))
 facts.row(
-    '3.5.4', 'ST', 'DELETE: 200, with its files; 403 without the right; 200 for none',
+    '3.5.4', 'STM', 'DELETE: 200, with its files; 403 without the right; 200 for none',
     CATALOGUE, delete('{e}/resources/R', 403, by='member'), delete('{e}/resources/R', text=''), get(f'{R}/d/f.txt', 404),
     get('{e}/resources', count=0),
     delete('{e}/resources/R', 200), CATALOGUE, put('{e}?_lock=true'), delete('{e}/resources/R', 403),
 )  # fmt: skip
 facts.row(
-    '3.5.5', 'S', 'PUT: 409 where it is, 400 with a sub-path, 404 without a holder, 403 without the right',
+    '3.5.5', 'SM', 'PUT: 409 where it is, 400 with a sub-path, 404 without a holder, 403 without the right',
     put('{e}/resources/R'), put('{e}/resources/R', 409), put('{e}/resources/X/more', 400), put('{s}/experiments/NONE/resources/X', 404),
     put('{e}/resources/X', 403, by='collaborator'),
 )  # fmt: skip
 
 
-@facts.shown('3.5.6', 'S', 'MD5 where the site keeps checksums, else nothing')
+@facts.shown('3.5.6', 'SM', 'MD5 where the site keeps checksums, else nothing')
 def checksums(case: Case) -> None:
     archive, path = case.world.closed.archive, f'{case.e}/resources/R/files'
     for name, keep in (('with', True), ('without', False)):
@@ -455,7 +455,7 @@ def checksums(case: Case) -> None:
 # -- 3.6 DELETE of files
 
 facts.row(
-    '3.6.2', 'S', 'the delete right is needed; locked: 403; nothing matches: 404 or 204; no resource named: 400',
+    '3.6.2', 'SM', 'the delete right is needed; locked: 403; nothing matches: 404 or 204; no resource named: 400',
     put(f'{R}/f?inbody=true', by='member', send=b'm'), delete(f'{R}/f', 403, by='member'), delete(f'{R}/none', 404),
     delete(f'{R}/none?accept-not-found=true', 204), put('{s}/files/loose?inbody=true', send=b'x'), delete('{s}/files/loose', 400),
     put('{e}?_lock=true'), delete(f'{R}/f', 403), put('{e}?_unlock=true'), delete(f'{R}/f', 200),

@@ -22,9 +22,9 @@ def rights(caller: str, *, create: int, edit: int, delete: int, manage: int) -> 
     ]  # fmt: skip
 
 
-facts.row('5.1/1', 'ST', 'owners: everything', *rights('owner', create=201, edit=200, delete=200, manage=200))
-facts.row('5.1/2', 'ST', 'members: read, create, edit', *rights('member', create=201, edit=200, delete=403, manage=403))
-facts.row('5.1/3', 'ST', 'collaborators: read', *rights('collaborator', create=403, edit=403, delete=403, manage=403))
+facts.row('5.1/1', 'STM', 'owners: everything', *rights('owner', create=201, edit=200, delete=200, manage=200))
+facts.row('5.1/2', 'STM', 'members: read, create, edit', *rights('member', create=201, edit=200, delete=403, manage=403))
+facts.row('5.1/3', 'STM', 'collaborators: read', *rights('collaborator', create=403, edit=403, delete=403, manage=403))
 
 
 @facts.shown('5.1/4', 'S', 'a group of ones own: rights by data type, and none to manage')
@@ -60,16 +60,16 @@ def adding_users(case: Case) -> None:
 
 
 facts.row(
-    '5.2/2', 'ST', 'DELETE takes a user out of that group; the table',
+    '5.2/2', 'STM', 'DELETE takes a user out of that group; the table',
     put('{p}/users/member/outsider'), delete('{p}/users/owner/outsider', like='outsider'), delete('{p}/users/member/outsider', 403, by='member'),
     delete('{p}/users/member/outsider', by='owner', unlike='outsider'),
 )  # fmt: skip
-facts.row('5.2/3', 'SB', 'no such group: an error', put('{p}/users/kings/member', (404, 422)))
-facts.row('5.2/4', 'S', 'no such project: 404', put('/data/projects/NONE/users/owner/member', 404), get('/data/projects/NONE/users', 404))
+facts.row('5.2/3', 'SBM', 'no such group: an error', put('{p}/users/kings/member', (404, 422)))
+facts.row('5.2/4', 'SM', 'no such project: 404', put('/data/projects/NONE/users/owner/member', 404), get('/data/projects/NONE/users', 404))
 facts.row('5.2/5', 'S', 'guests: 412 on a change', put('/data/projects/public/users/owner/member', 412, by='guest'))
 
 
-@facts.shown('5.2/6', 'ST', 'GET users: the table; 403 where the site restricts lists of users and the caller may not edit')
+@facts.shown('5.2/6', 'STM', 'GET users: the table; 403 where the site restricts lists of users and the caller may not edit')
 def users_of_a_project(case: Case) -> None:
     assert {row['login'] for row in case.owner.get(f'{case.p}/users').rows} == {'admin', 'owner', 'member', 'collaborator'}
     archive, path = case.world.closed.archive, f'{case.p}/users'
@@ -81,7 +81,7 @@ def users_of_a_project(case: Case) -> None:
         archive.prefer('restrictUserListAccessToAdmins', False)
 
 
-@facts.shown('5.2/7', 'S', 'GET users/true: disabled users too')
+@facts.shown('5.2/7', 'SM', 'GET users/true: disabled users too')
 def disabled_users(case: Case) -> None:
     login = f'u{case.world.number()}'
     case.world.closed.add_user(login, 'word')
@@ -90,7 +90,7 @@ def disabled_users(case: Case) -> None:
     assert login not in case.admin.get(f'{case.p}/users').text and login in case.admin.get(f'{case.p}/users/true').text
 
 
-@facts.shown('5.2/8', 'S', 'includeAllDataAccess adds those who may see all data')
+@facts.shown('5.2/8', 'SM', 'includeAllDataAccess adds those who may see all data')
 def users_with_all_data(case: Case) -> None:
     assert case.client('outsider').put(f'/data/projects/{case.new}').status == 200
     path = f'/data/projects/{case.new}/users'
@@ -99,7 +99,7 @@ def users_with_all_data(case: Case) -> None:
     case.outsider.ok('DELETE', f'/data/projects/{case.new}')
 
 
-facts.row('5.2/9', 'ST', 'GET accessibility: one word', get('{p}/accessibility', text='protected', type='text/plain'))
+facts.row('5.2/9', 'STM', 'GET accessibility: one word', get('{p}/accessibility', text='protected', type='text/plain'))
 
 
 @facts.shown(
@@ -134,14 +134,14 @@ facts.row(
     put('{p}/groups/{p_id}_X', 400), put('{p}/groups/{p_id}_X?xdat:userGroup/displayname=a_b', 400),
     *(delete(f'{{p}}/groups/{{p_id}}_{role}', 403) for role in ('owner', 'member', 'collaborator')),
 )  # fmt: skip
-facts.row('5.2/12', 'S', 'GET favorites/TYPE: nothing, as XNAT reads DATA_TYPE of the query', get('/data/users/favorites/Project', unlike='{p_id}'))
+facts.row('5.2/12', 'SM', 'GET favorites/TYPE: nothing, as XNAT reads DATA_TYPE of the query', get('/data/users/favorites/Project', unlike='{p_id}'))
 facts.row(
-    '5.2/13', 'S', 'PUT and DELETE favorites/TYPE/P: 200; GET 405',
+    '5.2/13', 'SM', 'PUT and DELETE favorites/TYPE/P: 200; GET 405',
     made('{p}'), put('/data/users/favorites/Project/{p_id}'), get('/data/users/favorites/Project?DATA_TYPE=Project', like='{p_id}'),
     delete('/data/users/favorites/Project/{p_id}'), get('/data/users/favorites/Project?DATA_TYPE=Project', unlike='{p_id}'),
     get('/data/users/favorites/Project/{p_id}', 405),
 )  # fmt: skip
-facts.shown('5.2/14', 'ST', 'xapi: groups of a user')(groups_of_a_user)
+facts.shown('5.2/14', 'STM', 'xapi: groups of a user')(groups_of_a_user)
 
 # -- 5.3 who sees what
 
@@ -166,10 +166,10 @@ def seen(access: str, *, listed: bool, item: int, data: int | tuple[int, ...], r
 
 
 facts.row('5.3/1', 'ST', 'private: nothing', *seen('private', listed=False, item=404, data=HIDDEN, rows=False, project=False))
-facts.row('5.3/2', 'ST', 'protected: the project, not its data', *seen('protected', listed=True, item=200, data=HIDDEN, rows=False, project=True))
-facts.row('5.3/3', 'ST', 'public: everything, to read', *seen('public', listed=True, item=200, data=200, rows=True, project=True))
+facts.row('5.3/2', 'STM', 'protected: the project, not its data', *seen('protected', listed=True, item=200, data=HIDDEN, rows=False, project=True))
+facts.row('5.3/3', 'STM', 'public: everything, to read', *seen('public', listed=True, item=200, data=200, rows=True, project=True))
 facts.row(
-    '5.3/a', 'B', 'a guest of an open site is an outsider; administrators do everything',
+    '5.3/a', 'BM', 'a guest of an open site is an outsider; administrators do everything',
     get('/data/projects', by='guest', like='"public"', unlike='"private"'), get('/data/projects/private?format=json', 404, by='guest'),
     get('/data/projects/public/resources/R/files/f.txt', by='guest', body=b'x'), get('/data/projects/private?format=json', by='open admin'),
 )  # fmt: skip

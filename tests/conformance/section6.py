@@ -62,7 +62,7 @@ def sessions_of_projects(case: Case) -> None:
     assert (case.admin.get(paths).status, case.owner.get(paths).status) == (200, 403)
 
 
-facts.row('6.1/3', 'S', 'columns and their order', get('/data/prearchive?format=csv', columns=COLUMNS))
+facts.row('6.1/3', 'SM', 'columns and their order', get('/data/prearchive?format=csv', columns=COLUMNS))
 
 
 @facts.shown('6.1/4', 'ST', 'what the columns hold')
@@ -74,7 +74,7 @@ def values_of_sessions(case: Case) -> None:
     assert (row['project'], row['subject'], row['folderName'], row['name'], row['status']) == (case.p_id, 'SUB', 'W', 'W', 'READY')
 
 
-facts.row('6.1/5', 'S', 'neither title nor totalRecords', get('/data/prearchive', meta={'title': None, 'totalRecords': None}))
+facts.row('6.1/5', 'SM', 'neither title nor totalRecords', get('/data/prearchive', meta={'title': None, 'totalRecords': None}))
 
 
 @facts.shown('6.1/6', 'S', 'tag: sessions of a study')
@@ -370,7 +370,7 @@ def workflow(case: Case, status: str = 'Running', by: str = 'owner', leave: str 
     return case.client(by).put(f'/data/workflows?{query}')
 
 
-@facts.shown('6.3/6', 'ST', 'PUT of a workflow makes or changes it; 400 without its fields, 403 without the right')
+@facts.shown('6.3/6', 'STM', 'PUT of a workflow makes or changes it; 400 without its fields, 403 without the right')
 def workflows(case: Case) -> None:
     assert [workflow(case, leave=name).status for name in ('pipeline_name', 'data_type', 'launch_time', 'id')] == [400] * 4
     assert [workflow(case, by=login).status for login in ('owner', 'outsider')] == [200, 403]
@@ -418,7 +418,7 @@ def refresh(case: Case) -> None:
     assert case.collaborator.post(f'{service}?resource=/archive{path}').status == 403
 
 
-@facts.shown('6.4/2', 'S', 'audit: what was done to an item')
+@facts.shown('6.4/2', 'SM', 'audit: what was done to an item')
 def audit(case: Case) -> None:
     identifier = case.admin.item(case.e)['data_fields']['ID']
     case.member.ok('PUT', f'{case.e}?note=n&event_reason=why')
@@ -449,7 +449,7 @@ def status(case: Case) -> None:
     assert json.loads(case.admin.get('/data/status/two?format=json').body)['msgs']
 
 
-@facts.shown('6.4/8', 'ST', 'configuration: of the site and of projects, by tool and path')
+@facts.shown('6.4/8', 'STM', 'configuration: of the site and of projects, by tool and path')
 def configuration(case: Case) -> None:
     path = f'{case.p}/config/tool{case.world.number()}/one'
     assert [case.owner.put(f'{path}?inbody=true', body).status for body in (b'a', b'b')] == [201, 200]
@@ -469,14 +469,14 @@ def configuration(case: Case) -> None:
 NAMESPACE = 'xmlns:xnat="http://nrg.wustl.edu/xnat"'
 
 facts.row(
-    '6.5.1', 'ST', 'a value by its path',
+    '6.5.1', 'STM', 'a value by its path',
     put('{s}?xnat:subjectData/fields/field[name=x]/field=1'), put('{e}?xnat:mrSessionData/fields/field[name=x]/field=2'),
     put('{e}?xnat:experimentData/fields/field[name=y]/field=3'), put('{p}?xnat:projectData/fields/field[name=x]/field=4'),
     get('{s}?format=xml', like=r'<xnat:field name="x">\s*(<!--.*-->)?1'), get('{e}?format=xml', like='name="y">'),
     get('{p}?format=xml', like='name="x">'),
 )  # fmt: skip
 facts.row(
-    '6.5.2', 'ST', 'fields in documents and in JSON',
+    '6.5.2', 'STM', 'fields in documents and in JSON',
     put('{s}', send=f'<xnat:Subject {NAMESPACE}><xnat:fields><xnat:field name="x">v</xnat:field></xnat:fields></xnat:Subject>', headers=XML),
     get('{s}?format=json', like=r'"fields/field"'), get('{s}?format=json', like=r'"field": ?"v"'), get('{s}?format=json', like=r'"name": ?"x"'),
 )  # fmt: skip
@@ -486,7 +486,7 @@ facts.row(
     get('{s}?format=xml', like='name="color"'), get('{s}?format=xml', unlike='red'), get('{s}?format=xml', unlike='Color'),
 )  # fmt: skip
 facts.row(
-    '6.5.4', 'S', 'values are text',
+    '6.5.4', 'SM', 'values are text',
     put('{s}?xnat:subjectData/fields/field[name=count]/field=not%20a%20number'), get('{s}?format=xml', like='not a number'),
 )  # fmt: skip
 DEFINED = (
@@ -507,7 +507,7 @@ facts.row(
     put(PROTOCOL, 406, send='<xnat:Subject xmlns:xnat="http://nrg.wustl.edu/xnat"/>', headers=XML), get('/data/projects/NONE/protocols/x', 404),
     delete(PROTOCOL), get(PROTOCOL, 404),
 )  # fmt: skip
-facts.row('6.5.7', 'ST', 'values need no definition', put('{s}?xnat:subjectData/fields/field[name=free]/field=1'), get('{s}?format=xml', like='free'))
+facts.row('6.5.7', 'STM', 'values need no definition', put('{s}?xnat:subjectData/fields/field[name=free]/field=1'), get('{s}?format=xml', like='free'))
 
 
 @facts.shown('6.5.8', 'ST', 'custom fields: a map of JSON by item')

@@ -19,16 +19,16 @@ UNDATED = {'Last-Modified': None, 'ETag': None, 'Cache-Control': None, 'Expires'
 FUTURE = {'If-Modified-Since': 'Fri, 01 Jan 2100 00:00:00 GMT'}
 
 facts.row(
-    '7.1', 'S', 'files alone have Last-Modified and Cache-Control',
+    '7.1', 'SM', 'files alone have Last-Modified and Cache-Control',
     get(ONE, header={'Last-Modified': r'\w{3}, \d\d', 'Cache-Control': 'must-revalidate'}),
 )  # fmt: skip
 facts.row(
-    '7.2', 'S', 'tables, items and texts say nothing of caching',
+    '7.2', 'SM', 'tables, items and texts say nothing of caching',
     *(get(path, header=UNDATED) for path in ('/data/projects', f'{M1}?format=xml', f'{M1}?format=json', '/data/JSESSION', f'{P}/accessibility')),
 )  # fmt: skip
 
 
-@facts.shown('7.3', 'S', 'a listing without a table: nothing, out of date at once')
+@facts.shown('7.3', 'SM', 'a listing without a table: nothing, out of date at once')
 def listings_without_a_table(case: Case) -> None:
     no_table(case)
     answer = of_another_user(case)
@@ -37,7 +37,7 @@ def listings_without_a_table(case: Case) -> None:
 
 
 facts.row(
-    '7.4', 'S', 'If-Modified-Since does nothing for tables and items',
+    '7.4', 'SM', 'If-Modified-Since does nothing for tables and items',
     *(get(path, headers=FUTURE, like='.') for path in ('/data/projects', f'{M1}?format=json', f'{M1}/files')),
 )  # fmt: skip
 facts.row('7.5', 'S', 'for files: 304 and nothing', get(ONE, 304, headers={'If-Modified-Since': formatdate(4e9, usegmt=True)}, body=b''))
@@ -48,7 +48,7 @@ facts.row(
 )  # fmt: skip
 
 
-@facts.shown('7.7', 'B', 'connections are kept; a length for files')
+@facts.shown('7.7', 'BM', 'connections are kept; a length for files')
 def kept_connections(case: Case) -> None:
     client = case.world.connect(case.world.closed, 'admin')
     assert client.get('/data/projects').status == 200
@@ -57,7 +57,7 @@ def kept_connections(case: Case) -> None:
     client.close()
 
 
-facts.row('7.8', 'B', 'nothing is compressed', get('/data/projects', headers={'Accept-Encoding': 'gzip, deflate'}, header={'Content-Encoding': None}))
+facts.row('7.8', 'BM', 'nothing is compressed', get('/data/projects', headers={'Accept-Encoding': 'gzip, deflate'}, header={'Content-Encoding': None}))
 
 
 @facts.shown('7.9', 'SB', 'errors: a small page with the message, which is the reason phrase too')
@@ -72,9 +72,9 @@ facts.row(
     '7.10', 'S', 'errors of xapi: a text or JSON, with its status',
     get('/xapi/users/nobody', 404, unlike='<html'), get('/xapi/siteConfig/nonsense', 404, unlike='<html'),
 )  # fmt: skip
-facts.row('7.11', 'B', '401: a page', get('/data/projects', 401, by='nobody', type='text/html'))
+facts.row('7.11', 'BM', '401: a page', get('/data/projects', 401, by='nobody', type='text/html'))
 facts.row(
-    '7.12', 'S', '405 for verbs a route lacks, 404 for no route',
+    '7.12', 'SM', '405 for verbs a route lacks, 404 for no route',
     *(Ask(method, path, 405) for method, path in (('PUT', '/data/projects'), ('DELETE', '/data/projects'), ('POST', P), ('POST', '/data/experiments'),
                                                   ('GET', '/data/search'), ('PUT', '/data/users'))),
     *(get(path, 404) for path in ('/nothing', '/data', '/data/nothing', '/data/version', '/xapi/nothing')),
@@ -100,10 +100,10 @@ facts.row(
     get('/data/projects?format=csv', header={'Content-Type': '(?i)text/csv; ?charset=utf-8'}),
 )  # fmt: skip
 facts.row(
-    '7.17', 'B', 'method=PUT on a POST counts as PUT', post('{p}/subjects/X?method=PUT', 201),
+    '7.17', 'BM', 'method=PUT on a POST counts as PUT', post('{p}/subjects/X?method=PUT', 201),
     left_out='a belief about a filter of the framework; nobody is known to use it',
 )  # fmt: skip
 facts.row(
-    '7.18', 'B', 'HEAD on listings: GET without the body',
+    '7.18', 'BM', 'HEAD on listings: GET without the body',
     head('/data/projects', body=b'', type='application/json'), get('/data/projects'), head(f'{M1}?format=json', body=b''),
 )  # fmt: skip
