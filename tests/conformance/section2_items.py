@@ -387,7 +387,9 @@ facts.row(
     delete('{p}/subjects/NONE', 404), delete('{s}/experiments/NONE', 404), delete('{e}/scans/NONE', 404), delete('/data/projects/NONE', (400, 404)),
     delete('{e}/resources/NONE', (200, 404)),
 )  # fmt: skip
-facts.row('2.10.3', 'SM', 'no right: 403, and the reason says so', delete('{s}', 403, by='member', like='(?i)delete'), delete('{p}', 403, by='member'))
+facts.row(
+    '2.10.3', 'SM', 'no right: 403, and the reason says so', delete('{s}', 403, by='member', like='(?i)delete'), delete('{p}', 403, by='member')
+)
 
 
 @facts.shown('2.10.4', 'S', 'a project takes what it owns along; what is shared into it stays')

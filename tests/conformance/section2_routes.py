@@ -94,7 +94,9 @@ facts.row(
     get('{s}/experiments'), post('{s}/experiments?label=X&xsiType=xnat:mrSessionData', like='^/data/'), *only('{s}/experiments', 'GET', 'POST'),
 )  # fmt: skip
 facts.row('2.1/20', 'SM', 'experiments of the site: listed', get('/data/experiments'), *only('/data/experiments', 'GET'))
-facts.row('2.1/21', 'SM', 'an experiment: read, put, deleted', get('{e}?format=json'), put('{e}'), *only('{e}', 'GET', 'PUT', 'DELETE'), delete('{e}'))
+facts.row(
+    '2.1/21', 'SM', 'an experiment: read, put, deleted', get('{e}?format=json'), put('{e}'), *only('{e}', 'GET', 'PUT', 'DELETE'), delete('{e}')
+)
 facts.row(
     '2.1/22', 'S', 'an experiment by project or by ID: read, changed, deleted',
     made('{e}', keep='id'), get('{p}/experiments/E?format=json'), put('{p}/experiments/E?note=n'), put('/data/experiments/{id}?note=n'),

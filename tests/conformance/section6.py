@@ -507,7 +507,9 @@ facts.row(
     put(PROTOCOL, 406, send='<xnat:Subject xmlns:xnat="http://nrg.wustl.edu/xnat"/>', headers=XML), get('/data/projects/NONE/protocols/x', 404),
     delete(PROTOCOL), get(PROTOCOL, 404),
 )  # fmt: skip
-facts.row('6.5.7', 'STM', 'values need no definition', put('{s}?xnat:subjectData/fields/field[name=free]/field=1'), get('{s}?format=xml', like='free'))
+facts.row(
+    '6.5.7', 'STM', 'values need no definition', put('{s}?xnat:subjectData/fields/field[name=free]/field=1'), get('{s}?format=xml', like='free')
+)
 
 
 @facts.shown('6.5.8', 'ST', 'custom fields: a map of JSON by item')

@@ -57,7 +57,9 @@ def kept_connections(case: Case) -> None:
     client.close()
 
 
-facts.row('7.8', 'BM', 'nothing is compressed', get('/data/projects', headers={'Accept-Encoding': 'gzip, deflate'}, header={'Content-Encoding': None}))
+facts.row(
+    '7.8', 'BM', 'nothing is compressed', get('/data/projects', headers={'Accept-Encoding': 'gzip, deflate'}, header={'Content-Encoding': None})
+)
 
 
 @facts.shown('7.9', 'SB', 'errors: a small page with the message, which is the reason phrase too')

@@ -42,7 +42,7 @@ class Difference(NamedTuple):
 def compare(exchange: Exchange, answer: Answer, names: Names, ours: Collection[str]) -> list[Difference]:
     """All differences; `ours` are the projects and users that the recording made, for rows of others are no matter of it."""
     if exchange.status // 100 != answer.status // 100:
-        fault = 4 <= answer.status // 100 and exchange.status >= 500  # a defect of XNAT's own: any refusal will do
+        fault = answer.status // 100 >= 4 and exchange.status >= 500  # a defect of XNAT's own: any refusal will do
         return [] if fault else [Difference('status', f'{exchange.status} {_start(exchange.body)}', f'{answer.status} {_start(answer.body)}')]
     if exchange.status >= 300 or exchange.method == 'HEAD':
         return []
@@ -196,7 +196,10 @@ class _Comparing:
                 found[f'{path}={{}}'] += 1
             for key, inner in value.items():
                 at = f'{path}/{inner}' if key in ('field', 'xsi:type') and isinstance(inner, str) else f'{path}/{show(key)}'
-                found += self._leaves(inner if isinstance(inner, (dict, list)) else self._cell(key, inner, show), show, at)
+                if isinstance(inner, (dict, list)):
+                    found += self._leaves(inner, show, at)
+                else:
+                    found[f'{at}={self._cell(key, inner, show)}'] += 1
         elif isinstance(value, list):
             for inner in value:
                 found += self._leaves(inner, show, path + '[]')

@@ -28,11 +28,6 @@ def reason(recording: str, exchange: Exchange, differences: Sequence[Difference]
     request = f'{exchange.method} {exchange.path}'
     kinds = {difference.kind for difference in differences}
     for row in TABLE:
-        if (
-            kinds <= row.kinds
-            and re.fullmatch(row.recording, recording)
-            and re.match(row.place, exchange.place)
-            and re.match(row.request, request)
-        ):
+        if kinds <= row.kinds and re.fullmatch(row.recording, recording) and re.match(row.place, exchange.place) and re.match(row.request, request):
             return row.reason
     return ''

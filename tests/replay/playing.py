@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from pyxnat.server import serve
-from tests.conformance.world import PASSWORDS, quick_folder, seed
+from tests.conformance.world import BROWSER, PASSWORDS, quick_folder, seed
 from tests.plain import Answer, Client
 
 from .comparing import Difference, compare
@@ -61,9 +61,11 @@ def site(guests: bool = False) -> Iterator[Site]:
     if url := os.environ.get('XNAT_REPLAY_URL'):
         yield Site.at(url, os.environ['XNAT_REPLAY_USER'], os.environ['XNAT_REPLAY_PASSWORD'])
         return
-    with tempfile.TemporaryDirectory(dir=quick_folder(), prefix='replay-') as folder:
-        with serve(folder, password=ADMIN[1], users=PASSWORDS, require_login=not guests, silent_refusals=True) as server:
-            yield Site.at(server.url, server.user, server.password)
+    with (
+        tempfile.TemporaryDirectory(dir=quick_folder(), prefix='replay-') as folder,
+        serve(folder, password=ADMIN[1], users=PASSWORDS, require_login=not guests, silent_refusals=True) as server,
+    ):
+        yield Site.at(server.url, server.user, server.password)
 
 
 def play(path: Path) -> list[Outcome]:
@@ -88,11 +90,25 @@ class _Player:
         self._tokens: dict[str, tuple[str, str]] = {}
         self._ours = set(PASSWORDS) | set(_made(exchanges))
         self._passwords = dict(PASSWORDS)
+        self._session = ''
 
     def play(self, recording: str, seeded: bool) -> list[Outcome]:
+        self._enrol()
         if seeded:
+            self._ours |= {'P', 'Q'}
             self._seed()
         return [outcome for exchange in self._exchanges if exchange.sent_whole and (outcome := self._one(recording, exchange))]
+
+    def _enrol(self) -> None:
+        """Make the users that the recording found there, and give them the names that it tells."""
+        admin = self._caller('admin')
+        for login in sorted(_callers(self._exchanges) - set(PASSWORDS)):
+            profile = {'username': login, 'password': f'pw-{login}', 'firstName': login, 'lastName': 'X', 'email': f'{login}@example.org'}
+            admin('POST', '/xapi/users', json.dumps({**profile, 'enabled': True, 'verified': True}), JSON)
+        for login, profile in _profiles(self._exchanges).items():
+            if login in (*PASSWORDS, 'admin'):
+                admin('PUT', f'/xapi/users/{login}', json.dumps(profile), JSON)
+        self._callers.clear()
 
     def _seed(self) -> None:
         """Make what the facts were asked of, and learn its IDs from the recorded rows that tell them."""
@@ -116,14 +132,18 @@ class _Player:
         return Outcome(exchange, differences, reason(recording, exchange, differences) if differences else '')
 
     def _ask(self, exchange: Exchange) -> Answer:
-        caller = self._caller(exchange.by)
+        caller = self._caller('wrong' if _wrong(exchange) else exchange.by)
         send = exchange.send
         if send is not None and b'\x00' not in send[:1000]:
             send = self._names.here(send.decode('utf-8', 'surrogateescape')).encode('utf-8', 'surrogateescape')
         headers = {key: self._names.here(value) for key, value in exchange.headers.items() if key.lower() not in ('content-length', 'authorization')}
         if 'Authorization' in exchange.headers:
             headers['Authorization'] = self._credentials(exchange.headers['Authorization'])
-        path = quote(self._names.here(exchange.path), safe="%/:?&=,;@[]()!$'*+~#\"<>^`{|}\\")
+        if NO_SESSION in headers.get('Cookie', ''):
+            headers['Cookie'] = headers['Cookie'].replace(NO_SESSION, self._session)
+        if 'browser' in exchange.place:
+            headers.setdefault('User-Agent', BROWSER['User-Agent'])
+        path = quote(self._names.here(exchange.path), safe='%/:?&=,;@[]()!$\'*+~#"<>^`{|}\\')
         return caller(exchange.method, path, send, headers)
 
     def _credentials(self, header: str) -> str:
@@ -145,7 +165,9 @@ class _Player:
         if plain != by:
             return _Caller(self._where, cookies=self._caller(plain).cookies)
         if by == 'nobody':
-            return _Caller(self._where)
+            return _Caller(self._where, keeping=False)
+        if by == 'wrong':
+            return _Caller(self._where, self._where.user, 'wrong', keeping=False)
         if by.startswith('token') or by == 'dead token':
             alias = next(reversed(self._tokens), '') if by != 'token of ' else ''
             return _Caller(self._where, *self._tokens.get(alias, ('dead', 'dead')))
@@ -156,7 +178,9 @@ class _Player:
         return _Caller(self._where, by, self._passwords.get(by, f'pw-{by}'))
 
     def _remember(self, exchange: Exchange, answer: Answer) -> None:
-        """Keep the tokens that are issued, and passwords that are set."""
+        """Keep the tokens that are issued, passwords that are set, and the session that was told last."""
+        if exchange.method in ('GET', 'POST') and re.match(r'[0-9A-F]{32}\b', answer.body.decode('utf-8', 'replace')):
+            self._session = answer.text[:32]
         if '/tokens/issue' in exchange.path and answer.status == 200 and exchange.status == 200 and exchange.body:
             recorded, here = json.loads(exchange.body), answer.json
             for key in ('alias', 'secret'):
@@ -170,6 +194,9 @@ class _Player:
                 self._passwords[unquote(login)] = told['password']
 
 
+JSON = {'Content-Type': 'application/json'}
+NO_SESSION = '0' * 32
+"""What stands in the recordings for the ID of any session."""
 RECORDED_SEED = {'S1': 'XNAT_S00001', 'S2': 'XNAT_S00002', 'M1': 'XNAT_E00001', 'M2': 'XNAT_E00002', 'T1': 'XNAT_E00003', 'A1': 'XNAT_E00005'}
 """Accession IDs of the items that `seed` makes, on the recorded server."""
 
@@ -179,14 +206,45 @@ def _made(exchanges: list[Exchange]) -> Iterator[str]:
     for exchange in exchanges:
         if exchange.method == 'PUT' and (found := re.match(r'/(?:data|REST)(?:/archive)?/projects/([^/?]+)', exchange.path)):
             yield found.group(1)
-    yield from ('P', 'Q')
+
+
+def _callers(exchanges: list[Exchange]) -> set[str]:
+    """Those who ask in a recording and were there before it."""
+    made = {json.loads(one.send)['username'] for one in exchanges if one.path == '/xapi/users' and one.method == 'POST' and one.send}
+    asking = {exchange.by for exchange in exchanges if re.fullmatch(r'[A-Za-z]\w{1,15}', exchange.by)}
+    return asking - made - {'admin', 'nobody', 'nosuchuser'}
+
+
+def _profiles(exchanges: list[Exchange]) -> dict[str, dict[str, str]]:
+    """The names of users, as the recording tells them first."""
+    found: dict[str, dict[str, str]] = {}
+    for exchange in exchanges:
+        for row in re.findall(r'\{[^{}]*"login":[^{}]*\}', (exchange.body or b'').decode('utf-8', 'replace')):
+            try:
+                told = json.loads(row)
+            except ValueError:
+                continue
+            if {'login', 'firstname', 'lastname', 'email'} <= set(told):
+                values = {'firstName': told['firstname'], 'lastName': told['lastname'], 'email': told['email']}
+                found.setdefault(told['login'], values)
+    return found
+
+
+def _wrong(exchange: Exchange) -> bool:
+    """Whether a request was sent with a wrong password, which no recording holds: the refusal asks for no other."""
+    asked = exchange.answer_headers.get('WWW-Authenticate')
+    known = exchange.by == 'admin' or 'wrong-password' in exchange.place
+    return exchange.status == 401 and not asked and known and 'Authorization' not in exchange.headers
 
 
 class _Caller(Client):
     """A user's connection that keeps its cookies, as the recorded callers did."""
 
-    def __init__(self, where: Site, login: str | None = None, password: str | None = None, cookies: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, where: Site, login: str | None = None, password: str | None = None, cookies: dict[str, str] | None = None, keeping: bool = True
+    ) -> None:
         self.cookies: dict[str, str] = {} if cookies is None else cookies
+        self._keeping = keeping
         self._base = where.base
         super().__init__(where, login, password)
 
@@ -197,8 +255,6 @@ class _Caller(Client):
         answer = super().__call__(method, self._base + path, body, sent)
         for cookie in answer.headers.get_all('Set-Cookie') or []:
             name, _, value = cookie.partition(';')[0].partition('=')
-            if name == SESSION:
+            if name == SESSION and self._keeping:
                 self.cookies[name] = value
         return answer
-
-

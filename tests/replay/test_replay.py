@@ -38,7 +38,9 @@ def kinds(recorded: Exchange, here: Answer, names: Names | None = None) -> list[
 
 
 def test_order_ids_and_moments_do_not_count() -> None:
-    theirs = table({'ID': 'XNAT_S00400', 'label': 'A', 'insert_date': '2026-11-28 04:07:04.72'}, {'ID': 'XNAT_S00401', 'label': 'B', 'insert_date': ''})
+    theirs = table(
+        {'ID': 'XNAT_S00400', 'label': 'A', 'insert_date': '2026-11-28 04:07:04.72'}, {'ID': 'XNAT_S00401', 'label': 'B', 'insert_date': ''}
+    )
     ours = table({'ID': 'XNAT_S00002', 'label': 'B', 'insert_date': ''}, {'ID': 'XNAT_S00001', 'label': 'A', 'insert_date': '2020-01-01 00:00:00.1'})
     names = Names()
     assert kinds(exchange(theirs), answer(ours), names) == []
@@ -66,7 +68,9 @@ def test_rows_columns_and_keys_count(ours: Any, wanted: list[str]) -> None:
     assert kinds(exchange(table({'label': 'A'})), answer(ours)) == wanted
 
 
-@pytest.mark.parametrize(('recorded', 'here', 'wanted'), [(200, 404, ['status']), (404, 403, []), (500, 400, []), (404, 500, ['status']), (500, 200, ['status'])])
+@pytest.mark.parametrize(
+    ('recorded', 'here', 'wanted'), [(200, 404, ['status']), (404, 403, []), (500, 400, []), (404, 500, ['status']), (500, 200, ['status'])]
+)
 def test_of_refusals_the_class_of_the_status_counts(recorded: int, here: int, wanted: list[str]) -> None:
     assert kinds(exchange('x', status=recorded), answer('y', status=here)) == wanted
 
