@@ -6,14 +6,14 @@ import gzip
 import socket
 import ssl
 import struct
-import threading
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tests.scripted import read_request
+from tests.scripted import Listening, read_request
+from tests.waiting import GENEROUS_S
 
 LOGIN_PAGE = b'<!DOCTYPE html><html><body><form><input name="j_username"><input type="password"></form></body></html>'
 
@@ -47,14 +47,20 @@ def reset_after(exchange: Exchange) -> None:
 
 def stall(exchange: Exchange) -> None:
     """No answer comes."""
-    time.sleep(1.2)
+    _until_it_hangs_up(exchange.client)
 
 
 def stall_after(exchange: Exchange) -> None:
     """Half of the answer comes, then nothing."""
     answer = exchange.forward()
     exchange.client.sendall(answer[: len(answer) - 3])
-    time.sleep(1.2)
+    _until_it_hangs_up(exchange.client)
+
+
+def _until_it_hangs_up(client: socket.socket) -> None:
+    client.settimeout(2 * GENEROUS_S)
+    while client.recv(2**16):
+        pass
 
 
 def drip(exchange: Exchange) -> None:
@@ -113,7 +119,7 @@ def garbage(exchange: Exchange) -> None:
     says(200, b'PK\x03\x04' + bytes(range(256)) * 8)(exchange)
 
 
-class FaultProxy:
+class FaultProxy(Listening):
     """Stands before a server; each entry of `faults` befalls one request, in order, and then nothing more does.
 
     Attributes
@@ -125,40 +131,20 @@ class FaultProxy:
     """
 
     def __init__(self, target: str, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__()
         self._host = urlsplit(target).netloc
         self._tls = tls
-        self._lock = threading.Lock()
-        self._listener = socket.create_server(('127.0.0.1', 0))
         self.faults: list[Fault] = []
         self.applies: Callable[[str, str], bool] = lambda method, uri: True
         self.writes: list[str] = []
         self.seen: list[str] = []
-        self.url = f'{"https" if tls else "http"}://127.0.0.1:{self._listener.getsockname()[1]}'
+        self.url = f'{"https" if tls else "http"}://{self.address}'
 
-    def __enter__(self) -> FaultProxy:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        try:
-            if self._tls is not None:
-                client = self._tls.wrap_socket(client, server_side=True)
-            with client, client.makefile('rb') as file:
-                while self._answer(client, file):
-                    pass
-        except OSError:
-            return  # the client went away, which is its right
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        client = connection if self._tls is None else self._tls.wrap_socket(connection, server_side=True)
+        with client, client.makefile('rb') as file:
+            while self._answer(client, file):
+                pass
 
     def _answer(self, client: socket.socket, file) -> bool:
         found = read_request(file)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pyxnat.session import _ALL
+from tests.waiting import GENEROUS_S
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 @dataclass
@@ -54,55 +63,73 @@ def read_request(file) -> tuple[str, str, dict[str, str], bytes] | None:
     return start[0], start[1], headers, file.read(int(headers.get('content-length', 0)))
 
 
-class ScriptedServer:
-    """Answers each request with what `script` makes of it; remembers all of them."""
+class Listening:
+    """Takes connections at a port of its own, and serves each in a thread. After its end nothing listens there, and nobody is served any more."""
 
-    def __init__(self, script: Callable[[Request], Reply]) -> None:
-        self.script = script
-        self.requests: list[Request] = []
-        self._lock = threading.Lock()
-        self._connections = 0
+    def __init__(self) -> None:
         self._listener = socket.create_server(('127.0.0.1', 0))
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._is_over = False
         self._open: list[socket.socket] = []
-        self.url = f'http://127.0.0.1:{self._listener.getsockname()[1]}'
+        self._lock = threading.Lock()
+        self.address = f'127.0.0.1:{self._listener.getsockname()[1]}'
 
-    def __enter__(self) -> ScriptedServer:
-        threading.Thread(target=self._accept, daemon=True).start()
+    def __enter__(self) -> Self:
+        self._accepting.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._is_over = True
+        socket.create_connection(self._listener.getsockname(), GENEROUS_S).close()  # closing alone wakes nobody who waits for a connection
+        self._accepting.join()
         self._listener.close()
         for connection in self._open:
+            with suppress(OSError):  # it has ended
+                connection.shutdown(socket.SHUT_RDWR)
             connection.close()
+        for session in list(_ALL):
+            if urlsplit(session.server).netloc == self.address:
+                session.forget()  # nobody says goodbye to whoever takes this port next
 
     @property
     def connections(self) -> int:
         """How many connections were opened."""
-        return self._connections
+        return len(self._open)
+
+    def _accept(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            if self._is_over:
+                connection.close()
+                return
+            self._open.append(connection)
+            threading.Thread(target=self._serve_until_it_goes, args=(connection, len(self._open)), daemon=True).start()
+
+    def _serve_until_it_goes(self, connection: socket.socket, number: int) -> None:
+        with suppress(OSError):  # the client goes away, which is its right
+            self._serve(connection, number)
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        raise NotImplementedError
+
+
+class ScriptedServer(Listening):
+    """Answers each request with what `script` makes of it; remembers all of them."""
+
+    def __init__(self, script: Callable[[Request], Reply]) -> None:
+        super().__init__()
+        self.script = script
+        self.requests: list[Request] = []
+        self.url = f'http://{self.address}'
 
     def count(self, method: str) -> int:
         """How many requests of a method arrived."""
         return sum(request.method == method for request in self.requests)
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with self._lock:
-                self._connections += 1
-                self._open.append(connection)
-                number = self._connections
-            threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
-
     def _serve(self, connection: socket.socket, number: int) -> None:
-        try:
-            with connection, connection.makefile('rb') as file:
-                while self._answer(connection, file, number):
-                    pass
-        except OSError:
-            return  # the client went away, which is its right
+        with connection, connection.makefile('rb') as file:
+            while self._answer(connection, file, number):
+                pass
 
     def _answer(self, connection: socket.socket, file, number: int) -> bool:
         found = read_request(file)

@@ -20,6 +20,7 @@ from pyxnat.plan import SHORT_CUTS
 from pyxnat.tracing import Trace
 from tests import faults
 from tests.faults import LOGIN_PAGE, FaultProxy, cut, says
+from tests.waiting import GENEROUS_S
 
 PER_SCAN = 60
 SCANS = ('1', '1-MR', '2')
@@ -339,7 +340,7 @@ def proxy(server: Any, filled: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
 @pytest.fixture
 def through(server: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[Any]:
     """The session, asked for through a proxy that spoils what it is told to."""
-    with pyxnat.Interface(proxy.url, server.user, server.password, tmp_path / 'cache', timeout=1.0, retries=1) as interface:
+    with pyxnat.Interface(proxy.url, server.user, server.password, tmp_path / 'cache', timeout=GENEROUS_S, retries=1) as interface:
         interface._exec('/data/projects')
         interface.cache.expiration = 0
         yield interface.select.project('BULK').subject('S').experiment('E')

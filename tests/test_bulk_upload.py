@@ -14,6 +14,7 @@ from pyxnat import errors, transport
 from pyxnat.bulk import pieces, upload
 from tests import faults
 from tests.faults import FaultProxy, cut, says
+from tests.waiting import GENEROUS_S
 
 FILES = {
     '1/DICOM/a.dcm': b'a' * 1000,
@@ -185,7 +186,7 @@ def through(server: Any, project: Any, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(transport, 'BACKOFF_S', 0.005)
     with (
         FaultProxy(server.url) as proxy,
-        pyxnat.Interface(proxy.url, server.user, server.password, tmp_path / 'other', timeout=1.0, retries=1) as interface,
+        pyxnat.Interface(proxy.url, server.user, server.password, tmp_path / 'other', timeout=GENEROUS_S, retries=1) as interface,
     ):
         interface.cache.expiration = 0
         yield interface.select.project(project._urn).subject('S').experiment('E').create(), proxy

@@ -11,7 +11,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ import pyxnat
 from pyxnat.demo.cohort import AGING, PROJECTS, Session, Subject, cohort
 from pyxnat.demo.fill import fill
 from pyxnat.demo.images import KINDS, contents
+from tests.waiting import GENEROUS_S, wait_until
 
 np = pytest.importorskip('numpy')
 nibabel = pytest.importorskip('nibabel')
@@ -318,14 +318,14 @@ def check_commands(story: str, options: dict[str, Any]) -> None:
 def wait_for(url: str, serving: subprocess.Popen[Any]) -> None:
     """Until something answers there."""
     host, port = url.removeprefix('http://').split(':')
-    for _ in range(100):
-        try:
-            socket.create_connection((host, int(port)), 1).close()
-            return
-        except ConnectionRefusedError:
-            assert serving.poll() is None, 'the server ended'
-            time.sleep(0.1)
-    raise AssertionError(f'no server at {url}')
+
+    def answers() -> bool:
+        assert serving.poll() is None, 'the server ended'
+        with socket.socket() as client:
+            client.settimeout(GENEROUS_S)
+            return client.connect_ex((host, int(port))) == 0
+
+    wait_until(answers, f'a server at {url}')
 
 
 def test_the_demo_says_that_its_archive_is_being_served(tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ from pyxnat.wire import Timeouts
 from tests import faults
 from tests.conftest import DEEP
 from tests.faults import LOGIN_PAGE, Fault, FaultProxy, cut, says, wrong_length
+from tests.waiting import GENEROUS_S
 
 CONTENT = bytes(range(256)) * 40
 TIMEOUT_S = 0.4
-LONGEST_S = 8.0
-"""More than all repeats of a stalled request can take."""
+LONGEST_S = GENEROUS_S
+"""More than all repeats of a stalled request can take, and less than what waits for an answer that does not come."""
 
 
 class Operation(NamedTuple):
@@ -140,7 +141,7 @@ def proxy(archive: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]
 
 @pytest.fixture
 def interface(archive: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[pyxnat.Interface]:
-    interface = pyxnat.Interface(proxy.url, archive.user, archive.password, tmp_path / 'cache', timeout=20, retries=2)
+    interface = pyxnat.Interface(proxy.url, archive.user, archive.password, tmp_path / 'cache', timeout=2 * LONGEST_S, retries=2)
     interface._exec('/data/projects')  # logs in
     interface.cache.expiration = 0
     yield interface
@@ -153,6 +154,7 @@ def interface(archive: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[pyxna
 def test_the_right_data_or_an_error(operation: str, fault: str, interface: pyxnat.Interface, proxy: FaultProxy, tmp_path: Path) -> None:
     done, (what, times, allowed) = OPERATIONS[operation], FAULTS[fault]
     proxy.applies, proxy.faults, proxy.writes[:] = done.applies, [what] * times, []
+    patient = interface._transport.timeouts
     if 'stall' in fault:
         interface._transport.timeouts = Timeouts(TIMEOUT_S, TIMEOUT_S)
     started = time.monotonic()
@@ -165,10 +167,12 @@ def test_the_right_data_or_an_error(operation: str, fault: str, interface: pyxna
         assert not (tmp_path / 'place.bin').exists()
     else:
         proxy.faults.clear()
+        interface._transport.timeouts = patient
         assert done.is_right(result, tmp_path)
     assert time.monotonic() - started < LONGEST_S
     assert not any(write.startswith('POST') for write in proxy.writes)
     proxy.faults.clear()
+    interface._transport.timeouts = patient
     if not done.writes:  # and nothing of it stays behind
         assert done.is_right(done.run(interface, tmp_path), tmp_path)
 
