@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain, groupby, islice
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from . import errors, plan, uris
-from .cache import Beliefs, Entry
+from .cache import Entry
 from .criteria import Group, Saved
 from .paths import Path
-from .plan import Column, Found, JoinGuests, JoinSubjects, Stage
+from .plan import Column, Found, JoinSubjects, Stage
 from .tables import Row
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Walker:
                 yield _Walk(self._intf, asked, ahead), stages
 
     def _plans(self, routes: Sequence[Path], wanted: dict[str, frozenset[str]], columns: tuple[Column, ...]) -> list[tuple[Stage, ...]]:
-        return plan.plans(routes, wanted, _NotUsed(self.without, self._intf.cache.beliefs), [plan.wanted_of(columns, route) for route in routes])
+        return plan.plans(routes, wanted, self.without, [plan.wanted_of(columns, route) for route in routes])
 
     def _ids(self, conditions: tuple[Condition, ...]) -> dict[str, frozenset[str]]:
         """The IDs that conditions let pass, by level."""
@@ -114,17 +114,6 @@ class Walker:
         told: set[str] = set()
         lines += [plan.explain(route, stages, told) for route, stages in zip(answerable, self._plans(answerable, pretended, columns), strict=True)]
         return '\n'.join(lines)
-
-
-class _NotUsed:
-    """The short cuts that were switched off, or refuted; the disk is asked about those that a plan has a use for."""
-
-    def __init__(self, without: frozenset[str], beliefs: Beliefs) -> None:
-        self._without = without
-        self._beliefs = beliefs
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._without or self._beliefs.holds(str(name)) is False
 
 
 def _searches(condition: Condition) -> Iterator[str]:
@@ -258,16 +247,18 @@ class _Walk:
     def run(self, stages: Iterable[Stage], chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
         """What is found by some stages, one after the other."""
         for stage in stages:
-            chunks = self._run(stage, _Source(chunks)) if stage.asks else self._pass(stage, chunks)
+            if isinstance(stage, JoinSubjects):
+                chunks = self._join(stage, chunks)
+            else:
+                chunks = self._run(stage, _Source(chunks)) if stage.asks else self._pass(stage, chunks)
         return chunks
 
     def tables(self, stages: Sequence[Stage], columns: Sequence[Column], plural: str) -> Iterator[Iterable[Row]]:
         """The rows of a table, a listing at a time."""
-        before, joins = plan.without_join(stages)
-        chunks = self.run(before, _start())
-        if joins is None:
-            return (plan.table_rows(chunk.founds, columns, plural) for chunk in chunks)
-        return self._ahead(self._joined(chunk, joins, columns, plural) for chunk in chunks)
+        *before, last = stages
+        if not isinstance(last, JoinSubjects):
+            return (plan.table_rows(chunk.founds, columns, plural) for chunk in self.run(stages, _start()))
+        return self._ahead(self._joined(chunk, last, columns, plural) for chunk in self.run(before, _start()))
 
     def _ahead(self, tables: Iterator[Iterable[Row]]) -> Iterator[Iterable[Row]]:
         """Tables, of which some are begun before they are wanted."""
@@ -278,14 +269,31 @@ class _Walk:
                 yield begun.popleft()
         yield from begun
 
-    def _joined(self, chunk: _Chunk, joins: tuple[JoinSubjects, JoinGuests], columns: Sequence[Column], plural: str) -> Iterable[Row]:
+    def _joined(self, chunk: _Chunk, join: JoinSubjects, columns: Sequence[Column], plural: str) -> Iterable[Row]:
         """The rows of some experiments, with what is wanted of their subjects."""
         founds = chunk.founds
         if not isinstance(founds, plan.Listed):
-            return chain.from_iterable(plan.table_rows(joined.founds, columns, plural) for joined in self.run(joins, iter([chunk])))
+            return chain.from_iterable(plan.table_rows(joined.founds, columns, plural) for joined in self._join(join, iter([chunk])))
         if founds.is_empty():
             return ()
-        return plan.table_rows(founds, columns, plural, _Subjects(self._intf, self._asked, joins, founds.at.uri, columns))
+        keys = [column.key for column in plan.subject_columns(columns)]
+        subjects = _Subjects(self._intf, self._asked, join, founds.at.uri, lambda row: tuple(row.get(key, '') for key in keys))
+        return plan.table_rows(founds, columns, plural, lambda rows: subjects.of(rows, ('',) * len(keys)))
+
+    def _join(self, stage: JoinSubjects, chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
+        """Experiments with what is known of their subjects."""
+        subjects: dict[str, _Subjects[Row | None]] = {}
+        for chunk in chunks:
+            yield chunk._replace(founds=self._with_subjects(stage, subjects, chunk.founds))
+
+    def _with_subjects(self, stage: JoinSubjects, subjects: dict[str, _Subjects[Row | None]], founds: Iterable[Found]) -> Iterator[Found]:
+        for home, run in groupby(founds, lambda found: uris.parent(uris.parent(found.uri))):
+            if home not in subjects:
+                subjects[home] = _Subjects(self._intf, self._asked, stage, home, lambda row: row)
+            while some := list(islice(run, stage.most_ids)):
+                rows = subjects[home].of([found.row for found in some], None)
+                for found, row in zip(some, rows, strict=True):
+                    yield found._replace(above={**found.above, 'subjects': row}) if row else found
 
     def _pass(self, stage: Stage, chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
         """Through a stage that asks nothing."""
@@ -316,34 +324,21 @@ class _Walk:
 
     def _begin(self, stage: Stage, source: _Source, passed: int, room: int, others: bool) -> Iterator[_Unit]:
         """Ask what comes next; by threads of their own where there is more than one thing to ask."""
-        together = stage.at_most > 1 and (self._eager or (passed >= _SEEN_THROUGH and not self._lazy and self._may_ask_ahead(stage)))
+        together = stage.at_most > 1 and (self._eager or (passed >= _SEEN_THROUGH and not self._lazy))
         founds = source.take(stage.at_most if together else room, self._eager)
         units = list(stage.units(founds)) if together else [[found] for found in founds]
         begun = self._intf.cache.moment()
         for unit in units:
-            if len(unit) > 1 and self._holds(stage) is not True:
-                yield _Unit(stage, unit, [], begun)  # compared when it comes up
-            else:
-                asked = stage.together(unit) if len(unit) > 1 else stage.requests(unit[0])
-                at_once = not self._lazy and self._asked.jobs > 1 and (others or len(units) > 1 or len(asked) > 1)
-                answers = [self._asked.begin(uri, begun, at_once) for uri in asked]
-                yield _Unit(stage, unit, answers, answers[0].begun if answers else begun)
-
-    def _may_ask_ahead(self, stage: Stage) -> bool:
-        """Whether a loop that may be left may use it; comparing with the walk of all projects is for what takes them all."""
-        return not stage.of_site or self._holds(stage) is True
-
-    def _holds(self, stage: Stage) -> bool | None:
-        """Whether what a stage rests on is known to be so; `None` where it has to be seen."""
-        beliefs = self._intf.cache.beliefs
-        holds = beliefs.holds(stage.belief) if stage.belief else True
-        return True if holds is None and stage.follows_from and beliefs.holds(stage.follows_from) else holds
+            asked = stage.together(unit) if len(unit) > 1 else stage.requests(unit[0])
+            at_once = not self._lazy and self._asked.jobs > 1 and (others or len(units) > 1 or len(asked) > 1)
+            answers = [self._asked.begin(uri, begun, at_once) for uri in asked]
+            yield _Unit(stage, unit, answers, answers[0].begun if answers else begun)
 
     def _end(self, unit: _Unit) -> Iterable[Found]:
         """What was found; the elements of a single listing, and of long ones, are made as they are taken."""
-        stage, founds, answers, begun = unit
-        if len(founds) > 1 or stage.is_look:
-            return self._together(stage, founds, answers, begun)
+        stage, founds, answers, _ = unit
+        if len(founds) > 1:
+            return self._together(stage, founds, answers)
         (at,) = founds
         try:
             tables = [answer.rows() for answer in answers]
@@ -354,38 +349,24 @@ class _Walk:
             first = list(below if all(isinstance(table, list) for table in tables) else islice(below, 1))
             return chain(first, below)
         except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
-            if len(stage.steps) > 1:
+            if len(stage.steps) != 1:
                 log.info('walking %s: the short cut was refused (%s)', at.uri, error)
                 return self._all(plan.plan_below(at.uri, stage), [at])
             if at.guessed and isinstance(error, _HIDDEN):
                 log.info('passed over, not visible: %s', error)
-                return list(stage.hidden(at))
+                return []
             raise
 
     def _all(self, stages: Iterable[Stage], founds: list[Found]) -> list[Found]:
         return [found for chunk in self.run(stages, iter([_Chunk(founds)])) for found in chunk.founds]
 
-    def _together(self, stage: Stage, founds: list[Found], answers: list[_Answer], begun: Entry) -> list[Found]:
-        holds = self._holds(stage)
-        if not answers and holds is False:
-            return self._all([stage.alone()], founds)
-        if not answers and holds is None:
-            return self._compared(stage, founds, begun)
-        answers = answers or [self._asked.begin(uri, begun) for uri in stage.together(founds)]
+    def _together(self, stage: Stage, founds: list[Found], answers: list[_Answer]) -> list[Found]:
         try:
             below = stage.apart(founds, [answer.rows() for answer in answers])
         except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
-            return self._instead(stage, founds, error)
-        return self._completed(stage, founds, below)
-
-    def _instead(self, stage: Stage, founds: list[Found], error: errors.DatabaseError) -> list[Found]:
-        """What stands for a listing of several that was refused."""
-        if stage.alone() is not stage:
             log.info('asking one by one: a listing of several was refused (%s)', error)
-            return self._all([stage.alone()], founds)
-        if isinstance(error, _HIDDEN):
-            return [found for at in founds for found in stage.hidden(at)]
-        raise error
+            return self._all(stage.instead(), founds)
+        return self._completed(stage, founds, below)
 
     def _completed(self, stage: Stage, founds: list[Found], below: list[list[Found] | None]) -> list[Found]:
         """What was found, with that of elements which have to be asked by themselves."""
@@ -395,101 +376,45 @@ class _Walk:
             found += self._all([stage.alone()], [at for at, _ in some]) if is_missing else [one for _, several in some for one in several or ()]
         return found
 
-    def _compared(self, stage: Stage, founds: list[Found], begun: Entry) -> list[Found]:
-        """What a belief gives, if the walk gives the same of a few of the elements; else the walk."""
-        if stage.of_site:
-            return self._compared_after(stage, founds)
-        believed = self._believed(stage, founds, begun)
-        if believed is None:
-            return self._all([stage.alone()], founds)
-        tables, below = believed
-        walked = {number: self._all([stage.alone()], [founds[number]]) for number in _samples(below)}
-        agrees = all(_by_uri(below[number] or ()) == _by_uri(found) for number, found in walked.items())
-        proven = agrees and stage.proves([*walked.values()], tables)
-        self._remember(stage, proven, agrees)
-        if agrees and (proven or stage.is_harmless(below)):
-            return self._completed(stage, founds, below)
-        return self._completed(stage, founds, [walked.get(number) for number in range(len(founds))])
 
-    def _compared_after(self, stage: Stage, founds: list[Found]) -> list[Found]:
-        """The walk; with what a belief gives beside it, where that would tell whether the belief holds."""
-        begun, found = self._intf.cache.moment(), self._all([stage.alone()], founds)
-        believed = self._believed(stage, founds, begun) if stage.is_telling(found) else None
-        if believed is not None:
-            tables, below = believed
-            walked: dict[str, list[Found]] = {at.uri: [] for at in founds}
-            for one in found:
-                walked['/'.join(one.uri.split('/')[: founds[0].uri.count('/') + 1])].append(one)
-            pairs = [(some, walked[at.uri]) for at, some in zip(founds, below, strict=True) if some is not None]
-            agrees = all(_by_uri(some) == _by_uri(others) for some, others in pairs)
-            self._remember(stage, agrees and stage.proves([others for _, others in pairs], tables), agrees)
-        return found
-
-    def _remember(self, stage: Stage, proven: bool, agrees: bool) -> None:
-        """Keep what comparing told.
-
-        What differs in columns that were asked for besides says nothing of the others. In a site there may be something new since the walk.
-        """
-        log.info('%s: %s', stage.belief, 'proven' if proven else 'nothing was proven' if agrees else 'the walk gives something else')
-        if proven or (stage.is_plain and (stage.of_site or not agrees)):
-            self._intf.cache.beliefs.remember(stage.belief, proven or (None if stage.of_site else False), own=stage.of_site)
-
-    def _believed(self, stage: Stage, founds: list[Found], begun: Entry) -> tuple[plan.Tables, list[list[Found] | None]] | None:
-        """Answers, and what a belief makes of them; `None` where the server refuses it."""
-        try:
-            tables = [self._asked.begin(uri, begun).rows() for uri in stage.together(founds)]
-            return tables, stage.apart(founds, tables)
-        except (*_REFUSED, *_HIDDEN) as error:
-            log.info('%s: refused (%s)', stage.belief, error)
-            of_this_moment = isinstance(error, (errors.InternalError, *_HIDDEN))  # or of these elements
-            if stage.is_plain and not of_this_moment:  # else it may be of a column
-                self._intf.cache.beliefs.remember(stage.belief, False, own=stage.of_site)
-            return None
+T = TypeVar('T')
 
 
-class _Subjects:
-    """What is wanted of the subjects of experiments: of those that are listed beside them, and of guests, which are asked for by their IDs."""
+class _Subjects(Generic[T]):
+    """What is wanted of the subjects of experiments: of those that are listed beside them, and of guests, which are asked for by their IDs.
 
-    def __init__(self, interface: Interface, asked: _Asked, joins: tuple[JoinSubjects, JoinGuests], uri: str, columns: Sequence[Column]) -> None:
-        self._intf, self._asked = interface, asked
-        self._join, self._guests = joins
-        self._cells = [column.key for column in plan.subject_columns(columns)]
-        self._listed = self._begin(self._join.beside(uri), asked.jobs > 1)
-        self._known: dict[str, tuple[Any, ...]] | None = None
+    Attributes
+    ----------
+    keep : callable
+        What of a row is kept.
+    """
+
+    def __init__(self, interface: Interface, asked: _Asked, join: JoinSubjects, home: str, keep: Callable[[Row], T]) -> None:
+        self._intf, self._asked, self._stage = interface, asked, join
+        self.keep = keep
+        self._listed = self._begin(join.beside(home), asked.jobs > 1)
+        self._known: dict[str, T] | None = None
 
     def _begin(self, uris: Iterable[str], at_once: bool = False) -> list[_Answer]:
         begun = self._intf.cache.moment()
         return [self._asked.begin(uri, begun, at_once) for uri in uris]
 
-    def _read(self, answers: Sequence[_Answer]) -> dict[str, tuple[Any, ...]]:
+    def _read(self, answers: Sequence[_Answer]) -> dict[str, T]:
         try:
             tables = [answer.rows() for answer in answers]
         except _HIDDEN as error:
             log.info('passed over, not visible: %s', error)
             return {}
-        return {identity: tuple(row.get(key, '') for key in self._cells) for identity, row in self._join.subjects(tables)}
+        return {identity: self.keep(row) for identity, row in self._stage.subjects(tables)}
 
-    def __call__(self, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
-        """The cells for each of some experiments."""
+    def of(self, rows: Sequence[Row], nothing: T) -> list[T]:
+        """What is kept of the subject of each of some experiments."""
         if self._known is None:
             self._known = self._read(self._listed)
             self._listed = []
         ids = [row.get('subject_ID', '') for row in rows]
         missing = [identity for identity in dict.fromkeys(ids) if identity and identity not in self._known]
-        nothing = ('',) * len(self._cells)
-        for number in range(0, len(missing), self._guests.at_most):
-            some = missing[number : number + self._guests.at_most]
-            self._known.update({**dict.fromkeys(some, nothing), **self._read(self._begin(self._guests.named(some)))})
+        for number in range(0, len(missing), self._stage.most_ids):
+            some = missing[number : number + self._stage.most_ids]
+            self._known.update({**dict.fromkeys(some, nothing), **self._read(self._begin(self._stage.named(some)))})
         return [self._known.get(identity, nothing) for identity in ids]
-
-
-def _samples(below: Sequence[Sequence[Found] | None]) -> list[int]:
-    """The elements to compare, of those that were answered: the first, the last, and the two with most below them."""
-    answered = [number for number, found in enumerate(below) if found is not None]
-    by_size = sorted(answered, key=lambda number: len(below[number] or ()), reverse=True)
-    return sorted({*answered[:1], *answered[-1:], *by_size[:2]})
-
-
-def _by_uri(founds: Iterable[Found]) -> dict[str, Any]:
-    """What to compare, whatever its order."""
-    return {found.uri: ({name: value for name, value in found.row.items() if name != 'URI'}, found.above) for found in founds}

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import select
 
 import pyxnat
-from pyxnat.plan import SHORT_CUTS
 from pyxnat.server import Server, serve
 from pyxnat.server.store import item
 from tests.server.loading import Loader, loading
@@ -79,13 +78,10 @@ def size(filled: tuple[Any, Size]) -> Size:
 
 @pytest.fixture
 def xnat(filled: tuple[Any, Size], tmp_path: Any) -> Iterator[pyxnat.Interface]:
-    """A connection that keeps no answers, to a server that was seen to do what is believed of it."""
+    """A connection that keeps no answers, with a cache folder of its own."""
     server, _ = filled
     with pyxnat.Interface(server.url, server.user, server.password, tmp_path / 'cache') as interface:
         interface.cache.expiration = 0
-        for name, short_cut in SHORT_CUTS.items():
-            if short_cut.stage.belief:
-                interface.cache.beliefs.remember(name, True)
         yield interface
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pyxnat.errors import ProgrammingError
 from pyxnat.paths import parse
-from pyxnat.plan import Column, Found, JoinGuests, JoinSubjects, ListLevel, ListSessions, columns_of, plan, wanted_of
+from pyxnat.plan import Column, Found, JoinSubjects, ListLevel, ListSessions, columns_of, plan, wanted_of
 from pyxnat.tables import Row
 
 
@@ -115,7 +115,7 @@ def test_subjects_are_joined_to_experiments_that_are_not_reached_through_them() 
     (path,) = parse('/projects/P/experiments/*').paths
     wanted = wanted_of(columns_of([path], ['age']), path)
     stages = plan(path, columns=wanted)
-    assert [type(stage) for stage in stages[1:]] == [ListLevel, JoinSubjects, JoinGuests]
+    assert [type(stage) for stage in stages[1:]] == [ListLevel, JoinSubjects]
     assert 'subject_ID' in stages[1].requests(Found('/data/projects/P'))[0]
     (path,) = parse('/projects/P/subjects/*/experiments/*').paths
     assert [type(stage) for stage in plan(path, columns=wanted)[1:]] == [ListSessions]
@@ -151,14 +151,10 @@ def test_a_column_that_does_not_come_is_an_error_that_names_it() -> None:
     assert list(stage.rows(Found('/data/projects/P'), [[], []])) == []
 
 
-def test_subjects_that_are_not_listed_beside_are_asked_for_by_their_ids() -> None:
-    founds = [Found(f'/data/projects/P/experiments/E{number}', session(number), True, {}, 'experiments') for number in range(3)]
-    columns = {'subjects': ('age',)}
-    (unit,) = JoinSubjects((), None, columns).units(founds)
-    assert JoinSubjects((), None, columns).together(unit)[0].startswith('/data/projects/P/subjects?columns=')
-    table: list[Row] = [{'ID': 'S1', 'age': '9'}]
-    joined = [one for several in JoinSubjects((), None, columns).apart(unit, [table]) for one in several or ()]
-    assert [one.above.get('subjects', {}).get('age') for one in joined] == [None, '9', None]
-    guests = JoinGuests((), None, columns)
-    assert [guests.together(unit) for unit in guests.units(joined)][1] == ()
-    assert guests.together(joined)[0].startswith('/data/subjects?ID=S0,S2&columns=')
+def test_subjects_are_asked_for_beside_the_experiments_and_by_their_ids() -> None:
+    join = JoinSubjects((), None, {'subjects': ('age',)})
+    beside, named = join.beside('/data/projects/P'), join.named(['S0', 'S2'])
+    assert beside[0].startswith('/data/projects/P/subjects?columns=') and named[0].startswith('/data/subjects?ID=S0,S2&columns=')
+    assert beside[0].endswith(',age') and named[0].endswith(',age')
+    row = {'ID': 'S1', 'age': '9'}
+    assert [*join.subjects([[row]])] == [('S1', row)]

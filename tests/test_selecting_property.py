@@ -19,7 +19,7 @@ from pyxnat import errors
 from pyxnat.plan import SHORT_CUTS
 from pyxnat.server import serve
 from tests.conftest import DEEP
-from tests.versions import BELIED, VERSIONS, Emulated, emulated, known, unknown
+from tests.versions import VERSIONS, Emulated, emulated, known, unknown
 from tests.walked import SEGMENTS, Seen, Step, Walker
 
 _numbers = itertools.count(1)
@@ -79,7 +79,6 @@ project = st.fixed_dictionaries(
 archives = st.lists(project, min_size=2, max_size=3)
 
 
-BELIEFS = sorted(name for name, short_cut in SHORT_CUTS.items() if short_cut.stage.belief)
 COLUMNS = {
     'projects': ['ID', 'name', 'description'],
     'subjects': ['label', 'gender', 'age', 'project', 'xnat:subjectData/group', 'insert_user'],
@@ -133,7 +132,7 @@ def world(tmp_path_factory: Any) -> Iterator[World]:
 
 
 def login_of(world: World, draw: Any) -> Login:
-    """Somebody, who asks an XNAT of any version in any way: with some short cuts or none, believing or not, at once or not."""
+    """Somebody, who asks an XNAT of any version in any way: with some short cuts or none, at once or not."""
     login: Login = draw(st.sampled_from(world.logins))
     version = draw(st.sampled_from(VERSIONS))
     world.xnat.traits = known(version) | draw(st.frozensets(st.sampled_from(unknown(version)), max_size=3))
@@ -141,11 +140,6 @@ def login_of(world: World, draw: Any) -> Login:
     interface.walker.without = draw(st.frozensets(st.sampled_from(sorted(SHORT_CUTS))))
     interface.walker.jobs = draw(st.sampled_from([1, 2, 4]))
     interface.cache.expiration = 0
-    believing = draw(st.booleans()) and not world.xnat.traits & BELIED
-    for name in BELIEFS:
-        interface.cache.beliefs.forget(name)
-        if believing:
-            interface.cache.beliefs.remember(name, True)
     return login
 
 

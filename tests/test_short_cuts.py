@@ -10,15 +10,12 @@ from pyxnat.paths import Path, parse
 from pyxnat.plan import (
     SHORT_CUTS,
     Found,
+    KeepWhereAny,
     ListDerivedFiles,
-    ListDerivedFilesWhereAny,
-    ListFilesTogether,
-    ListIfAny,
+    ListFiles,
     ListLevel,
     ListOwnFiles,
-    ListOwnFilesTogether,
     ListScansTogether,
-    ListWhereAny,
     Stage,
     explain,
     first_requests,
@@ -48,7 +45,7 @@ SCANS = tail('/experiments/*/scans/*', 1)
 
 
 def test_lists_have_fifty_ids_at_most_and_a_bounded_length() -> None:
-    stage = ListFilesTogether(FILES)
+    stage = ListFiles(FILES)
     units = list(stage.units([session(number) for number in range(120)]))
     assert [len(unit) for unit in units] == [50, 50, 20]
     long = [Found('/data/experiments/x', {'ID': f'{number:0200}'}, True, {}, 'experiments') for number in range(30)]
@@ -58,7 +55,7 @@ def test_lists_have_fifty_ids_at_most_and_a_bounded_length() -> None:
 
 
 def test_files_of_several_sessions_are_asked_for_by_their_ids_and_come_apart_in_order() -> None:
-    stage = ListFilesTogether(FILES)
+    stage = ListFiles(FILES)
     unit = [session(2), session(1), session(3)]
     assert stage.together(unit) == ('/data/experiments/E2,E1,E3/scans/ALL/files',)
     table = [file_row('E1', 'a', '1'), file_row('E2', 'b/c d', '1'), file_row('E1', 'd', '2')]
@@ -69,7 +66,7 @@ def test_files_of_several_sessions_are_asked_for_by_their_ids_and_come_apart_in_
 
 
 def test_the_same_session_in_two_projects_is_named_once_and_found_twice() -> None:
-    stage = ListFilesTogether(FILES)
+    stage = ListFiles(FILES)
     unit = [session(1), session(1, '/data/projects/Q/subjects/S')]
     assert stage.together(unit) == ('/data/experiments/E1/scans/ALL/files',)
     first, second = stage.apart(unit, [[file_row('E1', 'a', '1')]])
@@ -79,14 +76,16 @@ def test_the_same_session_in_two_projects_is_named_once_and_found_twice() -> Non
 @pytest.mark.parametrize('row', [file_row('E9', 'a', '1'), file_row('E1,E2', 'a', '1')])
 def test_a_file_of_something_else_is_not_believed(row: Row) -> None:
     with pytest.raises(UnexpectedAnswer):
-        ListFilesTogether(FILES).apart([session(1), session(2)], [[row]])
+        ListFiles(FILES).apart([session(1), session(2)], [[row]])
 
 
-def test_subjects_are_listed_in_their_project_and_a_literal_resource_by_its_name() -> None:
-    subjects = [Found(f'/data/projects/P/subjects/S{number}', {'ID': f'S{number}'}, True, {}, 'subjects') for number in range(2)]
-    assert ListOwnFilesTogether(OWN_FILES).together(subjects) == ('/data/projects/P/subjects/S0,S1/files',)
-    stage = ListOwnFilesTogether(tail('/experiments/*/resources/R 1/files/*', 2))
+def test_a_literal_resource_is_asked_for_by_its_name() -> None:
+    stage = ListOwnFiles(tail('/experiments/*/resources/R 1/files/*', 2))
     assert stage.together([session(1), session(2)]) == ('/data/experiments/E1,E2/resources/R%201/files',)
+
+
+def test_files_of_sessions_are_listed_by_session_where_more_of_the_scans_is_wanted() -> None:
+    assert (ListFiles(FILES).at_most, ListFiles(FILES, None, {'scans': ('type',)}).at_most) == (50, 1)
 
 
 def test_files_of_experiments_of_a_project_are_asked_for_below_the_server() -> None:
@@ -142,19 +141,6 @@ def test_scans_of_a_project_belong_to_the_sessions_that_were_walked() -> None:
     assert second is None and third == []  # not spoken of: to be asked by itself; spoken of: it has none
 
 
-def test_sessions_that_have_any_are_asked_and_those_not_spoken_of() -> None:
-    stage = ListWhereAny(tail('/experiments/*/assessors/*', 1))
-    unit = [session(1), session(2), session(3)]
-    (uri,) = stage.together(unit)
-    assert uri == '/data/projects/P/subjects/S/experiments?xsiType=xnat:imageSessionData&columns=ID,xnat:imageSessionData/assessors/assessor/ID'
-    key = 'xnat:imagesessiondata/assessors/assessor/id'
-    table = [{'ID': 'E1', key: ''}, {'ID': 'E2', key: 'A'}, {'ID': 'E2', key: ''}]
-    assert stage.apart(unit, [table]) == [[], None, None]
-    elsewhere = session(4, '/data/projects/P/subjects/T')
-    assert stage.together([*unit, elsewhere])[0].startswith('/data/projects/P/experiments?')
-    assert stage.together([session(1, '/data')._replace(uri='/data/experiments/E1')])[0].startswith('/data/projects/P/experiments?')
-
-
 LOOK = 'xsiType=xnat:imageSessionData&columns=ID,label,' + ','.join(
     f'xnat:imageSessionData/{path}/ID' for path in ('assessors/assessor', 'reconstructions/reconstructedImage')
 )
@@ -165,17 +151,48 @@ def any_row(identity: str, label: str, assessor: str = '', reconstruction: str =
     return {'ID': identity, 'label': label, path('assessors/assessor'): assessor, path('reconstructions/reconstructedimage'): reconstruction}
 
 
-def test_one_look_tells_what_one_session_has_of_assessors_and_reconstructions() -> None:
-    assessors, reconstructions = (ListIfAny(tail(f'/experiments/*/{level}/*', 1)) for level in ('assessors', 'reconstructions'))
+def test_one_look_tells_which_sessions_have_assessors_and_which_reconstructions() -> None:
+    assessors, reconstructions = (KeepWhereAny(level) for level in ('assessors', 'reconstructions'))
+    unit = [session(1), session(2), session(3)]
+    assert assessors.together(unit) == reconstructions.together(unit) == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)
+    table = [any_row('E1', 'L1'), any_row('E2', 'L2', 'A'), any_row('E2', 'L2', '', 'R')]
+    assert assessors.apart(unit, [table]) == reconstructions.apart(unit, [table]) == [[], [unit[1]], [unit[2]]]  # the last is not spoken of
+    assert reconstructions.apart(unit[1:2], [[any_row('E2', 'L2', 'A')]]) == [[]]
+    elsewhere = session(4, '/data/projects/P/subjects/T')
+    assert assessors.together([*unit, elsewhere]) == (f'/data/projects/P/experiments?{LOOK}',)
+    assert assessors.together([session(1, '/data')]) == (f'/data/projects/P/experiments?{LOOK}',)
+
+
+def test_a_session_by_its_name_is_looked_for_by_its_label_first_and_by_its_id_below_the_server() -> None:
+    stage = KeepWhereAny('assessors', for_one=True)
     named, by_id = Found('/data/projects/P/subjects/S/experiments/L1'), Found('/data/experiments/E1')
-    assert assessors.requests(named) == reconstructions.requests(named) == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)
-    assert assessors.requests(by_id) == (f'/data/experiments?ID=E1&{LOOK}',)
-    table = [any_row('E1', 'L1', assessor='A1'), any_row('E1', 'L1', assessor='A2'), any_row('E2', 'L2', 'A3', 'R1')]
-    for at in (named, by_id):
-        assert (assessors.apart([at], [table]), reconstructions.apart([at], [table])) == ([None], [[]])
-    assert assessors.apart([Found('/data/experiments/E3')], [table]) == [None]  # not spoken of: it is no image session, or not to be seen
+    assert stage.requests(named) == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)
+    assert stage.requests(by_id) == (f'/data/experiments?ID=E1&{LOOK}',)
+    table = [any_row('E1', 'L1', assessor='A1'), any_row('E1', 'L1', assessor='A2'), any_row('E2', 'L2')]
+    for name, kept in (('E1', True), ('L1', True), ('E2', False), ('L2', False), ('E3', True)):
+        at = Found(f'/data/projects/P/subjects/S/experiments/{name}')
+        assert list(stage.rows(at, [table])) == ([at] if kept else [])
     mixed = [any_row('E1', 'E2', assessor='A1'), any_row('E2', 'L2')]
-    assert assessors.apart([Found('/data/projects/P/subjects/S/experiments/E2')], [mixed]) == [[]]  # an ID goes before a label
+    at = Found('/data/projects/P/subjects/S/experiments/E2')
+    assert list(stage.rows(at, [mixed])) == [at]
+
+
+def test_subjects_that_have_no_resources_are_left_out() -> None:
+    stage = KeepWhereAny('resources')
+    unit = [Found(f'/data/projects/P/subjects/S{number}', {'ID': f'S{number}'}, True, {}, 'subjects') for number in range(4)]
+    path = 'xnat:subjectData/resources/resource'
+    columns = f'ID,label,{path}/label,{path}/xnat_abstractResource_id'
+    assert stage.together(unit) == (f'/data/projects/P/subjects?columns={columns}',)
+    cells = [('S0', '', ''), ('S1', 'R', '1'), ('S2', '', '2')]
+    table = [dict(zip(columns.lower().replace('id,', 'ID,', 1).split(','), [name, name, *rest], strict=True)) for name, *rest in cells]
+    assert stage.apart(unit, [table]) == [[], *([found] for found in unit[1:])]
+    assert stage.requests(unit[0]) == () and list(stage.rows(unit[0], [])) == unit[:1]
+
+
+def test_where_a_look_is_refused_nothing_is_left_out() -> None:
+    (stage,) = KeepWhereAny('assessors', for_one=True).instead()
+    assert (stage.requests(session(1)), stage.rows(session(1), [])) == ((), [session(1)])
+    assert [type(stage) for stage in ListFiles(FILES).instead()] == [KeepWhereAny, ListFiles]
 
 
 def stages_below(path: str, levels: tuple[str, ...], without: frozenset[str] = frozenset()) -> list[tuple[Stage, ...]]:
@@ -183,16 +200,20 @@ def stages_below(path: str, levels: tuple[str, ...], without: frozenset[str] = f
     return plans(routes, {}, without, [{}] * len(routes))
 
 
+def looks(stages: tuple[Stage, ...]) -> list[str]:
+    return [stage.plural for stage in stages if isinstance(stage, KeepWhereAny)]
+
+
 def test_looking_first_is_for_one_session_of_which_both_are_wanted() -> None:
-    both = ('assessors', 'reconstructions')
+    both, off = ('assessors', 'reconstructions'), frozenset({'elements that have any'})
     for path in ('/projects/P/subjects/S/experiments/E', '/experiments/E', '/projects/P/experiments/E'):
-        assert all(any(isinstance(stage, ListIfAny) for stage in stages) for stages in stages_below(path, both))
-        assert {type(stages[-1]) for stages in stages_below(path, both[:1])} == {ListDerivedFiles}
-        assert {type(stages[-1]) for stages in stages_below(path, both, frozenset({'sessions that have any'}))} == {ListDerivedFiles}
-        off = frozenset({'derived files of a session'})
-        assert {type(stages[-2]) for stages in stages_below(path, both, off)} == {ListIfAny}
-        assert {type(stages[-2]) for stages in stages_below(path, both, off | {'sessions that have any'})} == {ListLevel}
-    assert {type(stages[-1]) for stages in stages_below('/projects/P/experiments/*', both)} == {ListDerivedFilesWhereAny}
+        assert [looks(stages) for stages in stages_below(path, both)] == [[level] for level in both]
+        assert [looks(stages) for stages in stages_below(path, both[:1])] == [[]]
+        assert [looks(stages) for stages in stages_below(path, both, off)] == [[], []]
+        assert {type(stages[-1]) for stages in stages_below(path, both)} == {ListDerivedFiles}
+        walked = stages_below(path, both, frozenset({'files of derived data'}))
+        assert [looks(stages) for stages in walked] == [[level] for level in both] and {type(stages[-2]) for stages in walked} == {ListLevel}
+    assert [looks(stages) for stages in stages_below('/projects/P/experiments/*', both)] == [[level] for level in both]
     (one, other) = (first_requests(stages) for stages in stages_below('/projects/P/subjects/S/experiments/E', both))
     assert one == other == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)
 
@@ -203,33 +224,26 @@ def test_columns_that_do_not_stay_together_are_not_believed() -> None:
         ListScansTogether(SCANS).apart([session(1)], [crossed])
 
 
-def test_what_could_not_have_been_wrong_proves_nothing() -> None:
-    stage = ListScansTogether(SCANS)
-    one, two = (stage.apart([session(1)], [rows])[0] or [] for rows in ([scan_row('E1', '1')], [scan_row('E1', '1'), scan_row('E1', '2')]))
-    assert not stage.proves([one, []], []) and stage.proves([one, two], [])
-    assert stage.is_harmless([one, None, []]) and not stage.is_harmless([one, two])  # nothing could be mixed up
-    files = ListFilesTogether(FILES)
-    some = files.apart([session(1)], [[file_row('E1', 'a', '1')]])[0] or []
-    assert not files.proves([some, []], []) and files.proves([some, some], [])
-
-
+SESSIONS, LOOKS, SITE = 'sessions of a project', 'elements that have any', 'levels of all projects'
 TAKEN = {
-    '/projects/*/subjects/*': ['subjects of all projects'],
-    '/projects/*/experiments/*_MR': ['experiments of all projects'],
-    '/projects/*/subjects/*/experiments/*/scans/*': ['sessions of all projects', 'scans of all projects'],
-    '/projects/P*/subjects/*/experiments/*/scans/*': ['sessions of a project', 'scans of a project'],
-    '/projects/P/subjects/*/experiments/*': ['sessions of a project'],
-    '/projects/P/subjects/*/experiments/*/scans/*/resources/*/files/*': ['sessions of a project', 'files of several sessions'],
-    '/experiments/E/scans/*/resources/*/files/*': ['files of a session'],
-    '/projects/P/experiments/*/resources/R/files/*': ['files of several elements'],
-    '/projects/P/subjects/*/resources/*/files/*': ['files of several elements'],
+    '/projects/*/subjects/*': [SITE],
+    '/projects/*/experiments/*_MR': [SITE],
+    '/projects/*/subjects/*/experiments/*/scans/*': [SITE, 'scans of all projects'],
+    '/projects/P*/subjects/*/experiments/*/scans/*': [SESSIONS, 'scans of a project'],
+    '/projects/P/subjects/*/experiments/*': [SESSIONS],
+    '/projects/P/subjects/*/experiments/*/scans/*/resources/*/files/*': [SESSIONS, 'files of scans'],
+    '/experiments/E/scans/*/resources/*/files/*': ['files of scans'],
+    '/projects/P/experiments/*/resources/R/files/*': ['files of an element'],
+    '/projects/P/subjects/*/resources/*/files/*': [LOOKS, 'files of an element'],
+    '/subjects/*/resources/*/files/*': ['files of an element'],
     '/projects/P/resources/*/files/*': ['files of an element'],
     '/projects/P/experiments/*/scans/*': ['scans of a project'],
-    '/projects/P/subjects/*/experiments/*/reconstructions/*': ['sessions of a project', 'sessions that have any'],
-    '/projects/P/subjects/S/experiments/*/assessors/*': ['sessions that have any'],
-    '/experiments/E/assessors/*/out/resources/*/files/*': ['derived files of a session'],
+    '/projects/P/subjects/*/experiments/*/reconstructions/*': [SESSIONS, LOOKS],
+    '/projects/P/subjects/S/experiments/*/assessors/*': [LOOKS],
+    '/experiments/E/assessors/*/out/resources/*/files/*': ['files of derived data'],
+    '/experiments/*/assessors/*/out/resources/*/files/*': ['files of derived data'],
     '/experiments/E/assessors/A*/out/resources/*/files/*': ['files of an element'],
-    '/projects/P/subjects/S/experiments/*/assessors/*/resources/*/files/*': ['derived files of sessions that have any'],
+    '/projects/P/subjects/S/experiments/*/assessors/*/resources/*/files/*': [LOOKS, 'files of derived data'],
     '/projects/P/subjects/S/experiments/*/scans/*': [],
     '/projects/P/experiments/*/scans/1': [],
     '/experiments/*/scans/*': [],
@@ -247,10 +261,20 @@ def test_which_short_cuts_are_taken_and_that_each_can_be_switched_off(text: str)
     assert all(type(stage) not in names for stage in plan(path, without=frozenset(SHORT_CUTS)))
 
 
-def test_an_explanation_says_what_is_compared_first() -> None:
-    (path,) = parse('/projects/P/experiments/*/scans/*/resources/*/files/*').paths
-    text = explain(path, plan(path))
-    assert 'GET /data/experiments/{ID},{ID}…/scans/ALL/files   (1 per 50 elements of experiments; ' in text and 'compared with' in text
+SEVERAL = {
+    '/projects/P/experiments/*/resources/*/files/*': 50,
+    '/projects/P/experiments/E/resources/*/files/*': 1,
+    '/projects/P/subjects/*/resources/*/files/*': 1,
+    '/projects/P/subjects/*/experiments/*/scans/*/resources/*/files/*': 50,
+    '/projects/P/subjects/*/experiments/*/scans/1/resources/*/files/*': 1,
+    '/projects/*/resources/*/files/*': 1,
+}
+
+
+@pytest.mark.parametrize('text', SEVERAL)
+def test_only_experiments_are_asked_for_files_together(text: str) -> None:
+    (path,) = parse(text).paths
+    assert plan(path)[-1].at_most == SEVERAL[text]
 
 
 def test_an_explanation_names_what_is_asked_of_some_alone() -> None:
@@ -271,6 +295,6 @@ def test_an_explanation_of_all_projects_names_the_listings_of_the_site() -> None
 def test_an_explanation_of_derived_files_names_the_look_and_what_follows() -> None:
     (path,) = parse('/projects/P/subjects/*/experiments/*/assessors/*/resources/*/files/*').paths
     look, files, resources = explain(path, plan(path)).splitlines()[-3:]
-    assert 'assessors/assessor/ID   (1 per project; ' in look
-    assert 'GET /data/experiments/{ID},{ID}…/assessors/ALL/files   (1 per 50 elements of experiments that have any; ' in files
+    assert 'assessors/assessor/ID,' in look and '(1 per project; ' in look
+    assert 'GET /data/experiments/{ID},{ID}…/assessors/ALL/files   (1 per 50 elements of experiments; ' in files
     assert '/assessors/ALL/resources ' in resources

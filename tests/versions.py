@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from hashlib import md5
-from itertools import product
 from threading import Thread
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -33,7 +32,6 @@ Rows = list[dict[str, str]]
 _LIST = re.compile(r'/(?:experiments|subjects)/([^/?]*,[^/?]*)/')
 _NUMBER_OR_MOMENT = re.compile(r'-?\d+(\.\d+)?|\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d(\.\d+)?)?')
 _LONGEST_LINE = 8192
-_REPEATED = ('xnat:imagesessiondata/', 'xnat:subjectassessordata/sharing/', 'xnat:experimentdata/sharing/', 'xnat:subjectdata/sharing/')
 _VERSION_LABEL = b'Version 1.6.5'
 
 
@@ -155,49 +153,13 @@ def refuses_types(ask: Ask, uri: str) -> Response:
     return Response(status=400) if 'xsiType=' in uri else ask(uri)
 
 
-def first_of_a_list(ask: Ask, uri: str) -> Response:
-    several = _LIST.search(uri)
-    return ask(uri.replace(several.group(1), several.group(1).split(',')[0]) if several else uri)
-
-
 def leaves_out_sessions_without(ask: Ask, uri: str) -> Response:
-    return _changed(ask(uri), lambda rows: _with_value(rows, [key for key in _repeated(rows) if '/sharing/' not in key]))
-
-
-def leaves_out_what_is_not_shared(ask: Ask, uri: str) -> Response:
-    return _changed(ask(uri), lambda rows: _with_value(rows, [key for key in _repeated(rows) if '/sharing/' in key]))
-
-
-def _with_value(rows: Rows, keys: list[str]) -> Rows:
-    return [row for row in rows if any(row[key] for key in keys)] if keys else rows
-
-
-def crosses_columns(ask: Ask, uri: str) -> Response:
-    def change(rows: Rows) -> Rows:
-        keys = _repeated(rows)
-        pairs = product(rows, rows) if keys else ()
-        return [{**one, keys[0]: other[keys[0]]} for one, other in pairs if one['ID'] == other['ID']] if keys else rows
-
-    return _changed(ask(uri), change)
-
-
-def no_guests_in_site(ask: Ask, uri: str) -> Response:
-    """Listings of the site leave out what is seen only where it is shared."""
-
-    def change(rows: Rows) -> Rows:
-        own = {row['project'] for row in rows if 'project' in row}
-        seen = {name for name in own if ask(f'/data/projects/{name}/subjects?format=json&columns=ID').status_code == 200}
-        return [row for row in rows if row.get('project') is None or row['project'] in seen]
-
-    return _changed(ask(uri), change) if _path(uri) in ('/data/experiments', '/data/subjects') else ask(uri)
+    """Of a column of something repeated, the rows that have it alone."""
+    return _changed(ask(uri), lambda rows: [row for row in rows if all(row[key] for key in row if key.startswith('xnat:imagesessiondata/'))])
 
 
 def no_share_columns(ask: Ask, uri: str) -> Response:
     return Response(status=500) if '/sharing/share/' in unquote(uri) else ask(uri)
-
-
-def _repeated(rows: Rows) -> list[str]:
-    return [key for key in (rows[0] if rows else ()) if key.startswith(_REPEATED)]
 
 
 # -- who does what
@@ -216,7 +178,7 @@ class Trait(NamedTuple):
 
 
 _NOTHING = 'nothing tells; known of 1.7 and 1.8: '
-_OPEN = 'nothing tells; the client believes that it is otherwise'
+_OPEN = 'nothing tells of other versions; measured of 1.8.11: it is otherwise'
 TRAITS: dict[str, Trait] = {
     'no paging': Trait(no_paging, ('1.6', '1.7'), (), '2.4, 9 (S: P17 against WR)'),
     'no xapi': Trait(no_xapi, ('1.6',), (), '9 (S)'),
@@ -237,15 +199,9 @@ TRAITS: dict[str, Trait] = {
     'refuses lists': Trait(refuses_lists, (), VERSIONS, _OPEN),
     'refuses ALL': Trait(refuses_all, (), VERSIONS, _OPEN),
     'refuses types': Trait(refuses_types, (), VERSIONS, _OPEN),
-    'first of a list': Trait(first_of_a_list, (), VERSIONS, _OPEN),
     'leaves out sessions without': Trait(leaves_out_sessions_without, (), VERSIONS, _OPEN),
-    'crosses columns': Trait(crosses_columns, (), VERSIONS, _OPEN),
-    'leaves out what is not shared': Trait(leaves_out_what_is_not_shared, (), VERSIONS, _OPEN),
-    'no guests in site': Trait(no_guests_in_site, (), VERSIONS, _OPEN),
     'no share columns': Trait(no_share_columns, (), VERSIONS, '2.6.e (B: an unknown full path can give 500)'),
 }
-BELIED = frozenset({'first of a list', 'crosses columns', 'leaves out what is not shared', 'no guests in site'})
-"""Those that give wrong rows where something is believed: it must not have been seen to hold."""
 
 
 def known(version: str) -> frozenset[str]:

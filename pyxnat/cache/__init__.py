@@ -1,14 +1,12 @@
 """The cache: what a login was told and given, on disk, whole, for all processes of its owner.
 
 ``<cachedir>/<server>/<login>/`` holds ``answers/`` (listings, items, searches), ``files/`` (downloaded files under their real names), ``ledger/``
-(what is known of each file), ``stamp`` (the mark of the last write) and ``looked`` (whose time is that of the last look at its size); beside
-the logins lies what the server itself was seen to do. All of it is written by renaming complete files, so that any number of
-processes can use it, on network file systems too, without a lock.
+(what is known of each file), ``stamp`` (the mark of the last write) and ``looked`` (whose time is that of the last look at its size). All of it is
+written by renaming complete files, so that any number of processes can use it, on network file systems too, without a lock.
 """
 
 from .accounts import account_of
 from .answers import IN_MEMORY, AnswerStore, Body, Entry, key_of
-from .beliefs import Beliefs
 from .cache import MAX_BYTES, Cache, CacheEntry, Disk, Verified
 from .disk import PART, alike, copy_file, digest_of, http_time, md5_of, names_on, publish, safe_name
 from .files import FileStore, Incoming, is_proof
@@ -20,7 +18,6 @@ __all__ = [
     'MAX_BYTES',
     'PART',
     'AnswerStore',
-    'Beliefs',
     'Body',
     'Cache',
     'CacheEntry',

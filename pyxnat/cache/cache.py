@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from .answers import IN_MEMORY, AnswerStore, Body, Entry
-from .beliefs import Beliefs
 from .disk import PART, digest_of, private_folder, safe_name
 from .files import HANDED_OUT_S, FileStore
 from .freshness import Moment, age_s
@@ -159,11 +158,6 @@ class Cache:
     def stamp(self) -> Stamp:
         """The mark of the last write."""
         return Stamp(self.folder / 'stamp', self._server)
-
-    @cached_property
-    def beliefs(self) -> Beliefs:
-        """What the server was seen to do."""
-        return Beliefs(self.server_folder / 'beliefs', self.folder / 'beliefs')
 
     # -- answers
 

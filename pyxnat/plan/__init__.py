@@ -7,15 +7,14 @@ elements at once is a short cut; it names what it rests on, and a server that re
 
 from .choosing import SHORT_CUTS, ShortCut
 from .columns import Column, Join, columns_of, subject_columns, table_rows, wanted_of
-from .files import ListDerivedFiles, ListFiles, ListFilesTogether, ListOwnFiles, ListOwnFilesTogether
+from .files import ListDerivedFiles, ListFiles, ListOwnFiles
 from .listings import Columns, Tables, key_of
-from .planning import answerable, explain, first_requests, plan, plan_below, plans, without_join
-from .short_cuts import ListDerivedFilesWhereAny, ListIfAny, ListScansTogether, ListWhereAny
-from .sites import ListExperimentsOfAll, ListScansOfAll, ListSessionsOfAll, ListSubjectsOfAll
+from .planning import answerable, explain, first_requests, plan, plan_below, plans
+from .short_cuts import KeepWhereAny, ListScansTogether
+from .sites import ListOfAll, ListScansOfAll
 from .stages import (
     Conditions,
     Found,
-    JoinGuests,
     JoinSubjects,
     Listed,
     ListLevel,
@@ -26,6 +25,7 @@ from .stages import (
     Rebase,
     Stage,
     element_uri,
+    name_in_lists,
     names_of,
 )
 
@@ -36,25 +36,18 @@ __all__ = [
     'Conditions',
     'Found',
     'Join',
-    'JoinGuests',
     'JoinSubjects',
+    'KeepWhereAny',
     'ListDerivedFiles',
-    'ListDerivedFilesWhereAny',
-    'ListExperimentsOfAll',
     'ListFiles',
-    'ListFilesTogether',
-    'ListIfAny',
     'ListLevel',
     'ListNamed',
+    'ListOfAll',
     'ListOwnFiles',
-    'ListOwnFilesTogether',
     'ListScansOfAll',
     'ListScansTogether',
     'ListSessions',
-    'ListSessionsOfAll',
     'ListShares',
-    'ListSubjectsOfAll',
-    'ListWhereAny',
     'Listed',
     'Name',
     'Rebase',
@@ -67,6 +60,7 @@ __all__ = [
     'explain',
     'first_requests',
     'key_of',
+    'name_in_lists',
     'names_of',
     'plan',
     'plan_below',
@@ -74,5 +68,4 @@ __all__ = [
     'subject_columns',
     'table_rows',
     'wanted_of',
-    'without_join',
 ]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 from ..paths import ANY, Path, chain_of
-from .files import ListDerivedFiles, ListFiles, ListFilesTogether, ListOwnFiles, ListOwnFilesTogether
+from .files import ListDerivedFiles, ListFiles, ListOwnFiles
 from .listings import Columns
-from .short_cuts import ListDerivedFilesWhereAny, ListScansTogether, ListWhereAny, is_told_by_sessions
-from .sites import ListExperimentsOfAll, ListScansOfAll, ListSessionsOfAll, ListSubjectsOfAll, is_told_by_sites
-from .stages import ListSessions, Stage
+from .short_cuts import KeepWhereAny, ListScansTogether, is_told_by_sessions
+from .sites import ListOfAll, ListScansOfAll, is_told_by_sites
+from .stages import Conditions, ListSessions, Stage
 
-__all__ = ['LOOKS', 'SHORT_CUTS', 'ShortCut']
+__all__ = ['LOOKS', 'SHORT_CUTS', 'ShortCut', 'looked_for', 'short_cut']
 
 
 class ShortCut(NamedTuple):
@@ -28,33 +28,20 @@ def _sessions(done: Path, rest: Path, columns: Columns) -> int:
     return 2 if fits and not rest[0].literal else 0
 
 
-def _in_all_projects(covers: Callable[[Path, Path, Columns], int]) -> Callable[[Path, Path, Columns], int]:
-    """The same of all projects; of some of them, a listing of the site might hold much more than is wanted."""
-
-    def fits(done: Path, rest: Path, columns: Columns) -> int:
-        return covers(done, rest, columns) if done and done[0].level == 'projects' and done[0].name == ANY else 0
-
-    return fits
+def _is_of_all_projects(done: Path) -> bool:
+    """Of some projects, a listing of the site might hold much more than is wanted."""
+    return done != () and done[0].level == 'projects' and done[0].name == ANY
 
 
-def _level_of_all(plural: str) -> Callable[[Path, Path, Columns], int]:
-    def covers(done: Path, rest: Path, columns: Columns) -> int:
-        fits = len(done) == 1 and rest[0].level == plural and not rest[0].literal and is_told_by_sites(columns)
-        return 1 if fits else 0
-
-    return _in_all_projects(covers)
-
-
-def _sessions_of_all(done: Path, rest: Path, columns: Columns) -> int:
-    return _sessions(done, rest, columns) if is_told_by_sites(columns) else 0
+def _of_all(done: Path, rest: Path, columns: Columns) -> int:
+    if not (_is_of_all_projects(done) and len(done) == 1 and is_told_by_sites(columns)):
+        return 0
+    is_level = rest[0].level in ('subjects', 'experiments') and not rest[0].literal
+    return _sessions(done, rest, columns) or int(is_level)
 
 
 def _files_of_scans(done: Path, rest: Path, columns: Columns) -> int:
     return 3 if chain_of(rest) == ('scans', 'resources', 'files') and not rest[0].literal and _is_told_by_files(columns) else 0
-
-
-def _files_of_scans_of_several(done: Path, rest: Path, columns: Columns) -> int:
-    return _files_of_scans(done, rest, columns) if _is_below_several(done, 'experiments') and not columns.get('scans') else 0
 
 
 def _derived_files(done: Path, rest: Path, columns: Columns) -> int:
@@ -66,24 +53,12 @@ def _derived_files(done: Path, rest: Path, columns: Columns) -> int:
     return 3 if fits and below and _is_told_by_files(columns) and not columns.get(holder) else 0
 
 
-def _derived_files_of_one(done: Path, rest: Path, columns: Columns) -> int:
-    return _derived_files(done, rest, columns) if done != () and done[-1].literal else 0
-
-
-def _derived_files_of_several(done: Path, rest: Path, columns: Columns) -> int:
-    return _derived_files(done, rest, columns) if _is_below_several(done, 'experiments') and chain_of(done)[0] == 'projects' else 0
-
-
 def _own_files(done: Path, rest: Path, columns: Columns) -> int:
     holder = done[-1].level if done else ''
     own = chain_of(rest) == ('resources', 'files') and holder in ('projects', 'subjects', 'experiments', 'scans')
     directed = chain_of(rest) in (('in_resources', 'files'), ('out_resources', 'files'))
-    return 2 if (own or directed) and not rest[0].literal and _is_told_by_files(columns) else 0
-
-
-def _own_files_of_several(done: Path, rest: Path, columns: Columns) -> int:
-    several = _is_below_several(done, 'experiments') or (_is_below_several(done, 'subjects') and len(done) > 1)
-    return 2 if chain_of(rest) == ('resources', 'files') and several and _is_told_by_files(columns) else 0
+    is_shorter = not rest[0].literal or (holder == 'experiments' and not done[-1].literal)
+    return 2 if (own or directed) and is_shorter and _is_told_by_files(columns) else 0
 
 
 def _is_told_by_files(columns: Columns) -> bool:
@@ -93,35 +68,57 @@ def _is_told_by_files(columns: Columns) -> bool:
 
 
 def _scans(done: Path, rest: Path, columns: Columns) -> int:
-    fits = _is_below_several(done, 'experiments') and chain_of(done)[0] == 'projects' and not any(step.literal for step in done[1:])
+    fits = done[-1:] != () and done[-1].level == 'experiments' and done[0].level == 'projects' and not any(step.literal for step in done[1:])
     told = all(is_told_by_sessions('scans', name) for name in columns.get('scans', ()))
     return 1 if fits and told and rest[0].level == 'scans' and not rest[0].literal else 0
 
 
-def _where_any(done: Path, rest: Path, columns: Columns) -> int:
-    fits = _is_below_several(done, 'experiments') and chain_of(done)[0] == 'projects'
-    return 1 if fits and rest[0].level in ('assessors', 'reconstructions') and not rest[0].literal else 0
+def _scans_of_all(done: Path, rest: Path, columns: Columns) -> int:
+    return _scans(done, rest, columns) if _is_of_all_projects(done) else 0
 
 
-def _is_below_several(done: Path, plural: str) -> bool:
-    return done != () and done[-1].level == plural and not done[-1].literal
-
-
-LOOKS = 'sessions that have any'
+LOOKS = 'elements that have any'
+"""Name of the short cut that leaves out elements below which there is nothing (:class:`pyxnat.plan.KeepWhereAny`)."""
 
 SHORT_CUTS: dict[str, ShortCut] = {
-    ListSessionsOfAll.belief: ShortCut(ListSessionsOfAll, _in_all_projects(_sessions_of_all)),
+    'levels of all projects': ShortCut(ListOfAll, _of_all),
     'sessions of a project': ShortCut(ListSessions, _sessions),
-    ListSubjectsOfAll.belief: ShortCut(ListSubjectsOfAll, _level_of_all('subjects')),
-    ListExperimentsOfAll.belief: ShortCut(ListExperimentsOfAll, _level_of_all('experiments')),
-    ListFilesTogether.belief: ShortCut(ListFilesTogether, _files_of_scans_of_several),
-    'files of a session': ShortCut(ListFiles, _files_of_scans),
-    'derived files of a session': ShortCut(ListDerivedFiles, _derived_files_of_one),
-    'derived files of sessions that have any': ShortCut(ListDerivedFilesWhereAny, _derived_files_of_several),
-    ListOwnFilesTogether.belief: ShortCut(ListOwnFilesTogether, _own_files_of_several),
+    'files of scans': ShortCut(ListFiles, _files_of_scans),
+    'files of derived data': ShortCut(ListDerivedFiles, _derived_files),
     'files of an element': ShortCut(ListOwnFiles, _own_files),
-    ListScansOfAll.belief: ShortCut(ListScansOfAll, _in_all_projects(_scans)),
-    ListScansTogether.belief: ShortCut(ListScansTogether, _scans),
-    LOOKS: ShortCut(ListWhereAny, _where_any),
+    'scans of all projects': ShortCut(ListScansOfAll, _scans_of_all),
+    'scans of a project': ShortCut(ListScansTogether, _scans),
+    LOOKS: ShortCut(KeepWhereAny, lambda done, rest, columns: 0),  # stands before others
 }
 """Each can be switched off by its name. The first that fits is taken."""
+
+
+def short_cut(done: Path, rest: Path, conditions: Conditions, without: Container[str], columns: Columns) -> Stage | None:
+    """The stage that goes on with a path, if one of the short cuts fits that are to be used."""
+    for name, (kind, covers) in SHORT_CUTS.items():
+        covered = covers(done, rest, columns)
+        if covered and name not in without:
+            stage = kind(rest[:covered], conditions, columns)
+            asks_together = done[-1:] != () and done[-1].level == stage.of_several and not done[-1].literal
+            return stage if asks_together else stage.alone()
+    return None
+
+
+def looked_for(done: Path, rest: Path, without: Container[str], both: bool) -> KeepWhereAny | None:
+    """The look whether elements have any of what comes next, where it saves requests.
+
+    Parameters
+    ----------
+    both : bool
+        Whether assessors and reconstructions are wanted of one session: one look tells of both.
+    """
+    step, at = rest[0], done[-1] if done else None
+    if at is None or LOOKS in without or step.name != ANY:
+        return None
+    if at.level == 'subjects':
+        fits = chain_of(rest) == ('resources', 'files') and len(done) > 1
+    else:
+        fits = at.level == 'experiments' and step.level in ('assessors', 'reconstructions')
+    if not fits or (at.literal and not both) or not (at.literal or done[0].level == 'projects'):
+        return None
+    return KeepWhereAny(step.level, for_one=both or (at.level == 'experiments' and len(rest) > 1))

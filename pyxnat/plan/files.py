@@ -7,31 +7,25 @@ from typing import ClassVar
 
 from .. import uris
 from ..errors import UnexpectedAnswer
-from ..paths import chain_of, read, uri_of
+from ..paths import Path, chain_of, read, uri_of
 from ..structure import level
 from ..tables import Row
-from .listings import Tables, cell, listings, merged
-from .stages import Found, Stage, is_wanted, names_of, runs
+from .listings import Columns, Tables, cell, listings, merged
+from .short_cuts import KeepWhereAny
+from .stages import Conditions, Found, Stage, is_wanted, name_in_lists, names_of
 
-__all__ = [
-    'ListDerivedFiles',
-    'ListDerivedFilesTogether',
-    'ListFiles',
-    'ListFilesTogether',
-    'ListOwnFiles',
-    'ListOwnFilesTogether',
-    'name_in_lists',
-]
+__all__ = ['ListDerivedFiles', 'ListFiles', 'ListOwnFiles']
 
-_MOST_IDS = 50
 _MOST_CHARACTERS = 2000
 """How long a list of IDs in a URI may get."""
 
 
 class ListOwnFiles(Stage):
-    """The files of all resources of an element in one listing, in place of one of resources and one for each."""
+    """The files of all resources of an element in one listing, or of up to fifty experiments, in place of one of resources and one for each."""
 
-    rests_on: ClassVar[str] = 'FileList lists X/files over all resources of X, with cat_ID and collection (1.7, 1.8)'
+    rests_on: ClassVar[str] = 'FileList lists X/files over all resources of X, with cat_ID and collection, and takes lists of experiments (1.8)'
+    of_several: ClassVar[str] = 'experiments'
+    at_most: int = 50
 
     def requests(self, at: Found) -> tuple[str, ...]:
         steps = read(at.uri)
@@ -63,11 +57,44 @@ class ListOwnFiles(Stage):
         between = {resource_step.level: {'xnat_abstractresource_id': resource, 'label': label}}
         return at.child(resource_step.level, name, {}, between=between).child('files', path, {**row, 'path': path})
 
+    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+        unit: list[Found] = []
+        for found in founds:
+            if len(unit) == self.at_most or sum(len(name_in_lists(one)) for one in [*unit, found]) > _MOST_CHARACTERS:
+                yield unit
+                unit = []
+            unit.append(found)
+        if unit:
+            yield unit
+
+    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
+        names = ','.join(dict.fromkeys(uris.quote(name_in_lists(found)) for found in unit))
+        return self._files(uris.join(uris.ENTRY, 'experiments', names))
+
+    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
+        of: dict[str, list[Row]] = {name_in_lists(found): [] for found in unit}
+        for row in tables[0]:
+            steps = read(cell(row, 'URI'))
+            depth = next((depth for depth, step in enumerate(steps, 1) if step.level == 'experiments'), 0)
+            name = steps[depth - 1].name
+            if depth == 0 or name not in of:
+                raise UnexpectedAnswer(f'a file of {name!r} is listed, which was not asked for')
+            of[name].append({**row, 'URI': uri_of(steps[depth:])})
+        return [list(self.rows(found, [_below(found, of[name_in_lists(found)]), *tables[1:]])) for found in unit]
+
+    def bound(self, parents: str) -> str:
+        return f'1 per {self.at_most} elements of {parents}' if self.at_most > 1 else super().bound(parents)
+
 
 class ListFiles(ListOwnFiles):
-    """The files of all scans of a session in one listing, in place of one for each scan and each of its resources."""
+    """The files of all scans of a session, or of up to fifty, in one listing, in place of one for each scan and each of its resources."""
 
-    rests_on: ClassVar[str] = 'XNATTemplate takes ALL for the scans of files routes; FileList gives scan, resource and path in the URI (1.7, 1.8)'
+    rests_on: ClassVar[str] = 'FileList takes ALL for scans, in lists of experiments too, and gives scan, resource and path in the URI (1.8)'
+
+    def __init__(self, steps: Path, conditions: Conditions | None = None, columns: Columns | None = None) -> None:
+        super().__init__(steps, conditions, columns)
+        if self.columns.get('scans'):
+            self.at_most = 1  # what is wanted of scans is listed by session
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return (*self._files(at.uri), *self._scan_listings(at))
@@ -88,62 +115,19 @@ class ListFiles(ListOwnFiles):
                 if found is not None:
                     yield found
 
-
-class _OfSeveral(ListOwnFiles):
-    """Listings of files that are asked of a list of experiments or subjects."""
-
-    at_most: ClassVar[int] = _MOST_IDS
-
-    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
-        for run in runs(founds, _home, self.at_most):
-            unit: list[Found] = []
-            for found in run:
-                if sum(len(name_in_lists(one)) for one in [*unit, found]) > _MOST_CHARACTERS:
-                    yield unit
-                    unit = []
-                unit.append(found)
-            yield unit
-
-    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
-        names = ','.join(dict.fromkeys(uris.quote(name_in_lists(found)) for found in unit))
-        return self._files(uris.join(_home(unit[0]), names))
-
-    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
-        of: dict[str, list[Row]] = {name_in_lists(found): [] for found in unit}
-        for row in tables[0]:
-            steps = read(cell(row, 'URI'))
-            depth = next((depth for depth, step in enumerate(steps, 1) if step.level == unit[0].plural), 0)
-            name = steps[depth - 1].name
-            if depth == 0 or name not in of:
-                raise UnexpectedAnswer(f'a file of {name!r} is listed, which was not asked for')
-            of[name].append({**row, 'URI': uri_of(steps[depth:])})
-        return [list(self.rows(found, [_below(found, of[name_in_lists(found)]), *tables[1:]])) for found in unit]
-
-    def proves(self, founds: Sequence[Sequence[Found]], tables: Tables) -> bool:
-        return sum(1 for files in founds if files) > 1
-
-    def bound(self, parents: str) -> str:
-        return f'1 per {self.at_most} elements of {parents}'
-
-
-class ListFilesTogether(_OfSeveral, ListFiles):
-    """The files of all scans of up to fifty sessions in one listing."""
-
-    belief: ClassVar[str] = 'files of several sessions'
-    rests_on: ClassVar[str] = 'XNATTemplate takes lists of experiments, and ALL for their scans, in files routes (1.7, 1.8); both together: compared'
-
-    def alone(self) -> Stage:
-        return ListFiles(self.steps, self.conditions, self.columns)
+    def instead(self) -> tuple[Stage, ...]:
+        """A list of sessions of which none has scans is refused: it is looked which have any."""
+        return (KeepWhereAny('scans'), self.alone())
 
 
 class ListDerivedFiles(ListFiles):
-    """The files of all assessors or reconstructions of a session: of their own resources, of what went in, or of what came out.
+    """The files of all assessors or reconstructions of a session, or of up to fifty: of their own resources, of what went in, or of what came out.
 
     Of an assessor, XNATs do not agree what a listing without ``in`` or ``out`` holds. It is asked for with that of the resources, as it would be of
     each, and what is of no such resource is left.
     """
 
-    rests_on: ClassVar[str] = 'XNATTemplate takes ALL for assessors and reconstructions in routes of files and resources, too (1.6 to 1.8)'
+    rests_on: ClassVar[str] = 'FileList takes ALL for assessors and reconstructions, in lists of experiments too, and so do resources (1.8)'
 
     def _files(self, uri: str) -> tuple[str, ...]:
         listings_of_files = super()._files(uri)
@@ -166,37 +150,10 @@ class ListDerivedFiles(ListFiles):
                 if found is not None:
                     yield found
 
-
-class ListDerivedFilesTogether(_OfSeveral, ListDerivedFiles):
-    """The files of all assessors or reconstructions of up to fifty sessions."""
-
-    belief: ClassVar[str] = ListFilesTogether.belief
-
-    def alone(self) -> Stage:
-        return ListDerivedFiles(self.steps, self.conditions, self.columns)
-
-
-class ListOwnFilesTogether(_OfSeveral):
-    """The files of the resources of up to fifty experiments, or subjects of a project, in one listing."""
-
-    belief: ClassVar[str] = 'files of several elements'
-    follows_from: ClassVar[str] = ListFilesTogether.belief
-    rests_on: ClassVar[str] = 'XNATTemplate takes lists of subjects and experiments in files routes (1.7, 1.8); that rows tell them apart: compared'
-
-    def alone(self) -> Stage:
-        return ListOwnFiles(self.steps, self.conditions, self.columns)
+    def instead(self) -> tuple[Stage, ...]:
+        return (self.alone(),)
 
 
 def _below(at: Found, rows: list[Row]) -> list[Row]:
     """Rows of one of several, with the URIs that they have below it."""
     return [{**row, 'URI': at.uri + row['URI'].removeprefix(uris.ENTRY)} for row in rows]
-
-
-def name_in_lists(found: Found) -> str:
-    """ID of an experiment or subject that was found."""
-    return cell(found.row, 'ID') if found.row else read(found.uri)[-1].name
-
-
-def _home(found: Found) -> str:
-    """Where it can be asked for in a list: experiments below the server, subjects in their project."""
-    return uris.join(uris.ENTRY, 'experiments') if found.plural == 'experiments' else uris.parent(found.uri)

@@ -12,7 +12,7 @@ from ..names import LEVELS_WITH_NAMES, short_name, types_with
 from ..structure import level
 from ..tables import Row
 
-__all__ = ['Columns', 'Tables', 'cell', 'key_of', 'listings', 'merged', 'names_asked', 'typed']
+__all__ = ['Columns', 'Tables', 'cell', 'key_of', 'listings', 'may_repeat', 'merged', 'names_asked', 'typed']
 
 Columns = Mapping[str, tuple[str, ...]]
 """Level -> the columns that are wanted of it besides those of its listing."""
@@ -86,16 +86,16 @@ def merged(plural: str, columns: Columns, tables: Tables) -> Iterable[Row]:
     if not columns.get(plural) or level(plural).singular not in LEVELS_WITH_NAMES:
         return tables[0]
     general = _general(plural, columns)
-    repeated = any(_may_repeat(plural, name) for name in general)
+    repeated = may_repeat(plural, columns)
     rows: Iterable[Row] = _grouped(plural, tables[0], general).values() if repeated else _with_columns(plural, tables[0], general)
     of_types = [(names, _grouped(plural, table, names)) for names, table in zip(typed(plural, columns).values(), tables[1:], strict=True)]
     return _completed(plural, rows, of_types) if of_types else rows
 
 
-def _may_repeat(plural: str, name: str) -> bool:
-    """Whether an element may have several values of a column: short names have one, but for aliases; of other paths nothing is known."""
-    found = short_name(level(plural).singular, name)
-    return found is None or found.path.startswith('aliases/')
+def may_repeat(plural: str, columns: Columns) -> bool:
+    """Whether an element may have several values of what is asked of all: short names have one, but for aliases; of other paths nothing is known."""
+    found = [short_name(level(plural).singular, name) for name in _general(plural, columns)]
+    return any(one is None or one.path.startswith('aliases/') for one in found)
 
 
 def _completed(plural: str, rows: Iterable[Row], of_types: Sequence[tuple[Sequence[str], Mapping[str, Row]]]) -> Iterator[Row]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 
 from .. import uris
 from ..errors import ProgrammingError
 from ..paths import Path, chain_of, read, spell
 from ..structure import GAPS, level
-from .choosing import LOOKS, SHORT_CUTS
-from .files import ListDerivedFiles
+from .choosing import looked_for, short_cut
 from .listings import Columns
-from .short_cuts import ListIfAny
-from .stages import Conditions, Found, JoinGuests, JoinSubjects, ListLevel, ListNamed, ListShares, Name, Rebase, Stage, element_uri
+from .stages import Conditions, Found, JoinSubjects, ListLevel, ListNamed, ListShares, Name, Rebase, Stage, element_uri
 
-__all__ = ['answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'plans', 'without_join']
+__all__ = ['answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'plans']
 
 
 def plan(
-    path: Path, conditions: Conditions | None = None, without: Container[str] = frozenset(), columns: Columns | None = None
+    path: Path,
+    conditions: Conditions | None = None,
+    without: Container[str] = frozenset(),
+    columns: Columns | None = None,
+    *,
+    both: bool = False,
 ) -> tuple[Stage, ...]:
     """The stages of one path.
 
@@ -30,6 +33,8 @@ def plan(
         Names of short cuts not to use.
     columns : mapping, optional
         What is wanted of the levels of the path besides the columns of their listings; also of subjects, where the path has experiments alone.
+    both : bool, optional
+        Whether assessors and reconstructions of one session are wanted, on this path and on another.
     """
     conditions, columns = conditions or {}, columns or {}
     joined = bool(columns.get('subjects')) and 'subjects' not in chain_of(path) and 'experiments' in chain_of(path)
@@ -39,11 +44,12 @@ def plan(
     done: Path = ()
     while len(done) < len(path):
         rest = path[len(done) :]
-        stage = _short_cut(done, rest, conditions, without, columns) or _single(done, rest, conditions, columns)
-        stages.append(stage)
+        stage = short_cut(done, rest, conditions, without, columns) or _single(done, rest, conditions, columns)
+        look = looked_for(done, rest, without, both)
+        stages += [look, stage] if look else [stage]
         done = path[: len(done) + len(stage.steps)]
         if joined and done[-1].level == 'experiments':
-            stages += [JoinSubjects((), None, columns), JoinGuests((), None, columns)]
+            stages.append(JoinSubjects((), None, columns))
         if _is_gap(done, path[len(done) :]):
             stages.append(Rebase(()))
     return tuple(stages)
@@ -59,35 +65,18 @@ def plans(
     columns : sequence of mapping
         For each path.
     """
-    each = [plan(route, conditions, without, wanted) for route, wanted in zip(routes, columns, strict=True)]
     below: dict[Path, set[str]] = {}
     for route in routes:
         at = _past_session(route)
         below.setdefault(route[:at], set()).update(step.level for step in route[at : at + 1] if at)
-    for number, route in enumerate(routes):
-        at = _past_session(route)
-        if below[route[:at]] >= {'assessors', 'reconstructions'} and LOOKS not in without:
-            each[number] = tuple(_looked_for(stage) if stage.steps[:1] == route[at : at + 1] else stage for stage in each[number])
-    return each
+    both = [below[route[: _past_session(route)]] >= {'assessors', 'reconstructions'} for route in routes]
+    return [plan(route, conditions, without, wanted, both=looks) for route, wanted, looks in zip(routes, columns, both, strict=True)]
 
 
 def _past_session(route: Path) -> int:
     """How many steps of a path lead to one session; 0 where it leads to none, or to several."""
     end = next((end for end, step in enumerate(route, 1) if step.level == 'experiments'), 0)
     return end if all(step.literal for step in route[:end]) else 0
-
-
-def _looked_for(stage: Stage) -> Stage:
-    fits = type(stage) in (ListLevel, ListDerivedFiles) and stage.steps[0].level in ('assessors', 'reconstructions') and not stage.steps[0].literal
-    return ListIfAny(stage.steps, stage.conditions, stage.columns) if fits else stage
-
-
-def without_join(stages: Sequence[Stage]) -> tuple[Sequence[Stage], tuple[JoinSubjects, JoinGuests] | None]:
-    """A plan, and what it ends with if that is what gives experiments their subjects."""
-    match stages[-2:]:
-        case [JoinSubjects() as join, JoinGuests() as guests]:
-            return stages[:-2], (join, guests)
-    return stages, None
 
 
 def first_requests(stages: Sequence[Stage]) -> tuple[str, ...]:
@@ -148,17 +137,6 @@ def _relevant(plural: str, above: tuple[str, ...], conditions: Conditions) -> Co
     return {name: ids for name, ids in conditions.items() if name in mine}
 
 
-def _short_cut(done: Path, rest: Path, conditions: Conditions, without: Container[str], columns: Columns) -> Stage | None:
-    for name, short_cut in SHORT_CUTS.items():
-        covered = short_cut.covers(done, rest, columns)
-        if covered and name not in without:
-            return short_cut.stage(rest[:covered], conditions, columns)
-    return None
-
-
-_PROOFS = {False: 'it is first compared with the walk of a few', True: 'all are walked, and that is compared with it if anything is shared'}
-
-
 def explain(path: Path, stages: Sequence[Stage], told: set[str] | None = None) -> str:
     """The plan in words: what is asked at each stage, literally where it is known before asking, and how often.
 
@@ -170,34 +148,22 @@ def explain(path: Path, stages: Sequence[Stage], told: set[str] | None = None) -
     lines, told = [f'{spell(path)}'], set() if told is None else told
     uri, parents = uris.ENTRY, ''
     for stage in stages:
-        asked = False
-        for part, bound in _parts(stage, parents):
-            requests = [uris.unquote(request) for request in _templates(part, uri)]
-            proof = f'; where that was not seen to be true yet, {_PROOFS[part.of_site]}' if part.belief else ''
-            told_now = {f'  GET {request}': f'({bound}; {part.rests_on}{proof})' for request in requests}
-            lines += [f'{request}   {"(asked above)" if request in told else about}' for request, about in told_now.items()]
-            told |= {request for request in told_now if not request.endswith('/files')}
-            asked |= bool(requests)
+        requests = {f'  GET {uris.unquote(request)}': request for request in _templates(stage, uri)}
+        about = f'({stage.bound(parents)}; {stage.rests_on})'
+        lines += [f'{line}   {"(asked above)" if line in told else about}' for line in requests]
+        told |= {line for line in requests if not line.endswith('/files')}
         if isinstance(stage, Rebase):
             home = ('projects', '{project}') if uri.split('/')[-2] == 'subjects' else ()
             uri = uris.join(uris.ENTRY, *home, *uri.split('/')[-2:])
         for step in stage.steps:
-            uri = element_uri(uri, step.level, step.name) if step.literal and not asked else uris.join(uri, level(step.level).segment, '{ID}')
+            uri = element_uri(uri, step.level, step.name) if step.literal and not requests else uris.join(uri, level(step.level).segment, '{ID}')
             parents = parents if step.literal else step.level
     return '\n'.join(lines)
 
 
-def _parts(stage: Stage, parents: str) -> Iterator[tuple[Stage, str]]:
-    """A stage, and what is asked besides where it tells only what is to be asked; with their bounds."""
-    yield stage, stage.bound(parents)
-    alone = stage.alone()
-    if alone is not stage and not stage.belief:
-        yield alone, f'{alone.bound(parents)}{" that have any" if parents else ", if it has any"}'
-
-
 def _templates(stage: Stage, uri: str) -> tuple[str, ...]:
     """The requests of a stage, with names that are not known yet in braces."""
-    if stage.at_most == 1:
+    if stage.at_most == 1 or not uri.endswith('{ID}'):
         return stage.requests(Found(uri))
     project = uris.segments(uri)[1] if '/projects/' in uri else '{project}'
     row = {'project': project, 'subject_ID': '{subject_ID}'}

@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import ClassVar, NamedTuple
 
 from .. import uris
 from ..errors import UnexpectedAnswer
 from ..names import short_name, types_with
-from ..paths import chain_of, read
+from ..paths import read
 from ..structure import level
 from ..tables import Row
-from .files import ListDerivedFiles, ListDerivedFilesTogether, name_in_lists
 from .listings import Tables, cell, key_of
-from .stages import Found, ListLevel, Stage, runs
+from .stages import Found, ListLevel, Stage, name_in_lists, runs
 
-__all__ = ['ListDerivedFilesWhereAny', 'ListIfAny', 'ListScansTogether', 'ListWhereAny', 'is_told_by_sessions']
+__all__ = ['KeepWhereAny', 'ListScansTogether', 'is_told_by_sessions']
 
+_SCAN = 'xnat:imageSessionData/scans/scan'
 _IN_SESSIONS = {
-    'scans': (
-        'xnat:imageSessionData/scans/scan',
-        {
-            'xnat_imagescandata_id': 'xnat_imageScanData_id',
-            'ID': 'ID',
-            'type': 'type',
-            'quality': 'quality',
-            'xsiType': 'extension_item/element_name',
-            'note': 'note',
-            'series_description': 'series_description',
-        },
-    ),
+    'xnat_imagescandata_id': 'xnat_imageScanData_id',
+    'ID': 'ID',
+    'type': 'type',
+    'quality': 'quality',
+    'xsiType': 'extension_item/element_name',
+    'note': 'note',
+    'series_description': 'series_description',
 }
-"""Level -> the path of its items from their session, and column of the level's listing -> path of the same in an item."""
+"""Column of the listing of scans -> path of the same in a scan."""
 
-_IDS_IN_SESSIONS = {
-    'assessors': 'xnat:imageSessionData/assessors/assessor/ID',
-    'reconstructions': 'xnat:imageSessionData/reconstructions/reconstructedImage/ID',
+_DERIVED = ('xnat:imageSessionData/assessors/assessor/ID', 'xnat:imageSessionData/reconstructions/reconstructedImage/ID')
+_RESOURCE = 'xnat:subjectData/resources/resource'
+
+
+class _Look(NamedTuple):
+    """What tells which elements have any of something."""
+
+    of: str
+    """Level of the elements."""
+    datatype: str | None
+    """Of the listing."""
+    asked: tuple[str, ...]
+    """Its columns."""
+    tells: tuple[str, ...]
+    """Those that an element has a value of, if it has any."""
+
+
+_LOOKS = {
+    'scans': _Look('experiments', 'xnat:imageSessionData', (f'{_SCAN}/ID',), (f'{_SCAN}/ID',)),
+    'assessors': _Look('experiments', 'xnat:imageSessionData', _DERIVED, _DERIVED[:1]),
+    'reconstructions': _Look('experiments', 'xnat:imageSessionData', _DERIVED, _DERIVED[1:]),
+    'resources': _Look('subjects', None, *[(f'{_RESOURCE}/label', f'{_RESOURCE}/xnat_abstractResource_id')] * 2),
 }
+"""One look tells of assessors and of reconstructions."""
 
 
 class ListScansTogether(ListLevel):
@@ -44,17 +59,14 @@ class ListScansTogether(ListLevel):
 
     Whose they are is told by the listing that was walked before: it alone decides what is seen. A session that is not among the answers is asked
     by itself.
-
-    Two scans of one session prove it: each has a number of its own (``xnat_imagescandata_id``) in the same table of XNAT's as its type and quality,
-    which would stand beside the other's ID if columns were mixed up. Where no session has two, there is nothing to mix up.
     """
 
-    belief: ClassVar[str] = 'scans of a project'
-    rests_on: ClassVar[str] = 'listings of sessions give a row for each value of a repeated path (1.7, 1.8); that its columns stay together: compared'
-    at_most: ClassVar[int] = 100_000
+    rests_on: ClassVar[str] = 'listings of sessions give a row for each value of a repeated path, and its columns stay together (1.8)'
+    of_several: ClassVar[str] = 'experiments'
+    at_most: int = 100_000
 
     def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
-        yield from runs(founds, _project, self.at_most)
+        return runs(founds, _project)
 
     def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
         columns = ','.join(['ID', *self._paths().values()])
@@ -66,10 +78,8 @@ class ListScansTogether(ListLevel):
 
     def _paths(self) -> dict[str, str]:
         """Column as the walk has it -> full path of the same from a session."""
-        plural = self.steps[0].level
-        base, paths = _IN_SESSIONS[plural]
-        more = {key_of(name): path for name in self.columns.get(plural, ()) if (path := _path_in_session(plural, name))}
-        return {name: f'{base}/{path}' for name, path in {**paths, **more}.items()}
+        more = {key_of(name): path for name in self.columns.get('scans', ()) if (path := _path_in_session('scans', name))}
+        return {name: f'{_SCAN}/{path}' for name, path in {**_IN_SESSIONS, **more}.items()}
 
     def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         paths = {name: path.lower() for name, path in self._paths().items()}
@@ -87,91 +97,66 @@ class ListScansTogether(ListLevel):
     def alone(self) -> Stage:
         return ListLevel(self.steps, self.conditions, self.columns)
 
-    def proves(self, founds: Sequence[Sequence[Found]], tables: Tables) -> bool:
-        return any(len({scan.row.get('xnat_imagescandata_id') for scan in scans}) > 1 for scans in founds)
-
-    def is_harmless(self, below: Sequence[list[Found] | None]) -> bool:
-        return all(scans is None or len(scans) < 2 for scans in below)
-
     def bound(self, parents: str) -> str:
         return '1 per project'
 
 
-class ListWhereAny(ListLevel):
-    """The assessors or reconstructions of several sessions: one listing tells which sessions have any, and those are asked.
+class KeepWhereAny(Stage):
+    """Of sessions, those that have any scans, assessors or reconstructions; of subjects, those that have resources: as far as one listing tells.
 
-    What of them may be seen is told by the listing of each session. A session that the first listing does not speak of is asked, too.
+    What is below them, and may be seen, is told by other listings. An element that this one does not speak of is kept.
+
+    Parameters
+    ----------
+    plural : str
+        What they are to have.
+    for_one : bool, optional
+        Whether looking is worth it for one element by itself.
     """
 
-    rests_on: ClassVar[str] = 'listings of sessions give a row for each value of a repeated path (1.7, 1.8)'
-    at_most: ClassVar[int] = 100_000
+    rests_on: ClassVar[str] = 'listings give a row for each value of a repeated path (1.8)'
+    at_most: int = 100_000
+
+    def __init__(self, plural: str, *, for_one: bool = False) -> None:
+        super().__init__()
+        self.plural = plural
+        self.for_one = for_one
+        self._look = _LOOKS[plural]
+
+    def requests(self, at: Found) -> tuple[str, ...]:
+        return self.together([at]) if self.for_one else ()
+
+    def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
+        return self.apart([at], tables)[0] or () if tables else [at]
 
     def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
-        yield from runs(founds, _project, self.at_most)
+        return runs(founds, _project)
 
     def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
         above = {uris.parent(found.uri) for found in unit}
-        beside = len(above) == 1 and '/projects/' in unit[0].uri
-        uri = above.pop() if beside else uris.join(_project(unit[0]), 'experiments')
-        return (uris.with_query(uri, {'xsiType': 'xnat:imageSessionData', 'columns': f'ID,{self._path}'}),)
-
-    @property
-    def _path(self) -> str:
-        return _IDS_IN_SESSIONS[self.steps[0].level]
+        is_beside = len(above) == 1 and '/projects/' in unit[0].uri
+        uri = above.pop() if is_beside else uris.join(_project(unit[0]), self._look.of)
+        identity = None if '/projects/' in uri else name_in_lists(unit[0])
+        columns = ','.join(['ID', 'label', *self._look.asked])
+        return (uris.with_query(uri, {'ID': identity, 'xsiType': self._look.datatype, 'columns': columns}),)
 
     def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
-        has_any: dict[str, bool] = {}
+        paths = [path.lower() for path in self._look.tells]
+        by: dict[str, dict[str, bool]] = {'ID': {}, 'label': {}}
         for row in tables[0]:
-            has_any[cell(row, 'ID')] = has_any.get(cell(row, 'ID'), False) or cell(row, self._path.lower()) != ''
-        return [[] if has_any.get(name_in_lists(found)) is False else None for found in unit]
+            has_any = ''.join(cell(row, path) for path in paths) != ''
+            for key, known in by.items():
+                known[cell(row, key)] = known.get(cell(row, key), False) or has_any
+        given = {**by['ID'], **by['label']}  # a name in a project is a label first
+        return [[found] if (by['ID'] if found.row else given).get(name_in_lists(found), True) else [] for found in unit]
 
     def alone(self) -> Stage:
-        return ListLevel(self.steps, self.conditions, self.columns)
+        one = KeepWhereAny(self.plural)
+        one.at_most = 1
+        return one
 
     def bound(self, parents: str) -> str:
-        return '1 per project'
-
-
-class ListDerivedFilesWhereAny(ListWhereAny):
-    """The files of all assessors or reconstructions of those sessions that have any."""
-
-    is_look: ClassVar[bool] = True
-
-    def requests(self, at: Found) -> tuple[str, ...]:
-        return self.together([at])
-
-    def alone(self) -> Stage:
-        return ListDerivedFilesTogether(self.steps, self.conditions, self.columns)
-
-
-class ListIfAny(ListWhereAny):
-    """The assessors or reconstructions of one session, where both are wanted: one listing tells which of the two it has at all."""
-
-    at_most: ClassVar[int] = 1
-    is_look: ClassVar[bool] = True
-
-    def requests(self, at: Found) -> tuple[str, ...]:
-        return self.together([at])
-
-    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
-        *above, session = read(unit[0].uri)
-        beside = 'subjects' in chain_of(tuple(above))
-        uri = uris.parent(unit[0].uri) if beside else uris.join(uris.ENTRY, 'experiments')
-        columns = ','.join(['ID', 'label', *_IDS_IN_SESSIONS.values()])
-        query = {'ID': None if beside else session.name, 'xsiType': 'xnat:imageSessionData', 'columns': columns}
-        return (uris.with_query(uri, query),)
-
-    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
-        name = read(unit[0].uri)[-1].name
-        rows = [row for row in tables[0] if cell(row, 'ID') == name] or [row for row in tables[0] if cell(row, 'label') == name]
-        has_none = rows and not any(cell(row, self._path.lower()) for row in rows)
-        return [[] if has_none else None]
-
-    def alone(self) -> Stage:
-        return (ListDerivedFiles if len(self.steps) > 1 else ListLevel)(self.steps, self.conditions, self.columns)
-
-    def bound(self, parents: str) -> str:
-        return '1'
+        return '1 per project' if parents else '1'
 
 
 def is_told_by_sessions(plural: str, name: str) -> bool:
@@ -190,6 +175,7 @@ def _path_in_session(plural: str, name: str) -> str:
 
 
 def _project(found: Found) -> str:
-    """URI of the project that an experiment was found in."""
+    """URI of the project that an experiment was found in; of the server where that is not known."""
     step = next((step for step in read(found.uri) if step.level == 'projects'), None)
-    return uris.join(uris.ENTRY, 'projects', uris.quote(step.name if step else cell(found.row, 'project')))
+    name = step.name if step else found.row.get('project', '')
+    return uris.join(uris.ENTRY, 'projects', uris.quote(name)) if name else uris.ENTRY

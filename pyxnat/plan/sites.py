@@ -8,14 +8,14 @@ from typing import ClassVar
 
 from .. import uris
 from ..errors import UnexpectedAnswer
-from ..paths import chain_of, read
+from ..paths import chain_of
 from ..structure import level
 from ..tables import Row
-from .listings import Columns, Tables, cell, key_of, listings, merged, names_asked
+from .listings import Columns, Tables, cell, key_of, listings, may_repeat, merged, names_asked
 from .short_cuts import ListScansTogether
 from .stages import Found, ListLevel, ListSessions, Stage
 
-__all__ = ['ListExperimentsOfAll', 'ListScansOfAll', 'ListSessionsOfAll', 'ListSubjectsOfAll', 'is_told_by_sites']
+__all__ = ['ListOfAll', 'ListScansOfAll', 'is_told_by_sites']
 
 _TYPES = {'subjects': 'xnat:subjectData', 'experiments': 'xnat:subjectAssessorData'}
 """What a listing of the site is to hold: that of experiments has assessors too, where no type is asked for."""
@@ -25,40 +25,34 @@ _SAME = {'xnat:subjectassessordata/id': 'ID'}
 
 
 class _Shown:
-    """A listing of the site, taken apart: what each project shows, its own and what is shared into it.
-
-    Attributes
-    ----------
-    shared : set of (str, str)
-        Project and ID of what is shared into a project.
-    """
+    """A listing of the site, taken apart: what each project shows, its own and what is shared into it."""
 
     def __init__(self, plural: str, columns: Columns, needed: Sequence[str], tables: Tables) -> None:
         self._plural = plural
         self._rows: dict[str, list[Row]] = {}
         self._sure: set[tuple[str, str]] = set()
-        self.shared: set[tuple[str, str]] = set()
         project, self._label = map(key_of, _shares(plural))
         items: dict[str, dict[str, list[Row]]] = {}
         for row in tables[0]:
             items.setdefault(cell(row, 'ID'), {}).setdefault(cell(row, project), []).append(row)
-        first = [row for shares in items.values() for row in next(iter(shares.values()))]
+        each = None if may_repeat(plural, columns) else 1  # shares may be told several times
+        first = [row for shares in items.values() for row in next(iter(shares.values()))[:each]]
         keys = {*map(key_of, [*(names_asked(plural, columns, needed) or level(plural).columns), *columns.get(plural, ())]), 'URI'}
         for row in merged(plural, columns, [first, *tables[1:]]):
-            self._add({key: row[_SAME.get(key, key)] for key in keys if _SAME.get(key, key) in row}, items.pop(row['ID'], {}))
+            self._add({key: row[_SAME.get(key, key)] for key in keys if _SAME.get(key, key) in row}, items[row['ID']])
 
     def _add(self, row: Row, shares: dict[str, list[Row]]) -> None:
         """One item: in its own project, and as each other one shows it."""
         self._rows.setdefault(row['project'], []).append(row)
-        if shares.keys() == {''}:
+        others = shares.keys() - {'', row['project']}
+        if not others:
             self._sure.add((row['project'], row.get('xsiType', '')))
-        for project in filter(None, shares):
+        for project in others:
             labels = {cell(one, self._label) for one in shares[project]}
             if len(labels) > 1:
                 raise UnexpectedAnswer(f'{row["ID"]} has the labels {sorted(labels)} in {project}: the columns do not stay together')
             shown = {**row, 'label': labels.pop() or row['label']}
             self._rows.setdefault(project, []).append(shown if self._plural == 'subjects' else {**shown, 'project': project})
-            self.shared.add((project, row['ID']))
 
     def of(self, project: str) -> list[Row]:
         """The rows of a project."""
@@ -69,17 +63,17 @@ class _Shown:
         return all((project, row.get('xsiType', '')) in self._sure for row in self.of(project))
 
 
-class _OfAll(Stage):
-    """What all projects have of a level or two.
+class ListOfAll(Stage):
+    """What all projects have of subjects or experiments, or of both, in one listing each.
 
     A listing of the site holds what may be read by way of any project, and says which other projects an item is shared into, and under which
     label. That a project itself may be looked into, for items of a type, is told by an item of that type that is in no other; a project without
     such is asked by itself.
     """
 
-    at_most: ClassVar[int] = 100_000
-    of_site: ClassVar[bool] = True
-    rests_on: ClassVar[str] = 'listings give a row for each value of a repeated path (1.7, 1.8); that they do so for shares: compared'
+    rests_on: ClassVar[str] = 'listings give a row for each project that an item is shared into (1.8)'
+    of_several: ClassVar[str] = 'projects'
+    at_most: int = 100_000
 
     def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
         yield from [list(founds)] if founds else []
@@ -87,19 +81,28 @@ class _OfAll(Stage):
     def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
         return tuple(uri for asked in self._listings().values() for uri in asked)
 
+    def requests(self, at: Found) -> tuple[str, ...]:
+        return self.alone().requests(at)
+
+    def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
+        return self.alone().rows(at, tables)
+
     def _listings(self) -> dict[str, tuple[str, ...]]:
         """The listings of each level: that of subjects too, since experiments may be seen where subjects may be."""
         plurals = dict.fromkeys(['subjects', *chain_of(self.steps)])
-        return {plural: _of_site(plural, self._columns(plural), self.needed(plural)) for plural in plurals}
+        return {plural: _of_site(plural, self._columns(plural), self._needed(plural)) for plural in plurals}
 
     def _columns(self, plural: str) -> Columns:
         return self.columns if plural in chain_of(self.steps) else {}
+
+    def _needed(self, plural: str) -> tuple[str, ...]:
+        return self.alone().needed(plural)
 
     def _shown(self, tables: Tables) -> dict[str, _Shown]:
         """The answers, level by level."""
         left = iter(tables)
         parts = {plural: list(islice(left, len(asked))) for plural, asked in self._listings().items()}
-        return {plural: _Shown(plural, self._columns(plural), self.needed(plural), part) for plural, part in parts.items()}
+        return {plural: _Shown(plural, self._columns(plural), self._needed(plural), part) for plural, part in parts.items()}
 
     def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         shown = self._shown(tables)
@@ -110,55 +113,17 @@ class _OfAll(Stage):
         name = cell(project.row, 'ID')
         if not all(one.is_sure(name) for one in shown.values()):
             return None
-        return list(self.below(project, [shown[step.level].of(name) for step in self.steps]))
+        return list(self.alone().below(project, [shown[step.level].of(name) for step in self.steps]))
 
-    def is_telling(self, founds: Sequence[Found]) -> bool:
-        """Whether anything is shared: it was found twice, or its subject is another project's."""
-        return len({found.row['ID'] for found in founds}) < len(founds) or any(map(_is_of_guest, founds))
-
-    def proves(self, founds: Sequence[Sequence[Found]], tables: Tables) -> bool:
-        shared = self._shown(tables)[self.steps[-1].level].shared
-        seen = [_count(found, shared) for found in founds]
-        return any(seen) and sum(seen) < sum(map(len, founds))
+    def alone(self) -> Stage:
+        return (ListSessions if len(self.steps) > 1 else ListLevel)(self.steps, self.conditions, self.columns)
 
     def bound(self, parents: str) -> str:
         return '1'
 
 
-class ListSubjectsOfAll(_OfAll, ListLevel):
-    """The subjects of all projects in one listing."""
-
-    belief: ClassVar[str] = 'subjects of all projects'
-    follows_from: ClassVar[str] = 'sessions of all projects'
-
-    def alone(self) -> Stage:
-        return ListLevel(self.steps, self.conditions, self.columns)
-
-
-class ListExperimentsOfAll(_OfAll, ListLevel):
-    """The experiments of all projects in two listings."""
-
-    belief: ClassVar[str] = 'experiments of all projects'
-    follows_from: ClassVar[str] = 'sessions of all projects'
-
-    def alone(self) -> Stage:
-        return ListLevel(self.steps, self.conditions, self.columns)
-
-
-class ListSessionsOfAll(_OfAll, ListSessions):
-    """The experiments of all subjects of all projects in two listings."""
-
-    belief: ClassVar[str] = 'sessions of all projects'
-
-    def alone(self) -> Stage:
-        return ListSessions(self.steps, self.conditions, self.columns)
-
-
 class ListScansOfAll(ListScansTogether):
     """The scans of the sessions of all projects in one listing; those that it does not speak of are asked for project by project."""
-
-    belief: ClassVar[str] = 'scans of all projects'
-    follows_from: ClassVar[str] = ListScansTogether.belief
 
     def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
         yield from [list(founds)] if founds else []
@@ -171,21 +136,6 @@ class ListScansOfAll(ListScansTogether):
 
     def bound(self, parents: str) -> str:
         return '1'
-
-
-def _is_of_guest(found: Found) -> bool:
-    """Whether it is a subject that another project owns, or below such a one."""
-    subject = found.row if found.plural == 'subjects' else found.above.get('subjects', {'project': _project(found)})
-    return bool(subject['project'] != _project(found))
-
-
-def _project(found: Found) -> str:
-    return read(found.uri)[0].name
-
-
-def _count(founds: Iterable[Found], shared: set[tuple[str, str]]) -> int:
-    """How many were shared into the project that they were found in."""
-    return sum(1 for found in founds if (_project(found), found.row['ID']) in shared)
 
 
 def _of_site(plural: str, columns: Columns, needed: Sequence[str]) -> tuple[str, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from itertools import chain, groupby, islice
+from typing import ClassVar, NamedTuple
 
 from .. import uris
 from ..errors import NotFoundError
@@ -16,7 +17,6 @@ from .listings import Columns, Tables, cell, listings, merged, typed
 __all__ = [
     'Conditions',
     'Found',
-    'JoinGuests',
     'JoinSubjects',
     'ListLevel',
     'ListNamed',
@@ -29,6 +29,7 @@ __all__ = [
     'chosen',
     'element_uri',
     'is_wanted',
+    'name_in_lists',
     'names_of',
     'runs',
 ]
@@ -117,29 +118,20 @@ class Stage:
         Level -> the columns that are wanted of it.
     rests_on : str
         Where it is known that XNAT answers so.
-    belief : str
-        The name of what is not known, and is compared with the walk once on each server before it is relied upon.
-    follows_from : str
-        The name of a belief that this one is part of.
+    of_several : str
+        Level of the elements above that can be asked for together.
     at_most : int
-        How many elements above can be asked for together.
+        How many of those.
     asks : bool
         Whether it asks for anything.
-    is_look : bool
-        Whether what it asks tells only what is to be asked.
-    of_site : bool
-        Whether it asks of the whole site, so that its belief is one about what a login may see.
     """
 
     rests_on: ClassVar[str] = ''
-    belief: ClassVar[str] = ''
-    follows_from: ClassVar[str] = ''
-    at_most: ClassVar[int] = 1
+    of_several: ClassVar[str] = ''
     asks: ClassVar[bool] = True
-    is_look: ClassVar[bool] = False
-    of_site: ClassVar[bool] = False
+    at_most: int = 1
 
-    def __init__(self, steps: Path, conditions: Conditions | None = None, columns: Columns | None = None) -> None:
+    def __init__(self, steps: Path = (), conditions: Conditions | None = None, columns: Columns | None = None) -> None:
         self.steps = steps
         self.conditions: Conditions = conditions or {}
         self.columns: Columns = columns or {}
@@ -148,17 +140,10 @@ class Stage:
         return f'{type(self).__name__}({spell(self.steps)})'
 
     def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self) or not isinstance(other, Stage):
-            return False
-        return (self.steps, self.conditions, self.columns) == (other.steps, other.conditions, other.columns)
+        return type(other) is type(self) and vars(other) == vars(self)
 
     def __hash__(self) -> int:
         return hash((type(self), self.steps))
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing is wanted besides what listings tell."""
-        return all(set(names) <= set(level(plural).columns) for plural, names in self.columns.items())
 
     def needed(self, plural: str) -> tuple[str, ...]:
         """Columns of a level that it needs itself."""
@@ -180,10 +165,6 @@ class Stage:
         """How many requests it takes, in words."""
         return f'1 per element of {parents}' if parents else '1'
 
-    def hidden(self, at: Found) -> Iterator[Found]:
-        """What stands for an answer that this login may not see, below what was reached by a wildcard."""
-        return iter(())
-
     # -- several elements at once
 
     def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
@@ -201,19 +182,13 @@ class Stage:
 
     def alone(self) -> Stage:
         """The stage that asks for one element after the other."""
-        return self
+        one = copy(self)
+        one.at_most = 1
+        return one
 
-    def proves(self, founds: Sequence[Sequence[Found]], tables: Tables) -> bool:
-        """Whether answers that agree with what the walk found are worth something: they could have been wrong."""
-        return True
-
-    def is_telling(self, founds: Sequence[Found]) -> bool:
-        """Whether what the walk found could tell that the belief is wrong."""
-        return True
-
-    def is_harmless(self, below: Sequence[list[Found] | None]) -> bool:
-        """Whether what was found can be used this once, where it agrees with the walk and that proves nothing."""
-        return False
+    def instead(self) -> tuple[Stage, ...]:
+        """The stages that stand for it where a server refuses to answer for several."""
+        return (self.alone(),)
 
 
 class Name(Stage):
@@ -302,66 +277,31 @@ class ListSessions(Stage):
 
 
 class JoinSubjects(Stage):
-    """What is wanted of the subjects of experiments, where the path has none: from the subjects listed beside them."""
+    """What is wanted of the subjects of experiments, where the path has none: from the subjects listed beside them.
 
-    rests_on: ClassVar[str] = 'experiments name their subject_ID (1.7, 1.8)'
-    at_most: ClassVar[int] = 100_000
+    Experiments that were shared without their subjects are asked about by the IDs of those.
+    """
 
-    def requests(self, at: Found) -> tuple[str, ...]:
-        return self.together([at])
-
-    def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
-        yield from self.apart([at], tables)[0] or ()
-
-    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
-        yield from runs(founds, lambda found: uris.parent(uris.parent(found.uri)), self.at_most)
-
-    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
-        return self.beside(uris.parent(uris.parent(unit[0].uri)))
+    rests_on: ClassVar[str] = 'experiments name their subject_ID, and listings take several IDs as a filter (1.7, 1.8)'
+    most_ids: ClassVar[int] = 50
 
     def beside(self, uri: str) -> tuple[str, ...]:
         """URIs of the tables of the subjects of a project, or of the server."""
         return listings(uris.join(uri, 'subjects'), 'subjects', self.columns)
 
-    def subjects(self, tables: Tables) -> Iterable[tuple[str, Row]]:
-        """IDs of subjects, and what answers say of them."""
-        return ((cell(row, 'ID'), row) for row in merged('subjects', self.columns, tables)) if tables else ()
-
-    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
-        known = dict(self.subjects(tables))
-        return [[_with_subject(found, known)] for found in unit]
-
-    def hidden(self, at: Found) -> Iterator[Found]:
-        return iter([at])
-
-    def bound(self, parents: str) -> str:
-        return '1 per project'
-
-
-class JoinGuests(JoinSubjects):
-    """The same for experiments that were shared without their subjects: those are asked for by their IDs."""
-
-    rests_on: ClassVar[str] = 'listings take several IDs as a filter (1.7, 1.8)'
-    at_most: ClassVar[int] = 50
-
-    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
-        yield from runs(founds, lambda found: 'subjects' in found.above, self.at_most)
-
-    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
-        return self.named(found.row.get('subject_ID', '') for found in unit if 'subjects' not in found.above)
-
     def named(self, ids: Iterable[str]) -> tuple[str, ...]:
         """URIs of the tables of subjects with some IDs."""
-        names = ','.join(filter(None, dict.fromkeys(ids)))
-        return listings(uris.with_query(uris.join(uris.ENTRY, 'subjects'), {'ID': names}), 'subjects', self.columns) if names else ()
+        return listings(uris.with_query(uris.join(uris.ENTRY, 'subjects'), {'ID': ','.join(ids)}), 'subjects', self.columns)
+
+    def subjects(self, tables: Tables) -> Iterable[tuple[str, Row]]:
+        """IDs of subjects, and what answers say of them."""
+        return ((cell(row, 'ID'), row) for row in merged('subjects', self.columns, tables))
+
+    def requests(self, at: Found) -> tuple[str, ...]:
+        return self.beside(uris.parent(uris.parent(at.uri))) + self.named(['{subject_ID}'])
 
     def bound(self, parents: str) -> str:
-        return 'for those shared without their subject; 1 per 50'
-
-
-def _with_subject(found: Found, known: Mapping[str, Row]) -> Found:
-    subject = known.get(found.row.get('subject_ID', ''))
-    return found._replace(above={**found.above, 'subjects': subject}) if subject else found
+        return '1 per project, and 1 per 50 of those shared without their subject'
 
 
 class ListShares(Stage):
@@ -401,16 +341,14 @@ class Rebase(Stage):
 # -- rows
 
 
-def runs(founds: Sequence[Found], key: Any, most: int) -> Iterator[list[Found]]:
-    """Neighbours with the same key, at most so many at once."""
-    unit: list[Found] = []
-    for found in founds:
-        if unit and (len(unit) == most or key(unit[0]) != key(found)):
-            yield unit
-            unit = []
-        unit.append(found)
-    if unit:
-        yield unit
+def runs(founds: Iterable[Found], key: Callable[[Found], str]) -> Iterator[list[Found]]:
+    """Neighbours with the same key."""
+    return (list(run) for _, run in groupby(founds, key))
+
+
+def name_in_lists(found: Found) -> str:
+    """ID of an experiment that was found; the name that was given for one that was not listed."""
+    return cell(found.row, 'ID') if found.row else read(found.uri)[-1].name
 
 
 def element_uri(parent: str, plural: str, name: str) -> str:
