@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import uris
 from .errors import ProgrammingError
+from .names import find_column
 from .tables import JsonTable
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ class ArrayData:
         """
         first = ['ID', 'project', _subject_column(experiment_type), 'xsiType', f'{scan_type}/ID']
         table = self._table(experiment_type, first, columns, constraints, project_id, subject_id, subject_label, experiment_id, experiment_label)
-        return JsonTable((row for row in table if row.get(first[-1].lower())), table.headers())
+        scan = find_column(table.headers(), first[-1])
+        return JsonTable((row for row in table if scan is None or row[scan]), table.headers())
 
     def mrscans(
         self,
@@ -185,11 +187,11 @@ class ArrayData:
             experiment_label=experiment_label,
         )
         table = JsonTable(self._intf._rows(uri))
-        missing = [name for name in columns or () if '/' not in name and table.data and not table.has_header(name)]
+        missing = [name for name in columns or () if table.data and find_column(table.headers(), name) is None]
         if missing:
             remedy = f'Give the full path with its type, such as xnat:imageScanData/type. The answer has: {", ".join(table.headers())}.'
             raise ProgrammingError(f'{experiment_type} has no column {", ".join(missing)}', remedy=remedy)
-        wanted = {(name.lower() if '/' in name else name): str(value) for name, value in (constraints or {}).items()}
+        wanted = {find_column(table.headers(), name) or name: str(value) for name, value in (constraints or {}).items()}
         return table.where(**wanted) if wanted and table else table
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import uris
 from .criteria import Field
+from .names import cell
 from .paths import ANY, is_wildcard, matches
 from .schemas import Field as SchemaField
 from .schemas import Registry
@@ -143,16 +144,16 @@ class Inspector:
 
     def scan_types(self, project: str | None = None) -> list[str]:
         """The types of scans that there are (``xnat:mrScanData``); as `experiment_types`, a row for each scan of a session."""
-        return self._types_of('xnat:imageSessionData', f'xnat:imageScanData/{_TYPE}', project)
+        return self._types_of('xnat:imageSessionData', _SCAN_TYPE, project)
 
     def reconstruction_types(self, project: str | None = None) -> list[str]:
         """The types of reconstructions that there are; as `experiment_types`, a row for each reconstruction of a session."""
-        return self._types_of('xnat:imageSessionData', f'xnat:reconstructedImageData/{_TYPE}', project)
+        rows = self._rows('experiments', project, {'xsiType': 'xnat:imageSessionData', 'columns': f'ID,{_RECONSTRUCTION}/ID'})
+        return [_RECONSTRUCTION] if any(cell(row, f'{_RECONSTRUCTION}/ID') for row in rows) else []
 
     def _types_of(self, experiment_type: str, column: str, project: str | None) -> list[str]:
         rows = self._rows('experiments', project, {'xsiType': experiment_type, 'columns': f'ID,{column}'})
-        key = column.lower() if '/' in column else column
-        return sorted({row[key] for row in rows} - {''})
+        return sorted({cell(row, column) for row in rows} - {''})
 
     def summary(self, project: str | None = None) -> JsonTable:
         """How many there are of each type, in the archive or in a project.
@@ -168,14 +169,15 @@ class Inspector:
         counts['projects', 'xnat:projectData', ''] = 1 if project is not None else len(self._intf._get_json(f'{uris.ENTRY}/projects'))
         counts['subjects', 'xnat:subjectData', ''] = len(self._rows('subjects', project, {'columns': 'ID'}))
         experiments = self._rows('experiments', project, {'xsiType': 'xnat:subjectAssessorData', 'columns': 'ID,xsiType'})
-        types = {row['ID']: row['xsiType'] for row in experiments}
+        types = {cell(row, 'ID'): cell(row, 'xsiType') for row in experiments}
         counts.update(('experiments', kind, '') for kind in types.values())
-        for plural, kind in (('scans', 'xnat:imageScanData'), ('reconstructions', 'xnat:reconstructedImageData')):
-            rows = self._rows('experiments', project, {'xsiType': 'xnat:imageSessionData', 'columns': f'ID,{kind}/ID,{kind}/{_TYPE}'})
-            found = ((row['ID'], row[f'{kind}/{_TYPE}'.lower()]) for row in rows)
-            counts.update((plural, of, types.get(session, '')) for session, of in found if of)
+        scans, reconstructions = ['xnat:imageScanData/ID', _SCAN_TYPE], [f'{_RECONSTRUCTION}/ID']
+        for plural, columns, constant in (('scans', scans, ''), ('reconstructions', reconstructions, _RECONSTRUCTION)):
+            rows = self._rows('experiments', project, {'xsiType': 'xnat:imageSessionData', 'columns': ','.join(['ID', *columns])})
+            found = ((cell(row, 'ID'), cell(row, columns[-1])) for row in rows)
+            counts.update((plural, constant or of, types.get(session, '')) for session, of in found if of)
         rows = self._rows('experiments', project, {'xsiType': 'xnat:imageAssessorData', 'columns': 'ID,xsiType,session_ID'})
-        counts.update(('assessors', row['xsiType'], types.get(row['session_ID'], '')) for row in rows)
+        counts.update(('assessors', cell(row, 'xsiType'), types.get(cell(row, 'session_ID'), '')) for row in rows)
         names = ('level', 'type', 'within', 'count')
         return JsonTable([dict(zip(names, (*key, str(count)), strict=True)) for key, count in counts.items()], names)
 
@@ -191,15 +193,18 @@ class Inspector:
     def _below(self, experiment_type: str, path: str, project: str | None) -> list[str]:
         column = f'{experiment_type}/{path}'
         query = {'columns': f'ID,{column}', 'xsiType': experiment_type, 'project': project}
-        return self._values('experiments', column.lower(), query)
+        return self._values('experiments', column, query)
 
     def _values(self, level: str, column: str, query: dict[str, str | None]) -> list[str]:
         rows = self._intf._get_json(uris.with_query(f'{uris.ENTRY}/{level}', query))
-        return sorted({row[column] for row in rows if row.get(column)}, key=_by_size)
+        return sorted({cell(row, column) for row in rows} - {''}, key=_by_size)
 
 
-_TYPE = 'extension_item/element_name'
-"""Where XNAT keeps the type of a scan or reconstruction: its short name ``xsiType`` stands for this path (1.7, 1.8)."""
+_SCAN_TYPE = 'xnat:imageScanData/extension_item/element_name'
+"""Where XNAT keeps the type of a scan: its short name ``xsiType`` stands for this path (1.7, 1.8)."""
+
+_RECONSTRUCTION = 'xnat:reconstructedImageData'
+"""The one type of reconstructions; XNAT fails where it is asked for."""
 
 
 class Structure:

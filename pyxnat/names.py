@@ -5,13 +5,26 @@ The names are those of XNAT's XMLPathShortcuts. They are matched with their case
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from .errors import ProgrammingError
+from .errors import ProgrammingError, UnexpectedAnswer
 
-__all__ = ['LEVELS_WITH_NAMES', 'READ_ONLY', 'ShortName', 'check_settable', 'list_of_names', 'short_name', 'short_names', 'types_with']
+__all__ = [
+    'LEVELS_WITH_NAMES',
+    'READ_ONLY',
+    'ShortName',
+    'cell',
+    'check_settable',
+    'find_column',
+    'key_of',
+    'list_of_names',
+    'short_name',
+    'short_names',
+    'types_with',
+]
 
 
 class ShortName(NamedTuple):
@@ -22,6 +35,8 @@ class ShortName(NamedTuple):
     of: str = ''
     """Another type, whose item is reached through the tree."""
 
+
+_PREDICATES = re.compile(r'\[[^\]]*\]')
 
 READ_ONLY = frozenset(
     {'insert_date', 'insert_user', 'last_modified', 'xsiType', 'subject_label', 'subject_project', 'session_ID', 'session_label',
@@ -158,6 +173,88 @@ def short_name(where: str, name: str) -> ShortName | None:
 def types_with(where: str, name: str) -> tuple[str, ...]:
     """The types that a short name belongs to, where not all items of the level have it; nothing where they do."""
     return tuple(kind for names, kind in _SINGLE.get(where, ()) if name in names)
+
+
+def key_of(name: str) -> str:
+    """What a column is known under that was asked for: full paths in lower case.
+
+    >>> key_of('xnat:subjectData/group'), key_of('subject_ID')
+    ('xnat:subjectdata/group', 'subject_ID')
+    """
+    return name.lower() if '/' in name else name
+
+
+def find_column(columns: Iterable[str], name: str) -> str | None:
+    """The column of an answer that is meant by a short name or a full path; `None` where there is none.
+
+    XNAT answers a full path under the short name of its field, where the path names the type that declares it, and under the path in lower case
+    otherwise. A listing of one type calls its ID after that type, or ``session_ID`` for image sessions in general.
+
+    Examples
+    --------
+    >>> find_column(['ID', 'group', 'URI'], 'xnat:subjectData/group')
+    'group'
+    >>> find_column(['xnat:mrsessiondata/id', 'xnat:mrsessiondata/date'], 'date')
+    'xnat:mrsessiondata/date'
+    >>> find_column(['session_ID', 'scanner'], 'ID')
+    'session_ID'
+    """
+    there = list(columns)
+    for key in (name, key_of(name)):
+        if key in there:
+            return key
+    paths, shorts = _meanings(name)
+    by_case = {key.lower(): key for key in reversed(there)}
+    found = [by_case[short] for short in shorts if short in by_case]
+    found += [key for key in there if ':' in key and _plain(key.partition('/')[2]) in paths]
+    found += [key for key in there if key == 'session_ID' and 'id' in paths]
+    return next(iter(found), None)
+
+
+def cell(row: Mapping[str, str], name: str) -> str:
+    """What a row of an answer has in a column that must be there, by its short name or full path.
+
+    Raises
+    ------
+    UnexpectedAnswer
+        It is not there.
+    """
+    if name in row:
+        return row[name]
+    key = find_column(row, name)
+    if key is None:
+        raise UnexpectedAnswer(f'the listing has no column {name!r}; it has: {", ".join(row)}')
+    return row[key]
+
+
+def _plain(path: str) -> str:
+    """A path in lower case, without the predicates."""
+    return _PREDICATES.sub('', path).lower()
+
+
+@lru_cache
+def _meanings(name: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The paths of the field that a name means, from its type; and the short names that it may come under, all in lower case."""
+    kind, slash, path = name.partition('/')
+    if slash and ':' in kind:
+        plain = _plain(path)
+        related = {'xnat:imagesessiondata': 'session_', 'xnat:subjectdata': 'subject_'}.get(kind.lower())
+        return frozenset({plain}), (plain, *_names_of(plain), *([related + plain] if related else []))
+    return frozenset(_paths_of(name) or {name.lower()}), ()
+
+
+@lru_cache(maxsize=1)
+def _by_path() -> list[tuple[str, str]]:
+    """Plain path and short name of all fields."""
+    return [(_plain(path), name) for tables in _TABLES.values() for table in tables for name, path in table.items()]
+
+
+def _names_of(plain: str) -> list[str]:
+    return [name.lower() for path, name in _by_path() if path == plain]
+
+
+def _paths_of(name: str) -> set[str]:
+    return {path for path, one in _by_path() if one == name}
 
 
 def check_settable(singular: str, name: str) -> None:

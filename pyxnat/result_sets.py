@@ -16,7 +16,7 @@ from typing import Any
 
 import six
 
-from .errors import UnexpectedAnswer
+from .errors import DataError, UnexpectedAnswer
 from .tables import Row, texts
 
 __all__ = ['ResultSet', 'iter_result_set', 'parse_result_set']
@@ -28,6 +28,10 @@ _LONGEST_TOKEN = 16
 _BLANKS = re.compile(r'[ \t\n\r]*')
 _BEGIN = 60
 _REMEDY = 'Check that the URL is that of an XNAT server.'
+_NOTHING = (
+    'XNAT answers so where a query fails inside: check that each column is one of the level and type, that dates in filters are MM/dd/yyyy, '
+    'and that what was searched for is still kept.'
+)
 _DECODER = json.JSONDecoder()
 
 
@@ -39,8 +43,7 @@ def parse_result_set(body: bytes | str, uri: str | None = None) -> list[Row]:
 def iter_result_set(pieces: Iterable[bytes], uri: str | None = None, said: dict[str, Any] | None = None) -> Iterator[Row]:
     """The rows of a JSON table of any length, which came from a URI, as its pieces come.
 
-    Cells are text, in which `None` (SQL's NULL) is the empty one. A body of no bytes is a table of no rows: XNAT answers so where it could not
-    build one.
+    Cells are text, in which `None` (SQL's NULL) is the empty one.
 
     Parameters
     ----------
@@ -49,6 +52,8 @@ def iter_result_set(pieces: Iterable[bytes], uri: str | None = None, said: dict[
 
     Raises
     ------
+    DataError
+        There is nothing: XNAT answers so, with status 200, where it failed to build a table.
     UnexpectedAnswer
         It is not JSON in UTF-8, or not a table, or ends too early. Rows that were given before were in it; there may have been more.
     """
@@ -85,6 +90,9 @@ def _checked(text: _Text, uri: str | None, said: dict[str, Any]) -> Iterator[lis
     try:
         for rows in _tables(text, said):
             yield _as_text(rows)
+    except DataError as error:
+        error.uri = uri
+        raise
     except UnexpectedAnswer as error:  # it is no text
         error.uri, error.remedy = uri, _REMEDY
         raise
@@ -112,7 +120,7 @@ def _text(value: Any) -> str:
 def _tables(text: _Text, said: dict[str, Any]) -> Iterator[list[Any]]:
     """The rows of the one table of a document."""
     if not text.next():
-        return
+        raise DataError('nothing came where a table was asked for', status=200, remedy=_NOTHING)
     for name in text.only('ResultSet'):
         if name == 'ResultSet':
             for inner in text.only('Result'):

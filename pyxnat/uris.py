@@ -35,12 +35,14 @@ def unquote(text: str) -> str:
 
 
 def quote(segment: str | bytes) -> str:
-    """One name as one segment of a URI: everything but letters, digits and ``-._~`` is percent-encoded as UTF-8, ``/`` too.
+    """One name as one segment of a URI: everything but letters, digits and ``-._~:,`` is percent-encoded as UTF-8, ``/`` too.
 
-    >>> quote('a/b c%')
-    'a%2Fb%20c%25'
+    XNAT takes a quoted colon for a part of the name in some places, and fails for a quoted comma in lists.
+
+    >>> quote('a/b c%'), quote('xnat:mrSessionData')
+    ('a%2Fb%20c%25', 'xnat:mrSessionData')
     """
-    return _quote(six.ensure_text(segment), safe='', errors=_ERRORS)
+    return _quote(six.ensure_text(segment), safe=':,', errors=_ERRORS)
 
 
 def quote_path(path: str | bytes) -> str:
@@ -49,7 +51,7 @@ def quote_path(path: str | bytes) -> str:
     >>> quote_path('run 1/a+b.nii')
     'run%201/a%2Bb.nii'
     """
-    return _quote(six.ensure_text(path), safe='/', errors=_ERRORS)
+    return _quote(six.ensure_text(path), safe='/:,', errors=_ERRORS)
 
 
 def join(*parts: str) -> str:

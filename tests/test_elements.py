@@ -122,7 +122,7 @@ def test_attributes_of_sessions_and_scans(scan):
 
 def test_a_field_that_is_not_there_is_an_error_and_never_a_similar_one(project):
     subject = project.subject('S1').create(**{'height': '170'})
-    with pytest.raises(errors.ProgrammingError, match="no field 'heigth'"):
+    with pytest.raises(errors.ProgrammingError, match="no column 'heigth'"):
         subject.attrs.get('heigth')
     with pytest.raises(errors.NotFoundError):
         project.subject('NOPE').attrs.get('age')

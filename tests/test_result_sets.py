@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyxnat.errors import UnexpectedAnswer
+from pyxnat.errors import DataError, UnexpectedAnswer
 from pyxnat.result_sets import iter_result_set, parse_result_set
 from tests.conftest import DEEP
 
@@ -37,8 +37,10 @@ def test_every_cell_is_text() -> None:
 
 
 @pytest.mark.parametrize('nothing', [b'', '', b'\n', b' \r\n'])
-def test_a_body_of_nothing_is_a_table_of_no_rows(nothing: bytes | str) -> None:
-    assert parse_result_set(nothing) == []
+def test_a_body_of_nothing_is_no_table_but_an_error_that_names_what_was_asked(nothing: bytes | str) -> None:
+    with pytest.raises(DataError, match='nothing came where a table was asked for') as caught:
+        parse_result_set(nothing, 'http://server/data/projects?columns=x')
+    assert caught.value.uri == 'http://server/data/projects?columns=x' and 'MM/dd/yyyy' in str(caught.value.remedy)
 
 
 TABLE = body(SUBJECTS)

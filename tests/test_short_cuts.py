@@ -163,7 +163,7 @@ def test_one_look_tells_which_sessions_have_assessors_and_which_reconstructions(
     assert assessors.together([session(1, '/data')]) == (f'/data/projects/P/experiments?{LOOK}',)
 
 
-def test_a_session_by_its_name_is_looked_for_by_its_label_first_and_by_its_id_below_the_server() -> None:
+def test_a_session_by_its_name_is_looked_for_by_its_id_and_its_label() -> None:
     stage = KeepWhereAny('assessors', for_one=True)
     named, by_id = Found('/data/projects/P/subjects/S/experiments/L1'), Found('/data/experiments/E1')
     assert stage.requests(named) == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)

@@ -126,13 +126,6 @@ def hides_with_403(ask: Ask, uri: str) -> Response:
     return Response(status=403) if response.status_code == 404 and '/projects/' in uri else response
 
 
-def nothing_for_no_rows(ask: Ask, uri: str) -> Response:
-    response = ask(uri)
-    if response.mimetype == 'application/json' and b'"Result":[]' in response.get_data():
-        response.set_data(b'')
-    return response
-
-
 def any_order(ask: Ask, uri: str) -> Response:
     return _changed(ask(uri), lambda rows: sorted(rows, key=lambda row: md5(repr(sorted(row.items())).encode()).digest()))
 
@@ -193,7 +186,6 @@ TRAITS: dict[str, Trait] = {
     'speaks of /REST': Trait(speaks_of_rest, (), ('1.6',), f'{_NOTHING}1.1.1 (S)'),
     'no subject_ID': Trait(no_subject_id, (), ('1.6',), f'{_NOTHING}2.5 (S); the answer is 2.6.e (S)'),
     'hides with 403': Trait(hides_with_403, (), VERSIONS, '1.7 (T: the suite takes either)'),
-    'nothing for no rows': Trait(nothing_for_no_rows, (), VERSIONS, '2.7.11, 7.3 (S)'),
     'any order': Trait(any_order, (), VERSIONS, '2.6 (S: undefined unless sortBy is used)'),
     'no ALL in lists': Trait(no_all_in_lists, (), VERSIONS, _OPEN),
     'refuses lists': Trait(refuses_lists, (), VERSIONS, _OPEN),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import errors, uris
 from ..layouts import Layout
+from ..names import cell
 from ..paths import ANY, Path, Step, chain_of, read, routes_below, uri_of
 from ..plan import Found, columns_of
 from ..resources import Element
@@ -183,9 +184,10 @@ class _Names:
         key = home or identity
         if key not in self._sessions:
             scope = ('projects', uris.quote(home)) if home else ()
-            query = {'ID': None if home else identity, 'columns': 'ID,label,project,subject_label'}
+            columns = {'xsiType': 'xnat:subjectAssessorData', 'columns': 'ID,label,project,subject_label'}
+            query = {'ID': None if home else identity, **columns}
             rows = self._intf._get_json(uris.with_query(uris.join(uris.ENTRY, *scope, 'experiments'), query))
-            self._sessions[key] = {row.get('ID', ''): row for row in rows}
+            self._sessions[key] = {cell(row, 'ID'): row for row in rows}
         return self._sessions[key].get(identity, {})
 
     def _element(self, above: Path, found: Found) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import errors, uris
+from ..result_sets import parse_result_set
 from ..tables import JsonTable, Row
 
 if TYPE_CHECKING:
@@ -73,7 +74,10 @@ class Users:
 
     def resources(self) -> list[str]:
         """Names of this login's resources in its cache on the server, where files wait for an import. One request."""
-        return [row['Resource'] for row in self._intf._get_json(f'{uris.ENTRY}/user/cache/resources')]
+        uri = f'{uris.ENTRY}/user/cache/resources'
+        body = self._intf._exec(f'{uri}?format=json')
+        rows = parse_result_set(body, self._intf._server + uri) if body.strip() else []  # some XNAT answer nothing for none
+        return [row['Resource'] for row in rows]
 
     def _rows(self) -> list[Row]:
         return self._intf._get_json(_URI)

@@ -8,7 +8,7 @@ elements at once is a short cut; it names what it rests on, and a server that re
 from .choosing import SHORT_CUTS, ShortCut
 from .columns import Column, Join, columns_of, subject_columns, table_rows, wanted_of
 from .files import ListDerivedFiles, ListFiles, ListOwnFiles
-from .listings import Columns, Tables, key_of
+from .listings import Columns, Listing, Tables
 from .planning import answerable, explain, first_requests, plan, plan_below, plans
 from .short_cuts import KeepWhereAny, ListScansTogether
 from .sites import ListOfAll, ListScansOfAll
@@ -49,6 +49,7 @@ __all__ = [
     'ListSessions',
     'ListShares',
     'Listed',
+    'Listing',
     'Name',
     'Rebase',
     'ShortCut',
@@ -59,7 +60,6 @@ __all__ = [
     'element_uri',
     'explain',
     'first_requests',
-    'key_of',
     'name_in_lists',
     'names_of',
     'plan',

@@ -8,11 +8,11 @@ from operator import add, itemgetter
 from typing import Any, NamedTuple
 
 from ..errors import ProgrammingError
-from ..names import LEVELS_WITH_NAMES, list_of_names, short_names
+from ..names import LEVELS_WITH_NAMES, key_of, list_of_names, short_names
 from ..paths import Path, chain_of
 from ..structure import LEVELS, level, level_names
 from ..tables import Row
-from .listings import Columns, key_of
+from .listings import Columns
 from .stages import Found, Listed
 
 __all__ = ['Column', 'Join', 'columns_of', 'subject_columns', 'table_rows', 'wanted_of']

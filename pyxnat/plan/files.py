@@ -7,10 +7,11 @@ from typing import ClassVar
 
 from .. import uris
 from ..errors import UnexpectedAnswer
+from ..names import cell
 from ..paths import Path, chain_of, read, uri_of
 from ..structure import level
 from ..tables import Row
-from .listings import Columns, Tables, cell, listings, merged
+from .listings import Columns, Listing, Tables
 from .short_cuts import KeepWhereAny
 from .stages import Conditions, Found, Stage, is_wanted, name_in_lists, names_of
 
@@ -82,8 +83,8 @@ class ListOwnFiles(Stage):
             of[name].append({**row, 'URI': uri_of(steps[depth:])})
         return [list(self.rows(found, [_below(found, of[name_in_lists(found)]), *tables[1:]])) for found in unit]
 
-    def bound(self, parents: str) -> str:
-        return f'1 per {self.at_most} elements of {parents}' if self.at_most > 1 else super().bound(parents)
+    def bound(self, parents: str, each: int) -> str:
+        return f'1 per {self.at_most} elements of {parents}' if self.at_most > 1 else super().bound(parents, each)
 
 
 class ListFiles(ListOwnFiles):
@@ -97,17 +98,17 @@ class ListFiles(ListOwnFiles):
             self.at_most = 1  # what is wanted of scans is listed by session
 
     def requests(self, at: Found) -> tuple[str, ...]:
-        return (*self._files(at.uri), *self._scan_listings(at))
+        return (*self._files(at.uri), *(self._scans(at).uris if self.columns.get('scans') else ()))
 
-    def _scan_listings(self, at: Found) -> tuple[str, ...]:
+    def _scans(self, at: Found) -> Listing:
         """What is wanted of the scans themselves."""
-        return listings(uris.join(at.uri, 'scans'), 'scans', self.columns) if self.columns.get('scans') else ()
+        return Listing(uris.join(at.uri, 'scans'), 'scans', self.columns)
 
     def _inner(self) -> list[str]:
         return [self.steps[0].level, 'ALL', *super()._inner()]
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
-        scans = {row['ID']: row for row in merged('scans', self.columns, tables[1:])} if tables[1:] else {}
+        scans = {cell(row, 'ID'): row for row in self._scans(at).rows(tables[1:])} if tables[1:] else {}
         for row in tables[0]:
             scan = next((step.name for step in read(cell(row, 'URI')) if step.level == 'scans'), '')
             if scan and is_wanted(self.steps[0], scan, scan):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from .. import uris
-from ..errors import ProgrammingError, UnexpectedAnswer
-from ..names import LEVELS_WITH_NAMES, short_name, types_with
+from ..errors import ProgrammingError
+from ..names import LEVELS_WITH_NAMES, cell, find_column, key_of, short_name, types_with
 from ..structure import level
 from ..tables import Row
 
-__all__ = ['Columns', 'Tables', 'cell', 'key_of', 'listings', 'may_repeat', 'merged', 'names_asked', 'typed']
+__all__ = ['Columns', 'Listing', 'Tables']
 
 Columns = Mapping[str, tuple[str, ...]]
 """Level -> the columns that are wanted of it besides those of its listing."""
@@ -20,129 +20,152 @@ Columns = Mapping[str, tuple[str, ...]]
 Tables = Sequence[Iterable[Row]]
 """Answers, each to be gone through as often as one likes; a long one is read each time."""
 
+_EXPERIMENT, _OF_SUBJECTS = 'xnat:experimentData', 'xnat:subjectAssessorData'
 _BASES = {
     'projects': ('xnat:projectData',),
     'subjects': ('xnat:subjectData',),
-    'experiments': ('xnat:experimentData', 'xnat:subjectAssessorData'),
-    'assessors': ('xnat:experimentData', 'xnat:imageAssessorData', 'xnat:derivedData'),
+    'experiments': (_EXPERIMENT, _OF_SUBJECTS),
+    'assessors': (_EXPERIMENT, 'xnat:imageAssessorData', 'xnat:derivedData'),
     'scans': ('xnat:imageScanData',),
     'reconstructions': ('xnat:reconstructedImageData',),
 }
 """The types that all elements of a level have."""
 
+_EXPERIMENTS_OF_SITE = uris.join(uris.ENTRY, 'experiments')
+"""Its listing has assessors, too."""
 
-def typed(plural: str, columns: Columns) -> dict[str, list[str]]:
-    """The columns of single types that are wanted of a level: type -> full paths or short names."""
-    found: dict[str, list[str]] = {}
-    for name in columns.get(plural, ()):
-        for kind in _types_with(plural, name):
-            found.setdefault(kind, []).append(name)
-    return found
+_ABSTRACT = {'xnat:subjectData/demographics/': 'xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/'}
+"""Paths that XNAT fails for -> the same with the type that is meant."""
 
 
-def _types_with(plural: str, name: str) -> tuple[str, ...]:
-    """The types whose listing has a column; nothing where that of the level has it."""
-    kind = name.partition('/')[0]
-    if ':' in kind:
-        return () if kind in _BASES.get(plural, ()) else (kind,)
-    return types_with(level(plural).singular, name)
+class Listing:
+    """A listing of a level with the columns that are wanted of it: one of all elements, and one for each type that only some of them are of.
 
-
-def listings(uri: str, plural: str, columns: Columns, needed: Iterable[str] = ()) -> tuple[str, ...]:
-    """The URIs of a listing with the columns that are wanted of its level: one, and one for each single type among them.
+    XNAT answers a column of a single type with the elements of that type alone, so those are listings of their own, and put together by ID.
 
     Parameters
     ----------
+    uri : str
+        Of the level's listing.
     needed : iterable of str
         Columns that the plan itself needs.
+    datatype : str
+        What is listed at all, if not everything.
     """
-    asked = {'columns': ','.join(names)} if (names := names_asked(plural, columns, needed)) else {}
-    of_types = typed(plural, columns).items()
-    return uris.with_query(uri, asked), *(uris.with_query(uri, {'xsiType': kind, 'columns': ','.join(['ID', *names])}) for kind, names in of_types)
 
+    def __init__(self, uri: str, plural: str, columns: Columns, needed: Iterable[str] = (), datatype: str = '') -> None:
+        self._uri, self._plural, self._datatype = uri, plural, datatype
+        self._has_assessors = plural == 'experiments' and uri.partition('?')[0] == _EXPERIMENTS_OF_SITE and not datatype
+        self._id = level(plural).id_column
+        self._wanted = frozenset(columns.get(plural, ()))
+        self._general: list[str] = []
+        self._typed: dict[str, list[str]] = {}
+        constant = {'xsiType'} - {*level(plural).columns}  # XNAT fails for it where there is one type alone
+        for name in dict.fromkeys([*needed, *columns.get(plural, ())]):
+            kinds = self._types_with(name)
+            kinds = () if datatype in kinds else kinds
+            for kind in kinds:
+                self._typed.setdefault(kind, []).append(name)
+            if not kinds and name not in constant:
+                self._general.append(name)
 
-def names_asked(plural: str, columns: Columns, needed: Iterable[str] = ()) -> list[str]:
-    """The columns to ask of a listing of a level; nothing where it has what is wanted by default."""
-    own = [name for name in level(plural).columns if '/' not in name and name != 'URI']
-    names = list(dict.fromkeys([*own, *needed, *_general(plural, columns)]))
-    return names if len(names) > len(own) else []
+    def __len__(self) -> int:
+        return 1 + len(self._typed)
 
+    def _types_with(self, name: str) -> tuple[str, ...]:
+        """The types whose listing has a column; nothing where that of the level has it."""
+        kind = name.partition('/')[0]
+        if self._has_assessors and (kind == _OF_SUBJECTS or name.startswith('subject_')):
+            return (_OF_SUBJECTS,)
+        if ':' in kind:
+            return () if kind in _BASES.get(self._plural, ()) else (kind,)
+        return types_with(level(self._plural).singular, name)
 
-def _general(plural: str, columns: Columns) -> list[str]:
-    """What of the columns all elements of a level have."""
-    return [name for name in columns.get(plural, ()) if not _types_with(plural, name)]
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """What to ask for."""
+        each = [(self._datatype, self.names), *((kind, [self._id, *names]) for kind, names in self._typed.items())]
+        return tuple(uris.with_query(self._uri, {'xsiType': kind or None, 'columns': _joined(names) or None}) for kind, names in each)
 
+    @property
+    def types(self) -> list[str]:
+        """The single types that columns are of."""
+        return list(self._typed)
 
-def merged(plural: str, columns: Columns, tables: Tables) -> Iterable[Row]:
-    """One row an element: of a listing, and of those of single types. A path that is repeated in it has a list of its values.
+    @property
+    def names(self) -> list[str]:
+        """The columns to ask of the listing of all; nothing where it has what is wanted by default."""
+        own = [name for name in level(self._plural).columns if '/' not in name and name != 'URI']
+        names = list(dict.fromkeys([*own, *self._general]))
+        return names if len(names) > len(own) else []
 
-    The rows of the listing are passed on as they come, unless a column may be repeated: then all of them are held. What single types have is held.
+    def rows(self, tables: Tables) -> Iterable[Row]:
+        """One row an element: of all, and of single types. A path that is repeated in it has a list of its values.
 
-    Raises
-    ------
-    ProgrammingError
-        A column that was asked for is not in the answer.
-    """
-    if not columns.get(plural) or level(plural).singular not in LEVELS_WITH_NAMES:
-        return tables[0]
-    general = _general(plural, columns)
-    repeated = may_repeat(plural, columns)
-    rows: Iterable[Row] = _grouped(plural, tables[0], general).values() if repeated else _with_columns(plural, tables[0], general)
-    of_types = [(names, _grouped(plural, table, names)) for names, table in zip(typed(plural, columns).values(), tables[1:], strict=True)]
-    return _completed(plural, rows, of_types) if of_types else rows
+        The rows of the listing are passed on as they come, unless a column may be repeated: then all of them are held. What single types have is
+        held.
 
+        Raises
+        ------
+        ProgrammingError
+            A column that was asked for is not in the answer.
+        """
+        if not (self._general or self._typed) or level(self._plural).singular not in LEVELS_WITH_NAMES:
+            return tables[0]
+        rows: Iterable[Row] = self._grouped(tables[0], self._general).values() if self.may_repeat else self._named(tables[0], self._general)
+        of_types = [(names, self._grouped(table, names)) for names, table in zip(self._typed.values(), tables[1:], strict=True)]
+        return self._completed(rows, of_types) if of_types else rows
 
-def may_repeat(plural: str, columns: Columns) -> bool:
-    """Whether an element may have several values of what is asked of all: short names have one, but for aliases; of other paths nothing is known."""
-    found = [short_name(level(plural).singular, name) for name in _general(plural, columns)]
-    return any(one is None or one.path.startswith('aliases/') for one in found)
+    @property
+    def may_repeat(self) -> bool:
+        """Whether an element may have several values of what is asked of all: short names have one, but for aliases; of paths nothing is known."""
+        found = [short_name(level(self._plural).singular, name) for name in self._general]
+        return any(one is None or one.path.startswith('aliases/') for one in found)
 
+    def _completed(self, rows: Iterable[Row], of_types: Sequence[tuple[Sequence[str], Mapping[str, Row]]]) -> Iterator[Row]:
+        """Rows with what the listings of single types say of them."""
+        for row in rows:
+            identity = cell(row, self._id)
+            more = {key: row.get(key) or found.get(identity, {}).get(key, '') for names, found in of_types for key in map(key_of, names)}
+            yield {**row, **more}
 
-def _completed(plural: str, rows: Iterable[Row], of_types: Sequence[tuple[Sequence[str], Mapping[str, Row]]]) -> Iterator[Row]:
-    """Rows with what the listings of single types say of them."""
-    for row in rows:
-        identity = cell(row, level(plural).id_column)
-        more = {key: row.get(key) or found.get(identity, {}).get(key, '') for names, found in of_types for key in map(key_of, names)}
-        yield {**row, **more}
-
-
-def _with_columns(plural: str, table: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
-    """The rows of a listing, if the first has the columns that were asked for."""
-    rows = iter(table)
-    first = list(islice(rows, 1))
-    for row in first:
-        missing = [name for name in names if key_of(name) not in row]
+    def _named(self, table: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
+        """The rows of a listing with their ID, and what was asked for under its own name, if the first has it."""
+        rows = iter(table)
+        first = next(rows, None)
+        if first is None:
+            return iter(())
+        keys = {key_of(name): find_column(first, name) for name in [self._id, *names]}
+        missing = [name for name in names if keys[key_of(name)] is None and name in self._wanted]
         if missing:
-            what = f'{level(plural).plural} have no column {", ".join(map(repr, missing))}'
-            raise ProgrammingError(what, remedy=f'Short names are told apart by case. The answer has: {", ".join(row)}.')
-    return chain(first, rows)
+            what = f'{level(self._plural).plural} have no column {", ".join(map(repr, missing))}'
+            raise ProgrammingError(what, remedy=f'Short names are told apart by case. The answer has: {", ".join(first)}.')
+        others = {key: found for key, found in keys.items() if found and found != key}
+        rows = chain([first], rows)
+        return ({**row, **{key: cell(row, found) for key, found in others.items()}} for row in rows) if others else rows
+
+    def _grouped(self, table: Iterable[Row], names: Sequence[str]) -> dict[str, Row]:
+        """The rows of each ID as one; as often as a repeated path has values, there are rows."""
+        found: dict[str, list[Row]] = {}
+        for row in self._named(table, names):
+            found.setdefault(cell(row, self._id), []).append(row)
+        keys = [key_of(name) for name in names]
+        return {identity: {**rows[0], **{key: _values(rows, key) for key in keys}} for identity, rows in found.items()}
 
 
-def _grouped(plural: str, table: Iterable[Row], names: Sequence[str]) -> dict[str, Row]:
-    """The rows of each ID as one; as often as a repeated path has values, there are rows."""
-    found: dict[str, list[Row]] = {}
-    for row in _with_columns(plural, table, names):
-        found.setdefault(cell(row, level(plural).id_column), []).append(row)
-    keys = [key_of(name) for name in names]
-    return {identity: {**rows[0], **{key: _values(rows, key) for key in keys}} for identity, rows in found.items()}
+def _joined(names: Iterable[str]) -> str:
+    """Columns as XNAT takes them."""
+    begins = tuple(_ABSTRACT)
+    return ','.join(name if not name.startswith(begins) else _typed_path(name) for name in names)
 
 
-def _values(rows: list[Row], key: str) -> Any:
-    several = list(dict.fromkeys(row[key] for row in rows))
+def _typed_path(name: str) -> str:
+    for begin, other in _ABSTRACT.items():
+        name = name.replace(begin, other)
+    return name
+
+
+def _values(rows: Iterable[Row], key: str) -> Any:
+    """What several rows of one element have in a column: text, or a list of what differs."""
+    several = list(dict.fromkeys(cell(row, key) for row in rows))
     return several[0] if len(several) == 1 else several
-
-
-def key_of(name: str) -> str:
-    """What XNAT calls a column that is asked for: full paths in lower case.
-
-    >>> key_of('xnat:subjectData/group'), key_of('subject_ID')
-    ('xnat:subjectdata/group', 'subject_ID')
-    """
-    return name.lower() if '/' in name else name
-
-
-def cell(row: Row, column: str) -> str:
-    """A column that a listing must have."""
-    if column not in row:
-        raise UnexpectedAnswer(f'the listing has no column {column!r}; it has: {", ".join(row)}')
-    return row[column]

@@ -149,7 +149,7 @@ def explain(path: Path, stages: Sequence[Stage], told: set[str] | None = None) -
     uri, parents = uris.ENTRY, ''
     for stage in stages:
         requests = {f'  GET {uris.unquote(request)}': request for request in _templates(stage, uri)}
-        about = f'({stage.bound(parents)}; {stage.rests_on})'
+        about = f'({stage.bound(parents, len(requests))}; {stage.rests_on})'
         lines += [f'{line}   {"(asked above)" if line in told else about}' for line in requests]
         told |= {line for line in requests if not line.endswith('/files')}
         if isinstance(stage, Rebase):

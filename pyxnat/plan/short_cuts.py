@@ -7,11 +7,11 @@ from typing import ClassVar, NamedTuple
 
 from .. import uris
 from ..errors import UnexpectedAnswer
-from ..names import short_name, types_with
+from ..names import cell, key_of, short_name, types_with
 from ..paths import read
 from ..structure import level
 from ..tables import Row
-from .listings import Tables, cell, key_of
+from .listings import Tables
 from .stages import Found, ListLevel, Stage, name_in_lists, runs
 
 __all__ = ['KeepWhereAny', 'ListScansTogether', 'is_told_by_sessions']
@@ -97,7 +97,7 @@ class ListScansTogether(ListLevel):
     def alone(self) -> Stage:
         return ListLevel(self.steps, self.conditions, self.columns)
 
-    def bound(self, parents: str) -> str:
+    def bound(self, parents: str, each: int) -> str:
         return '1 per project'
 
 
@@ -142,20 +142,19 @@ class KeepWhereAny(Stage):
 
     def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         paths = [path.lower() for path in self._look.tells]
-        by: dict[str, dict[str, bool]] = {'ID': {}, 'label': {}}
+        known: dict[str, bool] = {}
         for row in tables[0]:
             has_any = ''.join(cell(row, path) for path in paths) != ''
-            for key, known in by.items():
-                known[cell(row, key)] = known.get(cell(row, key), False) or has_any
-        given = {**by['ID'], **by['label']}  # a name in a project is a label first
-        return [[found] if (by['ID'] if found.row else given).get(name_in_lists(found), True) else [] for found in unit]
+            for name in (cell(row, 'ID'), cell(row, 'label')):  # a name that was given may be either
+                known[name] = known.get(name, False) or has_any
+        return [[found] if known.get(name_in_lists(found), True) else [] for found in unit]
 
     def alone(self) -> Stage:
         one = KeepWhereAny(self.plural)
         one.at_most = 1
         return one
 
-    def bound(self, parents: str) -> str:
+    def bound(self, parents: str, each: int) -> str:
         return '1 per project' if parents else '1'
 
 

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from .. import uris
 from ..errors import UnexpectedAnswer
+from ..names import cell, key_of
 from ..paths import chain_of
 from ..structure import level
 from ..tables import Row
-from .listings import Columns, Tables, cell, key_of, listings, may_repeat, merged, names_asked
+from .listings import Columns, Listing, Tables
 from .short_cuts import ListScansTogether
 from .stages import Found, ListLevel, ListSessions, Stage
 
@@ -35,11 +36,12 @@ class _Shown:
         items: dict[str, dict[str, list[Row]]] = {}
         for row in tables[0]:
             items.setdefault(cell(row, 'ID'), {}).setdefault(cell(row, project), []).append(row)
-        each = None if may_repeat(plural, columns) else 1  # shares may be told several times
+        listing = Listing('', plural, columns, needed)
+        each = None if listing.may_repeat else 1  # shares may be told several times
         first = [row for shares in items.values() for row in next(iter(shares.values()))[:each]]
-        keys = {*map(key_of, [*(names_asked(plural, columns, needed) or level(plural).columns), *columns.get(plural, ())]), 'URI'}
-        for row in merged(plural, columns, [first, *tables[1:]]):
-            self._add({key: row[_SAME.get(key, key)] for key in keys if _SAME.get(key, key) in row}, items[row['ID']])
+        keys = {*map(key_of, [*(listing.names or level(plural).columns), *columns.get(plural, ())]), 'URI'}
+        for row in listing.rows([first, *tables[1:]]):
+            self._add({key: row[_SAME.get(key, key)] for key in keys if _SAME.get(key, key) in row}, items[cell(row, 'ID')])
 
     def _add(self, row: Row, shares: dict[str, list[Row]]) -> None:
         """One item: in its own project, and as each other one shows it."""
@@ -118,8 +120,8 @@ class ListOfAll(Stage):
     def alone(self) -> Stage:
         return (ListSessions if len(self.steps) > 1 else ListLevel)(self.steps, self.conditions, self.columns)
 
-    def bound(self, parents: str) -> str:
-        return '1'
+    def bound(self, parents: str, each: int) -> str:
+        return str(each)
 
 
 class ListScansOfAll(ListScansTogether):
@@ -134,15 +136,15 @@ class ListScansOfAll(ListScansTogether):
     def alone(self) -> Stage:
         return ListScansTogether(self.steps, self.conditions, self.columns)
 
-    def bound(self, parents: str) -> str:
+    def bound(self, parents: str, each: int) -> str:
         return '1'
 
 
 def _of_site(plural: str, columns: Columns, needed: Sequence[str]) -> tuple[str, ...]:
     """The URIs of a listing of the site, and of those of single types."""
     wanted = {**columns, plural: (*columns.get(plural, ()), *_shares(plural))}
-    general, *of_types = listings(uris.join(uris.ENTRY, plural), plural, wanted, needed)
-    return uris.with_query(general, {'xsiType': _TYPES[plural]}) if plural == 'experiments' else general, *of_types
+    datatype = _TYPES[plural] if plural == 'experiments' else ''
+    return Listing(uris.join(uris.ENTRY, plural), plural, wanted, needed, datatype).uris
 
 
 def _shares(plural: str) -> tuple[str, str]:

@@ -9,10 +9,11 @@ from typing import ClassVar, NamedTuple
 
 from .. import uris
 from ..errors import NotFoundError
+from ..names import cell
 from ..paths import ANY, Path, Step, matches, read, spell
 from ..structure import SERVER, level
 from ..tables import Row
-from .listings import Columns, Tables, cell, listings, merged, typed
+from .listings import Columns, Listing, Tables
 
 __all__ = [
     'Conditions',
@@ -161,9 +162,9 @@ class Stage:
         """The elements that rows of each of its levels speak of."""
         raise NotImplementedError
 
-    def bound(self, parents: str) -> str:
-        """How many requests it takes, in words."""
-        return f'1 per element of {parents}' if parents else '1'
+    def bound(self, parents: str, each: int) -> str:
+        """How many requests it takes, in words, where it asks for so many tables at once."""
+        return f'{each} per element of {parents}' if parents else str(each)
 
     # -- several elements at once
 
@@ -202,31 +203,27 @@ class Name(Stage):
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         yield at.child(self.steps[0].level, self.steps[0].name, {}, guessed=False)
 
-    def bound(self, parents: str) -> str:
-        return '0'
-
 
 class ListLevel(Stage):
     """The plain listing of one level; columns of single types are listings of their own, since others of that level do not have them."""
 
     rests_on: ClassVar[str] = 'XNAT 1.4 and later: every level has its listing'
 
+    def _listing(self, at: Found) -> Listing:
+        plural = self.steps[0].level
+        return Listing(uris.join(at.uri, level(plural).segment), plural, self.columns, self.needed(plural))
+
     def requests(self, at: Found) -> tuple[str, ...]:
-        step = self.steps[0]
-        return listings(uris.join(at.uri, level(step.level).segment), step.level, self.columns, self.needed(step.level))
+        return self._listing(at).uris
 
     def needed(self, plural: str) -> tuple[str, ...]:
         return ('subject_ID',) if plural == 'experiments' and 'subjects' in self.conditions else ()
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
-        return self.below(at, [merged(self.steps[0].level, self.columns, tables)])
+        return self.below(at, [self._listing(at).rows(tables)])
 
     def below(self, at: Found, listed: Tables) -> Iterable[Found]:
         return Listed(at, self.steps[0], listed[0], self.conditions)
-
-    def bound(self, parents: str) -> str:
-        each = 1 + len(typed(self.steps[0].level, self.columns))
-        return f'{each} per element of {parents}' if parents else str(each)
 
 
 class ListNamed(ListLevel):
@@ -248,17 +245,18 @@ class ListSessions(Stage):
 
     rests_on: ClassVar[str] = 'ProjSubExptList lists a project with subject_ID; ID and label of a shared row are those in the project (1.7, 1.8)'
 
+    def _listings(self, at: Found) -> list[Listing]:
+        return [Listing(uris.join(at.uri, step.level), step.level, self.columns, self.needed(step.level)) for step in self.steps]
+
     def requests(self, at: Found) -> tuple[str, ...]:
-        subjects = listings(uris.join(at.uri, 'subjects'), 'subjects', self.columns)
-        return subjects + listings(uris.join(at.uri, 'experiments'), 'experiments', self.columns, self.needed('experiments'))
+        return tuple(uri for listing in self._listings(at) for uri in listing.uris)
 
     def needed(self, plural: str) -> tuple[str, ...]:
         return ('subject_ID',) if plural == 'experiments' else ()
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
-        of_subjects = 1 + len(typed('subjects', self.columns))
-        subjects = merged('subjects', self.columns, tables[:of_subjects])
-        return self.below(at, [subjects, merged('experiments', self.columns, tables[of_subjects:])])
+        subjects, experiments = self._listings(at)
+        return self.below(at, [subjects.rows(tables[: len(subjects)]), experiments.rows(tables[len(subjects) :])])
 
     def below(self, at: Found, listed: Tables) -> Iterable[Found]:
         subject_step, experiment_step = self.steps
@@ -270,10 +268,6 @@ class ListSessions(Stage):
             found = at.child('subjects', identity, subject)
             for session, row in chosen(experiment_step, sessions.get(identity, []), self.conditions):
                 yield found.child('experiments', session, row)
-
-    def bound(self, parents: str) -> str:
-        each = 2 + sum(len(typed(step.level, self.columns)) for step in self.steps)
-        return f'{each} per element of {parents}' if parents else str(each)
 
 
 class JoinSubjects(Stage):
@@ -287,27 +281,30 @@ class JoinSubjects(Stage):
 
     def beside(self, uri: str) -> tuple[str, ...]:
         """URIs of the tables of the subjects of a project, or of the server."""
-        return listings(uris.join(uri, 'subjects'), 'subjects', self.columns)
+        return self._listing(uris.join(uri, 'subjects')).uris
 
     def named(self, ids: Iterable[str]) -> tuple[str, ...]:
         """URIs of the tables of subjects with some IDs."""
-        return listings(uris.with_query(uris.join(uris.ENTRY, 'subjects'), {'ID': ','.join(ids)}), 'subjects', self.columns)
+        return self._listing(uris.with_query(uris.join(uris.ENTRY, 'subjects'), {'ID': ','.join(ids)})).uris
 
     def subjects(self, tables: Tables) -> Iterable[tuple[str, Row]]:
         """IDs of subjects, and what answers say of them."""
-        return ((cell(row, 'ID'), row) for row in merged('subjects', self.columns, tables))
+        return ((cell(row, 'ID'), row) for row in self._listing('').rows(tables))
+
+    def _listing(self, uri: str) -> Listing:
+        return Listing(uri, 'subjects', self.columns)
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return self.beside(uris.parent(uris.parent(at.uri))) + self.named(['{subject_ID}'])
 
-    def bound(self, parents: str) -> str:
+    def bound(self, parents: str, each: int) -> str:
         return '1 per project, and 1 per 50 of those shared without their subject'
 
 
 class ListShares(Stage):
     """The projects that an element is seen in."""
 
-    rests_on: ClassVar[str] = 'ItemResource lists the projects of an item, its own first (1.7, 1.8)'
+    rests_on: ClassVar[str] = 'ItemResource lists the projects of an item, its own among them (1.7, 1.8)'
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return (uris.join(self.steps[0].of, 'projects'),)
@@ -333,9 +330,6 @@ class Rebase(Stage):
         name = read(at.uri)[-1].name
         home = uris.ENTRY if at.plural == 'experiments' else element_uri(uris.ENTRY, 'projects', cell(at.row, 'project'))
         yield at._replace(uri=element_uri(home, at.plural, name))
-
-    def bound(self, parents: str) -> str:
-        return '0'
 
 
 # -- rows

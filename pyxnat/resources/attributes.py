@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import errors, uris
-from ..names import LEVELS_WITH_NAMES, check_settable, list_of_names
-from ..plan import key_of
+from ..names import LEVELS_WITH_NAMES, check_settable, find_column, key_of, list_of_names
+from ..plan import Listing
 from ..tables import Row
 
 if TYPE_CHECKING:
@@ -39,25 +39,29 @@ class Attributes:
         return sorted({value for row in rows for value in (row.get('key'), row.get('xpath')) if value})
 
     def get(self, path: str) -> Any:
-        """One field: text, or a list of text where a path is repeated (``scans/scan/type`` of a session). One request."""
+        """One field: text, or a list of text where a path is repeated (``scans/scan/type`` of a session). Requests as `mget`."""
         return self.mget([path])[0]
 
     def mget(self, paths: Iterable[str]) -> list[Any]:
-        """Several fields, in the order asked; each as `get` gives it. One request, none for what the listing told that the element came from.
+        """Several fields, in the order asked; each as `get` gives it. What the type of the element has not is the empty text.
 
         Raises
         ------
         NotFoundError
             The element does not exist.
         ProgrammingError
-            A field is not among the columns of the answer: the type has no such field.
+            A field is not among the columns of the answer: there is none of that name.
+
+        Notes
+        -----
+        One request, none for what the listing told that the element came from. Where fields are of several data types, or of one that the element is
+        not of, one more for each type.
         """
         wanted = list_of_names(paths)
         if self._is_told(wanted):
             return [self._element._known[key_of(name)] for name in wanted]
-        rows = self._rows(wanted)
-        values = [list(dict.fromkeys(self._cell(row, name) for row in rows)) for name in wanted]
-        return [several[0] if len(several) == 1 else several for several in values]
+        row = self._row(wanted)
+        return [self._cell(row, name) for name in wanted]
 
     def set(self, path: str, value: Any, **query: Any) -> None:
         """Set one field. One request (and one for the ID or the type, where they are not known yet).
@@ -90,27 +94,41 @@ class Attributes:
             return False
         return cache.is_offline or cache.is_fresh(element._heard, cache.expiration)
 
-    def _rows(self, wanted: list[str]) -> list[Row]:
-        """Its rows in the listing: several where a path that is asked for is repeated."""
+    def _row(self, wanted: list[str]) -> Row:
+        """Its row in the listing with some columns, with lists where paths are repeated."""
         element = self._element
-        level = element._level
-        names = list(dict.fromkeys([level.id_column, level.label_column, *wanted]))
-        query: dict[str, Any] = {'columns': ','.join(names)}
+        plural = element._urt
         known = element._known.get('ID')
-        if known and element._urt in ('subjects', 'experiments'):
-            query['ID'] = known
-        listing = element._listing().partition('?')[0] if known else element._listing()
-        rows = element._intf._get_json(uris.with_query(listing, query))
-        identity = known or element._find(rows)[level.id_column]
-        mine = [row for row in rows if row.get(level.id_column) == identity]
-        return mine or [element._find(rows)]
+        is_filter = known and plural in ('subjects', 'experiments')
+        plain = element._listing().partition('?')[0] if known else element._listing()
+        columns = {plural: tuple(dict.fromkeys([element._level.id_column, element._level.label_column, *wanted]))}
+        types = Listing(plain, plural, columns).types
+        found: list[Row] = []
+        for datatype in [*(types if len(types) == 1 else ()), '']:
+            listing = Listing(plain, plural, columns, datatype=datatype)
+            query = {'ID': known} if is_filter else None
+            tables = [element._intf._get_json(uris.with_query(uri, query)) for uri in listing.uris]
+            rows = list(self._rows(listing, tables))
+            found = [row for row in rows if known and row.get(element._level.id_column) == known]
+            if found or element._among(rows):
+                break
+        return found[0] if found else element._find(rows)
 
-    def _cell(self, row: Row, name: str) -> str:
-        for key in (name, key_of(name)):
-            if key in row:
-                return row[key]
-        raise errors.ProgrammingError(
-            f'{self._element._level.singular} has no field {name!r}',
-            uri=self._element._intf._server + self._element._uri,
-            remedy=f'Short names are told apart by case; a full path is such as xnat:subjectData/group. The answer has: {", ".join(row)}.',
-        )
+    def _rows(self, listing: Listing, tables: list[list[Row]]) -> Iterable[Row]:
+        try:
+            return listing.rows(tables)
+        except errors.ProgrammingError as error:
+            error.uri = self._element._intf._server + self._element._uri
+            raise
+
+    def _cell(self, row: Row, name: str) -> Any:
+        key = find_column(row, name)
+        if key is None and name == 'xsiType':
+            return self._element._level.datatype
+        if key is None:
+            raise errors.ProgrammingError(
+                f'{self._element._level.singular} has no field {name!r}',
+                uri=self._element._intf._server + self._element._uri,
+                remedy=f'Short names are told apart by case; a full path is such as xnat:subjectData/group. The answer has: {", ".join(row)}.',
+            )
+        return row[key]

@@ -122,7 +122,8 @@ class Element(Uploadable):
         """Whether the server has it, by ID or label, and this login may see it.
 
         One request: the listing of its level. `False` means that the server said so (not listed, or 404 or 403 for what is above it); a
-        server that cannot be reached, a wrong password or a failure are errors.
+        server that cannot be reached, a wrong password or a failure are errors. XNAT fails for some listings below what is not there: then it is
+        looked for what is above, a request for each level.
 
         Parameters
         ----------
@@ -132,6 +133,11 @@ class Element(Uploadable):
         try:
             self._look_again() if consistent else self._look()
         except (errors.NotFoundError, errors.PermissionDenied):
+            return False
+        except errors.InternalError:
+            above = self._above_it()
+            if above is None or above.exists(consistent):
+                raise
             return False
         return True
 
@@ -153,7 +159,7 @@ class Element(Uploadable):
         return self._known[column] if column in self._known else self._look()[column]
 
     def _look(self) -> Row:
-        """Its row in the listing of its level: the row with its name as ID, or else as label, as the server resolves names."""
+        """Its row in the listing of its level."""
         row = self._find(self._intf._rows(self._listing()))
         self._known.update(row)
         return row
@@ -170,19 +176,25 @@ class Element(Uploadable):
         return uris.with_query(uri, {'ID': self._urn}) if at_server else uri
 
     def _find(self, rows: Iterable[Row]) -> Row:
-        labelled = None
-        for row in rows:
-            if row.get(self._level.id_column) == self._urn:
-                return row
-            if labelled is None and row.get(self._level.label_column) == self._urn:
-                labelled = row
-        if labelled is not None:
-            return labelled
+        found = self._among(rows)
+        if found is not None:
+            return found
         raise errors.NotFoundError(
             f'no {self._level.singular} {self._urn!r}',
             uri=self._intf._server + self._uri,
             remedy='Check the spelling; what this login may not see is hidden.',
         )
+
+    def _among(self, rows: Iterable[Row]) -> Row | None:
+        """Its row among some: the one with its name as ID, or else as label, as XNAT reads names of what is not below them."""
+        first, second = self._level.id_column, self._level.label_column
+        other = None
+        for row in rows:
+            if row.get(first) == self._urn:
+                return row
+            if other is None and row.get(second) == self._urn:
+                other = row
+        return other
 
     def parent(self) -> Element | None:
         """The element above; `None` above a project, and above a subject that was selected from the server itself.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import six
 
 from .. import errors, uris
+from ..names import cell
 from ..paths import chain_of
 from ..tables import Row
 from .base import Element, class_of
@@ -150,13 +151,12 @@ class ProjectElement(Element):
     def last_modified(self) -> dict[str, str]:
         """When each subject, or anything below it, was changed last: accession ID -> time. One request."""
         rows = self._intf._get_json(f'{self._uri}/subjects?columns=ID,last_modified')
-        return {row['ID']: row['last_modified'] for row in rows}
+        return {cell(row, 'ID'): cell(row, 'last_modified') for row in rows}
 
     def aliases(self) -> list[str]:
         """Other names of the project. One request."""
         rows = self._intf._get_json(f'{uris.ENTRY}/projects?columns=ID,alias')
-        key = next((key for row in rows for key in row if key.endswith('alias')), '')
-        return [row[key] for row in rows if row.get('ID') == self._urn and row[key]]
+        return [cell(row, 'alias') for row in rows if cell(row, 'ID') == self._urn and cell(row, 'alias')]
 
     def description(self) -> str:
         """Its description. One request."""

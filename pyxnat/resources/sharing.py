@@ -22,7 +22,7 @@ class SharedElement(Element):
     """Another element that has the name of this one, as a label or as its ID."""
 
     def shares(self, id_filter: str = ANY) -> Collection[Any]:
-        """The projects it is seen in, its own first. No request until it is iterated, then one.
+        """The projects it is seen in, its own among them. No request until it is iterated, then one.
 
         Parameters
         ----------
