@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import tarfile
 import zipfile
 from collections import Counter
@@ -66,8 +67,14 @@ def _bodies(exchange: Exchange, answer: Answer, names: Names, ours: Collection[s
         return [] if exchange.body == answer.body else [Difference('bytes', repr(exchange.body[:40]), repr(answer.body[:40]))]
     names.learn(theirs, here)
     whole = not exchange.path.startswith(('/data/projects/', '/data/archive/projects/', '/REST/projects/')) and not names.knows(exchange.path)
-    comparing = _Comparing(names, frozenset(ours) if whole else None)
+    comparing = _Comparing(names, frozenset(ours) if whole else None, _is_page(exchange.path))
     return comparing.texts(theirs, here, exchange.content_type)
+
+
+def _is_page(path: str) -> bool:
+    """Whether a request wants some rows of a listing: which ones these are nobody knows, as rows have no order."""
+    query = path.partition('?')[2]
+    return path.startswith(('/data/projects', '/data/subjects', '/data/experiments')) and bool(re.search(r'(^|&)(limit|offset)=\d', query))
 
 
 def _text(body: bytes) -> str | None:
@@ -93,12 +100,23 @@ def _only(theirs: Iterable[str], ours: Iterable[str]) -> tuple[str, str]:
     return f'{sorted((one - other).elements())}', f'{sorted((other - one).elements())}'
 
 
-class _Comparing:
-    """One comparison: the names, and whose rows count (None: all rows)."""
+def _unnumbered(row: Any) -> Any:
+    """A row whose columns are named without numbers of users: ``user_role_7``."""
+    if not isinstance(row, dict):
+        return row
+    return {_OF_USER.sub(r'\1_<user>', key): value for key, value in row.items()}
 
-    def __init__(self, names: Names, ours: frozenset[str] | None) -> None:
+
+_OF_USER = re.compile(r'(user_role|last_accessed)_\d+$')
+
+
+class _Comparing:
+    """One comparison: the names, whose rows count (None: all rows), and whether they are any rows of more."""
+
+    def __init__(self, names: Names, ours: frozenset[str] | None, any_rows: bool = False) -> None:
         self._names = names
         self._ours = ours
+        self._any_rows = any_rows
 
     def texts(self, theirs: str, here: str, kind: str) -> list[Difference]:
         """Compare two bodies of one kind."""
@@ -118,29 +136,38 @@ class _Comparing:
     def _csv(self, theirs: str, here: str) -> list[Difference]:
         one, other = (list(csv.reader(io.StringIO(text))) for text in (theirs, here))
         rows = [[dict(zip(table[0], row, strict=False)) for row in table[1:]] for table in (one, other)]
-        found = [] if sorted(one[0]) == sorted(other[0]) else [Difference('columns', *_only(one[0], other[0]))]
+        headers = [[_OF_USER.sub(r'\1_<user>', name) for name in table[0]] for table in (one, other)]
+        found = [] if sorted(headers[0]) == sorted(headers[1]) else [Difference('columns', *_only(*headers))]
         return found + self._rows(rows[0], rows[1])
 
     def _rows(self, theirs: list[Any], here: list[Any]) -> list[Difference]:
         if not all(isinstance(row, dict) for row in [*theirs, *here]):
             return []
-        theirs, here = ([row for row in rows if self._counts(row)] for rows in (theirs, here))
+        theirs, here = ([_unnumbered(row) for row in rows] for rows in (theirs, here))
+        theirs = [row for row in theirs if self._counts(row, self._names.knows)]
+        here = [row for row in here if self._counts(row, self._names.gave)]
         if theirs and here and (set(theirs[0]) != set(here[0])):
             shared = set(theirs[0]) & set(here[0])
             found = [Difference('columns', *_only(theirs[0], here[0]))]
             theirs, here = ([{key: row.get(key, '') for key in shared} for row in rows] for rows in (theirs, here))
         else:
             found = []
+        if self._any_rows:
+            return found if len(theirs) == len(here) else [*found, Difference('rows', f'{len(theirs)} rows', f'{len(here)} rows')]
         self._learn(theirs, here)
         one = [self._row(row, self._names.from_record) for row in theirs]
         other = [self._row(row, self._names.from_answer) for row in here]
         return found if Counter(one) == Counter(other) else [*found, Difference('rows', *_only(one, other))]
 
-    def _counts(self, row: Row) -> bool:
+    def _counts(self, row: Row, known: Callable[[str], bool]) -> bool:
+        """Whether a row is of a project or user that the recording made; of rows that name none, whether it is of an item that was met."""
         if self._ours is None:
             return True
         texts = [str(value) for value in row.values()]
-        return any(text in self._ours or set(text.split('/')) & self._ours or self._names.knows(text) for text in texts)
+        owner = row.get('project') or row.get('Project') or ''
+        if owner:
+            return owner in self._ours
+        return any(text in self._ours or set(text.split('/')) & self._ours or known(text) for text in texts)
 
     def _learn(self, theirs: list[Row], here: list[Row]) -> None:
         """Pair names by rows that are alike but for them, where there is one such row on each side."""

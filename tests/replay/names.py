@@ -8,7 +8,7 @@ from collections.abc import Iterator
 UUID = r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
 GIVEN = re.compile(
     rf'XNAT_[SE]\d{{5,}}|{UUID}|(?<=resources/)\d+|(?<=downloads/)[\w-]+|\bxs\d{{10,}}\b|(?<![0-9A-Za-z])[0-9A-F]{{32}}(?![0-9A-Za-z])'
-    r'|(?<![0-9A-Za-z])[0-9A-Za-z]{64}(?![0-9A-Za-z])'
+    r'|(?<![0-9A-Za-z])[0-9A-Za-z]{64}(?![0-9A-Za-z])|(?<!\w)_\w+_1[67]\d{11}\b'
 )
 """Accession IDs, tokens, numbers of resources in URIs, IDs of searches, sessions and secrets: no two servers give the same."""
 MOMENT = re.compile(
@@ -47,6 +47,10 @@ class Names:
     def knows(self, text: str) -> bool:
         """Whether a recorded text has a name that was learned."""
         return any(found in self._here for found in GIVEN.findall(text))
+
+    def gave(self, text: str) -> bool:
+        """Whether a text of this server has a name that was learned."""
+        return any(found in self._there for found in GIVEN.findall(text))
 
     def from_record(self, text: str) -> str:
         """A recorded text as it is compared."""

@@ -91,3 +91,34 @@ def test_items_are_compared_by_their_fields() -> None:
 def test_documents_are_compared_by_their_elements() -> None:
     assert kinds(exchange('<a><b c="1">x</b><d/></a>', 'text/xml'), answer('<a><d/><b c="1">x</b></a>', 'text/xml')) == []
     assert kinds(exchange('<a><b c="1">x</b></a>', 'text/xml'), answer('<a><b c="1">y</b></a>', 'text/xml')) == ['elements']
+
+
+def page(*rows: dict[str, str]) -> list[str]:
+    theirs = table({'label': 'A'}, {'label': 'B'})
+    return kinds(exchange(theirs, path='/data/projects/P/subjects?limit=2&offset=2'), answer(table(*rows)))
+
+
+def test_any_rows_make_a_page_but_as_many() -> None:
+    assert page({'label': 'C'}, {'label': 'A'}) == []
+    assert page({'label': 'A'}) == ['rows']
+    assert page({'name': 'A'}, {'name': 'B'}) == ['columns']
+
+
+def test_of_the_whole_site_the_rows_of_these_projects_count() -> None:
+    theirs = table({'label': 'A', 'project': 'MINE'}, {'label': 'B', 'project': 'OLD'})
+    ours = table({'label': 'A', 'project': 'MINE'}, {'label': 'C', 'project': 'NEW'})
+    asked = exchange(theirs, path='/data/subjects')
+    assert compare(asked, answer(ours), Names(), {'MINE'}) == []
+    assert [one.kind for one in compare(asked, answer(ours), Names(), {'MINE', 'NEW'})] == ['rows']
+
+
+def test_an_item_that_was_met_counts_on_both_sides() -> None:
+    names = Names()
+    names.pair('XNAT_S00400', 'XNAT_S00001')
+    asked = exchange(table({'ID': 'XNAT_S00400'}), path='/data/subjects?columns=ID')
+    assert compare(asked, answer(table({'ID': 'XNAT_S00001'}, {'ID': 'XNAT_S00009'})), names, ()) == []
+    assert compare(asked, answer(table({'ID': 'XNAT_S00009'})), names, ()) != []
+
+
+def test_numbers_of_users_in_names_of_columns_do_not_count() -> None:
+    assert kinds(exchange('a,user_role_7\nx,\n', 'text/csv'), answer('a,user_role_1\nx,\n', 'text/csv')) == []
