@@ -19,7 +19,7 @@ from .history import Event, versions
 from .listings import listing
 from .locate import Place, find, find_project, need, need_on
 from .represent import Representer
-from .respond import table_response
+from .respond import nothing, table_response
 from .routes import Route, Step
 from .store import fields_of, item, share
 from .tables import Table, render
@@ -100,7 +100,8 @@ def _list(call: Call, route: Route) -> Response:
         if route.names == ('projects',) and project_lists.is_variant(call):
             return project_lists.answer(call, connection)
         place = find(connection, call.caller, route.steps[:-1])
-        return table_response(call, listing(call, connection, route, place))
+        table = listing(call, connection, route, place)
+        return nothing(call) if table is None else table_response(call, table)
 
 
 def _post(call: Call, route: Route) -> Response:

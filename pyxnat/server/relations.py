@@ -49,7 +49,8 @@ item = Table(
     Column('status', String, nullable=False, default='active'),
     Column('insert_date', String, nullable=False),
     Column('insert_user', String, nullable=False),
-    Column('last_modified', String, nullable=False),
+    Column('last_modified', String, nullable=False),  # of the item or of anything below it
+    Column('own_modified', String),  # of its own fields: what XNAT tells of it as an item of a general type
     Column('fields', Text, nullable=False, default='{}'),
     Index('item_parent', 'parent', 'level', 'id'),
     Index('item_id', 'level', 'id'),

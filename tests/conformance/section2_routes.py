@@ -354,7 +354,7 @@ facts.row(
     get('/data/subjects?ID={sid}', rows={'label': ['S']}),
 )  # fmt: skip
 facts.row(
-    '2.3.9', 'S', 'the experiment listing tells the labels and the project here',
+    '2.3.9', 'SM', 'the experiment listing tells the labels and the project here; a filter goes by the label of the owner',
     *SHARED,
     *(
         ask
@@ -363,10 +363,11 @@ facts.row(
             get(f'{scope}/experiments?columns=ID,label,subject_label,project,subject_ID',
                 rows={'ID': ['{eid}'], 'label': ['E_IN_Q'], 'subject_label': ['S_IN_Q'], 'project': ['{q_id}'], 'subject_ID': ['{sid}']}),
             get(f'{scope}/experiments', rows={'label': ['E_IN_Q'], 'project': ['{q_id}']}),
-            get(f'{scope}/experiments?label=E_IN_Q', count=1), get(f'{scope}/experiments?label=E', count=0),
+            get(f'{scope}/experiments?label=E_IN_Q', count=0), get(f'{scope}/experiments?label=E', rows={'label': ['E_IN_Q']}),
+            get(f'{scope}/experiments?columns=ID,project', rows={'project': ['{p_id}']}),  # no label among the columns
         )
     ),
-    get(f'{THERE}/assessors', rows={'ID': ['{aid}'], 'label': ['A_IN_Q'], 'project': ['{q_id}']}),
+    get(f'{THERE}/assessors', rows={'ID': ['{aid}'], 'label': ['A_IN_Q'], 'project': ['{p_id}']}),
 )  # fmt: skip
 facts.row(
     '2.3.10', 'SM', 'the experiment listing of a project that may not be read: 403; of none: 404',
