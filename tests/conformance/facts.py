@@ -145,6 +145,12 @@ def _rows(answer: Answer, wanted: Mapping[str, list[str]]) -> Any:
     return _same({name: [row.get(name) for row in rows] for name in wanted}, dict(wanted))
 
 
+def _values(answer: Answer, wanted: Mapping[str, list[str]]) -> Any:
+    """The values of some columns, in any order: XNAT keeps none."""
+    rows = answer.csv if (answer.headers['Content-Type'] or '').startswith('text/csv') else answer.rows
+    return _same({name: sorted(row.get(name) or '' for row in rows) for name in wanted}, {name: sorted(values) for name, values in wanted.items()})
+
+
 def _part(seen: Mapping[str, Any], wanted: Mapping[str, Any]) -> Any:
     """Members of an object; None for one that must not be there."""
     return _same({name: seen.get(name) for name in wanted}, dict(wanted))
@@ -159,6 +165,7 @@ EXPECTATIONS: Mapping[str, Callable[[Answer, Any], Any]] = {
     'header': _headers,
     'columns': lambda answer, wanted: _same(answer.header, wanted.split(',')),
     'rows': _rows,
+    'values': _values,
     'keys': lambda answer, wanted: _same(set(answer.rows[0]), set(wanted.split(','))),
     'count': lambda answer, wanted: _same(len(answer.rows), wanted),
     'meta': lambda answer, wanted: _part(answer.result, wanted),
