@@ -18,7 +18,7 @@ from werkzeug.wrappers import Request, Response
 from . import elements, guard, search, services, users, xapi
 from .archive import Archive
 from .calls import Call, parse_query
-from .routes import parse, segments
+from .routes import admit_path, decoded, parse, segments
 
 __all__ = ['App']
 
@@ -61,8 +61,10 @@ class App:
             path = '/' + path.split('://', 1)[1].partition('/')[2]
         if not f'{path}/'.startswith(f'{request.root_path}/'):
             raise NotFound(f'There is nothing at {path}.')
-        parts = segments(path[len(request.root_path) :])
-        call = Call(self.archive, request, parts[1:], parse_query(query), cookies=cookies)
+        admit_path(request.method, path)
+        raw_parts = segments(path[len(request.root_path) :])
+        parts = decoded(raw_parts)
+        call = Call(self.archive, request, parts[1:], parse_query(query), cookies=cookies, raw_parts=raw_parts[1:])
         base = parts[0] if parts else ''
         if base in _BASES and tuple(call.parts[:2]) in _PUBLIC:
             return users.login(call)
@@ -92,8 +94,8 @@ class App:
         if handler is not None:
             return handler(call)
         if call.parts[:1] == ['archive']:
-            call.parts = call.parts[1:]
-        route = parse(call.parts)
+            call.parts, call.raw_parts = call.parts[1:], call.raw_parts[1:]
+        route = parse(call.raw_parts)
         if route is None:
             raise NotFound(f'There is nothing at {call.request.environ.get("PATH_INFO", "")}.')
         return elements.answer(call, route)

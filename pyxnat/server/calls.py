@@ -61,6 +61,8 @@ class Call:
     caller: Caller = GUEST
     session: str = ''
     cookies: list[tuple[str, str]] = field(default_factory=list)
+    raw_parts: list[str] = field(default_factory=list)
+    """Segments below ``/data`` as they were sent."""
 
     @property
     def method(self) -> str:

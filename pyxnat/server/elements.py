@@ -60,8 +60,8 @@ def _verb(call: Call, handlers: Mapping[str, Callable[[Call, Route], Response]])
 
 def _resource(call: Call, route: Route) -> Response:
     if route.last.id is None:
-        return _verb(call, {'GET': _resource_list, 'POST': uploads.put_resource})(call, route)
-    handlers = {'GET': _resource_get, 'PUT': uploads.put_resource, 'DELETE': uploads.delete_resource}
+        return _verb(call, {'GET': _resource_list, 'POST': uploads.put_resource, 'PUT': uploads.put_resource})(call, route)
+    handlers = {'GET': _resource_get, 'PUT': uploads.put_resource, 'POST': uploads.put_resource, 'DELETE': uploads.delete_resource}
     return _verb(call, handlers)(call, route)
 
 
@@ -165,12 +165,10 @@ def _representation(call: Call, connection: Any, place: Place) -> Response:
     if form in ('json', 'application/json'):
         past = versions(connection, place.row) if call.flag('includeHistory') else ()
         return Response(representer.json([place.row, *past], call.flag('includeHeaders')), content_type='application/json;charset=UTF-8')
-    if form in ('xml', 'text/xml', 'application/xml'):
-        return Response(representer.xml(place.row, call.flag('concealHiddenFields')), content_type='text/xml;charset=UTF-8')
     if form in ('html', 'text/html'):
         table = Table(['field', 'value'], list(representer.values(place.row).items()))
         return Response(b'<!DOCTYPE html>' + b''.join(render(table, 'html')), content_type='text/html;charset=UTF-8')
-    raise BadRequest(f'{form!r} is none of html, json, xml.')
+    return Response(representer.xml(place.row, call.flag('concealHiddenFields')), content_type='text/xml;charset=UTF-8')  # whatever else was asked
 
 
 def _handled(call: Call, representer: Representer, row: Any) -> Response:

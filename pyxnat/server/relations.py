@@ -100,6 +100,7 @@ resource = Table(
     Column('tags', String),
     Column('insert_date', String, nullable=False),
     Column('insert_user', String, nullable=False),
+    Column('counted', Boolean),  # whether a file was ever stored in it
     Index('resource_item', 'item', 'side', 'label'),
     sqlite_autoincrement=True,
 )
@@ -122,6 +123,7 @@ file = Table(
     Column('insert_date', String, nullable=False),
     Column('insert_user', String, nullable=False),
     Column('modified_date', String),  # where it was overwritten
+    Column('modified_user', String),
     UniqueConstraint('resource', 'path'),
 )
 

@@ -159,6 +159,12 @@ def _lines(columns: Mapping[str, Any]) -> list[str]:
     return sorted(map(repr, zip(*columns.values(), strict=True)))
 
 
+def _values(answer: Answer, wanted: Mapping[str, list[str]]) -> Any:
+    """The values of some columns, in any order: XNAT keeps none."""
+    rows = answer.csv if (answer.headers['Content-Type'] or '').startswith('text/csv') else answer.rows
+    return _same({name: sorted(row.get(name) or '' for row in rows) for name in wanted}, {name: sorted(values) for name, values in wanted.items()})
+
+
 def _part(seen: Mapping[str, Any], wanted: Mapping[str, Any]) -> Any:
     """Members of an object; None for one that must not be there."""
     return _same({name: seen.get(name) for name in wanted}, dict(wanted))
@@ -174,6 +180,7 @@ EXPECTATIONS: Mapping[str, Callable[[Answer, Any], Any]] = {
     'columns': lambda answer, wanted: _same(answer.header, wanted.split(',')),
     'rows': _rows,
     'ordered': _ordered,
+    'values': _values,
     'keys': lambda answer, wanted: _same(set(answer.rows[0]), set(wanted.split(','))),
     'count': lambda answer, wanted: _same(len(answer.rows), wanted),
     'meta': lambda answer, wanted: _part(answer.result, wanted),

@@ -125,7 +125,10 @@ facts.row(
     get('{e}/resources', rows={'format': ['F'], 'content': ['C'], 'tags': ['a,b']}), get('{e}?format=json', like='"description": "why not"'),
 )  # fmt: skip
 facts.row(
-    '2.8/20', 'S', 'POST of a resource: its URI', post('{e}/resources?label=L', like=r'^/data/.*/resources/\d+$', header={'Location': '/data/'})
+    '2.8/20',
+    'SM',
+    'POST of a resource: its whole URI',
+    post('{e}/resources?label=L', like=r'^http://[^/]+/data/.*/resources/\d+$', header={'Location': r'http://.*/resources/\d+\?label=L$'}),
 )
 facts.row(
     '2.8/21', 'STM', 'PUT or POST of a file: 200 and nothing, or the duplicates',

@@ -142,31 +142,32 @@ HELD = [made('{s}', keep='sid'), made('{e}', keep='eid'), made('{n}'), made('{e}
 SIDES = [f'{holder}/{side}' for holder in HOLDERS[-2:] for side in ('in', 'out')]
 
 facts.row(
-    '2.1/28', 'S', 'resources of every holder: listed, created',
+    '2.1/28', 'SM', 'resources of every holder: listed, created by POST and PUT, without a label by PUT alone',
     *HELD,
     *(get(f'{holder}/resources') for holder in (*HOLDERS, *SIDES)),
     *(post(f'{holder}/resources?label=X{number}', (200, 201)) for number, holder in enumerate((*HOLDERS, *SIDES))),
-    *(ask for holder in HOLDERS for ask in only(f'{holder}/resources', 'GET', 'POST')),
+    *(ask for holder in HOLDERS for ask in only(f'{holder}/resources', 'GET', 'POST', 'PUT')),
 )  # fmt: skip
 facts.row(
-    '2.1/29', 'S', 'a resource: its catalogue, created, deleted',
+    '2.1/29', 'SM', 'a resource: its catalogue (not below /subjects), created, deleted; what is made without a file is on the out side',
     *HELD,
     *(
         ask
         for number, path in enumerate(f'{holder}/resources/X' for holder in (*HOLDERS, *SIDES))
-        for ask in (put(f'{path}{number}'), get(f'{path}{number}', type='text/xml'), *only(f'{path}{number}', 'GET', 'PUT', 'DELETE'),
-                    delete(f'{path}{number}'))
+        for there in (f'{path}{number}'.replace('/in/', '/out/'),)
+        for ask in (put(f'{path}{number}'), get(there, 500) if path.startswith('/data/subjects') else get(there, type='text/xml'),
+                    *only(f'{path}{number}', 'GET', 'PUT', 'POST', 'DELETE'), delete(there))
     ),
 )  # fmt: skip
 facts.row(
-    '2.1/30', 'S', 'files of a resource: listed, uploaded, read, deleted',
+    '2.1/30', 'SM', 'files of a resource: listed, uploaded, read, deleted (not below /subjects)',
     *HELD,
     *(
         ask
         for number, path in enumerate(f'{holder}/resources/X' for holder in (*HOLDERS, *SIDES))
         for ask in (put(f'{path}{number}/files/f?inbody=true', send=b'1'), post(f'{path}{number}/files/g?inbody=true', send=b'2'),
                     get(f'{path}{number}/files', rows={'Name': ['f', 'g']}), get(f'{path}{number}/files/g', body=b'2'),
-                    delete(f'{path}{number}/files/f'))
+                    delete(f'{path}{number}/files/f', 500 if path.startswith('/data/subjects') else 200))
     ),
 )  # fmt: skip
 facts.row(
@@ -245,21 +246,22 @@ def experiment_by_id_or_label(case: Case) -> None:
     assert admin.item(f'{base}/{first}')['data_fields']['ID'] == second
 
 
-@facts.shown('2.2.5', 'S', 'lists of subjects, experiments and scans for files: by commas, type, ALL, NULL; [SLASH] and [COMMA] in names')
+@facts.shown('2.2.5', 'SM', 'lists of experiments and scans for files: by commas, type, ALL; [SLASH] and [COMMA] in names; not of subjects')
 def lists_of_items(case: Case) -> None:
     for number, kind in ((1, 'T1'), (2, 'T2'), (3, 'T1'), (4, 'a,b'), (5, 'a/b'), (6, '')):
         case.admin.ok('PUT', f'{case.e}/scans/{number}?xsiType=xnat:mrScanData&type={kind}')
         case.admin.ok('PUT', f'{case.e}/scans/{number}/resources/DICOM/files/{number}.dcm?inbody=true', b'x')
-    expected = {'ALL': '123456', '*': '123456', '1,3': '13', 'T1': '13', '2': '2', 'T2,1': '12', 'NULL': '6', 'a[COMMA]b': '4', 'a[SLASH]b': '5'}
+    expected = {'ALL': '123456', '*': '123456', '1,3': '13', 'T1': '13', '2': '2', 'T2,1': '12', 'a[COMMA]b': '4', 'a[SLASH]b': '5'}
     for asked, numbers in expected.items():
         rows = case.admin.get(f'{case.e}/scans/{asked}/resources/DICOM/files').rows
         assert ''.join(sorted(row['Name'][0] for row in rows)) == numbers, asked
         assert ''.join(sorted(row['cat_id'] for row in case.admin.get(f'{case.e}/scans/{asked}/resources').rows)) == numbers, asked
-    assert case.admin.get(f'{case.e}/scans/8,9/resources/DICOM/files').status == 404
+    assert case.admin.get(f'{case.e}/scans/8,9/resources/DICOM/files').rows == []  # those of the subject
     case.admin.ok('PUT', f'{case.p}/subjects/S2/experiments/E2?xsiType=xnat:mrSessionData')
     case.admin.ok('PUT', f'{case.p}/subjects/S2/experiments/E2/resources/DICOM/files/7.dcm?inbody=true', b'x')
     case.admin.ok('PUT', f'{case.e}/resources/DICOM/files/8.dcm?inbody=true', b'x')
-    assert {row['Name'] for row in case.admin.get(f'{case.p}/subjects/S,S2/experiments/E,E2/resources/DICOM/files').rows} == {'7.dcm', '8.dcm'}
+    assert case.admin.get(f'{case.p}/subjects/S,S2/experiments/E,E2/resources/DICOM/files').status == 404
+    assert {row['Name'] for row in case.admin.get(f'{case.s}/experiments/E,E2/resources/DICOM/files').rows} == {'7.dcm', '8.dcm'}
 
 
 facts.row(
@@ -280,10 +282,9 @@ def resources_by_label_or_number(case: Case) -> None:
 
 
 facts.row(
-    '2.2.8', 'SB', 'path segments are decoded once, and + is a +',
-    put('{n}/resources/R/files/a+b%2520c.txt?inbody=true', send=b'x'),
-    get('{n}/resources/R/files', rows={'Name': ['a+b%20c.txt']}),
-    put('{p}/subjects/a%2Fb', (400, 404, 417)),
+    '2.2.8', 'SBM', 'path segments are taken as they were sent; an encoded % is refused; + is a +',
+    put('{n}/resources/R/files/a+b%2520c.txt?inbody=true', 405, send=b'x'), put('{n}/resources/R/files/a+b.txt?inbody=true', send=b'x'),
+    get('{n}/resources/R/files', rows={'Name': ['a+b.txt']}), get('{p}/subjects/%53', 404), put('{p}/subjects/a%2Fb', 400),
 )  # fmt: skip
 
 # -- 2.3 sharing

@@ -26,6 +26,8 @@ from .recordings import Exchange
 Row = Mapping[str, Any]
 NUMBERED = ('_id', '_info', 'eventid', 'event_id')
 """Ends of keys, in lower case, whose whole numbers are those of database rows."""
+_EVENT = re.compile(r'(?<![^|])\d+:')
+"""The number of an event, in what a catalogue tells of its files."""
 NOISE = frozenset({'create_event_id', 'modified_event_id', 'totalRecords', 'file_size', 'xdat_user_id', 'quarantine_status'})
 
 
@@ -122,7 +124,7 @@ class _Comparing:
         """Compare two bodies of one kind."""
         readers: Mapping[str, Callable[[str, str], list[Difference]]] = {
             'application/json': self._json, 'text/csv': self._csv, 'application/vnd.ms-excel': self._csv, 'text/xml': self._xml,
-            'application/xml': self._xml, 'text/html': self._html, 'application/xhtml+xml': self._html,
+            'application/xml': self._xml, 'application/xcat': self._xml, 'text/html': self._html, 'application/xhtml+xml': self._html,
         }  # fmt: skip
         if not theirs.strip() or not here.strip():
             return [] if theirs.strip() == here.strip() else [Difference('body', repr(theirs[:200]), repr(here[:200]))]
@@ -248,6 +250,7 @@ class _Comparing:
                 continue
             name = etree.QName(node).localname
             inner = ''.join(node.itertext(with_tail=False)).strip() if not len(node) else ''
+            inner = '|'.join(sorted(_EVENT.sub('', inner).split('|'))) if node.get('name') == 'AUDIT' else inner
             kept = {etree.QName(key).localname: self._cell(key, value, show) for key, value in sorted(node.attrib.items())}
             found[f'{name} {kept} {show(inner)}'] += 1
         return found
