@@ -167,7 +167,7 @@ class _Part(NamedTuple):
 
 def _divided(path: str) -> list[str]:
     plain = path.replace('.', '/').replace('[@', '[*').replace('@', '/').replace('[*', '[@')
-    return [part for part in plain.split('/')]
+    return plain.split('/')
 
 
 def escaped(text: str) -> str:

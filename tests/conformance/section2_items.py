@@ -107,14 +107,14 @@ facts.row(
 )  # fmt: skip
 facts.row(
     '2.8/14', 'STM', 'PUT of an assessor: its ID, 201 or 200; a type is needed',
-    put('{e}/assessors/A', (400, 417)), put('{e}/assessors/A?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1', 201, like=EXPERIMENT_ID, keep='id'),
+    put('{e}/assessors/A', (400, 417)), put('{e}/assessors/A?{qc}', 201, like=EXPERIMENT_ID, keep='id'),
     put('{e}/assessors/A?date=2020-01-01', 200, text='{id}'),
 )  # fmt: skip
 facts.row(
     '2.8/15',
     'S',
     'POST of an assessor: its URI',
-    post('{e}/assessors?label=A&xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1', like=r'^/data/.*XNAT_E\d{5}$'),
+    post('{e}/assessors?label=A&{qc}', like=r'^/data/.*XNAT_E\d{5}$'),
 )
 facts.row(
     '2.8/16', 'STM', 'PUT of a scan: 200 and nothing, new or not',
@@ -341,7 +341,7 @@ facts.row(
 facts.row(
     '2.9.1', 'SRM', '<PREFIX>_S and five digits, _E for experiments and assessors',
     put('{p}/subjects/X', 201, like=SUBJECT_ID), put('{s}/experiments/X?xsiType=xnat:mrSessionData', 201, like=EXPERIMENT_ID),
-    put('{e}/assessors/Y?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1', 201, like=EXPERIMENT_ID),
+    put('{e}/assessors/Y?{qc}', 201, like=EXPERIMENT_ID),
 )  # fmt: skip
 
 
@@ -422,7 +422,7 @@ facts.row(
 )  # fmt: skip
 facts.row(
     '2.10.6', 'ST', 'a subject takes its experiments along, those their scans and assessors',
-    made('{e}', keep='eid'), made('{n}'), made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1', keep='aid'), delete('{s}'),
+    made('{e}', keep='eid'), made('{n}'), made('{e}/assessors/A?{qc}', keep='aid'), delete('{s}'),
     get('/data/experiments/{eid}?format=json', 404), get('/data/experiments/{aid}?format=json', 404), get('/data/experiments/{eid}/scans', 404),
 )  # fmt: skip
 facts.shown('2.10.7', 'SM', 'without removeFiles files stay on disk, and nothing reaches them')(files_of_deleted_items)
@@ -432,7 +432,7 @@ facts.row(
 )  # fmt: skip
 facts.row(
     '2.10.9', 'STM', 'at /experiments/E: sessions and assessors',
-    made('{e}', keep='eid'), made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1', keep='aid'), delete('/data/experiments/{aid}'),
+    made('{e}', keep='eid'), made('{e}/assessors/A?{qc}', keep='aid'), delete('/data/experiments/{aid}'),
     get('{e}/assessors', count=0), delete('/data/experiments/{eid}'), get('{e}?format=json', 404),
 )  # fmt: skip
 

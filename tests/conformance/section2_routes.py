@@ -130,15 +130,15 @@ facts.row(
 )  # fmt: skip
 facts.row(
     '2.1/27', 'S', 'assessors: listed, created, read, put, deleted',
-    get('{e}/assessors'), post('{e}/assessors?label=B&xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1', like='^/data/'),
-    made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1'), get('{e}/assessors/A?format=json'), *only('{e}/assessors', 'GET', 'POST'),
+    get('{e}/assessors'), post('{e}/assessors?label=B&{qc}', like='^/data/'),
+    made('{e}/assessors/A?{qc}'), get('{e}/assessors/A?format=json'), *only('{e}/assessors', 'GET', 'POST'),
     *only('{e}/assessors/A', 'GET', 'PUT', 'DELETE'), delete('{e}/assessors/A'),
 )  # fmt: skip
 
 HOLDERS = ('{p}', '{s}', '/data/subjects/{sid}', '{p}/experiments/E', '{e}', '/data/experiments/{eid}', '{n}', '/data/experiments/{eid}/scans/1',
            '{e}/reconstructions/{new}', '{e}/assessors/A')  # fmt: skip
 HELD = [made('{s}', keep='sid'), made('{e}', keep='eid'), made('{n}'), made('{e}/reconstructions/{new}'),
-        made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1')]  # fmt: skip
+        made('{e}/assessors/A?{qc}')]  # fmt: skip
 SIDES = [f'{holder}/{side}' for holder in HOLDERS[-2:] for side in ('in', 'out')]
 
 facts.row(
@@ -288,7 +288,7 @@ facts.row(
 
 # -- 2.3 sharing
 
-SHARED = [made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1', keep='aid'), made('{s}', keep='sid'), made('{e}', keep='eid'),
+SHARED = [made('{e}/assessors/A?{qc}', keep='aid'), made('{s}', keep='sid'), made('{e}', keep='eid'),
           put('{s}/projects/{q_id}?label=S_IN_Q', text=''), put('{e}/projects/{q_id}?label=E_IN_Q', text=''),
           put('{e}/assessors/A/projects/{q_id}?label=A_IN_Q', text='')]  # fmt: skip
 THERE = '{q}/subjects/S_IN_Q/experiments/E_IN_Q'

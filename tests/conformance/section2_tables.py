@@ -688,7 +688,8 @@ facts.row(
     '2.7.6', 'SRM', 'CSV: quoted where needed, line breaks as blanks, lines end with LF; quotes of a query are stored escaped',
     put('{p}?description=a,%22b%22%0Ac&name=%22{new}%22'),
     get('/data/projects?ID={new}&format=csv', type='text/csv',
-        text='ID,secondary_ID,name,description,pi_firstname,pi_lastname,URI\n{new},{new},&quot;{new}&quot;,"a,&quot;b&quot; c",,,/data/projects/{new}\n'),
+        text='ID,secondary_ID,name,description,pi_firstname,pi_lastname,URI\n'
+             '{new},{new},&quot;{new}&quot;,"a,&quot;b&quot; c",,,/data/projects/{new}\n'),
 )  # fmt: skip
 facts.unseen('2.7.7', 'R', 'CSV of 1.4 to 1.6 quotes every text', 'this archive answers as 1.8')
 facts.row('2.7.8', 'SM', 'CSV has no total', get(f'{M1}/resources?format=csv', unlike='totalRecords|Resources'))

@@ -178,6 +178,8 @@ class Case:
             return self.fill(f'{{{name[0]}}}').rpartition('/')[2]
         if name == 'new':
             return f'F{self.world.number():04d}'
+        if name == 'qc':
+            return 'xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1'
         paths = {
             'p': ('/data/projects/{new}', ''),
             'q': (f'/data/projects/F{self.world.number():04d}', ''),
