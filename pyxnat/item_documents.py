@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -170,7 +170,7 @@ def _survives(value: str) -> str:
 # -- documents
 
 
-def write_document(registry: Registry, kind: str, settings: Iterable[Setting], inner: Iterable[etree._Element] = ()) -> bytes:
+def write_document(registry: Registry, kind: str, settings: Iterable[Setting], inner: Sequence[etree._Element] = ()) -> bytes:
     """The document of an item of a type with some of its fields, and with items in it."""
     row = registry.get(kind)
     if row is None:
@@ -179,21 +179,18 @@ def write_document(registry: Registry, kind: str, settings: Iterable[Setting], i
     spaces = {prefix: uri for uri, prefix in registry.prefixes.items()}
     root = etree.Element(f'{{{row.namespace}}}{name}', nsmap={**spaces, 'xsi': _XSI_TYPE[1:].partition('}')[0]})
     _fill(root, registry, kind, settings)
-    for child in inner:
-        holder = f'{{{row.namespace}}}scans'
-        found = root.find(holder)
-        (etree.SubElement(root, holder) if found is None else found).append(child)
+    holder = etree.SubElement(root, f'{{{etree.QName(inner[0]).namespace}}}scans') if inner else root
+    holder.extend(inner)
     return etree.tostring(root, encoding='UTF-8', xml_declaration=True)
 
 
 def write_inner(registry: Registry, kind: str, identity: str, settings: Iterable[Setting]) -> etree._Element:
     """A scan as it stands in the document of its session."""
-    row = registry.get(kind)
-    namespace = row.namespace if row is not None else ''
-    node = etree.Element(f'{{{registry.get("xnat:imageScanData").namespace if row else namespace}}}scan')  # type: ignore[union-attr]
+    base = registry.get('xnat:imageScanData')
+    node = etree.Element(f'{{{base.namespace if base is not None else ""}}}scan')
     node.set('ID', identity)
-    node.set(_XSI_TYPE, kind)
     _fill(node, registry, kind, settings)
+    node.set(_XSI_TYPE, kind)
     return node
 
 

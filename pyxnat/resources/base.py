@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -235,8 +235,9 @@ class Element(Uploadable):
 
         Notes
         -----
-        One request where everything above it exists. Where the server answers that something is missing (404, 417), the nearest missing
-        element is created and the request repeated: a scan with its session and its subject takes three.
+        One request where everything above it exists; fields go by document. Where the server answers that something is missing, the nearest
+        missing element is created and the request repeated. A scan of a new session goes in the session's document, with which XNAT makes
+        the subject, too: two requests for all three.
         """
         document = _document(params.pop('xml', None))
         types = {row.plural: str(params.pop(row.plural)) for row in LEVELS if row.plural in params}
@@ -248,25 +249,34 @@ class Element(Uploadable):
 
     insert = create
 
-    def _create(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Iterable[Any] = ()) -> None:
-        if document is None:
-            kind = str(types.get(self._urt) or fields.get('xsiType') or self._level.datatype)
-            values, query = divide(self, fields)
-            made = Fields(self, kind, {name: value for name, value in values.items() if value not in (None, '')}) if kind else None
-            if made is not None:
-                made.check_new()
-                document, query = made.document(inner), {**made.query(), **query}
-            typed = 'xsiType' in self._level.columns and document is None and kind
-            fields = {**query, **({'xsiType': kind} if typed else {})}
+    def _create(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = ()) -> None:
+        """Create it with what is missing above it; `inner` are elements that its document holds."""
+        made = None if document else self._fields_of_new(types, fields)
+        if made is not None:
+            _, query = divide(self, fields)
+            document, fields = made.document(inner), {**made.query(), **query}
+            if document is None and 'xsiType' in self._level.columns:
+                fields['xsiType'] = made.kind
         try:
             answer = self._put(fields, document)
         except errors.DatabaseError as error:
             parent = self._above_it()
             if parent is None or not self._is_well_named() or not self._lacks_parent(error, parent):
                 raise
-            parent._create(types, {})
-            answer = self._put(fields, document)
+            within = made.as_inner(self) if made is not None and not made.query() and fields.keys() <= {'xsiType'} else []
+            parent._create(types, {}, inner=within)
+            answer = b'' if within else self._put(fields, document)
         self._learn(six.ensure_text(answer or b'', errors='replace').strip())
+
+    def _fields_of_new(self, types: dict[str, str], fields: dict[str, Any]) -> Fields | None:
+        """The fields that it is created with, checked; None where it has no type, or none that is known."""
+        kind = str(types.get(self._urt) or fields.get('xsiType') or self._level.datatype)
+        if not kind:
+            return None
+        values, _ = divide(self, fields)
+        made = Fields(self, kind, {name: value for name, value in values.items() if value not in (None, '')})
+        made.check_new()
+        return made
 
     @staticmethod
     def _lacks_parent(error: errors.DatabaseError, parent: Element) -> bool:

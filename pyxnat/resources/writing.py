@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import errors, item_documents, uris
@@ -45,7 +45,7 @@ class Fields:
         """Whether there was a schema to check them by."""
         return self.registry is not None
 
-    def document(self, inner: Iterable[Any] = ()) -> bytes | None:
+    def document(self, inner: Sequence[Any] = ()) -> bytes | None:
         """The document that sets them; None where there is nothing to set by one."""
         settings = [one for one in self.settings if one.is_document]
         if self.registry is None or not (settings or inner):
@@ -64,6 +64,12 @@ class Fields:
             return {name: item_documents.as_text(value) for name, value in self.values.items()}
         rest = (one for one in self.settings if not one.is_document)
         return {f'{self.kind}/{one.query}' if '[' in one.query and '[@' not in one.query else one.name: _in_query(one) for one in rest}
+
+    def as_inner(self, element: Element) -> list[Any]:
+        """A new scan as it stands in the document of its session; empty for what cannot stand there."""
+        if element._level.singular != 'scan' or self.registry is None or not self.registry.is_a(self.kind, 'xnat:imageScanData'):
+            return []
+        return [item_documents.write_inner(self.registry, self.kind, element._urn, self.settings)]
 
     def check_new(self) -> None:
         """Refuse a new item that lacks what its type requires."""
