@@ -61,7 +61,7 @@ def test_moving_changes_the_owner(project, other):
 
 def test_experiments_and_assessors_are_shared(project, other):
     session = project.subject('S1').experiment('E1').create()
-    assessor = session.assessor('A1').create(assessors='xnat:qcManualAssessorData')
+    assessor = session.assessor('A1').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
     project.subject('S1').share(other._urn)
     session.share(other._urn, label='F1')
     assert other.subject('S1').experiments().get('label') == ['F1']

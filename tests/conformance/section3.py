@@ -356,7 +356,7 @@ facts.row(
 facts.row('3.4.3', 'STM', 'a resource of the session', *ZIPS, get('{e}/resources/TEST/files?format=zip', names=['E/resources/TEST/files/1.dcm']))
 facts.row(
     '3.4.4', 'SBM', 'an assessor by its label alone, with the side: what is stored without one is out',
-    made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData'), put('{e}/assessors/A/out/resources/O/files/f?inbody=true', send=b'x'),
+    made('{e}/assessors/A?{qc}'), put('{e}/assessors/A/out/resources/O/files/f?inbody=true', send=b'x'),
     put('{e}/assessors/A/resources/L/files/g?inbody=true', send=b'x'),
     get('{e}/assessors/A/out/files?format=zip', named=r'A/out/resources/O/files/f'),
     get('{e}/assessors/A/files?format=zip', named=r'A/out/resources/L/files/g'),
