@@ -241,7 +241,7 @@ class Element(Uploadable):
 
         Notes
         -----
-        One request where everything above it exists. Where the server answers that something is missing (404, 417), the nearest missing
+        One request where everything above it exists. Where the server answers that something is missing (404, 417, 422), the nearest missing
         element is created and the request repeated: a scan with its session and its subject takes three.
         """
         document = _document(params.pop('xml', None))
@@ -260,7 +260,7 @@ class Element(Uploadable):
             answer = self._put(query, document)
         except errors.DatabaseError as error:
             parent = self._above_it()
-            if error.status not in (404, 417) or parent is None or not self._is_well_named():
+            if error.status not in (404, 417, 422) or parent is None or not self._is_well_named():
                 raise
             parent._create(types, {})
             answer = self._put(query, document)

@@ -240,7 +240,7 @@ class _Listing:
         own = self.root.c[name]
         if name == 'label':
             return Expression(func.coalesce(self.shared.c.label, own))
-        if self.where == 'subject':
+        if self.where != 'experiment':
             return Expression(own)
         return Expression(case((self.shared.c.pk.is_not(None), self.shared.c.project), else_=own))
 
@@ -274,7 +274,7 @@ class _Listing:
         base = f'/data/experiments/{self.place.row.id}/{level(self.where).plural}/'
         return base + self.root.c.id
 
-    # -- filters
+    # -- filters: on labels they compare the owner's, whatever the route's project calls the item
 
     def _filters(self) -> Iterator[ColumnElement[bool]]:
         for name, value in self.call.query:
@@ -283,7 +283,7 @@ class _Listing:
             full = split_path(name)
             if full is None and short_name(self.where, name) is None:
                 continue
-            expression = self._full(name) if full else self._expression(name)
+            expression = self._full(name) if full else Expression(self.root.c.label) if name == 'label' else self._expression(name)
             yield or_(*(_matches(expression, part) for part in value.split(','))) if value else false()
             if full:
                 yield from self._promoted(full[0])

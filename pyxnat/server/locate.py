@@ -1,7 +1,9 @@
 """From a route to the rows it names, as far as the caller may see them.
 
-XNAT tries the accession ID before the label, except on PUT, where a label wins. Items at the root of the tree (``/subjects/S``,
-``/experiments/E``) answer to their ID only.
+XNAT tries the accession ID before the label, except on PUT, and except for a subject above what is asked for, where a label wins. Items at
+the root of the tree (``/subjects/S``, ``/experiments/E``) answer to their ID only. A session is looked for in the project of the path, not
+below its subject, and an assessor in that project, not below its session. An item that is shared without a label has none in the other
+project: only its ID finds it there.
 """
 
 from __future__ import annotations
@@ -17,13 +19,12 @@ from werkzeug.exceptions import Forbidden, NotFound
 from ..structure import level
 from .auth import Caller, readable, rights
 from .routes import Step
-from .store import item, share
+from .store import alias, item, share
 
 __all__ = ['Place', 'find', 'find_many', 'find_project', 'has_alias', 'in_project', 'kind_of', 'labelled', 'need', 'need_on']
 
 _PARTS = frozenset({'scans', 'reconstructions'})
 """Levels whose items are read by whoever may read their session."""
-_LEVELS = {'experiments': ('experiment', 'assessor')}
 
 
 @dataclass
@@ -52,7 +53,7 @@ def in_project(project: Any) -> ColumnElement[bool]:
 
 def labelled(project: Any, label: Any) -> ColumnElement[bool]:
     """The condition that an item bears a label in a project."""
-    shared = select(share.c.item).where(share.c.project == project, func.coalesce(share.c.label, item.c.label) == label)
+    shared = select(share.c.item).where(share.c.project == project, share.c.label == label)
     return or_(and_(item.c.project == project, item.c.label == label), item.c.pk.in_(shared))
 
 
@@ -67,7 +68,7 @@ def find(
     place = Place()
     for number, step in enumerate(steps):
         last = number == len(steps) - 1
-        row = _one(connection, caller, place, step, method)
+        row = _one(connection, caller, place, step, method, holds=inside or not last)
         if row is None:
             if may_miss and last:
                 place.missing = step
@@ -82,7 +83,7 @@ def find(
 
 
 def find_many(connection: Connection, caller: Caller, steps: Sequence[Step]) -> list[Place]:
-    """As `find` for reading files: subjects, experiments and scans may be comma lists, scans also a type, ``ALL``, ``*`` or ``NULL``."""
+    """As `find` for reading files: experiments and scans may be comma lists, scans also a type, ``ALL``, ``*`` or ``NULL``."""
     places = [Place()]
     for step in steps:
         found: list[Place] = []
@@ -126,26 +127,29 @@ def _enter(connection: Connection, caller: Caller, row: Any, last: bool) -> None
         raise Forbidden(f'Insufficient privileges: read in project {row.id}.')
 
 
-def _one(connection: Connection, caller: Caller, place: Place, step: Step, method: str) -> Any:
+def _one(connection: Connection, caller: Caller, place: Place, step: Step, method: str, holds: bool) -> Any:
+    """The item that a step names; `holds` says that something in it is wanted."""
     plural = step.level.plural
     if plural == 'projects':
         return find_project(connection, step.id or '')
     above = place.row.level if place.row is not None else ''
-    values = {'text': step.id or '', 'project': place.project, 'pk': place.row.pk if place.row is not None else None, 'caller': caller.login}
-    for way in _ways(plural, above, bool(place.project), method):
+    project = place.row.project if above == 'experiment' and not place.project else place.project
+    values = {'text': step.id or '', 'project': project, 'pk': place.row.pk if place.row is not None else None, 'caller': caller.login}
+    for way in _ways(plural, above, method, holds):
         row = connection.execute(_statement(plural, above, way, caller.admin), values).first()
         if row is not None:
             return row
     return None
 
 
-def _ways(plural: str, above: str, in_a_project: bool, method: str) -> Sequence[str]:
+def _ways(plural: str, above: str, method: str, holds: bool) -> Sequence[str]:
     """How an element is looked for, the first way first."""
-    if not above or plural in _PARTS:
-        return ('id',)
-    label = 'label' if in_a_project else 'own label'
-    both = ('id', label) if method != 'PUT' else (label, 'id')
-    return both if above == 'project' else (*both, 'own label')
+    if not above:
+        return ('site ID',)
+    if plural in _PARTS:
+        return ('site ID',) if plural == 'reconstructions' and not holds else ('child ID',)
+    found = ('label', 'id') if method == 'PUT' or (plural == 'subjects' and holds) else ('id', 'label')
+    return (*found, 'child ID', 'child label') if plural == 'assessors' and holds else found
 
 
 @lru_cache(maxsize=256)
@@ -153,16 +157,31 @@ def _statement(plural: str, above: str, way: str, admin: bool) -> Any:
     """The query for one element: built once, as building takes longer than running it."""
     text: Any = bindparam('text')
     project: Any = bindparam('project')
-    condition = item.c.id == text if way == 'id' else labelled(project, text) if way == 'label' else item.c.label == text
-    query = _base(plural, above, bindparam('pk'), project).where(condition)
+    pk: Any = bindparam('pk')
+    query = select(item).where(item.c.level.in_(_levels(plural, above)), {
+        'site ID': item.c.id == text,
+        'id': and_(item.c.id == text, in_project(project)),
+        'label': labelled(project, text),
+        'child ID': and_(item.c.id == text, item.c.parent == pk),
+        'child label': and_(item.c.label == text, item.c.parent == pk),
+    }[way])  # fmt: skip
+    caller = Caller(bindparam('caller'), admin)  # type: ignore[arg-type]
     if plural not in _PARTS:
-        query = query.where(readable(Caller(bindparam('caller'), admin), item))  # type: ignore[arg-type]
+        query = query.where(readable(caller, item))
+    elif way == 'site ID':
+        session = alias(item, 'session')
+        query = query.where(item.c.parent.in_(select(session.c.pk).where(readable(caller, session))))
     return query.order_by(item.c.pk).limit(1)
 
 
-def _base(plural: str, above: str, pk: Any, project: Any) -> Any:
-    """Items of a level below an item."""
-    query = select(item).where(item.c.level.in_(_LEVELS.get(plural, (level(plural).singular,))))
+def _levels(plural: str, above: str) -> Sequence[str]:
+    """Levels of the items that a name of a level may mean: an experiment is an assessor, too, but not below a subject."""
+    return ('experiment', 'assessor') if plural == 'experiments' and above != 'subject' else (level(plural).singular,)
+
+
+def _below(plural: str, above: str, pk: Any, project: Any) -> Any:
+    """All items of a level below an item."""
+    query = select(item).where(item.c.level.in_(_levels(plural, above)))
     if not above:
         return query
     return query.where(in_project(project) if above == 'project' else item.c.parent == pk)
@@ -192,10 +211,10 @@ def has_alias(names: Sequence[Any]) -> ColumnElement[bool]:
 
 
 def _several(connection: Connection, caller: Caller, place: Place, step: Step) -> list[Any]:
-    found = _one(connection, caller, place, step, 'GET')
+    found = _one(connection, caller, place, step, 'GET', holds=True)
     if found is not None:
         return [found]
-    if step.level.plural not in ('subjects', 'experiments', 'scans', 'assessors', 'reconstructions'):
+    if step.level.plural not in ('experiments', 'scans', 'assessors', 'reconstructions'):
         return []
     parts = [part.replace('[SLASH]', '/').replace('[COMMA]', ',') for part in (step.id or '').split(',')]
     rows: dict[int, Any] = {}
@@ -207,12 +226,12 @@ def _several(connection: Connection, caller: Caller, place: Place, step: Step) -
 
 def _named(connection: Connection, caller: Caller, place: Place, step: Step, part: str) -> list[Any]:
     above, pk = (place.row.level, place.row.pk) if place.row is not None else ('', None)
-    query = _base(step.level.plural, above, pk, place.project).order_by(item.c.pk)
+    query = _below(step.level.plural, above, pk, place.project).order_by(item.c.pk)
     if step.level.plural not in _PARTS:
         query = query.where(readable(caller, item))
     if part in ('ALL', '*') and place.row is not None:
         return list(connection.execute(query))
-    found = _one(connection, caller, place, Step(step.level, part), 'GET')
+    found = _one(connection, caller, place, Step(step.level, part), 'GET', holds=True)
     if found is not None:
         return [found]
     if step.level.plural not in ('scans', 'reconstructions'):

@@ -141,10 +141,7 @@ class Representer:
             resources = [self._json_resource(one, row) for one in self.resources(row, side)]
             if resources:
                 children.append({'field': self.resource_path(row, side), 'items': resources})
-        shares = [
-            _plain_item('xnat:projectParticipant', {'project': one.project, 'label': one.label or '', 'xnat_projectParticipant_id': one.pk})
-            for one in self.shares(row)
-        ]
+        shares = [_share_item(row, one) for one in self.shares(row)]
         if shares:
             children.append({'field': 'sharing/share', 'items': shares})
         return {'children': children + nested, 'meta': _meta(row.xsi_type, row.pk, row.insert_date), 'data_fields': own}
@@ -223,6 +220,17 @@ class Representer:
     def key_name(self, row: Any) -> str:
         """The database's own key of an item that has no accession ID."""
         return _PK_NAMES.get(row.level, '')
+
+
+def _share_item(row: Any, one: Any) -> dict[str, Any]:
+    """A share; one without a label has no such field."""
+    kind = {'subject': 'xnat:projectParticipant', 'scan': 'xnat:imageScanData_share'}.get(row.level, 'xnat:experimentData_share')
+    found = {'project': one.project, f'{kind.replace(":", "_")}_id': one.pk}
+    if one.label:
+        found['label'] = one.label
+    if row.level == 'subject':
+        found['subject_ID'] = row.id
+    return {**_plain_item(kind, found), 'meta': _meta(kind, 0, one.insert_date)}
 
 
 def _plain_item(xsi_type: str, fields: dict[str, Any]) -> dict[str, Any]:

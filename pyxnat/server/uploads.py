@@ -19,8 +19,9 @@ from .calls import Call, text
 from .catalogues import divided
 from .files import Staged, check_path, pieces_of
 from .history import Event
-from .holdings import SIDES, chosen, files_of, resources_at, split, uri_of
+from .holdings import SIDES, chosen, files_of, resources_at, split
 from .locate import Place, find, kind_of, need_on
+from .respond import made_at
 from .routes import Route, Step
 from .store import file, now, resource, touch
 from .writer import Writer
@@ -44,10 +45,7 @@ def put_resource(call: Call, route: Route) -> Response:
         if resources_at(connection, place.row, Step(step.level, label)):
             raise Conflict(f'There is a resource {label} already.')
         row = _new_resource(call, connection, place.row, step, label)
-    if step.id is None:
-        uri = uri_of(place, row)
-        return Response(uri, mimetype='text/plain', headers={'Location': uri})
-    return text()
+    return made_at(call, row.pk) if step.id is None else text()
 
 
 def _check_resource_label(label: str) -> None:
