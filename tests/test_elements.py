@@ -161,8 +161,8 @@ def test_what_is_no_name_is_an_error_before_anything_is_asked(xnat, project, nam
     assert trace.requests == 0
 
 
-@pytest.mark.parametrize('name', ['1 T1', 'a%41', 'séq"3\'', 'a&b=c?d#e;f', '+', '[x]', 'ALLES*', 'é'])
-def test_scans_have_any_name(scan, name):
+@pytest.mark.parametrize('name', ['0', '3-MR1', '_', '-x', 'ALL', 'x' * 200])
+def test_scans_have_any_name_of_letters_digits_and_dashes(scan, name):
     other = scan.parent().scan(name).create(type='odd')
     assert other.exists() and other.attrs.get('type') == 'odd'
     assert name in scan.parent().scans().get()

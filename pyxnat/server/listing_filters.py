@@ -104,7 +104,7 @@ def expression_of(scope: Scope, one: Path) -> Expression:
     """The SQL of a path; `ListingFails` where XNAT can make none."""
     model, where = scope.model, scope.model.level_of(one.kind)
     extension = one.path.lower().startswith('extension_item/')
-    if extension and where in _WITHOUT_EXTENSION or not (is_special(one) or model.declares(one.kind, one.path)):
+    if (extension and where in _WITHOUT_EXTENSION) or not (is_special(one) or model.declares(one.kind, one.path)):
         raise ListingFails(f'{one.kind}/{one.path} is not a field.')
     if where == 'subject' and scope.root_type in ('xnat:experimentData', 'xnat:imageAssessorData'):
         raise ListingFails(f'{scope.root_type} is not joined with {one.kind}; give one xsiType.')

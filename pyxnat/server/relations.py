@@ -65,7 +65,8 @@ share = Table(
     Column('pk', Integer, primary_key=True),
     Column('item', ForeignKey('item.pk', ondelete='CASCADE'), nullable=False),
     Column('project', String, nullable=False),
-    Column('label', String),
+    Column('label', String),  # without one the item has no label there, only its ID
+    Column('insert_date', String),
     UniqueConstraint('item', 'project'),
     Index('share_project', 'project', 'label'),
 )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from tempfile import SpooledTemporaryFile
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import ColumnElement
 from werkzeug.exceptions import NotAcceptable, UnprocessableEntity
@@ -15,7 +16,7 @@ from werkzeug.wrappers import Response
 from .calls import Call
 from .tables import FORMATS, Table, render
 
-__all__ = ['no_table', 'nothing', 'order_asked', 'page_asked', 'table_response']
+__all__ = ['made_at', 'no_table', 'nothing', 'order_asked', 'page_asked', 'table_response']
 
 _ACCEPTED = {'application/json': 'json', 'text/html': 'html', 'text/xml': 'xml'}
 """What a table can be had as by ``Accept``."""
@@ -33,6 +34,13 @@ def no_table() -> Response:
 def nothing(call: Call) -> Response:
     """The answer of a list whose query failed: nothing, in the format that was asked for, out of date at once."""
     return Response(headers={'Expires': http_date()}, content_type=f'{FORMATS[_form(call, "json")]};charset=ISO-8859-1')
+
+
+def made_at(call: Call, name: str | int) -> Response:
+    """The answer to a POST that made something: its whole URL below what was posted to; ``Location`` has the query, too."""
+    url = f'{call.request.base_url.rstrip("/")}/{quote(str(name), safe="")}'
+    query = call.request.query_string.decode('latin-1')
+    return Response(url, mimetype='text/plain', headers={'Location': f'{url}?{query}' if query else url})
 
 
 def table_response(call: Call, table: Table, default: str = 'json') -> Response:

@@ -108,9 +108,11 @@ class Store:
         """What ends a transaction for files that were placed in it, with whether it was committed; the archive sets it."""
         self._serving = _lock_folder(folder)
         try:
+            is_new = not (folder / 'archive.sqlite').exists()
             self._engine = open_engine(folder / 'archive.sqlite')
             METADATA.create_all(self._engine)
-            _add_columns(self._engine)
+            if not is_new:
+                _add_columns(self._engine)
         except BaseException:
             self._serving.close()
             raise

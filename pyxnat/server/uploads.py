@@ -22,6 +22,7 @@ from .history import Event
 from .holders import holder_of, need_project
 from .holdings import files_of, resources_at, side_of, split
 from .locate import Place, kind_of, need_on
+from .respond import made_at
 from .routes import Route, Step
 from .store import file, now, resource, touch
 from .writer import Writer
@@ -49,11 +50,7 @@ def put_resource(call: Call, route: Route) -> Response:
             if _labelled(connection, place.row, label):
                 raise Conflict('Specified resource already exists.')
         row = _new_resource(call, connection, place.row, side_of(place.row, 'resources'), label)
-    if step.id is not None:
-        return text()
-    path, _, query = call.request.environ['REQUEST_URI'].partition('?')
-    uri = f'{call.request.host_url.rstrip("/")}{path.rstrip("/")}/{row.pk}'
-    return Response(uri, mimetype='text/plain', headers={'Location': f'{uri}?{query}' if query else uri})
+    return made_at(call, row.pk) if step.id is None else text()
 
 
 def _label(name: str) -> str:

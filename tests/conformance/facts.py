@@ -18,6 +18,8 @@ from tests.plain import Answer
 from .world import Case
 
 Check = Callable[[Case], None]
+POSTED = '^https?://[^/]+/data/'
+"""How the answer to a POST begins: the whole URL of what it made."""
 
 
 class Fact(NamedTuple):

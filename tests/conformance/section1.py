@@ -364,36 +364,36 @@ facts.row(
     put('/data/projects/P/subjects/X', 403, by='outsider'),
 )  # fmt: skip
 facts.row(
-    '1.7/9', 'T', "what is in another's private project is not there",
+    '1.7/9', 'TM', "what is in another's private project is not there; nothing can be put there: 422",
     made('/data/projects/{new}?accessibility=private'),
     made('/data/projects/{new}/subjects/S/experiments/E?xsiType=xnat:mrSessionData', keep='id'),
     *(get(f'/data/projects/{{new}}/subjects/S{more}?format=json', 404, by='outsider') for more in ('', '/experiments/E')),
     get('/data/experiments/{id}?format=json', 404, by='outsider'),
-    put('/data/projects/{new}/subjects/S?label=X', 404, by='outsider'),
+    put('/data/projects/{new}/subjects/S?label=X', 422, by='outsider'),
     delete('/data/projects/{new}/subjects/S/experiments/E', 404, by='outsider'),
 )  # fmt: skip
 facts.row(
-    '1.7/10', 'T', 'a reader by share does not change what the other project owns',
+    '1.7/10', 'TM', 'a reader by share does not change what the other project owns; a share without a label is not found by it',
     made('/data/projects/{new}?accessibility=private'),
     made('/data/projects/{new}/subjects/X'),
     put('/data/projects/{new}/subjects/X/projects/Q'),
     put('/data/projects/Q/users/member/outsider'),
-    get('/data/projects/Q/subjects/X?format=json', by='outsider'),
+    get('/data/projects/Q/subjects/X?format=json', 404, by='outsider'),
     get('/data/projects/{new}/subjects/X?format=json', (200, 404), by='outsider'),
     delete('/data/projects/{new}/subjects/X', SEEN_OR_NOT, by='outsider'),
-    put('/data/projects/Q/subjects/X?group=x', SEEN_OR_NOT, by='outsider'),
-    put('/data/projects/Q/subjects/X?label=NEW', (403, 404, 409), by='outsider'),
+    put('/data/projects/Q/subjects/X?group=x', 201, by='outsider'),
+    put('/data/projects/Q/subjects/X?label=NEW', by='outsider'), get('/data/projects/{new}/subjects/X?format=json', item={'label': 'X'}),
     put('/data/projects/Q/subjects/X/resources/R', SEEN_OR_NOT, by='outsider'),
     delete('/data/projects/Q/users/member/outsider'),
     delete('/data/projects/{new}/subjects/X/projects/Q'),
 )  # fmt: skip
 facts.row(
-    '1.7/11', 'S', 'the subjects of a project that is private or unknown: 404',
+    '1.7/11', 'SM', 'the subjects of a project that is private or unknown: 404; nothing can be put there: 422',
     made('/data/projects/{new}?accessibility=private'),
     get('/data/projects/{new}/subjects', 404, by='outsider'),
-    put('/data/projects/{new}/subjects/S', 404, by='outsider'),
+    put('/data/projects/{new}/subjects/S', 422, by='outsider'),
     get('/data/projects/NOWHERE/subjects', 404),
-    put('/data/projects/NOWHERE/subjects/S', 404),
+    put('/data/projects/NOWHERE/subjects/S', 422),
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.plain import Client, image
 
-from .facts import Ask, Facts, delete, get, made, post, put
+from .facts import POSTED, Ask, Facts, delete, get, made, post, put
 from .world import Case
 
 facts = Facts()
@@ -76,10 +76,10 @@ facts.row(
 )  # fmt: skip
 facts.row(
     '2.1/15',
-    'S',
+    'SM',
     'subjects: listed, created',
     get('{p}/subjects'),
-    post('{p}/subjects?label=X', like='^/data/'),
+    post('{p}/subjects?label=X', like=POSTED),
     *only('{p}/subjects', 'GET', 'POST'),
 )
 facts.row('2.1/16', 'SM', 'subjects of the site: listed', get('/data/subjects'), *only('/data/subjects', 'GET'))
@@ -90,8 +90,8 @@ facts.row(
 )  # fmt: skip
 facts.row('2.1/18', 'S', 'experiments of a project: listed', get('{p}/experiments'), *only('{p}/experiments', 'GET'))
 facts.row(
-    '2.1/19', 'S', 'experiments of a subject: listed, created',
-    get('{s}/experiments'), post('{s}/experiments?label=X&xsiType=xnat:mrSessionData', like='^/data/'), *only('{s}/experiments', 'GET', 'POST'),
+    '2.1/19', 'SM', 'experiments of a subject: listed, created',
+    get('{s}/experiments'), post('{s}/experiments?label=X&xsiType=xnat:mrSessionData', like=POSTED), *only('{s}/experiments', 'GET', 'POST'),
 )  # fmt: skip
 facts.row('2.1/20', 'SM', 'experiments of the site: listed', get('/data/experiments'), *only('/data/experiments', 'GET'))
 facts.row(
@@ -103,12 +103,12 @@ facts.row(
     *only('/data/experiments/{id}', 'GET', 'PUT', 'DELETE'), *only('{p}/experiments/E', 'GET', 'PUT', 'DELETE'), delete('/data/experiments/{id}'),
 )  # fmt: skip
 facts.row(
-    '2.1/23', 'S', 'scans: listed, created, by session path and by ID',
+    '2.1/23', 'SM', 'scans: listed, created, by session path and by ID',
     made('{e}', keep='id'),
     *(
         ask
         for path in ('{e}/scans', '/data/experiments/{id}/scans')
-        for ask in (get(path), post(f'{path}?xsiType=xnat:mrScanData', like='^/data/'), *only(path, 'GET', 'POST'))
+        for ask in (get(path), post(f'{path}?xsiType=xnat:mrScanData', like=POSTED), *only(path, 'GET', 'POST'))
     ),
 )  # fmt: skip
 facts.row('2.1/24', 'SM', 'a scan: read, put, deleted', get('{n}?format=json'), put('{n}'), *only('{n}', 'GET', 'PUT', 'DELETE'), delete('{n}'))
@@ -123,14 +123,14 @@ def dicomdir(case: Case) -> None:
 
 
 facts.row(
-    '2.1/26', 'S', 'reconstructions: listed, created, read, put, deleted',
-    get('{e}/reconstructions'), post('{e}/reconstructions?ID={new}a', like='^/data/'), put('{e}/reconstructions/{new}'),
+    '2.1/26', 'SM', 'reconstructions: listed, created, read, put, deleted',
+    get('{e}/reconstructions'), post('{e}/reconstructions?ID={new}a', like=POSTED), put('{e}/reconstructions/{new}'),
     get('{e}/reconstructions/{new}?format=json'), *only('{e}/reconstructions', 'GET', 'POST'),
     *only('{e}/reconstructions/{new}', 'GET', 'PUT', 'DELETE'), delete('{e}/reconstructions/{new}'),
 )  # fmt: skip
 facts.row(
-    '2.1/27', 'S', 'assessors: listed, created, read, put, deleted',
-    get('{e}/assessors'), post('{e}/assessors?label=B&{qc}', like='^/data/'),
+    '2.1/27', 'SM', 'assessors: listed, created, read, put, deleted',
+    get('{e}/assessors'), post('{e}/assessors?label=B&{qc}', like=POSTED),
     made('{e}/assessors/A?{qc}'), get('{e}/assessors/A?format=json'), *only('{e}/assessors', 'GET', 'POST'),
     *only('{e}/assessors/A', 'GET', 'PUT', 'DELETE'), delete('{e}/assessors/A'),
 )  # fmt: skip
@@ -290,37 +290,39 @@ facts.row(
 # -- 2.3 sharing
 
 SHARED = [made('{e}/assessors/A?{qc}', keep='aid'), made('{s}', keep='sid'), made('{e}', keep='eid'),
-          put('{s}/projects/{q_id}?label=S_IN_Q', text=''), put('{e}/projects/{q_id}?label=E_IN_Q', text=''),
-          put('{e}/assessors/A/projects/{q_id}?label=A_IN_Q', text='')]  # fmt: skip
+          put('{s}/projects/{q_id}?label=S_IN_Q', type='text/html'), put('{e}/projects/{q_id}?label=E_IN_Q', text='{eid}'),
+          put('{e}/assessors/A/projects/{q_id}?label=A_IN_Q', type='text/html')]  # fmt: skip
 THERE = '{q}/subjects/S_IN_Q/experiments/E_IN_Q'
 
 facts.row(
-    '2.3.1', 'ST', 'PUT X/projects/Q shares, under a label of its own: 200, nothing',
+    '2.3.1', 'STM', 'PUT X/projects/Q shares, under a label of its own: 200 and a table of where it was, of a session its ID',
     *SHARED, *(get(f'{path}?format=json') for path in ('{q}/subjects/S_IN_Q', THERE, f'{THERE}/assessors/A_IN_Q')),
 )  # fmt: skip
 facts.row(
-    '2.3.2', 'S', 'refused: shared already or label taken 409, no create right 403, no such project 404',
+    '2.3.2', 'SM', 'refused: shared already or label taken 409, no create right or no such item 403, no such project 404; any label is taken',
     made('{s}'), made('{q}/subjects/TAKEN'), made('{p}/subjects/OTHER'), put('{s}/projects/{q_id}?label=S_IN_Q'),
-    put('{s}/projects/{q_id}', 409), put('{s}/projects/{p_id}', 409),
+    put('{s}/projects/{q_id}', 409), put('{s}/projects/{p_id}?format=json', rows={'ID': ['{p_id}', '{q_id}']}),
+    put('{p}/subjects/OTHER/projects/{q_id}', 403, by='collaborator'),
     put('{p}/subjects/OTHER/projects/{q_id}?label=TAKEN', 409), put('{p}/subjects/OTHER/projects/{q_id}?label=S_IN_Q', 409),
-    put('{p}/subjects/OTHER/projects/{q_id}?label=a%20b', 417), put('{p}/subjects/OTHER/projects/NOWHERE', 404),
-    put('{p}/subjects/NOBODY/projects/{q_id}', 404), put('{p}/subjects/OTHER/projects/{q_id}', 403, by='collaborator'),
+    put('{p}/subjects/OTHER/projects/{q_id}?label=a%20b'), put('{p}/subjects/OTHER/projects/NOWHERE', 404),
+    put('{p}/subjects/NOBODY/projects/{q_id}', 403), put('{p}/subjects/OTHER/projects/{q_id}', 409, by='collaborator'),
 )  # fmt: skip
 
 
-@facts.shown('2.3.3', 'ST', 'primary=true gives the item to the other project, with what it holds; delete right is needed')
+@facts.shown('2.3.3', 'ST', 'primary=true gives the item to the other project; sessions of a subject stay; delete right is needed')
 def moving(case: Case) -> None:
     admin, there = case.admin, case.q_id
     admin.ok('PUT', f'{case.e}/resources/R/files/f?inbody=true', b'moved')
     admin.ok('PUT', f'{case.s}/projects/{there}?label=S2')
     assert case.member.put(f'{case.s}/projects/{there}?primary=true').status == 403
     assert admin.put(f'{case.s}/projects/{there}?primary=true').status == 200
-    for path in (case.s, f'{case.p}/experiments/E'):
+    for path in (case.s, f'{case.q}/subjects/S2'):  # its label there went with the share
         assert admin.get(f'{path}?format=json').status == 404
-    assert admin.item(f'{case.q}/subjects/S2')['data_fields']['project'] == there
-    assert admin.get(f'{case.q}/subjects/S2/experiments/E/resources/R/files/f').body == b'moved'
+    assert admin.item(f'{case.q}/subjects/S')['data_fields']['project'] == there
+    assert admin.item(f'{case.p}/experiments/E')['data_fields']['project'] == case.p_id
+    assert admin.get(f'{case.p}/experiments/E/resources/R/files/f').body == b'moved'
     admin.ok('PUT', f'{case.p}/subjects/T/experiments/TE?xsiType=xnat:mrSessionData')
-    admin.ok('PUT', f'{case.p}/subjects/T/projects/{there}')
+    admin.ok('PUT', f'{case.p}/subjects/T/projects/{there}?label=T')
     assert admin.put(f'{case.p}/subjects/T/experiments/TE/projects/{there}?primary=true&label=NEWNAME').status == 200
     assert admin.get(f'{case.p}/experiments/TE?format=json').status == 404
     assert admin.item(f'{case.q}/subjects/T/experiments/NEWNAME')['data_fields']['project'] == there
@@ -331,13 +333,14 @@ facts.row(
     made('{e}'), put('{e}/projects/{q_id}'), get('{q}/experiments', rows={'label': ['E']}), put('{p}/subjects/S/projects/Q', HIDDEN, by='outsider'),
 )  # fmt: skip
 facts.row(
-    '2.3.5', 'ST', "unsharing, by X/projects/Q or by Q's own route, leaves the data",
-    *SHARED, delete('{q}/subjects/S_IN_Q', 403, by='collaborator'), delete('{q}/subjects/S_IN_Q'), delete('{e}/projects/{q_id}'),
-    delete('{e}/projects/{q_id}', 404), get('{s}?format=json'), get('{e}?format=json'),
+    '2.3.5', 'STM', "unsharing, by X/projects/Q or by Q's own route, leaves the data; a subject takes its sessions along",
+    *SHARED, delete('{q}/subjects/S_IN_Q', 403, by='collaborator'), delete('{q}/subjects/S_IN_Q'),
+    get('{e}/projects?format=json', rows={'ID': ['{p_id}']}),
+    delete('{e}/projects/{q_id}', text=''), get('{s}?format=json'), get('{e}?format=json'),
     get('{q}/subjects/S_IN_Q?format=json', 404), get('{q}/experiments/E_IN_Q?format=json', 404),
 )  # fmt: skip
 facts.row(
-    '2.3.6', 'S', 'X/projects: where it is, the owner first',
+    '2.3.6', 'SM', 'X/projects: where it is, the owner first',
     *SHARED,
     *(
         get(f'{path}/projects?format=csv', columns='label,ID,Secondary_ID,Name', rows={'label': [own, there], 'ID': ['{p_id}', '{q_id}']})
@@ -345,17 +348,18 @@ facts.row(
     ),
 )  # fmt: skip
 facts.row(
-    '2.3.7', 'S', 'a scan is shared together with its session',
-    made('{n}'), get('{q}/experiments/E?format=json', 404), put('{n}/projects/{q_id}'), get('{e}/projects', rows={'ID': ['{p_id}', '{q_id}']}),
-    put('{n}/projects/{q_id}', 409), get('{n}/projects', rows={'ID': ['{p_id}', '{q_id}']}), delete('{n}/projects/{q_id}'),
+    '2.3.7', 'SM', 'a scan is shared together with its session, and not by itself taken out',
+    made('{n}'), get('{q}/experiments/E?format=json', 404), put('{n}/projects/{q_id}'),
+    get('{e}/projects?format=json', rows={'ID': ['{p_id}', '{q_id}']}),
+    put('{n}/projects/{q_id}', 409), get('{e}/projects', type='text/html'), delete('{n}/projects/{q_id}', 400),
 )  # fmt: skip
 facts.row(
-    '2.3.8', 'S', 'the subject listing tells the label here and the owner',
+    '2.3.8', 'SM', 'the subject listing tells the label here and the owner',
     *SHARED, get('{q}/subjects', rows={'label': ['S_IN_Q'], 'project': ['{p_id}'], 'URI': ['/data/subjects/{sid}']}),
     get('/data/subjects?ID={sid}', rows={'label': ['S']}),
 )  # fmt: skip
 facts.row(
-    '2.3.9', 'SM', 'the experiment listing tells the labels and the project here; a filter goes by the label of the owner',
+    '2.3.9', 'SM', "the experiment listing tells the labels and the project here; a filter compares the owner's label",
     *SHARED,
     *(
         ask
@@ -389,7 +393,7 @@ def types_that_may_not_be_read(case: Case) -> None:
     assert case.outsider.get(f'{case.e}?format=json').status in HIDDEN
 
 
-@facts.shown('2.3/a', 'S', 'what is shared is read through the other project, and what is not shared is not')
+@facts.shown('2.3/a', 'SM', 'what is shared is read through the other project, without a label by ID alone, and what is not shared is not')
 def what_is_shared_is_seen(case: Case) -> None:
     admin, owning, there = case.admin, case.p, case.q
     case.admin.ok('PUT', f'{owning}?accessibility=private')
@@ -403,13 +407,15 @@ def what_is_shared_is_seen(case: Case) -> None:
     for path in (case.s, case.e, f'{case.e}/assessors/A'):
         admin.ok('PUT', f'{path}/projects/{name}')
     admin.ok('PUT', f'{there}/users/member/outsider')
-    session = f'{there}/subjects/S/experiments/E'
-    for path in (f'{there}/subjects/S', session, f'{session}/scans/1', f'{session}/assessors/A', f'/data/experiments/{ids["E"]}',
+    session = f'{there}/subjects/{ids["S"]}/experiments/{ids["E"]}'
+    for path in (f'{there}/subjects/{ids["S"]}', session, f'{session}/scans/1', f'{session}/assessors/{ids["A"]}', f'/data/experiments/{ids["E"]}',
                  f'/data/subjects/{ids["S"]}'):  # fmt: skip
         assert case.outsider.get(f'{path}?format=json').status == 200, path
+    for path in (f'{there}/subjects/S', f'{there}/experiments/E', f'{there}/subjects/{ids["S"]}/experiments/E', f'{session}/assessors/A'):
+        assert case.outsider.get(f'{path}?format=json').status == 404, path
     assert case.outsider.get(f'{session}/scans/1/resources/R/files/f').body == b'shared'
     for path in (f'{there}/subjects/S/experiments/F', f'{session}/assessors/B', f'/data/experiments/{ids["B"]}', case.e):
         assert case.outsider.get(f'{path}?format=json').status in HIDDEN, path
-    children = case.outsider.item(f'{there}/subjects/S')['children']
+    children = case.outsider.item(f'{there}/subjects/{ids["S"]}')['children']
     experiments = next(child for child in children if child['field'] == 'experiments/experiment')['items']
     assert [one['data_fields']['ID'] for one in experiments] == [ids['E']]

@@ -463,7 +463,8 @@ columns(
 columns('2.6/9', 'SRM', 'scans', 'xnat_imagescandata_id,ID,type,quality,xsiType,note,series_description,URI', f'{M1}/scans', title=None)
 columns('2.6/10', 'SM', 'reconstructions', 'xnat_reconstructedimagedata_id,ID,type,baseScanType,URI', f'{M1}/reconstructions', title=None)
 columns(
-    '2.6/11', 'SM', 'assessors', 'xnat:imageassessordata/id,session_ID,session_label,ID,project,label,date,xsiType,insert_date,URI', f'{M1}/assessors',
+    '2.6/11', 'SM', 'assessors',
+    'xnat:imageassessordata/id,session_ID,session_label,ID,project,label,date,xsiType,insert_date,URI', f'{M1}/assessors',
     title=None,
 )  # fmt: skip
 columns('2.6/12', 'STM', 'resources', RESOURCES, f'{SCAN}/resources', f'{P}/resources', title='Resources')

@@ -161,11 +161,11 @@ def seen(access: str, *, listed: bool, item: int, data: int | tuple[int, ...], r
         get('/data/projects', by='outsider', **found[listed]), get('{p}?format=json', item, by='outsider'), *asks,
         post('/data/search?format=json', by='outsider', send=SEARCH.format('xnat:subjectData', 'SUBJECT_ID'), **subject[rows]),
         post('/data/search?format=json', by='outsider', send=SEARCH.format('xnat:projectData', 'ID'), **found[project]),
-        put('{s}?group=g', HIDDEN, by='outsider'), delete('{e}', HIDDEN, by='outsider'),
+        put('{s}?group=g', (*HIDDEN, 422), by='outsider'), delete('{e}', HIDDEN, by='outsider'),
     ]  # fmt: skip
 
 
-facts.row('5.3/1', 'ST', 'private: nothing', *seen('private', listed=False, item=404, data=HIDDEN, rows=False, project=False))
+facts.row('5.3/1', 'STM', 'private: nothing', *seen('private', listed=False, item=404, data=HIDDEN, rows=False, project=False))
 facts.row('5.3/2', 'STM', 'protected: the project, not its data', *seen('protected', listed=True, item=200, data=HIDDEN, rows=False, project=True))
 facts.row('5.3/3', 'STM', 'public: everything, to read', *seen('public', listed=True, item=200, data=200, rows=True, project=True))
 facts.row(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
-import shutil
 import tempfile
 from contextlib import ExitStack
 from functools import cached_property
@@ -14,19 +12,11 @@ from types import TracebackType
 
 from pyxnat.server import Server, serve
 from tests.plain import Client
+from tests.quick import quick_folder
 
 PASSWORDS = {'owner': 'o', 'member': 'm', 'collaborator': 'c', 'outsider': 'x'}
 ROLES = ('owner', 'member', 'collaborator')
 BROWSER = {'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36'}
-
-
-IN_MEMORY = Path('/dev/shm')
-ROOM = 2**30
-
-
-def quick_folder() -> Path | None:
-    """A folder in memory, where the system has one with room: what is written for a test need not outlast a power cut."""
-    return IN_MEMORY if IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free > ROOM else None
 
 
 class World:

@@ -175,5 +175,5 @@ def test_sharing_by_a_field(admin: Client) -> None:
     query = 'xnat:subjectData/sharing/share/project=J&xnat:subjectData/sharing/share/label=BYFIELD'
     for _ in range(2):
         admin.ok('PUT', f'/data/projects/I/subjects/FIELD?{query}')
-    assert [row['label'] for row in admin.get('/data/projects/I/subjects/FIELD/projects').rows] == ['FIELD', 'BYFIELD']
+    assert [row['label'] for row in admin.get('/data/projects/I/subjects/FIELD/projects?format=json').rows] == ['FIELD', 'BYFIELD']
     assert admin.put('/data/projects/I/subjects/FIELD?xnat:subjectData/sharing/share/project=NOWHERE').status == 404

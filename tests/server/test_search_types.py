@@ -139,12 +139,12 @@ def xnat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 @with_xnat
 def test_the_schemas_of_xnat_load_quickly_and_modestly() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     model = Model(further=[XNAT])
     displays = Displays(model, [XNAT])
     for name in model.searchable:
         displays.versions(name)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     tracemalloc.start()
     model = Model(further=[XNAT])
     displays = Displays(model, [XNAT])
