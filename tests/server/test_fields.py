@@ -93,7 +93,7 @@ def test_6_5_1_paths_that_fall_apart_set_nothing_and_no_error_tells(admin: Clien
 
 def test_a_predicate_that_picks_nothing_is_an_error(admin: Client) -> None:
     assert admin.put(f'{E}/scans/1?xnat:mrScanData/parameters/addParam%5BID%3D3%5D/addField=1').status == 417
-    assert admin.get(f'{E}/scans?columns=xnat:mrScanData/parameters/addParam[ID=3]/addField').status == 400
+    assert admin.get(f'{E}/scans?columns=xnat:mrScanData/parameters/addParam[ID=3]/addField').status == 500
 
 
 def step(program: str, **more: str) -> etree._Element:
