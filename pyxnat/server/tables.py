@@ -23,8 +23,13 @@ __all__ = ['BATCH', 'FORMATS', 'Table', 'render']
 BATCH = 500
 """Rows that are held at once."""
 _IN_MEMORY = 2**20
-FORMATS = {'json': 'application/json', 'csv': 'text/csv', 'xml': 'text/xml', 'html': 'text/html', 'xlist': 'text/html'}
-"""The media types, without a charset as XNAT sends them: the bytes are UTF-8."""
+FORMATS = {
+    'json': 'application/json',
+    'csv': 'text/csv',
+    'xml': 'text/xml',
+    'html': 'text/html',
+    'xlist': 'text/html',
+}
 
 
 @dataclass
@@ -43,9 +48,13 @@ class Table:
     """Whether the rows come in the order that the request's ``sortBy`` asks for."""
 
     def sorted(self, keys: Sequence[str], descending: bool) -> Table:
-        """The table sorted in memory by columns, numbers as numbers; a column that is not there is passed over, as in XNAT."""
+        """The table sorted in memory by columns, numbers as numbers; `KeyError` for an unknown one."""
         lower = [name.lower() for name in self.columns]
-        places = [lower.index(key.lower()) for key in keys if key.lower() in lower]
+        places = []
+        for key in keys:
+            if key.lower() not in lower:
+                raise KeyError(key)
+            places.append(lower.index(key.lower()))
         rows = sorted(self.rows, key=lambda row: [_sort_key(row[place]) for place in places], reverse=descending)
         return replace(self, rows=rows)
 
@@ -134,8 +143,8 @@ def _xml(table: Table) -> Iterator[bytes]:
         if table.count:
             meta.setdefault('totalRecords', str(total))
         attributes = ''.join(f' {name}={quoteattr(_xml_text(cell(value)))}' for name, value in meta.items() if isinstance(value, str))
-        yield f'<ResultSet{attributes}><results><columns>'.encode()
-        yield ''.join(f'<column>{escape(_xml_text(name))}</column>' for name in table.columns).encode('utf-8') + b'</columns>\n<rows>'
+        yield f'<?xml version="1.0" encoding="UTF-8"?>\n<ResultSet{attributes}><results><columns>'.encode()
+        yield ''.join(f'<column>{escape(_xml_text(name))}</column>' for name in table.columns).encode('utf-8') + b'</columns><rows>'
         rows.seek(0)
         while piece := rows.read(_IN_MEMORY):
             yield piece
@@ -143,8 +152,7 @@ def _xml(table: Table) -> Iterator[bytes]:
 
 
 def _xml_rows(batch: Sequence[Sequence[Any]]) -> bytes:
-    lines = (''.join(f'<cell>{escape(_xml_text(cell(value)))}</cell>' for value in row) for row in batch)
-    return ''.join(f'<row>{line}</row>\n' for line in lines).encode()
+    return ''.join('<row>' + ''.join(f'<cell>{escape(_xml_text(cell(value)))}</cell>' for value in row) + '</row>' for row in batch).encode()
 
 
 def _xml_text(text: str) -> str:
@@ -153,30 +161,15 @@ def _xml_text(text: str) -> str:
 
 
 def _html(table: Table) -> Iterator[bytes]:
-    return _page(table, '<th>{}</th>', '<td>{}</td>')
+    head = ''.join(f'<th>{html.escape(name)}</th>' for name in table.columns)
+    yield f'<html><body><table class="x_rs_t" cellpadding="3"><thead><tr>{head}</tr></thead>'.encode()
+    yield from _html_rows(table)
+    yield b'</table></body></html>'
 
 
-def _xlist(table: Table) -> Iterator[bytes]:
-    """The same page, whose cells XNAT does not mark up."""
-    return _page(table, '{}', '{}')
-
-
-_PAGE = '<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en"><body><table class="x_rs_t" cellpadding="0" cellspacing="0">\n'
-_PARITY = ('odd', 'even')
-
-
-def _page(table: Table, head: str, data: str) -> Iterator[bytes]:
-    names = ''.join(head.format(html.escape(name)) for name in table.columns)
-    yield f'{_PAGE}<thead class="x_rs_thead">\n<tr class="x_rs_tr_head">{names}</tr>\n</thead>\n<tbody id="dataRows">\n'.encode()
-    total = 0
+def _html_rows(table: Table) -> Iterator[bytes]:
     for batch in _batches(table.rows):
-        lines = []
-        for row in batch:
-            cells = ''.join(data.format(html.escape(cell(value))) for value in row)
-            lines.append(f'<tr class="x_rs_tr_data {_PARITY[total % 2]}">\n{cells}</tr>')
-            total += 1
-        yield ''.join(lines).encode('utf-8')
-    yield b'</tbody>\n</table></body></html>'
+        yield ''.join('<tr>' + ''.join(f'<td>{html.escape(cell(value))}</td>' for value in row) + '</tr>' for row in batch).encode('utf-8')
 
 
-_WRITERS: dict[str, Callable[[Table], Iterator[bytes]]] = {'json': _json, 'csv': _csv, 'xml': _xml, 'html': _html, 'xlist': _xlist}
+_WRITERS: dict[str, Callable[[Table], Iterator[bytes]]] = {'json': _json, 'csv': _csv, 'xml': _xml, 'html': _html, 'xlist': _html_rows}
