@@ -26,7 +26,7 @@ from .redirects import MOST_REDIRECTS, Target, target_of
 from .session import Session, Ticket
 from .tracing import Record, Trace
 from .version import __version__
-from .wire import NETWORK_EXCEPTIONS, Answer, Http, Stream, Timeouts, is_lasting, is_web_page, network_error, page_error
+from .wire import NETWORK_EXCEPTIONS, Answer, Http, Stream, Timeouts, is_lasting, is_login_page, is_no_data, network_error, page_error
 
 __all__ = ['BACKOFF_S', 'BUSY', 'MAX_RETRY_AFTER_S', 'Transport']
 
@@ -279,7 +279,7 @@ class Transport:
             if ticket.opens and self.session.needs_login_service:
                 self._log_in(ticket)
             stream = self._send(call, ticket.headers, record)
-            page = call.accepts(stream.status) and not call.accept_pages and is_web_page(stream.peek())
+            page = call.accepts(stream.status) and not call.accept_pages and is_login_page(stream)
         except NETWORK_EXCEPTIONS as error:
             self._connections.drop()
             return error
@@ -327,7 +327,7 @@ class Transport:
     def _checked(self, call: _Call, stream: Stream) -> Stream:
         """The answer, if it is one that the caller can use; else its error."""
         if call.accepts(stream.status):
-            if call.accept_pages or not is_web_page(stream.peek()):
+            if call.accept_pages or not is_no_data(stream):
                 return stream
             with self._reading(stream):
                 raise page_error(stream)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import selectors
 import socket
 import ssl
@@ -93,10 +94,12 @@ class Stream:
             return None
         return int(text)
 
-    def peek(self) -> bytes:
-        """The first bytes of the body, which stay to be read."""
+    def peek(self, least: int = 1024) -> bytes:
+        """The first bytes of the body, so many where it has them; they stay to be read."""
         if self._first is None:
             self._first = self._read(1024)
+        while len(self._first) < least and not self.is_finished and (piece := self._read(least - len(self._first))):
+            self._first += piece
         return self._first
 
     def __iter__(self) -> Iterator[bytes]:
@@ -320,18 +323,34 @@ def network_error(error: BaseException, method: str, uri: str) -> errors.Databas
     return row.error(f'{row.what} ({error or type(error).__name__})', method=method, uri=uri, remedy=row.remedy)
 
 
+_LOGIN_FORM = re.compile(rb'<form\b.*?(?:\bj_username\b|<input\b[^>]*\btype\s*=\s*["\']?password)', re.IGNORECASE | re.DOTALL)
+_MOST_OF_A_PAGE = 2**16
+"""Bytes of a page that are looked through for the form."""
+
+
 def is_web_page(first: bytes) -> bool:
     """Whether a body begins like an HTML page."""
     start = first.removeprefix(b'\xef\xbb\xbf').lstrip()[:200].lower()
     return start.startswith((b'<!doctype html', b'<html', b'<head', b'<body'))
 
 
+def is_login_page(stream: Stream) -> bool:
+    """Whether the body is a page with a form to log in: XNAT sends other pages, too, such as tables."""
+    return is_web_page(stream.peek()) and _LOGIN_FORM.search(stream.peek(_MOST_OF_A_PAGE)) is not None
+
+
+def is_no_data(stream: Stream) -> bool:
+    """Whether the body is a page that has nothing to say to a program. XNAT's tables as HTML have: sharing is answered with one."""
+    return is_web_page(stream.peek()) and b'class="x_rs_t"' not in stream.peek()
+
+
 def page_error(stream: Stream) -> errors.DatabaseError:
+    is_login = is_login_page(stream)
     page = b''.join(islice(stream, 4))
     kind: type[errors.DatabaseError] = errors.UnexpectedAnswer
     what = 'the server sent a web page where data was due'
     remedy = 'Check the URL of the server (context path such as /xnat?), and whether a proxy or portal stands in between.'
-    if any(word in page.lower() for word in (b'j_username', b'login.vm', b'type="password"')):
+    if is_login:
         kind, what, remedy = errors.AuthenticationError, 'the server sent its login page', 'Check user and password; the session may have ended.'
     text = errors.server_message(page)[:120]
     return kind(f'{what} ({text})' if text else what, method=stream.method, uri=stream.uri, status=stream.status, remedy=remedy)

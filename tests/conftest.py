@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pyxnat.server import auth
 from tests.archive import P, local, project, scan, server, xnat  # noqa: F401 - fixtures
+from tests.quick import quick_folder
 
 ROOT = Path(__file__).parents[1]
 _NUMBERS = itertools.count(1)
@@ -20,6 +22,15 @@ _COMMON = {'deadline': None, 'suppress_health_check': [HealthCheck.function_scop
 settings.register_profile('small', max_examples=80, derandomize=True, database=None, **_COMMON)  # the same examples for every change
 settings.register_profile('deep', max_examples=800, print_blob=True, **_COMMON)
 settings.load_profile('deep' if DEEP else 'small')
+
+auth.HASH_METHOD = 'pbkdf2:sha256:1'  # passwords of tests are no secrets, and each archive has some
+
+
+def pytest_configure() -> None:
+    """Temporary folders lie in memory, where there is room; PYTEST_DEBUG_TEMPROOT, which is pytest's own, names another place."""
+    folder = None if DEEP else quick_folder()
+    if folder is not None:
+        os.environ.setdefault('PYTEST_DEBUG_TEMPROOT', str(folder))
 
 
 @pytest.fixture(autouse=True)

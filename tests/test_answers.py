@@ -26,6 +26,13 @@ def connect(server: Any, cachedir: Path, **options: Any) -> pyxnat.Interface:
     return pyxnat.Interface(server.url, 'me', 'secret', cachedir, **options)
 
 
+def keeping(server: Any, cachedir: Path) -> pyxnat.Interface:
+    """Answers are fresh for as long as the test takes."""
+    interface = connect(server, cachedir)
+    interface.cache.expiration = None
+    return interface
+
+
 def answering(*rows: dict[str, str]) -> ScriptedServer:
     return ScriptedServer(lambda request: Reply(200, table(*rows), {'Set-Cookie': 'JSESSIONID=A; Path=/'}))
 
@@ -80,13 +87,11 @@ def test_an_entry_comes_back_as_it_was_and_not_at_all_when_damaged(tmp_path: Pat
 
 def test_an_answer_is_given_again_for_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering({'ID': 'P'}) as server:
-        interface = connect(server, tmp_path)
-        assert [interface._get_json(PROJECTS) for _ in range(5)] == [[{'ID': 'P'}]] * 5
-        assert len(server.requests) == 1
-        now = Moment.now()
-        monkeypatch.setattr(Moment, 'now', classmethod(lambda cls: Moment(now.wall + 1.5, now.monotonic + 1.5, now.boot)))
-        interface._get_json(PROJECTS)
-        assert len(server.requests) == 2
+        interface, now, passed_s = connect(server, tmp_path), Moment.now(), 0.0
+        monkeypatch.setattr(Moment, 'now', classmethod(lambda cls: Moment(now.wall + passed_s, now.monotonic + passed_s, now.boot)))
+        for passed_s, requests_sent in ((0, 1), (0.5, 1), (0.9, 1), (1.5, 2), (2.4, 2), (2.6, 3)):  # noqa: B007 - the clock shows it
+            assert interface._get_json(PROJECTS) == [{'ID': 'P'}]
+            assert len(server.requests) == requests_sent
 
 
 def test_the_expiration_is_set_for_an_interface_or_a_call(tmp_path: Path) -> None:
@@ -119,7 +124,7 @@ def test_a_write_makes_answers_old_for_every_process(tmp_path: Path) -> None:
 
 def test_a_search_is_kept_by_its_criteria(tmp_path: Path) -> None:
     with answering() as server:
-        interface = connect(server, tmp_path)
+        interface = keeping(server, tmp_path)
         for body in (b'<a/>', b'<b/>', b'<a/>', '<b/>'):
             interface._exec('/data/search?format=json', 'POST', body, {'content-type': 'text/xml'})
         assert [request.body for request in server.requests] == [b'<a/>', b'<b/>']
@@ -130,7 +135,7 @@ def test_that_something_is_missing_is_an_answer(tmp_path: Path) -> None:
         return Reply(404, b'<h3>no such project</h3>') if 'NONE' in request.uri else Reply(200, table(), {'Set-Cookie': 'JSESSIONID=A; Path=/'})
 
     with ScriptedServer(script) as server:
-        interface = connect(server, tmp_path)
+        interface = keeping(server, tmp_path)
         interface._exec(PROJECTS)
         for _ in range(3):
             with pytest.raises(errors.NotFoundError, match='no such project') as caught:
@@ -156,7 +161,7 @@ def test_a_cache_that_cannot_be_written_costs_requests_alone(tmp_path: Path) -> 
 
 def test_requests_answered_from_the_cache_are_traced_apart(tmp_path: Path) -> None:
     with answering() as server:
-        interface = connect(server, tmp_path)
+        interface = keeping(server, tmp_path)
         with interface.trace() as trace:
             interface._exec(PROJECTS)
             interface._exec(PROJECTS)

@@ -16,6 +16,7 @@ import pyxnat
 from pyxnat import errors
 from pyxnat.cache import Moment, stamp
 from tests.conftest import DEEP
+from tests.quick import quick_folder
 from tests.scripted import Reply, Request, ScriptedServer
 
 NAMES = ['A', 'B']
@@ -30,7 +31,7 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=quick_folder()))
         self.versions = dict.fromkeys(NAMES, 0)
         self.replaced: dict[tuple[str, int], tuple[float, bool]] = {}
         self.told: dict[str, set[bytes]] = {name: set() for name in NAMES}

@@ -68,11 +68,11 @@ def test_existing_and_naming_cost_one_request_and_creating_one_where_the_parent_
     assert trace.requests == 0
 
 
-def test_a_scan_with_its_session_and_subject_takes_three_requests(xnat, project):
+def test_a_scan_with_its_session_and_subject_takes_two_requests(xnat, project):
     scan = project.subject('S1').experiment('E1').scan('1')
     with xnat.trace() as trace:
         scan.create(experiments='xnat:petSessionData', scans='xnat:petScanData', quality='usable')
-    assert trace.requests == 3, trace
+    assert trace.requests == 2, trace
     assert scan.datatype() == 'xnat:petScanData' and scan.parent().datatype() == 'xnat:petSessionData'
     assert scan.attrs.get('quality') == 'usable'
 
@@ -161,8 +161,8 @@ def test_what_is_no_name_is_an_error_before_anything_is_asked(xnat, project, nam
     assert trace.requests == 0
 
 
-@pytest.mark.parametrize('name', ['1 T1', 'a%41', 'séq"3\'', 'a&b=c?d#e;f', '+', '[x]', 'ALLES*', 'é'])
-def test_scans_have_any_name(scan, name):
+@pytest.mark.parametrize('name', ['0', '3-MR1', '_', '-x', 'ALL', 'x' * 200])
+def test_scans_have_any_name_of_letters_digits_and_dashes(scan, name):
     other = scan.parent().scan(name).create(type='odd')
     assert other.exists() and other.attrs.get('type') == 'odd'
     assert name in scan.parent().scans().get()

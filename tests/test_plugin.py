@@ -23,6 +23,7 @@ PAGE = ROOT / 'docs' / 'howto' / 'testing.rst'
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs pytest, with the plug-in, in a folder with these files."""
     monkeypatch.setenv('PYTHONPATH', str(ROOT), prepend=os.pathsep)
+    monkeypatch.setenv('PYTEST_DISABLE_PLUGIN_AUTOLOAD', '1')  # those of others take longer to load than these tests to run
 
     def start(*options: str, **files: str) -> pytest.RunResult:
         for name, text in files.items():

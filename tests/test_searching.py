@@ -139,6 +139,7 @@ def test_a_search_gives_a_table_with_the_columns_asked_for(xnat, cohort):
 def test_rows_come_one_at_a_time_and_are_those_of_the_table(xnat, cohort):
     search = xnat.select('xnat:mrSessionData', ['xnat:mrSessionData/LABEL', 'xnat:subjectData/GENDER'])
     criteria = [('xnat:mrSessionData/PROJECT', '=', 'WHERE'), (AGE, '>', 50)]
+    xnat.cache.expiration = 60
     with xnat.trace() as trace:
         rows = search.rows(criteria)
         assert trace.requests == 0

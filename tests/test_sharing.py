@@ -38,6 +38,7 @@ def test_sharing_takes_one_request_and_one_for_the_id(xnat, project, other):
     with xnat.trace() as trace:
         project.subject('S1').share(other._urn)
     assert [record.method for record in trace] == ['GET', 'PUT']
+    assert 'format=json' in [*trace][-1].uri and 'label=S1' in [*trace][-1].uri  # without one it would have no label there
 
 
 def test_sharing_twice_and_into_the_own_project(xnat, project, other):
@@ -52,16 +53,94 @@ def test_sharing_twice_and_into_the_own_project(xnat, project, other):
         subject.share('NOPE')
 
 
+@pytest.mark.parametrize('level', ['subject', 'experiment', 'assessor'])
+@pytest.mark.parametrize('through', ['own', 'other'])
+def test_unsharing_from_the_own_project_is_refused_before_it_is_sent(xnat, project, other, level, through):
+    subject, element = shared(project, other, level)
+    if through == 'other':
+        element = {'subject': other.subject('SX'), 'experiment': other.subject('SX').experiment('EX'),
+                   'assessor': other.subject('SX').experiment('EX').assessor('AX')}[level]  # fmt: skip
+    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match=f'{project._urn} is the own project .*delete'):
+        element.unshare(project._urn)
+    assert {record.method for record in trace} == {'GET'} and trace.requests <= 2
+    assert element.exists(consistent=True) and subject.exists(consistent=True)
+    element.unshare(other._urn)
+    assert element.shares().get() == [project._urn] if through == 'own' else not element.exists(consistent=True)
+
+
+def shared(project, other, level):
+    """A subject S with a session E and an assessor A, shared into another project as SX, EX and AX; the subject, and the element of a level."""
+    subject = project.subject('S').create()
+    session = subject.experiment('E').create()
+    assessor = session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    elements = {'subject': subject, 'experiment': session, 'assessor': assessor}
+    for element, label in zip(elements.values(), ('SX', 'EX', 'AX'), strict=True):
+        element.share(other._urn, label)
+    return subject, elements[level]
+
+
+def test_what_is_not_shared_is_not_taken_out(xnat, project, other):
+    subject = project.subject('S1').create()
+    with xnat.trace() as trace:
+        subject.unshare(other._urn)
+    assert [record.method for record in trace] == ['GET'] and subject.exists()
+
+
+@pytest.mark.parametrize('level', ['subject', 'experiment', 'assessor'])
+@pytest.mark.parametrize('label', [None, 'OTHER', 'with blank'])
+def test_sharing_gives_the_label_to_find_it_by(xnat, project, other, level, label):
+    session = project.subject('S').create().experiment('E').create()
+    assessor = session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    element = {'subject': project.subject('S'), 'experiment': session, 'assessor': assessor}[level]
+    with xnat.trace() as trace:
+        element.share(other._urn, label)
+    assert [record.method for record in trace if record.method != 'GET'] == ['PUT'] and trace.requests <= 2
+    rows = xnat._get_json(f'{element._uri_of_shares()}')
+    assert [(row['ID'], row['label']) for row in rows] == [(project._urn, element.label()), (other._urn, label or element.label())]
+    with pytest.raises(errors.DuplicateError, match='Already assigned'):
+        element.share(other._urn, label)
+
+
+def test_a_label_that_is_taken_there_is_an_error_that_names_it(project, other):
+    other.subject('S1').create()
+    with pytest.raises(errors.DuplicateError, match='already in use.*S1'):
+        project.subject('S1').create().share(other._urn)
+
+
+def test_a_collection_is_not_taken_out_of_its_own_project(xnat, project, other):
+    for name in ('S1', 'S2'):
+        project.subject(name).create()
+    project.subjects().share(other._urn)
+    other.subject('OWN').create()
+    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match='own project'):
+        other.subjects().unshare(other._urn)  # one of them is its own
+    assert {record.method for record in trace} == {'GET'}
+    assert sorted(other.subjects().get('label')) == ['OWN', 'S1', 'S2']
+    project.subjects().unshare(other._urn)
+    assert other.subjects().get('label') == ['OWN']
+
+
+def test_taking_a_subject_out_takes_its_sessions_along(project, other):
+    session = project.subject('S').create().experiment('E').create()
+    project.subject('S').share(other._urn)
+    session.share(other._urn)
+    other.subject('S').experiment('NEW').create()
+    project.subject('S').unshare(other._urn)
+    assert other.experiments().get() == [] and project.experiments().get('label') == ['E']
+
+
 def test_moving_changes_the_owner(project, other):
     subject = project.subject('S1').create()
+    subject.experiment('E1').create()
     subject.share(other._urn, primary=True)
     assert other.subject('S1').exists()
+    assert project.experiments().get('label') == ['E1']  # sessions stay where they are
     assert other.subject('S1').attrs.get('project') == other._urn
 
 
 def test_experiments_and_assessors_are_shared(project, other):
     session = project.subject('S1').experiment('E1').create()
-    assessor = session.assessor('A1').create(assessors='xnat:qcManualAssessorData')
+    assessor = session.assessor('A1').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
     project.subject('S1').share(other._urn)
     session.share(other._urn, label='F1')
     assert other.subject('S1').experiments().get('label') == ['F1']

@@ -64,6 +64,7 @@ def test_a_guest_is_a_guest(tmp_path: Path) -> None:
 def test_no_secret_is_traced_logged_or_told(server: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     lines = tmp_path / 'requests.jsonl'
     with caplog.at_level(logging.DEBUG, 'pyxnat'), pyxnat.Interface(server.url, server.user, server.password) as interface:
+        interface.cache.expiration = 60
         with interface.trace(lines) as trace:
             token = interface.manage.tokens.issue()
             interface.manage.tokens.validate(token)

@@ -32,14 +32,14 @@ class SharedCollection(Collection[Any]):
         return found
 
     def share(self, project: str) -> None:
-        """Show each of them in another project, too. One request for each, after those of iterating."""
+        """Show each of them in another project, too, under the label it has. One request for each, after those of iterating."""
         for element in self:
             element.share(project)
 
     def unshare(self, project: str) -> None:
-        """Take each of them out of a project. One request for each, after those of iterating."""
-        for element in self:
-            element.unshare(project)
+        """Take each of them out of a project; nothing is done where it is the own project of one. Two requests for each, after those of iterating."""
+        for element in [one for one in list(self) if one._is_shared_into(project)]:
+            self._intf._exec(f'{element._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
 
 
 class DownloadableCollection(Collection[Any]):

@@ -42,9 +42,9 @@ class SharedElement(Element):
         project : str
             ID of the other project.
         label : str, optional
-            Its label there; by default the one it has.
+            Its label there; by default the one it has. XNAT is always told one: what is shared without has no label there.
         primary : bool
-            Make the other project its own, with all files; the old one loses it.
+            Make the other project its own, with all files; the old one loses it. The sessions of a subject stay in the old one.
 
         Raises
         ------
@@ -55,16 +55,45 @@ class SharedElement(Element):
 
         Notes
         -----
-        One request, and one for its accession ID if that is not known. Nothing is asked when the project is the one that it was selected from.
+        One request, and one for its accession ID and label if those are not known. Nothing is asked when the project is the one that it was
+        selected from.
         """
         if project == self._project_name() and not primary:
             return
-        query = {'label': label, 'primary': primary or None}
-        self._intf._exec(uris.with_query(f'{self._exact_uri()}/projects/{uris.quote(project)}', query), 'PUT')
+        uri = self._uri_of_shares()
+        query = {'label': label or self.label(), 'primary': primary or None, 'format': 'json'}
+        self._intf._exec(uris.with_query(f'{uri}/{uris.quote(project)}', query), 'PUT')
 
     def unshare(self, project: str) -> None:
-        """Take it out of a project that it was shared into; its own keeps it. One request, and one for its ID if that is not known."""
-        self._intf._exec(f'{self._exact_uri()}/projects/{uris.quote(project)}', 'DELETE')
+        """Take it out of a project that it was shared into; its own keeps it.
+
+        A subject takes its sessions along: their shares in that project end, and sessions of it that the project owns are deleted.
+
+        Raises
+        ------
+        ProgrammingError
+            The project is its own: XNAT would delete it, with all that is in it.
+
+        Notes
+        -----
+        Two requests, and one for its accession ID if that is not known. Where it is not shared there, nothing is sent.
+        """
+        if self._is_shared_into(project):
+            self._intf._exec(f'{self._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
+
+    def _is_shared_into(self, project: str) -> bool:
+        """Whether a project has a share of it; an error where it is its own. One request."""
+        uri = self._uri_of_shares()
+        names = [row.get('ID', '') for row in self._intf._get_json(uri)]  # its own comes first
+        url = f'{self._intf._server}{uri}/{uris.quote(project)}'
+        if project in names[:1]:
+            what = f'{project} is the own project of {self._level.singular} {self._urn!r}: XNAT would delete it, with all that is in it'
+            raise errors.ProgrammingError(what, uri=url, method='DELETE', remedy='Use delete() to delete it, share(…, primary=True) to give it away.')
+        return project in names
+
+    def _uri_of_shares(self) -> str:
+        """The URI of the projects that it is in. XNAT shares an assessor below its session only."""
+        return f'{self._exact_uri()}/projects'
 
     def rename(self, label: str) -> None:
         """Give it another label; its files move with it. One request, and one for its ID if that is not known.

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import select
-from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, MethodNotAllowed, NotFound, UnprocessableEntity
+from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidden, MethodNotAllowed, NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
-from . import events, folders, project_lists, resources, triggers, uploads
+from . import folders, project_lists, resources, triggers, uploads
 from .audit import history
 from .auth import ANY, Caller, rights, visible
 from .calls import Call, text
@@ -18,18 +18,20 @@ from .edit import Document, read_document
 from .history import Event, versions
 from .listings import listing
 from .locate import Place, find, find_project, need, need_on
+from .model import split_path
 from .represent import Representer
-from .respond import table_response
-from .routes import Route, Step
+from .respond import made_at, nothing, table_response
+from .routes import Route
 from .store import fields_of, item, share
 from .tables import Table, render
-from .writer import Writer, check_label
+from .writer import Writer
 
 __all__ = ['answer']
 
 _POST = frozenset({('projects',), ('projects', 'subjects'), ('projects', 'subjects', 'experiments')})
 _WITH_FOLDER = frozenset({('experiments',), ('projects', 'experiments')})
 """Routes of experiments below which ``DIR`` and ``XAR`` are."""
+_WITH_ACCESSION = frozenset({'subject', 'experiment', 'assessor'})
 _STATUS = {'activate': 'active', 'quarantine': 'quarantine', '_lock': 'locked', '_unlock': 'active', '_obsolete': 'obsolete'}
 
 
@@ -60,8 +62,8 @@ def _verb(call: Call, handlers: Mapping[str, Callable[[Call, Route], Response]])
 
 def _resource(call: Call, route: Route) -> Response:
     if route.last.id is None:
-        return _verb(call, {'GET': _resource_list, 'POST': uploads.put_resource})(call, route)
-    handlers = {'GET': _resource_get, 'PUT': uploads.put_resource, 'DELETE': uploads.delete_resource}
+        return _verb(call, {'GET': _resource_list, 'POST': uploads.put_resource, 'PUT': uploads.put_resource})(call, route)
+    handlers = {'GET': _resource_get, 'PUT': uploads.put_resource, 'POST': uploads.put_resource, 'DELETE': uploads.delete_resource}
     return _verb(call, handlers)(call, route)
 
 
@@ -100,14 +102,15 @@ def _list(call: Call, route: Route) -> Response:
         if route.names == ('projects',) and project_lists.is_variant(call):
             return project_lists.answer(call, connection)
         place = find(connection, call.caller, route.steps[:-1])
-        return table_response(call, listing(call, connection, route, place))
+        table = listing(call, connection, route, place)
+        return nothing(call) if table is None else table_response(call, table)
 
 
 def _post(call: Call, route: Route) -> Response:
     """Create an element whose label is in the query or the document; the answer is its URI."""
     where = route.last.level.singular
     document = read_document(call, where)
-    name = document.core.get('label') or document.core.get('ID') or ''
+    name = document.core.get('label' if where in _WITH_ACCESSION else 'ID') or ''
     with call.archive.store.write() as connection:
         place = find(connection, call.caller, route.steps[:-1], 'PUT')
         writer = Writer(call.archive, connection, call.caller, Event.of(call))
@@ -119,10 +122,8 @@ def _post(call: Call, route: Route) -> Response:
             row = writer.put_project(name, document, None, call.get('accessibility') or None)
         else:
             name = name or _next_number(connection, where, place)
-            row = writer.create(where, name, place.row, place.owner, document)
-        (events.project_made if where == 'project' else events.added)(call, connection, row)
-    uri = _uri(call, route, row)
-    return Response(uri, mimetype='text/plain', headers={'Location': uri})
+            row = writer.create(where, name, place.row, place.project or place.owner, document)
+    return made_at(call, row.id)
 
 
 def _next_number(connection: Any, where: str, place: Place) -> str:
@@ -131,14 +132,6 @@ def _next_number(connection: Any, where: str, place: Place) -> str:
         raise ExpectationFailed(f'Name the label of the {where}.')
     used = set(connection.scalars(select(item.c.id).where(item.c.parent == place.row.pk, item.c.level == where)))
     return next(str(number) for number in range(1, len(used) + 2) if str(number) not in used)
-
-
-def _uri(call: Call, route: Route, row: Any) -> str:
-    if row.level in ('project', 'subject', 'experiment', 'assessor'):
-        path = f'/data/{"experiments" if row.level == "assessor" else row.level + "s"}/{row.id}'
-    else:
-        path = '/data/' + '/'.join(part for step in route.steps[:-1] for part in (step.level.segment, step.id or '')) + f'/{row.level}s/{row.id}'
-    return path
 
 
 # -- items
@@ -164,13 +157,11 @@ def _representation(call: Call, connection: Any, place: Place) -> Response:
     form = call.get('format').lower() or _accepted(call)
     if form in ('json', 'application/json'):
         past = versions(connection, place.row) if call.flag('includeHistory') else ()
-        return Response(representer.json([place.row, *past], call.flag('includeHeaders')), content_type='application/json')
-    if form in ('xml', 'text/xml', 'application/xml'):
-        return Response(representer.xml(place.row, call.flag('concealHiddenFields')), content_type='text/xml')
+        return Response(representer.json([place.row, *past], call.flag('includeHeaders')), content_type='application/json;charset=UTF-8')
     if form in ('html', 'text/html'):
         table = Table(['field', 'value'], list(representer.values(place.row).items()))
-        return Response(b'<!DOCTYPE html>' + b''.join(render(table, 'html')), content_type='text/html')
-    raise BadRequest(f'{form!r} is none of html, json, xml.')
+        return Response(b'<!DOCTYPE html>' + b''.join(render(table, 'html')), content_type='text/html;charset=UTF-8')
+    return Response(representer.xml(place.row, call.flag('concealHiddenFields')), content_type='text/xml;charset=UTF-8')  # whatever else was asked
 
 
 def _handled(call: Call, representer: Representer, row: Any) -> Response:
@@ -197,26 +188,20 @@ def _put(call: Call, route: Route) -> Response:
     document = None
     if call.has_body:  # read before the transaction; and a caller who may not is told before it is read
         with call.archive.store.read() as connection:
-            known = _known_type(_place_for_put(call, connection, route))
-        document = read_document(call, where, known)
+            known = _known(_place_for_put(call, connection, route))
+        document = _read(call, route, known)
     with call.archive.store.write() as connection:
         place = _place_for_put(call, connection, route)
-        document = document or read_document(call, where, _known_type(place))
+        document = document or _read(call, route, _known(place))
         writer = Writer(call.archive, connection, call.caller, Event.of(call))
         if where == 'project':
             text_id = route.last.id or ''
-            row = writer.put_project(text_id, document, place.row if place.missing is None else None, call.get('accessibility') or None)
-            if place.missing is None:
-                events.modified(call, connection, place.row, row)
-            else:
-                events.project_made(call, connection, row)
+            writer.put_project(text_id, document, place.row if place.missing is None else None, call.get('accessibility') or None)
             return text()
         if place.missing is not None:
             response, row = _create(call, route, place, writer, document)
-            events.added(call, connection, row)
         else:
-            response, row = _change(call, place, writer, document)
-            events.modified(call, connection, place.row, row)
+            response, row = _change(call, route, place, writer, document)
         if document.share.get('project'):
             _share_by_field(connection, writer, row, document)
     if where == 'experiment':
@@ -224,72 +209,144 @@ def _put(call: Call, route: Route) -> Response:
     return response
 
 
-def _known_type(place: Place) -> str:
-    return str(place.row.xsi_type) if place.missing is None else ''
+def _known(place: Place) -> Any:
+    return place.row if place.missing is None else None
+
+
+def _read(call: Call, route: Route, known: Any) -> Document:
+    """What a PUT says. Where the path of a session names no subject, short names count for nothing, and a type makes it another item."""
+    where = route.last.level.singular
+    if where != 'experiment' or 'subjects' in route.names:
+        return read_document(call, where, known)
+    named = any(name in ('xsiType', 'ELEMENT_0') or split_path(name) for name, _ in call.query)
+    document = read_document(call, where, None if named else known, short=False)
+    document.core.update({name: call.get(name) for name in ('label', 'subject_ID') if call.get(name)})
+    if not named and not document.from_xml:
+        return document
+    if 'projects' not in route.names and not document.core.get('project'):
+        raise UnprocessableEntity('Submitted experiment record must include the project attribute.')
+    if not document.core.get('subject_ID'):
+        raise BadRequest("The content of element 'xnat:subjectAssessorData' is not complete: subject_ID Required Field")
+    return document
 
 
 def _place_for_put(call: Call, connection: Any, route: Route) -> Place:
     """The item of a PUT; where its subject is missing too, a PUT of a session makes it."""
-    steps = route.steps
+    steps, where = route.steps, route.last.level.singular
+    if steps[0].level.plural == 'projects' and where in ('subject', 'experiment'):
+        _need_project(connection, call.caller, steps[0].id or '', where)
     if route.names == ('projects', 'subjects', 'experiments'):
         above = find(connection, call.caller, steps[:2], 'PUT', may_miss=True)
         if above.missing is not None:
-            need(connection, call.caller, above.owner, 'create', 'xnat:subjectData')
-            above.missing = steps[2]
-            return above
-    place = find(connection, call.caller, steps, 'PUT', may_miss=True)
+            return _session_of_no_subject(call, connection, route, above)
+    place = _found_for_put(call, connection, route)
     if route.names == ('subjects',) and place.missing is not None:
         return place  # the document tells the project
     if place.missing is None:
-        if route.last.level.singular != 'project':
+        if where != 'project':
             need_on(connection, call.caller, place.row, 'edit')
     elif place.row is not None:
         need(connection, call.caller, place.project or place.row.project, 'create', ANY)
     return place
 
 
-def _create(call: Call, route: Route, place: Place, writer: Writer, document: Any) -> tuple[Response, Any]:
+def _found_for_put(call: Call, connection: Any, route: Route) -> Place:
+    """What a path names; for a scan or an assessor of no session XNAT's own refusal."""
+    try:
+        return find(connection, call.caller, route.steps, 'PUT', may_miss=True)
+    except NotFound as error:
+        where = route.last.level.singular
+        if where == 'scan':
+            raise ExpectationFailed(f'Specified scan must reference a valid image session. {error.description}') from error
+        if where == 'assessor':
+            raise BadRequest(f'imageSession_ID Required Field. {error.description}') from error
+        raise
+
+
+def _need_project(connection: Any, caller: Caller, name: str, where: str) -> None:
+    """XNAT says the same of a project that is not there and of one that the caller does not see."""
+    found = find_project(connection, name)
+    if found is None or 'see' not in rights(connection, caller, found.id):
+        raise UnprocessableEntity(f'Submitted {where} record must include the project attribute. Unable to find the project: {name}')
+
+
+def _session_of_no_subject(call: Call, connection: Any, route: Route, above: Place) -> Place:
+    """A session that the project has keeps its subject; a new one gets a subject that is made for it."""
+    place = find(connection, call.caller, [route.steps[0], route.steps[2]], 'PUT', may_miss=True)
+    if place.missing is None:
+        need_on(connection, call.caller, place.row, 'edit')
+        return place
+    need(connection, call.caller, above.owner, 'create', 'xnat:subjectData')
+    above.missing = route.steps[2]
+    return above
+
+
+def _create(call: Call, route: Route, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
     where = route.last.level.singular
     name = route.last.id or ''
     if route.names == ('subjects',):
         place.row = _project_told(call, writer, document)
-    if place.row is None or (where == 'experiment' and route.names[-2] != 'subjects'):
-        raise NotFound(f'Unable to find the specified {where}: {name}')
+    if place.row is None:
+        raise UnprocessableEntity(f'Submitted {where} record must include the project attribute. Unable to find the specified {where}: {name}')
     parent = place.row
-    if where == 'experiment' and parent.level == 'project':
-        parent = _subject_on_the_fly(writer, place, route.steps[1])
     project = place.project or parent.project
+    known = writer.of_id(where, document)
+    if known is not None:
+        if known.project != project:
+            raise Conflict(f'Project must be modified through separate URI. {known.id} belongs to project {known.project}.')
+        document.core['label'] = name
+        return _written(call, writer, writer.update(known, document, _parent(writer, place, route, document)))
+    parent = _parent(writer, place, route, document) or parent
     row = writer.create(where, name, parent, project, document)
     _manage_status(call, writer, row)
-    return text(row.id, 201) if where in ('subject', 'experiment', 'assessor') else text(), row
+    return text(row.id, 201) if where in _WITH_ACCESSION else text(), row
+
+
+def _parent(writer: Writer, place: Place, route: Route, document: Document) -> Any:
+    """What an item is put below: what its path names, or, of a session, what the document does; made where it is not there."""
+    if route.last.level.plural != 'experiments' or place.project is None:
+        return place.row
+    if 'subject' in place.rows:
+        return place.rows['subject']
+    project = place.rows['project']
+    if route.names[-2] == 'subjects':
+        return writer.new_subject(route.steps[1].id or '', project)
+    return writer.subject_told(document.core.get('subject_ID', ''), project)
 
 
 def _project_told(call: Call, writer: Writer, document: Document) -> Any:
     """The project that a document for ``/subjects/S`` names; `UnprocessableEntity` where it names none."""
     name = document.core.get('project', '')
     if not name:
-        raise UnprocessableEntity('Name the project of the subject.')
+        raise UnprocessableEntity('Submitted subject record must include the project attribute.')
     return _target(writer.connection, call.caller, name)
 
 
-def _subject_on_the_fly(writer: Writer, place: Place, step: Step) -> Any:
-    label = check_label(step.id or '')
-    return writer.create('subject', label, place.row, place.project or '', Document('xnat:subjectData'))
-
-
-def _change(call: Call, place: Place, writer: Writer, document: Any) -> tuple[Response, Any]:
+def _change(call: Call, route: Route, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
     row = place.row
     wanted = document.core.get('label')
-    if row.level in ('subject', 'experiment', 'assessor') and wanted and wanted != row.label:
+    if row.level in _WITH_ACCESSION and wanted and wanted != row.label:
         if place.project and place.project != row.project:
             raise Conflict(f'{row.id} belongs to project {row.project}; rename it there.')
         return text(), writer.rename(row, wanted)
     project = document.core.get('project')
-    if project and project != row.project and row.level in ('subject', 'experiment', 'assessor'):
-        raise Conflict(f'{row.id} belongs to project {row.project}, not {project}.')
-    row = writer.update(row, document)
+    if project and project != row.project and row.level in _WITH_ACCESSION:
+        raise Conflict(f'Project must be modified through separate URI. {row.id} belongs to project {row.project}, not {project}.')
+    return _written(call, writer, writer.update(row, document, _put_below(place, row, document)))
+
+
+def _put_below(place: Place, row: Any, document: Document) -> Any:
+    """What the path puts an item below, where that is not what it is below: XNAT moves it there."""
+    level_above = {'experiment': 'subject', 'assessor': 'experiment', 'reconstruction': 'experiment'}.get(row.level, '')
+    above = place.rows.get(level_above) if place.row is place.rows.get(row.level, place.row) else None
+    if above is None or (document.core.get('subject_ID') and not document.from_xml):
+        return None
+    return above
+
+
+def _written(call: Call, writer: Writer, row: Any) -> tuple[Response, Any]:
     _manage_status(call, writer, row)
-    return text(row.id) if row.level in ('subject', 'experiment', 'assessor') else text(), row
+    return text(row.id) if row.level in _WITH_ACCESSION else text(), row
 
 
 def _manage_status(call: Call, writer: Writer, row: Any) -> None:
@@ -300,17 +357,12 @@ def _manage_status(call: Call, writer: Writer, row: Any) -> None:
 
 def _delete(call: Call, route: Route) -> Response:
     with call.archive.store.write() as connection:
-        try:
-            place = find(connection, call.caller, route.steps, 'DELETE')
-        except NotFound as error:
-            raise (BadRequest(error.description) if route.names == ('projects',) else error) from error  # so XNAT says of projects alone
+        place = find(connection, call.caller, route.steps, 'DELETE')
         writer = Writer(call.archive, connection, call.caller, Event.of(call))
         row = place.row
         if place.project and row.level != 'project' and row.level != 'scan' and row.project != place.project:
             writer.unshare(row, place.project)
-            events.shared(call, connection, row)
         else:
-            events.removed(call, connection, row)
             writer.delete(row)
     return text()
 
@@ -327,7 +379,7 @@ def _below(call: Call, route: Route) -> Response:
         return folders.answer(call, route)
     if route.tail == ('DICOMDIR',) and where == 'scan':
         return folders.dicomdir(call, route)
-    if call.method == 'GET' and (where, route.tail) not in _ITSELF and where != 'project' and route.tail in _TOLD:
+    if call.method == 'GET' and where != 'project' and route.tail in _TOLD:
         with call.archive.store.read() as connection:
             return _TOLD[route.tail](connection, find(connection, call.caller, route.steps).row)
     if where == 'project' or call.method not in ('GET',):
@@ -336,29 +388,32 @@ def _below(call: Call, route: Route) -> Response:
 
 
 _TOLD: Mapping[tuple[str, ...], Callable[[Any, Any], Response]] = {
-    ('status',): lambda connection, row: text(row.status, mimetype='text/html'),
+    ('status',): lambda connection, row: text(row.status),
     ('history',): history,
 }
 """What an item tells of itself below it."""
-_ITSELF = frozenset({('subject', ('history',))})
-"""What XNAT answers with the item all the same."""
 
 
 def _sharing(call: Call, route: Route) -> Response:
     if len(route.tail) == 1:
         return _verb(call, {'GET': _projects_of})(call, route)
+    if route.last.level.singular == 'scan' and call.method == 'DELETE':
+        raise BadRequest('The share of a scan goes with that of its session.')
     handlers = {'GET': _projects_of, 'PUT': _share, 'DELETE': _unshare}
     return _verb(call, handlers)(call, route)
 
 
 def _projects_of(call: Call, route: Route) -> Response:
     with call.archive.store.read() as connection:
-        row = find(connection, call.caller, route.steps).row
-        own = select(item.c.id, item.c.fields).where(item.c.level == 'project', item.c.id == row.project)
-        others = select(share.c.project, share.c.label).where(share.c.item == row.pk, visible(call.caller, share.c.project)).order_by(share.c.pk)
-        names = [(connection.execute(own).one().id, row.label), *((one.project, one.label or row.label) for one in connection.execute(others))]
-        rows = [(label, name, *_names(connection, name)) for name, label in names]
-    return table_response(call, Table(['label', 'ID', 'Secondary_ID', 'Name'], rows))
+        return _projects_table(call, connection, find(connection, call.caller, route.steps).row)
+
+
+def _projects_table(call: Call, connection: Any, row: Any) -> Response:
+    """Where an item is: its own project first. One that is shared without a label is called by its ID there."""
+    others = select(share.c.project, share.c.label).where(share.c.item == row.pk, visible(call.caller, share.c.project)).order_by(share.c.pk)
+    names = [(row.project, row.label), *((one.project, one.label or row.id) for one in connection.execute(others))]
+    rows = [(label, name, *_names(connection, name)) for name, label in names]
+    return table_response(call, Table(['label', 'ID', 'Secondary_ID', 'Name'], rows, count=False), 'html')
 
 
 def _names(connection: Any, project: str) -> tuple[str, str]:
@@ -367,12 +422,21 @@ def _names(connection: Any, project: str) -> tuple[str, str]:
 
 
 def _share(call: Call, route: Route) -> Response:
+    """Share an item. XNAT answers the ID of a session, and of all else where it was before."""
+    where = route.last.level.singular
     with call.archive.store.write() as connection:
-        row = find(connection, call.caller, route.steps).row
+        try:
+            row = find(connection, call.caller, route.steps).row
+        except NotFound as error:
+            raise (Forbidden(f'Sharing is not allowed. {error.description}') if where == 'subject' else error) from error
+        if row.level == 'assessor' and where == 'experiment':
+            raise BadRequest('An assessor is shared below its session: /data/experiments/SESSION/assessors/A/projects/Q')
         target = _target(connection, call.caller, route.tail[1])
+        before = _projects_table(call, connection, row)
         Writer(call.archive, connection, call.caller, Event.of(call)).share(row, target, call.get('label') or None, call.flag('primary'))
-        events.shared(call, connection, row)
-    return text()
+    if row.level == 'experiment':
+        return text(row.id, 201 if route.names == ('experiments',) else 200)
+    return before
 
 
 def _share_by_field(connection: Any, writer: Writer, row: Any, document: Document) -> None:
@@ -392,7 +456,6 @@ def _target(connection: Any, caller: Caller, name: str) -> Any:
 def _unshare(call: Call, route: Route) -> Response:
     with call.archive.store.write() as connection:
         row = find(connection, call.caller, route.steps).row
-        target = find_project(connection, route.tail[1])
-        Writer(call.archive, connection, call.caller, Event.of(call)).unshare(row, target.id if target is not None else route.tail[1])
-        events.shared(call, connection, row)
+        target = _target(connection, call.caller, route.tail[1])
+        Writer(call.archive, connection, call.caller, Event.of(call)).unshare(row, target.id)
     return text()

@@ -1,7 +1,9 @@
 """From a route to the rows it names, as far as the caller may see them.
 
-XNAT tries the accession ID before the label, except on PUT, where a label wins. Items at the root of the tree (``/subjects/S``,
-``/experiments/E``) answer to their ID only.
+XNAT tries the accession ID before the label, except on PUT, and except for a subject above what is asked for, where a label wins. Items at
+the root of the tree (``/subjects/S``, ``/experiments/E``) answer to their ID only. A session is looked for in the project of the path, not
+below its subject, and an assessor in that project, not below its session. An item that is shared without a label has none in the other
+project: only its ID finds it there.
 """
 
 from __future__ import annotations
@@ -17,13 +19,12 @@ from werkzeug.exceptions import Forbidden, NotFound
 from ..structure import level
 from .auth import Caller, readable, rights
 from .routes import Step
-from .store import item, share
+from .store import alias, item, share
 
-__all__ = ['Place', 'find', 'find_many', 'find_project', 'has_alias', 'in_project', 'kind_of', 'labelled', 'need', 'need_on']
+__all__ = ['Place', 'find', 'find_project', 'found_below', 'found_one', 'has_alias', 'in_project', 'kind_of', 'labelled', 'need', 'need_on']
 
 _PARTS = frozenset({'scans', 'reconstructions'})
 """Levels whose items are read by whoever may read their session."""
-_LEVELS = {'experiments': ('experiment', 'assessor')}
 
 
 @dataclass
@@ -52,7 +53,7 @@ def in_project(project: Any) -> ColumnElement[bool]:
 
 def labelled(project: Any, label: Any) -> ColumnElement[bool]:
     """The condition that an item bears a label in a project."""
-    shared = select(share.c.item).where(share.c.project == project, func.coalesce(share.c.label, item.c.label) == label)
+    shared = select(share.c.item).where(share.c.project == project, share.c.label == label)
     return or_(and_(item.c.project == project, item.c.label == label), item.c.pk.in_(shared))
 
 
@@ -62,40 +63,23 @@ def find(
     """Resolve the elements of a route; `NotFound` or `Forbidden` where one is not there or not to be seen.
 
     With `may_miss` the last element may be absent: it is then in `Place.missing`. `inside` says that what lies in the last element is
-    wanted: of a protected project everybody may see the project and read its own resources, and change neither.
+    wanted: of a protected project everybody may see the project, and only those who may read it its resources.
     """
     place = Place()
     for number, step in enumerate(steps):
         last = number == len(steps) - 1
-        row = _one(connection, caller, place, step, method)
+        row = _one(connection, caller, place, step, method, holds=inside or not last)
         if row is None:
             if may_miss and last:
                 place.missing = step
                 return place
             raise NotFound(f'Unable to find the specified {step.level.singular}: {step.id}')
         if row.level == 'project':
-            _enter(connection, caller, row, last and (not inside or method == 'GET'))
+            _enter(connection, caller, row, last and not inside)
             place.project = row.id
         place.rows[step.level.singular] = row
         place.row = row
     return place
-
-
-def find_many(connection: Connection, caller: Caller, steps: Sequence[Step]) -> list[Place]:
-    """As `find` for reading files: subjects, experiments and scans may be comma lists, scans also a type, ``ALL``, ``*`` or ``NULL``."""
-    places = [Place()]
-    for number, step in enumerate(steps, 1):
-        found: list[Place] = []
-        for place in places:
-            for row in _several(connection, caller, place, step):
-                if row.level == 'project':
-                    _enter(connection, caller, row, number == len(steps))
-                project = row.id if row.level == 'project' else place.project
-                found.append(Place(project, {**place.rows, step.level.singular: row}, row))
-        if not found:
-            raise NotFound(f'Unable to find the specified {step.level.singular}: {step.id}')
-        places = found
-    return places
 
 
 def need(connection: Connection, caller: Caller, project: str, right: str, kind: str = '') -> None:
@@ -126,26 +110,29 @@ def _enter(connection: Connection, caller: Caller, row: Any, last: bool) -> None
         raise Forbidden(f'Insufficient privileges: read in project {row.id}.')
 
 
-def _one(connection: Connection, caller: Caller, place: Place, step: Step, method: str) -> Any:
+def _one(connection: Connection, caller: Caller, place: Place, step: Step, method: str, holds: bool) -> Any:
+    """The item that a step names; `holds` says that something in it is wanted."""
     plural = step.level.plural
     if plural == 'projects':
         return find_project(connection, step.id or '')
     above = place.row.level if place.row is not None else ''
-    values = {'text': step.id or '', 'project': place.project, 'pk': place.row.pk if place.row is not None else None, 'caller': caller.login}
-    for way in _ways(plural, above, bool(place.project), method):
+    project = place.row.project if above == 'experiment' and not place.project else place.project
+    values = {'text': step.id or '', 'project': project, 'pk': place.row.pk if place.row is not None else None, 'caller': caller.login}
+    for way in _ways(plural, above, method, holds):
         row = connection.execute(_statement(plural, above, way, caller.admin), values).first()
         if row is not None:
             return row
     return None
 
 
-def _ways(plural: str, above: str, in_a_project: bool, method: str) -> Sequence[str]:
+def _ways(plural: str, above: str, method: str, holds: bool) -> Sequence[str]:
     """How an element is looked for, the first way first."""
-    if not above or plural in _PARTS:
-        return ('id',)
-    label = 'label' if in_a_project else 'own label'
-    both = ('id', label) if method != 'PUT' else (label, 'id')
-    return both if above == 'project' else (*both, 'own label')
+    if not above:
+        return ('site ID',)
+    if plural in _PARTS:
+        return ('site ID',) if plural == 'reconstructions' and not holds else ('child ID',)
+    found = ('label', 'id') if method == 'PUT' or (plural == 'subjects' and holds) else ('id', 'label')
+    return (*found, 'child ID', 'child label') if plural == 'assessors' and holds else found
 
 
 @lru_cache(maxsize=256)
@@ -153,16 +140,31 @@ def _statement(plural: str, above: str, way: str, admin: bool) -> Any:
     """The query for one element: built once, as building takes longer than running it."""
     text: Any = bindparam('text')
     project: Any = bindparam('project')
-    condition = item.c.id == text if way == 'id' else labelled(project, text) if way == 'label' else item.c.label == text
-    query = _base(plural, above, bindparam('pk'), project).where(condition)
+    pk: Any = bindparam('pk')
+    query = select(item).where(item.c.level.in_(_levels(plural, above)), {
+        'site ID': item.c.id == text,
+        'id': and_(item.c.id == text, in_project(project)),
+        'label': labelled(project, text),
+        'child ID': and_(item.c.id == text, item.c.parent == pk),
+        'child label': and_(item.c.label == text, item.c.parent == pk),
+    }[way])  # fmt: skip
+    caller = Caller(bindparam('caller'), admin)  # type: ignore[arg-type]
     if plural not in _PARTS:
-        query = query.where(readable(Caller(bindparam('caller'), admin), item))  # type: ignore[arg-type]
+        query = query.where(readable(caller, item))
+    elif way == 'site ID':
+        session = alias(item, 'session')
+        query = query.where(item.c.parent.in_(select(session.c.pk).where(readable(caller, session))))
     return query.order_by(item.c.pk).limit(1)
 
 
-def _base(plural: str, above: str, pk: Any, project: Any) -> Any:
-    """Items of a level below an item."""
-    query = select(item).where(item.c.level.in_(_LEVELS.get(plural, (level(plural).singular,))))
+def _levels(plural: str, above: str) -> Sequence[str]:
+    """Levels of the items that a name of a level may mean: an experiment is an assessor, too, but not below a subject."""
+    return ('experiment', 'assessor') if plural == 'experiments' and above != 'subject' else (level(plural).singular,)
+
+
+def _below(plural: str, above: str, pk: Any, project: Any) -> Any:
+    """All items of a level below an item."""
+    query = select(item).where(item.c.level.in_(_levels(plural, above)))
     if not above:
         return query
     return query.where(in_project(project) if above == 'project' else item.c.parent == pk)
@@ -191,31 +193,20 @@ def has_alias(names: Sequence[Any]) -> ColumnElement[bool]:
     return select(each.c.value).select_from(each).where(known, func.lower(each.c.value).in_([func.lower(name) for name in names])).exists()
 
 
-def _several(connection: Connection, caller: Caller, place: Place, step: Step) -> list[Any]:
-    found = _one(connection, caller, place, step, 'GET')
-    if found is not None:
-        return [found]
-    if step.level.plural not in ('subjects', 'experiments', 'scans', 'assessors', 'reconstructions'):
-        return []
-    parts = [part.replace('[SLASH]', '/').replace('[COMMA]', ',') for part in (step.id or '').split(',')]
-    rows: dict[int, Any] = {}
-    for part in parts:
-        for row in _named(connection, caller, place, step, part):
-            rows.setdefault(row.pk, row)
-    return list(rows.values())
+def found_one(connection: Connection, caller: Caller, place: Place, step: Step) -> Any:
+    """The row of an element of a place, as a GET finds it; None where it is not there or not to be seen."""
+    return _one(connection, caller, place, step, 'GET', holds=True)
 
 
-def _named(connection: Connection, caller: Caller, place: Place, step: Step, part: str) -> list[Any]:
-    above, pk = (place.row.level, place.row.pk) if place.row is not None else ('', None)
-    query = _base(step.level.plural, above, pk, place.project).order_by(item.c.pk)
-    if step.level.plural not in _PARTS:
+def found_below(connection: Connection, caller: Caller, place: Place, step: Step, name: str) -> list[Any]:
+    """The scans, reconstructions or assessors of a session that a name stands for: an ID, a label, a type, ``ALL``, ``*`` or ``NULL``."""
+    query = _below(step.level.plural, 'experiment', place.row.pk, place.project).order_by(item.c.pk)
+    is_part = step.level.plural in _PARTS
+    if not is_part:
         query = query.where(readable(caller, item))
-    if part in ('ALL', '*') and place.row is not None:
+    if name in ('ALL', '*'):
         return list(connection.execute(query))
-    found = _one(connection, caller, place, Step(step.level, part), 'GET')
-    if found is not None:
-        return [found]
-    if step.level.plural not in ('scans', 'reconstructions'):
-        return []
-    kind = func.json_extract(item.c.fields, '$."type"')
-    return list(connection.execute(query.where(kind.is_(None) if part == 'NULL' else kind == part)))
+    found = _one(connection, caller, place, Step(step.level, name), 'GET', holds=True)
+    kind = func.json_extract(item.c.fields, '$."type"') if is_part else item.c.xsi_type
+    others = connection.execute(query.where(kind.is_(None) if name == 'NULL' and is_part else kind == name))
+    return ([found] if found is not None else []) + [row for row in others if found is None or row.pk != found.pk]

@@ -49,7 +49,8 @@ item = Table(
     Column('status', String, nullable=False, default='active'),
     Column('insert_date', String, nullable=False),
     Column('insert_user', String, nullable=False),
-    Column('last_modified', String, nullable=False),
+    Column('last_modified', String, nullable=False),  # of the item or of anything below it
+    Column('own_modified', String),  # of its own fields: what XNAT tells of it as an item of a general type
     Column('fields', Text, nullable=False, default='{}'),
     Index('item_parent', 'parent', 'level', 'id'),
     Index('item_id', 'level', 'id'),
@@ -64,7 +65,8 @@ share = Table(
     Column('pk', Integer, primary_key=True),
     Column('item', ForeignKey('item.pk', ondelete='CASCADE'), nullable=False),
     Column('project', String, nullable=False),
-    Column('label', String),
+    Column('label', String),  # without one the item has no label there, only its ID
+    Column('insert_date', String),
     UniqueConstraint('item', 'project'),
     Index('share_project', 'project', 'label'),
 )
@@ -99,6 +101,7 @@ resource = Table(
     Column('tags', String),
     Column('insert_date', String, nullable=False),
     Column('insert_user', String, nullable=False),
+    Column('counted', Boolean),  # whether a file was ever stored in it
     Index('resource_item', 'item', 'side', 'label'),
     sqlite_autoincrement=True,
 )
@@ -121,6 +124,7 @@ file = Table(
     Column('insert_date', String, nullable=False),
     Column('insert_user', String, nullable=False),
     Column('modified_date', String),  # where it was overwritten
+    Column('modified_user', String),
     UniqueConstraint('resource', 'path'),
 )
 

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
-from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidden, NotFound, UnprocessableEntity
+from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidden, UnprocessableEntity
 
 from ..schemas import canonical
 from .archive import Archive
 from .arrivals import discard_all
 from .auth import ANY, Caller, readable, rights
-from .edit import Document, merged, validated
+from .edit import Document, check_complete, kept, merged, validated
 from .history import Event, record
+from .links import add_links, drop_links
 from .locate import has_alias, kind_of, labelled, need, need_on
 from .store import (
     config,
@@ -43,6 +44,24 @@ _LABEL = re.compile(r'[A-Za-z0-9_-]+')
 _MAX_LABEL = 255
 ACCESS = ('private', 'protected', 'public')
 _EXPERIMENTS = ('experiment', 'assessor')
+_TYPES_FOR = {
+    'experiment': 'xnat:mrSessionData', 'assessor': 'xnat:qcManualAssessorData', 'scan': 'xnat:mrScanData',
+    'subject': 'xnat:subjectData', 'reconstruction': 'xnat:reconstructedImageData', 'project': 'xnat:projectData',
+}  # fmt: skip
+_LINKS = {'experiment': ('ID', 'subject_ID'), 'assessor': ('ID', 'imageSession_ID'), 'reconstruction': ('ID', 'image_session_ID'), 'scan': ('ID',)}
+"""What an item in another's document must tell of itself."""
+
+
+def _is_same(name: str, before: Any, after: Any) -> bool:
+    return bool(json.loads(before) == json.loads(after) if name == 'fields' else before == after)
+
+
+def _own(fields: dict[str, str]) -> dict[str, str]:
+    """The fields that XNAT keeps with an item of a general type itself: no custom variables, nor others that it can have several of."""
+    return {key: value for key, value in fields.items() if '[' not in key}
+
+
+_LABELLED = ('subject', *_EXPERIMENTS)
 
 
 def check_label(text: str, what: str = 'label') -> str:
@@ -50,6 +69,11 @@ def check_label(text: str, what: str = 'label') -> str:
     if not _LABEL.fullmatch(text) or len(text) > _MAX_LABEL:
         raise ExpectationFailed(f'Invalid character in {what}: {text!r}. Use letters, digits, "_" and "-".')
     return text
+
+
+def _alike(where: str) -> tuple[str, ...]:
+    """The levels that share IDs and labels with a level."""
+    return _EXPERIMENTS if where in _EXPERIMENTS else (where,)
 
 
 def check_access(archive: Archive, text: str) -> str:
@@ -95,11 +119,11 @@ class Writer:
         if not self.caller.admin and not preferences.flag('uiAllowNonAdminProjectCreation'):
             raise Forbidden('Only administrators create projects at this site.')
         check_label(text, 'project ID')
-        used = self.connection.scalar(select(retired.c.id).where(func.lower(retired.c.id) == text.lower()))
-        if used and not preferences.flag('security.allowProjectIdReuse'):
-            raise Forbidden(f'{text} was the ID of a project that was deleted; it cannot be used again.')
+        if self.connection.scalar(select(retired.c.id).where(retired.c.id == text)):
+            raise Forbidden(f"Project '{text}' was used in a previously deleted project and cannot be reused.")
         document.fields.setdefault('secondary_ID', text)
         document.fields.setdefault('name', text)
+        document.fields.setdefault('active', '1')
         self._check_names(text, document, None)
         row = self._insert('project', 'xnat:projectData', text, None, text, None, document, access=access)
         self.connection.execute(role.insert().values(project=text, login=self.caller.login, role='owner'))
@@ -124,7 +148,7 @@ class Writer:
         """A new item below a parent, with what its document holds inside."""
         kind = kind_of(self.connection, parent) if where in ('scan', 'reconstruction') else document.xsi_type
         need(self.connection, self.caller, project, 'create', kind or ANY)
-        xsi_type = self._creatable(document.xsi_type, where)
+        xsi_type = self._creatable(document, where)
         if where in ('scan', 'reconstruction'):
             self._free_scan(where, text, parent)
             row = self._insert(where, xsi_type, text, None, project, parent.pk, document)
@@ -134,21 +158,23 @@ class Writer:
             accession = self._accession(where, document)
             row = self._insert(where, xsi_type, accession, text, project, parent.pk, document)
         self._put_children(row, document)
+        add_links(self, row, document)
         return row
 
-    def _creatable(self, xsi_type: str, where: str) -> str:
+    def _creatable(self, document: Document, where: str) -> str:
+        xsi_type = document.xsi_type
         if not xsi_type:
-            if where == 'scan':
-                raise BadRequest('Name the type of the scan: xsiType=xnat:mrScanData, for example.')
-            raise ExpectationFailed(f'Name the type of the {where}: xsiType=xnat:mrSessionData, for example.')
+            raise ExpectationFailed(f'Need PUT Contents: name the type of the {where}, such as xsiType={_TYPES_FOR[where]}.')
         if self.model.level_of(xsi_type) != where:
-            raise (UnprocessableEntity if where == 'subject' else BadRequest)(f'Only {where} documents can be PUT here, not {xsi_type}.')
-        if where == 'scan' and not self.model.can_hold(xsi_type):  # XNAT refuses a general type for scans alone (2.8.2)
-            raise BadRequest(f'{xsi_type} is too general: name a type that extends it.')
+            raise (BadRequest if where == 'scan' else UnprocessableEntity)(f'Only {where} documents can be PUT here, not {xsi_type}.')
+        if where == 'scan' and not document.is_inside and not self.model.can_hold(xsi_type):  # XNAT refuses a general type for scans alone
+            raise BadRequest(f'Multiple scan modalities can be associated here: name one, such as xsiType=xnat:mrScanData, not {xsi_type}.')
         return xsi_type
 
     def _free_scan(self, where: str, text: str, parent: Any) -> None:
-        if not text or len(text) > _MAX_LABEL or any(ord(char) < 32 or char in '/\\' for char in text) or text in ('.', '..'):
+        if where == 'scan':
+            check_label(text, 'scan ID')
+        if not text or text == 'NULL' or len(text) > _MAX_LABEL or any(ord(char) < 32 or char in '/\\' for char in text) or text in ('.', '..'):
             raise ExpectationFailed(f'{text!r} cannot be the ID of a {where}.')
         query = select(item.c.pk).where(item.c.level == where, item.c.id == text)
         if where == 'scan':
@@ -157,39 +183,60 @@ class Writer:
             raise Conflict(f'There is a {where} {text} already.')
 
     def _free_label(self, where: str, project: str, text: str, pk: int | None = None) -> None:
-        levels = _EXPERIMENTS if where in _EXPERIMENTS else (where,)
-        query = select(item.c.pk).where(item.c.level.in_(levels), labelled(project, text))
+        query = select(item.c.pk).where(item.c.level.in_(_alike(where)), labelled(project, text))
         if pk is not None:
             query = query.where(item.c.pk != pk)
         if self.connection.scalar(query) is not None:
-            raise Conflict(f'The label {text} is used in project {project} already.')
+            raise Conflict(f'Label already in use: {text} in project {project}')
 
     def _accession(self, where: str, document: Document) -> str:
         wanted = document.core.get('ID')
-        levels = _EXPERIMENTS if where in _EXPERIMENTS else (where,)
         if not wanted:
-            return next_id(self.connection, self.archive.prefix, 'S' if where == 'subject' else 'E', levels)
+            return next_id(self.connection, self.archive.prefix, 'S' if where == 'subject' else 'E', _alike(where))
         check_label(wanted, 'ID')
-        if self.connection.scalar(select(item.c.pk).where(item.c.level.in_(levels), item.c.id == wanted)) is not None:
+        if self.of_id(where, document) is not None:
             raise Conflict(f'The ID {wanted} is used already.')
         return wanted
+
+    def of_id(self, where: str, document: Document) -> Any:
+        """The subject, session or assessor whose ID a document names, wherever on the site it is; None where there is none."""
+        wanted = document.core.get('ID')
+        if not wanted or where not in ('subject', *_EXPERIMENTS):
+            return None
+        return self.connection.execute(select(item).where(item.c.level.in_(_alike(where)), item.c.id == wanted)).first()
+
+    def new_subject(self, label: str, project: Any) -> Any:
+        """A subject that is made for a session."""
+        return self.create('subject', label, project, project.id, Document('xnat:subjectData'))
+
+    def subject_told(self, name: str, project: Any) -> Any:
+        """The subject of a new session whose path names none: by its ID, or a new one."""
+        if not name:
+            raise BadRequest('subject_ID Required Field: a session needs a subject, in the path or by its ID.')
+        query = select(item).where(item.c.level == 'subject', item.c.id == name, readable(self.caller, item))
+        found = self.connection.execute(query).first()
+        return found if found is not None else self.new_subject(name, project)
 
     def _insert(
         self, where: str, xsi_type: str, accession: str, label: str | None, project: str, parent: int | None, document: Document, **more: Any
     ) -> Any:
         stamp = now()
-        touch(self.connection, parent)
-        values = {key: value for key, value in validated(self.model, document).items() if value != ''}
+        values = {key: value for key, value in merged({}, document, validated(self.model, document)).items() if value != ''}
+        check_complete(self.model, xsi_type, values)
         found = self.connection.execute(
             item.insert()
             .values(level=where, xsi_type=xsi_type, id=accession, label=label, project=project, parent=parent, insert_date=stamp,
                     insert_user=self.caller.login, last_modified=stamp, status='active', fields=json.dumps(values, ensure_ascii=False), **more)
             .returning(item)
-        )  # fmt: skip
-        return found.one()
+        ).one()  # fmt: skip
+        touch(self.connection, found.pk)
+        return found
 
     def _put_children(self, row: Any, document: Document) -> None:
         for where, child in document.children:
+            lacking = [name for name in _LINKS[where] if not child.core.get(name)]
+            if lacking:
+                raise BadRequest(f"The content of element '{child.xsi_type}' is not complete: {', '.join(lacking)} Required Field")
             name = child.core.get('ID', '') if where in ('scan', 'reconstruction') else child.core.get('label') or child.core.get('ID', '')
             query = select(item).where(item.c.level == where, item.c.parent == row.pk, or_(item.c.id == name, item.c.label == name))
             found = self.connection.execute(query).first()
@@ -200,57 +247,75 @@ class Writer:
             elif found.parent == row.pk:
                 self.update(found, child)
 
-    def update(self, row: Any, document: Document) -> Any:
-        """Merge a document into an item; with `Document.complete` it replaces the fields."""
-        if document.core.get('ID', row.id) != row.id and row.level not in ('project',):
-            raise BadRequest(f'The ID of an item does not change: it is {row.id}, not {document.core["ID"]}.')
+    def update(self, row: Any, document: Document, parent: Any = None) -> Any:
+        """Merge a document into an item; with `Document.complete` it replaces the fields. An item of another `parent` moves there."""
+        if (document.core.get('ID') or row.id) != row.id and row.level not in ('project',):
+            raise BadRequest(f'ID cannot be modified: it is {row.id}, not {document.core["ID"]}.')
         document.xsi_type = document.xsi_type or row.xsi_type
         if document.xsi_type != row.xsi_type:
             raise Conflict(f'{row.id} is of type {row.xsi_type}, not {document.xsi_type}.')
-        before = {} if document.complete else fields_of(row)
+        before = kept(self.model, row.level, fields_of(row), document)
         fields = merged(before, document, validated(self.model, document))
+        check_complete(self.model, row.xsi_type, fields)
         changed = {'fields': json.dumps({key: value for key, value in fields.items() if value != ''}, ensure_ascii=False)}
         owner = document.core.get('subject_ID')
-        if row.level == 'experiment' and owner:
+        if parent is not None and parent.pk != row.parent:
+            changed['parent'] = parent.pk
+        elif parent is None and row.level == 'experiment' and owner:
             changed.update(self._other_subject(row, owner))
+        label = document.core.get('label')
+        if row.level in _LABELLED and label and label != row.label:
+            self._free_label(row.level, row.project, label, row.pk)
+            changed['label'] = label
         if any(getattr(row, name) != value for name, value in changed.items()) or not document.from_xml:
             need_on(self.connection, self.caller, row, 'edit')
+            folder = self.archive.files.item_folder(self.connection, row)
             row = self._set(row, **changed)
+            self._move_folder(folder, row)
         self._put_children(row, document)
-        if document.complete:
+        add_links(self, row, document)
+        if document.complete and row.level not in ('project', 'subject'):
             self._drop_parts(row, document)
+            drop_links(self, row, document)
         return row
 
     def _drop_parts(self, row: Any, document: Document) -> None:
-        """Delete scans and reconstructions that a complete document does not have; sessions and assessors are never dropped so."""
-        kept = {(where, child.core.get('ID')) for where, child in document.children}
-        query = select(item).where(item.c.parent == row.pk, item.c.level.in_(('scan', 'reconstruction')))
-        for one in self.connection.execute(query).all():
-            if (one.level, one.id) not in kept:
+        """Delete scans, reconstructions and assessors that a complete document does not have; a subject keeps its sessions."""
+        named = {(where, child.core.get('ID')) for where, child in document.children}
+        for one in self.connection.execute(select(item).where(item.c.parent == row.pk)).all():
+            if (one.level, one.id) not in named:
                 self.delete(one)
 
     def _other_subject(self, row: Any, owner: str) -> dict[str, Any]:
-        """PUT with subject_ID moves a session to that subject."""
+        """PUT with subject_ID moves a session to that subject, which is made where it is not there."""
         if owner == self.connection.scalar(select(item.c.id).where(item.c.pk == row.parent)):
             return {}
         named = or_(item.c.id == owner, labelled(row.project, owner))
         query = select(item).where(item.c.level == 'subject', named, readable(self.caller, item)).order_by(item.c.id != owner)
         found = self.connection.execute(query).first()
         if found is None:
-            raise NotFound(f'Unable to find the specified subject: {owner}')
+            project = self.connection.execute(select(item).where(item.c.level == 'project', item.c.id == row.project)).one()
+            found = self.new_subject(owner, project)
         return {'parent': found.pk}
 
     def _set(self, row: Any, **values: Any) -> Any:
-        values['last_modified'] = now()
-        touch(self.connection, row.parent)
+        """Change a row; where nothing of it is new, nothing is done, and its mark stays."""
+        values = {name: value for name, value in values.items() if not _is_same(name, getattr(row, name), value)}
+        if not values:
+            return row
+        if 'label' in values or ('fields' in values and _own(fields_of(row)) != _own(json.loads(values['fields']))):
+            values['own_modified'] = now()
         changed = self.connection.execute(item.update().where(item.c.pk == row.pk).values(**values).returning(item)).one()
+        if set(values) != {'access'}:
+            touch(self.connection, row.pk)
         record(self.connection, row, changed, self.event)
         return changed
 
     def rename(self, row: Any, label: str) -> Any:
-        """Give a subject, session or assessor another label; its folder goes with it."""
+        """Give a subject, session or assessor another label, of any characters; its folder goes with it."""
         need_on(self.connection, self.caller, row, 'edit')
-        check_label(label)
+        if len(label) > _MAX_LABEL:
+            raise BadRequest(f'A label has at most {_MAX_LABEL} characters.')
         self._free_label(row.level, row.project, label, row.pk)
         before = self.archive.files.item_folder(self.connection, row)
         row = self._set(row, label=label)
@@ -266,20 +331,30 @@ class Writer:
 
     def share(self, row: Any, target: Any, label: str | None, primary: bool) -> None:
         """Show an item in another project, or, `primary`, give it to that project."""
-        need(self.connection, self.caller, target.id, 'create', kind_of(self.connection, row))
         if primary and target.id != row.project:
+            need(self.connection, self.caller, target.id, 'create', kind_of(self.connection, row))
             self.move(row, target, label)
             return
-        if self.is_in(row, target.id):
-            raise Conflict(f'{row.id} is in project {target.id} already.')
+        if self._shared(row, target.id) is not None:
+            raise Conflict(f'Already assigned to project:{target.id}')
+        need(self.connection, self.caller, target.id, 'create', kind_of(self.connection, row))
         if row.level == 'scan':
             session = self.connection.execute(select(item).where(item.c.pk == row.parent)).one()
             if not self.is_in(session, target.id):
                 self.share(session, target, None, False)
-            label = None
-        elif row.label or label:
-            self._free_label(row.level, target.id, check_label(label or row.label))
-        self.connection.execute(share.insert().values(item=row.pk, project=target.id, label=label or None))
+                return
+            label = row.id
+        elif label:
+            self._free_label(row.level, target.id, label)
+        self._add_share(row, target.id, label)
+        if row.level == 'experiment':
+            for scan in self.connection.execute(select(item).where(item.c.parent == row.pk, item.c.level == 'scan')).all():
+                if self._shared(scan, target.id) is None:
+                    self._add_share(scan, target.id, scan.id)
+
+    def _add_share(self, row: Any, project: str, label: str | None) -> None:
+        touch(self.connection, row.pk)
+        self.connection.execute(share.insert().values(item=row.pk, project=project, label=label or None, insert_date=now()))
 
     def is_in(self, row: Any, project: str) -> bool:
         """Whether an item is owned by a project or shared into it."""
@@ -290,35 +365,42 @@ class Writer:
         return self.connection.execute(select(share).where(share.c.item == row.pk, share.c.project == project)).first()
 
     def move(self, row: Any, target: Any, label: str | None) -> None:
-        """Change the owner of an item and of what it holds; `delete` in the old project is needed."""
+        """Make another project the owner of an item and of its scans, assessors and reconstructions; `delete` in the old project is needed.
+
+        The sessions of a subject stay with the project that owns them.
+        """
         need_on(self.connection, self.caller, row, 'delete')
-        known = self._shared(row, target.id)
-        label = label or (known.label if known is not None else None)
+        label = label or row.label
         self.connection.execute(share.delete().where(share.c.item == row.pk, share.c.project == target.id))
-        moving = [one for one in self._below(row) if one.project == row.project]
-        for one in moving:
-            if one.label:
-                self._free_label(one.level, target.id, (label or one.label) if one.pk == row.pk else one.label, one.pk)
+        self._free_label(row.level, target.id, label, row.pk)
+        moving = [row] if row.level == 'subject' else [one for one in self._below(row) if one.project == row.project]
         before = [self.archive.files.item_folder(self.connection, one) for one in moving]
-        changed = []
-        for one in moving:
-            if one.pk == row.pk:
-                parent = {'parent': target.pk} if row.level == 'subject' else {}
-                changed.append(self._set(one, project=target.id, label=check_label(label or one.label), **parent))
-            else:
-                changed.append(self._set(one, project=target.id))
+        parent = {'parent': target.pk} if row.level == 'subject' else {}
+        changed = [self._set(row, project=target.id, label=label, **parent), *(self._set(one, project=target.id) for one in moving[1:])]
         for source, one in zip(before, changed, strict=True):
             self._move_folder(source, one)
 
     def unshare(self, row: Any, project: str) -> None:
-        """Take an item out of a project that does not own it; the data stay."""
+        """Take an item out of a project. As in XNAT its own project deletes it, and what it is not shared into does nothing.
+
+        A subject takes its sessions along: their shares go, and a session that the project owns is deleted.
+        """
+        if row.project == project:
+            self.delete(row)
+            return
+        if self._shared(row, project) is None:
+            return
         kind = kind_of(self.connection, row)
         held = rights(self.connection, self.caller, project, kind) | rights(self.connection, self.caller, row.project, kind)
         if 'delete' not in held:
-            raise Forbidden(f'Insufficient privileges: delete in project {project}.')
-        gone = self.connection.execute(share.delete().where(share.c.item == row.pk, share.c.project == project))
-        if gone.rowcount == 0:
-            raise NotFound(f'{row.id} is not shared into project {project}.')
+            raise Forbidden(f'User cannot delete {row.level}s for project {project}')
+        touch(self.connection, row.pk)
+        for one in self._below(row):
+            if one.project == project and one.level == 'experiment':
+                self.delete(one)
+        pks = [one.pk for one in self._below(row)]
+        for start in range(0, len(pks), 500):
+            self.connection.execute(share.delete().where(share.c.item.in_(pks[start : start + 500]), share.c.project == project))
 
     # -- deleting
 
@@ -339,7 +421,7 @@ class Writer:
             self._retire(row)
         if foreign:
             raise Forbidden(f'{foreign[0].id} in it belongs to project {foreign[0].project}.')
-        touch(self.connection, row.parent)
+        touch(self.connection, row.parent, below=True)
         for start in range(0, len(pks), 500):
             self.connection.execute(item.delete().where(item.c.pk.in_(pks[start : start + 500])))
         for path in reversed(folders):
@@ -356,11 +438,16 @@ class Writer:
         """An item and all below it, parents first."""
         found = [row]
         layer = [row.pk]
+        if row.level == 'project':  # its sessions of subjects that other projects own
+            found += list(self.connection.execute(select(item).where(item.c.project == row.id, item.c.level == 'experiment').order_by(item.c.pk)))
+            layer += [one.pk for one in found[1:]]
+        seen = set(layer)
         while layer:
             rows = []
             for start in range(0, len(layer), 500):
                 query = select(item).where(item.c.parent.in_(layer[start : start + 500])).order_by(item.c.pk)
-                rows += list(self.connection.execute(query))
+                rows += [one for one in self.connection.execute(query) if one.pk not in seen]
+            seen |= {one.pk for one in rows}
             found += rows
             layer = [one.pk for one in rows]
         return found

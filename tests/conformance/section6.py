@@ -83,12 +83,12 @@ def sessions_of_a_study(case: Case) -> None:
     assert [len(listed(case, query=f'?tag={uid}')) for uid in (STUDY_UID, '1.2.3')] == [1, 0]
 
 
-@facts.shown('6.1/7', 'SM', 'PUT reads the disk again: for administrators')
+@facts.shown('6.1/7', 'S', 'PUT reads the disk again: for administrators')
 def rescan(case: Case) -> None:
     folder = case.world.closed.archive.folder / 'prearchive' / case.p_id / '20200101_000000000' / 'FOUND' / 'SCANS' / '1' / 'DICOM'
     folder.mkdir(parents=True)
     (folder / 'i.dcm').write_bytes(content('MR_small.dcm'))
-    assert case.owner.put(f'/data/prearchive/projects/{case.p_id}').status == 404
+    assert case.owner.put(f'/data/prearchive/projects/{case.p_id}').status == 403
     assert case.admin.put(f'/data/prearchive/projects/{case.p_id}').status == 200
     assert [row['folderName'] for row in listed(case)] == ['FOUND']
 
@@ -145,7 +145,7 @@ def logs_of_a_session(case: Case) -> None:
     assert case.admin.get(f'{path}/logs').rows and case.admin.get(f'{path}/logs/last').status == 200
 
 
-facts.row('6.1/14', 'SM', 'recent sessions', get('/data/prearchive/experiments', 400), get('/data/prearchive/experiments?recent=true'))
+facts.row('6.1/14', 'S', 'recent sessions', get('/data/prearchive/experiments'))
 
 
 def batch(case: Case, verb: str, more: str = '') -> None:
@@ -251,7 +251,7 @@ def overwriting(case: Case) -> None:
     rest = zipped({name: body for name, body in members().items() if name.startswith('MR700')})
     assert [upload(case, dest + query, first).status for query in ('', '', '&overwrite=none')] == [200, 409, 409]
     assert upload(case, f'{dest}&overwrite=append', rest).status == 200
-    assert [row['ID'] for row in case.admin.get(f'{case.p}/subjects/S1/experiments/E1/scans').rows] == ['1', '2', '700']
+    assert sorted(row['ID'] for row in case.admin.get(f'{case.p}/subjects/S1/experiments/E1/scans').rows) == ['1', '2', '700']
     assert [upload(case, f'{dest}&overwrite={how}').status for how in ('append', 'delete')] == [409, 200]
 
 
@@ -377,34 +377,32 @@ def workflows(case: Case) -> None:
     assert [workflow(case, status).status for status in ('Running', 'Complete')] == [200, 200]
 
 
-@facts.shown('6.3/7', 'STM', 'a workflow by its number')
+@facts.shown('6.3/7', 'ST', 'a workflow by its number')
 def one_workflow(case: Case) -> None:
     assert workflow(case).status == 200
     identifier = case.admin.item(case.e)['data_fields']['ID']
-    row = case.owner.get(f'/data/services/workflows/Run?display=ALL&experiment={identifier}&format=json').rows[0]
+    row = case.owner.get(f'/data/services/workflows/Run?display=ALL&experiment={identifier}').rows[0]
     number = next(value for name, value in row.items() if 'workflow' in name.lower() and value.isdecimal())
     told = case.owner.get(f'/data/workflows/{number}?format=json').item['data_fields']
     assert told['status'] == 'Running' and str(told['wrk_workflowData_id']) == number
     assert (str(told['percentageComplete']), told['step_description']) == ('50', 'half')
 
 
-@facts.shown('6.3/8', 'SM', 'the table of workflows of a pipeline: CSV that is called a spreadsheet, unless another format is asked')
+@facts.shown('6.3/8', 'S', 'the table of workflows of a pipeline')
 def table_of_workflows(case: Case) -> None:
     assert workflow(case).status == 200
     identifier = case.admin.item(case.e)['data_fields']['ID']
-    answer = case.owner.get(f'/data/services/workflows/Run?display=ALL&experiment={identifier}')
-    assert answer.headers['Content-Type'] == 'application/vnd.ms-excel' and [row['pipeline_name'] for row in answer.csv] == ['Run']
-    assert 'wrk_workflowData_id' in answer.csv[0] and answer.csv[0]['ID'] == identifier
-    assert case.owner.get(f'/data/services/workflows/Other?display=ALL&experiment={identifier}&format=json').rows == []
+    assert len(case.owner.get(f'/data/services/workflows/Run?display=ALL&experiment={identifier}').rows) == 1
+    assert case.owner.get(f'/data/services/workflows/Other?display=ALL&experiment={identifier}').rows == []
 
 
-facts.row('6.3/9', 'BM', 'POST /xapi/workflows: not yet', post('/xapi/workflows', 404, send='{}'))
+facts.row('6.3/9', 'B', 'POST /xapi/workflows', post('/xapi/workflows', send='{}'), left_out='a belief about later versions of XNAT')
 
 
 # -- 6.4 other services
 
 
-@facts.shown('6.4/1', 'SM', 'refresh/catalog: 200 and nothing, of an unknown resource too; several resources; options in one or one by one; 403')
+@facts.shown('6.4/1', 'S', 'refresh/catalog: 200 and nothing; several resources; options in one or one by one; 404, 403')
 def refresh(case: Case) -> None:
     service, path = '/data/services/refresh/catalog', case.e.removeprefix('/data')
     case.admin.ok('PUT', f'{case.e}/resources/R/files/a?inbody=true', b'a')
@@ -416,7 +414,7 @@ def refresh(case: Case) -> None:
     (home / 'b').unlink()
     assert case.member.post(f'{service}?resource=/archive{path}/resources/R&delete=true').status == 200
     assert [row['Name'] for row in case.admin.get(f'{case.e}/resources/R/files').rows] == ['a']
-    assert case.admin.post(f'{service}?resource=/archive{path}/resources/NONE').status == 200
+    assert case.admin.post(f'{service}?resource=/archive{path}/resources/NONE').status == 404
     assert case.collaborator.post(f'{service}?resource=/archive{path}').status == 403
 
 
@@ -441,12 +439,8 @@ facts.row(
     post('/data/services/move-files?src=/user/cache/resources/{new}/files/f&dest=/archive/projects/{p_id}/subjects/S/experiments/E/resources/R/files/g'),
     get('{e}/resources/R/files/g', body=b'x'), get('/data/user/cache/resources/{new}/files/f', 404), post('/data/services/move-files', 400),
 )  # fmt: skip
-facts.row('6.4/5', 'SM', 'mail/send: without its fields 400', post('/data/services/mail/send', 400, send='x'))
-facts.row(
-    '6.4/6', 'SM', 'features: a table, as a page where nothing else is asked; of a project JSON that is called a text',
-    get('/data/services/features', type='text/html'), get('/data/services/features?format=json', meta={}),
-    get('/data/services/features?tag={p_id}', like='onByDefault', type='text/plain'),
-)  # fmt: skip
+facts.row('6.4/5', 'S', 'mail/send', post('/data/services/mail/send', send='x'), left_out='the server sends no mail')
+facts.row('6.4/6', 'S', 'features: JSON', get('/data/services/features', meta={}), get('/data/services/features?tag={p_id}', like='onByDefault'))
 
 
 @facts.shown('6.4/7', 'S', 'status: the progress of an import or of archiving')
@@ -476,8 +470,8 @@ NAMESPACE = 'xmlns:xnat="http://nrg.wustl.edu/xnat"'
 
 facts.row(
     '6.5.1', 'STM', 'a value by its path',
-    put('{s}?xnat:subjectData/fields/field[name=x]/field=1'), put('{e}?xnat:mrSessionData/fields/field[name=x]/field=2'),
-    put('{e}?xnat:experimentData/fields/field[name=y]/field=3'), put('{p}?xnat:projectData/fields/field[name=x]/field=4'),
+    put('{s}?xnat:subjectData/fields/field%5Bname%3Dx%5D/field=1'), put('{e}?xnat:mrSessionData/fields/field%5Bname%3Dx%5D/field=2'),
+    put('{e}?xnat:experimentData/fields/field%5Bname%3Dy%5D/field=3'), put('{p}?xnat:projectData/fields/field%5Bname%3Dx%5D/field=4'),
     get('{s}?format=xml', like=r'<xnat:field name="x">\s*(<!--.*-->)?1'), get('{e}?format=xml', like='name="y">'),
     get('{p}?format=xml', like='name="x">'),
 )  # fmt: skip
@@ -487,13 +481,14 @@ facts.row(
     get('{s}?format=json', like=r'"fields/field"'), get('{s}?format=json', like=r'"field": ?"v"'), get('{s}?format=json', like=r'"name": ?"x"'),
 )  # fmt: skip
 facts.row(
-    '6.5.3', 'ST', 'names in lower case, one value a name',
-    put('{s}?xnat:subjectData/fields/field[name=Color]/field=red'), put('{s}?xnat:subjectData/fields/field[name=color]/field=blue'),
-    get('{s}?format=xml', like='name="color"'), get('{s}?format=xml', unlike='red'), get('{s}?format=xml', unlike='Color'),
+    '6.5.3', 'STM', 'one value a name, whose case counts',
+    put('{s}?xnat:subjectData/fields/field%5Bname%3DColor%5D/field=red'), put('{s}?xnat:subjectData/fields/field%5Bname%3Dcolor%5D/field=blue'),
+    put('{s}?xnat:subjectData/fields/field%5Bname%3Dcolor%5D/field=green'), get('{s}?format=xml', unlike='blue'),
+    get('{s}?format=xml', like='(?s)name="Color".*red'), get('{s}?format=xml', like='(?s)name="color".*green'),
 )  # fmt: skip
 facts.row(
     '6.5.4', 'SM', 'values are text',
-    put('{s}?xnat:subjectData/fields/field[name=count]/field=not%20a%20number'), get('{s}?format=xml', like='not a number'),
+    put('{s}?xnat:subjectData/fields/field%5Bname%3Dcount%5D/field=not%20a%20number'), get('{s}?format=xml', like='not a number'),
 )  # fmt: skip
 DEFINED = (
     f'<xnat:datatypeProtocol {NAMESPACE} ID="{{p_id}}_xnat_subjectData" data-type="xnat:subjectData" name="Subjects"><xnat:definitions>'
@@ -514,7 +509,7 @@ facts.row(
     delete(PROTOCOL), get(PROTOCOL, 404),
 )  # fmt: skip
 facts.row(
-    '6.5.7', 'STM', 'values need no definition', put('{s}?xnat:subjectData/fields/field[name=free]/field=1'), get('{s}?format=xml', like='free')
+    '6.5.7', 'STM', 'values need no definition', put('{s}?xnat:subjectData/fields/field%5Bname%3Dfree%5D/field=1'), get('{s}?format=xml', like='free')
 )
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
-import shutil
 import tempfile
 from contextlib import ExitStack
 from functools import cached_property
@@ -14,19 +12,11 @@ from types import TracebackType
 
 from pyxnat.server import Server, serve
 from tests.plain import Client
+from tests.quick import quick_folder
 
 PASSWORDS = {'owner': 'o', 'member': 'm', 'collaborator': 'c', 'outsider': 'x'}
 ROLES = ('owner', 'member', 'collaborator')
 BROWSER = {'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36'}
-
-
-IN_MEMORY = Path('/dev/shm')
-ROOM = 2**30
-
-
-def quick_folder() -> Path | None:
-    """A folder in memory, where the system has one with room: what is written for a test need not outlast a power cut."""
-    return IN_MEMORY if IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free > ROOM else None
 
 
 class World:
@@ -41,18 +31,12 @@ class World:
 
     @cached_property
     def closed(self) -> Server:
-        return self._served(serve(self._folder / 'closed', password='secret', users=PASSWORDS))
+        return self._stack.enter_context(serve(self._folder / 'closed', password='secret', users=PASSWORDS))
 
     @cached_property
     def open(self) -> Server:
         server = serve(self._folder / 'open', password='secret', users=PASSWORDS, require_login=False, silent_refusals=True)
-        return self._served(server)
-
-    def _served(self, server: Server) -> Server:
-        """Have sessions for all requests: the clients here keep no cookies."""
-        self._stack.enter_context(server)
-        server.archive.prefer('concurrentMaxSessions', 100_000)
-        return server
+        return self._stack.enter_context(server)
 
     @cached_property
     def below(self) -> Server:
@@ -184,6 +168,8 @@ class Case:
             return self.fill(f'{{{name[0]}}}').rpartition('/')[2]
         if name == 'new':
             return f'F{self.world.number():04d}'
+        if name == 'qc':
+            return 'xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1'
         paths = {
             'p': ('/data/projects/{new}', ''),
             'q': (f'/data/projects/F{self.world.number():04d}', ''),
@@ -224,7 +210,7 @@ def seed(admin: Client) -> dict[str, str]:
     admin.ok('PUT', f'{session}/scans/1?xsiType=xnat:mrScanData&type=T1%20w&quality=usable&xnat:mrScanData/parameters/tr=2.3&scanner=Trio')
     admin.ok('PUT', f'{session}/scans/2?xsiType=xnat:mrScanData&type=T2&quality=questionable&series_description=t2')
     admin.ok('PUT', f'{session}/reconstructions/R1?type=bias')
-    ids['A1'] = admin.ok('PUT', f'{session}/assessors/A1?xsiType=xnat:qcManualAssessorData')
+    ids['A1'] = admin.ok('PUT', f'{session}/assessors/A1?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1')
     for holder in (f'{session}/scans/1', f'{session}/scans/2', session, f'{base}/S1', '/data/projects/P'):
         admin.ok('PUT', f'{holder}/resources/DATA/files/a/one.txt?inbody=true&format=TEXT&content=notes&tags=x,y', b'one')
     admin.ok('PUT', f'{session}/assessors/A1/out/resources/OUT/files/two.nii.gz?inbody=true', b'two')

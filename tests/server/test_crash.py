@@ -22,6 +22,7 @@ from sqlalchemy import create_engine, select
 from pyxnat.server.arrivals import BUSY, images_of, scans_of
 from pyxnat.server.files import FileArea
 from pyxnat.server.store import arrival, arrival_file, arrival_scan, file, item, resource, task
+from tests.waiting import wait_until
 
 from .conftest import Client
 from .dicoms import OTHER_STUDY, members, zipped
@@ -181,10 +182,11 @@ def test_after_every_kill_files_and_rows_agree_and_nothing_acknowledged_is_lost(
             threads = [threading.Thread(target=work.until_killed, args=(where, worker)) for worker in range(WORKERS)]
             for thread in threads:
                 thread.start()
-            time.sleep(0.1 + delays.random() * 0.7)
+            wait_until(lambda work=work, number=number: work.done >= min(number, WORKERS), 'the clients to have done something')  # type: ignore[misc]
+            time.sleep(delays.random() * 0.7)
             process.kill()
             for thread in threads:
                 thread.join()
             works = [*works[-2:], work]
-    assert sum(work.done for work in works) > len(works)
+    assert sum(work.done for work in works) >= min(KILLS, WORKERS)
     assert 'Traceback' not in (tmp_path / 'server.log').read_text()
