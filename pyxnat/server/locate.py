@@ -63,7 +63,7 @@ def find(
     """Resolve the elements of a route; `NotFound` or `Forbidden` where one is not there or not to be seen.
 
     With `may_miss` the last element may be absent: it is then in `Place.missing`. `inside` says that what lies in the last element is
-    wanted: of a protected project everybody may see the project, and only those who may read it its resources.
+    wanted: of a protected project everybody may see the project and read its own resources, and change neither.
     """
     place = Place()
     for number, step in enumerate(steps):
@@ -75,7 +75,7 @@ def find(
                 return place
             raise NotFound(f'Unable to find the specified {step.level.singular}: {step.id}')
         if row.level == 'project':
-            _enter(connection, caller, row, last and not inside)
+            _enter(connection, caller, row, last and (not inside or method == 'GET'))
             place.project = row.id
         place.rows[step.level.singular] = row
         place.row = row

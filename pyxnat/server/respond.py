@@ -28,7 +28,7 @@ _PIECE = 2**18
 
 def no_table() -> Response:
     """The answer where a table is asked for that there is not: nothing, out of date at once."""
-    return Response(headers={'Expires': http_date()}, mimetype='text/plain')
+    return Response(headers={'Expires': http_date()}, content_type='application/json;charset=ISO-8859-1')
 
 
 def nothing(call: Call) -> Response:

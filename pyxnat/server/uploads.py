@@ -14,7 +14,7 @@ from werkzeug.exceptions import BadRequest, Conflict, Forbidden, InternalServerE
 from werkzeug.formparser import MultiPartParser
 from werkzeug.wrappers import Response
 
-from . import archives
+from . import archives, events
 from .auth import rights
 from .calls import Call, text
 from .files import Staged, check_path, pieces_of
@@ -50,6 +50,7 @@ def put_resource(call: Call, route: Route) -> Response:
             if _labelled(connection, place.row, label):
                 raise Conflict('Specified resource already exists.')
         row = _new_resource(call, connection, place.row, side_of(place.row, 'resources'), label)
+        events.note(call, connection, place.row, events.CREATED_RESOURCE)
     return made_at(call, row.pk) if step.id is None else text()
 
 
@@ -228,6 +229,7 @@ def store_files(call: Call, steps: Sequence[Step], step: Step, staged: list[tupl
         if fresh:
             touch(connection, place.row.pk)
             connection.execute(resource.update().where(resource.c.pk == row.pk).values(counted=True))
+            events.note(call, connection, place.row, events.UPLOADED_FILE)
         area.check_room(folder, fresh)  # for all of them, before the first is moved to its place
         for path, (one, known) in fresh.items():
             target = area.file_path(folder, path)
@@ -277,6 +279,7 @@ def delete_resource(call: Call, route: Route) -> Response:
         writer = Writer(call.archive, connection, call.caller, Event.of(call))
         for row in resources_at(connection, place.row, step):
             writer.delete_resource(row, place.row)
+            events.note(call, connection, place.row, events.REMOVED_RESOURCE)
     return text()
 
 
@@ -301,6 +304,7 @@ def delete_files(call: Call, route: Route) -> Response:
         if not found:
             raise NotFound('No matched files')
         touch(connection, place.row.pk)
+        events.note(call, connection, place.row, events.REMOVED_FILE)
         for one in found:
             if call.archive.preferences.flag('maintainFileHistory'):
                 call.archive.files.keep(one.path)

@@ -27,10 +27,10 @@ facts.row(
     get('{p}?format=json'), put('{p}?name=x{new}'), *only('{p}', 'GET', 'PUT', 'DELETE'), delete('{p}'),
 )  # fmt: skip
 facts.row(
-    '2.1/3', 'S', 'settings of a project: text, set by the path',
-    *(ask(f'{{p}}/{name}') for name in ('prearchive_code', 'quarantine_code', 'current_arc', 'scan_type_mapping') for ask in (get,)),
+    '2.1/3', 'SM', 'settings of a project: text, set by the path; one cannot be read, none be deleted',
+    *(get(f'{{p}}/{name}', type='text/html') for name in ('prearchive_code', 'quarantine_code', 'current_arc')), get('{p}/scan_type_mapping', 400),
     put('{p}/prearchive_code/0'), put('{p}/quarantine_code/1'), put('{p}/current_arc/arc001'), put('{p}/scan_type_mapping/true'),
-    *only('{p}/prearchive_code', 'GET', 'PUT'),
+    post('{p}/prearchive_code', 405), delete('{p}/prearchive_code', 400),
 )  # fmt: skip
 facts.row('2.1/4', 'SM', 'accessibility', get('{p}/accessibility'), put('{p}/accessibility/public'), *only('{p}/accessibility', 'GET', 'PUT'))
 facts.row('2.1/5', 'SM', 'users of a project', get('{p}/users'), get('{p}/users/true'), *only('{p}/users', 'GET'))
@@ -39,30 +39,40 @@ facts.row(
     put('{p}/users/member/outsider'), delete('{p}/users/member/outsider'), *only('{p}/users/member/outsider', 'GET', 'PUT', 'DELETE'),
 )  # fmt: skip
 facts.row(
-    '2.1/7', 'S', 'groups: listed, put, posted, deleted',
-    get('{p}/groups'), put('{p}/groups/TECH?xdat:userGroup/displayname=Technicians'), get('{p}/groups/{p_id}_member'),
-    delete('{p}/groups/TECH'),
+    '2.1/7', 'SM', 'groups: listed, put, deleted; the ID of a new one is made of its display name, whatever the path says',
+    get('{p}/groups', type='text/xml'), put('{p}/groups/TECH?xdat:userGroup/displayname=Technicians', like='>{p_id}_Technicians<'),
+    get('{p}/groups/{p_id}_member', like='displayName="Members"'), delete('{p}/groups/TECH', 404), delete('{p}/groups/{p_id}_Technicians'),
 )  # fmt: skip
-facts.row('2.1/8', 'S', 'searches of a project', get(f'{P}/searches/@xnat:subjectData?format=csv'), *only(f'{P}/searches/@xnat:subjectData', 'GET'))
+facts.row(
+    '2.1/8', 'SM', 'searches of a project: stored ones',
+    *(ask(f'{P}/searches/@xnat:subjectData{more}', status) for ask, more, status in (
+        (get, '?format=csv', 404), (put, '', 422), (post, '', 405), (delete, '', 200))),
+)  # fmt: skip
 facts.row('2.1/9', 'SM', 'how a project is archived', get('{p}/archive_spec', type='text/xml'), *only('{p}/archive_spec', 'GET'))
 facts.row(
-    '2.1/10', 'S', 'protocols', get('{p}/protocols/NONE', 404), delete('{p}/protocols/NONE', 404), *only('{p}/protocols/NONE', 'GET', 'PUT', 'DELETE')
+    '2.1/10',
+    'SM',
+    'protocols',
+    get('{p}/protocols/NONE', (404, 500)),
+    delete('{p}/protocols/NONE', 404),
+    *only('{p}/protocols/NONE', 'GET', 'PUT', 'DELETE'),
 )
 facts.row('2.1/11', 'SM', 'pipelines of a project', get('{p}/pipelines?format=json'), *only('{p}/pipelines', 'GET', 'DELETE'))
 facts.row('2.1/12', 'SM', 'a pipeline is started for a session', made('{e}'), post('{p}/pipelines/fixScanTypes/experiments/E'))
 
 
-@facts.shown('2.1/13', 'S', 'requests for access: of a project, own ones, one, which can be accepted or declined')
+@facts.shown('2.1/13', 'SM', 'requests for access: of a project, own ones, one, which can be accepted or declined')
 def requests_for_access(case: Case) -> None:
     address = f'{case.new}@example.org'
     assert case.admin.put(f'{case.p}/users/member/{address}').status == 200
     row = case.admin.get(f'{case.p}/pars').rows[0]
     assert (row['proj_id'], row['email'], row['login'], row['approved']) == (case.p_id, address, 'admin', '')
+    assert row['level'] == f'{case.p_id}_member'
     assert case.collaborator.get(f'{case.p}/pars').status == 403
     case.world.closed.add_user(case.new, 'word', email=address)
     invited = Client(case.world.closed, case.new, 'word')
     assert [one['par_id'] for one in invited.get('/data/pars').rows] == [row['par_id']]
-    assert invited.get(f'/data/pars/{row["par_id"]}').rows[0]['level'] == 'member'
+    assert invited.get(f'/data/pars/{row["par_id"]}').rows[0]['level'] == f'{case.p_id}_member'
     assert case.outsider.get(f'/data/pars/{row["par_id"]}').status == 403 and case.admin.get('/data/pars/99999').status == 404
     assert invited.put(f'/data/pars/{row["par_id"]}?accept=true').status == 200
     assert case.new in case.admin.get(f'{case.p}/users').text
@@ -386,8 +396,8 @@ def types_that_may_not_be_read(case: Case) -> None:
     case.admin.ok('PUT', case.e)
     case.admin.ok('PUT', f'{case.s}/experiments/PET?xsiType=xnat:petSessionData')
     rights = '&'.join(f'{kind}_{kind}/project_{project}_R=true' for kind in ('xnat:subjectData', 'xnat:petSessionData'))
-    assert case.admin.put(f'{case.p}/groups/PETS?xdat:userGroup/displayname=Pets&{rights}').status == 200
-    case.admin.ok('PUT', f'{case.p}/users/{project}_PETS/outsider')
+    assert case.admin.put(f'{case.p}/groups/ANY?xdat:userGroup/displayname=Pets&{rights}').status == 200
+    case.admin.ok('PUT', f'{case.p}/users/{project}_Pets/outsider')
     assert [row['label'] for row in case.outsider.get(f'{case.p}/experiments').rows] == ['PET']
     assert len(case.outsider.get(f'{case.p}/experiments?limit=1').rows) <= 1
     assert case.outsider.get(f'{case.e}?format=json').status in HIDDEN

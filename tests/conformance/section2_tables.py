@@ -205,7 +205,8 @@ facts.row(
 def events_are_recorded(case: Case) -> None:
     told = 'event_type=WEB_SERVICE&event_action=Changed%20it&event_reason=because&event_comment=a%20comment'
     case.admin.ok('PUT', f'{case.s}?group=g&{told}')
-    text = case.admin.get(f'{case.s}/history').text
+    identifier = case.admin.item(case.s)['data_fields']['ID']
+    text = case.admin.get(f'/data/services/audit/xnat:subjectData/{identifier}').text
     assert all(word in text for word in ('Changed it', 'because', 'a comment'))
     archive = case.world.open.archive
     admin = case.client('open admin')

@@ -76,7 +76,7 @@ def _exchange(found: Mapping[str, Any], place: str) -> Exchange:
 
 def _bytes(text: str) -> bytes:
     """A body that was sent; that of a packed file stands there a character a byte."""
-    return text.encode('latin-1' if text.startswith(('PK\x03\x04', '\x1f\x8b')) else 'utf-8')
+    return text.encode('latin-1' if text.startswith(('PK\x03\x04', '\x1f\x8b')) else 'utf-8', 'replace')
 
 
 def _body(found: Mapping[str, Any]) -> tuple[bytes | None, tuple[str, ...] | None]:

@@ -100,7 +100,8 @@ def test_6_1_rights(admin: Client, client_of: Callable[..., Client], P: str, uri
     assert [row['url'] for row in client_of('collaborator').get(f'/data/prearchive/projects/{P}').rows] == [uri]
     assert client_of('collaborator').get(f'/data{uri}?format=json').status == 403
     assert client_of('member').get(f'/data{uri}?format=json').status == 200
-    for verb, path in (('DELETE', f'/data{uri}'), ('POST', f'/data{uri}?action=build'), ('PUT', '/data/prearchive')):
+    assert client_of('collaborator').put('/data/prearchive').status == 404
+    for verb, path in (('DELETE', f'/data{uri}'), ('POST', f'/data{uri}?action=build')):
         assert client_of('collaborator')(verb, path).status == 403
     for name in ('prearchive/move', 'prearchive/delete', 'prearchive/rebuild', 'archive', 'validate-archive'):
         assert service(client_of('collaborator'), name, src=uri, newProject=P).status == 403
@@ -203,8 +204,8 @@ def test_service_archive(admin: Client, P: str, uri: str, folder: Path) -> None:
         f'arc001/E/SCANS/{name.partition("/")[0][2:]}/DICOM/{name.partition("/")[2]}' for name in STUDY
     )
     assert not (folder / 'prearchive' / P).exists()
-    workflows = admin.get('/data/services/workflows/Transfer?display=ALL').rows
-    assert P in {row['externalid'] for row in workflows}
+    workflows = admin.get('/data/services/workflows/Transfer?display=ALL&format=json').rows
+    assert P in {row['ExternalID'] for row in workflows}
     again = upload(admin, P)
     project, timestamp, session = again.split('/')[-3:]
     answer = service(admin, 'archive', project=project, timestamp=timestamp, session=session, overwrite='none')
