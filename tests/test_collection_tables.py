@@ -117,11 +117,16 @@ def test_values_come_in_the_order_asked_and_as_attrs_gives_them(xnat: pyxnat.Int
 
 
 @pytest.mark.parametrize(
-    ('name', 'named'),
-    [('colour', "'colour'"), ('scan/type', "'scan/type'"), ('xnat:mrSessionData/colour', 'colour'), ('xnat:subjectData/colour', 'colour')],
+    ('name', 'named', 'error'),
+    [
+        ('colour', "'colour'", errors.ProgrammingError),
+        ('scan/type', "'scan/type'", errors.ProgrammingError),
+        ('xnat:mrSessionData/colour', 'colour', errors.DataError),  # a query that fails inside: XNAT answers nothing
+        ('xnat:subjectData/colour', 'colour', errors.InternalError),
+    ],
 )
-def test_what_is_no_column_is_an_error_that_names_it(xnat: pyxnat.Interface, name: str, named: str) -> None:
-    with pytest.raises(errors.ProgrammingError, match=named):
+def test_what_is_no_column_is_an_error_that_names_it(xnat: pyxnat.Interface, name: str, named: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match=named):
         xnat.select('/projects/OWN/experiments').table(['label', name])
 
 
