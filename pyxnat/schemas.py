@@ -329,7 +329,7 @@ class Registry:
         row = self.get_exact(self._resolve(node, node.get('type'))) if node.get('type') else None
         if row is None:
             if self._is_simple(node):
-                yield here.mark(self._leaf(node, here.path))
+                yield here.mark(self._leaf(node, here.path), required=_is_required(node) and not here.is_many)
         elif here.is_many or row.name in seen:
             yield from self._items(row, here, seen)
         else:
@@ -424,6 +424,12 @@ def _owner(node: etree._Element) -> etree._Element | None:
     while parent is not None and parent.tag in (_XS + 'sequence', _XS + 'choice', _XS + 'all'):
         parent = parent.getparent()
     return parent
+
+
+def _is_required(node: etree._Element) -> bool:
+    """Whether an element must be there: it is no choice, and nothing says that there may be none."""
+    parent = node.getparent()
+    return node.get('minOccurs', '1') != '0' and (parent is None or parent.tag != _XS + 'choice')
 
 
 def _holder(node: etree._Element) -> etree._Element | None:

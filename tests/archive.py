@@ -49,7 +49,7 @@ def P(project: Any) -> str:
     session.scan('1').create(scans='xnat:mrScanData', type='T1', quality='usable', series_description='MPRAGE')
     session.scan('1').resource('NIFTI').file('T1.nii.gz').put(bytes(2000), format='NIFTI', content='T1', tags='a')
     session.scan('1').resource('NIFTI').file('sub/dir/x.json').put(b'{"a": 1}')
-    session.assessor('A').create(assessors='xnat:qcManualAssessorData')
+    session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
     session.assessor('A').out_resource('DATA').file('o.txt').put(b'out')
     session.resource('BBRC_VALIDATOR').file('ArchivingValidator_1.json').put(b'{"version": "1"}')
     session.resource('BBRC_VALIDATOR').file('ArchivingValidator_1.pdf').put(b'%PDF')

@@ -42,7 +42,7 @@ def filled(server: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
             session.scan(scan).create(type='MR')
             session.scan(scan).resource('DICOM').put_dir(folder)
         session.resource('NOTES').file('sub/notes.txt').put(b'notes')
-        session.assessor('A').create(assessors='xnat:qcManualAssessorData')
+        session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
         session.assessor('A').out_resource('MAPS').file('m.nii').put(b'map')
     return 'BULK'
 
@@ -137,12 +137,12 @@ def test_what_a_session_has_besides_scans_is_found_as_in_the_walk(project: Any, 
     session = subject.experiment('E').create(**{'experiments': 'xnat:subjectVariablesData'} if has.startswith('subject') else {})
     for one in (other, session):
         if 'assessors' in has:
-            one.assessor(f'{one._urn}_A').create(assessors='xnat:qcManualAssessorData')
+            one.assessor(f'{one._urn}_A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
             one.assessor(f'{one._urn}_A').out_resource('MAPS').file('m.nii').put(b'map')
         if 'reconstructions' in has:
             one.reconstruction(f'{project._urn}_{one._urn}_R').create()
             one.reconstruction(f'{project._urn}_{one._urn}_R').out_resource('MAPS').file('r.nii').put(b'map')
-    other.assessor('B').create(assessors='xnat:qcManualAssessorData')
+    other.assessor('B').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
     xnat.cache.expiration = 0
     for above in (f'/projects/{project._urn}/subjects/S/experiments/E', f'/experiments/{session.id()}', f'/projects/{project._urn}/experiments/E'):
         xnat.walker.without = frozenset()

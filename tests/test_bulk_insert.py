@@ -78,6 +78,30 @@ def test_scans_of_a_session_come_from_a_table_too(project: Any) -> None:
     assert {one.id(): one.attrs.get('type') for one in session.scans()} == {'1': 'T1', '2': 'T2'}
 
 
+@pytest.mark.parametrize('is_there', [True, False])
+def test_scans_of_one_session_are_one_document_with_their_session(is_there: bool, project: Any, xnat: pyxnat.Interface) -> None:
+    xnat.cache.expiration = 0
+    if is_there:
+        project.subject('S').experiment('E').create(experiments='xnat:petSessionData', note='old')
+    rows = [
+        {'subject': 'S', 'experiment': 'E', 'scan': str(number), 'type': f'T{number} & <more>', 'xsiType': 'xnat:petScanData'} for number in range(7)
+    ]
+    with xnat.trace() as trace:
+        assert len(project.subjects().experiments().scans().insert(rows).ok) == 7
+    assert len(writes(trace)) == 1
+    session = project.subject('S').experiment('E')
+    assert (session.datatype(), session.attrs.get('note')) == (('xnat:petSessionData', 'old') if is_there else ('xnat:mrSessionData', ''))
+    assert {one.id(): (one.datatype(), one.attrs.get('type')) for one in session.scans()} == {
+        row['scan']: ('xnat:petScanData', row['type']) for row in rows
+    }
+
+
+def test_one_bad_scan_leaves_the_others(project: Any) -> None:
+    rows = [{'subject': 'S', 'experiment': 'E', 'scan': str(number), 'frames': 'none' if number == 1 else '7'} for number in range(3)]
+    report = project.subjects().experiments().scans().insert(rows)
+    assert len(report.ok) == 2 and [failure.what[-1] for failure in report.failed] == ['1']
+
+
 def test_a_csv_file_and_a_frame_are_tables(subjects: Any, project: Any, tmp_path: Path) -> None:
     pandas = pytest.importorskip('pandas')
     path = tmp_path / 'people.csv'

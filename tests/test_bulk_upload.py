@@ -147,7 +147,7 @@ def test_resources_of_a_session_and_of_assessors_have_their_layouts(session: Any
     (tmp_path / 'NOTES').mkdir()
     (tmp_path / 'NOTES/a.txt').write_bytes(b'note')
     session.create()
-    session.assessor('A').create(assessors='xnat:qcManualAssessorData')
+    session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
     assert session.upload({'NOTES/a.txt': tmp_path / 'NOTES/a.txt'}, layout='{resource}/{path}').is_complete
     assert session.upload({'A/out/M/a.txt': tmp_path / 'NOTES/a.txt'}, layout='{assessor}/{side}/{resource}/{path}').is_complete
     assert session.resource('NOTES').files().get() == ['a.txt'] and session.assessor('A').out_resource('M').files().get() == ['a.txt']

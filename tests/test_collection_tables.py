@@ -25,7 +25,7 @@ def xnat(server: Any, tmp_path_factory: Any) -> Iterator[pyxnat.Interface]:
         for scan, kind in (('1', 'T1'), ('2', 'T2')):
             mr.scan(scan).create(type=kind, quality='usable', **{'xnat:mrScanData/parameters/tr': '2.0'})
         mr.scan('1').resource('NIFTI').file('a b.nii').put(b'image')
-        mr.assessor('QC').create(assessors='xnat:qcManualAssessorData')
+        mr.assessor('QC').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
         subject.experiment('PET').create(experiments='xnat:petSessionData', **{'xnat:petSessionData/tracer/name': 'FDG'})
         mr.share('GUEST', label='VISITOR')
         yield interface

@@ -347,7 +347,7 @@ def test_experiments_are_searched(xnat: pyxnat.Interface, sessions: Any) -> None
 def test_values_are_inspected(xnat: pyxnat.Interface, sessions: Any) -> None:
     project = sessions.id()
     session = sessions.subject('S1').experiment('MR')
-    assessor = session.assessor('QC').create(assessors='xnat:qcManualAssessorData')
+    assessor = session.assessor('QC').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
     session.reconstruction(f'REC_{project}').create()
     assert project in xnat.inspect.project_values()
     assert xnat.inspect.subject_values(project) == sorted(sessions.subjects().get())

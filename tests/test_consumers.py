@@ -93,7 +93,7 @@ def test_dax_walks_an_assessor(xnat: Interface, P: str) -> None:
     assert (assessor.label(), assessor.parent().label(), assessor.parent().parent().label()) == ('A', 'E', 'S')
     assert assessor._intf is xnat and assessor._intf.select(f'/projects/{P}').exists()
     assert [resource.label() for resource in assessor.out_resources().fetchall('obj')] == ['DATA']
-    assert assessor.create(assessors='xnat:qcManualAssessorData').datatype() == 'xnat:qcManualAssessorData'
+    assert assessor.create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}).datatype() == 'xnat:qcManualAssessorData'
 
 
 def test_dax_handles_files(xnat: Interface, P: str, local: Callable[..., str], tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def study(project: Any) -> Any:
     session = project.subject('S1').create(gender='female').experiment('S1_MR').create(experiments='xnat:mrSessionData')
     session.scan('1').create(scans='xnat:mrScanData')
     session.scan('2').create(scans='xnat:mrScanData')
-    session.assessor('A').create(assessors='xnat:qcManualAssessorData')
+    session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
     project.subject('S2').create(gender='male').experiment('S2_PET').create(experiments='xnat:petSessionData')
     return project
 

@@ -68,11 +68,11 @@ def test_existing_and_naming_cost_one_request_and_creating_one_where_the_parent_
     assert trace.requests == 0
 
 
-def test_a_scan_with_its_session_and_subject_takes_three_requests(xnat, project):
+def test_a_scan_with_its_session_and_subject_takes_two_requests(xnat, project):
     scan = project.subject('S1').experiment('E1').scan('1')
     with xnat.trace() as trace:
         scan.create(experiments='xnat:petSessionData', scans='xnat:petScanData', quality='usable')
-    assert trace.requests == 3, trace
+    assert trace.requests == 2, trace
     assert scan.datatype() == 'xnat:petScanData' and scan.parent().datatype() == 'xnat:petSessionData'
     assert scan.attrs.get('quality') == 'usable'
 

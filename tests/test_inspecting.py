@@ -21,7 +21,7 @@ def mixed(project: Any) -> Any:
     session.scan('1').create(scans='xnat:mrScanData')
     session.scan('2').create(scans='xnat:otherDicomScanData')
     session.reconstruction(f'R_{project.id()}').create()
-    session.assessor('A').create(assessors='xnat:qcManualAssessorData')
+    session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
     project.subject('S2').experiment('S2_PET').create(experiments='xnat:petSessionData')
     return project
 

@@ -42,7 +42,7 @@ def session(project: Any) -> Any:
     for name, content in FILES.items():
         session.scan('1').resource('DICOM').file(name).put(content, format='DICOM', content='RAW', tags='t1,t2')
     session.resource('NOTES').file('n.txt').put(b'note')
-    session.assessor('QC').create(assessors='xnat:qcManualAssessorData')
+    session.assessor('QC').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
     session.assessor('QC').out_resource('O').file('o.txt').put(b'o')
     session.assessor('QC').in_resource('I').file('i.txt').put(b'i')
     session.reconstruction(f'REC_{project.id()}').out_resource('O').file('o.txt').put(b'r')

@@ -99,7 +99,7 @@ def test_files_of_assessors_and_reconstructions_take_no_more_for_each(xnat: pyxn
     made = []
     for number, session in enumerate(subject.experiments()):
         for each in range(3):
-            made += [session.assessor(f'A{number}{each}').create(assessors='xnat:qcManualAssessorData')]
+            made += [session.assessor(f'A{number}{each}').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})]
             made += [session.reconstruction(f'R{number}{each}').create()]
     for one in made:
         one.in_resource('IN').file('in.txt').put(b'in')

@@ -189,7 +189,9 @@ def build_session(made: Any, other: str, session: dict[str, Any]) -> None:
         for file in session['files']:
             scan.resource('R s').file(file).put(b'content')
     if session['derived']:
-        made.assessor(f'{made._urn}_QC').create(assessors='xnat:qcManualAssessorData').out_resource('OUT').file('out.txt').put(b'out')
+        made.assessor(f'{made._urn}_QC').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}).out_resource(
+            'OUT'
+        ).file('out.txt').put(b'out')
         made.reconstruction(f'{made._urn}_R').create().out_resource('OUT').file('rec.txt').put(b'out')
 
 

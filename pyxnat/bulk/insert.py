@@ -14,6 +14,7 @@ from .. import errors
 from ..names import check_settable
 from ..paths import ANY, Path, Step, matches, spell, uri_of
 from ..resources.base import class_of
+from ..resources.writing import XML, Fields, is_field
 from ..structure import LEVELS, level
 from .report import Report
 from .workers import Undertaking, meter
@@ -28,6 +29,7 @@ EXISTING = ('keep', 'update', 'error')
 
 
 _LEVEL_NAMES = frozenset(row.singular for row in LEVELS)
+_LEVEL_NAMES_PLURAL = frozenset(row.plural for row in LEVELS)
 
 
 class _Row(NamedTuple):
@@ -57,9 +59,12 @@ def insert(interface: Interface, collection: Any, table: Any, *, existing: str, 
     with meter(len(rows), level(collection._level.plural).singular, progress) as bar:
 
         def put(family: list[_Row]) -> None:
-            for row in family:
-                _put(interface, row, row.names in there, existing, undertaking)
-                bar.update(1)
+            for rows in _together(family, there):
+                if len(rows) > 1:
+                    _put_scans(interface, rows, existing, undertaking)
+                else:
+                    _put(interface, rows[0], rows[0].names in there, existing, undertaking)
+                bar.update(len(rows))
 
         undertaking.each(put, families.values())
     return undertaking.report.end()
@@ -73,13 +78,50 @@ def _put(interface: Interface, row: _Row, is_there: bool, existing: str, underta
     element = class_of(row.path[-1].level)._element(uri, interface)
     try:
         if is_there:
-            element._put(row.fields, None)  # its type stays
+            element.attrs.mset({name: value for name, value in row.fields.items() if is_field(name) and name not in _LEVEL_NAMES_PLURAL})
         else:
             element.create(**row.fields)
     except errors.DatabaseError as error:
         undertaking.failed(uri, error)
     else:
         undertaking.did(uri)
+
+
+def _together(family: list[_Row], there: set[tuple[str, ...]]) -> list[list[_Row]]:
+    """The rows that go in one document: new scans of one session."""
+    groups: dict[tuple[Any, ...], list[_Row]] = {}
+    for row in family:
+        is_new_scan = row.path[-1].level == 'scans' and len(row.path) > 1 and row.names not in there
+        groups.setdefault(row.names[:-1] if is_new_scan else (row.number,), []).append(row)
+    return list(groups.values())
+
+
+def _put_scans(interface: Interface, rows: list[_Row], existing: str, undertaking: Undertaking) -> None:
+    """Create scans of one session by one document, with the session and its subject where they are not there; one by one where that is refused."""
+    session = class_of('experiments')._element(uri_of(rows[0].path[:-1]), interface)
+    try:
+        inner = [node for row in rows for node in _inner(interface, row)]
+        if len(inner) < len(rows):
+            raise errors.ProgrammingError('not all fields go by document', remedy='Insert one by one.')
+        if session.exists():
+            document = Fields(session, session.datatype(), {}).document(inner)
+            interface._exec(session._writing_uri(), 'PUT', document, XML)
+        else:
+            session._create({'experiments': str(rows[0].fields['experiments'])} if 'experiments' in rows[0].fields else {}, {}, inner=inner)
+    except errors.DatabaseError:
+        for row in rows:
+            _put(interface, row, False, existing, undertaking)
+    else:
+        for row in rows:
+            undertaking.did(uri_of(row.path))
+
+
+def _inner(interface: Interface, row: _Row) -> list[Any]:
+    """A row as a scan in the document of its session; empty where not all of it goes by document."""
+    element = class_of('scans')._element(uri_of(row.path), interface)
+    fields = {name: value for name, value in row.fields.items() if name not in _LEVEL_NAMES_PLURAL}
+    made = element._fields_of_new({}, fields)
+    return made.as_inner(element) if made is not None and not made.query() and not fields.keys() - {'xsiType'} - made.values.keys() else []
 
 
 def rows_of(table: Any) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ class Schemas:
         self._intf = interface
         self._documents: dict[str, bytes] = {}
         self._registry: Registry | None = None
+        self._served: tuple[Registry | None] | None = None
 
     def __repr__(self) -> str:
         return f'<Schemas {", ".join(self._documents) or "(none added)"}>'
@@ -108,6 +109,16 @@ class Schemas:
         if self._registry is None:
             self._registry = Registry(self._documents.values())
         return self._registry
+
+    def served(self) -> Registry | None:
+        """The types and fields of the server; None where it does not give them. One request for each document, once for a login."""
+        if self._served is None:
+            try:
+                names = self.available()
+                self._served = (Registry([self._fetch(name) for name in names]),)
+            except (errors.DatabaseError, ValueError):  # not all logins may read them, and fields can be set without
+                self._served = (None,)
+        return self._served[0]
 
     def _fetch(self, name: str) -> bytes:
         try:

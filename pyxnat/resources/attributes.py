@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import errors, uris
-from ..names import LEVELS_WITH_NAMES, check_settable, find_column, key_of, list_of_names
+from ..names import LEVELS_WITH_NAMES, find_column, key_of, list_of_names
 from ..plan import Listing
 from ..tables import Row
+from .writing import write_fields
 
 if TYPE_CHECKING:
     from .base import Element
@@ -68,23 +69,34 @@ class Attributes:
 
         Parameters
         ----------
+        path : str
+            A short name, or a full path: ``xnat:subjectData/fields/field[name=smoker]/field``.
+        value
+            Text, a number, a boolean or a date. None or the empty text clears the field, where XNAT can.
         **query
             Further query parameters, such as ``event_reason``.
 
         Raises
         ------
         ProgrammingError
-            A short name that XNAT does not have, or only for reading: it would answer as if it had set it.
+            The type has no such field, it is only for reading, it cannot hold the value, or XNAT cannot clear it.
+        DataError
+            XNAT did not clear the field.
+
+        Notes
+        -----
+        It goes by document, so that any text is stored as it is. A field is cleared by the word ``NULL`` in the query, and read back: one more
+        request. Types that are not among those of every XNAT are looked up in the server's schemas, once for a login.
         """
         self.mset({path: value}, **query)
 
     def mset(self, values: Mapping[str, Any], **query: Any) -> None:
         """Set several fields at once; as `set`."""
         element = self._element
-        for name in values:
-            check_settable(element._level.singular, name)
-        typed = {'xsiType': element.datatype()} if element._type_of_new({}, {}) else {}
-        element._intf._exec(uris.with_query(element._exact_uri(), {**typed, **values, **query}), 'PUT')
+        if element._level.singular in LEVELS_WITH_NAMES:
+            write_fields(element, values, query)
+        else:
+            element._intf._exec(uris.with_query(element._exact_uri(), {**values, **query}), 'PUT')
 
     def _is_told(self, wanted: list[str]) -> bool:
         """Whether a listing that is still fresh told all of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +16,7 @@ from ..structure import GAPS, LEVELS, Level, children
 from ..tables import Row, html_table
 from .attributes import Attributes
 from .bulk import Uploadable
+from .writing import XML, Fields, divide
 
 if TYPE_CHECKING:
     from ..interface import Interface
@@ -86,6 +87,11 @@ class Element(Uploadable):
     def _exact_uri(self) -> str:
         """A URI to write to that means this element and no other."""
         return self._uri
+
+    def _writing_uri(self) -> str:
+        """A URI to write fields to that means this element, which is there, and no other."""
+        self.datatype()
+        return self._exact_uri()
 
     def _find_home(self, depth: int) -> Path:
         """The path of the ancestor of that depth from where XNAT routes its children."""
@@ -241,8 +247,9 @@ class Element(Uploadable):
 
         Notes
         -----
-        One request where everything above it exists. Where the server answers that something is missing (404, 417, 422), the nearest missing
-        element is created and the request repeated: a scan with its session and its subject takes three.
+        One request where everything above it exists; fields go by document. Where the server answers that something is missing, the nearest
+        missing element is created and the request repeated. A scan of a new session goes in the session's document, with which XNAT makes
+        the subject, too: two requests for all three.
         """
         document = _document(params.pop('xml', None))
         types = {row.plural: str(params.pop(row.plural)) for row in LEVELS if row.plural in params}
@@ -254,28 +261,47 @@ class Element(Uploadable):
 
     insert = create
 
-    def _create(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None) -> None:
-        query = {**({} if document else self._type_of_new(types, fields)), **fields}
+    def _create(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = ()) -> None:
+        """Create it with what is missing above it; `inner` are elements that its document holds."""
+        made = None if document else self._fields_of_new(types, fields)
+        if made is not None:
+            _, query = divide(self, fields)
+            document, fields = made.document(inner), {**made.query(), **query}
+            if document is None and 'xsiType' in self._level.columns:
+                fields['xsiType'] = made.kind
         try:
-            answer = self._put(query, document)
+            answer = self._put(fields, document)
         except errors.DatabaseError as error:
             parent = self._above_it()
-            if error.status not in (404, 417, 422) or parent is None or not self._is_well_named():
+            if parent is None or not self._is_well_named() or not self._lacks_parent(error, parent):
                 raise
-            parent._create(types, {})
-            answer = self._put(query, document)
+            within = made.as_inner(self) if made is not None and not made.query() and fields.keys() <= {'xsiType'} else []
+            parent._create(types, {}, inner=within)
+            answer = b'' if within else self._put(fields, document)
         self._learn(six.ensure_text(answer or b'', errors='replace').strip())
+
+    def _fields_of_new(self, types: dict[str, str], fields: dict[str, Any]) -> Fields | None:
+        """The fields that it is created with, checked; None where it has no type, or none that is known."""
+        kind = str(types.get(self._urt) or fields.get('xsiType') or self._level.datatype)
+        if not kind:
+            return None
+        values, _ = divide(self, fields)
+        made = Fields(self, kind, {name: value for name, value in values.items() if value not in (None, '')})
+        made.check_new()
+        return made
+
+    @staticmethod
+    def _lacks_parent(error: errors.DatabaseError, parent: Element) -> bool:
+        """Whether a refusal says that what is above is missing. XNAT has many words for it; where they may mean another thing, it is looked up."""
+        if error.status in (404, 417):
+            return True
+        return error.status in (400, 422, 500) and not parent.exists()
 
     def _put(self, query: Mapping[str, Any], document: bytes | None) -> bytes:
         if document is not None:
             return self._put_document(document, query)
         answer: bytes = self._intf._exec(uris.with_query(self._uri, query), 'PUT')
         return answer
-
-    def _type_of_new(self, types: dict[str, str], fields: dict[str, Any]) -> Row:
-        given = str(types.get(self._urt) or fields.get('xsiType') or self._level.datatype)
-        typed = 'xsiType' in self._level.columns
-        return {'xsiType': given} if given and typed else {}
 
     def _is_well_named(self) -> bool:
         """Whether the name is one that XNAT takes for the label of a new element; if not, its refusal is not about what is above."""
@@ -361,7 +387,7 @@ class Element(Uploadable):
         return {prefix: uri for prefix, uri in parse_xml(self.get()).nsmap.items() if prefix}
 
     def _put_document(self, document: bytes, query: Mapping[str, Any]) -> bytes:
-        answer: bytes = self._intf._exec(uris.with_query(self._uri, query), 'PUT', document, {'content-type': 'text/xml; charset=UTF-8'})
+        answer: bytes = self._intf._exec(uris.with_query(self._uri, query), 'PUT', document, XML)
         return answer
 
     def _child(self, row: Level, name: Any) -> Any:

@@ -194,6 +194,19 @@ class SubjectElement(SharedElement):
 class ExperimentElement(SharedElement):
     """An imaging session or another assessment of a subject."""
 
+    def _writing_uri(self) -> str:
+        """Its URI below its own project and subject: elsewhere XNAT takes what is written for another session, or for nothing."""
+        identity = self._accession_id()
+        if self._path[0].level == 'projects' and 'subjects' in chain_of(self._path):
+            return uris.join(uris.parent(self._uri), uris.quote(identity))
+        project = self._path[0].name if self._path[0].level == 'projects' else self._known_or_asked('project')
+        if 'subject_ID' not in self._known:
+            listing = uris.join(uris.ENTRY, 'projects', uris.quote(project), 'experiments')
+            rows = self._intf._get_json(uris.with_query(listing, {'ID': identity, 'columns': 'ID,label,project,subject_ID,xsiType'}))
+            self._known.update(next(row for row in rows if row.get('ID') == identity))
+        subject = uris.quote(self._known['subject_ID'])
+        return uris.join(uris.ENTRY, 'projects', uris.quote(project), 'subjects', subject, 'experiments', uris.quote(identity))
+
     def parent(self) -> Element | None:
         """Its subject, in the subject's own project where the path does not name it. One request then, else none."""
         if 'subjects' in chain_of(self._path):

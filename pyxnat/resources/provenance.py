@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lxml import etree
 
 from ..documents import parse_xml
+from ..errors import NotSupportedError
 
 if TYPE_CHECKING:
     from .base import Element
@@ -55,7 +56,12 @@ class Provenance:
             ``platform``, ``platform_version``, ``compiler``, ``compiler_version``. Time, user, machine and platform are those of here and now
             where they are not given.
         overwrite : bool
-            Replace the steps that are there.
+            Replace the steps that are there; one more request, to see that they are gone.
+
+        Raises
+        ------
+        NotSupportedError
+            XNAT kept the steps that were to be replaced: it does so with those of a reconstruction.
         """
         root = parse_xml(self._element.get())
         holder = _holder(root)
@@ -65,9 +71,17 @@ class Provenance:
         for step in [steps] if isinstance(steps, Mapping) else steps:
             _write(holder, {**_here_and_now(), **step})
         self._element._put_document(etree.tostring(root), {'allowDataDeletion': overwrite})
+        if overwrite:
+            self._check_count(len(holder))
 
     def delete(self) -> None:
-        """Remove all steps. Two requests, one where there are none."""
+        """Remove all steps. Three requests, one where there are none.
+
+        Raises
+        ------
+        NotSupportedError
+            XNAT kept them: it does so with those of a reconstruction.
+        """
         root = parse_xml(self._element.get())
         holders = list(root.iter(f'{{{_XNAT}}}provenance'))
         if not holders:
@@ -77,6 +91,16 @@ class Provenance:
             if parent is not None:
                 parent.remove(holder)
         self._element._put_document(etree.tostring(root), {'allowDataDeletion': True})
+        self._check_count(0)
+
+    def _check_count(self, wanted: int) -> None:
+        there = len(self.get())
+        if there > wanted:
+            raise NotSupportedError(
+                f'XNAT kept {there - wanted} steps of the {self._element._level.singular} {self._element._urn}',
+                uri=self._element._intf._server + self._element._uri,
+                remedy='Create it anew to be rid of them.',
+            )
 
 
 def _here_and_now() -> dict[str, str]:

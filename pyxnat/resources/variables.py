@@ -39,11 +39,12 @@ def add_definitions(document: bytes, wanted: Definitions) -> bytes | None:
         if name not in protocols:
             raise ValueError(f'the project has no protocol {name!r}; there are: {", ".join(protocols) or "none"}')
         for group, fields in groups.items():
-            changed = _add_fields(protocols[name], root.get('ID', ''), group, fields) or changed
+            changed = _add_fields(protocols[name], group, fields) or changed
     return etree.tostring(root) if changed else None
 
 
-def _add_fields(protocol: etree._Element, project: str, group: str, fields: Mapping[str, str]) -> bool:
+def _add_fields(protocol: etree._Element, group: str, fields: Mapping[str, str]) -> bool:
+    """Add the fields that a group has not; XNAT refuses a definition that names its projects."""
     datatype = protocol.get('data-type', '')
     definition = protocol.find(f'.//xnat:definition[@ID="{group}"]', _NS)
     if definition is None:
@@ -51,8 +52,6 @@ def _add_fields(protocol: etree._Element, project: str, group: str, fields: Mapp
         parent = definitions if definitions is not None else etree.SubElement(protocol, _tag('definitions'))
         attributes = {'ID': group, 'data-type': datatype, 'description': '', 'project-specific': '1'}
         definition = etree.SubElement(parent, _tag('definition'), attributes)
-        owners = etree.SubElement(definition, _tag('projects'))
-        etree.SubElement(owners, _tag('project')).text = project
     found = definition.find('xnat:fields', _NS)
     holder = found if found is not None else etree.SubElement(definition, _tag('fields'))
     missing = {name: kind for name, kind in fields.items() if name not in {field.get('name') for field in holder}}

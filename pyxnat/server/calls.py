@@ -26,27 +26,13 @@ _FALSE = frozenset({'false', '0'})
 
 
 def parse_query(raw: str) -> list[tuple[str, str]]:
-    """Names and values of a query string. The first ``=`` outside of ``[…]`` divides: field paths hold others.
+    """Names and values of a query string. The first ``=`` divides, wherever it stands: those of field paths must be quoted.
 
-    >>> parse_query('xnat:subjectData/fields/field[name=x]/field=1')
+    >>> parse_query('xnat:subjectData/fields/field%5Bname%3Dx%5D/field=1')
     [('xnat:subjectData/fields/field[name=x]/field', '1')]
     """
-    pairs = []
-    for part in raw.split('&'):
-        if part:
-            name, value = _divide(part.replace('%5B', '[').replace('%5b', '[').replace('%5D', ']').replace('%5d', ']'))
-            pairs.append((unquote_plus(name), unquote_plus(value)))
-    return pairs
-
-
-def _divide(part: str) -> tuple[str, str]:
-    depth = 0
-    for place, char in enumerate(part):
-        depth += (char == '[') - (char == ']')
-        if char == '=' and depth <= 0:
-            return part[:place], part[place + 1 :]
-    name, _, value = part.partition('=')
-    return name, value
+    pairs = (part.partition('=') for part in raw.split('&') if part)
+    return [(unquote_plus(name), unquote_plus(value)) for name, _, value in pairs]
 
 
 @dataclass

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Float, Integer, and_, case, cast, func, literal, or_, select
 
 from .auth import readable
+from .keys import pick_of_name
 from .scope import Scope
 from .store import favorite, item, project_setting, project_visit, role, share, user, user_group, workflow
 
@@ -149,8 +150,10 @@ def all_of(name: str) -> Maker:
 
 
 def variable(scope: Scope, table: Any, type_name: str, value: str) -> Any:
-    """The custom variable that the field's value names."""
-    return path(f'fields/field[name={value}]/field')(scope, table, type_name, value)
+    """The custom variable that the field's value names, whatever its case: lists of fields tell names in lower case."""
+    each = func.json_each(table.c.fields).table_valued('key', 'value')
+    wanted = func.lower(each.c.key) == f'fields/field[{pick_of_name(value)}]/field'.lower()
+    return select(each.c.value).select_from(each).where(wanted).limit(1).correlate_except(each).scalar_subquery()
 
 
 # -- projects of an item

@@ -9,8 +9,9 @@ from lxml import etree
 from ..documents import write_xml
 from ..schemas import Field, Registry, canonical
 from .edit import TYPE_LEAF, XSI_TYPE
-from .keys import Step, steps
+from .keys import Step, name_of, steps
 from .model import Model
+from .nested import SHARE_TYPES, key_names, number_of, type_of
 
 if TYPE_CHECKING:
     from .represent import Representer
@@ -21,11 +22,19 @@ XSI = 'http://www.w3.org/2001/XMLSchema-instance'
 
 
 _NAMESPACES = {
-    'arc': 'http://nrg.wustl.edu/arc', 'val': 'http://nrg.wustl.edu/val', 'pipe': 'http://nrg.wustl.edu/pipe', 'wrk': 'http://nrg.wustl.edu/workflow',
+    'arc': 'http://nrg.wustl.edu/arc', 'val': 'http://nrg.wustl.edu/val', 'pipe': 'http://nrg.wustl.edu/pipe',
+    'icr': 'http://icr.ac.uk/icr', 'wrk': 'http://nrg.wustl.edu/workflow',
     'scr': 'http://nrg.wustl.edu/scr', 'xdat': 'http://nrg.wustl.edu/security', 'cat': 'http://nrg.wustl.edu/catalog',
     'prov': 'http://www.nbirn.net/prov', 'xnat': 'http://nrg.wustl.edu/xnat', 'xnat_a': 'http://nrg.wustl.edu/xnat_assessments',
 }  # fmt: skip
 """The namespaces that XNAT declares in every document."""
+_PLACES = {
+    'http://nrg.wustl.edu/workflow': 'workflow', 'http://nrg.wustl.edu/catalog': 'catalog', 'http://nrg.wustl.edu/pipe': 'repository',
+    'http://nrg.wustl.edu/scr': 'screeningAssessment', 'http://nrg.wustl.edu/arc': 'project', 'http://icr.ac.uk/icr': 'roi',
+    'http://nrg.wustl.edu/val': 'protocolValidation', 'http://nrg.wustl.edu/xnat': 'xnat',
+    'http://nrg.wustl.edu/xnat_assessments': 'assessments', 'http://www.nbirn.net/prov': 'birnprov', 'http://nrg.wustl.edu/security': 'security',
+}  # fmt: skip
+"""Where XNAT says that their schemas are, below ``/schemas``."""
 
 
 def write(source: Representer, row: Any, conceal: bool) -> bytes:
@@ -37,7 +46,14 @@ def write(source: Representer, row: Any, conceal: bool) -> bytes:
     name = (found.root if found else '') or row.xsi_type.partition(':')[2]
     root = etree.Element(f'{{{namespace}}}{name}', nsmap={**spaces, 'xsi': XSI})
     _Writer(source, conceal).fill(root, row)
-    places = (f'{uri} {source.site_url}/schemas/{path}' for uri, path in source.model.places.items())
+    for node in root.iter(etree.Element):  # XNAT writes the type last
+        kind = node.get(XSI_TYPE)
+        if kind is not None:
+            del node.attrib[XSI_TYPE]
+            node.set(XSI_TYPE, kind)
+    known = {uri: f'{name}.xsd' for uri, name in _PLACES.items()}
+    known.update((uri, path) for uri, path in source.model.places.items() if uri not in known)
+    places = (f'{uri} {source.site_url}/schemas/{path}' for uri, path in known.items())
     root.set(f'{{{XSI}}}schemaLocation', ' '.join(places))
     return write_xml(root)
 
@@ -48,8 +64,8 @@ def write_part(model: Model, xsi_type: str, key: str, fields: dict[str, str]) ->
     root = etree.Element(f'{{{namespace}}}{xsi_type.partition(":")[2]}', nsmap={'xnat': namespace, 'xsi': XSI})
     tree = _Tree(root, model.registry, xsi_type)
     name = steps(key)[-1].pick
-    if name.startswith('name='):
-        root.set('name', name[5:])
+    if name_of(name):
+        root.set('name', name_of(name))
     for one, value in fields.items():
         if one.startswith(key + '/'):
             tree.put(one[len(key) + 1 :], value)
@@ -66,11 +82,11 @@ class _Writer:
     def fill(self, node: etree._Element, row: Any) -> None:
         """Write an item into its element, in the order of the schema."""
         if not self._conceal and (name := self._source.key_name(row)):
-            node.append(etree.Comment(f'hidden_fields[{name}="{row.pk}"]'))
+            _conceal(node, name, row.pk)
         values = self._source.values(row)
         groups = dict(self._source.children(row))
         places = {found.key: place for place, found in enumerate(self._registry.fields(row.xsi_type))}
-        tree = _Tree(node, self._registry, row.xsi_type)
+        tree = _Tree(node, self._registry, row.xsi_type, None if self._conceal else row.pk)
         keys = sorted(values, key=lambda key: _order(places, key))
         for place, found in enumerate(self._registry.fields(row.xsi_type)):
             while keys and _order(places, keys[0])[0] <= place:
@@ -92,33 +108,45 @@ class _Writer:
                 self._resource(_grow(node, found), one, row)
         if found.path == 'sharing/share':
             for one in self._source.shares(row):
-                child = _grow(node, found)
-                for name in ('label', 'project'):
-                    if getattr(one, name):
-                        child.set(name, getattr(one, name))
+                self._share(_grow(node, found), one, row)
+
+    def _share(self, node: etree._Element, one: Any, row: Any) -> None:
+        for name in ('label', 'project'):
+            if getattr(one, name):
+                node.set(name, getattr(one, name))
+        if row.level == 'subject':
+            node.set('subject_ID', row.id)
+        if not self._conceal:
+            _conceal(node, f'{SHARE_TYPES[row.level].replace(":", "_")}_id', one.pk)
 
     def _resource(self, node: etree._Element, one: Any, holder: Any) -> None:
         node.set(XSI_TYPE, 'xnat:resourceCatalog')
-        for name in ('label', 'file_count', 'file_size', 'format', 'content', 'description'):
-            value = getattr(one, name)
-            if value is not None:
-                node.set(name, str(value))
-        node.set('URI', self._source.resource_uri(one, holder))
+        known = {name: getattr(one, name) for name in ('label', 'file_count', 'file_size', 'format', 'content', 'description')}
+        known['URI'] = self._source.resource_uri(one, holder)
+        for name in ('label', 'file_count', 'file_size', 'URI', 'format', 'content', 'description'):
+            if known[name] is not None:
+                node.set(name, str(known[name]))
         if not self._conceal:
-            node.append(etree.Comment(f'hidden_fields[xnat_abstractResource_id="{one.pk}"]'))
+            _conceal(node, 'xnat_abstractResource_id', one.pk)
         tags = [tag for tag in (one.tags or '').split(',') if tag]
         if tags:
             holding = etree.SubElement(node, _same(node, 'tags'))
-            for tag in tags:
-                etree.SubElement(holding, _same(node, 'tag')).text = tag
+            for place, tag in enumerate(tags):
+                child = etree.SubElement(holding, _same(node, 'tag'))
+                if not self._conceal:
+                    _conceal(child, 'xnat_abstractResource_tag_id', number_of(one.pk, place))
+                _set_text(child, tag)
 
 
 class _Tree:
     """The elements of an item, grown as its values are put."""
 
-    def __init__(self, root: etree._Element, registry: Registry, xsi_type: str) -> None:
+    def __init__(self, root: etree._Element, registry: Registry, xsi_type: str, pk: int | None = None) -> None:
         self._registry = registry
         self._type = xsi_type
+        self._pk = pk
+        """Number of the item, from which its nested elements have theirs; None to write no keys."""
+        self._count = 0
         self._known: dict[str, etree._Element] = {'': root}
 
     def put(self, key: str, value: str) -> None:
@@ -136,7 +164,7 @@ class _Tree:
         if found.attribute:
             self._at(parts[:-1], found).set(parts[-1].name, value)
         else:
-            self._at(parts[:-1] if found.text else parts, found).text = value
+            _set_text(self._at(parts[:-1] if found.text else parts, found), value)
 
     def _at(self, parts: list[Step], found: Field | None) -> etree._Element:
         """The element at a key, made where it is not there."""
@@ -146,13 +174,38 @@ class _Tree:
             if key not in self._known:
                 space = found.namespaces[place] if found is not None and place < len(found.namespaces) else etree.QName(node).namespace
                 self._known[key] = child = _child(node, f'{{{space}}}{step.name}', fresh=bool(step.pick))
-                if step.pick.startswith('name='):
-                    child.set('name', step.pick[5:])
+                if name_of(step.pick):
+                    child.set('name', name_of(step.pick))
                 kind = _type_at(found, place)
                 if kind:
                     child.set(XSI_TYPE, kind)
+                self._key(child, parts[: place + 1], kind)
             node = self._known[key]
         return node
+
+    def _key(self, child: etree._Element, parts: list[Step], kind: str) -> None:
+        """Write the key of an element that XNAT keeps in a row of its own: one of several, or one of a type of its own."""
+        holder = '/'.join(step.name for step in parts)
+        if parts[-1].pick:
+            kind = kind or type_of(self._registry, self._type, holder)
+        kind = kind or (self._registry.element_type(self._type, holder) if len(parts) == 1 else '')
+        if self._pk is not None and kind:
+            self._count += 1
+            _conceal(child, key_names(self._registry, kind)[0], number_of(self._pk, self._count))
+
+
+def _conceal(node: etree._Element, name: str, number: int) -> None:
+    """Write the key of a row as a comment."""
+    node.text = '\n'
+    node.append(etree.Comment(f'hidden_fields[{name}="{number}"]'))
+
+
+def _set_text(node: etree._Element, value: str) -> None:
+    """Set the text of an element, after the comment with its key."""
+    if len(node):
+        node[-1].tail = value
+    else:
+        node.text = value
 
 
 def _order(places: dict[str, int], key: str) -> tuple[Any, ...]:

@@ -1,39 +1,36 @@
 """Settings of fields read from a request, and how they change an item.
 
-Fields come from an XML document, an urlencoded form, and, on top of both, the query. What the item's type does not have is passed
-over silently, as XNAT does; a value that a field cannot hold is refused with the list of reasons.
+Fields come from an XML document or a form, and, on top of both, the query. A value that a field cannot hold, and what is required and
+missing, is refused with the list of reasons.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from lxml import etree
-from werkzeug.exceptions import BadRequest, UnprocessableEntity
+from werkzeug.exceptions import BadRequest, ExpectationFailed, UnprocessableEntity
 
 from ..documents import parse_xml
-from ..names import READ_ONLY, short_name
-from ..schemas import canonical
+from ..schemas import Field, canonical
 from .calls import Call
-from .keys import is_complete, pick_of, steps, storage_key
-from .model import Model, split_path
+from .keys import join, name_of, pick_of_name, steps, storage_key
+from .model import Model
+from .settings import CORE, Settings, read_settings
+from .store import fields_of
 from .values import normalise
 
-__all__ = ['TYPE_LEAF', 'Document', 'merged', 'part_of', 'read_document', 'validated']
+__all__ = ['TYPE_LEAF', 'Document', 'check_complete', 'kept', 'merged', 'part_of', 'read_document', 'text_of', 'validated']
 
 XSI_TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
-_SHARE = 'sharing/share/'
 TYPE_LEAF = 'xsi:type'
 """Last step of the key that keeps the type of one of several nested elements."""
+_NAMED_TYPE = re.compile(r'@xsi:type=([^\]]+)')
+_FORM = 'application/x-www-form-urlencoded'
 _XML = frozenset({'text/xml', 'application/xml'})
-CORE = frozenset({'ID', 'label', 'project', 'subject_ID', 'image_session_ID', 'imageSession_ID', 'xnat_imageScanData_id'})
-"""Paths that have a column of their own or follow from the tree."""
-RESERVED = frozenset(
-    {'format', 'xsiType', 'ELEMENT_0', 'req_format', 'inbody', 'event_id', 'event_type', 'event_action', 'event_reason', 'event_comment',
-     'allowDataDeletion', 'removeFiles', 'triggerPipelines', 'fixScanTypes', 'pullDataFromHeaders', 'XNAT_CSRF', 'accessibility',
-     'overwrite', 'primary', 'populateFromDB', 'loadExisting'}
-)  # fmt: skip
 
 
 @dataclass
@@ -52,29 +49,54 @@ class Document:
     complete: bool = False
     """Whether it replaces the item's fields (``allowDataDeletion``) rather than being merged into them."""
     from_xml: bool = False
+    is_inside: bool = False
+    """Whether it stands in the document of another item: what it lacks cannot come from the path, and unknown attributes are refused."""
+    links: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """The resources and shares that a document names: where they stand, and their attributes."""
+    is_named: bool = False
+    """Whether the request names the type itself, and not only by paths."""
 
 
-def read_document(call: Call, where: str, known_type: str = '') -> Document:
-    """The document of a request for an item of a level; `known_type` is that of the existing item."""
+def read_document(call: Call, where: str, known: Any = None, short: bool = True) -> Document:
+    """The document of a request for an item of a level.
+
+    Parameters
+    ----------
+    known
+        The row of the item that is there.
+    short
+        Whether short names count in the query: on the routes of experiments that name no subject they do not.
+    """
     model = call.archive.model
-    settings = list(call.query)
-    document = Document()
+    document, form = _read_body(call)
+    document.complete = document.from_xml and call.flag('allowDataDeletion')
+    known_type = str(known.xsi_type) if known is not None else ''
+    is_named = any(name in ('xsiType', 'ELEMENT_0') for name, _ in call.query)
+    _choose_type(model, document, form + call.query, where, known_type or ('' if short or is_named else model.default_type(where)))
+    kind = document.xsi_type or model.base_of(where)
+    before = {**(fields_of(known) if known is not None else {}), **document.fields}
+    for pairs, names in ((form + call.query if form else [], False), (call.query, short)):
+        is_new = known is None or where == 'scan'  # a scan is not read before it is written
+        has_type = document.is_named or bool(model.default_type(where))
+        _apply(document, read_settings(model, kind, where, pairs, before, names), is_new, has_type)
+        before.update(document.fields)
+    return document
+
+
+def _read_body(call: Call) -> tuple[Document, list[tuple[str, str]]]:
+    """The document of a body, and the fields of a form."""
     wanted = call.get('req_format').lower()
     if not call.has_body or wanted == 'qs':
-        pass
-    elif call.mimetype == 'multipart/form-data':
+        return Document(), []
+    if call.mimetype == 'multipart/form-data':
         told, parts = call.multipart()
-        settings = told + settings
-        body = next((data for name, kind, data in parts if name.lower().endswith('.xml') or kind in _XML), None)
-        document = _from_xml(model, _parsed(body)) if body is not None else document
-    elif wanted == 'form' or call.mimetype == 'application/x-www-form-urlencoded':
-        settings = call.form() + settings
-    elif call.mimetype in _XML or wanted in ('xml', 'inbody') or call.flag('inbody'):
-        document = _from_xml(model, _parsed(call.document()))
-    document.complete = document.from_xml and call.flag('allowDataDeletion')
-    _choose_type(model, document, settings, where, known_type)
-    _apply(model, document, settings, where)
-    return document
+        bodies = [data for name, kind, data in parts if name.lower().endswith('.xml') or kind in _XML]
+        return (_from_xml(call.archive.model, _parsed(bodies[-1])) if bodies else Document()), told
+    if wanted == 'form':  # and a form it must be
+        return Document(), call.form() if call.mimetype == _FORM else []
+    if call.mimetype in _XML or wanted == 'xml' or call.flag('inbody'):
+        return _from_xml(call.archive.model, _parsed(call.document())), []
+    return Document(), []
 
 
 def _parsed(body: bytes) -> etree._Element:
@@ -85,75 +107,74 @@ def _parsed(body: bytes) -> etree._Element:
 
 
 def _choose_type(model: Model, document: Document, settings: list[tuple[str, str]], where: str, known_type: str) -> None:
-    """XML root, else xsiType, else the first full path, else what is there, else what the level has by default."""
+    """XML root, else xsiType, else what is there, else what the level has by default, else the type of the first full path."""
     if document.xsi_type:
         return
     named = next((value for name, value in settings if name in ('xsiType', 'ELEMENT_0') and value), '')
-    if not named and not known_type:
-        paths = (split_path(name) for name, _ in settings)
-        named = next((one[0] for one in paths if one), '')
-        found = model.name(named)
-        if found and not model.can_hold(found):
-            named = ''
-    if named:
-        found = model.name(named)
-        if found is None:
-            raise BadRequest(f'{named} is not a data type of this archive.')
-        named = found
-    document.xsi_type = named or known_type or model.default_type(where)
+    document.is_named = bool(named)
+    named = (
+        named or known_type or model.default_type(where) or next((name.partition('/')[0] for name, _ in settings if ':' in name and '/' in name), '')
+    )
+    found = model.name(named) if named else ''
+    if found is None:
+        raise BadRequest(f'Element not found: {named!r}')
+    document.xsi_type = found
 
 
-def _apply(model: Model, document: Document, settings: Iterable[tuple[str, str]], where: str) -> None:
-    kind = document.xsi_type or model.base_of(where)
-    for name, value in settings:
-        path = _setting_path(model, name, where, kind)
-        if path is None:
-            continue
-        plain = canonical(path)
-        if plain in CORE:
-            document.core[plain] = value
-            continue
-        if plain.startswith(_SHARE):
-            document.share[plain[len(_SHARE) :]] = value
-            continue
-        found = model.field(kind, path)
-        if found is None or not found.kind:
-            continue
-        key = storage_key(found, path, default='0')
-        if not is_complete(found, key):
-            raise BadRequest(f'{name} does not tell which one: use [name=...] or a number from 0.')
-        document.fields[key] = value
-
-
-def _setting_path(model: Model, name: str, where: str, kind: str) -> str | None:
-    """The path in the item's type that a parameter sets; None where it sets none."""
-    full = split_path(name)
-    if full is not None:
-        return full[1] if model.registry.is_a(kind, full[0]) else None
-    if name in RESERVED or name in READ_ONLY:
-        return None
-    short = short_name(where, name)
-    return short.path if short is not None and not short.of else None
+def _apply(document: Document, found: Settings, is_new: bool, has_type: bool) -> None:
+    """Take what settings come to; where they were broken off, a new item has none of them."""
+    if found.is_broken and is_new and not document.from_xml:
+        if not has_type:
+            raise ExpectationFailed('Need PUT Contents: name the type with xsiType, and paths that the type has.')
+        document.fields.update(found.forced)
+        return
+    document.fields.update(found.fields)
+    document.core.update(found.core)
+    document.share.update(found.share)
 
 
 def validated(model: Model, document: Document) -> dict[str, str]:
-    """The fields in the form they are stored in; `BadRequest` with all that is wrong with them."""
+    """The fields in the form they are stored in, the empty text for those to clear; `BadRequest` with all that is wrong with them."""
     values: dict[str, str] = {}
     wrong: list[str] = []
     for key, value in document.fields.items():
-        if key.endswith(TYPE_LEAF):
+        row = None if key.endswith(TYPE_LEAF) else model.field(document.xsi_type, key)
+        if row is None:
             values[key] = value
             continue
-        row = model.field(document.xsi_type, key)
-        if row is None:
-            continue
         try:
-            values[key] = normalise(row, value) if value not in ('', 'NULL') else ''
+            values[key] = '' if value in ('', 'NULL') and not row.choices else normalise(row, value)
         except ValueError as error:
-            wrong.append(str(error))
+            wrong.append(_complaint(document.xsi_type, row, str(error)))
     if wrong:
-        raise BadRequest('; '.join(wrong))
+        raise BadRequest(' '.join(wrong))
     return values
+
+
+def check_complete(model: Model, xsi_type: str, fields: dict[str, str]) -> None:
+    """`BadRequest` where a field is missing that the schema requires of an item, or of a nested element that is there."""
+    wrong = [_complaint(xsi_type, row, 'Required Field') for row in _required(model, xsi_type) if _is_missing(row, fields)]
+    if wrong:
+        raise BadRequest(' '.join(wrong))
+
+
+def _complaint(xsi_type: str, row: Field, text: str) -> str:
+    name = canonical(row.path).rpartition('/')[2]
+    return f"The content of element '{xsi_type}' is not complete. '{{\"{row.namespaces[-1]}\":{name}}}' {text}"
+
+
+def _required(model: Model, xsi_type: str) -> list[Field]:
+    return [row for row in model.registry.fields(xsi_type) if row.required and row.kind and canonical(row.path) not in CORE]
+
+
+def _is_missing(row: Field, fields: dict[str, str]) -> bool:
+    """Whether a field has no value in one of the elements that should have it."""
+    above, _, name = canonical(row.path).rpartition('/')
+    if not above:
+        return not fields.get(name)
+    depth = above.count('/') + 1
+    there = {join(steps(key)[:depth]) for key, value in fields.items() if value and canonical(key).startswith(above + '/')}
+    return any(not fields.get(f'{one}/{name}') and not (name == 'name' and name_of(steps(one)[-1].pick)) for one in there)
 
 
 # -- XML documents
@@ -163,9 +184,10 @@ def _from_xml(model: Model, root: etree._Element) -> Document:
     name = etree.QName(root)
     declared = root.get(XSI_TYPE)
     row = model.registry.get(_prefixed(model, root, declared)) if declared else model.registry.by_root(name.namespace or '', name.localname)
-    row = row or model.registry.get(f'{model.registry.prefixes.get(name.namespace or "", "")}:{name.localname}')
+    row = row or model.registry.get(f'{model.registry.prefixes.get(name.namespace or "", "xnat")}:{name.localname}')
+    row = row or next((one for one in model.registry if not name.namespace and one.root == name.localname), None)
     if row is None:
-        raise UnprocessableEntity(f'{name.text} is not the root of a document that this archive knows.')
+        raise UnprocessableEntity(f"Invalid Element '{name.namespace}:{name.localname}'")
     return _element(model, root, row.name)
 
 
@@ -174,8 +196,8 @@ def _prefixed(model: Model, node: etree._Element, name: str) -> str:
     return f'{model.registry.prefixes.get(node.nsmap.get(prefix or None) or "", prefix)}:{local}'
 
 
-def _element(model: Model, node: etree._Element, xsi_type: str) -> Document:
-    document = Document(xsi_type, from_xml=True)
+def _element(model: Model, node: etree._Element, xsi_type: str, is_inside: bool = False) -> Document:
+    document = Document(xsi_type, from_xml=True, is_inside=is_inside)
     _Reader(model, document).read(node, '')
     return document
 
@@ -195,38 +217,46 @@ class _Reader:
         self._document = document
         self._kind = document.xsi_type
 
-    def read(self, node: etree._Element, key: str) -> None:
-        """Attributes and children of a node, whose key is given."""
-        for name, value in node.attrib.items():
-            if not str(name).startswith('{'):
-                self._keep(f'{key}/{name!s}'.lstrip('/'), str(value))
+    def read(self, node: etree._Element, key: str, types: frozenset[str] = frozenset()) -> None:
+        """Attributes and children of a node, whose key is given; `types` are those that elements on the way name."""
+        for name, value in _attributes(node):
+            if value and not self._keep(f'{key}/{name}'.lstrip('/'), value, types) and (key or self._document.is_inside):
+                raise UnprocessableEntity(f"Invalid attribute '{name}' of '{self._kind}/{canonical(key)}'")
         used: set[str] = set()
         for child in node.iterchildren(tag=etree.Element):
-            self._child(child, f'{key}/{etree.QName(child).localname}'.lstrip('/'), used)
+            self._child(child, f'{key}/{etree.QName(child).localname}'.lstrip('/'), used, types)
 
-    def _child(self, child: etree._Element, here: str, used: set[str]) -> None:
+    def _child(self, child: etree._Element, here: str, used: set[str], types: frozenset[str]) -> None:
         where = self._model.child_at(self._kind, here)
         if where:
             self._document.children.append((where, _child(self._model, child, where)))
             return
         if self._model.is_link(self._kind, here):
+            self._document.links.append((canonical(here), dict(_attributes(child))))
             return
         if self._model.registry.repeats(self._kind, here):
             here = self._picked(child, here, used)
         declared = child.get(XSI_TYPE)
+        if declared:
+            types |= {_prefixed(self._model, child, declared)}
         if declared and '[' in here:
             self._document.fields[f'{here}/{TYPE_LEAF}'] = _prefixed(self._model, child, declared)
-        text = (child.text or '').strip()
-        row = self._model.registry.text_of(self._kind, here) if text else None
-        if row is not None:
-            leaf = f'/{row.path.rpartition("/")[2]}' if row.text else ''
-            self._keep(here + leaf, text)
-        self.read(child, here)
+        self._text(child, here, types)
+        self.read(child, here, types)
+
+    def _text(self, child: etree._Element, here: str, types: frozenset[str]) -> None:
+        text = text_of(child)
+        if not text:
+            return
+        row = self._model.registry.text_of(self._kind, here)
+        leaf = f'/{row.path.rpartition("/")[2]}' if row is not None and row.text else ''
+        if row is None or not self._keep(here + leaf, text, types):
+            raise UnprocessableEntity(f"Invalid field '{canonical(here).rpartition('/')[2]}'")
 
     def _picked(self, child: etree._Element, here: str, used: set[str]) -> str:
         """The key of one of several elements: by its name, where it has one of its own, else by its number."""
-        plain, name = canonical(here), child.get('name') or ''
-        pick = pick_of(plain, f'name={name}') if name else ''
+        name = child.get('name') or ''
+        pick = pick_of_name(name) if name and name != 'NULL' else ''
         found = f'{here}[{pick}]'
         if not pick or found in used:
             number = sum(1 for one in used if one.rpartition('[')[0] == here)
@@ -234,23 +264,45 @@ class _Reader:
         used.add(found)
         return found
 
-    def _keep(self, key: str, value: str) -> None:
+    def _keep(self, key: str, value: str, types: frozenset[str]) -> bool:
+        """Keep a value; False where the type has no such field."""
         plain = canonical(key)
         if plain in CORE:
             self._document.core[plain] = value
-            return
+            return True
+        if key.endswith('/name') and name_of(steps(key)[-2].pick):
+            return True
         row = self._model.field(self._kind, plain)
-        if row is None or not row.kind or (key.endswith('/name') and steps(key)[-2].pick.startswith('name=')):
-            return
+        if row is None or not row.kind or not _named_types(row.path) <= types:
+            return False
         self._document.fields[storage_key(row, key)] = value
+        return True
+
+
+def _named_types(path: str) -> set[str]:
+    """The types that elements on a path must name."""
+    return set(_NAMED_TYPE.findall(path))
+
+
+def _attributes(node: etree._Element) -> Iterator[tuple[str, str]]:
+    """The attributes of a node that are fields."""
+    for name, value in node.attrib.items():
+        if not str(name).startswith('{'):
+            yield str(name), str(value)
+
+
+def text_of(node: etree._Element) -> str:
+    """The text of an element as XNAT reads it: pieces between comments that are not blank, as they are."""
+    pieces = [node.text or '', *(child.tail or '' for child in node if not isinstance(child.tag, str))]
+    return ''.join(piece for piece in pieces if piece.strip())
 
 
 def _child(model: Model, node: etree._Element, where: str) -> Document:
     declared = node.get(XSI_TYPE)
-    name = model.name(_prefixed(model, node, declared)) if declared else model.default_type(where)
+    name = model.name(_prefixed(model, node, declared)) if declared else model.base_of(where)
     if not name or model.level_of(name) != where:
-        raise UnprocessableEntity(f'{declared or "an element without xsi:type"} is not a data type of a {where}.')
-    return _element(model, node, name)
+        raise UnprocessableEntity(f'{declared} is not a data type of a {where}.')
+    return _element(model, node, name, True)
 
 
 # -- lists in documents
@@ -278,6 +330,22 @@ def merged(fields: dict[str, str], document: Document, values: dict[str, str]) -
         found.update({f'{holder}[{number}]{leaf}': value for leaf, value in leaves.items()})
     found.update({key: value for key, value in values.items() if '[' not in key})
     return found
+
+
+def kept(model: Model, where: str, fields: dict[str, str], document: Document) -> dict[str, str]:
+    """The fields that stay whatever a document says.
+
+    All of them, unless it is a complete one (``allowDataDeletion``): then what it lacks goes, of a subject what is in its demographics
+    alone. Attributes, variables and further IDs never go, nor do the processing steps of a reconstruction.
+    """
+    if not document.complete:
+        return dict(fields)
+    if where in ('project', 'subject'):
+        return {key: value for key, value in fields.items() if not key.startswith('demographics/')}
+    stay = ('fields/field[', 'provenance/') if where == 'reconstruction' else ('fields/field[',)
+    rows = {key: model.field(document.xsi_type, key) for key in fields}
+    attributes = {key for key, row in rows.items() if row is not None and row.attribute and '/' not in key}
+    return {key: value for key, value in fields.items() if key in attributes or key.startswith(stay)}
 
 
 def _lists(fields: dict[str, str]) -> dict[tuple[str, str], dict[str, str]]:

@@ -18,6 +18,7 @@ from .edit import Document, read_document
 from .history import Event, versions
 from .listings import listing
 from .locate import Place, find, find_project, need, need_on
+from .model import split_path
 from .represent import Representer
 from .respond import made_at, table_response
 from .routes import Route
@@ -188,11 +189,11 @@ def _put(call: Call, route: Route) -> Response:
     document = None
     if call.has_body:  # read before the transaction; and a caller who may not is told before it is read
         with call.archive.store.read() as connection:
-            known = _known_type(_place_for_put(call, connection, route))
-        document = read_document(call, where, known)
+            known = _known(_place_for_put(call, connection, route))
+        document = _read(call, route, known)
     with call.archive.store.write() as connection:
         place = _place_for_put(call, connection, route)
-        document = document or read_document(call, where, _known_type(place))
+        document = document or _read(call, route, _known(place))
         writer = Writer(call.archive, connection, call.caller, Event.of(call))
         if where == 'project':
             text_id = route.last.id or ''
@@ -209,8 +210,25 @@ def _put(call: Call, route: Route) -> Response:
     return response
 
 
-def _known_type(place: Place) -> str:
-    return str(place.row.xsi_type) if place.missing is None else ''
+def _known(place: Place) -> Any:
+    return place.row if place.missing is None else None
+
+
+def _read(call: Call, route: Route, known: Any) -> Document:
+    """What a PUT says. Where the path of a session names no subject, short names count for nothing, and a type makes it another item."""
+    where = route.last.level.singular
+    if where != 'experiment' or 'subjects' in route.names:
+        return read_document(call, where, known)
+    named = any(name in ('xsiType', 'ELEMENT_0') or split_path(name) for name, _ in call.query)
+    document = read_document(call, where, None if named else known, short=False)
+    document.core.update({name: call.get(name) for name in ('label', 'subject_ID') if call.get(name)})
+    if not named and not document.from_xml:
+        return document
+    if 'projects' not in route.names and not document.core.get('project'):
+        raise UnprocessableEntity('Submitted experiment record must include the project attribute.')
+    if not document.core.get('subject_ID'):
+        raise BadRequest("The content of element 'xnat:subjectAssessorData' is not complete: subject_ID Required Field")
+    return document
 
 
 def _place_for_put(call: Call, connection: Any, route: Route) -> Place:

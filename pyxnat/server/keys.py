@@ -1,23 +1,23 @@
 """Storage keys: the path of a value in an item's JSON.
 
 A key is the schema's own path, without predicates of type, with the instance that is meant after each repeated element:
-``fields/field[name=x]/field``, ``provenance/processStep[0]/program``. Names of custom variables are kept in lower case, as XNAT keeps
-them.
+``fields/field[name=x]/field``, ``provenance/processStep[0]/program``. Any name can be picked: characters that divide keys are
+percent-encoded in it.
 """
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from ..schemas import Field, canonical
 
-__all__ = ['Step', 'can_name', 'is_complete', 'join', 'pick_of', 'steps', 'storage_key']
+__all__ = ['Step', 'is_complete', 'join', 'name_of', 'pick_of', 'pick_of_name', 'steps', 'storage_key']
 
 _STEP = re.compile(r'([^/\[\]]+)(?:\[([^\]]*)\])?(?:/|$)')
-_NAMED = re.compile(r'@?name\s*=\s*([\'"]?)(.*)\1$')
-_HOSTILE = frozenset('[]"\\')
-_LOWER = 'fields/field'
+_NAMED = re.compile(r'name=(?![\'"])()(.*)$|\s*@?name\s*=\s*([\'"]?)(.*)\3\s*$', re.DOTALL)
+_HOSTILE = re.compile(r'[\[\]"\\/%]')
 
 
 class Step(NamedTuple):
@@ -38,17 +38,30 @@ def join(parts: list[Step]) -> str:
     return '/'.join(f'{step.name}[{step.pick}]' if step.pick else step.name for step in parts)
 
 
-def can_name(text: str) -> bool:
-    """Whether an instance can be picked by this name."""
-    return bool(text) and not _HOSTILE & set(text)
+def pick_of_name(name: str) -> str:
+    """The pick of the instance that bears a name.
+
+    >>> pick_of_name('a[b/c')
+    'name=a%5Bb%2Fc'
+    """
+    return 'name=' + _HOSTILE.sub(lambda found: f'%{ord(found.group()):02X}', name)
 
 
-def pick_of(holder: str, predicate: str) -> str:
+def name_of(pick: str) -> str:
+    """The name that a pick picks by; empty where it picks by number.
+
+    >>> name_of('name=a%5Bb%2Fc'), name_of('0')
+    ('a[b/c', '')
+    """
+    return unquote(pick[5:]) if pick.startswith('name=') else ''
+
+
+def pick_of(predicate: str) -> str:
     """The pick of a predicate (``@name="x"``, ``0``) at a repeated element; empty for one that picks nothing."""
-    named = _NAMED.match(predicate.strip())
+    named = _NAMED.match(predicate)
     if named is not None:
-        name = named.group(2)
-        return f'name={name.lower() if holder.lower() == _LOWER else name}' if can_name(name) else ''
+        name = unquote(named.group(2) or named.group(4) or '')
+        return pick_of_name(name) if name else ''
     return str(int(predicate)) if predicate.strip().isdecimal() else ''
 
 
@@ -60,7 +73,7 @@ def storage_key(field: Field, path: str, default: str = '') -> str:
     for place, step in enumerate(steps(canonical(field.path))):
         here = f'{here}/{step.name}'.lstrip('/')
         predicate = asked[place].pick if place < len(asked) else ''
-        pick = pick_of(here, predicate) if predicate else default
+        pick = pick_of(predicate) if predicate else default
         found.append(Step(step.name, pick if here in field.holders else ''))
     return join(found)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
@@ -15,9 +16,11 @@ from ..names import short_name
 from ..schemas import canonical
 from .auth import Caller, readable, visible
 from .documents import write
-from .edit import CORE, TYPE_LEAF
-from .keys import Step, steps, storage_key
+from .edit import TYPE_LEAF
+from .keys import Step, name_of, steps, storage_key
 from .model import Model, split_path
+from .nested import SHARE_TYPES, key_names, number_of, type_of
+from .settings import CORE
 from .store import fields_of, file, item, resource, share
 
 __all__ = ['Representer']
@@ -27,7 +30,6 @@ _CHILDREN = {
     'subject': (('experiments/experiment', 'experiment'),),
     'experiment': (('scans/scan', 'scan'), ('reconstructions/reconstructedImage', 'reconstruction'), ('assessors/assessor', 'assessor')),
 }
-_NUMBER = {'integer': int, 'float': float}
 _PK_NAMES = {'scan': 'xnat_imageScanData_id', 'reconstruction': 'xnat_reconstructedImageData_id'}
 
 
@@ -76,7 +78,7 @@ class Representer:
         """All simple fields of an item, keyed as stored: the columns and the JSON."""
         found = dict(fields_of(row))
         found['ID'] = row.id
-        if row.level != 'project':
+        if row.level not in ('project', 'reconstruction'):
             found['project'] = row.project
         if row.label:
             found['label'] = row.label
@@ -149,28 +151,42 @@ class Representer:
     def _split(self, row: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The item's own data fields, and its nested elements as children."""
         pairs = [(steps(key), self._native(row, key, value)) for key, value in self.values(row).items()]
-        own, nested = self._tree(row.xsi_type, pairs)
+        numbers = count(1)
+        own, nested = self._tree(row, '', pairs, numbers)
         for name in [name for name in own if '/' in name]:
             kind = self._type_at(row, name.partition('/')[0])
             if kind:  # a nested item of its own, as the demographics are
                 group, _, rest = name.partition('/')
                 found = next((one for one in nested if one['field'] == group), None)
                 if found is None:
-                    found = {'field': group, 'items': [_plain_item(kind, {})]}
+                    found = {'field': group, 'items': [self._nested(row, kind, {}, numbers)]}
                     nested.append(found)
                 found['items'][0]['data_fields'][rest] = own.pop(name)
         if row.level in ('experiment', 'assessor'):
             own['id'] = row.id
-        if row.level in _PK_NAMES:
+        if row.level == 'reconstruction':
+            own[_PK_NAMES[row.level]] = row.pk
+        if row.level == 'scan':
             own[_PK_NAMES[row.level]] = own[_PK_NAMES[row.level].lower()] = row.pk
         return own, nested
 
     def _native(self, row: Any, key: str, value: str) -> Any:
         found = self.model.registry.field(row.xsi_type, key)
-        convert = _NUMBER.get(found.kind) if found is not None else None
-        return convert(value) if convert is not None and value else value
+        if found is None or not value:
+            return value
+        if found.kind == 'boolean':
+            return 'true' if value == '1' else 'false'
+        if found.kind == 'float':
+            number = float(value)
+            return int(number) if number.is_integer() else number
+        return int(value) if found.kind == 'integer' else value
 
-    def _tree(self, kind: str, pairs: list[tuple[list[Step], Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def _nested(self, row: Any, kind: str, fields: dict[str, Any], numbers: Iterator[int]) -> dict[str, Any]:
+        """A nested element as an item, with the key of its row."""
+        number = number_of(row.pk, next(numbers))
+        return _plain_item(kind, {**fields, **dict.fromkeys(key_names(self.model.registry, kind), number)}, row.insert_date)
+
+    def _tree(self, row: Any, above: str, pairs: list[tuple[list[Step], Any]], numbers: Iterator[int]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Values with single elements joined by ``/``, and the repeated elements as children."""
         own: dict[str, Any] = {}
         groups: dict[str, dict[str, list[tuple[list[Step], Any]]]] = {}
@@ -182,14 +198,18 @@ class Representer:
             holder = '/'.join(step.name for step in parts[: at + 1])
             rest = parts[at + 1 :] or [Step(parts[at].name)]
             groups.setdefault(holder, {}).setdefault(parts[at].pick, []).append((rest, value))
-        return own, [{'field': holder, 'items': [self._part(kind, holder, *one) for one in found.items()]} for holder, found in groups.items()]
+        children = [
+            {'field': holder, 'items': [self._part(row, f'{above}/{holder}'.lstrip('/'), pick, inner, numbers) for pick, inner in found.items()]}
+            for holder, found in groups.items()
+        ]
+        return own, children
 
-    def _part(self, kind: str, holder: str, pick: str, pairs: list[tuple[list[Step], Any]]) -> dict[str, Any]:
-        own, nested = self._tree(kind, pairs)
-        declared = own.pop(TYPE_LEAF, '') or f'{kind}_{holder.rpartition("/")[2]}'
-        if pick.startswith('name='):
-            own['name'] = pick[5:]
-        return {**_plain_item(declared, own), 'children': nested}
+    def _part(self, row: Any, holder: str, pick: str, pairs: list[tuple[list[Step], Any]], numbers: Iterator[int]) -> dict[str, Any]:
+        own, nested = self._tree(row, holder, pairs, numbers)
+        declared = own.pop(TYPE_LEAF, '') or type_of(self.model.registry, row.xsi_type, holder)
+        if name_of(pick):
+            own['name'] = name_of(pick)
+        return {**self._nested(row, declared, own, numbers), 'children': nested}
 
     def _type_at(self, row: Any, name: str) -> str:
         wanted = name.lower() + '/'
@@ -205,11 +225,17 @@ class Representer:
             'URI': self.resource_uri(one, holder),
             **{name: getattr(one, name) for name in ('label', 'format', 'content', 'description', 'file_count', 'file_size')},
         }
-        found = _plain_item('xnat:resourceCatalog', {name: value for name, value in fields.items() if value is not None})
+        about = {name: value for name, value in fields.items() if value is not None}
+        found = _plain_item('xnat:resourceCatalog', about, one.insert_date)
         tags = [tag for tag in (one.tags or '').split(',') if tag]
         if tags:
-            found['children'] = [{'field': 'tags/tag', 'items': [_plain_item('xnat:abstractResource_tag', {'tag': tag}) for tag in tags]}]
+            found['children'] = [{'field': 'tags/tag', 'items': [self._json_tag(one, place, tag) for place, tag in enumerate(tags)]}]
         return found
+
+    @staticmethod
+    def _json_tag(one: Any, place: int, tag: str) -> dict[str, Any]:
+        about = {'tag': tag, 'xnat_abstractResource_tag_id': number_of(one.pk, place)}
+        return _plain_item('xnat:abstractResource_tag', about, one.insert_date)
 
     # -- XML
 
@@ -224,17 +250,17 @@ class Representer:
 
 def _share_item(row: Any, one: Any) -> dict[str, Any]:
     """A share; one without a label has no such field."""
-    kind = {'subject': 'xnat:projectParticipant', 'scan': 'xnat:imageScanData_share'}.get(row.level, 'xnat:experimentData_share')
+    kind = SHARE_TYPES[row.level]
     found = {'project': one.project, f'{kind.replace(":", "_")}_id': one.pk}
     if one.label:
         found['label'] = one.label
     if row.level == 'subject':
         found['subject_ID'] = row.id
-    return {**_plain_item(kind, found), 'meta': _meta(kind, 0, one.insert_date)}
+    return _plain_item(kind, found, one.insert_date)
 
 
-def _plain_item(xsi_type: str, fields: dict[str, Any]) -> dict[str, Any]:
-    return {'children': [], 'meta': _meta(xsi_type, 0, None), 'data_fields': fields}
+def _plain_item(xsi_type: str, fields: dict[str, Any], inserted: str) -> dict[str, Any]:
+    return {'children': [], 'meta': _meta(xsi_type, 0, inserted), 'data_fields': fields}
 
 
 def _meta(xsi_type: str, event: int, inserted: str | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sqlalchemy.types import Float
 
 from ..schemas import Field, canonical
 from .auth import Caller, readable
-from .keys import is_complete, join, steps, storage_key
+from .keys import is_complete, join, name_of, steps, storage_key
 from .model import TREE, Model
 from .store import alias, file, item, resource, share
 
@@ -253,7 +253,7 @@ class Scope:
         """The name of an instance that is picked by it: NULL where the item has no such instance."""
         holder = key.removesuffix('/name')
         each = func.json_each(table.c.fields).table_valued('key', 'value')
-        name = holder.rpartition('[')[2][:-1].removeprefix('name=')
+        name = name_of(holder.rpartition('[')[2][:-1])
         return select(literal(name)).select_from(each).where(_begins(each.c.key, literal(holder + '/'))).limit(1).correlate(table).scalar_subquery()
 
     def _repeated(self, table: Any, field: Field, key: str) -> Any:
@@ -307,7 +307,10 @@ def _named(prefix: Any) -> Any:
     """The name in the start of an instance's keys: ``x`` of ``fields/field[name=x]/``."""
     mark = '[name='
     at = func.instr(prefix, mark)
-    return case((at > 0, func.rtrim(func.substr(prefix, at + len(mark)), ']/')))
+    name: Any = func.rtrim(func.substr(prefix, at + len(mark)), ']/')
+    for char in '[]"\\/%':  # as `pick_of_name` has encoded them, the percent sign last
+        name = func.replace(name, f'%{ord(char):02X}', char)
+    return case((at > 0, name))
 
 
 def _line(where: str) -> list[str]:

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 from .auth import readable, visible
 from .calls import Call
 from .display_fields import DisplayField, DisplayVersion
+from .keys import name_of, steps
 from .query import may_query
 from .respond import table_response
 from .store import item
@@ -113,7 +114,7 @@ def _variables(call: Call, connection: Connection, element: str, scope: str) -> 
     query = select(keys.c.key).select_from(item.join(keys, keys.c.key.like('fields/field[name=%'))).distinct().order_by(keys.c.key)
     query = query.where(item.c.xsi_type == element, readable(call.caller, item))
     for key in connection.scalars(query.where(item.c.project == scope) if scope else query):
-        name = str(key)[len('fields/field[name=') :].rpartition(']')[0]
+        name = name_of(steps(str(key))[1].pick)
         found.setdefault(name.lower(), (name, 'string'))
     return list(found.values())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 
 from ..schemas import Field
 
@@ -11,50 +11,55 @@ __all__ = ['normalise', 'parse_date', 'parse_stamp', 'parse_time']
 
 _DATES = ('%Y-%m-%d', '%m/%d/%Y', '%m.%d.%Y', '%Y%m%d', '%a %b %d %H:%M:%S %Z %Y')
 _STAMPS = ('%Y-%m-%d %H:%M:%S', '%Y-%m-%d %H:%M:%S.%f', '%m/%d/%Y %H:%M:%S', '%Y-%m-%d %H:%M')
+_LENIENT = (
+    (re.compile(r'(\d{4})-(\d{1,3})-(\d{1,3})(?!\d)'), (1, 2, 3)),
+    (re.compile(r'(\d{1,3})/(\d{1,3})/(\d{4})(?!\d)'), (3, 1, 2)),
+    (re.compile(r'(\d{1,3})\.(\d{1,3})\.(\d{4})(?!\d)'), (3, 1, 2)),
+)
 _BOOLEANS = {'true': '1', '1': '1', 'false': '0', '0': '0'}
 
 
 def normalise(row: Field, text: str) -> str:
     """A value in the form XNAT answers it; `ValueError`, with the reason, where the field cannot hold it.
 
-    Dates are read as ``yyyy-MM-dd``, ``MM/dd/yyyy``, ``MM.dd.yyyy`` and ``yyyyMMdd``, and become ``yyyy-MM-dd``; a float 42 becomes
-    ``42.0``; a boolean ``1`` or ``0``.
+    Dates are read as ``yyyy-MM-dd``, ``MM/dd/yyyy``, ``MM.dd.yyyy`` and ``yyyyMMdd``, all but the last leniently (a day of 30 February
+    is one of March), and become ``yyyy-MM-dd``; a float 42 becomes ``42.0``; a boolean ``1`` or ``0``. Choices have no case.
     """
     value = text.strip() if row.kind != 'string' else text
     value = _READ.get(row.kind, _string)(row, value)
-    if row.choices and value not in row.choices:
-        raise ValueError(f'{row.path}: {text!r} is none of {", ".join(row.choices)}')
+    if row.choices and value.lower() not in (choice.lower() for choice in row.choices):
+        raise ValueError(f'{text!r} Must Match Pre-Defined Values...({",".join(row.choices)})')
     return value
 
 
 def _string(row: Field, value: str) -> str:
     if row.max_length is not None and len(value) > row.max_length:
-        raise ValueError(f'{row.path}: longer than {row.max_length} characters')
+        raise ValueError(f'Must Be Less Than {row.max_length} Characters : Current Length ({len(value)})')
     return value
 
 
 def _integer(row: Field, value: str) -> str:
     if not re.fullmatch(r'[+-]?\d{1,18}', value):
-        raise ValueError(f'{row.path}: {value!r} is not an integer')
+        raise ValueError('Must Be A Valid Integer')
     return _ranged(row, str(int(value)))
 
 
 def _float(row: Field, value: str) -> str:
     if not re.fullmatch(r'[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?', value):
-        raise ValueError(f'{row.path}: {value!r} is not a number')
+        raise ValueError('Must Be A Valid Float')
     return _ranged(row, repr(float(value)))
 
 
 def _ranged(row: Field, value: str) -> str:
     number = float(value)
     if (row.minimum is not None and number < row.minimum) or (row.maximum is not None and number > row.maximum):
-        raise ValueError(f'{row.path}: {value} is outside {row.minimum} to {row.maximum}')
+        raise ValueError(f'Must Be Between {row.minimum} And {row.maximum}: {value}')
     return value
 
 
 def _boolean(row: Field, value: str) -> str:
     if value.lower() not in _BOOLEANS:
-        raise ValueError(f'{row.path}: {value!r} is not a boolean')
+        raise ValueError('Must Be A Valid Boolean')
     return _BOOLEANS[value.lower()]
 
 
@@ -69,10 +74,21 @@ def parse_date(value: str) -> date | None:
 
 
 def _date(row: Field, value: str) -> str:
-    found = parse_date(value) or parse_date(value[:10])
+    found = _lenient_date(value) or parse_date(value)
     if found is None:
-        raise ValueError(f'{row.path}: {value!r} is not a date; use yyyy-MM-dd')
+        raise ValueError('Must Be A Valid Date')
     return found.isoformat()
+
+
+def _lenient_date(value: str) -> date | None:
+    """A day as XNAT reads one to be stored: a month of 31 goes on into the years, a day of 30 February into March."""
+    for form, order in _LENIENT:
+        found = form.match(value)
+        if found is not None:
+            year, month, day = (int(found.group(place)) for place in order)
+            first = date(year + (month - 1) // 12, (month - 1) % 12 + 1, 1)
+            return first + timedelta(days=day - 1)
+    return None
 
 
 def parse_time(value: str) -> time | None:
@@ -86,7 +102,7 @@ def parse_time(value: str) -> time | None:
 def _time(row: Field, value: str) -> str:
     found = parse_time(value)
     if found is None:
-        raise ValueError(f'{row.path}: {value!r} is not a time; use HH:mm:ss')
+        raise ValueError('Must Be A Valid Time')
     return found.isoformat()
 
 
@@ -105,7 +121,7 @@ def parse_stamp(value: str) -> datetime | None:
 def _datetime(row: Field, value: str) -> str:
     found = parse_stamp(value)
     if found is None:
-        raise ValueError(f'{row.path}: {value!r} is not a date and time')
+        raise ValueError('Must Be A Valid Date And Time')
     fraction = f'{found.microsecond:06d}'.rstrip('0') or '0'
     return f'{found:%Y-%m-%d %H:%M:%S}.{fraction}'
 

@@ -15,8 +15,9 @@ from ..schemas import canonical
 from .archive import Archive
 from .arrivals import discard_all
 from .auth import ANY, Caller, readable, rights
-from .edit import Document, merged, validated
+from .edit import Document, check_complete, kept, merged, validated
 from .history import Event, record
+from .links import add_links, drop_links
 from .locate import has_alias, kind_of, labelled, need, need_on
 from .store import (
     config,
@@ -44,6 +45,12 @@ _MAX_LABEL = 255
 ACCESS = ('private', 'protected', 'public')
 _EXPERIMENTS = ('experiment', 'assessor')
 _LABELLED = ('subject', *_EXPERIMENTS)
+_TYPES_FOR = {
+    'experiment': 'xnat:mrSessionData', 'assessor': 'xnat:qcManualAssessorData', 'scan': 'xnat:mrScanData',
+    'subject': 'xnat:subjectData', 'reconstruction': 'xnat:reconstructedImageData', 'project': 'xnat:projectData',
+}  # fmt: skip
+_LINKS = {'experiment': ('ID', 'subject_ID'), 'assessor': ('ID', 'imageSession_ID'), 'reconstruction': ('ID', 'image_session_ID'), 'scan': ('ID',)}
+"""What an item in another's document must tell of itself."""
 
 
 def check_label(text: str, what: str = 'label') -> str:
@@ -105,6 +112,7 @@ class Writer:
             raise Forbidden(f"Project '{text}' was used in a previously deleted project and cannot be reused.")
         document.fields.setdefault('secondary_ID', text)
         document.fields.setdefault('name', text)
+        document.fields.setdefault('active', '1')
         self._check_names(text, document, None)
         row = self._insert('project', 'xnat:projectData', text, None, text, None, document, access=access)
         self.connection.execute(role.insert().values(project=text, login=self.caller.login, role='owner'))
@@ -129,7 +137,7 @@ class Writer:
         """A new item below a parent, with what its document holds inside."""
         kind = kind_of(self.connection, parent) if where in ('scan', 'reconstruction') else document.xsi_type
         need(self.connection, self.caller, project, 'create', kind or ANY)
-        xsi_type = self._creatable(document.xsi_type, where)
+        xsi_type = self._creatable(document, where)
         if where in ('scan', 'reconstruction'):
             self._free_scan(where, text, parent)
             row = self._insert(where, xsi_type, text, None, project, parent.pk, document)
@@ -139,17 +147,17 @@ class Writer:
             accession = self._accession(where, document)
             row = self._insert(where, xsi_type, accession, text, project, parent.pk, document)
         self._put_children(row, document)
+        add_links(self, row, document)
         return row
 
-    def _creatable(self, xsi_type: str, where: str) -> str:
+    def _creatable(self, document: Document, where: str) -> str:
+        xsi_type = document.xsi_type
         if not xsi_type:
-            if where == 'scan':
-                raise BadRequest('Name the type of the scan: xsiType=xnat:mrScanData, for example.')
-            raise ExpectationFailed(f'Name the type of the {where}: xsiType=xnat:mrSessionData, for example.')
+            raise ExpectationFailed(f'Need PUT Contents: name the type of the {where}, such as xsiType={_TYPES_FOR[where]}.')
         if self.model.level_of(xsi_type) != where:
-            raise (UnprocessableEntity if where == 'subject' else BadRequest)(f'Only {where} documents can be PUT here, not {xsi_type}.')
-        if where == 'scan' and not self.model.can_hold(xsi_type):  # XNAT refuses a general type for scans alone (2.8.2)
-            raise BadRequest(f'{xsi_type} is too general: name a type that extends it.')
+            raise (BadRequest if where == 'scan' else UnprocessableEntity)(f'Only {where} documents can be PUT here, not {xsi_type}.')
+        if where == 'scan' and not document.is_inside and not self.model.can_hold(xsi_type):  # XNAT refuses a general type for scans alone
+            raise BadRequest(f'Multiple scan modalities can be associated here: name one, such as xsiType=xnat:mrScanData, not {xsi_type}.')
         return xsi_type
 
     def _free_scan(self, where: str, text: str, parent: Any) -> None:
@@ -203,7 +211,8 @@ class Writer:
     ) -> Any:
         stamp = now()
         touch(self.connection, parent)
-        values = {key: value for key, value in validated(self.model, document).items() if value != ''}
+        values = {key: value for key, value in merged({}, document, validated(self.model, document)).items() if value != ''}
+        check_complete(self.model, xsi_type, values)
         found = self.connection.execute(
             item.insert()
             .values(level=where, xsi_type=xsi_type, id=accession, label=label, project=project, parent=parent, insert_date=stamp,
@@ -214,6 +223,9 @@ class Writer:
 
     def _put_children(self, row: Any, document: Document) -> None:
         for where, child in document.children:
+            lacking = [name for name in _LINKS[where] if not child.core.get(name)]
+            if lacking:
+                raise BadRequest(f"The content of element '{child.xsi_type}' is not complete: {', '.join(lacking)} Required Field")
             name = child.core.get('ID', '') if where in ('scan', 'reconstruction') else child.core.get('label') or child.core.get('ID', '')
             query = select(item).where(item.c.level == where, item.c.parent == row.pk, or_(item.c.id == name, item.c.label == name))
             found = self.connection.execute(query).first()
@@ -231,8 +243,9 @@ class Writer:
         document.xsi_type = document.xsi_type or row.xsi_type
         if document.xsi_type != row.xsi_type:
             raise Conflict(f'{row.id} is of type {row.xsi_type}, not {document.xsi_type}.')
-        before = {} if document.complete else fields_of(row)
+        before = kept(self.model, row.level, fields_of(row), document)
         fields = merged(before, document, validated(self.model, document))
+        check_complete(self.model, row.xsi_type, fields)
         changed = {'fields': json.dumps({key: value for key, value in fields.items() if value != ''}, ensure_ascii=False)}
         owner = document.core.get('subject_ID')
         if parent is not None and parent.pk != row.parent:
@@ -249,16 +262,17 @@ class Writer:
             row = self._set(row, **changed)
             self._move_folder(folder, row)
         self._put_children(row, document)
-        if document.complete:
+        add_links(self, row, document)
+        if document.complete and row.level not in ('project', 'subject'):
             self._drop_parts(row, document)
+            drop_links(self, row, document)
         return row
 
     def _drop_parts(self, row: Any, document: Document) -> None:
-        """Delete scans and reconstructions that a complete document does not have; sessions and assessors are never dropped so."""
-        kept = {(where, child.core.get('ID')) for where, child in document.children}
-        query = select(item).where(item.c.parent == row.pk, item.c.level.in_(('scan', 'reconstruction')))
-        for one in self.connection.execute(query).all():
-            if (one.level, one.id) not in kept:
+        """Delete scans, reconstructions and assessors that a complete document does not have; a subject keeps its sessions."""
+        named = {(where, child.core.get('ID')) for where, child in document.children}
+        for one in self.connection.execute(select(item).where(item.c.parent == row.pk)).all():
+            if (one.level, one.id) not in named:
                 self.delete(one)
 
     def _other_subject(self, row: Any, owner: str) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def fill(interface: Any, folder: Path, size: Size) -> Filled:
     first = interface.select.project(names[0]).subject(SUBJECT)
     first.share(ASKED)
     first.experiment(SESSION).share(ASKED)
-    first.experiment(f'{SUBJECT}_E1').assessor('QC').create(assessors='xnat:qcManualAssessorData')
+    first.experiment(f'{SUBJECT}_E1').assessor('QC').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
     rows = _files(interface, folder, size) | _metadata(interface, names, folder, size)
     return Filled(rows, folder)
 

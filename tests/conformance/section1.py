@@ -427,7 +427,7 @@ facts.row(
 )  # fmt: skip
 facts.row(
     '1.7/15', 'TM', 'what was deleted or never was: 404',
-    made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData'),
+    made('{e}/assessors/A?{qc}'),
     *(ask(f'{{e}}{more}', status) for more in ('/assessors/A', '') for ask, status in ((delete, 200), (get, 404), (delete, 404))),
     *(ask('{s}', status) for ask, status in ((delete, 200), (get, 404), (delete, 404))),
     delete('{p}'),

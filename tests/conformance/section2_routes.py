@@ -130,15 +130,15 @@ facts.row(
 )  # fmt: skip
 facts.row(
     '2.1/27', 'SM', 'assessors: listed, created, read, put, deleted',
-    get('{e}/assessors'), post('{e}/assessors?label=B&xsiType=xnat:qcManualAssessorData', like=POSTED),
-    made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData'), get('{e}/assessors/A?format=json'), *only('{e}/assessors', 'GET', 'POST'),
+    get('{e}/assessors'), post('{e}/assessors?label=B&{qc}', like=POSTED),
+    made('{e}/assessors/A?{qc}'), get('{e}/assessors/A?format=json'), *only('{e}/assessors', 'GET', 'POST'),
     *only('{e}/assessors/A', 'GET', 'PUT', 'DELETE'), delete('{e}/assessors/A'),
 )  # fmt: skip
 
 HOLDERS = ('{p}', '{s}', '/data/subjects/{sid}', '{p}/experiments/E', '{e}', '/data/experiments/{eid}', '{n}', '/data/experiments/{eid}/scans/1',
            '{e}/reconstructions/{new}', '{e}/assessors/A')  # fmt: skip
 HELD = [made('{s}', keep='sid'), made('{e}', keep='eid'), made('{n}'), made('{e}/reconstructions/{new}'),
-        made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData')]  # fmt: skip
+        made('{e}/assessors/A?{qc}')]  # fmt: skip
 SIDES = [f'{holder}/{side}' for holder in HOLDERS[-2:] for side in ('in', 'out')]
 
 facts.row(
@@ -292,7 +292,7 @@ facts.row(
 
 # -- 2.3 sharing
 
-SHARED = [made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData', keep='aid'), made('{s}', keep='sid'), made('{e}', keep='eid'),
+SHARED = [made('{e}/assessors/A?{qc}', keep='aid'), made('{s}', keep='sid'), made('{e}', keep='eid'),
           put('{s}/projects/{q_id}?label=S_IN_Q', type='text/html'), put('{e}/projects/{q_id}?label=E_IN_Q', text='{eid}'),
           put('{e}/assessors/A/projects/{q_id}?label=A_IN_Q', type='text/html')]  # fmt: skip
 THERE = '{q}/subjects/S_IN_Q/experiments/E_IN_Q'
@@ -403,7 +403,9 @@ def what_is_shared_is_seen(case: Case) -> None:
     name = case.q_id
     ids = {'E': admin.ok('PUT', case.e), 'S': admin.ok('PUT', case.s), 'F': admin.ok('PUT', f'{case.s}/experiments/F?xsiType=xnat:mrSessionData')}
     admin.ok('PUT', f'{case.n}/resources/R/files/f?inbody=true', b'shared')
-    ids['A'], ids['B'] = (admin.ok('PUT', f'{case.e}/assessors/{label}?xsiType=xnat:qcManualAssessorData') for label in 'AB')
+    ids['A'], ids['B'] = (
+        admin.ok('PUT', f'{case.e}/assessors/{label}?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1') for label in 'AB'
+    )
     for path in (case.s, case.e, f'{case.e}/assessors/A'):
         admin.ok('PUT', f'{path}/projects/{name}')
     admin.ok('PUT', f'{there}/users/member/outsider')

@@ -73,15 +73,16 @@ facts.row(
     put('{s}?group=g&xnat:subjectData/src=here'), get('{s}?format=json', item={'group': 'g', 'src': 'here'}),
 )  # fmt: skip
 facts.row(
-    '2.4/10', 'S', 'req_format: what the body is taken for',
+    '2.4/10', 'SM', 'req_format: what the body is taken for',
     made('{s}'),
-    put('{s}?req_format=form', send='group=form', headers={'Content-Type': 'text/plain'}), get('{s}?format=json', item={'group': 'form'}),
-    put('{s}?req_format=qs&src=qs', send='group=body', headers=FORM), get('{s}?format=json', item={'group': 'form', 'src': 'qs'}),
+    put('{s}?req_format=form', send='xnat:subjectData/group=f', headers={'Content-Type': 'text/plain'}), get('{s}?format=json', item={'group': None}),
+    put('{s}?req_format=form', send='xnat:subjectData/group=form', headers=FORM), get('{s}?format=json', item={'group': 'form'}),
+    put('{s}?req_format=qs&src=qs', send='xnat:subjectData/group=b', headers=FORM), get('{s}?format=json', item={'group': 'form', 'src': 'qs'}),
     put('{s}?req_format=xml', send='<xnat:Subject xmlns:xnat="http://nrg.wustl.edu/xnat" group="xml"/>', headers={'Content-Type': 'text/plain'}),
     get('{s}?format=json', item={'group': 'xml'}),
     put('{s}?req_format=inbody', send='<xnat:Subject xmlns:xnat="http://nrg.wustl.edu/xnat" group="inbody"/>',
         headers={'Content-Type': 'text/plain'}),
-    get('{s}?format=json', item={'group': 'inbody'}),
+    get('{s}?format=json', item={'group': 'xml'}),
 )  # fmt: skip
 facts.row(
     '2.4/11', 'STM', 'inbody: the body is the file', put('{s}/resources/R/files/f?inbody=true', send=b'x'), get('{s}/resources/R/files/f', body=b'x')
@@ -525,7 +526,7 @@ def repeated_values(case: Case) -> None:
     answer = case.admin.get(f'{P}/experiments?format=csv&columns=label,xnat:mrSessionData/scans/scan/ID')
     assert [(row['label'], row['xnat:mrsessiondata/scans/scan/id']) for row in answer.csv] == [('M1', '1'), ('M1', '2'), ('M2', ''), ('T1', '')]
     base = 'xnat:mrScanData/parameters/addParam'
-    case.admin.ok('PUT', f'{case.n}?{base}[name=a]/addField=1&{base}[name=b]/addField=2')
+    case.admin.ok('PUT', f'{case.n}?{base}%5Bname%3Da%5D/addField=1&{base}%5Bname%3Db%5D/addField=2')
     rows = case.admin.get(f'{case.e}/scans?columns=ID,{base}/name,{base}/addField').rows
     assert sorted((row[f'{base.lower()}/name'], row[f'{base.lower()}/addfield']) for row in rows) == [('a', '1'), ('b', '2')]
     assert [row['ID'] for row in case.admin.get(f'{case.e}/scans?{base}/addField=2&columns=ID').rows] == ['1']
@@ -684,10 +685,11 @@ facts.row(
 )  # fmt: skip
 facts.row('2.7.5', 'S', 'application/json', get('/data/projects', header={'Content-Type': '(?i)application/json; ?charset=utf-8$'}))
 facts.row(
-    '2.7.6', 'SR', 'CSV: quoted where needed, line breaks as blanks, lines end with LF',
+    '2.7.6', 'SRM', 'CSV: quoted where needed, line breaks as blanks, lines end with LF; quotes of a query are stored escaped',
     put('{p}?description=a,%22b%22%0Ac&name=%22{new}%22'),
     get('/data/projects?ID={new}&format=csv', type='text/csv',
-        text='ID,secondary_ID,name,description,pi_firstname,pi_lastname,URI\n{new},{new},"""{new}""","a,""b"" c",,,/data/projects/{new}\n'),
+        text='ID,secondary_ID,name,description,pi_firstname,pi_lastname,URI\n'
+             '{new},{new},&quot;{new}&quot;,"a,&quot;b&quot; c",,,/data/projects/{new}\n'),
 )  # fmt: skip
 facts.unseen('2.7.7', 'R', 'CSV of 1.4 to 1.6 quotes every text', 'this archive answers as 1.8')
 facts.row('2.7.8', 'SM', 'CSV has no total', get(f'{M1}/resources?format=csv', unlike='totalRecords|Resources'))

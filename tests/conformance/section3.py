@@ -332,7 +332,7 @@ facts.row(
 facts.row('3.4.3', 'STM', 'a resource of the session', *ZIPS, get('{e}/resources/TEST/files?format=zip', names=['E/resources/TEST/files/1.dcm']))
 facts.row(
     '3.4.4', 'SB', 'an assessor below the session, with the side',
-    made('{e}/assessors/A?xsiType=xnat:qcManualAssessorData'), put('{e}/assessors/A/out/resources/O/files/f?inbody=true', send=b'x'),
+    made('{e}/assessors/A?{qc}'), put('{e}/assessors/A/out/resources/O/files/f?inbody=true', send=b'x'),
     put('{e}/assessors/A/resources/L/files/g?inbody=true', send=b'x'),
     get('{e}/assessors/A/out/files?format=zip', named=r'E/\S*A/out/resources/O/files/f'),
     get('{e}/assessors/A/files?format=zip', named=r'E/\S*A/resources/L/files/g'),

@@ -309,7 +309,7 @@ facts.row(
 @facts.shown('4.4.9', 'STM', 'keys of more than 63 characters: df_alias_N')
 def long_keys(case: Case) -> None:
     name = 'x' * 70
-    case.admin.ok('PUT', f'{case.s}?{S}/fields/field[name={name}]/field=1')
+    case.admin.ok('PUT', f'{case.s}?{S}/fields/field%5Bname%3D{name}%5D/field=1')
     body = document(S, ['SUBJECT_LABEL', f'XNAT_SUBJECTDATA_FIELD_MAP={name}'], criterion(f'{S}/PROJECT', '=', case.p_id))
     row = case.admin('POST', '/data/search', body, XML).rows[0]
     assert [value for key, value in row.items() if key.startswith('df_alias_')] == ['1'] and all(len(key) <= 63 for key in row)

@@ -470,8 +470,8 @@ NAMESPACE = 'xmlns:xnat="http://nrg.wustl.edu/xnat"'
 
 facts.row(
     '6.5.1', 'STM', 'a value by its path',
-    put('{s}?xnat:subjectData/fields/field[name=x]/field=1'), put('{e}?xnat:mrSessionData/fields/field[name=x]/field=2'),
-    put('{e}?xnat:experimentData/fields/field[name=y]/field=3'), put('{p}?xnat:projectData/fields/field[name=x]/field=4'),
+    put('{s}?xnat:subjectData/fields/field%5Bname%3Dx%5D/field=1'), put('{e}?xnat:mrSessionData/fields/field%5Bname%3Dx%5D/field=2'),
+    put('{e}?xnat:experimentData/fields/field%5Bname%3Dy%5D/field=3'), put('{p}?xnat:projectData/fields/field%5Bname%3Dx%5D/field=4'),
     get('{s}?format=xml', like=r'<xnat:field name="x">\s*(<!--.*-->)?1'), get('{e}?format=xml', like='name="y">'),
     get('{p}?format=xml', like='name="x">'),
 )  # fmt: skip
@@ -481,13 +481,14 @@ facts.row(
     get('{s}?format=json', like=r'"fields/field"'), get('{s}?format=json', like=r'"field": ?"v"'), get('{s}?format=json', like=r'"name": ?"x"'),
 )  # fmt: skip
 facts.row(
-    '6.5.3', 'ST', 'names in lower case, one value a name',
-    put('{s}?xnat:subjectData/fields/field[name=Color]/field=red'), put('{s}?xnat:subjectData/fields/field[name=color]/field=blue'),
-    get('{s}?format=xml', like='name="color"'), get('{s}?format=xml', unlike='red'), get('{s}?format=xml', unlike='Color'),
+    '6.5.3', 'STM', 'one value a name, whose case counts',
+    put('{s}?xnat:subjectData/fields/field%5Bname%3DColor%5D/field=red'), put('{s}?xnat:subjectData/fields/field%5Bname%3Dcolor%5D/field=blue'),
+    put('{s}?xnat:subjectData/fields/field%5Bname%3Dcolor%5D/field=green'), get('{s}?format=xml', unlike='blue'),
+    get('{s}?format=xml', like='(?s)name="Color".*red'), get('{s}?format=xml', like='(?s)name="color".*green'),
 )  # fmt: skip
 facts.row(
     '6.5.4', 'SM', 'values are text',
-    put('{s}?xnat:subjectData/fields/field[name=count]/field=not%20a%20number'), get('{s}?format=xml', like='not a number'),
+    put('{s}?xnat:subjectData/fields/field%5Bname%3Dcount%5D/field=not%20a%20number'), get('{s}?format=xml', like='not a number'),
 )  # fmt: skip
 DEFINED = (
     f'<xnat:datatypeProtocol {NAMESPACE} ID="{{p_id}}_xnat_subjectData" data-type="xnat:subjectData" name="Subjects"><xnat:definitions>'
@@ -508,7 +509,7 @@ facts.row(
     delete(PROTOCOL), get(PROTOCOL, 404),
 )  # fmt: skip
 facts.row(
-    '6.5.7', 'STM', 'values need no definition', put('{s}?xnat:subjectData/fields/field[name=free]/field=1'), get('{s}?format=xml', like='free')
+    '6.5.7', 'STM', 'values need no definition', put('{s}?xnat:subjectData/fields/field%5Bname%3Dfree%5D/field=1'), get('{s}?format=xml', like='free')
 )
 
 

@@ -168,6 +168,8 @@ class Case:
             return self.fill(f'{{{name[0]}}}').rpartition('/')[2]
         if name == 'new':
             return f'F{self.world.number():04d}'
+        if name == 'qc':
+            return 'xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1'
         paths = {
             'p': ('/data/projects/{new}', ''),
             'q': (f'/data/projects/F{self.world.number():04d}', ''),
@@ -208,7 +210,7 @@ def seed(admin: Client) -> dict[str, str]:
     admin.ok('PUT', f'{session}/scans/1?xsiType=xnat:mrScanData&type=T1%20w&quality=usable&xnat:mrScanData/parameters/tr=2.3&scanner=Trio')
     admin.ok('PUT', f'{session}/scans/2?xsiType=xnat:mrScanData&type=T2&quality=questionable&series_description=t2')
     admin.ok('PUT', f'{session}/reconstructions/R1?type=bias')
-    ids['A1'] = admin.ok('PUT', f'{session}/assessors/A1?xsiType=xnat:qcManualAssessorData')
+    ids['A1'] = admin.ok('PUT', f'{session}/assessors/A1?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1')
     for holder in (f'{session}/scans/1', f'{session}/scans/2', session, f'{base}/S1', '/data/projects/P'):
         admin.ok('PUT', f'{holder}/resources/DATA/files/a/one.txt?inbody=true&format=TEXT&content=notes&tags=x,y', b'one')
     admin.ok('PUT', f'{session}/assessors/A1/out/resources/OUT/files/two.nii.gz?inbody=true', b'two')

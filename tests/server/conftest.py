@@ -61,7 +61,7 @@ def filled(admin: Client) -> dict[str, str]:
     admin.ok('PUT', f'{scan}/1?xsiType=xnat:mrScanData&type=T1%20w&quality=usable&xnat:mrScanData/parameters/tr=2.3')
     admin.ok('PUT', f'{scan}/2?xsiType=xnat:mrScanData&type=T2&quality=questionable')
     admin.ok('PUT', f'{base}/S1/experiments/M1/reconstructions/R1?type=bias')
-    ids['A1'] = admin.ok('PUT', f'{base}/S1/experiments/M1/assessors/A1?xsiType=xnat:qcManualAssessorData')
+    ids['A1'] = admin.ok('PUT', f'{base}/S1/experiments/M1/assessors/A1?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1')
     for holder in (f'{scan}/1', f'{base}/S1/experiments/M1', f'{base}/S1', '/data/projects/P'):
         admin.ok('PUT', f'{holder}/resources/DATA/files/a/one.txt?inbody=true&format=TEXT&content=notes', b'one')
     admin.ok('PUT', f'{base}/S1/experiments/M1/assessors/A1/out/resources/OUT/files/two.nii.gz?inbody=true', b'two')

@@ -21,8 +21,13 @@ def _made(admin: Client) -> None:
     admin.ok('PUT', f'{E}/scans/1?xsiType=xnat:mrScanData')
     admin.ok('PUT', f'{E}/scans/2?xsiType=xnat:mrScanData')
     admin.ok('PUT', f'{E}/assessors/A?xsiType=xnat:mrAssessorData')
-    admin.ok('PUT', f'{E}/assessors/Q?xsiType=xnat:qcManualAssessorData')
+    admin.ok('PUT', f'{E}/assessors/Q?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1')
     admin.ok('PUT', f'{E}/reconstructions/R')
+
+
+def text(node: etree._Element) -> str:
+    """The text of an element, without the comment that holds the key of its row."""
+    return ''.join(node.itertext()).strip()
 
 
 PARAMETERS = {
@@ -37,12 +42,12 @@ PARAMETERS = {
 def test_8_2_parameters(admin: Client, name: str) -> None:
     path, kind, listing = PARAMETERS[name]
     base = f'{kind}/parameters/addParam'
-    admin.ok('PUT', f'{path}?{base}[name=Key]/addField=v%3D1&{base}[name=two]/addField=2')
+    admin.ok('PUT', f'{path}?{base}%5Bname%3DKey%5D/addField=v%3D1&{base}%5Bname%3Dtwo%5D/addField=2')
     rows = admin.get(f'{listing}?columns=ID,{base}[name=Key]/addField').rows
     assert [value for row in rows for name, value in row.items() if 'addparam' in name and value] == ['v=1']
     root = etree.fromstring(admin.get(f'{path}?format=xml').body)
-    assert {node.get('name'): (node.text or '').strip() for node in root.iterfind('.//xnat:addParam', NS)} == {'Key': 'v=1', 'two': '2'}
-    admin.ok('PUT', f'{path}?{base}[name=Key]/addField=')
+    assert {node.get('name'): text(node) for node in root.iterfind('.//xnat:addParam', NS)} == {'Key': 'v=1', 'two': '2'}
+    admin.ok('PUT', f'{path}?{base}%5Bname%3DKey%5D/addField=NULL')
     root = etree.fromstring(admin.get(f'{path}?format=xml').body)
     assert [node.get('name') for node in root.iterfind('.//xnat:addParam', NS)] == ['two']
 
@@ -56,21 +61,38 @@ def test_a_name_with_any_character_is_kept(admin: Client) -> None:
     node.text = 'kept'
     assert admin.put(path, etree.tostring(root), **{'Content-Type': 'text/xml'}).status == 200
     again = etree.fromstring(admin.get(f'{path}?format=xml').body)
-    assert [one.text for one in again.iterfind('.//xnat:addParam', NS) if one.get('name') == 'odd ]["\' name'] == ['kept']
+    assert [text(one) for one in again.iterfind('.//xnat:addParam', NS) if one.get('name') == 'odd ]["\' name'] == ['kept']
 
 
-@pytest.mark.parametrize('predicate', ['name=Quoted', '@name=Quoted', '@name="Quoted"', "name='Quoted'"])
+def variables(admin: Client) -> dict[str, str]:
+    root = etree.fromstring(admin.get(f'{E}?format=xml').body)
+    return {node.get('name') or '': text(node) for node in root.iterfind('xnat:fields/xnat:field', NS)}
+
+
+@pytest.mark.parametrize('predicate', ['name=Quoted', "name='Quoted'", 'name=Quoted '])
 def test_6_5_1_spellings_of_the_predicate(admin: Client, predicate: str) -> None:
-    path = f'xnat:mrSessionData/fields/field[{quote(predicate, safe="=")}]/field'
+    path = f'xnat:mrSessionData/fields/field%5B{quote(predicate, safe="")}%5D/field'
     admin.ok('PUT', f'{E}?{path}={len(predicate)}')
-    rows = admin.get(f'{S}/experiments?columns=xnat:mrSessionData/fields/field[name=quoted]/field').rows
-    assert str(len(predicate)) in [row['xnat:mrsessiondata/fields/field[name=quoted]/field'] for row in rows]
-    assert [row['label'] for row in admin.get(f'{S}/experiments?{path}={len(predicate)}').rows] == ['E']
-    assert admin.get(f'{S}/experiments?columns={path}').status == 200
+    assert variables(admin)['Quoted'] == str(len(predicate))
+
+
+@pytest.mark.parametrize('predicate', ['%5B@name%3Dother%5D', '', '%5B0%5D', '%5Bother%5D'])
+def test_6_5_1_what_is_no_predicate_means_the_first(admin: Client, predicate: str) -> None:
+    admin.ok('PUT', f'{E}?xnat:mrSessionData/fields/field%5Bname%3DQuoted%5D/field=x')
+    first = next(iter(variables(admin)))
+    admin.ok('PUT', f'{E}?xnat:mrSessionData/fields/field{predicate}/field=of{len(predicate)}')
+    assert variables(admin)[first] == f'of{len(predicate)}' and 'other' not in variables(admin)
+
+
+@pytest.mark.parametrize('predicate', ['[name=lost]', '%5Bname=lost%5D', '%5Bname%3Da/b%5D', '%5Bname%3Da.b%5D', '%5Bname%3Da@b%5D'])
+def test_6_5_1_paths_that_fall_apart_set_nothing_and_no_error_tells(admin: Client, predicate: str) -> None:
+    before = variables(admin)
+    admin.ok('PUT', f'{E}?xnat:mrSessionData/fields/field{predicate}/field=x&note=lost')
+    assert variables(admin) == before and admin.item(E)['data_fields'].get('note') != 'lost'
 
 
 def test_a_predicate_that_picks_nothing_is_an_error(admin: Client) -> None:
-    assert admin.put(f'{E}/scans/1?xnat:mrScanData/parameters/addParam[ID=3]/addField=1').status == 400
+    assert admin.put(f'{E}/scans/1?xnat:mrScanData/parameters/addParam%5BID%3D3%5D/addField=1').status == 417
     assert admin.get(f'{E}/scans?columns=xnat:mrScanData/parameters/addParam[ID=3]/addField').status == 400
 
 
@@ -105,6 +127,8 @@ def put_provenance(admin: Client, path: str, *steps: etree._Element, query: str 
 @pytest.mark.parametrize('multipart', [True, False])
 def test_8_2_provenance(admin: Client, name: str, multipart: bool) -> None:
     path, kind, listing = PARAMETERS[name]
+    path = f'{path.rpartition("/")[0]}/{name[0]}{multipart}'
+    admin.ok('PUT', f'{path}?xsiType={kind}' + ('&xnat:qcManualAssessorData/pass=1' if name == 'assessor' else ''))
     put_provenance(admin, path, step('one', cvs='c', library='l'), step('two'), query='?allowDataDeletion=true', multipart=multipart)
     names = ['program', 'program/version', 'program/arguments', 'timestamp', 'cvs', 'user', 'platform']
     columns = ','.join([f'{kind}/ID', *(f'{kind}/provenance/processStep/{one}' for one in names)])
@@ -117,13 +141,14 @@ def test_8_2_provenance(admin: Client, name: str, multipart: bool) -> None:
     ]
     root = etree.fromstring(admin.get(f'{path}?format=xml').body)
     assert [node.text for node in root.findall('xnat:provenance/prov:processStep/prov:program', NS)] == ['one', 'two']
-    assert [node.text for node in root.iterfind('.//prov:library', NS)] == ['l']
+    assert [text(node) for node in root.iterfind('.//prov:library', NS)] == ['l']
     put_provenance(admin, path, step('three'), multipart=multipart)  # merged: one more
     root = etree.fromstring(admin.get(f'{path}?format=xml').body)
     assert [node.text for node in root.iterfind('.//prov:program', NS)] == ['one', 'two', 'three']
     put_provenance(admin, path, query='?allowDataDeletion=true', multipart=multipart)
     root = etree.fromstring(admin.get(f'{path}?format=xml').body)
-    assert root.find('xnat:provenance', NS) is None
+    assert len(root.findall('xnat:provenance/prov:processStep', NS)) == (3 if name == 'reconstruction' else 0)
+    admin.ok('DELETE', path)
 
 
 def test_8_2_repeated_items_of_a_named_type(admin: Client) -> None:

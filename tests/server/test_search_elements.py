@@ -76,7 +76,7 @@ def test_4_5_8_several_types(admin: Client) -> None:
 
 
 def test_4_5_10_labels_and_custom_variables(admin: Client, client_of: Callable[[str | None], Client]) -> None:
-    admin.ok('PUT', '/data/projects/P/subjects/S1?xnat:subjectData/fields/field[name=Score]/field=7')
+    admin.ok('PUT', '/data/projects/P/subjects/S1?xnat:subjectData/fields/field%5Bname%3DScore%5D/field=7')
     admin.ok('PUT', '/data/projects/P/protocols/P_xnat_subjectData', PROTOCOL.encode())
     found = fields(admin, S)
     assert found['SUB_PROJECT_IDENTIFIER=P']['SRC'] == found['SUB_PROJECT_IDENTIFIER=Q']['SRC'] == '2'

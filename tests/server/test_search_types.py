@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pyxnat.item_documents import CORE
 from pyxnat.server import Server, serve
 from pyxnat.server.display import Displays
 from pyxnat.server.model import Model
@@ -168,9 +169,12 @@ ALL = Model(further=[XNAT]).searchable if XNAT.is_dir() else []
 def test_every_type_of_xnat_can_be_put_listed_and_searched(xnat: Client, name: str) -> None:
     session, label = '/data/projects/P/subjects/S/experiments/E', name.replace(':', '_')
     xnat.ok('PUT', f'{session}?xsiType={M}')
-    level = Model(further=[XNAT]).level_of(name)
+    model = Model(further=[XNAT])
+    level = model.level_of(name)
+    required = [one for one in model.registry.fields(name) if one.required and '/' not in one.path and one.path not in CORE]
+    given = ''.join(f'&{name}/{one.path}={one.choices[0] if one.choices else "2020-01-31" if one.kind == "date" else "1"}' for one in required)
     path = f'/data/projects/P/subjects/S/experiments/{label}' if level == 'experiment' else f'{session}/{level}s/{label}'
-    assert xnat.put(f'{path}?xsiType={name}').status in (200, 201)
+    assert xnat.put(f'{path}?xsiType={name}{given}').status in (200, 201)
     assert json.loads(xnat.get(f'{path}?format=json').body)['items'][0]['meta']['xsi:type'] == name
     assert xnat.get(f'{path}?format=xml').status == 200
     assert xnat.get(f'{path.rpartition("/")[0]}?xsiType={name}&format=json').rows

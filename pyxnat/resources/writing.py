@@ -1,0 +1,178 @@
+"""Fields are written by document where there is one: it is stored as it is sent. Query strings stay for clearing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .. import errors, item_documents, uris
+from ..item_documents import Setting
+from ..names import LEVELS_WITH_NAMES
+from ..schemas import Registry
+
+if TYPE_CHECKING:
+    from .base import Element
+
+__all__ = ['XML', 'Fields', 'divide', 'write_fields']
+
+XML = {'content-type': 'text/xml; charset=UTF-8'}
+_ESCAPED = frozenset('&<>"\'')
+
+
+class Fields:
+    """Values of fields of one type, checked against its schema before anything is sent.
+
+    Parameters
+    ----------
+    kind : str
+        The type of the item.
+    values : dict
+        Values by short name or full path.
+
+    Raises
+    ------
+    ProgrammingError
+        A name that the type does not have, or a value that it cannot hold.
+    """
+
+    def __init__(self, element: Element, kind: str, values: Mapping[str, Any]) -> None:
+        self.kind = kind
+        self.values = dict(values)
+        self.registry, self.settings = _settings(element, kind, values)
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether there was a schema to check them by."""
+        return self.registry is not None
+
+    def document(self, inner: Sequence[Any] = ()) -> bytes | None:
+        """The document that sets them; None where there is nothing to set by one."""
+        settings = [one for one in self.settings if one.is_document]
+        if self.registry is None or not (settings or inner):
+            return None
+        return item_documents.write_document(self.registry, self.kind, settings, inner)
+
+    def query(self) -> dict[str, str]:
+        """What goes in the query string: fields to be cleared, and what no document can carry.
+
+        Raises
+        ------
+        ProgrammingError
+            XNAT cannot clear the field, or would store the value otherwise.
+        """
+        if self.registry is None:
+            return {name: item_documents.as_text(value) for name, value in self.values.items()}
+        rest = (one for one in self.settings if not one.is_document)
+        return {f'{self.kind}/{one.query}' if '[' in one.query and '[@' not in one.query else one.name: _in_query(one) for one in rest}
+
+    def as_inner(self, element: Element) -> list[Any]:
+        """A new scan as it stands in the document of its session; empty for what cannot stand there."""
+        if element._level.singular != 'scan' or self.registry is None or not self.registry.is_a(self.kind, 'xnat:imageScanData'):
+            return []
+        return [item_documents.write_inner(self.registry, self.kind, element._urn, self.settings)]
+
+    def check_new(self) -> None:
+        """Refuse a new item that lacks what its type requires."""
+        if self.registry is not None:
+            item_documents.check_required(self.registry, self.kind, self.settings)
+
+
+def _settings(element: Element, kind: str, values: Mapping[str, Any]) -> tuple[Registry | None, list[Setting]]:
+    """The settings of values, by the types that every XNAT has, else by those of the server; no registry where neither knows the type."""
+    where = element._level.singular
+    known = item_documents.bundled()
+    if kind in known:
+        try:
+            return known, item_documents.settings_of(known, kind, where, values)
+        except errors.ProgrammingError:
+            served = _served(element)
+            if served is None or kind not in served:
+                raise
+            return served, item_documents.settings_of(served, kind, where, values)
+    served = _served(element)
+    if served is None or kind not in served:
+        return None, []
+    return served, item_documents.settings_of(served, kind, where, values)
+
+
+def _served(element: Element) -> Registry | None:
+    """The schemas of the server, fetched once for a login; None where it does not give them."""
+    served: Registry | None = element._intf.manage.schemas.served()
+    return served
+
+
+def _in_query(setting: Setting) -> str:
+    if any(char in name for name in setting.picks for char in '[]/.@\'"') or any(name != name.rstrip() for name in setting.picks):
+        raise errors.ProgrammingError(
+            f'{setting.name!r} cannot be cleared', remedy='XNAT clears by query strings alone, which cannot hold this name.'
+        )
+    if setting.value:
+        if _ESCAPED & set(setting.value):
+            raise errors.ProgrammingError(f'{setting.name}: XNAT cannot keep {setting.value!r}', remedy='Leave out blank lines, or & < > and quotes.')
+        return setting.value
+    if setting.field.choices:
+        raise errors.ProgrammingError(f'{setting.name} cannot be cleared', remedy=f'XNAT wants one of {", ".join(setting.field.choices)}.')
+    return 'NULL'
+
+
+def divide(element: Element, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fields of the item, and parameters of the request."""
+    if element._level.singular not in LEVELS_WITH_NAMES:
+        return {}, dict(fields)
+    own = {name: value for name, value in fields.items() if is_field(name)}
+    return own, {name: value for name, value in fields.items() if name not in own}
+
+
+def is_field(name: str) -> bool:
+    """Whether a name is meant as that of a field: parameters of requests are such as ``event_reason``."""
+    return name not in _PARAMETERS and not name.startswith('event_')
+
+
+_PARAMETERS = frozenset(
+    {'xsiType', 'ID', 'label', 'format', 'req_format', 'inbody', 'allowDataDeletion', 'accessibility', 'activate', 'quarantine', 'overwrite',
+     'triggerPipelines', 'fixScanTypes', 'pullDataFromHeaders', 'XNAT_CSRF', '_lock', '_unlock', '_obsolete', 'primary', 'subject_ID'}
+)  # fmt: skip
+
+
+def write_fields(element: Element, values: Mapping[str, Any], query: Mapping[str, Any]) -> None:
+    """Set fields of an element that exists. One request, and one more to see that what was to be cleared is.
+
+    Raises
+    ------
+    DataError
+        XNAT did not clear a field.
+    """
+    uri = element._writing_uri()
+    fields = Fields(element, element.datatype(), values)
+    document, settings = fields.document(), fields.query()
+    if document is None and not fields.is_checked:
+        settings = {'xsiType': fields.kind, **settings} if element._level.singular in ('scan', 'assessor') else settings
+    if document is not None:
+        element._intf._exec(uris.with_query(uri, {**settings, **query}), 'PUT', document, XML)
+    elif settings or query:
+        element._intf._exec(uris.with_query(uri, {**settings, **query}), 'PUT')
+    _check_stored(element, fields, settings)
+
+
+def _check_stored(element: Element, fields: Fields, sent: Mapping[str, str]) -> None:
+    """Read back what went by query string: XNAT may have dropped it without a word."""
+    names = list(fields.values) if not fields.is_checked else [one.name for one in fields.settings if not one.is_document]
+    if not names or not sent:
+        return
+    wanted = {name: item_documents.as_text(fields.values[name]) for name in names}
+    stored = dict(zip(names, element.attrs.mget(names), strict=True))
+    lost = [name for name in names if not _same(wanted[name], stored[name])]
+    if lost:
+        raise errors.DataError(
+            f'{element._level.singular} {element._urn}: {", ".join(lost)} {"was" if len(lost) == 1 else "were"} not stored',
+            uri=element._intf._server + element._uri, method='PUT', remedy='See what the type has with attrs().',
+        )  # fmt: skip
+
+
+def _same(wanted: str, stored: Any) -> bool:
+    if isinstance(stored, list):
+        return wanted in stored
+    try:
+        return str(stored) == wanted or float(stored) == float(wanted)
+    except ValueError:
+        return False
