@@ -14,8 +14,12 @@ from pyxnat import errors
 from pyxnat.item_documents import as_text, bundled, find_setting, settings_of, write_document
 from pyxnat.tracing import Trace
 
-TEXTS = ['a & b', '<b>', '"q" \'a\'', 'Zürich é', 'a\nb', 'two  blanks', '🧠', '50%+1;c', ' lead and trail ', 'x > < y', ']]> end', '&amp;', 'NULLS', '[1]']
-NAMES = ['plain', 'two words', 'a,b', 'a[b', 'a]b', "a'b", 'a"b', 'a/b', 'a=b', 'a.b', 'a@b', 'é', 'a&b', 'a+b', 'a%b', 'a<b', 'UPPER', '*', '1', 'trail ']
+TEXTS = [
+    'a & b', '<b>', '"q" \'a\'', 'Zürich é', 'a\nb', 'two  blanks', '🧠', '50%+1;c', ' lead and trail ', 'x > < y', ']]> end', '&amp;', 'NULLS', '[1]',
+]  # fmt: skip
+NAMES = [
+    'plain', 'two words', 'a,b', 'a[b', 'a]b', "a'b", 'a"b', 'a/b', 'a=b', 'a.b', 'a@b', 'é', 'a&b', 'a+b', 'a%b', 'a<b', 'UPPER', '*', '1', 'trail ',
+]  # fmt: skip
 """Names of variables, as XNAT was asked to keep them."""
 FIELDS = {
     'project': ('description', 'xnat:projectData/fields/field[name={}]/field'),
@@ -101,7 +105,9 @@ def test_what_cannot_be_cleared_is_an_error_before_it_is_sent(elements: dict[str
     assert subject.attrs.mget(['gender', 'yob', 'dob']) == ['male', '', '']
 
 
-@pytest.mark.parametrize('path', ['/projects/{p}/subjects/S/experiments/E', '/projects/{p}/experiments/E', '/experiments/{id}', '/projects/{p}/experiments/{id}'])
+@pytest.mark.parametrize(
+    'path', ['/projects/{p}/subjects/S/experiments/E', '/projects/{p}/experiments/E', '/experiments/{id}', '/projects/{p}/experiments/{id}']
+)
 def test_a_session_is_written_below_its_subject_however_it_was_selected(path: str, elements: dict[str, Any], xnat: pyxnat.Interface) -> None:
     session = xnat.select(path.format(p=elements['project'].id(), id=elements['experiment'].id()))
     with xnat.trace() as trace:
@@ -148,7 +154,7 @@ def test_text_that_the_parser_of_xnat_would_shorten_goes_otherwise_or_is_refused
         session.attrs.set('note', f'{text}&\n \n&')
 
 
-@pytest.mark.parametrize('kind', ['xnat:mrSessionData', 'xnat:petSessionData', 'xnat:ctSessionData', 'xnat:otherDicomSessionData', 'xnat:usSessionData'])
+@pytest.mark.parametrize('kind', [f'xnat:{name}SessionData' for name in ('mr', 'pet', 'ct', 'us', 'otherDicom')])
 def test_sessions_of_all_types_are_created_and_changed(kind: str, project: Any) -> None:
     session = project.subject('S').experiment('E').create(experiments=kind, note='a & b', **{f'{kind}/scanner/model': '<M>'})
     assert session.datatype() == kind and session.attrs.get('note') == 'a & b'
@@ -171,8 +177,11 @@ def test_a_label_or_another_project_is_never_in_a_document() -> None:
         assert not {b'label=', b'project=', b' ID='} & {part for part in (b'label=', b'project=', b' ID=') if part in document}
 
 
+CHARACTERS = st.characters(exclude_categories=('Cs', 'Cc'))
+
+
 @settings(max_examples=200)
-@given(st.text(st.characters(exclude_categories=('Cs', 'Cc')), min_size=1, max_size=20), st.text(st.characters(exclude_categories=('Cs', 'Cc')), max_size=20))
+@given(st.text(CHARACTERS, min_size=1, max_size=20), st.text(CHARACTERS, max_size=20))
 def test_names_and_values_come_through_a_document_as_they_are(name: str, value: str) -> None:
     setting = find_setting(bundled(), 'xnat:subjectData', 'subject', f'xnat:subjectData/fields/field[name={name}]/field', value)
     assert setting.field.path == 'fields/field/field' and setting.value == value
