@@ -15,7 +15,8 @@ from pyxnat.item_documents import as_text, bundled, find_setting, settings_of, w
 from pyxnat.tracing import Trace
 
 TEXTS = [
-    'a & b', '<b>', '"q" \'a\'', 'Zürich é', 'a\nb', 'two  blanks', '🧠', '50%+1;c', ' lead and trail ', 'x > < y', ']]> end', '&amp;', 'NULLS', '[1]',
+    'a & b', '<b>', '"q" \'a\'', 'Zürich é',
+    'a\nb', 'two  blanks', '🧠', '50%+1;c', ' lead and trail ', 'x > < y', ']]> end', '&amp;', 'NULLS', '[1]',
 ]  # fmt: skip
 NAMES = [
     'plain', 'two words', 'a,b', 'a[b', 'a]b', "a'b", 'a"b', 'a/b', 'a=b', 'a.b', 'a@b', 'é', 'a&b', 'a+b', 'a%b', 'a<b', 'UPPER', '*', '1', 'trail ',
