@@ -19,6 +19,7 @@ __all__ = [
     'cell',
     'check_settable',
     'find_column',
+    'full_paths',
     'key_of',
     'list_of_names',
     'short_name',
@@ -43,7 +44,7 @@ READ_ONLY = frozenset(
      'session_project', 'xnat_imagescandata_id', 'xnat_reconstructedimagedata_id', 'URI'}
 )  # fmt: skip
 
-_META = {'insert_date': 'meta/insert_date', 'insert_user': 'meta/insert_user', 'last_modified': 'meta/last_modified'}
+_META = {'insert_date': 'meta/insert_date', 'insert_user': 'meta/insert_user/login', 'last_modified': 'meta/last_modified'}
 _DEMOGRAPHICS = 'demographics[@xsi:type=xnat:demographicData]/'
 _SUBJECT = {
     **{name: name for name in ('project', 'label', 'ID', 'group', 'src')},
@@ -117,7 +118,6 @@ _RECONSTRUCTION = {
     **{name: name for name in ('ID', 'type', 'baseScanType')},
     'xnat_reconstructedimagedata_id': 'xnat_reconstructedImageData_id',
     'xsiType': 'extension_item/element_name',
-    **_META,
 }
 _PROJECT = {
     **{name: name for name in ('ID', 'secondary_ID', 'name', 'description', 'keywords')},
@@ -125,12 +125,13 @@ _PROJECT = {
     'pi_firstname': 'PI/firstname',
     'pi_lastname': 'PI/lastname',
     'note': 'fields/field[name=note]/field',
-    'insert_date': 'meta/insert_date',
-    'insert_user': 'meta/insert_user',
 }
-_RELATED = {
+_ASSESSOR = {name: path for name, path in _EXPERIMENT.items() if name not in ('visit', 'protocol', 'subject_ID')}
+_SUBJECT_OF = {
     'subject_label': ShortName('label', 'xnat:subjectData'),
     'subject_project': ShortName('project', 'xnat:subjectData'),
+}
+_SESSION_OF = {
     'session_ID': ShortName('ID', 'xnat:imageSessionData'),
     'session_label': ShortName('label', 'xnat:imageSessionData'),
     'session_project': ShortName('project', 'xnat:imageSessionData'),
@@ -147,10 +148,16 @@ _TABLES = {
     'project': (_PROJECT,),
     'subject': (_SUBJECT,),
     'experiment': (_EXPERIMENT, _SESSION, _MR, _PET),
-    'assessor': (_EXPERIMENT,),
+    'assessor': (_ASSESSOR,),
     'scan': (_SCAN,),
     'reconstruction': (_RECONSTRUCTION,),
 }
+
+_DECLARING = {
+    'project': 'xnat:projectData', 'subject': 'xnat:subjectData', 'experiment': 'xnat:experimentData', 'assessor': 'xnat:experimentData',
+    'scan': 'xnat:imageScanData', 'reconstruction': 'xnat:reconstructedImageData',
+}  # fmt: skip
+"""The types that declare the fields of a level's short names, where no narrower type does."""
 
 LEVELS_WITH_NAMES = frozenset(_TABLES)
 """Singular names of the levels whose items have short names."""
@@ -161,8 +168,31 @@ def short_names(where: str) -> dict[str, ShortName]:
     """The short names of a level."""
     found = {name: ShortName(path) for table in _TABLES[where] for name, path in table.items()}
     if where in ('experiment', 'assessor'):
-        found.update(_RELATED)
+        found.update(_SESSION_OF)
+    if where == 'experiment':
+        found.update(_SUBJECT_OF)
     return found
+
+
+@lru_cache(maxsize=8)
+def full_paths(where: str) -> dict[str, str]:
+    """The short names of a level and the full paths they stand for, each with the type that declares the field.
+
+    A listing answers a full path that stands here under its short name, and any other under the path in lower case.
+
+    >>> full_paths('experiment')['fieldStrength']
+    'xnat:mrSessionData/fieldStrength'
+    """
+    return {name: f'{_declaring(where, name, found)}/{found.path}' for name, found in short_names(where).items()}
+
+
+def _declaring(where: str, name: str, found: ShortName) -> str:
+    if found.of:
+        return found.of
+    if name == 'subject_ID':
+        return 'xnat:subjectAssessorData'
+    narrower = types_with(where, name)
+    return narrower[0] if narrower else _DECLARING[where]
 
 
 def short_name(where: str, name: str) -> ShortName | None:

@@ -34,7 +34,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        return self.body.decode('utf-8')
+        return self.body.decode(self.headers.get_content_charset('utf-8'))
 
     @property
     def json(self) -> Any:

@@ -174,7 +174,8 @@ def connect(server: Any, cachedir: Path | None = None) -> pyxnat.Interface:
 def environment(server: Any) -> dict[str, str]:
     """For a script: the login, and this pyxnat."""
     path = os.pathsep.join([str(ROOT), str(EXAMPLES)])
-    return {**os.environ, 'PYTHONPATH': path, 'XNAT_HOST': server.url, 'XNAT_USER': server.user, 'XNAT_PASS': server.password}
+    alone = {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1'}  # many processes share few processors
+    return {**os.environ, **alone, 'PYTHONPATH': path, 'XNAT_HOST': server.url, 'XNAT_USER': server.user, 'XNAT_PASS': server.password}
 
 
 def run(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:

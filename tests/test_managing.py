@@ -25,14 +25,14 @@ def users(peopled: Any, tmp_path: Any) -> Iterator[pyxnat.Users]:
 
 
 def test_users_are_listed_by_login(users: pyxnat.Users) -> None:
-    assert set(users()) == {users._intf._user, 'anna', 'otto'}
+    assert set(users()) == {users._intf._user, 'guest', 'anna', 'otto'}
 
 
 def test_all_of_all_users_is_one_request(users: pyxnat.Users) -> None:
     with users._intf.trace() as trace:
         table = users.table()
     assert len(trace) == 1
-    assert table.headers() == ['xdat_user_id', 'login', 'firstname', 'lastname', 'email'] and len(table) == 3
+    assert table.headers() == ['xdat_user_id', 'login', 'firstname', 'lastname', 'email'] and len(table) == 4, 'guests are a user, too'
 
 
 def test_what_is_known_of_a_user(users: pyxnat.Users) -> None:

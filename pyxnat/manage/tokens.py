@@ -55,8 +55,8 @@ class Tokens:
         return f'<Tokens on {self._intf._server}>'
 
     def __call__(self) -> list[Token]:
-        """The valid tokens of this login, without their secrets. One request."""
-        return [Token._of(told) for told in self._ask('show')]
+        """The valid tokens of this login, without their secrets, which XNAT tells again. One request."""
+        return [Token._of({**told, 'secret': ''}) for told in self._ask('show')]
 
     def issue(self, login: str | None = None) -> Token:
         """A new token, of this login or, for an administrator, of another. One request.
@@ -71,7 +71,10 @@ class Tokens:
     def validate(self, token: Any) -> str | None:
         """The account that a token stands for; `None` where it is not, or no longer, valid. One request."""
         alias, secret = token[:2]
-        said = self._ask('validate', alias, secret)
+        try:
+            said = self._ask('validate', alias, secret)
+        except errors.NotFoundError:  # of an alias that was revoked
+            return None
         found = said.get('valid')
         return str(found) if found else None
 

@@ -6,26 +6,26 @@ there below ``/REST`` too, and data elements also with ``/archive`` inserted.
 
 from __future__ import annotations
 
-import html
 import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from werkzeug.exceptions import Forbidden, HTTPException, InternalServerError, MethodNotAllowed, NotFound, Unauthorized
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Request, Response
 
 from . import elements, guard, search, services, users, xapi
 from .archive import Archive
 from .calls import Call, parse_query
-from .routes import parse, segments
+from .pages import by_container, page, plain_page
+from .routes import admit_path, decoded, parse, segments
 
 __all__ = ['App']
 
 _log = logging.getLogger(__name__)
 _BASES = ('data', 'REST')
 _PUBLIC = frozenset({('services', 'auth')})
-REALM = 'XNAT Protected Area'
+_TUNNELLED = frozenset({'GET', 'PUT', 'DELETE'})
 
 
 class App:
@@ -38,20 +38,26 @@ class App:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         environ['SCRIPT_NAME'] = root = environ.get('SCRIPT_NAME') or self._context
+        _tunnel(environ)
         request = Request(environ, populate_request=False)
         raw = environ.get('REQUEST_URI') or environ.get('PATH_INFO', '')
         cookies: list[tuple[str, str]] = []
         try:
             response = self._answer(request, raw, cookies)
+        except MethodNotAllowed as error:
+            response = self._page(error) if request.method != 'OPTIONS' else _options(error)
         except HTTPException as error:
-            response = _page(error)
+            response = self._page(error)
         except Exception:  # noqa: BLE001  (the last resort of a server: logged with its trace, answered with 500)
             _log.exception('%s %s failed', request.method, raw)
-            response = _page(InternalServerError('The server failed; its log tells why.'))
+            response = self._page(InternalServerError('The server failed; its log tells why.'))
         self._finish(response, cookies, root or '/')
         if self._seen is not None:
             self._seen(request.method, raw, response.status_code)
-        return response(environ, start_response)
+        return response(environ, lambda status, headers, *more: start_response(f'{status[:3]} ', headers, *more))
+
+    def _page(self, error: HTTPException) -> Response:
+        return page(error, self.archive.prefix)
 
     # -- one request
 
@@ -61,20 +67,17 @@ class App:
             path = '/' + path.split('://', 1)[1].partition('/')[2]
         if not f'{path}/'.startswith(f'{request.root_path}/'):
             raise NotFound(f'There is nothing at {path}.')
-        parts = segments(path[len(request.root_path) :])
-        call = Call(self.archive, request, parts[1:], parse_query(query), cookies=cookies)
+        admit_path(request.method, path)
+        raw_parts = segments(path[len(request.root_path) :])
+        parts = decoded(raw_parts)
+        call = Call(self.archive, request, parts[1:], parse_query(query), cookies=cookies, raw_parts=raw_parts[1:])
         base = parts[0] if parts else ''
         if base in _BASES and tuple(call.parts[:2]) in _PUBLIC:
             return users.login(call)
         if '/'.join(parts) == guard.LOGIN_PAGE:
-            return Response(_LOGIN_PAGE, mimetype='text/html')
+            return plain_page('Log in', *_LOGIN_PAGE)
         guard.admit(call, base)
-        try:
-            return self._routed(call, path, base)
-        except (Forbidden, NotFound):
-            if call.caller.guest and call.method == 'GET' and guard.is_browser(call):
-                guard.to_login_page(call, 307)
-            raise
+        return self._routed(call, path, base)
 
     def _routed(self, call: Call, path: str, base: str) -> Response:
         if base == 'xapi':
@@ -82,9 +85,11 @@ class App:
         if base == 'schemas':
             return xapi.schema_document(call)
         if not base and not call.parts:
-            return Response(_FRONT_PAGE, mimetype='text/html')  # clients ask for it to see whether a login is right
+            return plain_page(
+                'XNAT', 'An XNAT-compatible archive. Its REST API is below /data.'
+            )  # clients ask for it to see whether a login is right
         if base not in _BASES:
-            raise NotFound(f'There is nothing at {path}.')
+            raise by_container(NotFound(f'There is nothing at {path}.'))
         return self._data(call)
 
     def _data(self, call: Call) -> Response:
@@ -92,8 +97,8 @@ class App:
         if handler is not None:
             return handler(call)
         if call.parts[:1] == ['archive']:
-            call.parts = call.parts[1:]
-        route = parse(call.parts)
+            call.parts, call.raw_parts = call.parts[1:], call.raw_parts[1:]
+        route = parse(call.raw_parts)
         if route is None:
             raise NotFound(f'There is nothing at {call.request.environ.get("PATH_INFO", "")}.')
         return elements.answer(call, route)
@@ -110,26 +115,20 @@ class App:
         response.headers['Content-Security-Policy'] = "frame-ancestors 'self'"
 
 
-_PAGE = '<html><head><title>{title}</title></head><body><h3>{words}</h3>{more}</body></html>'
-_FRONT_PAGE = _PAGE.format(title='XNAT', words='An XNAT-compatible archive. Its REST API is below /data.', more='')
-_LOGIN_PAGE = _PAGE.format(title='Log in', words='Log in with HTTP Basic, or send username and password to /data/services/auth.', more='')
+_LOGIN_PAGE = (
+    'Log in',
+    '<form name="form1" method="post" action="/data/services/auth"><input name="username"><input type="password" name="password"></form>'
+    '<p>Or log in with HTTP Basic.</p>',
+)
 
 
-def _page(error: HTTPException) -> Response:
-    """A short HTML page with the message, as XNAT's framework writes it, and the message as the reason phrase; never a trace."""
-    if error.response is not None:
-        return Response(status=error.response.status, headers=error.response.headers)
-    code = error.code or 500
-    message = str(error.description or error.name)
-    body = _PAGE.format(title='Status page', words=html.escape(message), more=f'<p>{code}<br>{html.escape(error.name)}</p>')  # like its page, no XML
-    response = Response(body, status=f'{code} {_phrase(message)}', mimetype='text/html')
-    if isinstance(error, Unauthorized):
-        response.headers['WWW-Authenticate'] = f'Basic realm="{REALM}"'
-    if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        response.headers['Allow'] = ', '.join(error.valid_methods)
-    return response
+def _tunnel(environ: dict[str, Any]) -> None:
+    """Take ``method`` in the query of a POST for the method: some clients can send no other."""
+    if environ.get('REQUEST_METHOD') == 'POST' and 'method=' in environ.get('QUERY_STRING', ''):
+        wanted = dict(parse_query(environ['QUERY_STRING'])).get('method', '').upper()
+        environ['REQUEST_METHOD'] = wanted if wanted in _TUNNELLED else 'POST'
 
 
-def _phrase(message: str) -> str:
-    """A message as it can stand in a status line."""
-    return ''.join(char if ' ' <= char <= '~' else '?' for char in ' '.join(message.split())[:200])
+def _options(error: MethodNotAllowed) -> Response:
+    """What a path allows."""
+    return Response(headers={'Allow': ', '.join([*(error.valid_methods or ()), 'OPTIONS'])})

@@ -49,7 +49,7 @@ class Archive:
         try:
             self.site: str = self._open(site)
             self.preferences = Preferences(self.store)
-            self.sessions = Sessions(self.preferences.seconds('sessionTimeout'))
+            self.sessions = Sessions()
             self.prefer('requireLogin', require_login)
         except BaseException:
             self.store.close()
@@ -81,6 +81,7 @@ class Archive:
         """Set a site preference; `KeyError` for an unknown name, `ValueError` for a value of another kind."""
         self.preferences.put(name, value)
         self.sessions.idle_limit_s = self.preferences.seconds('sessionTimeout')
+        self.sessions.most = int(self.preferences['concurrentMaxSessions'])
 
     @property
     def require_login(self) -> bool:

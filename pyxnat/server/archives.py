@@ -27,7 +27,7 @@ from .tables import Table
 if TYPE_CHECKING:
     from .holdings import Held
 
-__all__ = ['FORMATS', 'contents', 'is_zip', 'send', 'send_entry', 'send_folder', 'unpack']
+__all__ = ['FORMATS', 'contents', 'is_zip', 'send', 'send_entry', 'send_folder', 'send_one', 'unpack']
 
 FORMATS = {'zip': 'application/zip', 'tar': 'application/x-tar', 'tar.gz': 'application/x-gtar'}
 MAX_RATIO = 200
@@ -36,9 +36,8 @@ FREE_BYTES = 2**30
 MAX_MEMBERS = 200_000
 BLOCK = 2**18
 DEFAULT_EFFORT = 1
-"""Deflate's level when ``compression`` does not say: images gain little from more, and more is several times slower."""
-_EFFORTS = tuple('0123456789')
-_PACKED = re.compile(r'\.(zip|tar|tgz|tar\.gz)$', re.IGNORECASE)
+"""Deflate's level: images gain little from more, and more is several times slower."""
+_METHODS = ('0', '8')
 _COMPRESSED = ('.gz', '.zip', '.bz2', '.xz', '.jpg', '.jpeg', '.png')
 
 
@@ -46,21 +45,32 @@ _COMPRESSED = ('.gz', '.zip', '.bz2', '.xz', '.jpg', '.jpeg', '.png')
 
 
 def send(call: Call, held: list[Held]) -> Response:
-    """The files as one archive, without a Content-Length."""
+    """The files as one archive, without a Content-Length. What is not on the disk is left out, as XNAT does; `NotFound` if nothing is left."""
     form = call.get('format').lower()
-    name = _archive_name(held)
     writer = _zip if form == 'zip' else _tar
-    entries = [(_entry(call, one, form), one) for one in held]
-    headers = {'Content-Disposition': f'attachment; filename="{quote(name)}.{form}"'}
+    entries = [(_entry(call, one, form), one) for one in held if one.path.is_file()]
+    if not entries:
+        raise NotFound('Unable to find any files.')
+    _check_method(call)
+    headers = {'Content-Disposition': f'attachment; filename="{quote(_top(held[0]))}.{form}";'}
     return Response(writer(call, entries, form), mimetype=FORMATS[form], headers=headers)
 
 
-def _archive_name(held: list[Held]) -> str:
-    names = {_top(one) for one in held}
-    return names.pop() if len(names) == 1 else 'various'
+def send_one(call: Call, held: Held) -> Response:
+    """A file as an archive of its own, under its bare name."""
+    form = call.get('format').lower()
+    writer = _zip if form == 'zip' else _tar
+    headers = {'Content-Disposition': f'attachment; filename="{quote(_top(held))}.{form}";'}
+    return Response(writer(call, [(held.path.name, held)], form), mimetype=FORMATS[form], headers=headers)
+
+
+def _check_method(call: Call) -> None:
+    if call.get('compression') not in ('', *_METHODS):
+        raise BadRequest('compression is the method of the zip: 0 (stored) or 8 (deflated).')
 
 
 def _top(held: Held) -> str:
+    """What an archive is called by: the label of the session, subject or project."""
     rows = held.place.rows
     row = next(rows[name] for name in ('experiment', 'subject', 'project') if name in rows)
     return str(row.label or row.id)
@@ -69,43 +79,55 @@ def _top(held: Held) -> str:
 def _entry(call: Call, held: Held, form: str) -> str:
     """The path of a file in the archive, by the ``structure`` that was asked for."""
     structure = call.get('structure')
-    path = {'improved': _improved, 'legacy': _legacy}.get(structure, _standard)(call, held, form)
-    if structure == 'simplified':
-        path = '/'.join(part for part in path.split('/') if part not in ('resources', 'files'))
+    if structure == 'improved':
+        return _improved(held, form)
+    if structure == 'legacy':
+        return _legacy(call, held)
+    path = _standard(call, held, typed=structure != 'simplified')
+    return path.replace('/resources', '').replace('/files', '') if structure == 'simplified' else path
+
+
+def _standard(call: Call, held: Held, typed: bool) -> str:
+    """Below the session; what belongs to assessors that were asked for by name below those."""
+    row, one, among_all = held.place.row, held.resource, held.kept.among_all
+    name = one.label or str(one.pk)
+    side = f'{one.side or "out"}/' if row.level in ('assessor', 'reconstruction') else ''
+    if row.level == 'assessor' and not among_all:
+        return f'{row.label or row.id}/{side}resources/{name}/files/{held.file.path}'
+    kind = re.sub(r'\W', '_', _type_of(row)) if typed and not among_all and row.level in ('scan', 'reconstruction') else ''
+    middle = f'{row.level}s/{row.id}{"-" + kind if kind else ""}/' if row.level in ('scan', 'reconstruction', 'assessor') else ''
+    return f'{_before(call, held)}{_top(held)}/{middle}{side}resources/{name}/files/{held.file.path}'
+
+
+def _before(call: Call, held: Held) -> str:
+    """Project and subject, where they are to stand before a session."""
     rows, before = held.place.rows, ''
+    if not {'scan', 'reconstruction'} & set(rows):
+        return before
     if call.flag('projectIncludedInPath'):
-        before += f'{held.place.row.project}/'
-    if call.flag('subjectIncludedInPath') and 'subject' in rows and 'experiment' in rows:
-        before += f'{rows["subject"].label}/'
-    return before + path
+        before += f'{rows["experiment"].project}/'
+    if call.flag('subjectIncludedInPath'):
+        before += f'{held.kept.subject}/'
+    return before
 
 
-def _standard(call: Call, held: Held, form: str) -> str:
+def _improved(held: Held, form: str) -> str:
     row, one = held.place.row, held.resource
     name = one.label or str(one.pk)
-    side = f'{one.side}/' if one.side else ''
-    middle = ''
-    if row.level == 'scan':
-        kind = re.sub(r'\W', '_', _type_of(row))
-        middle = f'scans/{row.id}-{kind}/' if kind and call.get('structure') != 'simplified' else f'scans/{row.id}/'
-    elif row.level in ('assessor', 'reconstruction') and 'experiment' in held.place.rows:
-        middle = f'{row.level}s/{row.label or row.id}/'
-    return f'{_top(held)}/{middle}{side}resources/{name}/files/{held.file.path}'
-
-
-def _improved(call: Call, held: Held, form: str) -> str:
-    row, one = held.place.row, held.resource
-    name = one.label or str(one.pk)
-    if row.level not in ('scan', 'assessor', 'reconstruction'):
+    if row.level in ('project', 'subject'):
         return f'resources/{name}/{held.file.path}'
-    kind = re.sub(r'[/\\:*?"<>|]', '_', _type_of(row)) if form == 'zip' else ''
-    return f'{row.level}s/{row.id}{"_" + kind if kind else ""}/{name}/{held.file.path}'
+    kind = re.sub(r'[/\\:*?"<>|]', '_', held.kept.described) if form == 'zip' else ''
+    group = 'resources' if row.level == 'experiment' else f'{row.level}s'
+    return f'{group}/{row.id}{"_" + kind if kind else ""}/{name}/{held.file.path}'
 
 
-def _legacy(call: Call, held: Held, form: str) -> str:
-    rows = held.place.rows
+def _legacy(call: Call, held: Held) -> str:
+    """The path on the disk, from the folder of the session, assessor, subject or project on."""
     parts = held.path.relative_to(call.archive.files.root).parts
-    return '/'.join(parts[3:] if 'experiment' in rows else parts[1:])
+    rows = held.place.rows
+    if 'assessor' in rows:
+        return '/'.join(parts[4:])
+    return '/'.join(parts[2:] if 'experiment' in rows or 'subject' in rows else parts)
 
 
 def _type_of(row: Any) -> str:
@@ -134,8 +156,7 @@ class _Sink(io.RawIOBase):
 
 def _zip(call: Call, entries: list[tuple[str, Held]], form: str) -> Iterator[bytes]:
     sink = _Sink()
-    asked = call.get('compression')
-    effort = int(asked) if asked in _EFFORTS else DEFAULT_EFFORT
+    effort = 0 if call.get('compression') == '0' else DEFAULT_EFFORT
     with zipfile.ZipFile(sink, 'w', allowZip64=True) as target:
         for name, held in entries:
             info = zipfile.ZipInfo.from_file(held.path, name, strict_timestamps=False)
@@ -228,19 +249,16 @@ def send_entry(path: Path, name: str) -> Response:
 # -- in
 
 
-def unpack(area: FileArea, staged: Staged, folder: str) -> Iterator[tuple[str, Staged]]:
-    """The files of a staged zip or tar, each staged; below the folder of the path that it was sent to.
+def unpack(area: FileArea, staged: Staged) -> Iterator[tuple[str, Staged]]:
+    """The files of a staged zip or tar, each staged, by their names in it.
 
     All or none: on a refusal what was staged is removed.
     """
     found: list[tuple[str, Staged]] = []
     budget = _Budget(max(FREE_BYTES, staged.size * MAX_RATIO))
-    above, _, last = folder.rpartition('/')
-    folder = above if _PACKED.search(last) else folder.rstrip('/')  # the archive's own name is no folder
-    base = f'{folder}/' if folder else ''
     try:
         for name, source in _members(staged):
-            found.append((check_path(base + _checked(name)), area.stage(budget.pieces(source))))
+            found.append((check_path(_checked(name)), area.stage(budget.pieces(source))))
             if len(found) > MAX_MEMBERS:
                 raise RequestEntityTooLarge(f'The archive holds more than {MAX_MEMBERS} files.')
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError, RuntimeError, OSError) as error:

@@ -12,7 +12,6 @@ from werkzeug.wrappers import Response
 
 from .auth import readable, visible
 from .calls import Call
-from .history import changes
 from .store import item, workflow
 from .values import parse_stamp
 
@@ -33,49 +32,48 @@ def answer(call: Call) -> Response:
     query = select(item).where(item.c.id == name, item.c.xsi_type.in_(model.registry.subtypes(kind)))
     with call.archive.store.read() as connection:
         row = connection.execute(query.where(or_(project, and_(item.c.level != 'project', readable(call.caller, item))))).first()
-        if row is None:
+        if row is not None:
+            return history(connection, row)
+        gone = _of_the_deleted(call, connection, kind, name)
+        if not gone:
             raise NotFound(f'Unable to find the specified {kind}: {name}')
-        return history(connection, row)
+        return _told(gone)
+
+
+def _of_the_deleted(call: Call, connection: Connection, kind: str, name: str) -> list[Any]:
+    """The workflows of an item that is no more, for those who may see its project."""
+    if connection.scalar(select(item.c.pk).where(item.c.id == name, item.c.xsi_type == kind).limit(1)) is not None:
+        return []
+    same = workflow.c.item == name, workflow.c.data_type == kind, visible(call.caller, workflow.c.project)
+    return list(connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc())))
 
 
 def history(connection: Connection, row: Any) -> Response:
-    """The events of an item: its changes, and the workflows that were run on it."""
-    events = [_change(one) for one in changes(connection, row)]
-    if row.level not in ('scan', 'reconstruction'):  # the IDs of those are told apart in their session only
-        query = select(workflow).where(workflow.c.item == row.id, workflow.c.project == row.project)
-        events += [_workflow(one) for one in connection.execute(query)]
-    events.sort(key=lambda one: one['event_date'], reverse=True)
+    """The events of an item, the latest first."""
+    same = workflow.c.item == row.id, workflow.c.project == row.project, workflow.c.data_type == row.xsi_type
+    if row.level in ('scan', 'reconstruction'):  # what is done to those is told of their session
+        return _told([])
+    return _told(list(connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc()))))
+
+
+def _told(rows: list[Any]) -> Response:
+    events = sorted((_event(row) for row in rows), key=lambda event: event['event_date'], reverse=True)
     return Response(json.dumps({'events': events}, ensure_ascii=False), mimetype='application/json')
 
 
-def _change(told: dict[str, Any]) -> dict[str, Any]:
-    return {
-        'event_id': told['event_id'],
-        'event_action': told['action'],
-        'event_date': _milliseconds(told['date']),
-        'event_user': told['username'],
-        'event_type': '',
-        'event_reason': told['reason'],
-        'event_comment': told['comment'],
-        'event_category': 'DATA',
-        'event_status': 'Complete',
-        'changesets': told['changes'],
-    }
-
-
-def _workflow(row: Any) -> dict[str, Any]:
+def _event(row: Any) -> dict[str, Any]:
     told = json.loads(row.fields)
+    more = {'event_reason': told.get('justification', ''), 'event_comment': told.get('comments', '')}
     return {
-        'event_id': row.pk,
         'event_action': row.pipeline_name,
-        'event_date': _milliseconds(row.launch_time),
-        'event_user': row.login,
+        'event_id': row.pk,
         'event_type': told.get('type', ''),
-        'event_reason': told.get('justification', ''),
-        'event_comment': told.get('comments', ''),
+        'event_date': _milliseconds(row.launch_time),
+        'changesets': [],
+        'event_user': row.login,
         'event_category': told.get('category', ''),
         'event_status': row.status,
-        'changesets': [],
+        **{name: value for name, value in more.items() if value},
     }
 
 

@@ -13,14 +13,16 @@ import hmac
 import secrets
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select, true
-from werkzeug.exceptions import Unauthorized
+from werkzeug.exceptions import BadRequest
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from .pages import WrongCredentials
 from .store import Store, group_right, item, role, share, token, user
 
 __all__ = ['ANY', 'GUEST', 'OTHER', 'Caller', 'Sessions', 'Users', 'digest_of', 'hash_password', 'parse_basic', 'readable', 'rights', 'visible']
@@ -31,6 +33,7 @@ ROLES = {
     'collaborator': frozenset({'read'}),
 }
 IDLE_LIMIT_S = 15 * 60
+MOST_SESSIONS = 1000
 _DROP_EVERY_S = 10
 HASH_METHOD = 'scrypt:16384:8:1'
 """About 50 ms a check: the cost is bounded, and `Users` remembers what it has checked."""
@@ -54,17 +57,19 @@ GUEST = Caller('guest')
 
 
 def parse_basic(header: str) -> tuple[str, str]:
-    """Login and password of an ``Authorization`` header; `Unauthorized` for what is not exactly ``user:password`` once decoded.
+    """Login and password of an ``Authorization`` header; `BadRequest` for what is not ``user:password`` once decoded.
 
-    A password with a colon breaks here, as in XNAT: such a user logs in through ``services/auth``.
+    A password with a colon fits no user here, as in XNAT: such a user logs in through ``services/auth``.
     """
     scheme, _, payload = header.partition(' ')
     try:
         parts = base64.b64decode(payload.strip(), validate=True).decode('utf-8').split(':')
     except (binascii.Error, UnicodeDecodeError):
         parts = []
-    if scheme.lower() != 'basic' or len(parts) != 2:
-        raise Unauthorized('The Authorization header is not Basic with a user and a password.')
+    if scheme.lower() != 'basic' or len(parts) < 2:
+        raise BadRequest('The Authorization header is not Basic with a user and a password.')
+    if len(parts) > 2:
+        raise WrongCredentials
     return parts[0], parts[1]
 
 
@@ -95,10 +100,18 @@ class Users:
         with self._store.write() as connection:
             known = connection.scalar(select(user.c.pk).where(user.c.login == login))
             if known is None:
-                values = {'login': login, 'password': hashed, 'admin': admin, 'enabled': True}
+                values = {'login': login, 'password': hashed, 'admin': admin, 'enabled': True, 'modified': int(time.time() * 1000)}
                 connection.execute(user.insert().values(firstname=firstname, lastname=lastname or login, email=email, **values))
+                self._add_guest(connection)
             else:
                 connection.execute(user.update().where(user.c.pk == known).values(password=hashed))
+
+    @staticmethod
+    def _add_guest(connection: Connection) -> None:
+        """Have the user that guests are, second to the first, with whose password nobody can log in."""
+        if connection.scalar(select(user.c.pk).where(user.c.login == GUEST.login)) is None:
+            names = {'login': GUEST.login, 'firstname': 'XNAT', 'lastname': 'Guest'}
+            connection.execute(user.insert().values(password='', admin=False, enabled=True, **names))
 
     def any(self) -> bool:
         """Whether there is a user at all."""
@@ -106,14 +119,14 @@ class Users:
             return connection.scalar(select(user.c.pk).limit(1)) is not None
 
     def check(self, login: str, password: str) -> Caller:
-        """The caller with this login; `Unauthorized` for a wrong password, an unknown, a disabled or an unverified user."""
+        """The caller with this login; `WrongCredentials` for a wrong password, an unknown, a disabled or an unverified user."""
         with self._store.read() as connection:
             row = connection.execute(select(user).where(user.c.login == login)).first()
             row = row if row is not None else self._by_token(connection, login, password)
             if row is not None and row.login != login and row.enabled and row.verified:
                 return Caller(row.login, bool(row.admin), row.pk)
         if row is None or not self._matches(row, password) or not (row.enabled and row.verified):
-            raise Unauthorized('Login or password is wrong.')
+            raise WrongCredentials
         return Caller(row.login, bool(row.admin), row.pk)
 
     def _by_token(self, connection: Connection, alias: str, secret: str) -> Any:
@@ -152,21 +165,28 @@ class _Session:
 class Sessions:
     """Open sessions, in memory: like XNAT's they do not outlive the server."""
 
-    def __init__(self, idle_limit_s: float = IDLE_LIMIT_S, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, idle_limit_s: float = IDLE_LIMIT_S, clock: Callable[[], float] = time.monotonic, most: int = MOST_SESSIONS) -> None:
         self.idle_limit_s = idle_limit_s
+        self.most = most
+        """How many sessions of one user can be open."""
         self._clock = clock
         self._open: dict[str, _Session] = {}
+        self._numbers: dict[str, int] = {}
+        """How many of them each user has."""
         self.last_login: dict[str, int] = {}
         """When each user last logged in, in milliseconds since 1970; nobody before the archive was opened."""
         self._next_drop = 0.0
         self._lock = threading.Lock()
 
     def open(self, caller: Caller) -> str:
-        """A new session's id."""
+        """A new session's id; `WrongCredentials` where the user has as many as are allowed: guests may have any number."""
         key = secrets.token_hex(16).upper()
         with self._lock:
             self._drop_idle()
+            if not caller.guest and self._numbers.get(caller.login, 0) >= self.most:
+                raise WrongCredentials
             self._open[key] = _Session(caller, self._clock())
+            self._numbers[caller.login] = self._numbers.get(caller.login, 0) + 1
             self.last_login[caller.login] = int(time.time() * 1000)
         return key
 
@@ -175,7 +195,7 @@ class Sessions:
         with self._lock:
             found = self._open.get(key)
             if found is None or self._clock() - found.last_used > self.idle_limit_s:
-                self._open.pop(key, None)
+                self._forget(key)
                 return None
             found.last_used = self._clock()
             return found.caller
@@ -183,13 +203,18 @@ class Sessions:
     def close(self, key: str) -> None:
         """End a session, if there is one."""
         with self._lock:
-            self._open.pop(key, None)
+            self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        found = self._open.pop(key, None)
+        if found is not None:
+            self._numbers[found.caller.login] -= 1
 
     def token(self, key: str) -> str:
         """What a browser must tell when it writes in a session (CSRF); empty for a session that is over."""
         with self._lock:
             found = self._open.get(key)
-            return found.data.setdefault('token', secrets.token_hex(16)) if found is not None else ''
+            return found.data.setdefault('token', str(uuid.uuid4())) if found is not None else ''
 
     def count(self, login: str | None = None) -> int:
         """Number of open sessions, of one user or of all."""
@@ -216,7 +241,8 @@ class Sessions:
             return
         self._next_drop = self._clock() + _DROP_EVERY_S
         oldest = self._clock() - self.idle_limit_s
-        self._open = {key: one for key, one in self._open.items() if one.last_used >= oldest}
+        for key in [key for key, one in self._open.items() if one.last_used < oldest]:
+            self._forget(key)
 
 
 # -- rights
@@ -240,7 +266,7 @@ def rights(connection: Connection, caller: Caller, project: str, kind: str = '')
     """What a caller may do in a project: some of read, create, edit, delete, and ``see`` for the project itself.
 
     `kind` is the data type of the item that is meant: in a group of the project's own, rights are given by type. Without one it is the
-    project itself that is meant, which such a group can only read.
+    project itself that is meant, with its own resources: members, too, can only read it.
     """
     if caller.admin:
         return ROLES['owner'] | {'see'}
@@ -249,6 +275,8 @@ def rights(connection: Connection, caller: Caller, project: str, kind: str = '')
     found = ROLES.get(held or '', frozenset())
     if held and held not in ROLES:
         found = _granted(connection, project, held, kind)
+    elif not kind and held != 'owner':
+        found &= {'read'}
     if access == 'public':
         found |= {'read', 'see'}
     if held or access == 'protected':

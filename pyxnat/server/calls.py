@@ -47,6 +47,8 @@ class Call:
     caller: Caller = GUEST
     session: str = ''
     cookies: list[tuple[str, str]] = field(default_factory=list)
+    raw_parts: list[str] = field(default_factory=list)
+    """Segments below ``/data`` as they were sent."""
 
     @property
     def method(self) -> str:
@@ -128,5 +130,5 @@ class Call:
 
 
 def text(body: str = '', status: int = 200, mimetype: str = 'text/plain') -> Response:
-    """A short answer."""
-    return Response(body, status=status, mimetype=mimetype)
+    """A short answer, in Latin-1 as XNAT's are: what that cannot write is a question mark."""
+    return Response(body.encode('latin-1', 'replace'), status=status, content_type=f'{mimetype};charset=ISO-8859-1')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,43 +12,49 @@ from werkzeug.wrappers import Response
 
 from ..documents import write_xml
 from .calls import Call
-from .holdings import Held, file_uri, resources_at, split
-from .locate import find
-from .represent import CAT
+from .holders import holders_of, need_project
+from .holdings import Held, file_uri, resources_at, split, with_parts
+from .represent import CAT, java_date
 from .routes import Route
 from .store import file
 
-__all__ = ['catalogue_of_files', 'catalogue_of_resource', 'divided']
-
-
-def divided(tags: str) -> tuple[list[str], dict[str, str]]:
-    """The tags of an upload: those that are words, and those that are ``name=value`` or ``name:value``."""
-    words, named = [], {}
-    for tag in (one.strip() for one in tags.split(',')):
-        place = min((found for found in (tag.find('='), tag.find(':')) if found > 0), default=0)
-        if place:
-            named[tag[:place]] = tag[place + 1 :]
-        elif tag:
-            words.append(tag)
-    return words, named
+__all__ = ['catalogue', 'catalogue_of_files', 'catalogue_of_resource']
 
 
 def catalogue_of_resource(call: Call, connection: Connection, route: Route) -> Response:
-    """``X/resources/L``: its tags, and what is known of each of its files, by their paths in it."""
+    """``X/resources/L``: what is known of each of its files, by their paths in it.
+
+    XNAT looks for the label in all that a session has, so that it finds none where two have it, and that of a scan where the session has none.
+    """
     steps, step, _ = split(route)
-    place = find(connection, call.caller, steps, inside=True)
-    rows = resources_at(connection, place.row, step)
-    if not rows:
-        raise NotFound(f'Unable to find the specified resource: {step.id}')
-    row = rows[0]
+    place = holders_of(connection, call.caller, steps)[0]
+    need_project(place)
+    rows = [(row, one) for one in with_parts(connection, call, place) for row in resources_at(connection, one.row, step)]
+    if len(rows) != 1:
+        raise NotFound('Unable to find the specified catalog.')
+    return Response(catalogue(connection, rows[0][0], rows[0][1].row), mimetype='text/xml')
+
+
+def catalogue(connection: Connection, row: Any, holder: Any) -> bytes:
+    """The catalogue of a resource."""
     root = _root(row.label or str(row.pk))
-    words, named = divided(row.tags or '')
-    _meta_fields(root, named)
-    _tags(root, words)
-    entries = etree.SubElement(root, _name('entries'))
-    for one in connection.execute(select(file).where(file.c.resource == row.pk).order_by(file.c.path)):
-        _entry(entries, one, {'URI': one.path, 'ID': one.path, 'cachePath': one.path})
-    return Response(write_xml(root), mimetype='text/xml')
+    files = connection.execute(select(file).where(file.c.resource == row.pk).order_by(file.c.path)).all()
+    _meta_fields(root, {'PROJECT': holder.project or holder.id, **_audit(files)})
+    if files:
+        entries = etree.SubElement(root, _name('entries'))
+        for one in files:
+            _entry(entries, one, {'URI': one.path, 'ID': one.path, 'cachePath': one.path})
+    return write_xml(root)
+
+
+def _audit(files: Iterable[Any]) -> dict[str, str]:
+    """What was done to the files that are there."""
+    told = []
+    for one in files:
+        told.append(f'{one.pk}:{java_date(one.insert_date)}=Added:1')
+        if one.modified_date:
+            told.append(f'{one.pk}:{java_date(one.modified_date)}=Modified:1')
+    return {'AUDIT': '|'.join(told)} if told else {}
 
 
 def catalogue_of_files(call: Call, held: Iterable[Held]) -> Response:
@@ -58,8 +63,10 @@ def catalogue_of_files(call: Call, held: Iterable[Held]) -> Response:
     entries = etree.SubElement(root, _name('entries'))
     site = call.request.root_url.rstrip('/')
     for one in held:
-        _entry(entries, one.file, {'URI': site + file_uri(one), 'ID': one.file.path})
-    return Response(write_xml(root), mimetype='text/xml')
+        entry = etree.SubElement(entries, _name('entry'), URI=site + file_uri(one))
+        _meta_fields(entry, {'RELATIVE_PATH': one.file.path, 'SIZE': str(one.file.size)})
+    headers = {'Content-Disposition': 'inline; filename="files.xcat";'}
+    return Response(write_xml(root), mimetype='application/xcat', headers=headers)
 
 
 def _root(identifier: str) -> etree._Element:
@@ -72,12 +79,17 @@ def _name(text: str) -> str:
 
 def _entry(entries: etree._Element, one: Any, places: dict[str, str]) -> None:
     told = {
-        'name': one.path.rpartition('/')[2], 'format': one.format, 'content': one.content, 'description': one.description, 'digest': one.digest,
-        'createdBy': one.insert_user, 'createdTime': one.insert_date, 'createdEventId': str(one.pk), 'modifiedTime': one.modified_date,
+        'name': one.path.rstrip('/').rpartition('/')[2], 'format': one.format, 'content': one.content, 'description': one.description,
+        'digest': one.digest, 'createdBy': one.insert_user, 'createdTime': _moment(one.insert_date), 'createdEventId': str(one.pk),
+        'modifiedTime': _moment(one.modified_date), 'modifiedBy': one.modified_user, 'modifiedEventId': str(one.pk) if one.modified_date else '',
     }  # fmt: skip
     entry = etree.SubElement(entries, _name('entry'), {name: value for name, value in {**places, **told}.items() if value})
-    _meta_fields(entry, {'RELATIVE_PATH': one.path, 'SIZE': str(one.size), **json.loads(one.meta or '{}')})
-    _tags(entry, [tag for tag in (one.tags or '').split(',') if tag])
+    _meta_fields(entry, {'SIZE': str(one.size)})
+    _tags(entry, [one.tags] if one.tags else [])
+
+
+def _moment(text: str | None) -> str:
+    return (text or '').replace(' ', 'T')
 
 
 def _meta_fields(node: etree._Element, values: dict[str, str]) -> None:

@@ -70,7 +70,7 @@ def _get(call: Call) -> Response:
         place = _place(call, connection)
         if not place.tool:
             query = select(config.c.tool).where(config.c.project == place.project).distinct().order_by(config.c.tool)
-            return _listed(call, ('tool',), connection.execute(query).all(), place)
+            return table_response(call, Table(('tool',), connection.execute(query).all(), count=False))
         if not place.path:
             return _listed(call, COLUMNS, [_row(one) for one in _latest(connection, place)], place)
         found = list(_versions(connection, place))
@@ -101,12 +101,12 @@ def _row(one: Any, hide: bool = False) -> tuple[Any, ...]:
 
 
 def _listed(call: Call, columns: Sequence[str], rows: Sequence[Any], place: _Place) -> Response:
-    return table_response(call, Table(columns, rows)) if rows else _missing(call, place)
+    return table_response(call, Table(columns, rows, count=False)) if rows else _missing(call, place)
 
 
 def _missing(call: Call, place: _Place) -> Response:
     if call.flag('accept-not-found'):
-        return text(status=204)
+        return Response(status=204, mimetype='application/json')
     whose = f'of project {place.project}' if place.project else 'of the site'
     raise NotFound(f'There is no configuration {place.tool}/{place.path} {whose}.')
 

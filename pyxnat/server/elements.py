@@ -9,7 +9,7 @@ from sqlalchemy import select
 from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidden, MethodNotAllowed, NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
-from . import folders, project_lists, resources, triggers, uploads
+from . import events, folders, project_lists, resources, triggers, uploads
 from .audit import history
 from .auth import ANY, Caller, rights, visible
 from .calls import Call, text
@@ -20,7 +20,7 @@ from .listings import listing
 from .locate import Place, find, find_project, need, need_on
 from .model import split_path
 from .represent import Representer
-from .respond import made_at, table_response
+from .respond import made_at, nothing, table_response
 from .routes import Route
 from .store import fields_of, item, share
 from .tables import Table, render
@@ -62,8 +62,8 @@ def _verb(call: Call, handlers: Mapping[str, Callable[[Call, Route], Response]])
 
 def _resource(call: Call, route: Route) -> Response:
     if route.last.id is None:
-        return _verb(call, {'GET': _resource_list, 'POST': uploads.put_resource})(call, route)
-    handlers = {'GET': _resource_get, 'PUT': uploads.put_resource, 'DELETE': uploads.delete_resource}
+        return _verb(call, {'GET': _resource_list, 'POST': uploads.put_resource, 'PUT': uploads.put_resource})(call, route)
+    handlers = {'GET': _resource_get, 'PUT': uploads.put_resource, 'POST': uploads.put_resource, 'DELETE': uploads.delete_resource}
     return _verb(call, handlers)(call, route)
 
 
@@ -102,7 +102,8 @@ def _list(call: Call, route: Route) -> Response:
         if route.names == ('projects',) and project_lists.is_variant(call):
             return project_lists.answer(call, connection)
         place = find(connection, call.caller, route.steps[:-1])
-        return table_response(call, listing(call, connection, route, place))
+        table = listing(call, connection, route, place)
+        return nothing(call) if table is None else table_response(call, table)
 
 
 def _post(call: Call, route: Route) -> Response:
@@ -122,6 +123,7 @@ def _post(call: Call, route: Route) -> Response:
         else:
             name = name or _next_number(connection, where, place)
             row = writer.create(where, name, place.row, place.project or place.owner, document)
+        (events.project_made if where == 'project' else events.added)(call, connection, row)
     return made_at(call, row.id)
 
 
@@ -156,13 +158,11 @@ def _representation(call: Call, connection: Any, place: Place) -> Response:
     form = call.get('format').lower() or _accepted(call)
     if form in ('json', 'application/json'):
         past = versions(connection, place.row) if call.flag('includeHistory') else ()
-        return Response(representer.json([place.row, *past], call.flag('includeHeaders')), content_type='application/json;charset=UTF-8')
-    if form in ('xml', 'text/xml', 'application/xml'):
-        return Response(representer.xml(place.row, call.flag('concealHiddenFields')), content_type='text/xml;charset=UTF-8')
+        return Response(representer.json([place.row, *past], call.flag('includeHeaders')), content_type='application/json')
     if form in ('html', 'text/html'):
         table = Table(['field', 'value'], list(representer.values(place.row).items()))
-        return Response(b'<!DOCTYPE html>' + b''.join(render(table, 'html')), content_type='text/html;charset=UTF-8')
-    raise BadRequest(f'{form!r} is none of html, json, xml.')
+        return Response(b'<!DOCTYPE html>' + b''.join(render(table, 'html')), content_type='text/html')
+    return Response(representer.xml(place.row, call.flag('concealHiddenFields')), content_type='text/xml')  # whatever else was asked
 
 
 def _handled(call: Call, representer: Representer, row: Any) -> Response:
@@ -197,12 +197,18 @@ def _put(call: Call, route: Route) -> Response:
         writer = Writer(call.archive, connection, call.caller, Event.of(call))
         if where == 'project':
             text_id = route.last.id or ''
-            writer.put_project(text_id, document, place.row if place.missing is None else None, call.get('accessibility') or None)
+            row = writer.put_project(text_id, document, place.row if place.missing is None else None, call.get('accessibility') or None)
+            if place.missing is None:
+                events.modified(call, connection, place.row, row)
+            else:
+                events.project_made(call, connection, row)
             return text()
         if place.missing is not None:
             response, row = _create(call, route, place, writer, document)
+            events.added(call, connection, row)
         else:
             response, row = _change(call, route, place, writer, document)
+            events.modified(call, connection, place.row, row)
         if document.share.get('project'):
             _share_by_field(connection, writer, row, document)
     if where == 'experiment':
@@ -365,12 +371,17 @@ def _manage_status(call: Call, writer: Writer, row: Any) -> None:
 
 def _delete(call: Call, route: Route) -> Response:
     with call.archive.store.write() as connection:
-        place = find(connection, call.caller, route.steps, 'DELETE')
+        try:
+            place = find(connection, call.caller, route.steps, 'DELETE')
+        except NotFound as error:
+            raise (BadRequest(error.description) if route.names == ('projects',) else error) from error  # so XNAT says of projects alone
         writer = Writer(call.archive, connection, call.caller, Event.of(call))
         row = place.row
         if place.project and row.level != 'project' and row.level != 'scan' and row.project != place.project:
             writer.unshare(row, place.project)
+            events.shared(call, connection, row)
         else:
+            events.removed(call, connection, row)
             writer.delete(row)
     return text()
 
@@ -387,7 +398,7 @@ def _below(call: Call, route: Route) -> Response:
         return folders.answer(call, route)
     if route.tail == ('DICOMDIR',) and where == 'scan':
         return folders.dicomdir(call, route)
-    if call.method == 'GET' and where != 'project' and route.tail in _TOLD:
+    if call.method == 'GET' and (where, route.tail) not in _ITSELF and where != 'project' and route.tail in _TOLD:
         with call.archive.store.read() as connection:
             return _TOLD[route.tail](connection, find(connection, call.caller, route.steps).row)
     if where == 'project' or call.method not in ('GET',):
@@ -396,10 +407,12 @@ def _below(call: Call, route: Route) -> Response:
 
 
 _TOLD: Mapping[tuple[str, ...], Callable[[Any, Any], Response]] = {
-    ('status',): lambda connection, row: text(row.status),
+    ('status',): lambda connection, row: text(row.status, mimetype='text/html'),
     ('history',): history,
 }
 """What an item tells of itself below it."""
+_ITSELF = frozenset({('subject', ('history',))})
+"""What XNAT answers with the item all the same."""
 
 
 def _sharing(call: Call, route: Route) -> Response:
@@ -442,6 +455,7 @@ def _share(call: Call, route: Route) -> Response:
         target = _target(connection, call.caller, route.tail[1])
         before = _projects_table(call, connection, row)
         Writer(call.archive, connection, call.caller, Event.of(call)).share(row, target, call.get('label') or None, call.flag('primary'))
+        events.shared(call, connection, row)
     if row.level == 'experiment':
         return text(row.id, 201 if route.names == ('experiments',) else 200)
     return before
@@ -465,5 +479,6 @@ def _unshare(call: Call, route: Route) -> Response:
     with call.archive.store.write() as connection:
         row = find(connection, call.caller, route.steps).row
         target = _target(connection, call.caller, route.tail[1])
+        (events.removed if target.id == row.project else events.shared)(call, connection, row)  # its own project: that deletes it
         Writer(call.archive, connection, call.caller, Event.of(call)).unshare(row, target.id)
     return text()

@@ -9,10 +9,10 @@ from werkzeug.exceptions import Forbidden, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from .auth import readable, rights
-from .calls import Call, text
+from .calls import Call
 from .locate import find_project
-from .respond import table_response
-from .store import favorite, fields_of, item
+from .respond import no_table, table_response
+from .store import favorite, item
 from .tables import Table
 
 __all__ = ['answer']
@@ -39,19 +39,21 @@ def answer(call: Call) -> Response:
             if row is None:
                 raise NotFound(f'There is no {rest[0]} {rest[1]}.')
             connection.execute(favorite.insert().values(**values))
-    return text()
+        return _table(call, connection, rest[0])
 
 
 def _list(call: Call) -> Response:
-    """XNAT reads the type from the query, not from the path: without ``DATA_TYPE=`` the table is empty."""
-    found = []
+    """XNAT reads the type from the query, not from the path: without ``DATA_TYPE=`` there is no table."""
+    if not call.has('DATA_TYPE'):
+        return no_table()
     with call.archive.store.read() as connection:
-        query = select(favorite.c.id).where(favorite.c.login == call.caller.login, favorite.c.type == call.get('DATA_TYPE'))
-        for name in connection.scalars(query.order_by(favorite.c.id)):
-            row = _item(call, connection, name)
-            if row is not None:
-                found.append((row.id, fields_of(row).get('name') or row.label))
-    return table_response(call, Table(('id', 'name'), found))
+        return _table(call, connection, call.get('DATA_TYPE'))
+
+
+def _table(call: Call, connection: Connection, kind: str) -> Response:
+    query = select(favorite.c.id).where(favorite.c.login == call.caller.login, favorite.c.type == kind).order_by(favorite.c.id)
+    found = [(row.id, kind) for name in connection.scalars(query) if (row := _item(call, connection, name)) is not None]
+    return table_response(call, Table(('id', 'datatype'), found, {'title': 'User Favorites'}, count=False))
 
 
 def _item(call: Call, connection: Connection, name: str) -> Any:

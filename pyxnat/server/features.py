@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFoun
 from werkzeug.wrappers import Response
 
 from .auth import visible
-from .calls import Call
+from .calls import Call, text
 from .groups import titles
 from .locate import find_project, need
 from .respond import table_response
@@ -36,11 +36,11 @@ def answer(call: Call) -> Response:
         return _answer([_owner('__site__', [{'id': kind, 'display': kind, 'features': [], 'blocked': []} for kind in kinds])])
     if call.has('group'):
         raise BadRequest('The features of a group are told by tag.')
-    return table_response(call, Table(('key', 'name', 'description', 'enabled', 'banned'), []))
+    return table_response(call, Table(('key', 'name', 'description', 'enabled', 'banned'), [], count=False), default='html')
 
 
 def _answer(told: list[dict[str, Any]]) -> Response:
-    return Response(json.dumps(told, ensure_ascii=False), mimetype='application/json')
+    return text(json.dumps(told))
 
 
 def _owner(name: str, groups: list[dict[str, Any]]) -> dict[str, Any]:

@@ -50,16 +50,19 @@ def safe_name(text: str) -> str:
 
 
 def check_path(path: str) -> str:
-    """The path of a file in its resource, checked; `BadRequest` for one that is absolute, leaves the resource or cannot be stored."""
+    """The path of a file in its resource, checked; `BadRequest` for one that is absolute, leaves the resource or cannot be stored.
+
+    One that ends in a slash keeps that: to XNAT it is a name like others.
+    """
     steps = path.replace('\\', '/').split('/')
-    if path.startswith(('/', '\\')) or re.match(r'^[A-Za-z]:', path) or '..' in steps or any(ord(char) < 32 for char in path):
+    if path.startswith(('/', '\\')) or '..' in steps or any(ord(char) < 32 for char in path):
         raise BadRequest(f'{path!r} is not a path inside the resource.')
     steps = [step for step in steps if step not in ('', '.')]
     if not steps:
         raise BadRequest('The file has no name.')
     if any(len(step.encode('utf-8', 'surrogatepass')) > MAX_NAME for step in steps) or len(path) > 2048:
         raise BadRequest(f'A name in the path is longer than {MAX_NAME} bytes.')
-    return '/'.join(steps)
+    return '/'.join(steps) + '/' * path.endswith(('/', '\\'))
 
 
 class FileArea:
@@ -108,7 +111,7 @@ class FileArea:
     @staticmethod
     def file_path(folder: Path, path: str) -> Path:
         """Where a file of a resource lies."""
-        return folder.joinpath(*(_file_name(step) for step in path.split('/')))
+        return folder.joinpath(*(_file_name(step) for step in path.split('/') if step))
 
     # -- receiving
 

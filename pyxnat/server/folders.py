@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
 from werkzeug.exceptions import NotImplemented as Unavailable
 from werkzeug.utils import send_file
@@ -17,12 +17,14 @@ from werkzeug.wrappers import Response
 
 from .archives import send_folder
 from .calls import Call
+from .catalogues import catalogue
 from .files import safe_name
 from .holdings import paths_of
 from .locate import find
 from .represent import Representer
 from .respond import table_response
 from .routes import Route
+from .store import item, resource
 from .tables import Table
 
 __all__ = ['answer', 'dicomdir']
@@ -89,8 +91,14 @@ def _xar(call: Call, connection: Connection, row: Any, folder: Path) -> Response
         name = f'{safe_name(resource.label) if resource.label else resource.pk}_catalog.xml'
         return (area.resource_folder(connection, resource, holder) / name).relative_to(folder.parent).as_posix()
 
+    first = {}
+    for one in (row, *connection.execute(select(item).where(item.c.parent == row.pk)).all()):
+        for held in connection.execute(select(resource).where(resource.c.item == one.pk)).all():
+            first[place(held, one)] = catalogue(connection, held, one)
     representer = Representer(connection, call.archive.model, call.caller, place, call.request.root_url.rstrip('/'))
-    return send_folder(row.label, folder, list(_below(folder, True)), f'{folder.name}/', {f'{row.id}.xml': representer.xml(row, conceal=True)}, 'xar')
+    return send_folder(
+        row.label, folder, list(_below(folder, True)), f'{folder.name}/', {f'{row.id}.xml': representer.xml(row, conceal=True), **first}, 'xar'
+    )
 
 
 def dicomdir(call: Call, route: Route) -> Response:

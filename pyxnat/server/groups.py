@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from lxml import etree
 from sqlalchemy import Connection, func, select
-from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
+from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ..documents import write_xml
@@ -44,7 +44,7 @@ def titles(connection: Connection, project: str) -> dict[str, str]:
 def key_of(connection: Connection, project: str, name: str) -> str:
     """The key of a group that is named by its ID, by the end of that, or by its display name; `NotFound` where there is none."""
     for key, title in titles(connection, project).items():
-        if name.lower() in (key.lower(), title.lower(), f'{project}_{key}'.lower()):
+        if name in (key, title, f'{project}_{key}'):
             return key
     raise NotFound(f'Unable to find the specified group: {name}')
 
@@ -66,7 +66,7 @@ def users(call: Call) -> Response:
     if len(rest) < 2:
         raise MethodNotAllowed(['GET'])
     if call.caller.guest:
-        raise PreconditionFailed('A guest cannot change who may use a project.')
+        raise Forbidden('A guest cannot change who may use a project.')
     with call.archive.store.write() as connection:
         row = project_of(call, connection, 'delete')
         group = key_of(connection, row.id, rest[0])
@@ -77,14 +77,14 @@ def users(call: Call) -> Response:
 
 def _change_role(call: Call, connection: Connection, project: str, group: str, name: str) -> None:
     add = call.method == 'PUT'
-    login = connection.scalar(select(user.c.login).where((user.c.login == name) | (func.lower(user.c.email) == name.lower())))
+    login = connection.scalar(select(user.c.login).where(user.c.login == name))
     if login is None and name.isdecimal():
         login = connection.scalar(select(user.c.login).where(user.c.pk == int(name)))
-    if login is None and add and '@' in name:
-        invite(connection, call.caller.login, project, group, name)
-        return
     if login is None:
-        raise NotFound(f'Unable to find the specified user: {name}')
+        known = connection.scalar(select(user.c.login).where(func.lower(user.c.email) == name.lower()))
+        if add and '@' in name and known is None:
+            invite(connection, call.caller.login, project, group, name)
+        return  # of whom it does not know, and of addresses of users, XNAT says nothing
     gone = role.delete().where(role.c.project == project, role.c.login == login)
     connection.execute(gone if add else gone.where(role.c.role == group))
     if add:
@@ -103,7 +103,7 @@ def _user_table(call: Call, connection: Connection, project: str, everybody: boo
     if call.flag('includeAllDataAccess'):
         seen = {row[2] for row in rows}
         admins = connection.execute(select(user.c.login, user.c.firstname, user.c.lastname, user.c.email).where(user.c.admin, user.c.enabled))
-        rows += [(ALL_DATA, 'Administrators', *row) for row in admins if row.login not in seen]
+        rows += [(ALL_DATA, 'All Data Administration', *row) for row in admins if row.login not in seen]
     columns = ['GROUP_ID', 'displayname', 'login', 'firstname', 'lastname', 'email']
     return table_response(call, Table(columns, rows, {'title': 'Projects'}))
 
@@ -112,8 +112,11 @@ def _user_table(call: Call, connection: Connection, project: str, everybody: boo
 
 
 def groups(call: Call) -> Response:
-    """``/projects/P/groups[/G]``: the table of groups, or one; PUT and POST make or change one, DELETE removes one."""
-    handlers = {'GET': _get, 'PUT': _put, 'POST': _put, 'DELETE': _delete}
+    """``/projects/P/groups[/G]``: the table of groups, or one; PUT makes or changes one, DELETE removes one.
+
+    A new group has the ID ``P_<display name without blanks>``, whatever the path says.
+    """
+    handlers = {'GET': _get, 'PUT': _put, 'POST': _post, 'DELETE': _delete}
     if call.method not in handlers:
         raise MethodNotAllowed([*handlers, 'HEAD'])
     return handlers[call.method](call)
@@ -137,22 +140,32 @@ def _table(call: Call, connection: Connection, project: str) -> Response:
         numbers[row.key] = len(ROLES) + row.pk
     names = sorted(titles(connection, project).items(), key=lambda pair: pair[1], reverse=True)
     rows = [(f'{project}_{key}', title, project, numbers[key], counts.get(key, 0)) for key, title in names]
-    return table_response(call, Table(['id', 'displayname', 'tag', 'xdat_usergroup_id', 'users'], rows, {'title': 'Projects'}))
+    return table_response(call, Table(['id', 'displayname', 'tag', 'xdat_usergroup_id', 'users'], rows, {'title': 'Projects'}), default='xml')
 
 
 def _item(call: Call, project: str, key: str, title: str) -> Response:
     """A group as the item ``xdat:userGroup``."""
-    fields = {'ID': f'{project}_{key}', 'displayname': title, 'tag': project}
+    fields = {'ID': f'{project}_{key}', 'displayName': title, 'tag': project}
     if call.get('format').lower() == 'json':
         meta = {'create_event_id': 0, 'xsi:type': 'xdat:userGroup', 'isHistory': False}
         found = {'items': [{'children': [], 'meta': meta, 'data_fields': fields}]}
-        return Response(json.dumps(found), content_type='application/json;charset=UTF-8')
+        return Response(json.dumps(found), content_type='application/json')
     root = etree.Element(f'{{{XDAT}}}UserGroup', fields, nsmap={'xdat': XDAT})
-    return Response(write_xml(root), content_type='text/xml;charset=UTF-8')
+    return Response(write_xml(root), content_type='text/xml')
+
+
+def _post(call: Call) -> Response:
+    """Change a group that is there; XNAT makes none so."""
+    rest = rest_of(call)
+    with call.archive.store.read() as connection:
+        row = project_of(call, connection)
+        if not rest:
+            raise NotFound('Name the group.')
+        key_of(connection, row.id, rest[0])
+    return _put(call)
 
 
 def _put(call: Call) -> Response:
-    rest = rest_of(call)
     told = dict(call.query)
     if call.has_body:
         told |= dict(call.form())
@@ -163,10 +176,10 @@ def _put(call: Call) -> Response:
             raise BadRequest('Display name is required.')
         if not _NAME.fullmatch(title):
             raise BadRequest(f'{title!r} cannot be the name of a group: use letters, digits, blanks, "." and "-".')
-        key = (rest[0] if rest else told.get('xdat:userGroup/ID') or title).removeprefix(f'{row.id}_')
+        key = next((known for known, other in titles(connection, row.id).items() if other == title), title.replace(' ', ''))
         rights = _granted(call.archive.model, row.id, told)
         _save(connection, row.id, key, title, rights)
-        return _item(call, row.id, key, title) if rest else _table(call, connection, row.id)
+        return _table(call, connection, row.id)
 
 
 def _save(connection: Connection, project: str, key: str, title: str, rights: Mapping[str, set[str]]) -> None:
@@ -174,9 +187,6 @@ def _save(connection: Connection, project: str, key: str, title: str, rights: Ma
         raise Forbidden('The groups that a project begins with cannot be changed.')
     if not re.fullmatch(r'[A-Za-z0-9.-]+( [A-Za-z0-9.-]+)*', key):
         raise BadRequest(f'{key!r} cannot end the ID of a group.')
-    others = {name: other for name, other in titles(connection, project).items() if name != key}
-    if title in others.values():
-        raise BadRequest(f'There is a group {title} already.')
     same = (user_group.c.project == project) & (user_group.c.key == key)
     if connection.execute(user_group.update().where(same).values(displayname=title)).rowcount == 0:
         connection.execute(user_group.insert().values(project=project, key=key, displayname=title))

@@ -26,9 +26,9 @@ def is_browser(call: Call) -> bool:
     return bool(_BROWSERS.search(agent)) and 'XNATDesktopClient' not in agent
 
 
-def to_login_page(call: Call, status: int = 302) -> NoReturn:
+def to_login_page(call: Call) -> NoReturn:
     """Send a browser to the page where people log in."""
-    raise HTTPException(response=Response(status=status, headers={'Location': f'{call.request.root_path}/{LOGIN_PAGE}'}))
+    raise HTTPException(response=Response(status=302, headers={'Location': f'{call.request.root_path}/{LOGIN_PAGE}'}))
 
 
 def admit(call: Call, base: str) -> None:
@@ -37,21 +37,24 @@ def admit(call: Call, base: str) -> None:
     key = call.request.cookies.get('JSESSIONID', '')
     header = call.request.headers.get('Authorization', '')
     caller = archive.sessions.caller(key) if key else None
-    login = parse_basic(header) if header else None
+    login = parse_basic(header) if header.partition(' ')[2].strip() else None
     if caller is not None and (login is None or login[0] == caller.login):
         call.caller, call.session = caller, key
-        _check_token(call)
     elif login is not None:
-        archive.sessions.close(key)
         call.caller = archive.users.check(*login)
-        _open(call)
+        if caller is not None and caller.login == call.caller.login:  # a token's alias, in a session of its user
+            call.session = key
+        else:
+            archive.sessions.close(key)
+            _open(call)
     elif not archive.require_login and not key:
         call.caller = GUEST
         _open(call)
     elif is_browser(call) or base not in _DATA:
         to_login_page(call)
     else:
-        raise Unauthorized('Log in: the site is not open to guests.' if not key else 'The session is over; log in again.')
+        raise Unauthorized
+    _check_token(call)
 
 
 def _open(call: Call) -> None:
@@ -60,11 +63,8 @@ def _open(call: Call) -> None:
 
 
 def _check_token(call: Call) -> None:
-    """A page elsewhere could have a browser write in an open session; it cannot know the session's token."""
+    """A page elsewhere could have a browser write; it cannot know the session's token, which counts in the query alone."""
     if call.method not in _WRITES or not is_browser(call) or not call.archive.preferences.flag('enableCsrfToken'):
         return
-    given = call.get('XNAT_CSRF')
-    if not given and call.mimetype == 'application/x-www-form-urlencoded':
-        given = dict(call.form()).get('XNAT_CSRF', '')
-    if given != call.archive.sessions.token(call.session):
+    if call.get('XNAT_CSRF') != call.archive.sessions.token(call.session):
         raise InternalServerError('A browser needs the XNAT_CSRF token of its session to write; GET /data/JSESSION?CSRF=true tells it.')

@@ -12,7 +12,7 @@ from werkzeug.exceptions import Forbidden
 from .calls import Call
 from .store import fields_of, now, version
 
-__all__ = ['Event', 'changes', 'record', 'versions']
+__all__ = ['Event', 'record', 'versions']
 
 _KEPT = ('label', 'project', 'status', 'access')
 """Columns of an item whose changes are kept beside those of its fields."""
@@ -64,19 +64,3 @@ class _Version:
         self.__dict__.update(values)
         self.start_date = start_date
         self.end_date = end_date
-
-
-def changes(connection: Connection, row: Any) -> list[dict[str, Any]]:
-    """The sets of changes of an item, the latest first; the last is its creation."""
-    after, found = _state(row), []
-    for one in connection.execute(select(version).where(version.c.item == row.pk).order_by(version.c.pk.desc())):
-        before = json.loads(one.state)
-        told = [{'field': name, 'from': before.get(name, ''), 'to': after.get(name, '')} for name in sorted({*before, *after})]
-        found.append({'event_id': one.pk, 'date': one.end_date, **_told(one), 'changes': [each for each in told if each['from'] != each['to']]})
-        after = before
-    created = Event(row.insert_user, 'Created')
-    return [*found, {'event_id': 0, 'date': row.insert_date, **_told(created), 'changes': []}]
-
-
-def _told(event: Any) -> dict[str, str]:
-    return {'username': event.login, 'action': event.action or 'Modified', 'reason': event.reason, 'comment': event.comment}

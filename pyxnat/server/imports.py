@@ -150,7 +150,7 @@ def _bodies(call: Call) -> Iterator[tuple[str, Staged]]:
         with path.open('rb') as source:
             yield path.name, call.archive.files.stage(iter(lambda: source.read(archives.BLOCK), b''))
     elif call.mimetype == 'multipart/form-data':
-        yield from received(call, 'upload/')
+        yield from received(call, 'upload/', folder=True)
     elif call.has_body and call.mimetype != 'application/x-www-form-urlencoded':
         yield from received(call, 'upload')
 
@@ -161,7 +161,7 @@ def _members(call: Call, order: _Order, name: str, staged: Staged) -> list[tuple
     if not packed and not re.search(r'\.(zip|tar|tgz|tar\.gz)$', name, re.IGNORECASE):
         return [(name, staged)]
     try:
-        return list(archives.unpack(call.archive.files, staged, ''))
+        return list(archives.unpack(call.archive.files, staged))
     except BadRequest as error:
         if order.handler == 'SI' and 'cannot be unpacked' in str(error.description):
             raise InternalServerError(str(error.description)) from error  # what XNAT answers where reading fails

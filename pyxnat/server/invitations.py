@@ -18,7 +18,7 @@ from .tables import Table
 __all__ = ['answer', 'invite', 'of_project']
 
 _OF_PROJECT = ('par_id', 'proj_id', 'level', 'create_date', 'email', 'login', 'secondary_id', 'approved', 'approval_date')
-_OWN = ('par_id', 'proj_id', 'level', 'create_date', 'login', 'firstname', 'lastname', 'secondary_id', 'name', 'id', 'description')
+_OWN = ('par_id', 'proj_id', 'level', 'create_date', 'login', 'firstname', 'lastname', 'secondary_id', 'name', 'id', 'description', '?column?')
 _ONE = ('id', 'proj_id', 'create_date', 'level')
 
 
@@ -39,10 +39,10 @@ def of_project(call: Call) -> Response:
         name = fields_of(row).get('secondary_ID', '')
         query = select(invitation).where(invitation.c.project == row.id).order_by(invitation.c.pk)
         rows = [
-            (one.pk, one.project, one.level, one.create_date, one.email, one.login, name, one.approved, one.approval_date)
+            (one.pk, one.project, f'{one.project}_{one.level}', one.create_date, one.email, one.login, name, one.approved, one.approval_date)
             for one in connection.execute(query)
         ]
-    return table_response(call, Table(_OF_PROJECT, rows))
+    return table_response(call, Table(_OF_PROJECT, rows, count=False))
 
 
 def answer(call: Call) -> Response:
@@ -56,7 +56,12 @@ def answer(call: Call) -> Response:
             row = _one(call, connection, rest[0], address)
             if call.method == 'PUT':
                 _settle(call, connection, row)
-            return table_response(call, Table(_ONE, [(one.pk, one.project, one.create_date, one.level) for one in _open(connection, address)]))
+            return table_response(
+                call,
+                Table(
+                    _ONE, [(one.pk, one.project, one.create_date, f'{one.project}_{one.level}') for one in _open(connection, address)], count=False
+                ),
+            )
         return table_response(call, Table(_OWN, [_described(connection, one) for one in _open(connection, address)]))
 
 
@@ -94,4 +99,4 @@ def _described(connection: Connection, one: Any) -> tuple[Any, ...]:
     fields = fields_of(project) if project is not None else {}
     inviter = connection.execute(select(user.c.firstname, user.c.lastname).where(user.c.login == one.login)).first() or ('', '')
     told = (fields.get('secondary_ID', ''), fields.get('name', ''), one.project, fields.get('description', '')[:300])
-    return (one.pk, one.project, one.level, one.create_date, one.login, *inviter, *told)
+    return (one.pk, one.project, f'{one.project}_{one.level}', one.create_date, one.login, *inviter, *told, '')

@@ -21,7 +21,7 @@ from .auth import Caller, readable, rights
 from .routes import Step
 from .store import alias, item, share
 
-__all__ = ['Place', 'find', 'find_many', 'find_project', 'has_alias', 'in_project', 'kind_of', 'labelled', 'need', 'need_on']
+__all__ = ['Place', 'find', 'find_project', 'found_below', 'found_one', 'has_alias', 'in_project', 'kind_of', 'labelled', 'need', 'need_on']
 
 _PARTS = frozenset({'scans', 'reconstructions'})
 """Levels whose items are read by whoever may read their session."""
@@ -63,7 +63,7 @@ def find(
     """Resolve the elements of a route; `NotFound` or `Forbidden` where one is not there or not to be seen.
 
     With `may_miss` the last element may be absent: it is then in `Place.missing`. `inside` says that what lies in the last element is
-    wanted: of a protected project everybody may see the project, and only those who may read it its resources.
+    wanted: of a protected project everybody may see the project and read its own resources, and change neither.
     """
     place = Place()
     for number, step in enumerate(steps):
@@ -75,28 +75,11 @@ def find(
                 return place
             raise NotFound(f'Unable to find the specified {step.level.singular}: {step.id}')
         if row.level == 'project':
-            _enter(connection, caller, row, last and not inside)
+            _enter(connection, caller, row, last and (not inside or method == 'GET'))
             place.project = row.id
         place.rows[step.level.singular] = row
         place.row = row
     return place
-
-
-def find_many(connection: Connection, caller: Caller, steps: Sequence[Step]) -> list[Place]:
-    """As `find` for reading files: experiments and scans may be comma lists, scans also a type, ``ALL``, ``*`` or ``NULL``."""
-    places = [Place()]
-    for step in steps:
-        found: list[Place] = []
-        for place in places:
-            for row in _several(connection, caller, place, step):
-                if row.level == 'project':
-                    _enter(connection, caller, row, False)
-                project = row.id if row.level == 'project' else place.project
-                found.append(Place(project, {**place.rows, step.level.singular: row}, row))
-        if not found:
-            raise NotFound(f'Unable to find the specified {step.level.singular}: {step.id}')
-        places = found
-    return places
 
 
 def need(connection: Connection, caller: Caller, project: str, right: str, kind: str = '') -> None:
@@ -210,31 +193,20 @@ def has_alias(names: Sequence[Any]) -> ColumnElement[bool]:
     return select(each.c.value).select_from(each).where(known, func.lower(each.c.value).in_([func.lower(name) for name in names])).exists()
 
 
-def _several(connection: Connection, caller: Caller, place: Place, step: Step) -> list[Any]:
-    found = _one(connection, caller, place, step, 'GET', holds=True)
-    if found is not None:
-        return [found]
-    if step.level.plural not in ('experiments', 'scans', 'assessors', 'reconstructions'):
-        return []
-    parts = [part.replace('[SLASH]', '/').replace('[COMMA]', ',') for part in (step.id or '').split(',')]
-    rows: dict[int, Any] = {}
-    for part in parts:
-        for row in _named(connection, caller, place, step, part):
-            rows.setdefault(row.pk, row)
-    return list(rows.values())
+def found_one(connection: Connection, caller: Caller, place: Place, step: Step) -> Any:
+    """The row of an element of a place, as a GET finds it; None where it is not there or not to be seen."""
+    return _one(connection, caller, place, step, 'GET', holds=True)
 
 
-def _named(connection: Connection, caller: Caller, place: Place, step: Step, part: str) -> list[Any]:
-    above, pk = (place.row.level, place.row.pk) if place.row is not None else ('', None)
-    query = _below(step.level.plural, above, pk, place.project).order_by(item.c.pk)
-    if step.level.plural not in _PARTS:
+def found_below(connection: Connection, caller: Caller, place: Place, step: Step, name: str) -> list[Any]:
+    """The scans, reconstructions or assessors of a session that a name stands for: an ID, a label, a type, ``ALL``, ``*`` or ``NULL``."""
+    query = _below(step.level.plural, 'experiment', place.row.pk, place.project).order_by(item.c.pk)
+    is_part = step.level.plural in _PARTS
+    if not is_part:
         query = query.where(readable(caller, item))
-    if part in ('ALL', '*') and place.row is not None:
+    if name in ('ALL', '*'):
         return list(connection.execute(query))
-    found = _one(connection, caller, place, Step(step.level, part), 'GET', holds=True)
-    if found is not None:
-        return [found]
-    if step.level.plural not in ('scans', 'reconstructions'):
-        return []
-    kind = func.json_extract(item.c.fields, '$."type"')
-    return list(connection.execute(query.where(kind.is_(None) if part == 'NULL' else kind == part)))
+    found = _one(connection, caller, place, Step(step.level, name), 'GET', holds=True)
+    kind = func.json_extract(item.c.fields, '$."type"') if is_part else item.c.xsi_type
+    others = connection.execute(query.where(kind.is_(None) if name == 'NULL' and is_part else kind == name))
+    return ([found] if found is not None else []) + [row for row in others if found is None or row.pk != found.pk]

@@ -32,6 +32,8 @@ _CHILD_PATHS = {
 }
 _CALLED = {'xnat:qcManualAssessorData': 'Manual QC', 'xnat:qcAssessmentData': 'Auto QC'}
 _FULL_PATH = re.compile(r'([A-Za-z_][\w.-]*:[\w.-]+)/(.+)$')
+_TYPES = re.compile(r'\[@xsi:type=([^\]]+)\]')
+_MOST_REMEMBERED = 10_000
 SCHEMAS = Path(__file__).parent / 'schemas'
 
 
@@ -53,6 +55,7 @@ class Model:
         self.registry = Registry(self.documents)
         self._levels: dict[str, str] = {}
         self._linked: dict[tuple[str, str], bool] = {}
+        self._declared: dict[tuple[str, str], bool] = {}
 
     def name(self, text: str) -> str | None:
         """A type's name as the schema writes it; None for an unknown one."""
@@ -79,6 +82,29 @@ class Model:
         """A field whose value an item of a type keeps itself; None for those of items below it, of shares and of resources."""
         found = self.registry.field(name, path)
         return None if found is None or self._is_linked(name, found.key) else found
+
+    def declares(self, name: str, path: str) -> bool:
+        """Return True if XNAT can make SQL of a path: the type or one that it extends has a field there.
+
+        An element of an abstract type wants its type named, and the fields of types that extend that of a repeated element are not
+        there: ``scans/scan/parameters/tr`` is a field of MR scans alone.
+        """
+        known = self._declared.get((name, path))
+        if known is None:
+            if len(self._declared) > _MOST_REMEMBERED:
+                self._declared.clear()
+            known = self._declared[name, path] = self._finds(name, path)
+        return known
+
+    def _finds(self, name: str, path: str) -> bool:
+        plain, types = canonical(path).lower(), {found.lower() for found in _TYPES.findall(path)}
+        for one in self.registry.fields(name):
+            if one.kind and one.key == plain and {found.lower() for found in _TYPES.findall(one.path)} <= types:
+                return True
+            if one.item_type and plain.startswith(one.key + '/'):
+                depth = one.key.count('/') + 1
+                return self._finds(_named_type(path, depth) or one.item_type, _after(path, depth))
+        return False
 
     def _is_linked(self, name: str, key: str) -> bool:
         known = self._linked.get((name, key))
@@ -162,3 +188,11 @@ def _after(path: str, steps: int) -> str:
             if steps == 0:
                 return path[place + 1 :]
     return ''
+
+
+def _named_type(path: str, depth: int) -> str:
+    """The type that a path names at its step number `depth`; empty where it names none."""
+    rest = _after(path, depth)
+    head = path[: len(path) - len(rest)].rstrip('/')
+    found = _TYPES.search(head, head.rfind('['))
+    return found.group(1) if found and head.endswith(found.group()) else ''

@@ -51,6 +51,8 @@ def answer(call: Call) -> Response:
         return _rescan(call, parts[1] if len(parts) > 1 else '')
     if call.method != 'GET':
         raise MethodNotAllowed(['GET', 'HEAD', 'PUT'])
+    if parts == ['experiments'] and not call.has('recent'):
+        raise BadRequest('Please set the "recent" parameter')
     with call.archive.store.read() as connection:
         query = select(arrival).order_by(arrival.c.pk)
         if len(parts) > 1:
@@ -143,7 +145,7 @@ def _get(call: Call, row: Any) -> Response:
         return send_folder(row.folder, folder.parent, sorted(path for path in folder.rglob('*') if path.is_file()))
     if form in ('xml', 'text/xml', 'application/xml'):
         with call.archive.store.read() as connection:
-            return Response(_document(call, connection, row), content_type='text/xml;charset=UTF-8')
+            return Response(_document(call, connection, row), content_type='text/xml')
     return table_response(call, Table(COLUMNS, session_rows([row]), count=False), 'html')
 
 
@@ -218,7 +220,7 @@ def _delete(call: Call, row: Any) -> Response:
 
 def _rescan(call: Call, project: str) -> Response:
     if not call.caller.admin:
-        raise Forbidden('Only an administrator can have the prearchive read anew.')
+        raise NotFound('Only an administrator can have the prearchive read anew.')
     with call.archive.store.read() as connection:
         owner = _readable_project(connection, call.caller, project) if project else None
     rescan(call.archive, call.caller.login, owner, everywhere=not project)

@@ -19,6 +19,7 @@ DEFAULTS: Mapping[str, Preference] = {
     'aliasTokenTimeout': '2 days',
     'allowHtmlResourceRendering': False,
     'checksums': True,
+    'concurrentMaxSessions': 1000,
     'defaultToSortedListings': True,
     'enableCsrfToken': True,
     'maintainFileHistory': False,

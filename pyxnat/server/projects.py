@@ -25,6 +25,8 @@ __all__ = ['handler', 'investigators', 'scan_types', 'scanners', 'setting_of']
 Handler = Callable[[Call], Response]
 _DEFAULTS = {'prearchive_code': '4', 'quarantine_code': '0', 'current_arc': 'arc001', 'scan_type_mapping': 'true'}
 """What a project's settings are until they are set: 4 is to archive what arrives."""
+_TOLD = frozenset({'prearchive_code', 'quarantine_code', 'current_arc'})
+"""Settings that can be read."""
 
 
 def handler(parts: Sequence[str]) -> Handler | None:
@@ -50,18 +52,21 @@ def _accessibility(call: Call) -> Response:
         raise BadRequest(f'Name one of {", ".join(ACCESS)}.')
     with call.archive.store.write() as connection:
         row = project_of(call, connection, 'delete')
-        check_access(call.archive, value[0])
-        connection.execute(item.update().where(item.c.pk == row.pk).values(access=value[0]))
-    return text(value[0])
+        access = value[0] if value[0] in ACCESS else 'private'  # so XNAT takes any other word
+        check_access(call.archive, access)
+        connection.execute(item.update().where(item.c.pk == row.pk).values(access=access))
+    return text(access)
 
 
 def _setting(name: str) -> Handler:
     def answer(call: Call) -> Response:
+        if call.method == 'DELETE' or (call.method == 'GET' and name not in _TOLD):
+            raise BadRequest(f'{name} cannot be {"read" if call.method == "GET" else "deleted"}.')
         _allow(call, 'GET', 'PUT')
         value = '/'.join(rest_of(call))
         if call.method == 'GET':
             with call.archive.store.read() as connection:
-                return text(setting_of(connection, project_of(call, connection, 'read').id, name))
+                return text(setting_of(connection, project_of(call, connection).id, name), mimetype='text/html')
         if not value or (name.endswith('_code') and not value.isdecimal()):
             raise BadRequest(f'{value!r} cannot be the {name} of a project.')
         with call.archive.store.write() as connection:

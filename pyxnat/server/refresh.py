@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from .batches import read_form
@@ -84,10 +84,7 @@ def _one(call: Call, connection: Connection, route: Route) -> list[tuple[Any, An
     steps, step, _ = split(route)
     holder = find(connection, call.caller, steps, inside=True).row
     need_on(connection, call.caller, holder, 'edit')
-    rows = resources_at(connection, holder, step)
-    if not rows:
-        raise NotFound(f'Unable to find the specified resource: {step.id}')
-    return [(one, holder) for one in rows]
+    return [(one, holder) for one in resources_at(connection, holder, step)]  # of a resource that is not there XNAT says nothing
 
 
 def _with_parts(connection: Connection, row: Any) -> Sequence[Any]:

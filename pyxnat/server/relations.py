@@ -51,7 +51,8 @@ item = Table(
     Column('status', String, nullable=False, default='active'),
     Column('insert_date', String, nullable=False),
     Column('insert_user', String, nullable=False),
-    Column('last_modified', String, nullable=False),
+    Column('last_modified', String, nullable=False),  # of the item or of anything below it
+    Column('own_modified', String),  # of its own fields: what XNAT tells of it as an item of a general type
     Column('fields', Text, nullable=False, default='{}'),
     Index('item_parent', 'parent', 'level', 'id'),
     Index('item_id', 'level', 'id'),
@@ -102,6 +103,7 @@ resource = Table(
     Column('tags', String),
     Column('insert_date', String, nullable=False),
     Column('insert_user', String, nullable=False),
+    Column('counted', Boolean),  # whether a file was ever stored in it
     Index('resource_item', 'item', 'side', 'label'),
     sqlite_autoincrement=True,
 )
@@ -124,6 +126,7 @@ file = Table(
     Column('insert_date', String, nullable=False),
     Column('insert_user', String, nullable=False),
     Column('modified_date', String),  # where it was overwritten
+    Column('modified_user', String),
     UniqueConstraint('resource', 'path'),
 )
 

@@ -23,7 +23,7 @@ from .nested import SHARE_TYPES, key_names, number_of, type_of
 from .settings import CORE
 from .store import fields_of, file, item, resource, share
 
-__all__ = ['Representer']
+__all__ = ['CAT', 'Representer', 'java_date']
 
 CAT = 'http://nrg.wustl.edu/catalog'
 _CHILDREN = {
@@ -133,7 +133,7 @@ class Representer:
 
     def _json_version(self, row: Any) -> dict[str, Any]:
         own, nested = self._split(row)
-        meta = {**_meta(row.xsi_type, row.pk, row.start_date), 'isHistory': True, 'end_date': _java_date(row.end_date)}
+        meta = {**_meta(row.xsi_type, row.pk, row.start_date), 'isHistory': True, 'end_date': java_date(row.end_date)}
         return {'children': nested, 'meta': meta, 'data_fields': own}
 
     def _json_item(self, row: Any) -> dict[str, Any]:
@@ -266,11 +266,11 @@ def _plain_item(xsi_type: str, fields: dict[str, Any], inserted: str) -> dict[st
 def _meta(xsi_type: str, event: int, inserted: str | None) -> dict[str, Any]:
     meta: dict[str, Any] = {'create_event_id': event, 'xsi:type': xsi_type, 'isHistory': False}
     if inserted:
-        meta['start_date'] = _java_date(inserted)
+        meta['start_date'] = java_date(inserted)
     return meta
 
 
-def _java_date(stamp: str) -> str:
+def java_date(stamp: str) -> str:
     return f'{datetime.fromisoformat(stamp[:19]).astimezone():%a %b %d %H:%M:%S %Z %Y}'
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, func, select
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import NotImplemented as Unavailable
 from werkzeug.http import http_date, parse_date
 from werkzeug.wrappers import Response
 
@@ -19,9 +19,8 @@ from ..structure import level
 from . import archives
 from .calls import Call, text
 from .catalogues import catalogue_of_files
-from .holdings import Held, chosen, file_uri, files_of, resources_at, split
-from .locate import Place, find_many
-from .routes import Route, Step
+from .holdings import Held, Kept, chosen, file_uri, files_of, kept_at
+from .routes import Route
 from .store import file
 from .tables import Table
 
@@ -35,7 +34,6 @@ _TYPES = {
     'bmp': 'image/bmp', 'gif': 'image/gif', 'html': 'text/html', 'jpg': 'image/jpeg', 'jpeg': 'image/jpeg', 'pdf': 'application/pdf',
     'png': 'image/png', 'svg': 'image/svg+xml', 'tiff': 'image/tiff', 'txt': 'text/plain', 'xml': 'text/xml',
 }  # fmt: skip
-_FORCED = frozenset({'html', 'xml', 'svg'})
 _CATEGORY = {'scan': 'scans', 'reconstruction': 'reconstructions', 'assessor': 'assessors'}
 
 
@@ -44,35 +42,20 @@ _CATEGORY = {'scan': 'scans', 'reconstruction': 'reconstructions', 'assessor': '
 
 def resource_table(call: Call, connection: Connection, route: Route) -> Table:
     """The resources of an element; with ``all=true`` also those of a session's scans, reconstructions and assessors."""
-    steps, step, _ = split(route)
-    rows: list[tuple[Any, ...]] = []
-    for place in find_many(connection, call.caller, steps):
-        places = [place]
-        if call.flag('all') and place.row.level == 'experiment':
-            places += _parts(connection, call, steps, place)
-        for one in places:
-            found = resources_at(connection, one.row, step, every_side=one is not place)
-            rows += [_resource_row(connection, one.row, row) for row in found]
+    rows = [_resource_row(connection, kept) for kept in kept_at(call, connection, route)]
     return Table(RESOURCE_COLUMNS, rows, {'title': 'Resources'})
 
 
-def _parts(connection: Connection, call: Call, steps: Sequence[Step], place: Place) -> list[Place]:
-    found: list[Place] = []
-    for name in ('scans', 'reconstructions', 'assessors'):
-        try:
-            found += find_many(connection, call.caller, [*steps, Step(level(name), 'ALL')])
-        except NotFound:
-            continue
-    return [one for one in found if one.rows['experiment'].pk == place.row.pk]
-
-
-def _resource_row(connection: Connection, holder: Any, row: Any) -> tuple[Any, ...]:
+def _resource_row(connection: Connection, kept: Kept) -> tuple[Any, ...]:
+    row, holder = kept.row, kept.place.row
     count, size = connection.execute(select(func.count(), func.sum(file.c.size)).where(file.c.resource == row.pk)).one()
     category = _CATEGORY.get(holder.level, 'resources')
-    described = json.loads(holder.fields).get('type', '') if category in ('scans', 'reconstructions') else ''
-    if category == 'assessors':
-        described = holder.xsi_type
-    return (row.pk, row.label, 'xnat:resourceCatalog', category, holder.id, described, count, size or 0, row.tags, row.content, row.format)
+    is_part = holder.level in ('scan', 'reconstruction')
+    described = kept.described if is_part or not kept.among_all else ''
+    identity = holder.id if holder.level in _CATEGORY or (holder.level == 'experiment' and not kept.among_all) else ''
+    was_filled = bool(count or row.counted)  # else there are no statistics of it yet
+    numbers = (count, size or 0) if was_filled else ('', '')
+    return (row.pk, row.label, 'xnat:resourceCatalog', category, identity, described, *numbers, row.tags, row.content, row.format)
 
 
 def file_table(call: Call, held: list[Held]) -> Table:
@@ -83,7 +66,7 @@ def file_table(call: Call, held: list[Held]) -> Table:
         columns[columns.index('URI')] = locator
     rows = [
         (
-            one.file.path.rpartition('/')[2],
+            one.file.path.rstrip('/').rpartition('/')[2],
             one.file.size,
             _locate(call, one, locator),
             one.resource.label,
@@ -95,8 +78,7 @@ def file_table(call: Call, held: list[Held]) -> Table:
         )
         for one in held
     ]
-    described = [{'key': name, **({'serverRoot': ''} if name == 'URI' else {})} for name in columns]
-    return Table(columns, rows, {'title': 'Files'}, described, count=False)
+    return Table(columns, rows, {'title': 'Files'}, [{'key': 'URI', 'serverRoot': ''}], count=False)
 
 
 def _locate(call: Call, held: Held, locator: str) -> str:
@@ -113,32 +95,44 @@ def _locate(call: Call, held: Held, locator: str) -> str:
 def download(call: Call, connection: Connection, route: Route) -> Response | Table:
     """A file's bytes, an archive of several, or their table."""
     asked = route.last.id
+    if asked is None:
+        return _several(call, files_of(call, connection, route))
     held = files_of(call, connection, route, path=asked)  # one of very many is found without reading them all
-    if asked is not None:
-        held = held or files_of(call, connection, route)
-        found = chosen(held, asked)
-        if not found and (inside := _entry_of(held, asked)):
+    if not held:
+        held = files_of(call, connection, route)
+        if inside := _entry_of(held, asked):
             return archives.send_entry(*inside)
-        if found and call.flag('listContents') and archives.is_zip(found[0].path):
-            return archives.contents(found[0].path)
-        if not found:
-            if call.flag('accept-not-found'):
-                return text(status=204)
-            raise NotFound('Unable to find file.')
-        if asked[-1] not in '/*' or found[0].file.path == asked:
-            wrap = _is_archive(call) and not (call.get('format').lower() == 'zip' and archives.is_zip(found[0].path))
-            return archives.send(call, found[:1]) if wrap else _send(call, found[0])
-        held = found
+        held = chosen(held, asked, recursive=call.get('recursive').lower() not in ('false', '0'))
+    if not held and not asked.endswith('/'):
+        return _nothing(call)
+    if asked.endswith('/') and [one.file.path for one in held] != [asked]:
+        return _several(call, held)
+    if call.flag('listContents') and archives.is_zip(held[0].path):
+        return archives.contents(held[0].path)
+    return _one(call, held[0])
+
+
+def _nothing(call: Call) -> Response:
+    if call.flag('accept-not-found'):
+        return text(status=204)
+    raise NotFound('Unable to find file.')
+
+
+def _one(call: Call, held: Held) -> Response:
+    """A file, or, where an archive is asked for, that, unless the file is one."""
+    is_packed = call.get('format').lower() == 'zip' and held.path.suffix.lower() == '.zip'
+    if not held.path.is_file():
+        return _nothing(call)
+    return archives.send_one(call, held) if _is_archive(call) and not is_packed else _send(call, held)
+
+
+def _several(call: Call, held: list[Held]) -> Response | Table:
     if call.get('index').isdigit():
         place = int(call.get('index'))
-        if place >= len(held):
-            raise NotFound('Unable to find file.')
-        return _send(call, held[place])
-    if _is_archive(call) or call.get('format').lower() == 'xcat':
-        if not held:
-            raise NotFound('Unable to find any files.')
-        return archives.send(call, held) if _is_archive(call) else catalogue_of_files(call, held)
-    return file_table(call, held)
+        return _send(call, held[place]) if place < len(held) else _nothing(call)
+    if _is_archive(call):
+        return archives.send(call, held)
+    return catalogue_of_files(call, held) if call.get('format').lower() == 'xcat' else file_table(call, held)
 
 
 def _is_archive(call: Call) -> bool:
@@ -146,38 +140,75 @@ def _is_archive(call: Call) -> bool:
 
 
 def _entry_of(held: list[Held], asked: str) -> tuple[Path, str] | None:
-    """The stored zip and the entry in it that ``x.zip!/entry`` or ``x.zip/entry`` names."""
+    """The stored zip and the entry in it that ``x.zip/entry`` names; XNAT takes no ``!`` before the slash."""
     for one in held:
-        for mark in ('!/', '/'):
-            if one.file.path.lower().endswith('.zip') and asked.startswith(one.file.path + mark):
-                return one.path, asked[len(one.file.path) + len(mark) :]
+        if one.file.path.lower().endswith('.zip') and asked.startswith(one.file.path + '/'):
+            return one.path, asked[len(one.file.path) + 1 :]
     return None
 
 
 def _send(call: Call, held: Held) -> Response:
-    """A stored file. Only these answers can be asked for again with If-Modified-Since."""
+    """A stored file, or a range of it. Only these answers can be asked for again with If-Modified-Since."""
     try:
         source = held.path.open('rb', buffering=0)
     except FileNotFoundError as error:
         raise NotFound('Unable to find file.') from error
-    name = held.file.path.rpartition('/')[2]
-    extension = name.rpartition('.')[2].lower()
+    name = held.path.name
     state = os.fstat(source.fileno())  # of the opened file: another may take its place at any time
-    modified = state.st_mtime
-    headers = {'Last-Modified': http_date(modified), 'Cache-Control': 'must-revalidate'}
-    since = parse_date(call.request.headers.get('If-Modified-Since'))
-    if since is not None and datetime.fromtimestamp(int(modified), timezone.utc) <= since:
+    if _is_unchanged(call, state.st_mtime):
         source.close()
-        return Response(status=304, headers=headers)
-    headers['Content-Length'] = str(state.st_size)
-    if extension in _FORCED and not call.archive.preferences.flag('allowHtmlResourceRendering'):
-        headers['Content-Disposition'] = f"attachment; filename*=UTF-8''{quote(name)}"
-    response = Response(_blocks(source), mimetype=_TYPES.get(extension, 'application/octet-stream'), headers=headers, direct_passthrough=True)
+        return Response(status=304, headers={'Cache-Control': 'must-revalidate'})
+    headers = {
+        'Last-Modified': http_date(state.st_mtime), 'Cache-Control': 'must-revalidate', 'Accept-Ranges': 'bytes',
+        'Content-Disposition': f"attachment; filename{_file_name(name)};",
+    }  # fmt: skip
+    kind = _TYPES.get(name.rpartition('.')[2].lower(), 'application/octet-stream')
+    try:
+        begin, end = _range(call, state.st_size)
+    except BaseException:
+        source.close()
+        raise
+    status = 200
+    if call.request.headers.get('Range', '').startswith('bytes='):
+        status = 206
+        headers['Content-Range'] = f'bytes {begin}-{end - 1}/{state.st_size}'
+    headers['Content-Length'] = str(max(end - begin, 0))
+    response = Response(_blocks(source, begin, end), status, content_type=kind, headers=headers, direct_passthrough=True)
     response.call_on_close(source.close)
     return response
 
 
-def _blocks(source: IO[bytes]) -> Iterator[bytes]:
+def _is_unchanged(call: Call, modified: float) -> bool:
+    """Whether the file is as old as If-Modified-Since says; a moment in the future is no such."""
+    since = parse_date(call.request.headers.get('If-Modified-Since'))
+    now = datetime.now(timezone.utc)
+    return since is not None and since <= now and datetime.fromtimestamp(int(modified), timezone.utc) <= since
+
+
+def _file_name(name: str) -> str:
+    """A name as the parameter of Content-Disposition: in quotes, as XNAT has it, and encoded where it cannot be in a header."""
+    return f'="{name}"' if name.isascii() and name.isprintable() and '"' not in name else f"*=UTF-8''{quote(name)}"
+
+
+def _range(call: Call, size: int) -> tuple[int, int]:
+    """The first byte that is asked for, and the one behind the last. Beyond the end there is none, but XNAT answers 206 all the same."""
+    asked = call.request.headers.get('Range', '')
+    if not asked.startswith('bytes='):
+        return 0, size
+    if ',' in asked:
+        raise Unavailable('Only one range can be asked for.')
+    first, _, last = asked.removeprefix('bytes=').strip().partition('-')
+    if not (first or last) or not (first or '0').isdigit() or not (last or '0').isdigit():
+        raise BadRequest(f'{asked!r} is no range.')
+    if not first:
+        return max(size - int(last), 0), size
+    return int(first), min(int(last) + 1, size) if last else size
+
+
+def _blocks(source: IO[bytes], begin: int, end: int) -> Iterator[bytes]:
     with source:
-        while piece := source.read(BLOCK):
+        source.seek(begin)
+        left = end - begin
+        while left > 0 and (piece := source.read(min(BLOCK, left))):
+            left -= len(piece)
             yield piece

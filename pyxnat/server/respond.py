@@ -9,23 +9,31 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import ColumnElement
-from werkzeug.exceptions import BadRequest, UnprocessableEntity
+from werkzeug.exceptions import NotAcceptable, UnprocessableEntity
 from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 
 from .calls import Call
 from .tables import FORMATS, Table, render
 
-__all__ = ['made_at', 'no_table', 'order_asked', 'page_asked', 'table_response']
+__all__ = ['made_at', 'no_table', 'nothing', 'order_asked', 'page_asked', 'table_response']
 
-_ACCEPTED = {'application/json': 'json', 'text/html': 'html', 'text/xml': 'xml', 'application/xml': 'xml', 'text/csv': 'csv'}
+_ACCEPTED = {'application/json': 'json', 'text/html': 'html', 'text/xml': 'xml'}
+"""What a table can be had as by ``Accept``."""
+_NAMED = {**_ACCEPTED, 'application/xml': 'xml', 'text/csv': 'csv'}
+"""Media types that ``format`` may name."""
 _IN_MEMORY = 2**20
 _PIECE = 2**18
 
 
 def no_table() -> Response:
     """The answer where a table is asked for that there is not: nothing, out of date at once."""
-    return Response(headers={'Expires': http_date()}, mimetype='text/plain')
+    return Response(headers={'Expires': http_date()}, content_type='application/json;charset=ISO-8859-1')
+
+
+def nothing(call: Call) -> Response:
+    """The answer of a list whose query failed: nothing, in the format that was asked for, out of date at once."""
+    return Response(headers={'Expires': http_date()}, content_type=f'{FORMATS[_form(call, "json")]};charset=ISO-8859-1')
 
 
 def made_at(call: Call, name: str | int) -> Response:
@@ -44,10 +52,7 @@ def table_response(call: Call, table: Table, default: str = 'json') -> Response:
     form = _form(call, default)
     keys, descending = _sort_keys(call)
     if keys and not table.ordered:
-        try:
-            table = table.sorted(keys, descending)
-        except KeyError as error:
-            raise UnprocessableEntity(f'There is no column {error} to sort by.') from error
+        table = table.sorted(keys, descending)
     written = SpooledTemporaryFile(_IN_MEMORY, dir=str(call.archive.files.staging))  # noqa: SIM115  (the response closes it)
     try:
         for piece in render(table, form):
@@ -79,10 +84,8 @@ def order_asked(call: Call, columns: Mapping[str, ColumnElement[Any]]) -> list[A
 
 
 def _sort_keys(call: Call) -> tuple[list[str], bool]:
-    order = call.get('sortOrder', 'ASC').strip().upper() or 'ASC'
-    if order not in ('ASC', 'DESC'):
-        raise UnprocessableEntity(f'sortOrder is ASC or DESC, not {order!r}.')
-    return [key for value in call.all('sortBy') for key in value.split(',') if key], order == 'DESC'
+    descending = call.get('sortOrder').strip().upper() == 'DESC'
+    return [key for value in call.all('sortBy') for key in value.split(',') if key], descending
 
 
 def page_asked(call: Call, limit: int | None) -> tuple[int | None, int]:
@@ -96,9 +99,12 @@ def page_asked(call: Call, limit: int | None) -> tuple[int | None, int]:
 def _form(call: Call, default: str) -> str:
     asked = call.get('format').lower()
     if asked:
-        form = _ACCEPTED.get(asked, asked)
-        if form not in FORMATS:
-            raise BadRequest(f'{asked!r} is none of {", ".join(FORMATS)}.')
-        return form
-    best = call.request.accept_mimetypes.best_match(list(_ACCEPTED)) if call.request.headers.get('Accept', '*/*') != '*/*' else None
-    return _ACCEPTED.get(best or '', default)
+        form = _NAMED.get(asked, asked)
+        return form if form in FORMATS else 'html'  # XNAT shows a page for what it does not know
+    header = call.request.headers.get('Accept', '*/*')
+    if header == '*/*':
+        return default
+    best = call.request.accept_mimetypes.best_match(list(_ACCEPTED))
+    if best is None:
+        raise NotAcceptable(f'There is a table as {", ".join(_ACCEPTED)}, not as {header}; name the format in the query.')
+    return _ACCEPTED[best]

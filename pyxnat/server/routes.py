@@ -1,23 +1,28 @@
 """URIs read against the table of REST levels.
 
-A path is split before it is decoded, and each segment is decoded once. Below an element that XNAT knows, segments that name no level
-are its sub-path: XNAT hands those to the item, which often ignores them.
+A path is split before anything of it is decoded, and XNAT decodes little: IDs of scans and reconstructions; the path of a file where it
+holds ``%20`` or ``%2B``, else not at all. All other names are taken as they were sent. Below an element that XNAT knows, segments that name
+no level are its sub-path: XNAT hands those to the item, which often ignores them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_plus, unquote_to_bytes
 
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, InternalServerError, MethodNotAllowed
+from werkzeug.wrappers import Response
 
 from ..structure import SERVER, Chain, Level, chains, children, level
 
-__all__ = ['Route', 'Step', 'parse', 'segments']
+__all__ = ['Route', 'Step', 'admit_path', 'decoded', 'parse', 'segments']
 
 MAX_PATH = 8192
 """Bytes of a request's path; longer ones are refused."""
+_MALFORMED = re.compile(r'%2f|%5c|%00|\\|\0', re.IGNORECASE)
+_FORBIDDEN = re.compile(r'%25|%3b|;|//|/(\.|%2e){1,2}(/|$)', re.IGNORECASE)
 _NO_FILES = ('projects', 'experiments')
 _CHAINS = frozenset(chains())
 
@@ -47,26 +52,51 @@ class Route(NamedTuple):
         return tuple(step.level.plural for step in self.steps)
 
 
-def segments(raw_path: str) -> list[str]:
-    """The decoded segments of a raw path; an empty last one tells a trailing slash. `BadRequest` for what no path can hold."""
+def admit_path(method: str, raw_path: str) -> None:
+    """See that a path is one that reaches XNAT.
+
+    What stands before it refuses an encoded ``%`` or ``;`` and a path that is not plain: with 405 and nothing, a GET with 500. An encoded
+    slash, a backslash and a NUL are 400.
+    """
     if len(raw_path) > MAX_PATH:
         raise BadRequest(f'The path is longer than {MAX_PATH} bytes.')
-    parts = raw_path.split('/')[1:] if raw_path.startswith('/') else raw_path.split('/')
+    if _MALFORMED.search(raw_path):
+        raise BadRequest('The path holds an encoded slash, a backslash or a NUL.')
+    if not _FORBIDDEN.search(raw_path):
+        return
+    if method in ('GET', 'HEAD'):
+        raise InternalServerError('The path holds %25, a semicolon, an empty segment or dots, and is refused.')
+    raise MethodNotAllowed(response=Response(status=405))
+
+
+def segments(raw_path: str) -> list[str]:
+    """The segments of a raw path, as they were sent; an empty last one tells a trailing slash."""
+    return raw_path.split('/')[1:] if raw_path.startswith('/') else raw_path.split('/')
+
+
+def decoded(parts: Sequence[str]) -> list[str]:
+    """Segments, decoded; `BadRequest` for what is no text."""
     return [_decode(part) for part in parts]
 
 
 def _decode(part: str) -> str:
     try:
-        text = unquote_to_bytes(part).decode('utf-8')
+        return unquote_to_bytes(part).decode('utf-8')
     except UnicodeDecodeError as error:
         raise BadRequest('The path is not UTF-8.') from error
-    if '\0' in text:
-        raise BadRequest('The path holds a NUL.')
-    return text
+
+
+def _name(plural: str, text: str) -> str:
+    """The name that a segment is taken for."""
+    if plural in ('scans', 'reconstructions'):
+        return unquote(text)
+    if plural == 'files':
+        return unquote_plus(text) if re.search('%2[0Bb]', text) else text
+    return text.replace("'", '&apos;') if plural.endswith('resources') else text
 
 
 def parse(parts: Sequence[str]) -> Route | None:
-    """The route of decoded segments below ``/data``; None where the first is no level."""
+    """The route of segments below ``/data`` as they were sent; None where the first is no level."""
     trailing = len(parts) > 1 and parts[-1] == ''
     rest = [part for part in parts if part]
     steps: list[Step] = []
@@ -81,8 +111,8 @@ def parse(parts: Sequence[str]) -> Route | None:
             rest = []
         else:
             name = rest.pop(0) if rest else ''
-        steps += [*found[:-1], Step(last, name or None)]
-    return Route(tuple(steps), tuple(rest)) if steps else None
+        steps += [*found[:-1], Step(last, _name(last.plural, name) or None)]
+    return Route(tuple(steps), tuple(decoded(rest))) if steps else None
 
 
 def _next(chain: Chain, rest: list[str]) -> list[Step] | None:

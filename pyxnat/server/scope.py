@@ -28,14 +28,16 @@ _META = {
     'insert_date': ('insert_date', 'dateTime'),
     'meta/insert_user': ('insert_user', 'string'),
     'insert_user': ('insert_user', 'string'),
-    'meta/last_modified': ('last_modified', 'dateTime'),
-    'last_modified': ('last_modified', 'dateTime'),
+    'meta/insert_user/login': ('insert_user', 'string'),
+    'meta/row_last_modified': ('last_modified', 'dateTime'),
+    'meta/activation_date': ('insert_date', 'dateTime'),
     'meta/status': ('status', 'string'),
     'extension_item/element_name': ('xsi_type', 'string'),
     'xsi:type': ('xsi_type', 'string'),
     'xnat_imagescandata_id': ('pk', 'integer'),
     'xnat_reconstructedimagedata_id': ('pk', 'integer'),
 }
+_MARKS = ('meta/last_modified', 'last_modified')
 _RESOURCE_PATHS = ('resources/resource', 'out/file', 'in/file', 'file')
 _RESOURCE_COLUMNS = {
     'label': 'label', 'format': 'format', 'content': 'content', 'description': 'description', 'xnat_abstractresource_id': 'pk',
@@ -71,6 +73,8 @@ class Scope:
         self.root = alias(item, 'root')
         self.many = False
         """Whether a join can give several rows for one root item."""
+        self.told_apart: list[Any] = []
+        """What tells several rows for one root item from each other: the items, shares, resources and instances that were joined."""
         self._source: FromClause = self.root
         self._known: dict[tuple[str, ...], Any] = {}
         self.joined: dict[str, Any] = {}
@@ -159,7 +163,7 @@ class Scope:
         condition = and_(below.c.level == where, belongs, readable(self.caller, below) if where not in ('scan', 'reconstruction') else literal(True))
         if type_name != self.model.base_of(where):
             condition = and_(condition, below.c.xsi_type.in_(self.model.registry.subtypes(type_name)))
-        self.many = True
+        self._several(below.c.pk)
         self.joined[type_name] = below
         return self.join(below, condition, key)
 
@@ -193,6 +197,8 @@ class Scope:
 
     def _core(self, table: Any, type_name: str, path: str) -> Expression | None:
         where = self.model.level_of(type_name)
+        if path in _MARKS:
+            return Expression(_mark(table, type_name), 'dateTime')
         if path in _META:
             column, kind = _META[path]
             return Expression(table.c[column], kind)
@@ -213,7 +219,7 @@ class Scope:
         found = self._known.get(key)
         if found is None:
             found = alias(share, f'{table.name}_share')
-            self.many = True
+            self._several(found.c.pk)
             found = self.join(found, found.c.item == table.c.pk, key)
         return Expression(found.c[column])
 
@@ -227,7 +233,7 @@ class Scope:
         if found is None:
             found = alias(resource, f'{table.name}_{prefix.replace("/", "_")}')
             side = {'in/file': 'in', 'out/file': 'out'}.get(prefix, '')
-            self.many = True
+            self._several(found.c.pk)
             found = self.join(found, and_(found.c.item == table.c.pk, found.c.side == side), key)
         if name in ('file_count', 'file_size'):
             measure = func.count() if name == 'file_count' else func.coalesce(func.sum(file.c.size), 0)
@@ -280,15 +286,30 @@ class Scope:
         if each is None:
             alias = f'{table.name}_{re.sub("[^A-Za-z0-9]", "_", name)}'
             each = func.json_each(table.c.fields).table_valued('key', 'value', name=alias)
-            self.many = True
             self.join(each, _begins(each.c.key, before), key)
-        rest = func.substr(each.c.key, func.length(before) + 1)
-        return before + func.substr(rest, 1, func.instr(rest, ']')) + '/'
+            self._several(_instance(each, before))
+        return _instance(each, before) + '/'
+
+    def _several(self, identity: Any) -> None:
+        """Note that something was joined that a root item can have several of."""
+        self.many = True
+        self.told_apart.append(identity)
 
     def _field(self, type_name: str, path: str) -> Field | None:
         """The field, of the type or of a type that extends it."""
         found = (self.model.field(name, path) for name in (type_name, *self.model.registry.subtypes(type_name)))
         return next((one for one in found if one is not None), None)
+
+
+def _mark(table: Any, type_name: str) -> ColumnElement[Any]:
+    """When an item was changed, as XNAT keeps it with its own type; with a general one it keeps when its own fields were."""
+    return case((table.c.xsi_type == type_name, table.c.last_modified), else_=table.c.own_modified)
+
+
+def _instance(each: Any, before: Any) -> Any:
+    """The start of a key up to the ``]`` of an instance."""
+    rest = func.substr(each.c.key, func.length(before) + 1)
+    return before + func.substr(rest, 1, func.instr(rest, ']'))
 
 
 def _begins(key: Any, text: Any) -> ColumnElement[bool]:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, event, func, inspect, select
+from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, event, func, inspect, or_, select
 from sqlalchemy.schema import CreateColumn
 
 from .relations import (
@@ -70,6 +70,7 @@ __all__ = [
     'group_right',
     'invitation',
     'item',
+    'mark',
     'now',
     'open_engine',
     'pipeline',
@@ -229,16 +230,25 @@ def stamp(moment: datetime) -> str:
     return f'{moment:%Y-%m-%d %H:%M:%S}.{fraction}'
 
 
+def mark() -> str:
+    """The moment as a mark of change: to the microsecond, without trailing zeros."""
+    moment = datetime.now()
+    return f'{moment:%Y-%m-%d %H:%M:%S}.{f"{moment.microsecond:06d}".rstrip("0") or "0"}'
+
+
 @lru_cache(maxsize=512)
 def alias(table: Table, name: str) -> Any:
     """A table under another name; one object a name, as making it takes as long as a short query."""
     return table.alias(name)
 
 
-def touch(connection: Connection, pk: int | None) -> None:
-    """Say of an item and of those above it, up to the subject, that they changed."""
+def touch(connection: Connection, pk: int | None, below: bool = False) -> None:
+    """Say of an item and of those above it, up to the subject, that they changed.
+
+    A project changes with its own fields and resources alone, so not by what is `below` it.
+    """
     if pk is not None:
-        connection.execute(_touching(), {'touched': pk, 'moment': now()})
+        connection.execute(_touching(), {'touched': pk, 'moment': mark(), 'own': 0 if below else pk})
 
 
 @lru_cache(maxsize=1)
@@ -247,7 +257,7 @@ def _touching() -> Any:
     line = select(item.c.pk, item.c.parent).where(item.c.pk == bindparam('touched')).cte('line', recursive=True)
     line = line.union_all(select(item.c.pk, item.c.parent).join(line, item.c.pk == line.c.parent))
     wanted = item.c.pk.in_(select(line.c.pk))
-    return item.update().where(wanted, item.c.level != 'project').values(last_modified=bindparam('moment'))
+    return item.update().where(wanted, or_(item.c.level != 'project', item.c.pk == bindparam('own'))).values(last_modified=bindparam('moment'))
 
 
 def fields_of(row: Any) -> dict[str, str]:

@@ -49,8 +49,8 @@ def answer(call: Call) -> Response:
 
 def of_project(call: Call) -> Response:
     """``/projects/P/searches/ID``: as XML, or in another format what it finds; ``@TYPE`` is the project's listing of a type."""
-    if call.method != 'GET':
-        raise MethodNotAllowed(['GET'])
+    if call.method not in ('GET', 'PUT', 'DELETE'):
+        raise MethodNotAllowed(['GET', 'PUT', 'DELETE'])
     name, _, wanted = [part for part in call.parts if part][-3:]
     with call.archive.store.read() as connection:
         row = find_project(connection, name)
@@ -60,9 +60,12 @@ def of_project(call: Call) -> Response:
         found = _find(connection, f'{row.id}_{wanted[1:]}' if wanted.startswith('@') else wanted)
         if found is None and wanted.startswith('@'):
             found = bundles.of_project(call, connection, wanted[1:], row.id)
-    if found is None:
+    if call.method != 'GET':
+        return (_put if call.method == 'PUT' else _delete)(call, wanted)
+    as_document = call.get('format').lower() in ('', 'xml', 'text/xml')
+    if found is None or (wanted.startswith('@') and not as_document):  # the listing of a type is told as a document alone
         raise NotFound(f'There is no search {wanted} in project {row.id}.')
-    return _xml(found) if call.get('format').lower() in ('', 'xml', 'text/xml') else results.answer(call, found)
+    return _xml(found) if as_document else results.answer(call, found)
 
 
 # -- reading

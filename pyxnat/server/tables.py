@@ -23,13 +23,8 @@ __all__ = ['BATCH', 'FORMATS', 'Table', 'render']
 BATCH = 500
 """Rows that are held at once."""
 _IN_MEMORY = 2**20
-FORMATS = {
-    'json': 'application/json;charset=UTF-8',
-    'csv': 'text/csv;charset=UTF-8',
-    'xml': 'text/xml;charset=UTF-8',
-    'html': 'text/html;charset=UTF-8',
-    'xlist': 'text/html;charset=UTF-8',
-}
+FORMATS = {'json': 'application/json', 'csv': 'text/csv', 'xml': 'text/xml', 'html': 'text/html', 'xlist': 'text/html'}
+"""The media types, without a charset as XNAT sends them: the bytes are UTF-8."""
 
 
 @dataclass
@@ -48,13 +43,9 @@ class Table:
     """Whether the rows come in the order that the request's ``sortBy`` asks for."""
 
     def sorted(self, keys: Sequence[str], descending: bool) -> Table:
-        """The table sorted in memory by columns, numbers as numbers; `KeyError` for an unknown one."""
+        """The table sorted in memory by columns, numbers as numbers; a column that is not there is passed over, as in XNAT."""
         lower = [name.lower() for name in self.columns]
-        places = []
-        for key in keys:
-            if key.lower() not in lower:
-                raise KeyError(key)
-            places.append(lower.index(key.lower()))
+        places = [lower.index(key.lower()) for key in keys if key.lower() in lower]
         rows = sorted(self.rows, key=lambda row: [_sort_key(row[place]) for place in places], reverse=descending)
         return replace(self, rows=rows)
 
@@ -143,8 +134,8 @@ def _xml(table: Table) -> Iterator[bytes]:
         if table.count:
             meta.setdefault('totalRecords', str(total))
         attributes = ''.join(f' {name}={quoteattr(_xml_text(cell(value)))}' for name, value in meta.items() if isinstance(value, str))
-        yield f'<?xml version="1.0" encoding="UTF-8"?>\n<ResultSet{attributes}><results><columns>'.encode()
-        yield ''.join(f'<column>{escape(_xml_text(name))}</column>' for name in table.columns).encode('utf-8') + b'</columns><rows>'
+        yield f'<ResultSet{attributes}><results><columns>'.encode()
+        yield ''.join(f'<column>{escape(_xml_text(name))}</column>' for name in table.columns).encode('utf-8') + b'</columns>\n<rows>'
         rows.seek(0)
         while piece := rows.read(_IN_MEMORY):
             yield piece
@@ -152,7 +143,8 @@ def _xml(table: Table) -> Iterator[bytes]:
 
 
 def _xml_rows(batch: Sequence[Sequence[Any]]) -> bytes:
-    return ''.join('<row>' + ''.join(f'<cell>{escape(_xml_text(cell(value)))}</cell>' for value in row) + '</row>' for row in batch).encode()
+    lines = (''.join(f'<cell>{escape(_xml_text(cell(value)))}</cell>' for value in row) for row in batch)
+    return ''.join(f'<row>{line}</row>\n' for line in lines).encode()
 
 
 def _xml_text(text: str) -> str:
@@ -161,15 +153,30 @@ def _xml_text(text: str) -> str:
 
 
 def _html(table: Table) -> Iterator[bytes]:
-    head = ''.join(f'<th>{html.escape(name)}</th>' for name in table.columns)
-    yield f'<html><body><table class="x_rs_t" cellpadding="3"><thead><tr>{head}</tr></thead>'.encode()
-    yield from _html_rows(table)
-    yield b'</table></body></html>'
+    return _page(table, '<th>{}</th>', '<td>{}</td>')
 
 
-def _html_rows(table: Table) -> Iterator[bytes]:
+def _xlist(table: Table) -> Iterator[bytes]:
+    """The same page, whose cells XNAT does not mark up."""
+    return _page(table, '{}', '{}')
+
+
+_PAGE = '<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en"><body><table class="x_rs_t" cellpadding="0" cellspacing="0">\n'
+_PARITY = ('odd', 'even')
+
+
+def _page(table: Table, head: str, data: str) -> Iterator[bytes]:
+    names = ''.join(head.format(html.escape(name)) for name in table.columns)
+    yield f'{_PAGE}<thead class="x_rs_thead">\n<tr class="x_rs_tr_head">{names}</tr>\n</thead>\n<tbody id="dataRows">\n'.encode()
+    total = 0
     for batch in _batches(table.rows):
-        yield ''.join('<tr>' + ''.join(f'<td>{html.escape(cell(value))}</td>' for value in row) + '</tr>' for row in batch).encode('utf-8')
+        lines = []
+        for row in batch:
+            cells = ''.join(data.format(html.escape(cell(value))) for value in row)
+            lines.append(f'<tr class="x_rs_tr_data {_PARITY[total % 2]}">\n{cells}</tr>')
+            total += 1
+        yield ''.join(lines).encode('utf-8')
+    yield b'</tbody>\n</table></body></html>'
 
 
-_WRITERS: dict[str, Callable[[Table], Iterator[bytes]]] = {'json': _json, 'csv': _csv, 'xml': _xml, 'html': _html, 'xlist': _html_rows}
+_WRITERS: dict[str, Callable[[Table], Iterator[bytes]]] = {'json': _json, 'csv': _csv, 'xml': _xml, 'html': _html, 'xlist': _xlist}

@@ -21,8 +21,8 @@ __all__ = ['answer']
 
 def answer(call: Call) -> Response:
     """``issue[/user/U]``, ``show``, ``validate/ALIAS/SECRET``, ``invalidate/ALIAS[/SECRET]``."""
-    if call.method not in ('GET', 'POST'):
-        raise MethodNotAllowed(['GET', 'POST', 'HEAD'])
+    if call.method != 'GET':
+        raise MethodNotAllowed(['GET', 'HEAD'])
     if call.caller.guest:
         raise Forbidden('A guest has no tokens.')
     rest = [part for part in call.parts if part][2:]
@@ -52,11 +52,11 @@ def _issue(call: Call, connection: Connection, rest: list[str]) -> Any:
 def _described(row: Any) -> dict[str, Any]:
     """A token without its secret, which only its issue tells."""
     moments = {'estimatedExpirationTime': row.expires * 1000, 'created': row.created * 1000, 'timestamp': row.created * 1000, 'disabled': 0}
-    return {'id': row.pk, 'alias': row.alias, 'xdatUserId': row.login, 'singleUse': False, 'enabled': True, 'validIPAddresses': [], **moments}
+    return {'id': row.pk, 'alias': row.alias, 'xdatUserId': row.login, 'singleUse': False, 'enabled': True, 'expired': False, **moments}
 
 
 def _show(call: Call, connection: Connection, rest: list[str]) -> Any:
-    query = select(token).where(token.c.login == call.caller.login, token.c.expires > int(time.time())).order_by(token.c.pk)
+    query = select(token).where(token.c.login == call.caller.login, token.c.expires > int(time.time())).order_by(token.c.pk.desc())
     return [_described(row) for row in connection.execute(query)]
 
 
@@ -64,7 +64,9 @@ def _validate(call: Call, connection: Connection, rest: list[str]) -> Any:
     if len(rest) < 2:
         raise Unauthorized('Name the alias and the secret.')
     row = connection.execute(select(token).where(token.c.alias == rest[0], token.c.expires > int(time.time()))).first()
-    return {'valid': row.login} if row is not None and secrets.compare_digest(row.digest, digest_of(rest[1])) else {}
+    if row is None:
+        raise NotFound(f'There is no token {rest[0]}.')
+    return {'valid': row.login} if secrets.compare_digest(row.digest, digest_of(rest[1])) else {}
 
 
 def _invalidate(call: Call, connection: Connection, rest: list[str]) -> Any:

@@ -127,9 +127,9 @@ def _upload(call: Call, folder: Path, asked: str) -> Response:
     staged: list[tuple[str, Staged]] = []
     area = call.archive.files
     try:
-        staged += received(call, asked)
+        staged += received(call, asked, folder=True)
         for path, one in staged:
-            target = folder.joinpath(*check_path(path).split('/'))
+            target = folder.joinpath(*check_path(path).strip('/').split('/'))
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(one.path, target)
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import select
-from werkzeug.exceptions import Forbidden, MethodNotAllowed, NotFound, Unauthorized
+from werkzeug.exceptions import Forbidden, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from .calls import Call, text
@@ -42,10 +42,7 @@ def login(call: Call) -> Response:
     form = dict(call.form()) if call.has_body else {}
     name = form.get('username') or form.get('j_username') or ''
     password = form.get('password') or form.get('j_password') or ''
-    try:
-        caller = call.archive.users.check(name, password)
-    except Unauthorized as error:
-        raise Unauthorized('Authentication failed.') from error
+    caller = call.archive.users.check(name, password)
     key = call.archive.sessions.open(caller)
     call.cookies.append(('JSESSIONID', key))
     return text(key)
@@ -85,30 +82,30 @@ def _users(call: Call) -> Response:
 
 
 def _user(call: Call) -> Response:
-    """``user``: all logins, for administrators; ``user/U``, ``user/U/roles`` and ``user/U/sessions`` for them and for U."""
+    """``user``: all logins; ``user/U``, ``user/U/roles`` and ``user/U/sessions``: one, whatever else follows it. For administrators."""
     _allow(call, 'GET')
     rest = [part for part in call.parts if part][1:]
-    name = rest[0] if rest else ''
-    if not call.caller.admin and (not name or name != call.caller.login):
-        raise Forbidden('Only an administrator can look at other users.')
+    name, what = ([*rest, ''])[0], ([*rest, '', ''])[1]
+    if not call.caller.admin:
+        raise NotFound('There is nothing for you here.') if what == 'roles' else Forbidden('Only an administrator can look at users.')
     with call.archive.store.read() as connection:
         rows = {row.login: row for row in connection.execute(select(user).order_by(user.c.login))}
     if name and name not in rows:
         raise NotFound(f'Unable to find the specified user: {name}')
-    if rest[1:] == ['sessions']:
-        return text(str(call.archive.sessions.count(name)))
-    answers: dict[str, Callable[[], Any]] = {
-        '': lambda: _profile(rows[name]) if name else list(rows),
-        'roles': lambda: ['Administrator'] if rows[name].admin else [],
-    }
-    if '/'.join(rest[1:]) not in answers:
-        raise NotFound(f'There is nothing at {"/".join(call.parts)}.')
-    return Response(json.dumps(answers['/'.join(rest[1:])]()), mimetype='application/json')
+    if not name:
+        return text(json.dumps(list(rows), separators=(',', ':')))
+    if what == 'sessions':
+        return Response(json.dumps({name: call.archive.sessions.count(name)}, separators=(',', ':')), headers={'Content-Type': ''})
+    if what == 'roles':
+        return table_response(call, Table(['role'], [(one,) for one in (['Administrator'] if rows[name].admin else [])]), default='html')
+    return text(json.dumps(_profile(rows[name])))
 
 
 def _profile(row: Any) -> dict[str, Any]:
-    named = {'id': row.pk, 'login': row.login, 'username': row.login, 'firstname': row.firstname, 'lastname': row.lastname, 'email': row.email}
-    return {**named, 'enabled': bool(row.enabled), 'verified': True}
+    """A user as XNAT tells it here: flags are words."""
+    named = {'login': row.login, 'email': row.email, 'firstname': row.firstname, 'lastname': row.lastname}
+    flags = {name: str(bool(getattr(row, name))).lower() for name in ('enabled', 'verified')}
+    return {**named, **flags, 'userAuths': [{'authId': row.login, 'method': 'localdb'}]}
 
 
 _ROOT: dict[str, Handler] = {'JSESSION': _jsession, 'auth': _auth, 'users': _users}

@@ -76,8 +76,8 @@ def answer(call: Call) -> Response:
         if found is None or not _may_see(call, connection, found):
             raise NotFound('Unable to find the specified workflow.')
     if call.get('format').lower() == 'json':
-        return Response(json.dumps({'items': [_as_json(found)]}, ensure_ascii=False), content_type='application/json;charset=UTF-8')
-    return Response(_as_xml(found), content_type='text/xml;charset=UTF-8')
+        return Response(json.dumps({'items': [_as_json(found)]}, ensure_ascii=False), content_type='application/json')
+    return Response(_as_xml(found), content_type='text/xml')
 
 
 def _told(call: Call) -> dict[str, str]:
@@ -186,38 +186,54 @@ def _as_xml(row: Any) -> bytes:
 # -- tables of them
 
 
+_ENVIRONMENT = 'executionEnvironment'
 _TABLE = (
-    'wrk_workflowdata_id', 'id', 'externalid', 'data_type', 'pipeline_name', 'launch_time', 'status', 'scan_id', 'create_user', 'jobid',
-    'current_step_launch_time', 'current_step_id', 'step_description', 'percentagecomplete',
+    'wrk_workflowData_id', f'{_ENVIRONMENT.lower()}_wrk_abstractexecutionenvironment_id', 'comments', 'details', 'justification', 'description',
+    'src', 'type', 'category', 'data_type', 'ID', 'scan_id', 'ExternalID', 'current_step_launch_time', 'current_step_id', 'status',
+    'create_user', 'pipeline_name', 'next_step_id', 'step_description', 'launch_time', 'percentageComplete', 'jobID',
+    f'{_ENVIRONMENT}/extension', f'{_ENVIRONMENT}/wrk_abstractExecutionEnvironment_id', f'{_ENVIRONMENT}/extension_item/element_name',
+    f'{_ENVIRONMENT}/extension_item/xdat_meta_element_id',
 )  # fmt: skip
 
 
 def table(call: Call) -> Response:
-    """``services/workflows[/NAME,…]?experiment=&project=&status=&display=``: workflows whose name holds one of the names.
+    """``services/workflows[/NAME,…]?experiment=&project=&status=&display=``: workflows of pipelines.
 
-    XNAT answers the latest of an experiment as an item, and otherwise a table: of all (``display=ALL``), or of the latest of each item.
+    With ``display=ALL`` a table of those whose name holds one of the names. Otherwise the latest: of an experiment as an item, of others,
+    whose name must be told whole, as a table of one for each item.
     """
     if call.method != 'GET':
         raise MethodNotAllowed(['GET', 'HEAD'])
     rest = [part for part in call.parts if part][2:]
     latest = call.get('display', 'LATEST').upper() == 'LATEST'
+    by_number = rest[:1] == ['workflowid'] and len(rest) == 2
     with call.archive.store.read() as connection:
-        if rest[:1] == ['workflowid'] and len(rest) == 2:
+        if by_number:
             rows: Sequence[Any] = [_seen(call, connection, rest[1])]
         else:
             rows = _rows(call, connection, rest[0].split(',') if rest else [], latest)
-    if latest and call.get('experiment') and not rows:
-        raise NotFound(f'Unable to find workflow entry for pipeline {"/".join(rest)} and experiment {call.get("experiment")}')
-    if (latest and call.get('experiment')) or rest[:1] == ['workflowid']:
-        if call.get('format').lower() in ('xml', 'text/xml'):
-            return Response(_as_xml(rows[0]), content_type='text/xml;charset=UTF-8')
-        if call.get('format').lower() in ('', 'json'):
-            return Response(json.dumps({'items': [_as_json(rows[0])]}, ensure_ascii=False), content_type='application/json;charset=UTF-8')
-    cells = []
-    for row in rows:
-        values = {'wrk_workflowdata_id': str(row.pk), **{name.lower(): value for name, value in _values(row).items()}}
-        cells.append(tuple(values.get(name, '') for name in _TABLE))
-    return table_response(call, Table(_TABLE, cells, {'title': 'All workflows'}))
+    if latest and not rows:
+        raise NotFound(f'Unable to find workflow entry with pipeline_name {"/".join(rest) or "null"} {call.get("experiment")}'.strip())
+    if by_number or (latest and call.get('experiment')):
+        return _item(call, rows[0])
+    return _listed(call, rows)
+
+
+def _item(call: Call, row: Any) -> Response:
+    if call.get('format').lower() in ('xml', 'text/xml'):
+        return Response(_as_xml(row), content_type='text/xml')
+    if call.get('format').lower() in ('', 'json'):
+        return Response(json.dumps({'items': [_as_json(row)]}, ensure_ascii=False), content_type='application/json')
+    return _listed(call, [row])
+
+
+def _listed(call: Call, rows: Sequence[Any]) -> Response:
+    """The table; CSV where nothing else is asked, and called a spreadsheet then."""
+    cells = [tuple({'wrk_workflowData_id': row.pk, **_values(row), 'create_user': ''}.get(name, '') for name in _TABLE) for row in rows]
+    response = table_response(call, Table(_TABLE, cells, {'title': 'All workflows'}), default='csv')
+    if not call.get('format') and response.mimetype == 'text/csv':
+        response.content_type = 'application/vnd.ms-excel'
+    return response
 
 
 def _seen(call: Call, connection: Connection, number: str) -> Any:
@@ -236,7 +252,10 @@ def _rows(call: Call, connection: Connection, names: Sequence[str], latest: bool
     for column, value in ((workflow.c.project, call.get('project')), (workflow.c.status, call.get('status'))):
         query = query.where(column == value) if value else query
     rows = connection.execute(query.order_by(workflow.c.launch_time.desc(), workflow.c.pk.desc())).all()
-    found = [row for row in rows if not names or any(name.lower() in row.pipeline_name.lower() for name in names)]
+    if latest and not experiment:
+        found = [row for row in rows if row.pipeline_name in names]
+    else:
+        found = [row for row in rows if not names or any(name.lower() in row.pipeline_name.lower() for name in names)]
     if not latest:
         return found
     first: dict[str, Any] = {}

@@ -53,6 +53,15 @@ _LINKS = {'experiment': ('ID', 'subject_ID'), 'assessor': ('ID', 'imageSession_I
 """What an item in another's document must tell of itself."""
 
 
+def _is_same(name: str, before: Any, after: Any) -> bool:
+    return bool(json.loads(before) == json.loads(after) if name == 'fields' else before == after)
+
+
+def _own(fields: dict[str, str]) -> dict[str, str]:
+    """The fields that XNAT keeps with an item of a general type itself: no custom variables, nor others that it can have several of."""
+    return {key: value for key, value in fields.items() if '[' not in key}
+
+
 def check_label(text: str, what: str = 'label') -> str:
     """A label or ID of a project, subject or experiment; `ExpectationFailed` for characters outside ``[A-Za-z0-9_-]``."""
     if not _LABEL.fullmatch(text) or len(text) > _MAX_LABEL:
@@ -215,7 +224,6 @@ class Writer:
         self, where: str, xsi_type: str, accession: str, label: str | None, project: str, parent: int | None, document: Document, **more: Any
     ) -> Any:
         stamp = now()
-        touch(self.connection, parent)
         values = {key: value for key, value in merged({}, document, validated(self.model, document)).items() if value != ''}
         check_complete(self.model, xsi_type, values)
         found = self.connection.execute(
@@ -223,8 +231,9 @@ class Writer:
             .values(level=where, xsi_type=xsi_type, id=accession, label=label, project=project, parent=parent, insert_date=stamp,
                     insert_user=self.caller.login, last_modified=stamp, status='active', fields=json.dumps(values, ensure_ascii=False), **more)
             .returning(item)
-        )  # fmt: skip
-        return found.one()
+        ).one()  # fmt: skip
+        touch(self.connection, found.pk)
+        return found
 
     def _put_children(self, row: Any, document: Document) -> None:
         for where, child in document.children:
@@ -293,9 +302,15 @@ class Writer:
         return {'parent': found.pk}
 
     def _set(self, row: Any, **values: Any) -> Any:
-        values['last_modified'] = now()
-        touch(self.connection, row.parent)
+        """Change a row; where nothing of it is new, nothing is done, and its mark stays."""
+        values = {name: value for name, value in values.items() if not _is_same(name, getattr(row, name), value)}
+        if not values:
+            return row
+        if 'label' in values or ('fields' in values and _own(fields_of(row)) != _own(json.loads(values['fields']))):
+            values['own_modified'] = now()
         changed = self.connection.execute(item.update().where(item.c.pk == row.pk).values(**values).returning(item)).one()
+        if set(values) != {'access'}:
+            touch(self.connection, row.pk)
         record(self.connection, row, changed, self.event)
         return changed
 
@@ -409,7 +424,7 @@ class Writer:
             self._retire(row)
         if foreign:
             raise Forbidden(f'{foreign[0].id} in it belongs to project {foreign[0].project}.')
-        touch(self.connection, row.parent)
+        touch(self.connection, row.parent, below=True)
         for start in range(0, len(pks), 500):
             self.connection.execute(item.delete().where(item.c.pk.in_(pks[start : start + 500])))
         for path in reversed(folders):

@@ -153,8 +153,8 @@ facts.row(
 facts.row('2.8/22', 'STM', 'PUT X/projects/Q: 200 and a table', put('{s}/projects/{q_id}?format=json', rows={'ID': ['{p_id}']}))
 facts.row(
     '2.8/a', 'SM', 'PUT with a label alone renames, to any label: 200 and nothing; 409 taken, 403 not allowed, 422 not seen; files go with it',
-    made('{e}/resources/R/files/f?inbody=true', send=b'x'), made('{p}/subjects/OTHER'), put('{s}?label=OTHER', 409), put('{s}?label=a%20b', text=''),
-    put('{p}/subjects/a%20b?label=S', text=''),
+    made('{e}/resources/R/files/f?inbody=true', send=b'x'), made('{p}/subjects/OTHER'), put('{s}?label=OTHER', 409), made('{s}', keep='sid'),
+    put('{s}?label=a%20b', text=''), put('{p}/subjects/{sid}?label=S', text=''),
     put('{s}?label=NEW', (403, 417), by='collaborator'), put('{p}?accessibility=private'), put('{s}?label=NEW', 422, by='outsider'),
     put('{s}?label=NEW', text=''), get('{s}?format=json', 404), put('{p}/subjects/NEW/experiments/E?label=NE', text=''),
     get('{p}/subjects/NEW/experiments/NE/resources/R/files/f', body=b'x'),
@@ -223,8 +223,8 @@ facts.row(
                                                                        get('/data/projects/{new}/accessibility', text=value))),
 )  # fmt: skip
 facts.row(
-    '2.8.1/11', 'S', 'three groups are made, and who makes the project is an owner',
-    put('/data/projects/{new}', by='outsider'), get('/data/projects/{new}/groups',
+    '2.8.1/11', 'SM', 'three groups are made, and who makes the project is an owner',
+    put('/data/projects/{new}', by='outsider'), get('/data/projects/{new}/groups?format=json',
         rows={'id': [f'{{new}}_{role}' for role in ('owner', 'member', 'collaborator')]}),
     get('/data/projects/{new}/users', rows={'login': ['outsider'], 'GROUP_ID': ['{new}_owner']}), delete('/data/projects/{new}', by='outsider'),
 )  # fmt: skip
@@ -232,18 +232,18 @@ SETTINGS = (
     ('prearchive_code', '4', '5'),
     ('quarantine_code', '0', '1'),
     ('current_arc', 'arc001', 'arc001/sub'),
-    ('scan_type_mapping', 'true', 'false'),
 )
 facts.row(
-    '2.8.1/12', 'ST', 'settings of the archive by sub-path: text to read, 200 when set, 400 for others',
+    '2.8.1/12', 'STM', 'settings of the archive by sub-path: text for all who see the project, called HTML; 200 when set, 400 for others',
     *(
         ask
         for name, default, value in SETTINGS
         for ask in (
-            get(f'{{p}}/{name}', text=default, type='text/plain'), put(f'{{p}}/{name}/{value}', text=''), get(f'{{p}}/{name}', text=value),
-            put(f'{{p}}/{name}/{default}', 403, by='collaborator'), get(f'{{p}}/{name}', (403, 404), by='outsider'),
+            get(f'{{p}}/{name}', text=default, type='text/html'), put(f'{{p}}/{name}/{value}', text=''), get(f'{{p}}/{name}', text=value),
+            put(f'{{p}}/{name}/{default}', 403, by='collaborator'), get(f'{{p}}/{name}', by='outsider', text=value),
         )
     ),
+    put('{p}/scan_type_mapping/false'), get('{p}/scan_type_mapping', 400),
     put('{p}/prearchive_code/four', 400), put('{p}/prearchive_code', 400), put('{p}/nonsense/1', 400), get('{p}/nonsense', 400),
 )  # fmt: skip
 
@@ -602,20 +602,22 @@ facts.row('2.11/a', 'SM', 'an item is a page by default', get(M1, type='text/htm
 # -- 2.12 sub-paths
 
 facts.row(
-    '2.12/1', 'S', 'status: one word',
-    get('{e}/status', text='active', type='text/plain'), get('{s}/status', text='active'), put('{s}?quarantine=true'),
+    '2.12/1', 'SM', 'status: one word, called HTML',
+    get('{e}/status', text='active', type='text/html'), get('{s}/status', text='active'), put('{s}?quarantine=true'),
     get('{s}/status', text='quarantine'),
 )  # fmt: skip
 
 
-@facts.shown('2.12/2', 'S', 'history: sets of changes')
+@facts.shown('2.12/2', 'SM', 'history of a session: its events; below a subject there is none, so that is the subject')
 def history_of_changes(case: Case) -> None:
-    case.admin.ok('PUT', f'{case.s}?group=one')
-    case.member.ok('PUT', f'{case.s}?group=two&event_reason=why')
-    for path in (case.s, case.e):
-        assert case.admin.get(f'{path}/history').headers['Content-Type'].startswith('application/json')
-    told = case.admin.get(f'{case.s}/history').text
-    assert '"member"' in told and 'group' in told and 'why' in told
+    case.admin.ok('PUT', case.e)
+    case.member.ok('PUT', f'{case.e}?note=two&event_reason=why')
+    events = case.admin.get(f'{case.e}/history?format=json').json['events']
+    assert {'Added MR Session', 'Modified MR Session'} == {event['event_action'] for event in events}
+    (event,) = (event for event in events if event['event_user'] == 'member')
+    names = {'event_action', 'event_id', 'event_type', 'event_date', 'event_reason', 'changesets', 'event_user', 'event_category', 'event_status'}
+    assert set(event) == names and (event['event_reason'], event['event_category']) == ('why', 'DATA')
+    assert case.admin.get(f'{case.s}/history?format=json').item['data_fields']['label'] == 'S'
 
 
 facts.row('2.12/3', 'SM', 'projects: where it is', get(f'{M1}/projects?format=json', rows={'ID': ['P'], 'label': ['M1']}))

@@ -27,10 +27,10 @@ facts.row(
     get('{p}?format=json'), put('{p}?name=x{new}'), *only('{p}', 'GET', 'PUT', 'DELETE'), delete('{p}'),
 )  # fmt: skip
 facts.row(
-    '2.1/3', 'S', 'settings of a project: text, set by the path',
-    *(ask(f'{{p}}/{name}') for name in ('prearchive_code', 'quarantine_code', 'current_arc', 'scan_type_mapping') for ask in (get,)),
+    '2.1/3', 'SM', 'settings of a project: text, set by the path; one cannot be read, none be deleted',
+    *(get(f'{{p}}/{name}', type='text/html') for name in ('prearchive_code', 'quarantine_code', 'current_arc')), get('{p}/scan_type_mapping', 400),
     put('{p}/prearchive_code/0'), put('{p}/quarantine_code/1'), put('{p}/current_arc/arc001'), put('{p}/scan_type_mapping/true'),
-    *only('{p}/prearchive_code', 'GET', 'PUT'),
+    post('{p}/prearchive_code', 405), delete('{p}/prearchive_code', 400),
 )  # fmt: skip
 facts.row('2.1/4', 'SM', 'accessibility', get('{p}/accessibility'), put('{p}/accessibility/public'), *only('{p}/accessibility', 'GET', 'PUT'))
 facts.row('2.1/5', 'SM', 'users of a project', get('{p}/users'), get('{p}/users/true'), *only('{p}/users', 'GET'))
@@ -39,30 +39,40 @@ facts.row(
     put('{p}/users/member/outsider'), delete('{p}/users/member/outsider'), *only('{p}/users/member/outsider', 'GET', 'PUT', 'DELETE'),
 )  # fmt: skip
 facts.row(
-    '2.1/7', 'S', 'groups: listed, put, posted, deleted',
-    get('{p}/groups'), put('{p}/groups/TECH?xdat:userGroup/displayname=Technicians'), get('{p}/groups/{p_id}_member'),
-    delete('{p}/groups/TECH'),
+    '2.1/7', 'SM', 'groups: listed, put, deleted; the ID of a new one is made of its display name, whatever the path says',
+    get('{p}/groups', type='text/xml'), put('{p}/groups/TECH?xdat:userGroup/displayname=Technicians', like='>{p_id}_Technicians<'),
+    get('{p}/groups/{p_id}_member', like='displayName="Members"'), delete('{p}/groups/TECH', 404), delete('{p}/groups/{p_id}_Technicians'),
 )  # fmt: skip
-facts.row('2.1/8', 'S', 'searches of a project', get(f'{P}/searches/@xnat:subjectData?format=csv'), *only(f'{P}/searches/@xnat:subjectData', 'GET'))
+facts.row(
+    '2.1/8', 'SM', 'searches of a project: stored ones',
+    *(ask(f'{P}/searches/@xnat:subjectData{more}', status) for ask, more, status in (
+        (get, '?format=csv', 404), (put, '', 422), (post, '', 405), (delete, '', 200))),
+)  # fmt: skip
 facts.row('2.1/9', 'SM', 'how a project is archived', get('{p}/archive_spec', type='text/xml'), *only('{p}/archive_spec', 'GET'))
 facts.row(
-    '2.1/10', 'S', 'protocols', get('{p}/protocols/NONE', 404), delete('{p}/protocols/NONE', 404), *only('{p}/protocols/NONE', 'GET', 'PUT', 'DELETE')
+    '2.1/10',
+    'SM',
+    'protocols',
+    get('{p}/protocols/NONE', (404, 500)),
+    delete('{p}/protocols/NONE', 404),
+    *only('{p}/protocols/NONE', 'GET', 'PUT', 'DELETE'),
 )
 facts.row('2.1/11', 'SM', 'pipelines of a project', get('{p}/pipelines?format=json'), *only('{p}/pipelines', 'GET', 'DELETE'))
 facts.row('2.1/12', 'SM', 'a pipeline is started for a session', made('{e}'), post('{p}/pipelines/fixScanTypes/experiments/E'))
 
 
-@facts.shown('2.1/13', 'S', 'requests for access: of a project, own ones, one, which can be accepted or declined')
+@facts.shown('2.1/13', 'SM', 'requests for access: of a project, own ones, one, which can be accepted or declined')
 def requests_for_access(case: Case) -> None:
     address = f'{case.new}@example.org'
     assert case.admin.put(f'{case.p}/users/member/{address}').status == 200
     row = case.admin.get(f'{case.p}/pars').rows[0]
     assert (row['proj_id'], row['email'], row['login'], row['approved']) == (case.p_id, address, 'admin', '')
+    assert row['level'] == f'{case.p_id}_member'
     assert case.collaborator.get(f'{case.p}/pars').status == 403
     case.world.closed.add_user(case.new, 'word', email=address)
     invited = Client(case.world.closed, case.new, 'word')
     assert [one['par_id'] for one in invited.get('/data/pars').rows] == [row['par_id']]
-    assert invited.get(f'/data/pars/{row["par_id"]}').rows[0]['level'] == 'member'
+    assert invited.get(f'/data/pars/{row["par_id"]}').rows[0]['level'] == f'{case.p_id}_member'
     assert case.outsider.get(f'/data/pars/{row["par_id"]}').status == 403 and case.admin.get('/data/pars/99999').status == 404
     assert invited.put(f'/data/pars/{row["par_id"]}?accept=true').status == 200
     assert case.new in case.admin.get(f'{case.p}/users').text
@@ -142,31 +152,32 @@ HELD = [made('{s}', keep='sid'), made('{e}', keep='eid'), made('{n}'), made('{e}
 SIDES = [f'{holder}/{side}' for holder in HOLDERS[-2:] for side in ('in', 'out')]
 
 facts.row(
-    '2.1/28', 'S', 'resources of every holder: listed, created',
+    '2.1/28', 'SM', 'resources of every holder: listed, created by POST and PUT, without a label by PUT alone',
     *HELD,
     *(get(f'{holder}/resources') for holder in (*HOLDERS, *SIDES)),
     *(post(f'{holder}/resources?label=X{number}', (200, 201)) for number, holder in enumerate((*HOLDERS, *SIDES))),
-    *(ask for holder in HOLDERS for ask in only(f'{holder}/resources', 'GET', 'POST')),
+    *(ask for holder in HOLDERS for ask in only(f'{holder}/resources', 'GET', 'POST', 'PUT')),
 )  # fmt: skip
 facts.row(
-    '2.1/29', 'S', 'a resource: its catalogue, created, deleted',
+    '2.1/29', 'SM', 'a resource: its catalogue (not below /subjects), created, deleted; what is made without a file is on the out side',
     *HELD,
     *(
         ask
         for number, path in enumerate(f'{holder}/resources/X' for holder in (*HOLDERS, *SIDES))
-        for ask in (put(f'{path}{number}'), get(f'{path}{number}', type='text/xml'), *only(f'{path}{number}', 'GET', 'PUT', 'DELETE'),
-                    delete(f'{path}{number}'))
+        for there in (f'{path}{number}'.replace('/in/', '/out/'),)
+        for ask in (put(f'{path}{number}'), get(there, 500) if path.startswith('/data/subjects') else get(there, type='text/xml'),
+                    *only(f'{path}{number}', 'GET', 'PUT', 'POST', 'DELETE'), delete(there))
     ),
 )  # fmt: skip
 facts.row(
-    '2.1/30', 'S', 'files of a resource: listed, uploaded, read, deleted',
+    '2.1/30', 'SM', 'files of a resource: listed, uploaded, read, deleted (not below /subjects)',
     *HELD,
     *(
         ask
         for number, path in enumerate(f'{holder}/resources/X' for holder in (*HOLDERS, *SIDES))
         for ask in (put(f'{path}{number}/files/f?inbody=true', send=b'1'), post(f'{path}{number}/files/g?inbody=true', send=b'2'),
                     get(f'{path}{number}/files', rows={'Name': ['f', 'g']}), get(f'{path}{number}/files/g', body=b'2'),
-                    delete(f'{path}{number}/files/f'))
+                    delete(f'{path}{number}/files/f', 500 if path.startswith('/data/subjects') else 200))
     ),
 )  # fmt: skip
 facts.row(
@@ -245,25 +256,22 @@ def experiment_by_id_or_label(case: Case) -> None:
     assert admin.item(f'{base}/{first}')['data_fields']['ID'] == second
 
 
-@facts.shown(
-    '2.2.5', 'SM', 'lists of experiments and scans for files: by commas, type, ALL, NULL; [SLASH] and [COMMA] in names; none of subjects: 404'
-)
+@facts.shown('2.2.5', 'SM', 'lists of experiments and scans for files: by commas, type, ALL; [SLASH] and [COMMA] in names; not of subjects')
 def lists_of_items(case: Case) -> None:
     for number, kind in ((1, 'T1'), (2, 'T2'), (3, 'T1'), (4, 'a,b'), (5, 'a/b'), (6, '')):
         case.admin.ok('PUT', f'{case.e}/scans/{number}?xsiType=xnat:mrScanData&type={kind}')
         case.admin.ok('PUT', f'{case.e}/scans/{number}/resources/DICOM/files/{number}.dcm?inbody=true', b'x')
-    expected = {'ALL': '123456', '*': '123456', '1,3': '13', 'T1': '13', '2': '2', 'T2,1': '12', 'NULL': '6', 'a[COMMA]b': '4', 'a[SLASH]b': '5'}
+    expected = {'ALL': '123456', '*': '123456', '1,3': '13', 'T1': '13', '2': '2', 'T2,1': '12', 'a[COMMA]b': '4', 'a[SLASH]b': '5'}
     for asked, numbers in expected.items():
         rows = case.admin.get(f'{case.e}/scans/{asked}/resources/DICOM/files').rows
         assert ''.join(sorted(row['Name'][0] for row in rows)) == numbers, asked
         assert ''.join(sorted(row['cat_id'] for row in case.admin.get(f'{case.e}/scans/{asked}/resources').rows)) == numbers, asked
-    assert case.admin.get(f'{case.e}/scans/8,9/resources/DICOM/files').status == 404
+    assert case.admin.get(f'{case.e}/scans/8,9/resources/DICOM/files').rows == []  # those of the subject
     case.admin.ok('PUT', f'{case.p}/subjects/S2/experiments/E2?xsiType=xnat:mrSessionData')
     case.admin.ok('PUT', f'{case.p}/subjects/S2/experiments/E2/resources/DICOM/files/7.dcm?inbody=true', b'x')
     case.admin.ok('PUT', f'{case.e}/resources/DICOM/files/8.dcm?inbody=true', b'x')
     assert case.admin.get(f'{case.p}/subjects/S,S2/experiments/E,E2/resources/DICOM/files').status == 404
-    ids = [case.admin.item(f'{case.p}/experiments/{label}')['data_fields']['ID'] for label in ('E', 'E2')]
-    assert {row['Name'] for row in case.admin.get(f'/data/experiments/{",".join(ids)}/resources/DICOM/files').rows} == {'7.dcm', '8.dcm'}
+    assert {row['Name'] for row in case.admin.get(f'{case.s}/experiments/E,E2/resources/DICOM/files').rows} == {'7.dcm', '8.dcm'}
 
 
 facts.row(
@@ -284,10 +292,9 @@ def resources_by_label_or_number(case: Case) -> None:
 
 
 facts.row(
-    '2.2.8', 'SB', 'path segments are decoded once, and + is a +',
-    put('{n}/resources/R/files/a+b%2520c.txt?inbody=true', send=b'x'),
-    get('{n}/resources/R/files', rows={'Name': ['a+b%20c.txt']}),
-    put('{p}/subjects/a%2Fb', (400, 404, 417)),
+    '2.2.8', 'SBM', 'path segments are taken as they were sent; an encoded % is refused; + is a +',
+    put('{n}/resources/R/files/a+b%2520c.txt?inbody=true', 405, send=b'x'), put('{n}/resources/R/files/a+b.txt?inbody=true', send=b'x'),
+    get('{n}/resources/R/files', rows={'Name': ['a+b.txt']}), get('{p}/subjects/%53', 404), put('{p}/subjects/a%2Fb', 400),
 )  # fmt: skip
 
 # -- 2.3 sharing
@@ -372,6 +379,7 @@ facts.row(
                 rows={'ID': ['{eid}'], 'label': ['E_IN_Q'], 'subject_label': ['S_IN_Q'], 'project': ['{q_id}'], 'subject_ID': ['{sid}']}),
             get(f'{scope}/experiments', rows={'label': ['E_IN_Q'], 'project': ['{q_id}']}),
             get(f'{scope}/experiments?label=E_IN_Q', count=0), get(f'{scope}/experiments?label=E', rows={'label': ['E_IN_Q']}),
+            get(f'{scope}/experiments?columns=ID,project', rows={'project': ['{p_id}']}),  # no label among the columns
         )
     ),
     get(f'{THERE}/assessors', rows={'ID': ['{aid}'], 'label': ['A_IN_Q'], 'project': ['{p_id}']}),
@@ -388,8 +396,8 @@ def types_that_may_not_be_read(case: Case) -> None:
     case.admin.ok('PUT', case.e)
     case.admin.ok('PUT', f'{case.s}/experiments/PET?xsiType=xnat:petSessionData')
     rights = '&'.join(f'{kind}_{kind}/project_{project}_R=true' for kind in ('xnat:subjectData', 'xnat:petSessionData'))
-    assert case.admin.put(f'{case.p}/groups/PETS?xdat:userGroup/displayname=Pets&{rights}').status == 200
-    case.admin.ok('PUT', f'{case.p}/users/{project}_PETS/outsider')
+    assert case.admin.put(f'{case.p}/groups/ANY?xdat:userGroup/displayname=Pets&{rights}').status == 200
+    case.admin.ok('PUT', f'{case.p}/users/{project}_Pets/outsider')
     assert [row['label'] for row in case.outsider.get(f'{case.p}/experiments').rows] == ['PET']
     assert len(case.outsider.get(f'{case.p}/experiments?limit=1').rows) <= 1
     assert case.outsider.get(f'{case.e}?format=json').status in HIDDEN

@@ -572,8 +572,9 @@ facts.row(
     delete(f'{SAVED}/{{new}}', 403, by='outsider'), delete(f'{SAVED}/{{new}}', by='owner'), delete(f'{SAVED}/NOTHING_{{new}}', 200),
 )  # fmt: skip
 facts.row(
-    '4.8/6', 'S', 'of a project: as XML or executed, by format',
-    get(f'/data/projects/P/searches/@{S}', like=S, type='text/xml'), get(f'/data/projects/P/searches/@{S}?format=json', count=2),
+    '4.8/6', 'SM', 'of a project: the listing of a type as XML alone, stored ones executed, too',
+    get(f'/data/projects/P/searches/@{S}', like=S, type='text/xml'),
+    *(get(f'/data/projects/P/searches/@{S}?format={form}', 404) for form in ('json', 'csv')),
 )  # fmt: skip
 facts.row(
     '4.8/a', 'TM', "a project's own listing: restricted to it, tagged by it",

@@ -27,13 +27,14 @@ facts.row('5.1/2', 'STM', 'members: read, create, edit', *rights('member', creat
 facts.row('5.1/3', 'STM', 'collaborators: read', *rights('collaborator', create=403, edit=403, delete=403, manage=403))
 
 
-@facts.shown('5.1/4', 'S', 'a group of ones own: rights by data type, and none to manage')
+@facts.shown('5.1/4', 'SM', 'a group of ones own: rights by data type, and none to manage')
 def a_group_of_ones_own(case: Case) -> None:
     case.admin.ok('PUT', case.e)
     given = {'xnat:subjectData': 'R', 'xnat:mrSessionData': 'RE'}
     query = '&'.join(f'{kind}_{kind}/project_{case.p_id}_{right}=true' for kind, held in given.items() for right in held)
-    assert case.admin.put(f'{case.p}/groups/{case.p_id}_TECH?xdat:userGroup/displayname=Technicians&{query}').status == 200
-    case.admin.ok('PUT', f'{case.p}/users/{case.p_id}_TECH/outsider')
+    assert case.admin.put(f'{case.p}/groups/TECH?xdat:userGroup/displayname=Technicians&{query}').status == 200
+    assert case.admin.put(f'{case.p}/users/{case.p_id}_TECH/outsider').status == 404  # the ID is of the display name
+    case.admin.ok('PUT', f'{case.p}/users/{case.p_id}_Technicians/outsider')
     assert case.outsider.get(f'{case.s}?format=json').status == 200
     assert case.outsider.put(f'{case.e}?note=n').status == 200
     assert case.outsider.put(f'{case.s}?group=g').status == 403
@@ -44,17 +45,20 @@ def a_group_of_ones_own(case: Case) -> None:
 # -- 5.2 requests
 
 
-@facts.shown('5.2/1', 'ST', 'PUT users/GROUP/USER: by group ID, role or display name; by login, number or e-mail; out of the other group; the table')
+@facts.shown('5.2/1', 'STM', 'PUT users/GROUP/USER: by group ID, role or display name; by login or number; out of the other group; the table')
 def adding_users(case: Case) -> None:
     row = next(row for row in case.admin.get('/data/users').rows if row['login'] == 'outsider')
-    names = [row['xdat_user_id'], 'outsider', *([row['email']] if row['email'] else [])]
-    for group in (f'{case.p_id}_member', 'member', 'Members', 'members'):
-        for name in names:
+    for group in (f'{case.p_id}_member', 'member', 'Members'):
+        for name in (row['xdat_user_id'], 'outsider'):
             rows = case.owner.put(f'{case.p}/users/{group}/{name}').rows
             assert [(one['GROUP_ID'], one['displayname']) for one in rows if one['login'] == 'outsider'] == [(f'{case.p_id}_member', 'Members')]
             assert set(rows[0]) == {'GROUP_ID', 'displayname', 'login', 'firstname', 'lastname', 'email'}
             rows = case.owner.put(f'{case.p}/users/Collaborators/outsider?sendemail=false').rows
             assert [one['GROUP_ID'] for one in rows if one['login'] == 'outsider'] == [f'{case.p_id}_collaborator']
+    assert case.owner.put(f'{case.p}/users/members/outsider').status == 404
+    for name in ('nobody-knows', *([row['email']] if row['email'] else [])):  # nothing becomes of them
+        rows = case.owner.put(f'{case.p}/users/member/{name}').rows
+        assert [one['GROUP_ID'] for one in rows if one['login'] == 'outsider'] == [f'{case.p_id}_collaborator']
     assert len(case.owner.put(f'{case.p}/users/member/outsider,member').rows) == 5
     assert case.member.put(f'{case.p}/users/owner/member').status == 403
 
@@ -66,7 +70,7 @@ facts.row(
 )  # fmt: skip
 facts.row('5.2/3', 'SBM', 'no such group: an error', put('{p}/users/kings/member', (404, 422)))
 facts.row('5.2/4', 'SM', 'no such project: 404', put('/data/projects/NONE/users/owner/member', 404), get('/data/projects/NONE/users', 404))
-facts.row('5.2/5', 'S', 'guests: 412 on a change', put('/data/projects/public/users/owner/member', 412, by='guest'))
+facts.row('5.2/5', 'SM', 'guests: 403 on a change', put('/data/projects/public/users/owner/member', 403, by='guest'))
 
 
 @facts.shown('5.2/6', 'STM', 'GET users: the table; 403 where the site restricts lists of users and the caller may not edit')
@@ -104,16 +108,17 @@ facts.row('5.2/9', 'STM', 'GET accessibility: one word', get('{p}/accessibility'
 
 @facts.shown(
     '5.2/10',
-    'ST',
-    'PUT accessibility/LEVEL: the word; 400 others, 403 without the right, 404 not seen, 403 where the site allows private projects only',
+    'STM',
+    'PUT accessibility/LEVEL: the word, any other is private; 403 without the right, 404 not seen, 403 where the site allows private projects only',
 )
 def accessibility(case: Case) -> None:
     for value in ('private', 'public', 'protected'):
         answer = case.owner.put(f'{case.p}/accessibility/{value}')
         assert (answer.status, answer.text) == (200, value) and case.owner.get(f'{case.p}/accessibility').text == value
-    assert case.owner.put(f'{case.p}/accessibility/open').status == 400
     assert case.member.put(f'{case.p}/accessibility/public').status == 403
     assert case.outsider.put(f'{case.p}/accessibility/public').status == 403
+    answer = case.owner.put(f'{case.p}/accessibility/open')
+    assert (answer.status, answer.text) == (200, 'private') and case.outsider.put(f'{case.p}/accessibility/public').status == 404
     assert case.admin.put('/data/projects/NONE/accessibility/public').status == 404
     archive = case.world.closed.archive
     archive.prefer('securityAllowNonPrivateProjects', False)
@@ -127,10 +132,11 @@ def accessibility(case: Case) -> None:
 
 
 facts.row(
-    '5.2/11', 'S', 'groups: put, posted, deleted; a display name without _ is needed; the first three stay',
+    '5.2/11', 'SM', 'groups: put and deleted, by an ID of their display name; one without _ is needed; the first three stay',
     put('{p}/groups/{p_id}_TECH?xdat:userGroup/displayname=Technicians'), get('{p}/groups', like='Technicians'),
-    post('{p}/groups', send='xdat:userGroup/displayname=Readers', headers={'Content-Type': 'application/x-www-form-urlencoded'}),
-    get('{p}/groups', like='Readers'), delete('{p}/groups/{p_id}_TECH'), get('{p}/groups', unlike='Technicians'),
+    post('{p}/groups', 404, send='xdat:userGroup/displayname=Readers', headers={'Content-Type': 'application/x-www-form-urlencoded'}),
+    get('{p}/groups', unlike='Readers', type='text/xml'), delete('{p}/groups/{p_id}_TECH', 404),
+    delete('{p}/groups/{p_id}_Technicians'), get('{p}/groups', unlike='Technicians'),
     put('{p}/groups/{p_id}_X', 400), put('{p}/groups/{p_id}_X?xdat:userGroup/displayname=a_b', 400),
     *(delete(f'{{p}}/groups/{{p_id}}_{role}', 403) for role in ('owner', 'member', 'collaborator')),
 )  # fmt: skip

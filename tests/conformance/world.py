@@ -31,12 +31,18 @@ class World:
 
     @cached_property
     def closed(self) -> Server:
-        return self._stack.enter_context(serve(self._folder / 'closed', password='secret', users=PASSWORDS))
+        return self._served(serve(self._folder / 'closed', password='secret', users=PASSWORDS))
 
     @cached_property
     def open(self) -> Server:
         server = serve(self._folder / 'open', password='secret', users=PASSWORDS, require_login=False, silent_refusals=True)
-        return self._stack.enter_context(server)
+        return self._served(server)
+
+    def _served(self, server: Server) -> Server:
+        """Have sessions for all requests: the clients here keep no cookies."""
+        self._stack.enter_context(server)
+        server.archive.prefer('concurrentMaxSessions', 100_000)
+        return server
 
     @cached_property
     def below(self) -> Server:

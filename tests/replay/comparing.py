@@ -26,6 +26,10 @@ from .recordings import Exchange
 Row = Mapping[str, Any]
 NUMBERED = ('_id', '_info', 'eventid', 'event_id')
 """Ends of keys, in lower case, whose whole numbers are those of database rows."""
+_EVENT = re.compile(r'(?<![^|])\d+:')
+"""The number of an event, in what a catalogue tells of its files."""
+PASSED_OVER = frozenset({'lastSuccessfulLogin'})
+"""Told of users only who logged in since the server was started."""
 NOISE = frozenset({'create_event_id', 'modified_event_id', 'totalRecords', 'file_size', 'xdat_user_id', 'quarantine_status'})
 
 
@@ -122,7 +126,7 @@ class _Comparing:
         """Compare two bodies of one kind."""
         readers: Mapping[str, Callable[[str, str], list[Difference]]] = {
             'application/json': self._json, 'text/csv': self._csv, 'application/vnd.ms-excel': self._csv, 'text/xml': self._xml,
-            'application/xml': self._xml, 'text/html': self._html, 'application/xhtml+xml': self._html,
+            'application/xml': self._xml, 'application/xcat': self._xml, 'text/html': self._html, 'application/xhtml+xml': self._html,
         }  # fmt: skip
         if not theirs.strip() or not here.strip():
             return [] if theirs.strip() == here.strip() else [Difference('body', repr(theirs[:200]), repr(here[:200]))]
@@ -144,6 +148,7 @@ class _Comparing:
         if not all(isinstance(row, dict) for row in [*theirs, *here]):
             return []
         theirs, here = ([_unnumbered(row) for row in rows] for rows in (theirs, here))
+        theirs, here = ([{key: row[key] for key in row if key not in PASSED_OVER} for row in rows] for rows in (theirs, here))
         theirs = [row for row in theirs if self._counts(row, self._names.knows)]
         here = [row for row in here if self._counts(row, self._names.gave)]
         if theirs and here and (set(theirs[0]) != set(here[0])):
@@ -188,7 +193,12 @@ class _Comparing:
 
     @staticmethod
     def _cell(key: str, value: Any, show: Callable[[str], str]) -> Any:
-        if key in NOISE or (key.lower().endswith(NUMBERED) and str(value).isdecimal()) or (key == 'cat_ID'):
+        if (
+            key in NOISE
+            or (key == 'id' and isinstance(value, int))
+            or (key.lower().endswith(NUMBERED) and str(value).isdecimal())
+            or (key == 'cat_ID')
+        ):
             return '<number>' if str(value) else ''
         return show(value if isinstance(value, str) else json.dumps(value, sort_keys=True))
 
@@ -237,9 +247,24 @@ class _Comparing:
     # -- XML, pages, texts
 
     def _xml(self, theirs: str, here: str) -> list[Difference]:
+        if theirs.startswith('<ResultSet') and '<ResultSet' in here[:200]:
+            return self._cells(theirs, here)
         one = self._nodes(theirs, self._names.from_record)
         other = self._nodes(here, self._names.from_answer)
         return [] if one == other else [Difference('elements', *_only(one.elements(), other.elements()))]
+
+    def _cells(self, theirs: str, here: str) -> list[Difference]:
+        """Tables in XML, row by row."""
+        roots = [etree.fromstring(text.encode()) for text in (theirs, here)]
+        names = [[column.text or '' for column in root.iter('column')] for root in roots]
+        rows = [
+            [dict(zip(one, [cell.text or '' for cell in row], strict=False)) for row in root.iter('row')]
+            for one, root in zip(names, roots, strict=True)
+        ]
+        found = [] if names[0] == names[1] else [Difference('columns', f'{names[0]}', f'{names[1]}')]
+        titles = [root.get('title') for root in roots]
+        found += [] if titles[0] == titles[1] else [Difference('keys', f'{titles[0]}', f'{titles[1]}')]
+        return found + self._rows(rows[0], rows[1])
 
     def _nodes(self, text: str, show: Callable[[str], str]) -> Counter[str]:
         found: Counter[str] = Counter()
@@ -248,6 +273,7 @@ class _Comparing:
                 continue
             name = etree.QName(node).localname
             inner = ''.join(node.itertext(with_tail=False)).strip() if not len(node) else ''
+            inner = '|'.join(sorted(_EVENT.sub('', inner).split('|'))) if node.get('name') == 'AUDIT' else inner
             kept = {etree.QName(key).localname: self._cell(key, value, show) for key, value in sorted(node.attrib.items())}
             found[f'{name} {kept} {show(inner)}'] += 1
         return found
@@ -259,5 +285,10 @@ class _Comparing:
         return []
 
     def _plain(self, theirs: str, here: str) -> list[Difference]:
+        if theirs.lstrip()[:1] in ('{', '[') and here.lstrip()[:1] == theirs.lstrip()[:1]:
+            try:
+                return self._json(theirs, here)
+            except ValueError:
+                pass
         one, other = self._names.from_record(theirs.strip()), self._names.from_answer(here.strip())
         return [] if one == other else [Difference('text', one[:300], other[:300])]

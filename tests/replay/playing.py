@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import csv
+import io
 import json
 import os
 import re
@@ -22,7 +25,7 @@ from .meant import reason
 from .names import Names
 from .recordings import Exchange, read
 
-ADMIN = ('admin', 'replayed')
+ADMIN = ('admin', 'secret')
 SESSION = 'JSESSIONID'
 
 
@@ -92,6 +95,8 @@ class _Player:
         self._passwords = dict(PASSWORDS)
         self._session = ''
         self._of_facts = _by_fact(exchanges)
+        self._numbers: dict[str, str] = {}
+        """Of users, recorded and here."""
 
     def play(self, recording: str, seeded: bool) -> list[Outcome]:
         self._enrol()
@@ -149,8 +154,12 @@ class _Player:
             headers['Cookie'] = headers['Cookie'].replace(NO_SESSION, self._session)
         if 'browser' in exchange.place:
             headers.setdefault('User-Agent', BROWSER['User-Agent'])
-        path = quote(self._names.here(exchange.path), safe='%/:?&=,;@[]()!$\'*+~#"<>^`{|}\\')
+        path = quote(self._names.here(self._numbered(exchange.path)), safe='%/:?&=,;@[]()!$\'*+~#"<>^`{|}\\')
         return caller(exchange.method, path, send, headers)
+
+    def _numbered(self, path: str) -> str:
+        """A path with the numbers that users have here."""
+        return re.sub(r'(/users/\w+/)(\d+)$', lambda found: found.group(1) + self._numbers.get(found.group(2), found.group(2)), path)
 
     def _credentials(self, header: str) -> str:
         """A Basic header with the names of this server."""
@@ -159,6 +168,8 @@ class _Player:
             text = base64.b64decode(code).decode()
         except ValueError:
             return header
+        if text == ':'.join(ADMIN):
+            text = f'{self._where.user}:{self._where.password}'
         return f'{kind} {base64.b64encode(self._names.here(text).encode()).decode()}'
 
     def _caller(self, by: str) -> _Caller:
@@ -174,7 +185,9 @@ class _Player:
             return _Caller(self._where, keeping=False)
         if by == 'wrong':
             return _Caller(self._where, self._where.user, 'wrong', keeping=False)
-        if by.startswith('token') or by == 'dead token':
+        if by == 'dead token':
+            return _Caller(self._where, 'dead', 'dead')
+        if by.startswith('token'):
             alias = next(reversed(self._tokens), '') if by != 'token of ' else ''
             return _Caller(self._where, *self._tokens.get(alias, ('dead', 'dead')))
         if by in self._tokens:
@@ -187,6 +200,10 @@ class _Player:
         """Keep the tokens that are issued, passwords that are set, and the session that was told last."""
         if exchange.method in ('GET', 'POST') and re.match(r'[0-9A-F]{32}\b', answer.body.decode('utf-8', 'replace')):
             self._session = answer.text[:32]
+        if b'"xdat_user_id"' in (exchange.body or b'') and answer.status == 200:
+            here = {row['login']: row['xdat_user_id'] for row in answer.rows}
+            told = json.loads(exchange.body or b'')['ResultSet']['Result']
+            self._numbers.update((row['xdat_user_id'], here[row['login']]) for row in told if row['login'] in here)
         if '/tokens/issue' in exchange.path and answer.status == 200 and exchange.status == 200 and exchange.body:
             recorded, here = json.loads(exchange.body), answer.json
             for key in ('alias', 'secret'):
@@ -198,6 +215,8 @@ class _Player:
             login = found.group(1) or told.get('username')
             if told.get('password') and login:
                 self._passwords[unquote(login)] = told['password']
+                known = self._callers.pop(unquote(login), None)
+                self._callers[unquote(login)] = _Caller(self._where, unquote(login), told['password'], known.cookies if known else None)
 
 
 JSON = {'Content-Type': 'application/json'}
@@ -233,21 +252,25 @@ def _profiles(exchanges: list[Exchange]) -> dict[str, dict[str, str]]:
     """The names of users, as the recording tells them first."""
     found: dict[str, dict[str, str]] = {}
     for exchange in exchanges:
-        for row in re.findall(r'\{[^{}]*"login":[^{}]*\}', (exchange.body or b'').decode('utf-8', 'replace')):
-            try:
-                told = json.loads(row)
-            except ValueError:
-                continue
+        text = (exchange.body or b'').decode('utf-8', 'replace')
+        rows = list(csv.DictReader(io.StringIO(text))) if re.match(r'[\w,]*\blogin\b[\w,]*\n', text) else []
+        for row in re.findall(r'\{[^{}]*"(?:login|username)":[^{}]*\}', text):
+            with contextlib.suppress(ValueError):
+                rows.append({PROFILE.get(key, key): value for key, value in json.loads(row).items()})
+        for told in rows:
             if {'login', 'firstname', 'lastname', 'email'} <= set(told):
-                values = {'firstName': told['firstname'], 'lastName': told['lastname'], 'email': told['email']}
-                found.setdefault(told['login'], values)
+                found.setdefault(told['login'], {new: told[old] for new, old in PROFILE.items() if new != 'username'})
     return found
+
+
+PROFILE = {'username': 'login', 'firstName': 'firstname', 'lastName': 'lastname', 'email': 'email'}
+"""What a user's names are called below ``/xapi`` and below ``/data``."""
 
 
 def _wrong(exchange: Exchange) -> bool:
     """Whether a request was sent with a wrong password, which no recording holds: the refusal asks for no other."""
     asked = exchange.answer_headers.get('WWW-Authenticate')
-    known = exchange.by == 'admin' or 'wrong-password' in exchange.place
+    known = exchange.by == 'admin' or 'wrong-password' in exchange.place or 'old-password' in exchange.place
     return exchange.status == 401 and not asked and known and 'Authorization' not in exchange.headers
 
 

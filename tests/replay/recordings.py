@@ -57,7 +57,7 @@ def read(path: Path) -> Iterator[Exchange]:
 
 def _exchange(found: Mapping[str, Any], place: str) -> Exchange:
     text = found.get('sent', found.get('send'))
-    send = base64.b64decode(found['sent_base64']) if found.get('sent_base64') else text.encode() if text is not None else None
+    send = base64.b64decode(found['sent_base64']) if found.get('sent_base64') else _bytes(text) if text is not None else None
     body, names = _body(found)
     return Exchange(
         place=place,
@@ -70,8 +70,13 @@ def _exchange(found: Mapping[str, Any], place: str) -> Exchange:
         answer_headers=found.get('answer_headers', found['headers']),
         body=body,
         names=names,
-        sent_whole='\ufffd' not in (text or ''),
+        sent_whole='\ufffd' not in (text or '') and not (text or '').startswith('<chunks>'),
     )
+
+
+def _bytes(text: str) -> bytes:
+    """A body that was sent; that of a packed file stands there a character a byte."""
+    return text.encode('latin-1' if text.startswith(('PK\x03\x04', '\x1f\x8b')) else 'utf-8', 'replace')
 
 
 def _body(found: Mapping[str, Any]) -> tuple[bytes | None, tuple[str, ...] | None]:

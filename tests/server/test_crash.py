@@ -89,8 +89,8 @@ class Work:
 
     def extract(self, client: Client, number: int) -> None:
         folder = next(_numbers)
-        body = {f'{name}/f{name}': self.random.randbytes(1000 * name) for name in range(1, 8)}
-        path = f'/data/projects/P/resources/ZIP{number}/files/{folder}'
+        body = {f'{folder}/{name}/f{name}': self.random.randbytes(1000 * name) for name in range(1, 8)}
+        path = f'/data/projects/P/resources/ZIP{number}/files'
         if client.put(f'{path}/x.zip?inbody=true&extract=true', zipped(body)).status == 200:
             self.stored.update({f'{path}/{name}': hashlib.md5(content).hexdigest() for name, content in body.items()})
 

@@ -8,6 +8,7 @@ import itertools
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -34,9 +35,9 @@ def test_3_1_upload_download_and_what_is_told_of_it(admin: Client, folder: Path)
     assert row['Size'] == '5'
     assert row['digest'] == hashlib.md5(b'12345').hexdigest()
     assert (row['file_format'], row['file_content'], row['file_tags'], row['collection']) == ('DAT', 'RAW', 'x,y', 'UP')
-    assert row['URI'].endswith('/files/a/b%20c.dat') and f'/resources/{row["cat_ID"]}/' in row['URI']
+    assert row['URI'].endswith('/files/a/b c.dat') and f'/resources/{row["cat_ID"]}/' in row['URI']
     assert row['URI'].startswith('/data/projects/P/subjects/XNAT_S')
-    assert admin.get(row['URI']).body == b'12345'
+    assert admin.get(quote(row['URI'])).body == b'12345'
     assert (folder / 'archive/P/arc001/M1/RESOURCES/UP/a/b c.dat').read_bytes() == b'12345'
     listed = next(row for row in admin.get(S + '/resources').rows if row['label'] == 'UP')
     assert (listed['category'], listed['element_name'], int(listed['file_size']) >= 5) == ('resources', 'xnat:resourceCatalog', True)
@@ -54,7 +55,8 @@ def test_broken_forms(admin: Client, folder: Path, body: bytes, bound: str) -> N
 def test_a_form_with_one_bad_name_stores_nothing(admin: Client, folder: Path) -> None:
     body, headers = multipart(('good.txt', b'1'), ('..', b'2'))
     assert admin('POST', f'{S}/resources/BADNAME/files', body, headers).status == 400
-    assert admin.get(f'{S}/resources/BADNAME/files').status == 404
+    assert admin.get(f'{S}/resources/BADNAME/files').rows == []
+    assert 'BADNAME' not in {row['label'] for row in admin.get(f'{S}/resources').rows}
     assert list((folder / 'staging').iterdir()) == []
 
 
@@ -70,12 +72,13 @@ def test_an_upload_of_several_files_is_all_or_nothing(admin: Client) -> None:
 
 def test_3_1_refusals(admin: Client) -> None:
     for path, status in (
-        (f'{R}/../x', 400),
+        (f'{R}/../x', 405),
         (f'{R}/%2Fabs', 400),
         (f'{R}/{"n" * 300}', 400),
-        (f'{R}/a%0Ab', 400),
+        (f'{R}/a%0A%20b', 400),
+        (f'{R}/UP_catalog.xml', 400),
         (S + '/scans/99/resources/R/files/f', 404),
-        ("/data/projects/P/resources/it's/files/f", 400),
+        ('/data/projects/P/resources/1000/files/f', 404),
         ('/data/projects/NONE/resources/R/files/f', 404),
     ):
         answer = admin.put(f'{path}?inbody=true', b'x')
@@ -111,12 +114,70 @@ def test_zip_bomb(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_odd_but_legal_names(admin: Client, folder: Path) -> None:
-    for name in ('%C3%A9t%C3%A9.txt', 'a%2Bb.txt', 'a+b%26c=d;.txt', '%2525.txt', '.hidden', "it's", 'x%23y'):
-        admin.ok('PUT', f'{S}/resources/ODD%20%3A%20x/files/{name}?inbody=true', name.encode())
-        assert admin.get(f'{S}/resources/ODD%20%3A%20x/files/{name}').text == name
-    for row in admin.get(f'{S}/resources/ODD%20%3A%20x/files').rows:
-        assert admin.get(row['URI']).status == 200, row
-    assert (folder / 'archive/P/arc001/M1/RESOURCES/ODD %3A x/été.txt').is_file()
+    base = f'{S}/resources/ODD%20%3A%20x/files'
+    for name in ('%C3%A9t%C3%A9.txt', '%C3%A9t%C3%A9%20.txt', 'a%2Bb.txt', 'a+b%26c=d.txt', '.hidden', "it's", 'x%23y'):
+        admin.ok('PUT', f'{base}/{name}?inbody=true', name.encode())
+        assert admin.get(f'{base}/{name}').text == name
+    (label,) = {row['collection'] for row in admin.get(base).rows}
+    assert label == 'ODD%20%3A%20x' and not (folder / 'archive/P/arc001/M1/RESOURCES/ODD : x').exists()
+    stored = {row['URI'].partition('/files/')[2] for row in admin.get(base).rows}
+    assert stored == {'%C3%A9t%C3%A9.txt', 'été .txt', 'a+b.txt', 'a+b%26c=d.txt', '.hidden', "it's", 'x%23y'}
+
+
+NAMES = ['é.txt', 'a b', 'a+b', 'a&b', '(a)', "it's", 'a,b', 'a#b', 'a?b', '[a]', 'a=b', 'a:b', 'a@b', 'd/é x.txt', 'a~b', '日本.txt']
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_forms_and_archives_keep_true_names(admin: Client, name: str) -> None:
+    """A path keeps them only where all of it is decoded; and each is read by its name, quoted."""
+    for label, body, headers, path in (
+        ('FORM', *multipart((name.rpartition('/')[2], name.encode())), ''),
+        ('ZIP', zipped({name: name.encode()}), {}, '/x.zip?inbody=true&extract=true'),
+        ('TAR', tarred({name: name.encode()}), {}, '/deep/er/x.tar.gz?inbody=true&extract=true'),
+    ):
+        base = f'{S}/resources/TRUE{label}{NAMES.index(name)}/files'
+        assert admin('PUT', base + path, body, headers).status == 200
+        wanted = name.rpartition('/')[2] if label == 'FORM' else name
+        assert [row['URI'].partition('/files/')[2] for row in admin.get(base).rows] == [wanted]
+        assert admin.get(f'{base}/{quote(wanted)}').body == name.encode()
+    admin.ok('PUT', f'{S}/resources/PATH{NAMES.index(name)}/files/{quote(name)}?inbody=true', b'x')
+    (row,) = admin.get(f'{S}/resources/PATH{NAMES.index(name)}/files').rows
+    is_decoded = '%20' in quote(name) or '%2B' in quote(name)
+    assert row['URI'].partition('/files/')[2] == (name if is_decoded else quote(name))
+
+
+@pytest.mark.parametrize('below', ['experiments/NOPE', 'experiments/NOPE/scans/1', 'experiments/M1/scans/NOPE', 'experiments/M1/assessors/NOPE/out'])
+def test_what_is_not_there_has_the_files_of_the_subject(admin: Client, below: str) -> None:
+    """As on XNAT; and what would change something is refused."""
+    subject = '/data/projects/P/subjects/S1'
+    admin.ok('PUT', f'{subject}/resources/SUB/files/s.txt?inbody=true&overwrite=true', b'subject')
+    for path in (f'{below}/files', f'{below}/resources/SUB/files'):
+        uris = [row['URI'] for row in admin.get(f'{subject}/{path}').rows]
+        assert uris and all('/subjects/XNAT_S' in uri and '/experiments/' not in uri for uri in uris)
+    assert admin.get(f'{subject}/{below}/resources/SUB/files/s.txt').body == b'subject'
+    assert 'SUB' in {row['label'] for row in admin.get(f'{subject}/{below}/resources').rows}
+    for method, path in (('PUT', 'N'), ('PUT', 'N/files/n'), ('DELETE', 'SUB'), ('DELETE', 'SUB/files/s.txt')):
+        assert admin(method, f'{subject}/{below}/resources/{path}', b'x').status == 404
+    assert admin.get(f'{subject}/resources/SUB/files/s.txt').body == b'subject'
+
+
+def test_a_delete_takes_all_that_begins_so(admin: Client) -> None:
+    base = f'{S}/resources/BEGINS/files'
+    for name in ('a.txt', 'a.txt.bak', 'b.txt'):
+        admin.ok('PUT', f'{base}/{name}?inbody=true', b'x')
+    assert admin.delete(f'{base}/a.txt').status == 200
+    assert names(admin, base) == ['b.txt']
+
+
+def test_a_file_that_is_gone_is_listed_and_left_out(admin: Client, folder: Path) -> None:
+    base = f'{S}/resources/GONE/files'
+    for name in ('a.txt', 'b.txt'):
+        admin.ok('PUT', f'{base}/{name}?inbody=true', b'x')
+    (folder / 'archive/P/arc001/M1/RESOURCES/GONE/a.txt').unlink()
+    assert names(admin, base) == ['a.txt', 'b.txt'] and admin.get(f'{base}/a.txt').status == 404
+    assert admin.get(f'{base}?format=zip').names == ['M1/resources/GONE/files/b.txt']
+    (folder / 'archive/P/arc001/M1/RESOURCES/GONE/b.txt').unlink()
+    assert admin.get(f'{base}?format=zip').status == 404
 
 
 def test_nothing_is_left_in_staging(folder: Path) -> None:

@@ -85,7 +85,8 @@ def test_the_site_wide_listing_names_the_subject_shortly(admin: Client, filled: 
 def test_xml_is_declared_as_java_declares_it(admin: Client, filled: dict[str, str]) -> None:
     """A client takes a catalogue for one by its first bytes."""
     assert admin.get(f'/data/experiments/{filled["M1"]}?format=xml').body.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<')
-    catalogue = admin.get(f'/data/experiments/{filled["M1"]}/resources/DATA?format=json').body
+    admin.ok('PUT', f'/data/experiments/{filled["M1"]}/resources/CAT')
+    catalogue = admin.get(f'/data/experiments/{filled["M1"]}/resources/CAT?format=json').body
     assert catalogue.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<cat:Catalog')
 
 

@@ -159,4 +159,3 @@ def test_nothing_of_xnat_is_missing_in_the_core_model(model: Model) -> None:
             if field.key.startswith('sharing/share/') or '@xsi:type=' in field.path:  # of an unnamed type there; of one of several types
                 continue
             assert found is not None and found.required == field.required, (row.name, field.path)
-

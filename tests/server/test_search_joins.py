@@ -165,8 +165,8 @@ def test_4_4_18_rows_that_may_not_be_read(reader: Client, outsider: Client, admi
 
 def test_a_group_of_the_project_s_own_finds_its_types(admin: Client, outsider: Client) -> None:
     given = '&'.join(f'{kind}_{kind}/project_ONE_R=true' for kind in (M, QC))
-    admin.ok('PUT', f'/data/projects/ONE/groups/ONE_TECH?xdat:userGroup/displayname=Technicians&{given}')
-    admin.ok('PUT', '/data/projects/ONE/users/ONE_TECH/outsider')
+    admin.ok('PUT', f'/data/projects/ONE/groups/ANY?xdat:userGroup/displayname=Technicians&{given}')
+    admin.ok('PUT', '/data/projects/ONE/users/ONE_Technicians/outsider')
     assert values(run(outsider, M, ['LABEL', f'{T}.LABEL']), 'label', 'xnat_petsessiondata_label')[-1] == ('MB', '')
     assert all(row['xnat_petsessiondata_label'] == '' for row in run(outsider, M, ['LABEL', f'{T}.LABEL']))
     assert len(run(outsider, SCAN, ['TYPE'])) == 8
@@ -176,7 +176,7 @@ def test_a_group_of_the_project_s_own_finds_its_types(admin: Client, outsider: C
     number = next(row['xdat_user_id'] for row in admin.get('/data/users').rows if row['login'] == 'outsider')
     roles = run(admin, P, ['ID', f'USER_ROLE={number}'])
     assert values(roles, 'id', f'user_role_{number}') == [('ONE', 'Technicians'), ('SEEN', ''), ('TWO', '')]
-    admin.ok('DELETE', '/data/projects/ONE/users/ONE_TECH/outsider')
+    admin.ok('DELETE', '/data/projects/ONE/users/ONE_Technicians/outsider')
 
 
 def test_what_is_in_quarantine_is_for_owners(admin: Client, reader: Client) -> None:

@@ -42,7 +42,7 @@ def test_triggers_are_accepted_and_recorded(admin: Client) -> None:
     path = f'{P}/subjects/S/experiments/E'
     identifier = admin.ok('PUT', f'{path}?triggerPipelines=true')
     assert admin.ok('PUT', f'{path}?triggerPipelines=true&fixScanTypes=true&pullDataFromHeaders=true') == identifier
-    rows = admin.get(f'/data/services/workflows/triggerPipelines?display=ALL&experiment={identifier}').rows
+    rows = admin.get(f'/data/services/workflows/triggerPipelines?display=ALL&format=json&experiment={identifier}').rows
     assert [row['status'] for row in rows] == ['Complete', 'Complete']
 
 

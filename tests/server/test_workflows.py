@@ -92,26 +92,26 @@ def test_6_3_details(admin: Client, tail: str) -> None:
 
 def test_6_3_a_launch_is_a_workflow(admin: Client, session: str) -> None:
     assert admin.post(f'/data/projects/PP/pipelines/DicomToNifti/experiments/{session}?overwrite=Y').status == 200
-    uri = f'/data/services/workflows/DicomToNifti?experiment={session}&display=ALL'
+    uri = f'/data/services/workflows/DicomToNifti?experiment={session}&display=ALL&format=json'
     (row,) = until(lambda: admin.get(uri), 'Complete').rows
-    assert {name: row[name] for name in ('id', 'externalid', 'data_type', 'pipeline_name', 'percentagecomplete', 'step_description')} == {
-        'id': session, 'externalid': 'PP', 'data_type': 'xnat:mrSessionData', 'pipeline_name': PATH, 'percentagecomplete': '100.0',
+    assert {name: row[name] for name in ('ID', 'ExternalID', 'data_type', 'pipeline_name', 'percentageComplete', 'step_description')} == {
+        'ID': session, 'ExternalID': 'PP', 'data_type': 'xnat:mrSessionData', 'pipeline_name': PATH, 'percentageComplete': '100.0',
         'step_description': 'converting',
     }  # fmt: skip
-    fields = json.loads(admin.get(f'/data/workflows/{row["wrk_workflowdata_id"]}?format=json').body)['items'][0]['data_fields']
+    fields = json.loads(admin.get(f'/data/workflows/{row["wrk_workflowData_id"]}?format=json').body)['items'][0]['data_fields']
     assert (fields['status'], fields['percentageComplete']) == ('Complete', '100.0')
     assert json.loads(fields['details']) == {'overwrite': 'Y'}
     item = json.loads(admin.get(f'/data/services/workflows/DicomToNifti?experiment={session}').body)['items'][0]
     assert item['data_fields'] == fields
     assert admin.get(f'/data/services/workflows/Other?experiment={session}').status == 404
-    assert admin.get(f'/data/services/workflows/Other?experiment={session}&display=ALL').rows == []
+    assert admin.get(f'/data/services/workflows/Other?experiment={session}&display=ALL&format=json').rows == []
 
 
 def test_6_3_launches_that_fail_or_are_refused(admin: Client, client_of: Callable[..., Client], session: str) -> None:
     base = '/data/projects/PP/pipelines'
     assert admin('POST', f'{base}/again/experiments/E', b'fail=1', FORM).status == 200
-    failed = until(lambda: admin.get(f'/data/services/workflows?experiment={session}&display=ALL&status=Failed'), 'Failed').rows[0]
-    assert 'no slices' in admin.get(f'/data/workflows/{failed["wrk_workflowdata_id"]}?format=json').text
+    failed = until(lambda: admin.get(f'/data/services/workflows?experiment={session}&display=ALL&format=json&status=Failed'), 'Failed').rows[0]
+    assert 'no slices' in admin.get(f'/data/workflows/{failed["wrk_workflowData_id"]}?format=json').text
     document = b'<Pipelines><parameter><name>fail</name><values><unique>1</unique></values></parameter></Pipelines>'
     assert admin('POST', f'{base}/again/experiments/E', document, {'Content-Type': 'text/xml'}).status == 200
     assert admin.post(f'{base}/none/experiments/E').status == 404
@@ -147,11 +147,11 @@ def test_pipelines_that_run_by_themselves(server: Server, admin: Client) -> None
     server.archive.pipelines.enable('PA', 'Auto.xml', auto=True)
     for label, more in (('ONE', ''), ('TWO', '&triggerPipelines=false')):
         admin.ok('POST', f'/data/services/import?inbody=true&dest=/archive/projects/PA/subjects/S/experiments/{label}{more}', zipped(members()))
-    runs = '/data/services/workflows/Auto?project=PA&display=ALL'
+    runs = '/data/services/workflows/Auto?project=PA&display=ALL&format=json'
     ids = {row['label']: row['ID'] for row in admin.get('/data/projects/PA/experiments').rows}
-    assert [(row['id'], row['status']) for row in admin.get(runs).rows] == [(ids['ONE'], 'Queued')]
+    assert [(row['ID'], row['status']) for row in admin.get(runs).rows] == [(ids['ONE'], 'Queued')]
     admin.ok('POST', '/data/projects/PA/pipelines/triggerPipelines/experiments/TWO')
-    assert {row['id'] for row in admin.get(runs).rows} == set(ids.values())
+    assert {row['ID'] for row in admin.get(runs).rows} == set(ids.values())
 
 
 def workflow(**more: str) -> str:
@@ -165,9 +165,9 @@ def test_6_3_workflows_of_clients(admin: Client, client_of: Callable[..., Client
     assert (
         member.put(f'/data/workflows?{workflow(id=session, status="Running", percentageComplete="40.0", step_description="half way")}').status == 200
     )
-    rows = admin.get(f'/data/services/workflows/mine?experiment={session}&display=ALL').rows
-    assert [(row['status'], row['launch_time'], row['create_user']) for row in rows] == [('Running', '2020-01-02 03:04:05.0', 'member')]
-    number = rows[0]['wrk_workflowdata_id']
+    rows = admin.get(f'/data/services/workflows/mine?experiment={session}&display=ALL&format=json').rows
+    assert [(row['status'], row['launch_time'], row['create_user']) for row in rows] == [('Running', '2020-01-02 03:04:05.0', '')]
+    number = rows[0]['wrk_workflowData_id']
     assert member.put(f'/data/workflows/{number}?status=Complete').status == 200
     fields = json.loads(member.get(f'/data/workflows/{number}?format=json').body)['items'][0]['data_fields']
     assert (fields['status'], fields['percentageComplete'], fields['step_description'], fields['ExternalID']) == (
@@ -186,7 +186,7 @@ def test_6_3_workflows_of_clients(admin: Client, client_of: Callable[..., Client
 
 def test_6_3_workflows_that_are_refused(admin: Client, client_of: Callable[..., Client], session: str) -> None:
     admin.ok('PUT', f'/data/workflows?{workflow(id=session, pipeline_name="owned")}')
-    number = admin.get(f'/data/services/workflows/owned?experiment={session}&display=ALL').rows[0]['wrk_workflowdata_id']
+    number = admin.get(f'/data/services/workflows/owned?experiment={session}&display=ALL&format=json').rows[0]['wrk_workflowData_id']
     assert client_of('owner').put(f'/data/workflows/{number}?status=Complete').status == 403
     assert client_of('owner').get(f'/data/workflows/{number}').status == 200
     assert client_of('outsider').get(f'/data/workflows/{number}').status == 404
@@ -216,9 +216,9 @@ def test_runs_end_before_the_archive_is_closed(tmp_path: Path) -> None:
         server.archive.pipelines.enable('P', 'Slow.xml')
         client.ok('POST', '/data/projects/P/pipelines/Slow/experiments/E')
         assert begun.wait(10)
-        assert [row['status'] for row in client.get('/data/services/workflows/Slow?display=ALL').rows] == ['Running']
+        assert [row['status'] for row in client.get('/data/services/workflows/Slow?display=ALL&format=json').rows] == ['Running']
         release.set()
     with serve(tmp_path, password='p') as server:
         client = Client(server, 'admin', 'p')
-        assert [row['status'] for row in client.get('/data/services/workflows/Slow?display=ALL').rows] == ['Complete']
+        assert [row['status'] for row in client.get('/data/services/workflows/Slow?display=ALL&format=json').rows] == ['Complete']
         assert [row['Name'] for row in client.get('/data/projects/P/pipelines').rows] == ['Slow']

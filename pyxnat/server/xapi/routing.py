@@ -15,6 +15,7 @@ from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, MethodNotA
 from werkzeug.wrappers import Response
 
 from ..calls import Call
+from ..pages import by_container, is_by_container, page
 
 __all__ = ['Access', 'Route', 'answer_as', 'answer_from', 'json_body']
 
@@ -51,7 +52,7 @@ class Route(NamedTuple):
 
 
 def answer_from(routes: Sequence[Route], call: Call) -> Response:
-    """The answer of the route that a request is for; refusals are plain text."""
+    """The answer of the route that a request is for; refusals are plain text, but for those of the container."""
     try:
         route, names = _find(routes, call)
         _admit(route, call, names.get('username'))
@@ -70,8 +71,8 @@ def _find(routes: Sequence[Route], call: Call) -> tuple[Route, dict[str, str]]:
         if names is not None:
             allowed.append(route.method)
     if allowed:
-        raise MethodNotAllowed(sorted(set(allowed)))
-    raise NotFound(f'There is nothing at /xapi/{"/".join(parts)}.')
+        raise by_container(MethodNotAllowed(sorted(set(allowed))))
+    raise by_container(NotFound(f'There is nothing at /xapi/{"/".join(parts)}.'))
 
 
 def _admit(route: Route, call: Call, username: str | None) -> None:
@@ -97,12 +98,9 @@ def answer_as(found: Any, status: int = 200) -> Response:
 
 
 def _refusal(error: HTTPException, call: Call) -> Response:
-    response = Response(f'{error.description or error.name}', status=error.code, mimetype='text/plain')
-    if isinstance(error, Unauthorized):
-        response.headers['WWW-Authenticate'] = f'Basic realm="{call.archive.prefix}"'
-    if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        response.headers['Allow'] = ', '.join(error.valid_methods)
-    return response
+    if isinstance(error, (Unauthorized, MethodNotAllowed)) or is_by_container(error):
+        return page(error, call.archive.prefix)
+    return Response(f'{error.description or error.name}', status=error.code, mimetype='text/plain')
 
 
 def json_body(call: Call, kind: type[dict[str, Any]] | type[list[Any]] = dict) -> Any:

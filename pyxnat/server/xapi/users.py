@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,16 +13,19 @@ from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException, 
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response
 
-from ..auth import GUEST, Caller, hash_password, rights
+from ..auth import ANY, GUEST, Caller, hash_password, rights
 from ..calls import Call, text
 from ..groups import key_of
 from ..locate import find_project
-from ..store import fields_of, item, role, token, user
+from ..store import fields_of, get_setting, item, put_setting, role, token, user
 from .routing import Access, Route, answer_as, json_body
 
 __all__ = ['ROUTES']
 
 ADMINISTRATOR = 'Administrator'
+MORE_ROLES = ('DataManager', 'SiteUser')
+"""Roles of the site that change no right here."""
+_ROLE = 'role:'
 _LOGIN = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.@-]*')
 _EMAIL = re.compile(r'[^@\s<>"]+@[^@\s<>"]+')
 _NAME = re.compile(r'[^<>"]*')
@@ -32,8 +36,13 @@ _COLUMNS = {'firstName': 'firstname', 'lastName': 'lastname', 'email': 'email', 
 def _described(call: Call, row: Any) -> dict[str, Any]:
     """A user as JSON; what is secret is left out, which ``secured`` says."""
     told = {name: getattr(row, column) for name, column in _COLUMNS.items()}
+    return {'id': row.pk, 'username': row.login, **told, 'secured': True, 'lastModified': row.modified}
+
+
+def _profiled(call: Call, row: Any) -> dict[str, Any]:
+    """The same with the last login, where there was one."""
     login = call.archive.sessions.last_login.get(row.login)
-    return {'id': row.pk, 'username': row.login, **told, 'secured': True, 'lastModified': row.modified, 'lastSuccessfulLogin': login}
+    return {**_described(call, row), **({'lastSuccessfulLogin': login} if login else {})}
 
 
 def _row(connection: Connection, username: str) -> Any:
@@ -62,18 +71,19 @@ def _logins(call: Call) -> list[str]:
 
 
 def _profiles(call: Call) -> list[dict[str, Any]]:
-    return [_described(call, row) for row in _rows(call)]
+    return [_profiled(call, row) for row in _rows(call)]
 
 
 def _current(call: Call) -> list[dict[str, Any]]:
     """Who may log in, and who could and is still here."""
     here = call.archive.sessions.by_login()
-    return [_described(call, row) for row in _rows(call) if row.enabled or row.login in here]
+    return [_profiled(call, row) for row in _rows(call) if row.enabled or row.login in here]
 
 
 def _profile(call: Call, username: str = '') -> dict[str, Any]:
     _may_list(call, username or call.caller.login)
-    return _get(call, username or call.caller.login)
+    with call.archive.store.read() as connection:
+        return _profiled(call, _row(connection, username or call.caller.login))
 
 
 def _get(call: Call, username: str) -> dict[str, Any]:
@@ -103,7 +113,9 @@ def _post(call: Call) -> Response:
             raise Conflict(f'There is a user {username} already.')
         connection.execute(user.insert().values(login=username, admin=False, **{'password': '', **values}))
         row = _row(connection, username)
-    return answer_as(_described(call, row), 201)
+    made = _described(call, row)
+    del made['lastModified']
+    return answer_as(made, 201)
 
 
 _PATTERNS = {'email': _EMAIL, 'firstName': _NAME, 'lastName': _NAME}
@@ -219,12 +231,17 @@ def _close(call: Call, login: str) -> list[str]:
 
 def _roles(call: Call, username: str) -> list[str]:
     with call.archive.store.read() as connection:
-        return [ADMINISTRATOR] if _row(connection, username).admin else []
+        _row(connection, username)
+    return [name for name, logins in _role_map(call).items() if username in logins]
 
 
 def _role_map(call: Call) -> dict[str, list[str]]:
     with call.archive.store.read() as connection:
-        return {ADMINISTRATOR: list(connection.scalars(select(user.c.login).where(user.c.admin).order_by(user.c.login)))}
+        administrators = list(connection.scalars(select(user.c.login).where(user.c.admin).order_by(user.c.login)))
+        first = list(connection.scalars(select(user.c.login).where(user.c.admin).order_by(user.c.pk).limit(1)))
+        given = {name: json.loads(get_setting(connection, _ROLE + name, '[]')) for name in MORE_ROLES}
+    held = {'DataManager': first, 'SiteUser': [*first, GUEST.login]}
+    return {ADMINISTRATOR: administrators, **{name: sorted({*held[name], *given[name]}) for name in MORE_ROLES}}
 
 
 def _role_members(call: Call, name: str) -> list[str]:
@@ -233,12 +250,21 @@ def _role_members(call: Call, name: str) -> list[str]:
 
 def _set_role(admin: bool) -> Callable[..., None]:
     def change(call: Call, username: str, name: str) -> None:
-        if name != ADMINISTRATOR:
-            raise BadRequest(f'There is no role {name}; {ADMINISTRATOR} is the only one.')
+        if name not in (ADMINISTRATOR, *MORE_ROLES):
+            raise BadRequest(f'There is no role {name}; there are {", ".join((ADMINISTRATOR, *MORE_ROLES))}.')
         with call.archive.store.write() as connection:
+            if name != ADMINISTRATOR:
+                _give_role(connection, _row(connection, username).login, name, admin)
+                return
             _save(call, connection, _row(connection, username), {'admin': admin})
 
     return change
+
+
+def _give_role(connection: Connection, login: str, name: str, given: bool) -> None:
+    """Keep, or take back, a role that changes no right."""
+    logins = set(json.loads(get_setting(connection, _ROLE + name, '[]')))
+    put_setting(connection, _ROLE + name, json.dumps(sorted(logins | {login} if given else logins - {login})))
 
 
 def _groups(call: Call, username: str) -> list[str]:
@@ -270,7 +296,7 @@ def _editable(call: Call) -> list[str]:
     """IDs of the projects that the caller may change."""
     with call.archive.store.read() as connection:
         every = connection.scalars(select(item.c.id).where(item.c.level == 'project').order_by(item.c.id)).all()
-        return [name for name in every if 'edit' in rights(connection, call.caller, name)]
+        return [name for name in every if 'edit' in rights(connection, call.caller, name, ANY)]
 
 
 def _set_group(add: bool) -> Callable[..., None]:
@@ -342,7 +368,7 @@ ROUTES = (
     Route('GET', 'users/active/{username}', Access.SELF, _sessions),
     Route('DELETE', 'users/active/{username}', Access.SELF, _end_sessions),
     Route('GET', 'users/rolemap', Access.ADMIN, _role_map),
-    Route('GET', 'users/roles', Access.ADMIN, lambda call: [ADMINISTRATOR]),
+    Route('GET', 'users/roles', Access.ADMIN, lambda call: [*reversed(MORE_ROLES), ADMINISTRATOR]),
     Route('GET', 'users/roles/{name}', Access.ADMIN, _role_members),
     Route('GET', 'users/{username}', Access.SELF, _get),
     Route('PUT', 'users/{username}', Access.ADMIN, _put),
