@@ -79,7 +79,9 @@ class Client:
     """One kept-alive connection of one user; with no login it sends no credentials."""
 
     def __init__(self, server: Address, login: str | None = None, password: str | None = None, headers: Mapping[str, str] | None = None) -> None:
-        self._connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
+        kind = http.client.HTTPSConnection if getattr(server, 'secure', False) else http.client.HTTPConnection
+        self._connection: http.client.HTTPConnection = kind(server.host, server.port, timeout=60)
+        self._base: str = getattr(server, 'base', '')
         self._headers = dict(headers or {})
         if login is not None:
             secret = base64.b64encode(f'{login}:{password}'.encode()).decode()
@@ -87,7 +89,7 @@ class Client:
 
     def __call__(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         try:
-            self._connection.request(method, path, body, {**self._headers, **(headers or {})})
+            self._connection.request(method, self._base + path, body, {**self._headers, **(headers or {})})
             return Answer(self._connection.getresponse())
         except BaseException:
             self._connection.close()  # the next request opens it anew

@@ -5,14 +5,18 @@ from __future__ import annotations
 import itertools
 import re
 import tempfile
+import time
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 from pyxnat.server import Server, serve
 from tests.plain import Client
 from tests.quick import quick_folder
+
+from .remote import Inside, Remote
 
 PASSWORDS = {'owner': 'o', 'member': 'm', 'collaborator': 'c', 'outsider': 'x'}
 ROLES = ('owner', 'member', 'collaborator')
@@ -20,23 +24,35 @@ BROWSER = {'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KH
 
 
 class World:
-    """Archives. One is closed to guests and holds `seed`; the other is open to them and answers as XNAT where this server is kinder."""
+    """Archives. One is closed to guests and holds `seed`; the other is open to them and answers as XNAT where this server is kinder.
 
-    def __init__(self) -> None:
+    Or a server that runs elsewhere, in place of the first: the others are not there then, and what needs them raises `Inside`.
+    """
+
+    def __init__(self, remote: Remote | None = None) -> None:
+        self.remote = remote
         self._stack = ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=quick_folder(), prefix='conformance-')))
         self._clients: dict[tuple[bool, str], Client] = {}
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(1 if remote is None else int(time.time()) * 100)  # IDs of deleted projects are not free again
         self._fields: dict[str, dict[str, dict[str, str]]] = {}
 
     @cached_property
     def closed(self) -> Server:
+        if self.remote is not None:
+            self.remote.prepare(PASSWORDS)
+            return cast(Server, self.remote)
         return self._served(serve(self._folder / 'closed', password='secret', users=PASSWORDS))
 
     @cached_property
     def open(self) -> Server:
+        self._served_here('open to guests')
         server = serve(self._folder / 'open', password='secret', users=PASSWORDS, require_login=False, silent_refusals=True)
         return self._served(server)
+
+    def _served_here(self, what: str) -> None:
+        if self.remote is not None:
+            raise Inside(f'an archive {what}')
 
     def _served(self, server: Server) -> Server:
         """Have sessions for all requests: the clients here keep no cookies."""
@@ -47,6 +63,7 @@ class World:
     @cached_property
     def below(self) -> Server:
         """An archive below a context path."""
+        self._served_here('below a context path')
         return self._stack.enter_context(serve(self._folder / 'below', password='secret', context='/xnat', site="A ^b-c'"))
 
     @cached_property
@@ -75,8 +92,8 @@ class World:
         """A new connection."""
         if login in ('nobody', 'guest'):
             return Client(server, headers=headers)
-        words = {**PASSWORDS, server.user: server.password, 'wrong': 'wrong'}
-        return Client(server, server.user if login == 'wrong' else login, words[login], headers)
+        words = {**PASSWORDS, 'admin': server.password, 'wrong': 'wrong'}
+        return Client(server, server.user if login in ('admin', 'wrong') else login, words[login], headers)
 
     def fields(self, element: str) -> dict[str, dict[str, str]]:
         """What can be searched of a data type, by field ID."""

@@ -282,14 +282,13 @@ class _Caller(Client):
     ) -> None:
         self.cookies: dict[str, str] = {} if cookies is None else cookies
         self._keeping = keeping
-        self._base = where.base
         super().__init__(where, login, password)
 
     def __call__(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         sent = dict(headers or {})
         if self.cookies and 'Cookie' not in sent:
             sent['Cookie'] = '; '.join(f'{name}={value}' for name, value in self.cookies.items())
-        answer = super().__call__(method, self._base + path, body, sent)
+        answer = super().__call__(method, path, body, sent)
         for cookie in answer.headers.get_all('Set-Cookie') or []:
             name, _, value = cookie.partition(';')[0].partition('=')
             if name == SESSION and self._keeping:
