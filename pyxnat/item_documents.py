@@ -52,7 +52,8 @@ class Setting(NamedTuple):
         for path in _steps(self.field.path):
             parts.append(path)
             if canonical('/'.join(parts)) in self.field.holders:
-                parts[-1] = f'{path}[name={next(names)}]'
+                name = next(names, '')
+                parts[-1] = f'{path}[name={name}]' if name else path
         return '/'.join(parts)
 
     @property

@@ -73,7 +73,7 @@ def test_dax_uploads_session_and_scan_in_one_call(xnat: Interface, P: str) -> No
         **{'xnat:experimentData/date': '2021-03-04'},
     )  # fmt: skip
     assert scan.attrs.mget(['type', 'series_description', 'quality', 'note']) == ['T2', 'T2w', 'questionable', 'n']
-    assert scan.parent().datatype() == 'xnat:petSessionData'
+    assert scan.parent().datatype() == 'xnat:petSessionData' and scan.parent().attrs.get('date') == '2021-03-04'
 
 
 def test_dax_reads_and_writes_attributes(xnat: Interface, P: str) -> None:

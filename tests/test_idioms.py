@@ -88,6 +88,7 @@ def test_idiom_28_a_second_argument_of_file_get(xnat: Interface, P: str, tmp_pat
 
 def test_idioms_29_to_34_attributes(xnat: Interface, P: str) -> None:
     project = xnat.select.project(P)
+    project.attrs.mset({'xnat:projectData/PI/firstname': 'Eva', 'xnat:projectData/PI/lastname': 'Meier'})
     project.attrs.set('xnat:projectData/PI/lastname', 'Müller')
     assert project.attrs.get('xnat:projectData/PI/lastname') == 'Müller'
     experiment = project.subject('S').experiment('E')

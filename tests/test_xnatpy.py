@@ -132,11 +132,12 @@ def test_setting_fields(session: Any, filled: Any, experiment: Any) -> None:
     subject.demographics.age = 81
     subject.fields['score'] = 'ünï'
     scan.quality, scan.parameters.tr = 'usable', 2.5
-    filled.set('PI/lastname', 'Curie')
+    filled.mset({'PI/firstname': 'Marie', 'PI/lastname': 'Curie'})
     session.clearcache()
     project = session.projects['FIRST']
     subject, experiment = project.subjects['S'], project.experiments['E']
-    assert (project.description, experiment.date, experiment.time) == ('about "it" & <more>', date(2020, 1, 2), time(10, 11, 12))
+    assert project.description == 'about &quot;it&quot; &amp; &lt;more&gt;', 'XNAT escapes what a query tells'
+    assert (experiment.date, experiment.time) == (date(2020, 1, 2), time(10, 11, 12))
     assert (subject.demographics.gender, subject.demographics.age, subject.fields['score']) == ('female', 81, 'ünï')
     assert (experiment.scans['1'].quality, experiment.scans['1'].parameters.tr) == ('usable', 2.5)
     assert project.pi.lastname == 'Curie'
@@ -256,7 +257,7 @@ def test_renaming_and_deleting(session: Any) -> None:
     session.clearcache()
     experiment = session.projects['GOING'].experiments['NEW_PET']
     assert experiment.id.startswith('XNAT_E')
-    assessor = classes.QcManualAssessorData(parent=experiment, label='QC')
+    assessor = classes.QcAssessmentData(parent=experiment, label='QC')
     assert [one.label for one in experiment.assessors.values()] == ['QC']
     for one in (assessor, experiment, session.projects['GOING'].subjects['OLD'], session.projects['GOING']):
         one.delete()

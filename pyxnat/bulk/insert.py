@@ -120,8 +120,8 @@ def _inner(interface: Interface, row: _Row) -> list[Any]:
     """A row as a scan in the document of its session; empty where not all of it goes by document."""
     element = class_of('scans')._element(uri_of(row.path), interface)
     fields = {name: value for name, value in row.fields.items() if name not in _LEVEL_NAMES_PLURAL}
-    made = element._fields_of_new({}, fields)
-    return made.as_inner(element) if made is not None and not made.query() and not fields.keys() - {'xsiType'} - made.values.keys() else []
+    made = element._fields_of_new(str(fields.get('xsiType') or element._level.datatype), fields)
+    return made.as_inner(element) if not made.query() and not fields.keys() - {'xsiType'} - made.values.keys() else []
 
 
 def rows_of(table: Any) -> list[dict[str, Any]]:

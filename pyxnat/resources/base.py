@@ -16,7 +16,7 @@ from ..structure import GAPS, LEVELS, Level, children
 from ..tables import Row, html_table
 from .attributes import Attributes
 from .bulk import Uploadable
-from .writing import XML, Fields, divide
+from .writing import XML, Fields, divide, fields_above
 
 if TYPE_CHECKING:
     from ..interface import Interface
@@ -230,8 +230,9 @@ class Element(Uploadable):
         ----------
         **params
             Fields by short name or xpath (``gender='female'``, ``**{'xnat:mrSessionData/fieldStrength': '3.0'}``); the type of a level by its
-            plural name (``experiments='xnat:petSessionData'``) or ``xsiType``; ``params={…}`` for further query parameters; ``xml=`` the path of
-            an XNAT document to create it from, with ``allowDataDeletion`` if fields that the document has not are to go.
+            plural name (``experiments='xnat:petSessionData'``) or ``xsiType``; full paths of types above it count where that is created, too;
+            ``params={…}`` for further query parameters; ``xml=`` the path of an XNAT document to create it from, with ``allowDataDeletion`` if
+            fields that the document has not are to go.
 
         Returns
         -------
@@ -263,7 +264,10 @@ class Element(Uploadable):
 
     def _create(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = ()) -> None:
         """Create it with what is missing above it; `inner` are elements that its document holds."""
-        made = None if document else self._fields_of_new(types, fields)
+        kind = str(types.get(self._urt) or fields.get('xsiType') or self._level.datatype)
+        above = {} if document else fields_above(kind, fields)
+        fields = {name: value for name, value in fields.items() if name not in above}
+        made = None if document or not kind else self._fields_of_new(kind, fields)
         if made is not None:
             _, query = divide(self, fields)
             document, fields = made.document(inner), {**made.query(), **query}
@@ -276,15 +280,12 @@ class Element(Uploadable):
             if parent is None or not self._is_well_named() or not self._lacks_parent(error, parent):
                 raise
             within = made.as_inner(self) if made is not None and not made.query() and fields.keys() <= {'xsiType'} else []
-            parent._create(types, {}, inner=within)
+            parent._create(types, above, inner=within)
             answer = b'' if within else self._put(fields, document)
         self._learn(six.ensure_text(answer or b'', errors='replace').strip())
 
-    def _fields_of_new(self, types: dict[str, str], fields: dict[str, Any]) -> Fields | None:
-        """The fields that it is created with, checked; None where it has no type, or none that is known."""
-        kind = str(types.get(self._urt) or fields.get('xsiType') or self._level.datatype)
-        if not kind:
-            return None
+    def _fields_of_new(self, kind: str, fields: dict[str, Any]) -> Fields:
+        """The fields that it is created with, checked."""
         values, _ = divide(self, fields)
         made = Fields(self, kind, {name: value for name, value in values.items() if value not in (None, '')})
         made.check_new()

@@ -13,7 +13,7 @@ from ..schemas import Registry
 if TYPE_CHECKING:
     from .base import Element
 
-__all__ = ['XML', 'Fields', 'divide', 'write_fields']
+__all__ = ['XML', 'Fields', 'divide', 'fields_above', 'is_field', 'write_fields']
 
 XML = {'content-type': 'text/xml; charset=UTF-8'}
 _ESCAPED = frozenset('&<>"\'')
@@ -121,6 +121,13 @@ def divide(element: Element, fields: Mapping[str, Any]) -> tuple[dict[str, Any],
         return {}, dict(fields)
     own = {name: value for name, value in fields.items() if is_field(name)}
     return own, {name: value for name, value in fields.items() if name not in own}
+
+
+def fields_above(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields by full paths of types that a type is none of: those of the elements above a new one, which may have to be made."""
+    known = item_documents.bundled()
+    types = {name: name.partition('/')[0] for name in fields if '/' in name and ':' in name.partition('/')[0]}
+    return {name: fields[name] for name, other in types.items() if kind in known and other in known and not known.is_a(kind, other)}
 
 
 def is_field(name: str) -> bool:

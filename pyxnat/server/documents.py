@@ -22,11 +22,19 @@ XSI = 'http://www.w3.org/2001/XMLSchema-instance'
 
 
 _NAMESPACES = {
-    'arc': 'http://nrg.wustl.edu/arc', 'val': 'http://nrg.wustl.edu/val', 'pipe': 'http://nrg.wustl.edu/pipe', 'wrk': 'http://nrg.wustl.edu/workflow',
+    'arc': 'http://nrg.wustl.edu/arc', 'val': 'http://nrg.wustl.edu/val', 'pipe': 'http://nrg.wustl.edu/pipe',
+    'icr': 'http://icr.ac.uk/icr', 'wrk': 'http://nrg.wustl.edu/workflow',
     'scr': 'http://nrg.wustl.edu/scr', 'xdat': 'http://nrg.wustl.edu/security', 'cat': 'http://nrg.wustl.edu/catalog',
     'prov': 'http://www.nbirn.net/prov', 'xnat': 'http://nrg.wustl.edu/xnat', 'xnat_a': 'http://nrg.wustl.edu/xnat_assessments',
 }  # fmt: skip
 """The namespaces that XNAT declares in every document."""
+_PLACES = {
+    'http://nrg.wustl.edu/workflow': 'workflow', 'http://nrg.wustl.edu/catalog': 'catalog', 'http://nrg.wustl.edu/pipe': 'repository',
+    'http://nrg.wustl.edu/scr': 'screeningAssessment', 'http://nrg.wustl.edu/arc': 'project', 'http://icr.ac.uk/icr': 'roi',
+    'http://nrg.wustl.edu/val': 'protocolValidation', 'http://nrg.wustl.edu/xnat': 'xnat',
+    'http://nrg.wustl.edu/xnat_assessments': 'assessments', 'http://www.nbirn.net/prov': 'birnprov', 'http://nrg.wustl.edu/security': 'security',
+}  # fmt: skip
+"""Where XNAT says that their schemas are, below ``/schemas``."""
 
 
 def write(source: Representer, row: Any, conceal: bool) -> bytes:
@@ -43,7 +51,9 @@ def write(source: Representer, row: Any, conceal: bool) -> bytes:
         if kind is not None:
             del node.attrib[XSI_TYPE]
             node.set(XSI_TYPE, kind)
-    places = (f'{uri} {source.site_url}/schemas/{path}' for uri, path in source.model.places.items())
+    known = {uri: f'{name}.xsd' for uri, name in _PLACES.items()}
+    known.update((uri, path) for uri, path in source.model.places.items() if uri not in known)
+    places = (f'{uri} {source.site_url}/schemas/{path}' for uri, path in known.items())
     root.set(f'{{{XSI}}}schemaLocation', ' '.join(places))
     return write_xml(root)
 

@@ -28,6 +28,8 @@ __all__ = ['TYPE_LEAF', 'Document', 'check_complete', 'kept', 'merged', 'part_of
 XSI_TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
 TYPE_LEAF = 'xsi:type'
 """Last step of the key that keeps the type of one of several nested elements."""
+_LINES = re.compile(r'\n*[^\n]+|\n+')
+_ISO_DATE = re.compile(r'\d{4}-\d\d?-\d\d?')
 _NAMED_TYPE = re.compile(r'@xsi:type=([^\]]+)')
 _FORM = 'application/x-www-form-urlencoded'
 _XML = frozenset({'text/xml', 'application/xml'})
@@ -143,6 +145,8 @@ def validated(model: Model, document: Document) -> dict[str, str]:
             values[key] = value
             continue
         try:
+            if document.from_xml and row.kind == 'date' and value and not _ISO_DATE.match(value.strip()):
+                raise ValueError(f'{value!r} Must Be A Valid Date: documents have yyyy-MM-dd')
             values[key] = '' if value in ('', 'NULL') and not row.choices else normalise(row, value)
         except ValueError as error:
             wrong.append(_complaint(document.xsi_type, row, str(error)))
@@ -292,9 +296,9 @@ def _attributes(node: etree._Element) -> Iterator[tuple[str, str]]:
 
 
 def text_of(node: etree._Element) -> str:
-    """The text of an element as XNAT reads it: pieces between comments that are not blank, as they are."""
+    """The text of an element as XNAT's parser hands it on, a piece for each line and comment: blank pieces are lost, others stay as they are."""
     pieces = [node.text or '', *(child.tail or '' for child in node if not isinstance(child.tag, str))]
-    return ''.join(piece for piece in pieces if piece.strip())
+    return ''.join(line for piece in pieces for line in _LINES.findall(piece) if line.strip())
 
 
 def _child(model: Model, node: etree._Element, where: str) -> Document:

@@ -298,6 +298,11 @@ def _create(call: Call, route: Route, place: Place, writer: Writer, document: Do
     parent = place.row
     project = place.project or parent.project
     known = writer.of_id(where, document)
+    if document.from_xml and where in _WITH_ACCESSION:  # its label and project beat the path
+        name = document.core.get('label') or name
+        told = document.core.get('project', project) if where == 'subject' else project
+        project = told if told == project else _target(writer.connection, call.caller, told).id
+        known = known if known is not None else writer.bearing(where, project, name)
     if known is not None:
         if known.project != project:
             raise Conflict(f'Project must be modified through separate URI. {known.id} belongs to project {known.project}.')
@@ -332,7 +337,9 @@ def _project_told(call: Call, writer: Writer, document: Document) -> Any:
 def _change(call: Call, route: Route, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
     row = place.row
     wanted = document.core.get('label')
-    if row.level in _WITH_ACCESSION and wanted and wanted != row.label:
+    if row.level in _WITH_ACCESSION and wanted and wanted != row.label and not (document.from_xml and row.level == 'subject'):
+        if document.from_xml:
+            raise BadRequest(f'Label must be modified through separate URI: it is {row.label}, not {wanted}.')
         if place.project and place.project != row.project:
             raise Conflict(f'{row.id} belongs to project {row.project}; rename it there.')
         return text(), writer.rename(row, wanted)

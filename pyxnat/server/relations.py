@@ -11,6 +11,8 @@ __all__ = [
     'arrival_log',
     'arrival_scan',
     'custom_field',
+    'custom_form',
+    'custom_form_use',
     'file',
     'invitation',
     'item',
@@ -156,13 +158,39 @@ token = Table(
     sqlite_autoincrement=True,
 )
 
-# Values that /xapi/custom-fields keeps of an item: JSON of any kind, which the item itself does not show.
+# Custom fields as archives kept them before an item had them in its field custom_fields.
 custom_field = Table(
     'custom_field',
     METADATA,
     Column('item', ForeignKey('item.pk', ondelete='CASCADE'), primary_key=True),
     Column('name', String, primary_key=True),
     Column('value', Text, nullable=False),
+)
+
+# A form for custom fields: its document, and the data type whose items have it.
+custom_form = Table(
+    'custom_form',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('uuid', String, nullable=False, unique=True),
+    Column('datatype', String, nullable=False),
+    Column('contents', Text, nullable=False),
+    Column('position', Integer, nullable=False),
+    Column('username', String, nullable=False),
+    Column('created', Integer, nullable=False),  # milliseconds
+    sqlite_autoincrement=True,
+)
+
+# Where a form is used: in the site, or in a project.
+custom_form_use = Table(
+    'custom_form_use',
+    METADATA,
+    Column('pk', Integer, primary_key=True),
+    Column('form', ForeignKey('custom_form.pk', ondelete='CASCADE'), nullable=False),
+    Column('entity', String, nullable=False),
+    Column('status', String, nullable=False),
+    UniqueConstraint('form', 'entity'),
+    sqlite_autoincrement=True,
 )
 
 # What a user is in a project: owner, member, collaborator, or in a group of the project's own.

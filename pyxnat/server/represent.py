@@ -143,18 +143,10 @@ class Representer:
             resources = [self._json_resource(one, row) for one in self.resources(row, side)]
             if resources:
                 children.append({'field': self.resource_path(row, side), 'items': resources})
-        shares = [self._json_share(row, one) for one in self.shares(row)]
+        shares = [_share_item(row, one) for one in self.shares(row)]
         if shares:
             children.append({'field': 'sharing/share', 'items': shares})
         return {'children': children + nested, 'meta': _meta(row.xsi_type, row.pk, row.insert_date), 'data_fields': own}
-
-    @staticmethod
-    def _json_share(row: Any, one: Any) -> dict[str, Any]:
-        kind = SHARE_TYPES[row.level]
-        about = {'project': one.project, f'{kind.replace(":", "_")}_id': one.pk, **({'label': one.label} if one.label else {})}
-        if row.level == 'subject':
-            about['subject_ID'] = row.id
-        return _plain_item(kind, about, row.insert_date)
 
     def _split(self, row: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The item's own data fields, and its nested elements as children."""
@@ -254,6 +246,17 @@ class Representer:
     def key_name(self, row: Any) -> str:
         """The database's own key of an item that has no accession ID."""
         return _PK_NAMES.get(row.level, '')
+
+
+def _share_item(row: Any, one: Any) -> dict[str, Any]:
+    """A share; one without a label has no such field."""
+    kind = SHARE_TYPES[row.level]
+    found = {'project': one.project, f'{kind.replace(":", "_")}_id': one.pk}
+    if one.label:
+        found['label'] = one.label
+    if row.level == 'subject':
+        found['subject_ID'] = row.id
+    return _plain_item(kind, found, one.insert_date)
 
 
 def _plain_item(xsi_type: str, fields: dict[str, Any], inserted: str) -> dict[str, Any]:

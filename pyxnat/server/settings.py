@@ -58,6 +58,8 @@ class Settings:
         if plain.startswith(_SHARE):
             self.share[plain[len(_SHARE) :]] = value
             return True
+        if plain == 'custom_fields':
+            raise BadRequest('custom_fields cannot be set by a query string; use /xapi/custom-fields.')
         field = self._model.registry.field(self._kind, plain)
         if field is None or not field.kind or parts[-1].predicates or not self._is_typed(field, parts):
             return False

@@ -44,6 +44,7 @@ _LABEL = re.compile(r'[A-Za-z0-9_-]+')
 _MAX_LABEL = 255
 ACCESS = ('private', 'protected', 'public')
 _EXPERIMENTS = ('experiment', 'assessor')
+_LABELLED = ('subject', *_EXPERIMENTS)
 _TYPES_FOR = {
     'experiment': 'xnat:mrSessionData', 'assessor': 'xnat:qcManualAssessorData', 'scan': 'xnat:mrScanData',
     'subject': 'xnat:subjectData', 'reconstruction': 'xnat:reconstructedImageData', 'project': 'xnat:projectData',
@@ -59,9 +60,6 @@ def _is_same(name: str, before: Any, after: Any) -> bool:
 def _own(fields: dict[str, str]) -> dict[str, str]:
     """The fields that XNAT keeps with an item of a general type itself: no custom variables, nor others that it can have several of."""
     return {key: value for key, value in fields.items() if '[' not in key}
-
-
-_LABELLED = ('subject', *_EXPERIMENTS)
 
 
 def check_label(text: str, what: str = 'label') -> str:
@@ -205,6 +203,11 @@ class Writer:
             return None
         return self.connection.execute(select(item).where(item.c.level.in_(_alike(where)), item.c.id == wanted)).first()
 
+    def bearing(self, where: str, project: str, label: str) -> Any:
+        """The item of a level that bears a label in a project; None where there is none."""
+        query = select(item).where(item.c.level.in_(_alike(where)), labelled(project, label), readable(self.caller, item))
+        return self.connection.execute(query).first()
+
     def new_subject(self, label: str, project: Any) -> Any:
         """A subject that is made for a session."""
         return self.create('subject', label, project, project.id, Document('xnat:subjectData'))
@@ -240,12 +243,12 @@ class Writer:
             name = child.core.get('ID', '') if where in ('scan', 'reconstruction') else child.core.get('label') or child.core.get('ID', '')
             query = select(item).where(item.c.level == where, item.c.parent == row.pk, or_(item.c.id == name, item.c.label == name))
             found = self.connection.execute(query).first()
-            if found is None and where in _EXPERIMENTS and child.core.get('ID'):
+            if found is None and where in (*_EXPERIMENTS, 'reconstruction') and child.core.get('ID'):
                 found = self.connection.execute(select(item).where(item.c.level == where, item.c.id == child.core['ID'])).first()
             if found is None:
                 self.create(where, name, row, row.project, child)
-            elif found.parent == row.pk:
-                self.update(found, child)
+            elif found.parent == row.pk or where == 'reconstruction':  # whose IDs are those of the site: it moves
+                self.update(found, child, row)
 
     def update(self, row: Any, document: Document, parent: Any = None) -> Any:
         """Merge a document into an item; with `Document.complete` it replaces the fields. An item of another `parent` moves there."""

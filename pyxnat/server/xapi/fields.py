@@ -1,6 +1,7 @@
 """``/xapi/custom-fields``: values of any JSON kind, by name, on projects, subjects, experiments, assessors and scans.
 
-They are not the fields of a data type, nor custom variables: names keep their case, values their kind, and items do not show them.
+They are neither custom variables nor fields of their own: an item has them as one text, the JSON in its field ``custom_fields``. Those of a
+custom form stand below its UUID.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import Forbidden, NotFound
+from werkzeug.exceptions import BadRequest, Forbidden, NotFound
 
 from ..auth import rights
 from ..calls import Call, text
+from ..history import Event, record
 from ..locate import find, kind_of
 from ..routes import parse
-from ..store import custom_field, touch
-from .routing import Access, Route, json_body
+from ..store import custom_field, fields_of, item, now, touch
+from .routing import Access, Route
 
-__all__ = ['ROUTES']
+__all__ = ['ROUTES', 'values_of']
+
+_FIELD = 'custom_fields'
 
 _PLACES = (
     'projects/{project}',
@@ -54,14 +58,29 @@ def _find(call: Call, connection: Connection, steps: list[tuple[str, str]]) -> A
     return find(connection, call.caller, route.steps).row
 
 
-def _values(connection: Connection, item: Any) -> dict[str, Any]:
-    query = select(custom_field.c.name, custom_field.c.value).where(custom_field.c.item == item.pk).order_by(custom_field.c.name)
-    return {row.name: json.loads(row.value) for row in connection.execute(query)}
+def values_of(connection: Connection, row: Any) -> dict[str, Any]:
+    """The custom fields of an item."""
+    query = select(custom_field.c.name, custom_field.c.value).where(custom_field.c.item == row.pk)  # where older archives have them
+    found = {one.name: json.loads(one.value) for one in connection.execute(query)}
+    return {**found, **json.loads(fields_of(row).get(_FIELD) or '{}')}
+
+
+def _save(call: Call, connection: Connection, row: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Keep the custom fields of an item as PostgreSQL writes them: short names first."""
+    ordered = {name: values[name] for name in sorted(values, key=lambda name: (len(name.encode()), name))}
+    fields = {**fields_of(row), _FIELD: json.dumps(ordered, ensure_ascii=False)}
+    if not ordered:
+        del fields[_FIELD]
+    connection.execute(custom_field.delete().where(custom_field.c.item == row.pk))
+    touch(connection, row.parent)
+    changed = {'fields': json.dumps(fields, ensure_ascii=False), 'last_modified': now()}
+    record(connection, row, connection.execute(item.update().where(item.c.pk == row.pk).values(**changed).returning(item)).one(), Event.of(call))
+    return ordered
 
 
 def _get(call: Call, **names: str) -> dict[str, Any]:
     with call.archive.store.read() as connection:
-        found = _values(connection, _item(call, connection, names))
+        found = values_of(connection, _item(call, connection, names))
     wanted = [name for value in call.all('fieldNames') for name in value.split(',') if name]
     return {name: value for name, value in found.items() if not wanted or name in wanted}
 
@@ -70,34 +89,35 @@ def _get_one(call: Call, field: str, **names: str) -> Any:
     """A text as it is; another value as JSON."""
     found = _get(call, **names)
     if field not in found:
-        raise NotFound(f'Field {field} does not exist.')
+        raise NotFound(f'Unable to find requested file or resource: Field {field} does not exist.')
     value = found[field]
     return text(value if isinstance(value, str) else json.dumps(value))
 
 
 def _put(call: Call, **names: str) -> dict[str, Any]:
-    """Add fields, or give those that are there another value; the answer has all."""
-    wanted = json_body(call)
+    """Add fields, or give those that are there another value; the answer has all. What is no object changes nothing."""
+    wanted = _json(call)
     with call.archive.store.write() as connection:
-        item = _item(call, connection, names, 'edit')
-        for name, value in wanted.items():
-            _drop(connection, item, name)
-            connection.execute(custom_field.insert().values(item=item.pk, name=name, value=json.dumps(value)))
-        touch(connection, item.pk)
-        return _values(connection, item)
+        row = _item(call, connection, names, 'edit')
+        known = values_of(connection, row)
+        return _save(call, connection, row, {**known, **wanted}) if isinstance(wanted, dict) else known
+
+
+def _json(call: Call) -> Any:
+    try:
+        return json.loads(call.document())
+    except ValueError as error:
+        raise BadRequest(f'JSON parse error: {error}') from error
 
 
 def _delete(call: Call, field: str, **names: str) -> dict[str, Any]:
-    """Take a field away, if it is there; the answer has the others."""
+    """Take a field away; the answer has the others."""
     with call.archive.store.write() as connection:
-        item = _item(call, connection, names, 'edit')
-        _drop(connection, item, field)
-        touch(connection, item.pk)
-        return _values(connection, item)
-
-
-def _drop(connection: Connection, item: Any, name: str) -> None:
-    connection.execute(custom_field.delete().where(custom_field.c.item == item.pk, custom_field.c.name == name))
+        row = _item(call, connection, names, 'edit')
+        known = values_of(connection, row)
+        if field not in known:
+            raise NotFound(f'Unable to find requested file or resource: Field {field} does not exist.')
+        return _save(call, connection, row, {name: value for name, value in known.items() if name != field})
 
 
 ROUTES = tuple(
