@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import select
-from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidden, MethodNotAllowed, NotFound, UnprocessableEntity
+from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidden, MethodNotAllowed, NotAcceptable, NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
 from . import events, folders, project_lists, resources, triggers, uploads
@@ -177,11 +177,13 @@ def _handled(call: Call, representer: Representer, row: Any) -> Response:
 
 
 def _accepted(call: Call) -> str:
-    """HTML comes first for items, then XML: `*/*` gets a page, as from XNAT."""
+    """HTML comes first for items, then XML: `*/*` gets a page, as from XNAT; `NotAcceptable` for what is neither."""
     if 'Accept' not in call.request.headers:
         return 'html'
-    best = call.request.accept_mimetypes.best_match(['text/html', 'text/xml', 'application/xml', 'application/json'], default='text/html')
-    return best or 'html'
+    best = call.request.accept_mimetypes.best_match(['text/html', 'text/xml'])
+    if best is None:
+        raise NotAcceptable('The item is told as text/html or text/xml; JSON wants format=json.')
+    return best
 
 
 def _put(call: Call, route: Route) -> Response:
