@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.elements import ColumnElement
 from werkzeug.exceptions import BadRequest, Forbidden, InternalServerError
 
+from . import workflow_search
 from .auth import ROLES, readable, visible
 from .calls import Call
 from .criteria import condition
@@ -23,10 +24,17 @@ from .search_documents import SearchDocument, SearchField
 from .store import group_right, item, role
 from .tables import BATCH, Table
 
-__all__ = ['Search', 'may_query']
+__all__ = ['Search', 'found', 'may_query', 'root_of']
 
 STATUS = 'quarantine_status'
 _TOO_MUCH = re.compile(r'too (many|large|deep)|at most \d+ tables|overflow', re.IGNORECASE)
+
+
+def found(call: Call, connection: Connection, document: SearchDocument, keyed: bool = False) -> Table:
+    """What a search finds; with the IDs of the items in a column ``key`` at the end if it is `keyed`."""
+    if workflow_search.is_root(document.root):
+        return workflow_search.table(call, connection, document, keyed)
+    return Search(call, connection, document).table(keyed)
 
 
 class Search:
@@ -173,8 +181,7 @@ class Search:
         unknown = [name for name in wanted if name not in known]
         if unknown:
             raise InternalServerError(f'sortBy wants IDs of display fields of {self.root}; {unknown[0]!r} is none.')
-        found = [self._resolve(self.root, name).comparable for name in wanted]
-        return [_ordered(one, self._call.get('sortOrder').upper() == 'DESC') for one in found]
+        return [self._resolve(self.root, name).ordered(self._call.get('sortOrder').upper() == 'DESC') for name in wanted]
 
     def _order(self) -> list[Any]:
         """By ``sort_by``, else by the first column where the site wants sorted listings: the newest day first, and all else the least."""
@@ -183,14 +190,9 @@ class Search:
             full = self._model.name(element)
             if full is None:
                 raise BadRequest(f'{element} is not a data type of this archive.')
-            return [_ordered(self._resolve(full, name).comparable)]
+            return [self._resolve(full, name).ordered()]
         columns = self._columns.all() if self._call.archive.preferences.flag('defaultToSortedListings') else []
-        return [_ordered(found.value.comparable, (found.described or {}).get('type') == 'date') for found in columns[:1]]
-
-
-def _ordered(value: ColumnElement[Any], descending: bool = False) -> ColumnElement[Any]:
-    """As PostgreSQL orders: NULL is more than all else."""
-    return value.desc().nulls_first() if descending else value.asc().nulls_last()
+        return [found.value.ordered((found.described or {}).get('type') == 'date') for found in columns[:1]]
 
 
 GENERAL = frozenset({
@@ -201,6 +203,8 @@ GENERAL = frozenset({
 
 def root_of(call: Call, document: SearchDocument) -> str:
     """The data type that a search is rooted at: `Forbidden` where there is none such, `BadRequest` for one that cannot be searched."""
+    if workflow_search.is_root(document.root):
+        return workflow_search.TYPE
     root = call.archive.model.name(document.root)
     if root is None:
         raise Forbidden(f'{document.root} is no data type of this archive.')

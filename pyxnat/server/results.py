@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from .cached import View
 from .calls import Call
-from .query import Search, may_query, root_of
+from .query import found, may_query, root_of
 from .respond import no_table, order_asked, page_asked, table_response
 from .search_documents import SearchDocument
 from .store import stamp
@@ -33,7 +33,7 @@ def answer(call: Call, document: SearchDocument) -> Response:
         view = call.archive.views.of_search(call.caller.login, document.id) if kept else None
         known = view is not None
         if view is None:
-            table = Search(call, connection, document).table(keyed=wanted)
+            table = found(call, connection, document, keyed=wanted)
             if not wanted:
                 return table_response(call, table)
             view = call.archive.views.make(call.caller.login, document.id, table)
@@ -43,7 +43,7 @@ def answer(call: Call, document: SearchDocument) -> Response:
 def of_saved(call: Call, document: SearchDocument) -> Response:
     """The table of a saved search; XNAT does not tell its root there."""
     with call.archive.store.read() as connection:
-        table = Search(call, connection, document).table()
+        table = found(call, connection, document)
         table.meta = {}
         return table_response(call, table)
 

@@ -61,6 +61,10 @@ class Expression(NamedTuple):
             return func.substr(self.sql, 1, 10)
         return func.strftime('%Y-%m-%d %H:%M:%f', self.sql) if self.kind == 'dateTime' else self.sql
 
+    def ordered(self, descending: bool = False) -> ColumnElement[Any]:
+        """What to sort by, as PostgreSQL does: NULL is more than all else."""
+        return self.comparable.desc().nulls_first() if descending else self.comparable.asc().nulls_last()
+
 
 class Scope:
     """Root and joins of one query."""

@@ -14,6 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from werkzeug.exceptions import BadRequest, MethodNotAllowed
 from werkzeug.wrappers import Response
 
+from . import workflow_search
 from .auth import readable, visible
 from .calls import Call
 from .display_fields import DisplayField
@@ -35,6 +36,8 @@ def answer(call: Call) -> Response:
     plain = [part for part in call.parts if part][2:]
     if not plain:
         return table_response(call, _types(call))
+    if workflow_search.is_root(plain[0]):
+        return table_response(call, _of_workflows(), default='xml')
     names = [call.archive.model.name(name) for name in plain[0].split(',')]
     known = [name for name in names if name is not None and call.archive.model.level_of(name)]
     if len(known) != len(names) or '%3A' in _raw_path(call).upper():  # XNAT reads the name as it was sent
@@ -91,19 +94,29 @@ def _listed(call: Call) -> ColumnElement[bool]:
 # -- fields
 
 
+_COLUMNS = ('FIELD_ID', 'HEADER', 'SUMMARY', 'TYPE', 'REQUIRES_VALUE', 'DESC', 'ELEMENT_NAME', 'SRC')
+
+
 def _fields(call: Call, names: list[str]) -> Table:
     rows: list[tuple[Any, ...]] = []
     with call.archive.store.read() as connection:
         for name in names:
             rows += [_row(one, name) for one in call.archive.displays.fields(name).values() if one.searchable]
             rows += [_row(one, name, source) for one, source in _found(call, connection, name)]
-    columns = ['FIELD_ID', 'HEADER', 'SUMMARY', 'TYPE', 'REQUIRES_VALUE', 'DESC', 'ELEMENT_NAME', 'SRC']
     meta = {
         'title': 'Search Fields',
         'element_name': ','.join(names),
         'versions': {'element_name': names[0], 'versions': _versions_of(call, names[0])},
     }
-    return Table(columns, rows, meta, count=False)
+    return Table(list(_COLUMNS), rows, meta, count=False)
+
+
+def _of_workflows() -> Table:
+    """The fields of workflows, which no display document of this archive has."""
+    name = workflow_search.TYPE
+    fields = [(one.id, one.header, f'{name}/{one.path}' if one.path else f'{name}.{one.id}', one.kind) for one in workflow_search.FIELDS]
+    rows = [(*field, 'false', field[1], name, 0) for field in fields]
+    return Table(list(_COLUMNS), rows, {'title': 'Search Fields', 'element_name': name}, count=False)
 
 
 def _row(field: DisplayField, element: str, source: int = 0) -> tuple[Any, ...]:
