@@ -94,7 +94,12 @@ def _files_get(call: Call, route: Route) -> Response:
 def _collection(call: Call, route: Route) -> Response:
     names = route.names
     creating = names in _POST or names[-1] in ('scans', 'assessors', 'reconstructions')
-    return _verb(call, {'GET': _list, **({'POST': _post} if creating else {})})(call, route)
+    post = _post if creating else _post_sessions if names == ('projects', 'experiments') else None
+    return _verb(call, {'GET': _list, **({'POST': post} if post else {})})(call, route)
+
+
+def _post_sessions(call: Call, route: Route) -> Response:
+    raise ExpectationFailed('Sessions are made below their subject: /data/projects/P/subjects/S/experiments/E')
 
 
 def _list(call: Call, route: Route) -> Response:
