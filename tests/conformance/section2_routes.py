@@ -212,7 +212,10 @@ facts.row(
     get(f'{P}/experiments/M1/files?format=json', item={'ID': '{M1}'}),
 )  # fmt: skip
 facts.row('2.1.4', 'SM', '/subjects/S/experiments is no listing', get('/data/subjects/{S1}/experiments?format=json', (200, 400), unlike='ResultSet'))
-facts.row('2.1.5', 'S', 'nothing is put or posted on /projects/P/experiments', put('{p}/experiments', 405), post('{p}/experiments?label=X', 405))
+facts.row(
+    '2.1.5', 'SM', 'nothing is put on /projects/P/experiments, nor posted without a document',
+    put('{p}/experiments', 405), post('{p}/experiments?label=X', 417),
+)  # fmt: skip
 
 # -- 2.2 identifiers
 
