@@ -377,10 +377,10 @@ class _Walk:
         return found
 
 
-T = TypeVar('T')
+_T = TypeVar('_T')
 
 
-class _Subjects(Generic[T]):
+class _Subjects(Generic[_T]):
     """What is wanted of the subjects of experiments: of those that are listed beside them, and of guests, which are asked for by their IDs.
 
     Attributes
@@ -389,17 +389,17 @@ class _Subjects(Generic[T]):
         What of a row is kept.
     """
 
-    def __init__(self, interface: Interface, asked: _Asked, join: JoinSubjects, home: str, keep: Callable[[Row], T]) -> None:
+    def __init__(self, interface: Interface, asked: _Asked, join: JoinSubjects, home: str, keep: Callable[[Row], _T]) -> None:
         self._intf, self._asked, self._stage = interface, asked, join
         self.keep = keep
         self._listed = self._begin(join.beside(home), asked.jobs > 1)
-        self._known: dict[str, T] | None = None
+        self._known: dict[str, _T] | None = None
 
     def _begin(self, uris: Iterable[str], at_once: bool = False) -> list[_Answer]:
         begun = self._intf.cache.moment()
         return [self._asked.begin(uri, begun, at_once) for uri in uris]
 
-    def _read(self, answers: Sequence[_Answer]) -> dict[str, T]:
+    def _read(self, answers: Sequence[_Answer]) -> dict[str, _T]:
         try:
             tables = [answer.rows() for answer in answers]
         except _HIDDEN as error:
@@ -407,7 +407,7 @@ class _Subjects(Generic[T]):
             return {}
         return {identity: self.keep(row) for identity, row in self._stage.subjects(tables)}
 
-    def of(self, rows: Sequence[Row], nothing: T) -> list[T]:
+    def of(self, rows: Sequence[Row], nothing: _T) -> list[_T]:
         """What is kept of the subject of each of some experiments."""
         if self._known is None:
             self._known = self._read(self._listed)

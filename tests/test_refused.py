@@ -36,7 +36,7 @@ def filled(server: Any) -> None:
                 session.scan(scan).create(type=f'T{scan}', quality='good')
             session.scan('1').resource('R').file('scan.txt').put(b'a')
             session.resource('R').file('own.txt').put(b'b')
-            session.assessor(f'Q{name}').create(assessors='xnat:qcManualAssessorData')
+            session.assessor(f'Q{name}').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
             session.assessor(f'Q{name}').out_resource('R').file('out.txt').put(b'c')
             project.subject(f'S{name}').resource('R').file('subject.txt').put(b'd')
             interface.select.project('BARE').subject('S').experiment(f'BARE{name}').create()

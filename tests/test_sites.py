@@ -107,7 +107,7 @@ def join(admin: pyxnat.Interface, name: str, role: str) -> None:
     if role in RIGHTS:
         query = '&'.join(f'{kind}_{kind}/project_{name}_R=1' for kind in RIGHTS[role])
         admin._exec(f'/data/projects/{name}/groups/{name}_SOME?xdat:userGroup/displayname=Some&{query}', 'PUT')
-        admin._exec(f'/data/projects/{name}/users/SOME/walker', 'PUT')
+        admin._exec(f'/data/projects/{name}/users/Some/walker', 'PUT')
     elif role:
         admin.select.project(name).add_user('walker', role)
 

@@ -125,9 +125,9 @@ class Walker:
         if (place.listing, name) not in self._listed:
             self._listed[place.listing, name] = self.rows(place.listing, columns=f'ID,label,{name}', **typed) or []
         rows = self._listed[place.listing, name]
-        key = name.lower() if '/' in name else name
         meant = [row for row in rows if row['ID'] == place.name] or [row for row in rows if row.get('label') == place.name]
-        values = sorted({row[key] for row in meant}) or ['']
+        keys = (name.lower(), name, name.rpartition('/')[2])  # a full path comes under itself in lower case, or under its short name
+        values = sorted({row[next(key for key in keys if key in row)] for row in meant}) or ['']
         return values[0] if len(values) == 1 else values
 
 

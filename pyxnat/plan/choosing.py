@@ -69,7 +69,7 @@ def _is_told_by_files(columns: Columns) -> bool:
 
 def _scans(done: Path, rest: Path, columns: Columns) -> int:
     fits = done[-1:] != () and done[-1].level == 'experiments' and done[0].level == 'projects' and not any(step.literal for step in done[1:])
-    told = all(is_told_by_sessions('scans', name) for name in columns.get('scans', ()))
+    told = all(is_told_by_sessions(name) for name in columns.get('scans', ()))
     return 1 if fits and told and rest[0].level == 'scans' and not rest[0].literal else 0
 
 

@@ -17,17 +17,6 @@ from .stages import Found, ListLevel, Stage, name_in_lists, runs
 __all__ = ['KeepWhereAny', 'ListScansTogether', 'is_told_by_sessions']
 
 _SCAN = 'xnat:imageSessionData/scans/scan'
-_IN_SESSIONS = {
-    'xnat_imagescandata_id': 'xnat_imageScanData_id',
-    'ID': 'ID',
-    'type': 'type',
-    'quality': 'quality',
-    'xsiType': 'extension_item/element_name',
-    'note': 'note',
-    'series_description': 'series_description',
-}
-"""Column of the listing of scans -> path of the same in a scan."""
-
 _DERIVED = ('xnat:imageSessionData/assessors/assessor/ID', 'xnat:imageSessionData/reconstructions/reconstructedImage/ID')
 _RESOURCE = 'xnat:subjectData/resources/resource'
 
@@ -78,8 +67,8 @@ class ListScansTogether(ListLevel):
 
     def _paths(self) -> dict[str, str]:
         """Column as the walk has it -> full path of the same from a session."""
-        more = {key_of(name): path for name in self.columns.get('scans', ()) if (path := _path_in_session('scans', name))}
-        return {name: f'{_SCAN}/{path}' for name, path in {**_IN_SESSIONS, **more}.items()}
+        names = [*level('scans').columns, *self.columns.get('scans', ())]
+        return {key_of(name): f'{_SCAN}/{path}' for name in names if (path := _path_in_session(name))}
 
     def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         paths = {name: path.lower() for name, path in self._paths().items()}
@@ -158,19 +147,18 @@ class KeepWhereAny(Stage):
         return '1 per project' if parents else '1'
 
 
-def is_told_by_sessions(plural: str, name: str) -> bool:
-    """Whether a column of scans or reconstructions is one that they have whatever their type."""
-    return _path_in_session(plural, name) != ''
+def is_told_by_sessions(name: str) -> bool:
+    """Whether a column of scans is one that they have whatever their type."""
+    return _path_in_session(name) != ''
 
 
-def _path_in_session(plural: str, name: str) -> str:
-    """The path of a column in an item; nothing for one of a single type."""
+def _path_in_session(name: str) -> str:
+    """The path of a column in a scan; nothing for one of a single type."""
     if '/' in name:
         kind, _, path = name.partition('/')
-        return path if kind in ('xnat:imageScanData', 'xnat:reconstructedImageData') else ''
-    singular = level(plural).singular
-    found = short_name(singular, name)
-    return found.path if found and not types_with(singular, name) else ''
+        return path if kind == 'xnat:imageScanData' else ''
+    found = short_name('scan', name)
+    return found.path if found and not types_with('scan', name) else ''
 
 
 def _project(found: Found) -> str:

@@ -10,7 +10,6 @@ from .. import uris
 from ..errors import UnexpectedAnswer
 from ..names import cell, key_of
 from ..paths import chain_of
-from ..structure import level
 from ..tables import Row
 from .listings import Columns, Listing, Tables
 from .short_cuts import ListScansTogether
@@ -20,9 +19,6 @@ __all__ = ['ListOfAll', 'ListScansOfAll', 'is_told_by_sites']
 
 _TYPES = {'subjects': 'xnat:subjectData', 'experiments': 'xnat:subjectAssessorData'}
 """What a listing of the site is to hold: that of experiments has assessors too, where no type is asked for."""
-
-_SAME = {'xnat:subjectassessordata/id': 'ID'}
-"""What listings of projects have besides."""
 
 
 class _Shown:
@@ -39,9 +35,8 @@ class _Shown:
         listing = Listing('', plural, columns, needed)
         each = None if listing.may_repeat else 1  # shares may be told several times
         first = [row for shares in items.values() for row in next(iter(shares.values()))[:each]]
-        keys = {*map(key_of, [*(listing.names or level(plural).columns), *columns.get(plural, ())]), 'URI'}
         for row in listing.rows([first, *tables[1:]]):
-            self._add({key: row[_SAME.get(key, key)] for key in keys if _SAME.get(key, key) in row}, items[cell(row, 'ID')])
+            self._add({key: value for key, value in row.items() if '/share/' not in key}, items[cell(row, 'ID')])
 
     def _add(self, row: Row, shares: dict[str, list[Row]]) -> None:
         """One item: in its own project, and as each other one shows it."""

@@ -57,7 +57,9 @@ def _search(call: Call, names: Iterable[str]) -> SearchDocument:
     if call.flag('prearc_code'):
         fields += [SearchField(_ROOT, name) for name in _ARCHIVE_FIELDS]
     wanted = Criterion(f'{_ROOT}.ID', 'IN', ','.join(names))
-    return SearchDocument(_ROOT, {'brief-description': 'Projects', 'secure': '0'}, fields, [CriteriaSet('AND', (CriteriaSet('AND', (wanted,)),))])
+    return SearchDocument(
+        _ROOT, {'brief-description': 'Projects', 'secure': '0'}, fields, [CriteriaSet('AND', (CriteriaSet('AND', (wanted,)),))]
+    )  # IN is a list in a set of its own alone
 
 
 # -- which projects

@@ -213,7 +213,7 @@ facts.row(
 )  # fmt: skip
 facts.row('2.1.4', 'SM', '/subjects/S/experiments is no listing', get('/data/subjects/{S1}/experiments?format=json', (200, 400), unlike='ResultSet'))
 facts.row(
-    '2.1.5', 'SM', 'nothing is put on /projects/P/experiments, and only a document is posted',
+    '2.1.5', 'SM', 'nothing is put on /projects/P/experiments, nor posted without a document',
     put('{p}/experiments', 405), post('{p}/experiments?label=X', 417),
 )  # fmt: skip
 
