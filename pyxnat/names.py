@@ -110,13 +110,13 @@ _SCAN = {
         )
     },
     'numFrames': 'parameters/frames/numFrames',
-    'xnat_imagescandata_id': 'xnat_imageScanData_id',
+    'xnat_imagescandata_id': 'xnat_imagescandata_id',
     'xsiType': 'extension_item/element_name',
     **_META,
 }  # fmt: skip
 _RECONSTRUCTION = {
     **{name: name for name in ('ID', 'type', 'baseScanType')},
-    'xnat_reconstructedimagedata_id': 'xnat_reconstructedImageData_id',
+    'xnat_reconstructedimagedata_id': 'xnat_reconstructedimagedata_id',
     'xsiType': 'extension_item/element_name',
 }
 _PROJECT = {

@@ -41,7 +41,6 @@ class Archive:
         self.files: FileArea = FileArea(self.folder)
         self.views = Views(self.folder)
         self.users = Users(self.store)
-        self.visits: dict[tuple[str, str], float] = {}
         """When users last looked at projects, by login and project, on the process's clock."""
         self.pipelines = Pipelines(self.store, self.model)
         self.progress = Progress()

@@ -146,10 +146,7 @@ def _next_number(connection: Any, where: str, place: Place) -> str:
 def _get(call: Call, route: Route) -> Response:
     with call.archive.store.read() as connection:
         place = find(connection, call.caller, route.steps)
-        response = _representation(call, connection, place)
-    if route.names == ('projects',):
-        project_lists.note_visit(call, place.row)
-    return response
+        return _representation(call, connection, place)
 
 
 def _representation(call: Call, connection: Any, place: Place) -> Response:
@@ -178,7 +175,7 @@ def _handled(call: Call, representer: Representer, row: Any) -> Response:
     if not columns or (call.flag('asValue') and len(columns) > 1):
         raise BadRequest('Name the columns to return; asValue returns one.')
     row = [representer.value(row, name) for name in columns]
-    return text(row[0]) if call.flag('asValue') else table_response(call, Table(columns, [row]))
+    return text(row[0]) if call.flag('asValue') else table_response(call, Table(columns, [row]), 'html')
 
 
 def _accepted(call: Call) -> str:

@@ -20,7 +20,7 @@ from .listing_columns import Asked, ListingFails, Path, sql_name
 from .listing_filters import expression_of, filters
 from .locate import Place
 from .model import Model
-from .project_lists import with_right
+from .project_lists import owned_by
 from .recent import recent_table
 from .routes import Route
 from .scope import Scope
@@ -40,7 +40,7 @@ def listing(call: Call, connection: Connection, route: Route, place: Place) -> T
     """The table of a collection, as the query wants it; None where XNAT's query fails and it answers nothing at all."""
     where = route.last.level.singular
     if call.has('fields'):
-        return Table(['key', 'xpath'], list(full_paths(where).items()))
+        return Table(['key', 'xpath'], list(full_paths(where).items()), count=False)
     if route.names == ('experiments',) and call.get('recent'):
         return recent_table(call, connection)
     try:
@@ -125,9 +125,8 @@ class _Listing:
     def _placed(self, table: Any) -> list[ColumnElement[bool]]:
         row = self.place.row
         if self.where == 'project':
-            restricted = with_right(self.call, self.connection, self.call.get('restrict')) if self.call.has('restrict') else None
-            allowed = [] if restricted is None else [table.c.id.in_([one.id for one in restricted])]
-            return [visible(self.caller, table.c.id, seeing=True), *allowed]
+            owned = self.call.get('restrict') in ('edit', 'delete') and not self.caller.admin
+            return [visible(self.caller, table.c.id, seeing=True), *([owned_by(self.caller, table.c.id)] if owned else [])]
         if row is None:
             return [readable(self.caller, table)]
         if self.place.project is not None and row.level in ('project', 'subject'):
@@ -180,7 +179,9 @@ class _Listing:
         """A column's SQL, as the route's project shows it."""
         expression = expression_of(self.scope, one)
         shown = self._shown(one.key) if self._shows_project else None
-        return expression.sql if shown is None else shown
+        if shown is not None:
+            return shown
+        return _to_the_millisecond(expression.sql) if expression.kind == 'time' else expression.sql
 
     @property
     def _shows_project(self) -> bool:
@@ -218,3 +219,8 @@ class _Listing:
     def _below_path(self, path: str) -> ColumnElement[Any]:
         found: ColumnElement[Any] = literal(path) + self.root.c.id
         return found
+
+
+def _to_the_millisecond(time: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A time of day as tables have it: ``08:05:09.000``."""
+    return case((time.is_(None), time), (func.instr(time, '.') > 0, time), else_=time + '.000')

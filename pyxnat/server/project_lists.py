@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,16 +9,16 @@ from sqlalchemy import ColumnElement, Connection, false, func, or_, select, true
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from .auth import ANY, rights, visible
+from .auth import ANY, Caller, rights, visible
 from .calls import Call
 from .query import Search
 from .respond import table_response
 from .search_documents import CriteriaSet, Criterion, SearchDocument, SearchField, write_document
-from .store import favorite, fields_of, item, now, project_visit, role
+from .store import favorite, fields_of, item, role
 from .tables import Table
 from .values import parse_date
 
-__all__ = ['answer', 'is_variant', 'note_visit', 'with_right']
+__all__ = ['answer', 'is_variant', 'owned_by']
 
 _ROOT = 'xnat:projectData'
 _FIELDS = ('ID', 'NAME', 'DESCRIPTION', 'SECONDARY_ID', 'PI', 'PROJECT_INVS', 'PROJECT_ACCESS', 'PROJECT_ACCESS_IMG', 'INSERT_DATE', 'INSERT_USER')
@@ -27,8 +26,6 @@ _OWN_FIELDS = ('USER_ROLE', 'LAST_ACCESSED')
 _ARCHIVE_FIELDS = ('PROJ_QUARANTINE', 'PROJ_PREARCHIVE_CODE')
 _FILTERS = frozenset({'accessible', 'data', 'prearc_code', 'owner', 'member', 'collaborator', 'activeSince', 'recent', 'favorite', 'admin'})
 _RIGHTS = frozenset({'read', 'create', 'edit', 'delete', 'activate'})
-_VISIT_S = 60
-"""A further look at a project within this time is not written down."""
 
 
 def is_variant(call: Call) -> bool:
@@ -39,14 +36,17 @@ def is_variant(call: Call) -> bool:
 def answer(call: Call, connection: Connection) -> Response:
     """The table, or, as ``search_xml``, the search that gives it."""
     if call.has('creatableTypes'):
-        return table_response(call, _by_right(call, connection, 'create', ('id', 'secondary_id', 'name', 'description')))
+        return table_response(call, _by_right(call, connection, 'create', ('id', 'name', 'description', 'secondary_id')))
     if call.has('permissions'):
+        if not call.get('dataType'):
+            raise BadRequest('Name a data type: dataType=xnat:mrSessionData.')
         return table_response(call, _by_right(call, connection, call.get('permissions'), ('id', 'secondary_id')))
     found = sorted(connection.scalars(select(item.c.id).where(item.c.level == 'project', *_conditions(call))))
     document = _search(call, found)
     if call.get('format').lower() == 'search_xml':
         return Response(write_document(document), mimetype='text/xml')
     table = Search(call, connection, document).table()
+    table.described = None
     table.meta = {'title': 'Projects', 'xdat_user_id': str(call.caller.pk)}
     return table_response(call, table)
 
@@ -84,12 +84,12 @@ def _conditions(call: Call) -> Iterator[ColumnElement[bool]]:
 
 
 def _chosen(call: Call, mine: Any) -> Iterator[ColumnElement[bool]]:
-    """What is joined by OR: the caller's roles, what he looked at, what he keeps at hand."""
+    """What is joined by OR: the caller's roles, what he keeps at hand."""
     for name in ('owner', 'member', 'collaborator'):
         if call.has(name):
             yield item.c.id.in_(mine.where(role.c.role == name)) if call.flag(name) else item.c.id.not_in(mine)
     if call.flag('recent'):
-        yield item.c.id.in_(select(project_visit.c.project).where(project_visit.c.login == call.caller.login))
+        yield false()  # XNAT counts the looks at its pages alone, and this archive has none
     if call.flag('favorite'):
         kept = favorite.c.login == call.caller.login, func.lower(favorite.c.type).in_(('project', _ROOT.lower()))
         yield item.c.id.in_(select(favorite.c.id).where(*kept))
@@ -98,17 +98,22 @@ def _chosen(call: Call, mine: Any) -> Iterator[ColumnElement[bool]]:
 
 
 def _active_since(text: str) -> ColumnElement[bool]:
-    day = parse_date(text)
+    day = parse_date(text.partition(' ')[0])  # a time of day is passed over
     if day is None:
         raise BadRequest(f'{text!r} is not a date; use MM/dd/yyyy.')
     below = item.alias('active')
     return item.c.id.in_(select(below.c.project).where(below.c.last_modified >= day.isoformat()))
 
 
+def owned_by(caller: Caller, project: ColumnElement[str]) -> ColumnElement[bool]:
+    """The condition that a user is an owner of a project."""
+    return project.in_(select(role.c.project).where(role.c.login == caller.login, role.c.role == 'owner'))
+
+
 # -- by right
 
 
-def with_right(call: Call, connection: Connection, right: str, kind: str = ANY) -> Iterator[Any]:
+def _with_right(call: Call, connection: Connection, right: str, kind: str = ANY) -> Iterator[Any]:
     """The projects that the caller has a right in, on items of a data type; `BadRequest` for no right."""
     if right not in _RIGHTS:
         raise BadRequest(f'{right!r} is none of {", ".join(sorted(_RIGHTS))}.')
@@ -122,20 +127,5 @@ def with_right(call: Call, connection: Connection, right: str, kind: str = ANY) 
 def _by_right(call: Call, connection: Connection, right: str, columns: tuple[str, ...]) -> Table:
     kind = call.get('dataType') or call.get('data-type') or ANY
     names = {'id': 'ID', 'secondary_id': 'secondary_ID'}
-    rows = [{**fields_of(row), 'ID': row.id} for row in with_right(call, connection, right, kind)]
-    return Table(columns, [[row.get(names.get(name, name), '') for name in columns] for row in rows])
-
-
-# -- looks
-
-
-def note_visit(call: Call, row: Any) -> None:
-    """Write down that a user looked at a project."""
-    key, moment = (call.caller.login, row.id), time.monotonic()
-    if call.caller.guest or moment - call.archive.visits.get(key, -_VISIT_S) < _VISIT_S:
-        return
-    call.archive.visits[key] = moment
-    same = [project_visit.c.login == call.caller.login, project_visit.c.project == row.id]
-    with call.archive.store.write() as connection:
-        connection.execute(project_visit.delete().where(*same))
-        connection.execute(project_visit.insert().values(login=call.caller.login, project=row.id, at=now()))
+    rows = [{**fields_of(row), 'ID': row.id} for row in _with_right(call, connection, right, kind)]
+    return Table(columns, [[row.get(names.get(name, name), '') for name in columns] for row in rows], count=False)

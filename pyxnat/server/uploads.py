@@ -227,7 +227,8 @@ def store_files(call: Call, steps: Sequence[Step], step: Step, staged: list[tupl
                 continue
             fresh[path] = (one, known)
         if fresh:
-            touch(connection, place.row.pk)
+            if _changes_statistics(connection, fresh):
+                touch(connection, place.row.pk)
             connection.execute(resource.update().where(resource.c.pk == row.pk).values(counted=True))
             events.note(call, connection, place.row, events.UPLOADED_FILE)
         area.check_room(folder, fresh)  # for all of them, before the first is moved to its place
@@ -237,6 +238,15 @@ def store_files(call: Call, steps: Sequence[Step], step: Step, staged: list[tupl
                 area.keep(target)
             _write_row(call, connection, row, path, one, known, area.place(one, target))
     return duplicates
+
+
+def _changes_statistics(connection: Connection, fresh: dict[str, tuple[Staged, int | None]]) -> bool:
+    """Whether a resource has another number of files or of bytes after an upload: only then XNAT's mark of its holder moves."""
+    replaced = [pk for _, pk in fresh.values() if pk is not None]
+    if len(replaced) < len(fresh):
+        return True
+    sizes = [connection.scalar(select(file.c.size).where(file.c.pk == pk)) or 0 for pk in replaced]
+    return sum(sizes) != sum(one.size for one, _ in fresh.values())
 
 
 def _resource_for(call: Call, connection: Connection, holder: Any, step: Step) -> Any:

@@ -306,6 +306,8 @@ class Writer:
         values = {name: value for name, value in values.items() if not _is_same(name, getattr(row, name), value)}
         if not values:
             return row
+        if row.status == 'locked' and 'status' not in values:
+            raise Forbidden(f'{row.id} is locked.')
         if 'label' in values or ('fields' in values and _own(fields_of(row)) != _own(json.loads(values['fields']))):
             values['own_modified'] = now()
         changed = self.connection.execute(item.update().where(item.c.pk == row.pk).values(**values).returning(item)).one()
@@ -322,8 +324,15 @@ class Writer:
         self._free_label(row.level, row.project, label, row.pk)
         before = self.archive.files.item_folder(self.connection, row)
         row = self._set(row, label=label)
+        self._touch_files_below(row)
         self._move_folder(before, row)
         return row
+
+    def _touch_files_below(self, row: Any) -> None:
+        """Say of the parts of a session that have files that they changed: their files went with it."""
+        query = select(item.c.pk).join(resource, resource.c.item == item.c.pk).where(item.c.parent == row.pk).distinct()
+        for pk in self.connection.scalars(query).all() if row.level == 'experiment' else ():
+            touch(self.connection, pk)
 
     def set_status(self, row: Any, status: str) -> Any:
         """Quarantine, lock or activate an item."""

@@ -150,8 +150,8 @@ def history_of_an_item(case: Case) -> None:
 
 facts.row(
     '2.4/18', 'S', 'handler: another representation of an item, by name',
-    get(f'{S1}?handler=values&columns=xnat:subjectData/group,label', rows={'label': ['S1'], 'xnat:subjectData/group': ['control']}),
-    get(f'{S1}?handler=values&columns=group&asValue=true', text='control'),
+    get(f'{S1}?handler=values&columns=xnat:subjectData/group,label&format=json', rows={'label': ['S1'], 'xnat:subjectData/group': ['control']}),
+    get(f'{S1}?handler=values&columns=group', type='text/html'), get(f'{S1}?handler=values&columns=group&asValue=true', text='control'),
     get(f'{S1}?handler=values', 400), get(f'{S1}?handler=nothing', 400),
 )  # fmt: skip
 facts.unseen('2.4/19', 'S', 'requested_screen: another page of the web site', 'this archive has no web site; a client of the REST API asks for data')
@@ -607,13 +607,13 @@ facts.row(
     listed('owner=true&collaborator=true', OWNED, READ),
 )  # fmt: skip
 facts.row(
-    '2.6.1/4', 'S', 'data: readable or writable',
+    '2.6.1/4', 'SM', 'data: readable or writable',
     *BY_ROLE, listed('data=writable', OWNED, JOINED), listed('data=readable', OWNED, JOINED, READ),
-    get('/data/projects?data=nonsense', 400, by='outsider'),
+    get('/data/projects?data=nonsense', (400, 500), by='outsider'),
 )  # fmt: skip
 facts.row(
-    '2.6.1/5', 'S', 'recent, favorite, activeSince, users, admin, prearc_code',
-    *BY_ROLE, get('{p}?format=json', by='outsider'), listed('recent=true', OWNED), listed('favorite=true'),
+    '2.6.1/5', 'SM', 'recent (by the pages alone), favorite, activeSince, users, admin, prearc_code',
+    *BY_ROLE, get('{p}?format=json', by='outsider'), get('/data/projects?recent=true', by='outsider', count=0), listed('favorite=true'),
     put('/data/users/favorites/Project/{q_id}', by='outsider'), listed('favorite=true', JOINED),
     listed('activeSince=1/1/2000', OWNED, JOINED, READ), listed('activeSince=1/1/2100'),
     get('/data/projects?prearc_code=true', by='outsider', like='"proj_prearchive_code"'), get('/data/projects?admin=true', like='"{p_id}"'),
@@ -637,18 +637,20 @@ def projects_by_search(case: Case) -> None:
 
 
 facts.row(
-    '2.6.1/7', 'S', 'permissions: projects with a right, as id and secondary_id',
-    *BY_ROLE, listed('permissions=edit', OWNED, JOINED), listed('permissions=read', OWNED, JOINED, READ),
-    listed('permissions=delete&dataType=xnat:mrSessionData', OWNED), get('/data/projects?permissions=edit&format=csv', columns='id,secondary_id'),
+    '2.6.1/7', 'SM', 'permissions: projects with a right on a data type, as id and secondary_id; without the type an error',
+    *BY_ROLE, get('/data/projects?permissions=edit', (400, 500), by='outsider'),
+    *(listed(f'permissions={right}&dataType=xnat:mrSessionData', *names)
+      for right, names in (('edit', (OWNED, JOINED)), ('read', (OWNED, JOINED, READ)), ('delete', (OWNED,)))),
+    get('/data/projects?permissions=edit&dataType=xnat:mrSessionData&format=csv', columns='id,secondary_id'),
 )  # fmt: skip
 facts.row(
-    '2.6.1/8', 'S', 'creatableTypes: projects where the caller may create',
+    '2.6.1/8', 'SM', 'creatableTypes: projects where the caller may create',
     *BY_ROLE, listed('creatableTypes=true', OWNED, JOINED), listed('creatableTypes=true&data-type=xnat:subjectData', OWNED, JOINED),
-    get('/data/projects?creatableTypes=true&format=csv', columns='id,secondary_id,name,description'),
+    get('/data/projects?creatableTypes=true&format=csv', columns='id,name,description,secondary_id'),
 )  # fmt: skip
 facts.row(
-    '2.6.1/9', 'S', 'restrict: projects that the caller may edit or delete in',
-    *BY_ROLE, listed('restrict=edit', OWNED, JOINED, key='ID'), listed('restrict=delete', OWNED, key='ID'),
+    '2.6.1/9', 'SM', 'restrict: edit and delete are the projects that the caller owns',
+    *BY_ROLE, listed('restrict=edit', OWNED, key='ID'), listed('restrict=delete', OWNED, key='ID'),
 )  # fmt: skip
 
 # -- 2.6.2 resources and files
@@ -719,8 +721,8 @@ facts.row(
     get('{e}/scans?columns=ID,frames', rows={'frames': ['42']}),
 )  # fmt: skip
 facts.row(
-    '2.7.4', 'SR', 'dates, timestamps with at least a digit of fraction, times',
-    put('{e}?date=2020-01-31&time=08:05:09'), get('{s}/experiments?columns=date,time', rows={'date': ['2020-01-31'], 'time': ['08:05:09']}),
+    '2.7.4', 'SRM', 'dates, timestamps with at least a digit of fraction, times to the millisecond',
+    put('{e}?date=2020-01-31&time=08:05:09'), get('{s}/experiments?columns=date,time', rows={'date': ['2020-01-31'], 'time': ['08:05:09.000']}),
     get('{s}/experiments', like=f'"insert_date": ?"{STAMP}"'),
 )  # fmt: skip
 facts.row(

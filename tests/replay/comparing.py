@@ -72,7 +72,8 @@ def _bodies(exchange: Exchange, answer: Answer, names: Names, ours: Collection[s
     theirs, here = _text(exchange.body), _text(answer.body)
     if theirs is None or here is None:
         return [] if exchange.body == answer.body else [Difference('bytes', repr(exchange.body[:40]), repr(answer.body[:40]))]
-    names.learn(theirs, here)
+    if exchange.content_type == 'text/plain' or names.tells_one(theirs):
+        names.learn(theirs, here)
     whole = not exchange.path.startswith(('/data/projects/', '/data/archive/projects/', '/REST/projects/')) and not names.knows(exchange.path)
     comparing = _Comparing(names, frozenset(ours) if whole else None, _is_page(exchange.path))
     return comparing.texts(theirs, here, exchange.content_type)

@@ -36,6 +36,11 @@ class Names:
                     self._here[one] = other
                     self._there.add(other)
 
+    @staticmethod
+    def tells_one(text: str) -> bool:
+        """Whether a text has one given name, however often: of several, in any order, it does not tell which is which."""
+        return len(set(GIVEN.findall(text))) == 1
+
     def pair(self, recorded: str, here: str) -> None:
         """Pair two names that no pattern tells."""
         self._here.setdefault(recorded, here)

@@ -52,6 +52,7 @@ class Outcome(NamedTuple):
     exchange: Exchange
     differences: tuple[Difference, ...]
     reason: str = ''
+    answer: Answer | None = None
 
     @property
     def alike(self) -> bool:
@@ -137,7 +138,7 @@ class _Player:
         differences = tuple(compare(exchange, answer, self._names, self._owners(exchange)))
         if not exchange.evidence:
             return None
-        return Outcome(exchange, differences, reason(recording, exchange, differences) if differences else '')
+        return Outcome(exchange, differences, reason(recording, exchange, differences) if differences else '', answer)
 
     def _owners(self, exchange: Exchange) -> set[str]:
         """The projects and users whose rows count in a list of the whole site: those of a fact itself, as others may have been tidied away."""
@@ -247,10 +248,15 @@ def _by_fact(exchanges: list[Exchange]) -> dict[str, set[str]]:
 
 
 def _callers(exchanges: list[Exchange]) -> set[str]:
-    """Those who ask in a recording and were there before it."""
+    """Those who ask in a recording, or get a part in a project, and were there before it."""
     made = {json.loads(one.send)['username'] for one in exchanges if one.path == '/xapi/users' and one.method == 'POST' and one.send}
     asking = {exchange.by for exchange in exchanges if re.fullmatch(r'[A-Za-z]\w{1,15}', exchange.by)}
-    return asking - made - {'admin', 'nobody', 'nosuchuser'}
+    joining = {found.group(1) for one in exchanges if (found := _JOINING.match(one.path)) and one.method == 'PUT' and one.status == 200}
+    return (asking | joining) - made - {'admin', 'nobody', 'nosuchuser'}
+
+
+_JOINING = re.compile(r'/data/projects/[^/]+/users/[^/]+/([A-Za-z]\w{1,15})$')
+"""A user becomes one of a project."""
 
 
 def _profiles(exchanges: list[Exchange]) -> dict[str, dict[str, str]]:
