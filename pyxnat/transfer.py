@@ -79,7 +79,7 @@ class Transfer:
 
     def _find_below(self, file: Any) -> None:
         """See by its listing that a file is where it is asked for: of a session that is not there XNAT gives those of the subject."""
-        if not file._known and may_be_of_others(file._path) and not self._intf.cache.is_offline:
+        if isinstance(file, Element) and not file._known and may_be_of_others(file._path) and not self._intf.cache.is_offline:
             file._look()
 
     def prefetch(self, selection: Any) -> int:

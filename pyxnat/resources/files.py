@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +59,9 @@ class ResourceElement(Element):
             remedy = f'Use letters, digits, "-", "." and "_", {_LONGEST_LABEL} characters at most.'
             raise errors.DataError(what, uri=self._intf._server + uris.parent(super()._uri), remedy=remedy)
 
-    def _create(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None) -> None:
+    def _create(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = ()) -> None:
         self._check_label()
-        super()._create(types, fields, document)
+        super()._create(types, fields, document, inner)
 
     def label(self) -> str:
         """Its label; one that XNAT stored encoded, by its meaning. One request if not known."""
