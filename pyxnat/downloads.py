@@ -159,7 +159,7 @@ class _Receiving:
         headers = {'range': f'bytes={size}-', 'if-range': self._validator}
         try:
             with self._transport.stream('GET', self._first.uri, None, headers, accept_pages=True) as stream:
-                if stream.status != 206 or _begin_of(stream) != size:
+                if stream.status != 206 or not self._is_rest(stream, size):
                     self.broken = broken
                     raise broken  # it is another file by now: from the start
                 log.info('%s: taken up at byte %d', self._first.uri, size)
@@ -168,6 +168,12 @@ class _Receiving:
             if error is broken:
                 raise
             return error
+
+    def _is_rest(self, stream: Stream, size: int) -> bool:
+        """Whether an answer of status 206 is the rest of the same file: XNAT serves a range of whatever is there now."""
+        begin, total = _range_of(stream)
+        dates = [headers.get('last-modified') for headers in (self._first.headers, stream.headers)]
+        return begin == size and total in (None, self._first.length) and dates[0] == dates[1]
 
     def _check(self) -> None:
         """Compare with the listing; where that differs, with a new one: the file may have been replaced since."""
@@ -180,7 +186,7 @@ class _Receiving:
             raise errors.TransferError(wrong, uri=stream.uri, method=stream.method, status=stream.status, remedy='Download it again.')
 
 
-def _begin_of(stream: Stream) -> int | None:
-    """The first byte that an answer of status 206 holds."""
+def _range_of(stream: Stream) -> tuple[int | None, int | None]:
+    """The first byte that an answer of status 206 holds, and the bytes of the whole, as far as it tells."""
     found = _CONTENT_RANGE.fullmatch(stream.headers.get('content-range', ''))
-    return int(found.group(1)) if found else None
+    return (int(found.group(1)), int(found.group(3)) if found.group(3).isdigit() else None) if found else (None, None)

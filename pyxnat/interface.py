@@ -8,7 +8,7 @@ import re
 import sys
 import warnings
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -34,7 +34,7 @@ from .tables import Row
 from .tracing import Trace
 from .transfer import Transfer
 from .transport import Transport
-from .uris import file_path
+from .uris import file_row
 from .verbs import raise_also_of_requests
 from .walking import Walker
 from .wire import Timeouts
@@ -363,15 +363,14 @@ class Interface(Classic):
     def _rows(self, uri: str) -> Iterable[Row]:
         """The rows of a listing of any length, to be gone through as often as one likes. One request."""
         found = self._result_set(uri)
-        return found if found.is_long else list(found)
+        rows = _FileRows(found) if _lists_files(uri) else found
+        return rows if found.is_long else list(rows)
 
     def _get_json(self, uri: str) -> list[Row]:
         """The rows of a table; those of a listing of files have ``path`` besides. One request."""
         body = self._exec(_as_json(uri), 'GET')
         rows = parse_result_set(body, self._server + uri)
-        if uri.partition('?')[0].endswith('/files'):
-            return [{**row, 'path': file_path(row.get('URI', '')) or row.get('Name', '')} for row in rows]
-        return rows
+        return list(map(file_row, rows)) if _lists_files(uri) else rows
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._share_session:
@@ -394,6 +393,20 @@ class Interface(Classic):
             'proved': sorted(self.transfer.proved),
         }
         return _restore, (state,)
+
+
+def _lists_files(uri: str) -> bool:
+    return uri.partition('?')[0].endswith('/files')
+
+
+class _FileRows:
+    """The rows of a long listing of files, with encoded URIs and paths; to be gone through as often as one likes."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(file_row, self._rows)
 
 
 def _config_or_cachedir(config: Any, cachedir: Any) -> tuple[Any, Any]:

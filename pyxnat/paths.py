@@ -31,8 +31,10 @@ ANY = '*'
 """The pattern that everything matches."""
 
 _DIRECTIONS = {'in': 'in_resources', 'out': 'out_resources'}
-_NOT_EXPANDED = {('projects', 'experiments'), ('reconstructions', 'resources')}
-"""Second ways to what ``//`` reaches through subjects, or through ``in`` and ``out``."""
+_NOT_EXPANDED = {('projects', 'experiments'), ('reconstructions', 'resources'), ('assessors', 'resources')}
+"""Second ways to what ``//`` reaches through subjects, or through ``out``: what XNAT lists without a side is that."""
+_LAST = {('reconstructions', 'resources'), ('assessors', 'resources')}
+"""Those that are the only way where resources themselves are wanted."""
 
 
 class Step(NamedTuple):
@@ -254,7 +256,7 @@ def _suffix(chain: tuple[str, ...], start: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _doubles(chain: tuple[str, ...]) -> bool:
-    return any(pair in _NOT_EXPANDED for pair in pairwise(chain))
+    return any(pair in _NOT_EXPANDED for pair in pairwise(chain)) and chain[-2:] not in _LAST
 
 
 def _names(plural: str) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import threading
 import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import errors, uris, zips
+from .belongings import may_be_of_others, own_rows
 from .cache import Page, copy_file, digest_of, http_time, publish, safe_name
+from .carriers import Carried, carried, check_names
 from .downloads import Expected, fetch
 from .paths import uri_of
 from .payload import Payload
@@ -24,6 +28,15 @@ if TYPE_CHECKING:
     from .interface import Interface
 
 __all__ = ['Transfer', 'duplicates_in']
+
+
+class Sent(NamedTuple):
+    """A file that was sent."""
+
+    size: int
+    """Bytes."""
+    is_plain: bool
+    """Whether it went by its path."""
 
 
 class Transfer:
@@ -38,9 +51,12 @@ class Transfer:
     def __init__(self, interface: Interface) -> None:
         self._intf = interface
         self.proved: set[tuple[str, str]] = set()
+        self._turns: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
 
     def download(self, file: Any, dest: str | os.PathLike[str] | None = None) -> Path:
         """Fetch a file to the cache, or to a place; its local path."""
+        self._find_below(file)
         uri = file._uri
         if dest is None:
             return self._to_cache(uri, file)
@@ -60,6 +76,11 @@ class Transfer:
             accept_pages=_is_page_name(uri),
         )
         return target
+
+    def _find_below(self, file: Any) -> None:
+        """See by its listing that a file is where it is asked for: of a session that is not there XNAT gives those of the subject."""
+        if isinstance(file, Element) and not file._known and may_be_of_others(file._path) and not self._intf.cache.is_offline:
+            file._look()
 
     def prefetch(self, selection: Any) -> int:
         """Ask for all that is below an element, or the elements of a collection, and bring the files to the cache; how many."""
@@ -126,32 +147,37 @@ class Transfer:
 
     def upload(self, file: Any, source: Any, about: dict[str, Any], types: dict[str, str]) -> None:
         """Send a file, and see that the server keeps it."""
-        payload = Payload(source)
-        if payload.length == 0:
-            raise errors.DataError(
-                'an empty file cannot be uploaded', uri=self._intf._server + file._uri, remedy='XNAT refuses uploads without content.'
-            )
-        self._send_below(file, payload, about, types)
-        self._verify(file, payload)
+        sent = self.send(file, source, about, types)
+        self._verify(file, sent)
 
-    def send(self, file: Any, source: Any, about: dict[str, Any], types: dict[str, str]) -> Payload:
+    def send(self, file: Any, source: Any, about: dict[str, Any], types: dict[str, str]) -> Sent:
         """Send a file. Whether the server keeps it, the caller has to see."""
+        resource = file.parent()
+        resource._check_label()
         payload = Payload(source)
-        self._send_below(file, payload, about, types)
-        return payload
+        with self._turn(resource), carried(resource._uri, file._urn, payload, about) as request:
+            self._send_below(file, request, types)
+        return Sent(request.size, request.is_plain)
 
-    def _send_below(self, file: Any, payload: Payload, about: dict[str, Any], types: dict[str, str]) -> None:
+    @contextmanager
+    def _turn(self, resource: Any) -> Iterator[None]:
+        """One upload at a time into a resource: XNAT keeps a catalogue for it, and fails where two change that."""
+        with self._lock:
+            turn = self._turns.setdefault(resource._uri, threading.Lock())
+        with turn:
+            yield
+
+    def _send_below(self, file: Any, request: Carried, types: dict[str, str]) -> None:
         """Send a file, creating what holds its resource if that is missing; what the server has already, and kept, is an error."""
-        uri = uris.with_query(file._uri, {'inbody': True, **about})
         file._check_owner()
         try:
-            duplicates = self._send(uri, payload)
+            duplicates = self._send(file, request)
         except errors.NotFoundError:
             holder = file.parent().parent()
-            if holder is None or holder.exists() or not payload.rewinds:
+            if holder is None or holder.exists() or not request.payload.rewinds:
                 raise
             holder._create(types, {})
-            duplicates = self._send(uri, payload)
+            duplicates = self._send(file, request)
         if duplicates:
             what = f'{_some(duplicates)} is there already, and was left as it is'
             url = self._intf._server + file._uri
@@ -160,19 +186,20 @@ class Transfer:
     def upload_archive(self, resource: Any, name: str, source: Any, about: dict[str, Any], types: dict[str, str]) -> None:
         """Send a zip or tar, for the server to unpack if `about` says so."""
         file = resource.file(name)
-        payload = self.send(file, source, about, types)
+        sent = self.send(file, source, about, types)
         if not about.get('extract'):
-            self._verify(file, payload)
+            self._verify(file, sent)
 
     def upload_unpacked(self, resource: Any, path: Path, about: dict[str, Any], types: dict[str, str]) -> None:
         """Send a zip or tar for the server to unpack, and compare the listing with what is in it."""
         members = zips.sizes(path)
-        self.upload_archive(resource, path.name, path, about, types)
+        check_names(list(members), self._intf._server + resource._uri)
+        self.upload_archive(resource, _archive_name(path.name), path, about, types)
         listed = self._listed(resource)
         self._compare(resource, [name for name, size in members.items() if listed.get(name, {}).get('Size') != str(size)])
 
     def _listed(self, resource: Any) -> dict[str | None, Row]:
-        return {uris.file_path(row['URI']): row for row in self._intf._get_json(f'{resource._uri}/files')}
+        return {row['path']: row for row in self._intf._get_json(f'{resource._uri}/files')}
 
     def _compare(self, resource: Any, wrong: list[str]) -> None:
         if wrong:
@@ -181,8 +208,9 @@ class Transfer:
 
     def upload_members(self, resource: Any, members: list[tuple[str, Path]], about: dict[str, Any], types: dict[str, str]) -> None:
         """Send files as one zip, and compare the listing with them."""
+        check_names([name for name, _ in members], self._intf._server + resource._uri)
         with zips.pack(members) as packed:
-            self.upload_archive(resource, f'{resource._urn}.zip', packed, about, types)
+            self.upload_archive(resource, _archive_name(f'{resource._urn}.zip'), packed, about, types)
         if not about.get('extract'):
             return
         listed = self._listed(resource)
@@ -194,8 +222,13 @@ class Transfer:
         target, uri = dest / f'{label}.zip', f'{resource._uri}/files'
         dest.mkdir(parents=True, exist_ok=True)
         with self._fetched_zip(uri, target) as part:
-            if part is None and not resource.exists():  # XNAT answers for a resource without files as if there were none
+            listed = own_rows(resource._path, self._intf._get_json(uri))
+            if not listed and not resource.exists():  # XNAT answers for a resource without files as if there were none
                 raise errors.NotFoundError('there is no such resource', uri=self._intf._server + resource._uri, remedy='Check the spelling.')
+            missing = zips.missing([row['path'] for row in listed], part)
+            if missing:
+                what = f'the server lists {_some(missing)}, and does not send it: it is gone from its disk'
+                raise errors.TransferError(what, uri=self._intf._server + uri, remedy='Download the other files singly; tell the administrators.')
             if extract:
                 return zips.unpack(part, dest / label, uri=self._intf._server + uri) if part else []
             if part:
@@ -231,29 +264,30 @@ class Transfer:
         finally:
             part.unlink(missing_ok=True)
 
-    def _send(self, uri: str, payload: Payload) -> list[str]:
+    def _send(self, file: Any, request: Carried) -> list[str]:
         """The names that the server says it has already, and kept."""
-        headers = {'content-type': 'application/octet-stream'}
-        with self._intf._transport.stream('PUT', uri, payload, headers, accept_pages=True) as stream:
+        with self._intf._transport.stream('PUT', request.uri, request.payload, request.headers, accept_pages=True) as stream:
             said = stream.read()
             attempts = stream.record.attempt
         duplicates = duplicates_in(said)
-        if duplicates and attempts > 1 and self._stored_size(uri) == payload.length:
+        if duplicates and attempts > 1 and request.is_plain and self._stored_size(file) == request.payload.length:
             return []  # the first attempt had arrived
         return duplicates
 
-    def _stored_size(self, uri: str) -> int | None:
+    def _stored_size(self, file: Any) -> int | None:
         """Bytes of the stored file; `None` where there is none."""
-        path = uris.file_path(uri)
-        rows = self._intf._get_json(uri.partition('/files/')[0] + '/files')
-        return next((int(row['Size']) for row in rows if uris.file_path(row['URI']) == path), None)
+        row = self._listed(file.parent()).get(file._urn)
+        return int(row['Size']) if row else None
 
-    def _verify(self, file: Any, payload: Payload) -> None:
-        """See once for a project and level that uploads are stored: XNAT answers one that it may not store as if it had."""
+    def _verify(self, file: Any, sent: Sent) -> None:
+        """See once for a project and level that uploads are stored: XNAT answers one that it may not store as if it had.
+
+        What did not go by its path is always looked for under its name.
+        """
         proof = self._proof(file)
-        if proof in self.proved:
+        if proof in self.proved and sent.is_plain:
             return
-        if self._stored_size(file._uri) != payload.sent:
+        if self._stored_size(file) != sent.size:
             raise errors.PermissionDenied(
                 'the server took the file and stored nothing',
                 uri=self._intf._server + file._uri,
@@ -278,6 +312,11 @@ def duplicates_in(said: bytes) -> list[str]:
         return [str(name) for name in json.loads(said).get('duplicates', ())]
     except ValueError:
         return []
+
+
+def _archive_name(name: str) -> str:
+    """The name that an archive is sent by to be unpacked, of which nothing stays."""
+    return name if uris.is_carried(name) and not uris.why_unreachable(name) else 'upload' + ''.join(re.findall(r'\.tar\.\w+$|\.\w+$', name))
 
 
 def _some(names: list[str]) -> str:

@@ -25,6 +25,7 @@ from .proxies import connection_type, proxy_for
 from .redirects import MOST_REDIRECTS, Target, target_of
 from .session import Session, Ticket
 from .tracing import Record, Trace
+from .uris import as_sent
 from .version import __version__
 from .wire import NETWORK_EXCEPTIONS, Answer, Http, Stream, Timeouts, is_lasting, is_login_page, is_no_data, network_error, page_error
 
@@ -297,7 +298,7 @@ class Transport:
         http = self._connections.mine(self)
         started = time.monotonic()
         http.timeouts = call.timeouts
-        url, headers, connection = self.server + call.uri, {**call.headers, **session_headers}, self._connection_type
+        url, headers, connection = self.server + as_sent(call.uri), {**call.headers, **session_headers}, self._connection_type
         if call.target is not None:
             url, connection = call.target.url, connection_type(call.target.url.partition(':')[0], proxy_for(call.target.url, self.proxy))
             headers = headers if call.target.trusted else {name: value for name, value in headers.items() if name not in _SECRET_HEADERS}

@@ -6,6 +6,7 @@ A *path* is what a person writes: no prefix needed, not encoded.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,7 +18,26 @@ import six
 
 from .errors import ConfigurationError
 
-__all__ = ['ENTRY', 'file_path', 'join', 'normalise_server', 'parent', 'quote', 'quote_path', 'segments', 'strip_entry', 'unquote', 'with_query']
+__all__ = [
+    'ENTRY',
+    'as_sent',
+    'file_path',
+    'file_row',
+    'is_carried',
+    'is_label',
+    'is_plain',
+    'join',
+    'meaning',
+    'normalise_server',
+    'parent',
+    'quote',
+    'quote_path',
+    'segments',
+    'strip_entry',
+    'unquote',
+    'why_unreachable',
+    'with_query',
+]
 
 ENTRY = '/data'
 """The entry point of the REST application since XNAT 1.5; ``/REST`` is its older name."""
@@ -25,6 +45,9 @@ ENTRY = '/data'
 _ENTRIES = re.compile(r'^(/(data|REST)(/archive)?|/archive)(?=/|$)')
 
 
+_FILE = re.compile(r'^(.*?/resources/[^/]+/files/)(.+)$', re.DOTALL)
+_PLAIN = "/-._~!$&'()*+,=:@"
+"""What, beside letters and digits, stands in a path as it is."""
 _ERRORS = 'surrogateescape'
 """Bytes in a URI that are not UTF-8 come back as they were, as Python has it for file names."""
 
@@ -97,6 +120,79 @@ def file_path(uri: str) -> str | None:
     """
     encoded = re.search(r'/resources/[^/]+/files/(.+)$', uri.partition('?')[0])
     return unquote(encoded.group(1)) if encoded else None
+
+
+def file_row(row: Mapping[str, str]) -> dict[str, str]:
+    """A row of a listing of files with its URI encoded, and with ``path``: where it is in its resource. XNAT's URIs are not encoded.
+
+    >>> file_row({'Name': 'a b#.nii', 'URI': '/data/experiments/E1/resources/12/files/d/a b#.nii'})['path']
+    'd/a b#.nii'
+    """
+    raw, name = row.get('URI', ''), row.get('Name', '')
+    found = _FILE.match(raw)
+    if found is None:
+        return {**row, 'path': name}
+    holder, path = found.groups()
+    if path.rstrip('/').rpartition('/')[2] != name:  # a server that encodes them
+        path = unquote(path)
+    return {**row, 'URI': _quote(holder, safe='/%:,', errors=_ERRORS) + quote_path(path), 'path': path}
+
+
+def as_sent(uri: str) -> str:
+    """A URI of ours as XNAT has to be asked.
+
+    It decodes the path of a file where that holds ``%20`` or ``%2B``, and otherwise takes it as it was sent: so what need not be encoded is sent as
+    it is, and so is what is stored encoded.
+
+    >>> as_sent('/data/experiments/E1/resources/12/files/a%28b%29.txt'), as_sent('/data/experiments/E1/resources/12/files/a%20%28b%29.txt')
+    ('/data/experiments/E1/resources/12/files/a(b).txt', '/data/experiments/E1/resources/12/files/a%20%28b%29.txt')
+    """
+    whole, mark, query = uri.partition('?')
+    found = _FILE.match(whole)
+    return f'{found[1]}{_carried(unquote(found[2]))}{mark}{query}' if found else uri
+
+
+def _carried(path: str) -> str:
+    if _is_decoded(path):
+        return _quote(path, safe='/', errors=_ERRORS)
+    return re.sub('%25(?=[0-9A-Fa-f]{2})', '%', _quote(path, safe=_PLAIN, errors=_ERRORS))
+
+
+def _is_decoded(path: str) -> bool:
+    """Whether XNAT decodes a path: it does where it was sent something that needs it."""
+    return ' ' in path or ('+' in path and not is_plain(path))
+
+
+def is_label(name: str) -> bool:
+    """Whether a name is one that XNAT stores as the label of a resource as it is; others it stores encoded as they were sent."""
+    return bool(re.fullmatch(r'[A-Za-z0-9._-]+', name))
+
+
+def is_plain(path: str) -> bool:
+    """Whether nothing of a path need be encoded."""
+    return all(char.isascii() and (char.isalnum() or char in _PLAIN) for char in path)
+
+
+def is_carried(path: str) -> bool:
+    """Whether a file that is sent to a path is stored under it; if not, its name has to come another way, as in a form or an archive."""
+    return is_plain(path) or _is_decoded(path)
+
+
+def why_unreachable(path: str) -> str:
+    """What of a path keeps XNAT from giving the file that is stored there; empty where nothing does."""
+    found = sorted({char for char in path if char in '%;\\' or ord(char) < 32 or ord(char) == 127})
+    return ', '.join(map(repr, found))
+
+
+def meaning(text: str) -> str:
+    """What a name or path means that XNAT stored as it was sent, encoded.
+
+    >>> meaning('my%20res'), meaning('x%26y.dcm'), meaning('100%')
+    ('my res', 'x&y.dcm', '100%')
+    """
+    plain = html.unescape(unquote(text)) if '%' in text or '&' in text else text
+    is_sound = plain.isprintable() and plain.count('/') == text.count('/') and not {'.', '..', ''} & set(plain.split('/'))
+    return plain if is_sound else text
 
 
 def with_query(uri: str, query: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> str:

@@ -8,6 +8,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO
@@ -15,8 +16,9 @@ from typing import IO
 from . import errors
 from .cache import publish, safe_name
 from .payload import CHUNK
+from .uris import meaning
 
-__all__ = ['below', 'check', 'inner_path', 'named', 'pack', 'repack', 'sizes', 'unpack']
+__all__ = ['below', 'check', 'inner_path', 'missing', 'named', 'pack', 'repack', 'sizes', 'told_apart', 'unpack']
 
 _FILES = re.compile(r'(?:^|/)resources/[^/]+/files/(.+)$', re.DOTALL)
 
@@ -86,6 +88,15 @@ def sizes(path: Path) -> dict[str, int]:
         ) from error
 
 
+def missing(listed: Iterable[str], path: Path | None) -> list[str]:
+    """Those of the listed files of a resource that its zip has not."""
+    if path is None:
+        return list(listed)
+    with zipfile.ZipFile(path) as archive:
+        found = {inner_path(name) for name in archive.namelist()}
+    return [name for name in listed if name not in found]
+
+
 def repack(path: Path, target: Path, uri: str = '') -> None:
     """Write a zip anew with each file under its path below the resource, so that uploading it again gives the same files.
 
@@ -105,6 +116,17 @@ def repack(path: Path, target: Path, uri: str = '') -> None:
                     shutil.copyfileobj(source, sink, CHUNK)
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
         raise errors.TransferError(f'the zip is damaged: {error}', uri=uri, remedy='Ask again; download the files singly.') from error
+
+
+def told_apart(paths: list[str]) -> list[str]:
+    """Paths by their meaning; those that another has as its own, or means as well, as they are.
+
+    >>> told_apart(['a%26b', 'c%20d', 'c d'])
+    ['a&b', 'c%20d', 'c d']
+    """
+    meant = [meaning(path) for path in paths]
+    count = Counter(meant)
+    return [one if count[one] == 1 or one == path else path for one, path in zip(meant, paths, strict=True)]
 
 
 def unpack(path: Path, dest: Path, place: Callable[[str], str] = inner_path, uri: str = '') -> list[str]:
@@ -128,10 +150,10 @@ def unpack(path: Path, dest: Path, place: Callable[[str], str] = inner_path, uri
     written: dict[Path, str] = {}
     try:
         with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                if entry.is_dir():
-                    continue
-                target = dest.joinpath(*(safe_name(part) for part in place(entry.filename).split('/') if part))
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            meant = told_apart([place(entry.filename) for entry in entries])
+            for entry, name in zip(entries, meant, strict=True):
+                target = dest.joinpath(*(safe_name(part) for part in name.split('/') if part))
                 if target in written:
                     raise errors.TransferError(f'two files of the zip would be {target}', uri=uri, remedy='Download the files singly.')
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -91,12 +91,12 @@ def test_all_scans_of_a_session_are_one_listing_and_one_zip(scan: Any, xnat: pyx
 
 def kinds(trace: Trace) -> list[str]:
     """What was asked for, in words of the end of each URI."""
-    words = {'format=zip': 'zip', 'xsiType=': 'look', 'scans/ALL/files': 'scans', '/files/': 'file', '/files?': 'own'}
+    words = {'format=zip': 'zip', 'xsiType=': 'look', 'scans/ALL/files': 'scans', '/files/': 'file', '/files?': 'own', '/subjects?': 'subjects'}
     return sorted(next((word for part, word in words.items() if part in record.uri), record.uri) for record in trace)
 
 
 @pytest.mark.parametrize('sessions', [1, 5])
-def test_a_session_that_has_scans_takes_three_listings_and_a_zip(project: Any, xnat: pyxnat.Interface, tmp_path: Path, sessions: int) -> None:
+def test_a_session_that_has_scans_takes_four_listings_and_a_zip(project: Any, xnat: pyxnat.Interface, tmp_path: Path, sessions: int) -> None:
     for number in range(sessions):
         for scan in range(1, 2 * sessions + 1):
             resource = project.subject(f'S{number}').experiment(f'E{number}').scan(str(scan)).resource('DICOM')
@@ -106,14 +106,14 @@ def test_a_session_that_has_scans_takes_three_listings_and_a_zip(project: Any, x
     session = project.subject('S0').experiment('E0')
     with xnat.trace() as trace:
         assert len(session.download(tmp_path / 'd').ok) == 4 * sessions
-    assert kinds(trace) == ['look', 'own', 'scans', 'zip']
+    assert kinds(trace) == ['look', 'own', 'scans', 'subjects', 'zip']
     with xnat.trace() as trace:
         assert len(session.download(tmp_path / 'd').skipped) == 4 * sessions
-    assert kinds(trace) == ['look', 'own', 'scans']
+    assert kinds(trace) == ['look', 'own', 'scans', 'subjects']
     with xnat.trace() as trace:
         session.scan('1').download(tmp_path / 'scan')
         session.scan('1').resource('DICOM').download(tmp_path / 'resource')
-    assert trace.requests == 4  # a listing and a zip for each: the names in the path are labels, as the listing shows
+    assert trace.requests == 5  # a listing and a zip for each, and the label of the subject, which the listing of all resources does not tell
     assert files_in(tmp_path / 'scan') == files_in(tmp_path / 'resource') != {}
 
 
@@ -253,7 +253,7 @@ def test_two_files_of_one_place_are_an_error_before_anything_is_fetched(session:
 
 
 def test_hostile_names_stay_in_the_folder(project: Any, tmp_path: Path) -> None:
-    names = ['CON', 'x' * 220 + '.nii', 'é ü.txt', '%41', '~', 'MD5SUMS', '-rf', '.0.dcm.part']
+    names = ['CON', 'x' * 220 + '.nii', 'é ü.txt', '(41)', '~', 'MD5SUMS', '-rf', '.0.dcm.part']
     resource = project.resource('HOSTILE')
     for name in names:
         resource.file(name).put(name.encode())

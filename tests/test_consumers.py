@@ -62,7 +62,7 @@ def test_dax_selects_one_thing_by_plural_names(xnat: Interface, P: str, path: st
 def test_dax_selects_collections(xnat: Interface, P: str) -> None:
     assert P in xnat.select('/project/').get()
     resources = xnat.select(f'/projects/{P}/subjects/S/experiments/E/assessor/A/resources')
-    assert resources.get('label') == []
+    assert resources.get('label') == ['DATA']  # without a side it is out
     assert [one.label() for one in xnat.select(f'/projects/{P}/subjects/S/experiments/E/scans/1/resources').get('obj')] == ['NIFTI']
 
 

@@ -166,7 +166,7 @@ def test_scans_have_any_name_of_letters_digits_and_dashes(scan, name):
     other = scan.parent().scan(name).create(type='odd')
     assert other.exists() and other.attrs.get('type') == 'odd'
     assert name in scan.parent().scans().get()
-    other.resource('R s').file(f'f {name}.txt').put(b'content')
+    other.resource('R_s').file(f'f {name}.txt').put(b'content')
     assert [open(file.get()).read() for file in scan.parent().scans().resources().files() if file.label() == f'f {name}.txt'] == ['content']
 
 

@@ -17,10 +17,10 @@ PACKAGE = ROOT / 'pyxnat'
 
 RANKS = {
     'errors': 0, 'labels': 0, 'names': 0, 'structure': 0, 'version': 0,
-    'uris': 1, 'tables': 1, 'paths': 1, 'plan': 1, 'criteria': 1, 'expressions': 1, 'bundles': 1, 'templates': 1, 'documents': 1,
+    'uris': 1, 'tables': 1, 'paths': 1, 'belongings': 1, 'plan': 1, 'criteria': 1, 'expressions': 1, 'bundles': 1, 'templates': 1, 'documents': 1,
     'schemas': 1, 'item_documents': 1, 'tracing': 1, 'result_sets': 1,
-    'config': 2, 'cache': 2, 'payload': 2, 'forms': 2, 'proxies': 2, 'zips': 2, 'session': 2, 'wire': 2, 'transport': 2, 'verbs': 2, 'xpass': 2,
-    'cached': 2, 'downloads': 2, 'redirects': 2, 'layouts': 2,
+    'config': 2, 'cache': 2, 'payload': 2, 'carriers': 2, 'forms': 2, 'proxies': 2, 'zips': 2, 'session': 2, 'wire': 2, 'transport': 2, 'verbs': 2,
+    'xpass': 2, 'cached': 2, 'downloads': 2, 'redirects': 2, 'layouts': 2,
     'resources': 3,
     'search': 4, 'arrays': 4, 'classic': 4, 'select': 4, 'inspector': 4, 'transfer': 4, 'manage': 4, 'xpath_store': 4, 'draw': 4, 'bulk': 4,
     'walking': 4,

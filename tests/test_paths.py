@@ -63,7 +63,6 @@ def test_two_slashes_stand_for_every_route_to_the_level() -> None:
             '/projects/P/subjects/S/resources/*/files/*',
             f'{session}/resources/*/files/*',
             f'{session}/scans/*/resources/*/files/*',
-            f'{session}/assessors/*/resources/*/files/*',
             f'{session}/assessors/*/in/resources/*/files/*',
             f'{session}/assessors/*/out/resources/*/files/*',
             f'{session}/reconstructions/*/in/resources/*/files/*',

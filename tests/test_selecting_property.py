@@ -187,7 +187,7 @@ def build_session(made: Any, other: str, session: dict[str, Any]) -> None:
     for number, name in enumerate(session['scans']):
         scan = made.scan(name).create(scans=f'xnat:{session["kind"]}ScanData', type=f'T{number}', quality='usable')
         for file in session['files']:
-            scan.resource('R s').file(file).put(b'content')
+            scan.resource('R_s').file(file).put(b'content')
     if session['derived']:
         made.assessor(f'{made._urn}_QC').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}).out_resource(
             'OUT'
@@ -202,7 +202,7 @@ def wanted(chain: str, draw: Any, projects: list[str]) -> list[Step]:
         'subjects': ['*', '*', '*', 'S0', 'S?', 'XNAT_S*', 'S1*', '*of*', 'NOPE'],
         'experiments': ['*', '*', '*', 'E0*', '*_S1_*', 'XNAT_E*', 'NOPE*'],
         'scans': ['*', '*', '*', '1', '*%41', '?', "it's", '[1]'],
-        'resources': ['*', '*', 'R s', 'R*', 'NOTES'],
+        'resources': ['*', '*', 'R_s', 'R*', 'NOTES'],
         'files': ['*', '*', 'f.*', '*/*', 'a b/c%.txt', '*.txt'],
     }
     return [(level, draw(st.sampled_from(pools.get(level, ['*', 'OUT'] if level.endswith('_resources') else ['*'])))) for level in chain.split('/')]

@@ -80,8 +80,9 @@ def test_a_file_of_something_else_is_not_believed(row: Row) -> None:
 
 
 def test_a_literal_resource_is_asked_for_by_its_name() -> None:
-    stage = ListOwnFiles(tail('/experiments/*/resources/R 1/files/*', 2))
-    assert stage.together([session(1), session(2)]) == ('/data/experiments/E1,E2/resources/R%201/files',)
+    for name, asked in (('R_1', '/resources/R_1'), ('R 1', '')):  # a name that XNAT stores otherwise is looked for among all
+        stage = ListOwnFiles(tail(f'/experiments/*/resources/{name}/files/*', 2))
+        assert stage.together([session(1), session(2)]) == (f'/data/experiments/E1,E2{asked}/files',)
 
 
 def test_files_of_sessions_are_listed_by_session_where_more_of_the_scans_is_wanted() -> None:

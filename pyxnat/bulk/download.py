@@ -19,7 +19,7 @@ from .manifest import LOCK, MANIFEST, Manifest, running
 from .pieces import Single, Zipped, plan_pieces
 from .report import Report
 from .unzip import Unzipping, unzip
-from .wanted import Wanted, files_below, scope_of, wanted
+from .wanted import Wanted, files_below, scope_of, told_apart, wanted
 from .workers import Stopped, Undertaking, check_compression, is_final, meter
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def download(
     plan, folder = Layout(layout), _folder(dest)
     downloading = Downloading(interface, folder, Report('downloaded', f'to {folder}'), jobs, compression)
     files = files_below(selection)
-    listed = list(wanted(files, plan))
+    listed = told_apart(list(wanted(files, plan)))
     are_alike = _are_alike(listed)
     folder.mkdir(parents=True, exist_ok=True)
     if are_alike:
@@ -99,7 +99,7 @@ class Downloading(Undertaking):
     folder : Path
         Where it goes.
     compression : int
-        How hard the server packs zips.
+        0 for zips in which files are stored as they are; XNAT knows no degrees.
     """
 
     def __init__(self, interface: Interface, folder: Path, report: Report, jobs: int, compression: int = 0) -> None:
@@ -221,7 +221,7 @@ class Downloading(Undertaking):
             file = find(entry)
             return file.size if file else None
 
-        uri = uris.with_query(zipped.uri, {'format': 'zip', 'compression': self._compression})
+        uri = uris.with_query(zipped.uri, {'format': 'zip', 'compression': 8 if self._compression else 0})
         try:
             with self._intf._transport.stream('GET', uri) as stream:
                 for entry in unzip(stream, length_of, stream.uri):

@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from .. import errors, zips
+from .. import errors, uris, zips
+from ..belongings import own_rows
 from ..cache import digest_of
+from ..carriers import check_names
 from ..layouts import Layout, default_for
 from ..resources.base import as_name
 from ..resources.files import about_upload
@@ -131,7 +133,9 @@ class Uploading(Undertaking):
         for resource, files in grouped.items():
             for path, member in files.items():
                 row = listed[resource].get(path)
-                if row is not None and self._is_same(row, member.path):
+                if uris.why_unreachable(path):
+                    self._refuse(resource, path, member)
+                elif row is not None and self._is_same(row, member.path):
                     self.report.skip(member.name)
                 elif row is not None and not self._overwrite:
                     what, uri = 'a file is there with other content, and was left as it is', resource.file(path)._uri
@@ -141,6 +145,12 @@ class Uploading(Undertaking):
                 else:
                     holes.setdefault(resource, {})[path] = member
         return holes
+
+    def _refuse(self, resource: Any, path: str, member: Member) -> None:
+        try:
+            check_names([path], resource._uri)
+        except errors.DataError as error:
+            self.failed(member.name, error)
 
     def _listed(self, resources: Iterable[Any]) -> dict[Any, dict[str, Row]]:
         """What resources hold: one listing for all scans of a session, one for each other resource."""
@@ -169,7 +179,7 @@ class Uploading(Undertaking):
 
     def _rows(self, resource: Any) -> dict[str, Row]:
         try:
-            return {row['path']: row for row in self._intf._get_json(f'{resource._uri}/files')}
+            return {row['path']: row for row in own_rows(resource._path, self._intf._get_json(f'{resource._uri}/files'))}
         except errors.NotFoundError:
             return {}
 
@@ -249,7 +259,7 @@ class Uploading(Undertaking):
 
     def _send_bundle(self, resource: Any, bundle: list[tuple[str, Member]]) -> None:
         send, (path, member) = self._intf.transfer.send, bundle[0]
-        if len(bundle) == 1 and member.path.stat().st_size:
+        if len(bundle) == 1:
             with member.path.open('rb') as file:
                 watched = _Watched(file, self.ended, self._bar)
                 send(resource.file(path), watched, self._about, self._types)
@@ -257,7 +267,8 @@ class Uploading(Undertaking):
             return
         with zips.pack(((path, member.path) for path, member in bundle), self._compression) as packed:
             stoppable = _Stoppable(packed, self.ended)
-            send(resource.file(f'{resource._urn}.zip'), stoppable, {**self._about, 'extract': True}, self._types)
+            name = f'{resource._urn}.zip'
+            send(resource.file(name if uris.is_carried(name) else 'upload.zip'), stoppable, {**self._about, 'extract': True}, self._types)
         self._bar.update(sum(member.path.stat().st_size for _, member in bundle))
 
 
@@ -325,12 +336,12 @@ class _Gate:
 
 
 def _bundles(files: list[tuple[str, Member]]) -> Iterator[list[tuple[str, Member]]]:
-    """Big files by themselves, small ones up to a bound; empty ones are small, for XNAT takes those in zips alone."""
+    """Big files by themselves, and empty ones; small ones up to a bound."""
     bundle: list[tuple[str, Member]] = []
     size = 0
     for path, member in files:
         added = member.path.stat().st_size
-        if added >= BIG:
+        if added >= BIG or added == 0:
             yield [(path, member)]
             continue
         if bundle and size + added > MOST_ZIPPED:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from .. import errors, uris
@@ -15,7 +16,7 @@ from ..resources.base import class_of
 from ..structure import level
 from ..tables import Row
 
-__all__ = ['Scope', 'Wanted', 'files_below', 'scope_of', 'wanted']
+__all__ = ['Scope', 'Wanted', 'files_below', 'scope_of', 'told_apart', 'wanted']
 
 _LABELLED = ('subjects', 'experiments', 'assessors')
 _SIDES = {'in_resources': 'in', 'out_resources': 'out'}
@@ -41,6 +42,14 @@ class Wanted(NamedTuple):
     """Of the resource, as it stands in zips."""
     path: str = ''
     """Below the resource."""
+    other: str = ''
+    """Its place if another file has that one: by the name as it is stored, where that is another than what it means."""
+
+
+def told_apart(files: Sequence[Wanted]) -> list[Wanted]:
+    """Files with places of their own, as far as their names differ as they are stored."""
+    count = Counter(file.place for file in files)
+    return [file._replace(place=file.other) if count[file.place] > 1 else file for file in files]
 
 
 class Scope(NamedTuple):
@@ -96,7 +105,7 @@ def wanted(files: Any, layout: Layout) -> Iterator[Wanted]:
         resource, size = resources[uri], row.get('Size', '')
         yield Wanted(
             found.uri,
-            resource.place(path),
+            resource.place(uris.meaning(path)),
             int(size) if size.isdigit() else None,
             row.get('digest', '').lower(),
             uri,
@@ -104,6 +113,7 @@ def wanted(files: Any, layout: Layout) -> Iterator[Wanted]:
             resource.scan,
             resource.label,
             path,
+            resource.place(path),
         )
 
 
@@ -119,7 +129,7 @@ class _Resource(NamedTuple):
 
 def _resource(uri: str, row: Row, above: dict[str, str], layout: Layout) -> _Resource:
     steps, label = read(uri), row.get('collection') or row.get('cat_ID', '')
-    place = layout.places({**above, 'side': _SIDES.get(steps[-1].level, ''), 'resource': label})
+    place = layout.places({**above, 'side': _SIDES.get(steps[-1].level, ''), 'resource': uris.meaning(label)})
     at = next((number for number, step in enumerate(steps) if step.level == 'scans'), None)
     return _Resource(place, label, *((uri_of(steps[:at]), steps[at].name) if at is not None else ('', '')))
 

@@ -13,7 +13,7 @@ from ..structure import level
 from ..tables import Row
 from .listings import Columns, Listing, Tables
 from .short_cuts import KeepWhereAny
-from .stages import Conditions, Found, Stage, is_wanted, name_in_lists, names_of
+from .stages import Conditions, Found, Stage, check_own, is_wanted, name_in_lists, names_of
 
 __all__ = ['ListDerivedFiles', 'ListFiles', 'ListOwnFiles']
 
@@ -41,17 +41,16 @@ class ListOwnFiles(Stage):
         """What leads from there to the files."""
         resource = self.steps[-2]
         direction = level(resource.level).segment.removesuffix('resources').strip('/')
-        return [*filter(None, [direction]), *(['resources', uris.quote(resource.name)] if resource.literal else [])]
+        return [*filter(None, [direction]), *(['resources', resource.name] if resource.literal and uris.is_label(resource.name) else [])]
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
-        for row in tables[0]:
-            found = self._file(at, row)
-            if found is not None:
-                yield found
+        check_own(at, tables[0])
+        found = (self._file(at, row) for row in tables[0])
+        return (one for one in found if one is not None)
 
     def _file(self, at: Found, row: Row) -> Found | None:
         resource_step, file_step = self.steps[-2:]
-        resource, label, path = cell(row, 'cat_ID'), cell(row, 'collection'), names_of('files', row)[0]
+        resource, label, path = cell(row, 'cat_ID'), uris.meaning(cell(row, 'collection')), names_of('files', row)[0]
         if not (is_wanted(resource_step, resource, label) and is_wanted(file_step, path, path)):
             return None
         name = resource_step.name if resource_step.literal else resource

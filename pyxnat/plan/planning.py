@@ -124,7 +124,7 @@ def _single(done: Path, rest: Path, conditions: Conditions, columns: Columns) ->
     if step.of:
         return ListShares((step,))
     relevant = _relevant(step.level, chain_of(done), conditions)
-    is_told = not relevant and not columns.get(step.level)
+    is_told = not relevant and not columns.get(step.level) and (not step.level.endswith('resources') or uris.is_label(step.name))
     if step.literal and len(rest) > 1 and is_told and not _is_gap((*done, step), rest[1:]):
         return Name((step,))
     kind = ListNamed if step.literal and len(rest) > 1 else ListLevel

@@ -8,6 +8,7 @@ from itertools import chain, groupby, islice
 from typing import ClassVar, NamedTuple
 
 from .. import uris
+from ..belongings import is_own
 from ..errors import NotFoundError
 from ..names import cell
 from ..paths import ANY, Path, Step, matches, read, spell
@@ -27,6 +28,7 @@ __all__ = [
     'Name',
     'Rebase',
     'Stage',
+    'check_own',
     'chosen',
     'element_uri',
     'is_wanted',
@@ -223,6 +225,8 @@ class ListLevel(Stage):
         return self.below(at, [self._listing(at).rows(tables)])
 
     def below(self, at: Found, listed: Tables) -> Iterable[Found]:
+        if self.steps[0].level == 'files' or self.steps[0].level.endswith('resources'):
+            check_own(at, listed[0])
         return Listed(at, self.steps[0], listed[0], self.conditions)
 
 
@@ -354,9 +358,11 @@ def element_uri(parent: str, plural: str, name: str) -> str:
 def names_of(plural: str, row: Row) -> tuple[str, str]:
     """ID and label of a row of a level's listing."""
     if plural == 'files':
-        path = uris.file_path(cell(row, 'URI')) or cell(row, 'Name')
+        path = row.get('path') or uris.file_path(cell(row, 'URI')) or cell(row, 'Name')
         return path, path
     columns = level(plural)
+    if plural.endswith('resources'):
+        return cell(row, columns.id_column), uris.meaning(cell(row, columns.label_column))
     return cell(row, columns.id_column), cell(row, columns.label_column)
 
 
@@ -366,6 +372,13 @@ def chosen(step: Step, rows: Iterable[Row], conditions: Conditions) -> Iterator[
         identity, label = names_of(step.level, row)
         if is_wanted(step, identity, label) and _passes(conditions, step.level, identity, row):
             yield identity, {**row, 'path': identity} if step.level == 'files' else row
+
+
+def check_own(at: Found, rows: Iterable[Row]) -> None:
+    """`NotFoundError` where the rows of resources or files are of what stands above: XNAT answers so for what is not there."""
+    first = next(iter(rows), None)
+    if first is not None and not is_own(read(at.uri), first):
+        raise NotFoundError(f'{spell(read(at.uri))} is not there', uri=at.uri, remedy='Check the spelling; what this login may not see is hidden.')
 
 
 def is_wanted(step: Step, identity: str, label: str) -> bool:

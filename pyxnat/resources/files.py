@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import errors, uris, zips
+from ..belongings import own_rows
 from ..structure import LEVELS
 from ..tables import Row
 from .base import Element
@@ -19,14 +20,52 @@ if TYPE_CHECKING:
 
 __all__ = ['FileElement', 'ResourceElement', 'about_upload']
 
+_LONGEST_LABEL = 99
+
 
 class ResourceElement(Element):
     """A named folder of files."""
 
     def _find(self, rows: Iterable[Row]) -> Row:
         """By label first: a resource is created under a label, and only a number can be its ID."""
-        by_label = [row for row in rows if row.get('label') == self._urn]
-        return by_label[0] if by_label else super()._find(rows)
+        found = own_rows(self._path, rows)
+        by_label = [row for row in found if self._urn in (row.get('label'), uris.meaning(row.get('label', '')))]
+        by_number = [row for row in found if row.get('xnat_abstractresource_id') == self._urn]
+        if not (by_label or by_number):
+            uri = self._intf._server + super()._uri
+            raise errors.NotFoundError(f'no resource {self._urn!r}', uri=uri, remedy='Check the spelling; what this login may not see is hidden.')
+        return (by_label or by_number)[0]
+
+    @property
+    def _uri(self) -> str:
+        """The URI; by its number where the label is one that XNAT stores otherwise, which takes a look at its listing (one request)."""
+        if not self._is_odd:
+            return super()._uri
+        number = self._known_or_asked('xnat_abstractresource_id')
+        return uris.join(uris.parent(super()._uri), number)
+
+    def _listing(self) -> str:
+        return uris.parent(super()._uri)
+
+    @property
+    def _is_odd(self) -> bool:
+        """Whether its label is not of letters, digits and ``-._``: XNAT keeps others as they were sent, encoded."""
+        return not uris.is_label(self._urn)
+
+    def _check_label(self) -> None:
+        """`DataError` where a resource of that label can only be found, not made, and is not there."""
+        if (self._is_odd or len(self._urn) > _LONGEST_LABEL) and not self.exists():
+            what = f'{self._urn!r} cannot be the label of a resource: XNAT would store it encoded, or not at all'
+            remedy = f'Use letters, digits, "-", "." and "_", {_LONGEST_LABEL} characters at most.'
+            raise errors.DataError(what, uri=self._intf._server + uris.parent(super()._uri), remedy=remedy)
+
+    def _create(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = ()) -> None:
+        self._check_label()
+        super()._create(types, fields, document, inner)
+
+    def label(self) -> str:
+        """Its label; one that XNAT stored encoded, by its meaning. One request if not known."""
+        return uris.meaning(super().label())
 
     def get(self, dest_dir: str | os.PathLike[str], extract: bool = False) -> Any:  # type: ignore[override]
         """Download all of its files, in one request.
@@ -48,11 +87,12 @@ class ResourceElement(Element):
         NotFoundError
             There is no such resource.
         TransferError
-            The zip did not come whole, or is damaged.
+            The zip did not come whole, is damaged, or lacks files that are listed.
 
         Notes
         -----
-        One request; two more where the resource is addressed by its number, or is empty.
+        Two requests: the listing, and the zip, in which XNAT leaves out what is gone from its disk. Two more where the resource is addressed by its
+        number, or is empty.
         """
         return self._intf.transfer.download_resource(self, Path(dest_dir).expanduser(), extract)
 
@@ -128,9 +168,49 @@ class FileElement(Element):
     """A file of a resource."""
 
     def _look(self) -> Row:
-        row = self._find([{**row, 'path': uris.file_path(row['URI']) or row['Name']} for row in self._intf._get_json(self._listing())])
+        row = self._find(own_rows(self._path, self._intf._get_json(self._listing())))
         self._known.update(row)
         return row
+
+    @property
+    def _uri(self) -> str:
+        return uris.join(self._listing(), uris.quote_path(self._urn))
+
+    def _listing(self) -> str:
+        resource = self._above_it()
+        return f'{resource._uri if resource else ""}/files'
+
+    def delete(self, delete_files: bool = True) -> None:
+        """Delete it, and no other.
+
+        XNAT deletes all files of a resource whose paths begin as was asked: a listing shows first that there are no others. Two requests.
+
+        Parameters
+        ----------
+        delete_files : bool
+            Whether it goes from the server's disk, too.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such file.
+        DataError
+            Others begin with its name, and would go with it; or XNAT cannot be told its name. Nothing was deleted.
+        PermissionDenied
+            This login may not delete it.
+        """
+        rows = own_rows(self._path, self._intf._get_json(self._listing()))
+        self._find(rows)
+        others = [row['path'] for row in rows if row['path'] != self._urn and row['path'].startswith(self._urn)]
+        if others:
+            what = f'XNAT would delete {", ".join(others[:5])} with it'
+            raise errors.DataError(
+                what, uri=self._intf._server + self._uri, remedy='Delete the resource, or the files together: DELETE takes a prefix.'
+            )
+        if not uris.is_carried(self._urn) and '%' not in self._urn:
+            what = f'XNAT cannot be told to delete a file with the name {self._urn!r}'
+            raise errors.DataError(what, uri=self._intf._server + self._uri, remedy='Delete its resource.')
+        super().delete(delete_files)
 
     def id(self) -> str:
         """Its path below the resource. No request."""
@@ -167,7 +247,8 @@ class FileElement(Element):
 
         Notes
         -----
-        One request. The content is never whole in memory.
+        One request; for a file below a session that no listing told of, one before it: of what is not there XNAT gives the subject's. The content is
+        never whole in memory.
         """
         return str(self._intf.transfer.download(self, dest))
 

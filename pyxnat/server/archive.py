@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from . import arrivals
 from .auth import Sessions, Users
@@ -42,6 +43,8 @@ class Archive:
         self.views = Views(self.folder)
         self.users = Users(self.store)
         """When users last looked at projects, by login and project, on the process's clock."""
+        self.downloads: dict[str, Any] = {}
+        """Downloads that were prepared, by their IDs."""
         self.pipelines = Pipelines(self.store, self.model)
         self.progress = Progress()
         self.started = time.monotonic()

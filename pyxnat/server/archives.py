@@ -27,7 +27,7 @@ from .tables import Table
 if TYPE_CHECKING:
     from .holdings import Held
 
-__all__ = ['FORMATS', 'contents', 'is_zip', 'send', 'send_entry', 'send_folder', 'send_one', 'unpack']
+__all__ = ['FORMATS', 'contents', 'is_zip', 'send', 'send_entry', 'send_folder', 'send_named', 'send_one', 'unpack']
 
 FORMATS = {'zip': 'application/zip', 'tar': 'application/x-tar', 'tar.gz': 'application/x-gtar'}
 MAX_RATIO = 200
@@ -62,6 +62,12 @@ def send_one(call: Call, held: Held) -> Response:
     writer = _zip if form == 'zip' else _tar
     headers = {'Content-Disposition': f'attachment; filename="{quote(_top(held))}.{form}";'}
     return Response(writer(call, [(held.path.name, held)], form), mimetype=FORMATS[form], headers=headers)
+
+
+def send_named(name: str, entries: list[tuple[str, Held]]) -> Response:
+    """Files as a zip, by the names given."""
+    headers = {'Content-Disposition': f'attachment; filename="{name}.zip"'}
+    return Response(_zip_of(entries, DEFAULT_EFFORT), mimetype=FORMATS['zip'], headers=headers)
 
 
 def _check_method(call: Call) -> None:
@@ -155,8 +161,11 @@ class _Sink(io.RawIOBase):
 
 
 def _zip(call: Call, entries: list[tuple[str, Held]], form: str) -> Iterator[bytes]:
+    return _zip_of(entries, 0 if call.get('compression') == '0' else DEFAULT_EFFORT)
+
+
+def _zip_of(entries: list[tuple[str, Held]], effort: int) -> Iterator[bytes]:
     sink = _Sink()
-    effort = 0 if call.get('compression') == '0' else DEFAULT_EFFORT
     with zipfile.ZipFile(sink, 'w', allowZip64=True) as target:
         for name, held in entries:
             info = zipfile.ZipInfo.from_file(held.path, name, strict_timestamps=False)

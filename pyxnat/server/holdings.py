@@ -133,7 +133,7 @@ def kept_at(call: Call, connection: Connection, route: Route) -> list[Kept]:
     """The resources that a route names. Where it is one, by name, its URI has what was asked; of several each has its own."""
     steps, step, _ = split(route)
     places = holders_of(connection, call.caller, steps, call.request.method if call.request.method == 'HEAD' else 'GET')
-    among_all = call.flag('all')
+    among_all = call.flag('all') and all(place.row.level == 'experiment' for place in places)
     if among_all:
         places = [one for place in places for one in with_parts(connection, call, place)]
     rows = [(row, place) for place in places for row in resources_at(connection, place.row, step)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from .locate import find, need_on
 from .routes import Route, parse
 from .store import file, item, now, resource, touch
 
-__all__ = ['answer']
+__all__ = ['answer', 'refresh']
 
 _OPTIONS = ('append', 'checksum', 'delete', 'populateStats')
 
@@ -48,20 +48,23 @@ def answer(call: Call) -> Response:
     kept; here they are counted when they are asked for.
     """
     read_form(call)
-    uris = call.all('resource')
-    if not uris:
-        raise BadRequest('Name the resources: resource=/archive/projects/P/subjects/S/experiments/E')
     asked = {name.strip() for told in call.all('options') for name in told.split(',') if name.strip()}
     if asked - {*_OPTIONS}:
         raise BadRequest(f'Unknown options: {", ".join(sorted(asked - {*_OPTIONS}))}; there are {", ".join(_OPTIONS)}.')
     asked |= {name for name in _OPTIONS if call.flag(name)}
     if not asked and not any(call.has(name) for name in _OPTIONS):
         asked = {*_OPTIONS}
+    refresh(call, call.all('resource'), asked)
+    return text()
+
+
+def refresh(call: Call, uris: Iterable[str], asked: set[str]) -> None:
+    """Refresh what some URIs name: what `asked` lists of the options, in lower case or as they are called, or all of it."""
+    wanted = {name.lower() for name in asked} or {name.lower() for name in _OPTIONS}
     with call.archive.store.read() as connection:
         found = [kept for uri in uris for kept in _resources(call, connection, uri)]
     for kept in found:
-        _refresh(call, kept, asked)
-    return text()
+        _refresh(call, kept, wanted)
 
 
 def _resources(call: Call, connection: Connection, uri: str) -> Iterator[_Kept]:

@@ -82,6 +82,8 @@ def _check_unlocked(place: Place) -> None:
 
 def _new_resource(call: Call, connection: Connection, holder: Any, side: str, label: str | None) -> Any:
     values = {name: call.get(name) or None for name in ('format', 'content', 'description', 'tags')}
+    if holder.level == 'scan' and values['format'] == 'DICOM':
+        values['content'] = values['content'] or 'RAW'
     query = resource.insert().values(item=holder.pk, side=side, label=label, insert_date=now(), insert_user=call.caller.login, **values)
     touch(connection, holder.pk)
     return connection.execute(query.returning(resource)).one()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 UUID = r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
 GIVEN = re.compile(
     rf'XNAT_[SE]\d{{5,}}|{UUID}|(?<=resources/)\d+|(?<=downloads/)[\w-]+|\bxs\d{{10,}}\b|(?<![0-9A-Za-z])[0-9A-F]{{32}}(?![0-9A-Za-z])'
-    r'|(?<![0-9A-Za-z])[0-9A-Za-z]{64}(?![0-9A-Za-z])|(?<!\w)_\w+_1[67]\d{11}\b'
+    r'|(?<![0-9A-Za-z])[0-9A-Za-z]{64}(?![0-9A-Za-z])|(?<!\w)_\w+_1[67]\d{11}\b|\b\w+-20\d{6}_\d{6}\b'
 )
 """Accession IDs, tokens, numbers of resources in URIs, IDs of searches, sessions and secrets: no two servers give the same."""
 MOMENT = re.compile(
@@ -44,6 +44,11 @@ class Names:
     def pair(self, recorded: str, here: str) -> None:
         """Pair two names that no pattern tells."""
         self._here.setdefault(recorded, here)
+        self._there.add(here)
+
+    def rename(self, recorded: str, here: str) -> None:
+        """Pair two names, whatever the recorded one was before: downloads of one second have one ID, and the last counts."""
+        self._here[recorded] = here
         self._there.add(here)
 
     def here(self, recorded: str) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from werkzeug.wrappers import Response
 
 from ..calls import Call
-from . import fields, forms, schemas, site, users
+from . import downloads, fields, forms, schemas, site, users
 from .routing import answer_from
 from .schemas import document as schema_document
 
 __all__ = ['answer', 'schema_document']
 
-ROUTES = (*site.ROUTES, *users.ROUTES, *schemas.ROUTES, *fields.ROUTES, *forms.ROUTES)
+ROUTES = (*site.ROUTES, *users.ROUTES, *schemas.ROUTES, *fields.ROUTES, *forms.ROUTES, *downloads.ROUTES)
 
 
 def answer(call: Call) -> Response:
