@@ -178,7 +178,7 @@ def test_uploading_dicom_to_the_prearchive_and_archiving_it(run: Run, rows: Call
     run('prearchive', 'archive', 'P2', waiting['timestamp'], 'SES')
     assert rows('prearchive', 'list', '--project', 'P2') == []
     (archived,) = rows('session', 'list', '-P', 'P2')
-    assert [row['id'] for row in rows('scan', 'list', '-E', archived['id'])] == ['1', '2']
+    assert sorted(row['id'] for row in rows('scan', 'list', '-E', archived['id'])) == ['1', '2']
 
 
 @pytest.mark.parametrize('mode', ['tar', 'zip'])

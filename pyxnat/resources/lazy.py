@@ -143,7 +143,7 @@ class LazyCollection(Generic[E]):
 
     def _ipython_key_completions_(self) -> list[str]:
         """Labels to complete ``collection['…`` with; the first hundred."""
-        return [element.label() for element in islice(self._ask('none'), _MOST_COMPLETED)]
+        return sorted(element.label() for element in islice(self._ask('none'), _MOST_COMPLETED))
 
     def _repr_html_(self) -> str:
         """The first of them as a table, for a notebook; asks what iterating that far asks."""

@@ -22,12 +22,8 @@ def filters(call: Call, asked: Asked, scope: Scope) -> Iterator[ColumnElement[bo
     """The conditions of a listing's query; a field that is not there is passed over."""
     for name, value in call.query:
         found = asked.read(name) if name != 'xsiType' and value else None
-        if found is not None and _is_field(scope, found):
+        if found is not None and scope.model.declares(found.kind, found.path):
             yield _condition(asked, scope, found, value)
-
-
-def _is_field(scope: Scope, one: Path) -> bool:
-    return scope.model.declares(one.kind, one.path) or is_special(one)
 
 
 def _condition(asked: Asked, scope: Scope, one: Path, value: str) -> ColumnElement[bool]:
@@ -90,23 +86,11 @@ def _day(text: str) -> str:
     return found.isoformat()
 
 
-_SPECIAL = ('meta/', 'extension_item/', 'xnat_imagescandata_id', 'xnat_reconstructedimagedata_id', 'custom_fields')
-_WITHOUT_EXTENSION = ('project', 'subject', 'reconstruction')
-"""Levels whose items are of one type: XNAT keeps none with each."""
-
-
-def is_special(one: Path) -> bool:
-    """Whether a path is one that all items have, whatever the schema says."""
-    return one.path.lower().startswith(_SPECIAL)
-
-
 def expression_of(scope: Scope, one: Path) -> Expression:
     """The SQL of a path; `ListingFails` where XNAT can make none."""
-    model, where = scope.model, scope.model.level_of(one.kind)
-    extension = one.path.lower().startswith('extension_item/')
-    if (extension and where in _WITHOUT_EXTENSION) or not (is_special(one) or model.declares(one.kind, one.path)):
+    if not scope.model.declares(one.kind, one.path):
         raise ListingFails(f'{one.kind}/{one.path} is not a field.')
-    if where == 'subject' and scope.root_type in ('xnat:experimentData', 'xnat:imageAssessorData'):
+    if scope.model.level_of(one.kind) == 'subject' and scope.root_type in ('xnat:experimentData', 'xnat:imageAssessorData'):
         raise ListingFails(f'{scope.root_type} is not joined with {one.kind}; give one xsiType.')
     try:
         found = scope.path(one.kind, one.path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select
 from werkzeug.exceptions import Forbidden, InternalServerError
@@ -204,13 +204,17 @@ class _Listing:
         other = alias(share, 'subject_shown')
         condition = and_(other.c.item == owner.c.pk, other.c.project == self.place.project, self.shared.c.pk.is_not(None))
         self.scope.join(other, condition, ('subject_shown',))
-        return func.coalesce(func.nullif(other.c.label, ''), owner.c.label)
+        shown: ColumnElement[Any] = func.coalesce(func.nullif(other.c.label, ''), owner.c.label)
+        return shown
 
     def _uri(self) -> ColumnElement[Any]:
         if self.where in ('project', 'subject', 'experiment', 'assessor'):
             plural = {'project': 'projects', 'subject': 'subjects'}.get(self.where, 'experiments')
-            return cast('ColumnElement[Any]', literal(f'/data/{plural}/') + self.root.c.id)
+            return self._below_path(f'/data/{plural}/')
         if not any(one.key == 'ID' for one in self.columns):
             raise ListingFails('XNAT lists these only with their ID among the columns.')
-        uri = literal(f'/data/experiments/{self.place.row.id}/{level(self.where).plural}/') + self.root.c.id
-        return cast('ColumnElement[Any]', uri)
+        return self._below_path(f'/data/experiments/{self.place.row.id}/{level(self.where).plural}/')
+
+    def _below_path(self, path: str) -> ColumnElement[Any]:
+        found: ColumnElement[Any] = literal(path) + self.root.c.id
+        return found

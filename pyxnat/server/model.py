@@ -34,6 +34,10 @@ _CALLED = {'xnat:qcManualAssessorData': 'Manual QC', 'xnat:qcAssessmentData': 'A
 _FULL_PATH = re.compile(r'([A-Za-z_][\w.-]*:[\w.-]+)/(.+)$')
 _TYPES = re.compile(r'\[@xsi:type=([^\]]+)\]')
 _MOST_REMEMBERED = 10_000
+_OF_ALL = ('meta/', 'custom_fields')
+"""How paths begin that every item has, whatever the schema says."""
+_OF_SEVERAL = ('experiment', 'assessor', 'scan')
+"""Levels whose items are of several types."""
 SCHEMAS = Path(__file__).parent / 'schemas'
 
 
@@ -98,6 +102,8 @@ class Model:
 
     def _finds(self, name: str, path: str) -> bool:
         plain, types = canonical(path).lower(), {found.lower() for found in _TYPES.findall(path)}
+        if plain.startswith(_OF_ALL) or self._is_kept_with_all(name, plain):
+            return True
         for one in self.registry.fields(name):
             if one.kind and one.key == plain and {found.lower() for found in _TYPES.findall(one.path)} <= types:
                 return True
@@ -105,6 +111,12 @@ class Model:
                 depth = one.key.count('/') + 1
                 return self._finds(_named_type(path, depth) or one.item_type, _after(path, depth))
         return False
+
+    def _is_kept_with_all(self, name: str, plain: str) -> bool:
+        """Whether a path is that of the type kept with an item of one of several, or of the key of one that the schema gives none."""
+        if plain == 'extension_item/element_name':
+            return self.level_of(name) in _OF_SEVERAL
+        return any(plain == f'{self.sql_name(one)}_id'.lower() for one in self.registry.ancestry(name))
 
     def _is_linked(self, name: str, key: str) -> bool:
         known = self._linked.get((name, key))
