@@ -70,7 +70,7 @@ def write(bundle: Bundle, identity: str = '') -> bytes:
         _set(document, 'description', bundle.description)
     _leaf(document, 'root_element_name', bundle.root)
     for sequence, field in enumerate(bundle.fields):
-        _write_field(document, sequence, field)
+        _write_field(document, sequence, field, field.name if bundle.name else str(field))
     if bundle.criteria is not None:
         _fill(etree.SubElement(document, f'{_XDAT}search_where', method=bundle.criteria.method), bundle.criteria)
     for login in bundle.users:
@@ -78,13 +78,14 @@ def write(bundle: Bundle, identity: str = '') -> bytes:
     return etree.tostring(document, xml_declaration=True, encoding='UTF-8')
 
 
-def _write_field(document: etree._Element, sequence: int, field: Field) -> None:
+def _write_field(document: etree._Element, sequence: int, field: Field, header: str) -> None:
+    """A column. The answer repeats its header, which tells it from others: of a search that is not kept it is the whole field."""
     node = etree.SubElement(document, f'{_XDAT}search_field')
     _leaf(node, 'element_name', field.datatype)
     _leaf(node, 'field_ID', field.field_id)
     _leaf(node, 'sequence', str(sequence))
     _leaf(node, 'type', 'string')
-    _leaf(node, 'header', field.name)
+    _leaf(node, 'header', header)
     if field.is_display_field and '=' in field.name:
         _leaf(node, 'value', field.name.partition('=')[2])
 

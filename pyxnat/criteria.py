@@ -35,9 +35,9 @@ OPERATORS = ('=', '!=', '<', '<=', '>', '>=', 'LIKE', 'NOT LIKE', 'IN', 'NOT IN'
 
 _ALIASES = {'==': '=', '<>': '!=', 'IS': '=', 'IS NOT': '!='}
 _FIELD = re.compile(r'(?:([A-Za-z_][\w-]*:[A-Za-z_]\w*)(?:[/.]|$))?(.*)', re.DOTALL)
-_DISPLAY_FIELD = re.compile(r'[A-Z][A-Z0-9_]*(=.*)?', re.DOTALL)
+_DISPLAY_FIELD = re.compile(r'[A-Z][A-Z0-9_]*(:[A-Z0-9]+_CUSTOM-FORM_[A-Z0-9_-]+)?(=.*)?', re.DOTALL)
 _BLANK = ' \t\r\n'
-_HARMLESS = re.compile(r'[A-Za-z0-9 _.]*')
+_HARMLESS = re.compile(r'[A-Za-z0-9 _.;]*')
 _SQL = re.compile(r'(SELECT|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE) ')
 
 
@@ -51,18 +51,23 @@ class Field(NamedTuple):
 
     @classmethod
     def parse(cls, text: str, default: str = '') -> Field:
-        """From ``xnat:subjectData/AGE``, or with a dot as XNAT writes it, too; without a data type the default is meant.
+        """From ``xnat:mrSessionData/AGE``, or with a dot as XNAT writes it, too; without a data type the default is meant.
 
         Raises
         ------
         ProgrammingError
             When there is no data type or no field.
+
+        Notes
+        -----
+        XNAT wants to know which type of demographics is meant, and fails where it is not told: ``demographics/age`` becomes
+        ``demographics[@xsi:type=xnat:demographicData]/age``.
         """
         found = _FIELD.fullmatch(text)
         datatype, name = (found.group(1) or default, found.group(2)) if found else ('', '')
         if not datatype or not name:
-            raise ProgrammingError(f'{text!r} is not a field', remedy="Write data type and field, such as 'xnat:subjectData/AGE'.")
-        return cls(datatype, name)
+            raise ProgrammingError(f'{text!r} is not a field', remedy="Write data type and field, such as 'xnat:mrSessionData/AGE'.")
+        return cls(datatype, _typed(datatype, name))
 
     @property
     def is_display_field(self) -> bool:
@@ -74,8 +79,27 @@ class Field(NamedTuple):
         """As the document's ``field_ID``: paths of the schema go with their data type."""
         return self.name if self.is_display_field else str(self)
 
+    @property
+    def is_text(self) -> bool:
+        """False where the name tells that the values are numbers, dates or times."""
+        last = self.name.rpartition('/')[2]
+        return not (_NO_TEXT if self.is_display_field else _NO_TEXT_AT).fullmatch(last)
+
     def __str__(self) -> str:
         return f'{self.datatype}/{self.name}'
+
+
+_TYPES = {'demographics': 'xnat:demographicData', 'metadata': 'xnat:subjectMetadata'}
+"""Elements of subjects whose type is general: the special type that stands there."""
+_NO_TEXT = re.compile(r'AGE|GEN_AGE|DOB|EDUC|SES|DATE|\w+_DATE|LAST_MODIFIED|LAUNCH_TIME|\w+_COUNT|SCAN_COUNT_\w+=.*|CNT_\w+=.*')
+"""Display fields of XNAT's own documents that are no texts."""
+_NO_TEXT_AT = re.compile(r'age|yob|dob|date|time|insert_date|last_modified|launch_time|startTime|frames')
+"""The last steps of such paths of the schema."""
+
+
+def _typed(datatype: str, name: str) -> str:
+    first, slash, rest = name.partition('/')
+    return f'{first}[@xsi:type={_TYPES[first]}]/{rest}' if slash and datatype == 'xnat:subjectData' and first in _TYPES else name
 
 
 class Constraint(NamedTuple):
@@ -205,6 +229,8 @@ def _constraint(field: Field, operator: Any, value: Any) -> Constraint | Group:
         return _null(field, name)
     text = _text(field, value)
     if name.endswith('LIKE'):
+        if not field.is_text:
+            raise ProgrammingError(f'{field}: {name} is for texts, and fails for numbers and dates', remedy='Use BETWEEN, or < and >.')
         text = text.replace('*', '%')
     elif text.strip(_BLANK) == '*':
         return _anything(field, name)

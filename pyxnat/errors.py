@@ -34,7 +34,6 @@ from __future__ import annotations
 
 import html
 import re
-from http import HTTPStatus
 from typing import Any, NamedTuple
 
 __all__ = [
@@ -230,18 +229,12 @@ class StatusRow(NamedTuple):
 
 
 _LOGIN = 'Check user and password (or token); a login of another provider needs provider=.'
-_SESSIONS = (
-    'Where they are right, too many sessions of the user are open: a program that sends a password with each request and keeps no cookie opens one '
-    'for each, up to 1000. They end by themselves after 15 minutes without a request, or by an administrator (DELETE /xapi/users/active/USER).'
-)
-"""XNAT tells a wrong password and too many sessions with the same words."""
 _AGAIN = 'Try again later; if it stays so, tell the administrator of the server.'
 
 STATUS_TABLE: tuple[StatusRow, ...] = (
     StatusRow(300, 399, r'', UnexpectedAnswer, 'The server sends elsewhere: check the URL (http or https, context path such as /xnat).'),
     StatusRow(400, 409, r'exists.*overwrite', DuplicateError, "overwrite='append' adds to what is there, 'delete' replaces it."),
     StatusRow(400, 400, r'', ProgrammingError, 'A name or value of the request is not one the server accepts.'),
-    StatusRow(401, 401, r'maximum number of (user )?sessions', AuthenticationError, f'{_LOGIN} {_SESSIONS}'),
     StatusRow(401, 401, r'', AuthenticationError, _LOGIN),
     StatusRow(403, 403, r'password .*expired|expired .*password', AuthenticationError, 'Log in on the web site and change the password.'),
     StatusRow(403, 403, r'', PermissionDenied, 'Ask an owner of the project for the right.'),
@@ -265,27 +258,16 @@ STATUS_TABLE: tuple[StatusRow, ...] = (
 def from_status(status: int, message: str, *, method: str | None = None, uri: str | None = None) -> DatabaseError:
     """The error for an answer that was a refusal.
 
-    A status no row names (1xx, 600, …) gives `UnexpectedAnswer`. Where the server has no words of its own, HTTP's stand for them: servers that
-    are up to date send no reason phrase.
+    A status no row names (1xx, 600, …) gives `UnexpectedAnswer`.
     """
-    message = message or _phrase(status)
     for row in STATUS_TABLE:
         if row.first <= status <= row.last and re.search(row.pattern, message, re.IGNORECASE | re.DOTALL):
             return row.error(message, method=method, uri=uri, status=status, remedy=row.remedy)
     return UnexpectedAnswer(message or 'a status that HTTP does not know', method=method, uri=uri, status=status)
 
 
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ''
-
-
 _TAG = re.compile(r'<(script|style|title|head)\b[^<>]*>.*?</\1\s*>|<[^<>]*>', re.IGNORECASE | re.DOTALL)
 _HEADING = re.compile(r'<h3[^<>]*>(.*?)</h3>', re.IGNORECASE | re.DOTALL)
-_CONTAINER = re.compile(r'<b>\s*Type\s*</b>|<h1[^<>]*>\s*HTTP Status', re.IGNORECASE)
-_LINES = re.compile(r'<b>\s*(Message|Description)\s*</b>(.*?)</p>', re.IGNORECASE | re.DOTALL)
 _SEARCHED = 8192
 """How many bytes of an answer are searched for a message: a bound on what a hostile page costs."""
 
@@ -296,16 +278,11 @@ MESSAGE_LENGTH = 500
 def server_message(body: bytes, reason: str = '') -> str:
     """The server's own words, taken out of the HTML page it wraps them in.
 
-    XNAT puts its message into an ``<h3>`` of a small page, and older ones into the reason phrase, too. The servlet container, which refuses
-    logins and paths by itself, has it after ``<b>Message</b>``, where it has one, and only its own name in ``<h3>``.
+    XNAT puts its message both into the reason phrase and into an ``<h3>`` of a small page; a servlet container into a larger one.
     """
     text = body[:_SEARCHED].decode('utf-8', 'replace')
-    if _CONTAINER.search(text):
-        lines = {name.lower(): inner for name, inner in reversed(_LINES.findall(text)) if inner.strip()}
-        text = lines.get('message') or lines.get('description') or text
-        text = _TAG.sub(' ', html.unescape(text)) if lines else text  # its messages are escaped twice
-    else:
-        heading = _HEADING.search(text)
-        text = heading.group(1) if heading and heading.group(1).strip() else text
+    heading = _HEADING.search(text)
+    if heading and heading.group(1).strip():
+        text = heading.group(1)
     words = ' '.join(html.unescape(_TAG.sub(' ', text)).split())
     return (words or reason)[:MESSAGE_LENGTH]

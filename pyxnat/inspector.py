@@ -56,7 +56,7 @@ class Inspector:
         Returns
         -------
         list of str
-            Types (``xnat:subjectData``) or fields (``xnat:subjectData/AGE``), sorted. The fields are those that can stand as columns of a search as
+            Types (``xnat:subjectData``) or fields (``xnat:mrSessionData/AGE``), sorted. The fields are those that can stand as columns of a search as
             they are: `fields` has those that take an argument, too.
 
         Notes
@@ -74,7 +74,10 @@ class Inspector:
         return [field for field in self.fields(datatype, pattern) if '=' not in field and not field.endswith('SHARINGSHAREPROJECT')]
 
     def fields(self, datatype: str, pattern: str = ANY) -> list[str]:
-        """All fields of a type that can be searched. One request.
+        """The fields of a type that the server lists for searches. One request.
+
+        A server lists few: XNAT leaves out labels, counts and texts that its pages do not offer as criteria. They can be used in searches all
+        the same, and so can every path of the schema.
 
         Those that need an argument end in ``=``, or have one: ``SUB_PROJECT_IDENTIFIER=P``.
 
@@ -96,16 +99,20 @@ class Inspector:
     def field_values(self, field: str) -> list[str]:
         """The different values that a field takes, sorted; numbers by size.
 
-        One request: a search for that field alone, whose answer has a row for each item of the type that this login may see.
+        Two requests: the server keeps a search for that field, and tells the different values in its column. Where it does not, one or two
+        more, whose answer has a row for each item of the type that this login may see.
 
         Parameters
         ----------
         field : str
             Such as ``xnat:subjectData/HANDEDNESS``.
         """
-        datatype = Field.parse(field).datatype
-        table = self._intf.search.table(datatype, [field], None)
-        return sorted({value for row in table for value in row.values() if value}, key=_by_size)
+        wanted = Field.parse(field)
+        values = self._intf.search.distinct(wanted)
+        if values is None:
+            table = self._intf.search.table(wanted.datatype, [field], None)
+            values = [value for row in table for value in row.values() if value]
+        return sorted(set(values), key=_by_size)
 
     def project_values(self) -> list[str]:
         """IDs of the projects, sorted. One request."""

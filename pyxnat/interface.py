@@ -25,6 +25,7 @@ from .draw import Draw
 from .inspector import Inspector
 from .manage import Manager
 from .proxies import without_credentials
+from .resources.owners import Owners
 from .result_sets import ResultSet, parse_result_set
 from .search import SearchEngine
 from .select import Select
@@ -185,6 +186,7 @@ class Interface(Classic):
         self.inspect = Inspector(self)
         self.array = ArrayData(self)
         self.draw = Draw(self)
+        self._owners = Owners(self)
         self.transfer = Transfer(self)
         self.bulk = Bulk(self)
         self.walker = Walker(self, jobs if self._asks_itself else 1)

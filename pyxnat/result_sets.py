@@ -55,7 +55,8 @@ def iter_result_set(pieces: Iterable[bytes], uri: str | None = None, said: dict[
     DataError
         There is nothing: XNAT answers so, with status 200, where it failed to build a table.
     UnexpectedAnswer
-        It is not JSON in UTF-8, or not a table, or ends too early. Rows that were given before were in it; there may have been more.
+        It is not JSON in UTF-8, or not a table, or ends too early. Rows that
+        were given before were in it; there may have been more.
     """
     return chain.from_iterable(_checked(_Text(pieces), uri, {} if said is None else said))
 

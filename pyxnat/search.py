@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from .tables import JsonTable, Row
 if TYPE_CHECKING:
     from .interface import Interface
 
-__all__ = ['Search', 'SearchEngine', 'SearchManager', 'expected_key']
+__all__ = ['Search', 'SearchEngine', 'SearchManager', 'expected_key', 'keys_of']
 
 _URI = f'{uris.ENTRY}/search'
 _SUBJECT = 'xnat:subjectData'
@@ -63,14 +63,35 @@ class SearchEngine:
     def _found(self, root: str, columns: Iterable[str], criteria: Group | Saved | None) -> tuple[list[str], Iterator[Row]]:
         """The keys of columns, and the rows with these alone."""
         fields = list(dict.fromkeys(Field.parse(column, root) for column in columns))
-        document = bundles.write(Bundle(root, fields, self.resolved(criteria)))
-        with _explained():
-            found = self._intf._result_set(_URI, 'POST', document, bundles.HEADERS)
+        wanted = self.resolved(criteria)
+        found = self._posted(Bundle(root, fields, wanted))
         rows = iter(found if found.is_long else list(found))
         first = list(islice(rows, 1))
-        keys = _keys(_columns(found), fields, root)
-        _need(keys, fields, first[0] if first else keys)
+        keys = keys_of(_columns(found), fields, root, first[0] if first else {})
         return keys, ({key: row[key] for key in keys} for row in chain(first, rows))
+
+    def _posted(self, bundle: Bundle, query: Mapping[str, Any] | None = None) -> ResultSet:
+        uri = uris.with_query(_URI, query) if query else _URI
+        with _explained([*bundle.fields, *(one.field for one in bundle.criteria.constraints())] if bundle.criteria else bundle.fields):
+            return self._intf._result_set(uri, 'POST', bundles.write(bundle), bundles.HEADERS)
+
+    def distinct(self, field: Field) -> list[str] | None:
+        """The different values of a field: two requests, for a search that the server keeps, and for what is in its column.
+
+        None where the server does not keep searches, or does not tell values.
+        """
+        found = self._posted(Bundle(field.datatype, [field], None), {'cache': 'true', 'refresh': 'true'})
+        list(found)
+        identity, columns = found.said.get('ID'), _columns(found)
+        if not identity or not columns:
+            return None
+        (key,) = keys_of(columns, [field], field.datatype, {})
+        try:
+            rows = self._intf._get_json(f'{_URI}/{uris.quote(str(identity))}/{uris.quote(key)}')
+        except (errors.DatabaseError, errors.NotFoundError):
+            return None
+        values = [{name.lower(): value for name, value in row.items()}.get('values') for row in rows]
+        return None if None in values else [value for value in values if value]
 
     def saved(self, identity: str) -> JsonTable:
         """The table of a saved search, with every column that the server gives. One request.
@@ -78,7 +99,7 @@ class SearchEngine:
         The server runs it by its ID. Posted, a document with an ID could be answered with an older result.
         """
         uri = uris.with_query(f'{uris.ENTRY}/search/saved/{uris.quote(identity)}/results', {'format': 'json'})
-        with _explained():
+        with _explained(()):
             found = self._intf._result_set(uri)
         rows = list(found)
         return JsonTable(rows, _shown(_columns(found)))
@@ -126,20 +147,31 @@ class SearchEngine:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(fields: Iterable[Field]) -> Iterator[None]:
     """What the engine refuses says what to look at: XNAT answers a wrong field or value with any of 400, 422 and 500."""
     try:
         yield
     except (errors.ProgrammingError, errors.InternalError) as error:
         if error.status is not None:
-            error.remedy = _REMEDY
+            error.remedy = ' '.join([*_alternatives(fields), _REMEDY])
         raise
 
 
-def _need(keys: Iterable[str], fields: Iterable[Field], found: Iterable[str]) -> None:
-    missing = [str(field) for field, key in zip(fields, keys, strict=True) if key not in found]
-    if missing:
-        raise errors.ProgrammingError(f'the search answered without {", ".join(missing)}', remedy=f'It has the columns {", ".join(found)}.')
+_INSTEAD = {
+    'xnat:subjectData/AGE': "criteria take 'xnat:subjectData/demographics/age' or 'xnat:mrSessionData/AGE', columns 'xnat:mrSessionData/AGE'",
+    'xnat:subjectData/YOB': "criteria take 'xnat:subjectData/demographics/yob', columns 'xnat:subjectData/DOB', which is the year",
+    'xnat:subjectData/GROUP': "use 'xnat:subjectData/SUB_GROUP'",
+    'xnat:subjectData/LABEL': "use 'xnat:subjectData/SUBJECT_LABEL'",
+    'xnat:subjectData/ID': "use 'xnat:subjectData/SUBJECT_ID'",
+}
+"""Fields that are often looked for and that a stock XNAT 1.8 does not have as columns or criteria."""
+
+
+def _alternatives(fields: Iterable[Field]) -> list[str]:
+    """What to use in place of fields that XNAT may not have."""
+    found = [f'For {field}: {_INSTEAD[str(field)]}.' for field in dict.fromkeys(fields) if str(field) in _INSTEAD]
+    paths = [str(field) for field in dict.fromkeys(fields) if '[' in field.name]
+    return [*found, *(f"As a column {path} is not to be had: XNAT's searches leave out paths with '['." for path in paths)]
 
 
 def _experiment_types(criteria: Group) -> list[str]:
@@ -164,16 +196,45 @@ def _columns(found: ResultSet) -> list[dict[str, Any]]:
     return [column for column in columns if 'key' in column]
 
 
-def _keys(columns: list[dict[str, Any]], fields: list[Field], root: str) -> list[str]:
-    """The key of each field in the rows: the answer itself says which column it is of, by its ID or by its place.
+def keys_of(columns: list[dict[str, Any]], fields: list[Field], root: str, row: Row) -> list[str]:
+    """The key of each field in the rows: the answer itself says which column it is of, by its header or its ID, never by its place.
 
     XNAT names them ``subject_label``, ``xnat_subjectdata_subject_label`` (of a type that is not the root), ``xnat_col_mrsessiondatalabel``
-    (a path of the schema), and ``df_alias_N`` where that would be longer than 63 characters.
+    (a path of the schema), as a display field where that shows what is at a path (``date``), and ``df_alias_N`` where that would be longer
+    than 63 characters; fields that it does not know are left out without a word.
+
+    Raises
+    ------
+    ProgrammingError
+        When there is no column for a field.
     """
-    said = {(column.get('element_name', ''), str(column.get('id', '')).upper()): str(column['key']) for column in columns}
-    keys = [said.get((field.datatype, _said_id(field)), expected_key(field, root)) for field in fields]
-    shown = _shown(columns)
-    return keys if set(keys) <= set(shown) or len(shown) != len(fields) else shown
+    said = {str(column.get('header', '')): str(column['key']) for column in columns if 'id' in column}
+    by_id = {(column.get('element_name', ''), str(column.get('id', '')).upper()): str(column['key']) for column in columns}
+    keys = [said.get(str(one)) or by_id.get((one.datatype, _said_id(one))) or _in_row(expected_key(one, root), row, columns) for one in fields]
+    missing = [field for field, key in zip(fields, keys, strict=True) if not key]
+    if missing:
+        there = ', '.join(said) or ', '.join(row) or 'none'
+        remedy = ' '.join([*_alternatives(missing), f'It has the columns {there}.'])
+        raise errors.ProgrammingError(f'the search answered without {", ".join(map(str, missing))}', remedy=remedy)
+    return _shortened([str(key) for key in keys], fields, row)
+
+
+def _in_row(key: str, row: Row, columns: list[dict[str, Any]]) -> str | None:
+    """A key by XNAT's rule, where a row has it, or where the answer says nothing of its columns and has no rows."""
+    return key if key in row or not (row or columns) else None
+
+
+def _shortened(keys: list[str], fields: list[Field], row: Row) -> list[str]:
+    """Keys as rows have them: one that is too long for a database stands there under a number, which nothing tells."""
+    long = [number for number, key in enumerate(keys) if row and key not in row]
+    numbered = [name for name in row if re.fullmatch(r'df_alias_\d+', name) and name not in keys]
+    if not long:
+        return keys
+    if len(long) != len(numbered) or len(long) > 1:
+        names = ', '.join(str(fields[number]) for number in long)
+        raise errors.ProgrammingError(f'the search answered {names} under short names', remedy='Ask for one field with a long name at a time.')
+    keys[long[0]] = numbered[0]
+    return keys
 
 
 def _shown(columns: list[dict[str, Any]]) -> list[str]:

@@ -24,8 +24,8 @@ _NAME = re.compile(r'[^()%]+')
 def keyed(criteria: Any) -> list[Any]:
     """Criteria whose values are keys.
 
-    >>> keyed([('xnat:subjectData/GENDER', '=', 'gender'), ('xnat:subjectData/AGE', '>', 80)])
-    [('xnat:subjectData/GENDER', '=', '%(gender)s'), ('xnat:subjectData/AGE', '>', 80)]
+    >>> keyed([('xnat:subjectData/GENDER', '=', 'gender'), ('xnat:mrSessionData/AGE', '>', 80)])
+    [('xnat:subjectData/GENDER', '=', '%(gender)s'), ('xnat:mrSessionData/AGE', '>', 80)]
 
     Raises
     ------

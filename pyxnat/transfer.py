@@ -143,6 +143,7 @@ class Transfer:
     def _send_below(self, file: Any, payload: Payload, about: dict[str, Any], types: dict[str, str]) -> None:
         """Send a file, creating what holds its resource if that is missing; what the server has already, and kept, is an error."""
         uri = uris.with_query(file._uri, {'inbody': True, **about})
+        file._check_owner()
         try:
             duplicates = self._send(uri, payload)
         except errors.NotFoundError:

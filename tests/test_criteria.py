@@ -35,14 +35,35 @@ def plain(member: Constraint | Group) -> Any:
 # -- operators and values ---------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('operator', ['=', '!=', '<', '<=', '>', '>=', 'LIKE', 'NOT LIKE'])
+@pytest.mark.parametrize('operator', ['=', '!=', '<', '<=', '>', '>='])
 def test_an_operator_stays_as_it_is(operator: str) -> None:
     assert one(AGE, operator, 80) == Constraint(FIELD, operator, '80')
 
 
+NO_TEXTS = (
+    AGE, 'xnat:mrSessionData/GEN_AGE', 'xnat:mrSessionData/DATE', 'xnat:mrSessionData/INSERT_DATE', 'xnat:mrSessionData/LAST_MODIFIED',
+    'xnat:mrSessionData/date', 'xnat:mrSessionData/time', 'xnat:mrSessionData/age', 'xnat:mrSessionData/meta/insert_date',
+    'xnat:mrSessionData/scans/scan/frames', 'xnat:subjectData/DOB', 'xnat:subjectData/demographics/yob', 'xnat:subjectData/MR_COUNT',
+    'xnat:mrSessionData/SCAN_COUNT_TYPE=T1', 'wrk:workflowData/LAUNCH_TIME',
+)  # fmt: skip
+TEXTS = (
+    GENDER, 'xnat:subjectData/SUBJECT_LABEL', 'xnat:mrSessionData/DATE_CHAR', 'xnat:mrSessionData/scanner', 'xnat:mrSessionData/label',
+    'xnat:subjectData/XNAT_SUBJECTDATA_FIELD_MAP=age', 'xnat:subjectData/fields/field[name=age]/field', 'xnat:mrSessionData/scans/scan/type',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize('operator', ['LIKE', 'NOT LIKE'])
+def test_texts_are_compared_with_a_pattern_and_nothing_else_is(operator: str) -> None:
+    for field in TEXTS:
+        assert one(field, operator, 80) == Constraint(Field.parse(field), operator, '80')
+    for field in NO_TEXTS:
+        with pytest.raises(ProgrammingError, match='is for texts'):
+            parse([(field, operator, 80)])
+
+
 @pytest.mark.parametrize(('written', 'meant'), [('==', '='), ('<>', '!='), ('like', 'LIKE'), (' not   like ', 'NOT LIKE'), ('is not', '!=')])
 def test_an_operator_may_be_spelled_otherwise(written: str, meant: str) -> None:
-    assert plain(one(AGE, written, 'x')) == (meant, 'x')
+    assert plain(one(GENDER, written, 'x')) == (meant, 'x')
 
 
 @pytest.mark.parametrize(
@@ -167,7 +188,24 @@ def test_parsing_leaves_the_criteria_as_they_were() -> None:
         ('xnat:subjectData/AGE', '', ('xnat:subjectData', 'AGE'), 'AGE'),
         ('xnat:subjectData.AGE', '', ('xnat:subjectData', 'AGE'), 'AGE'),
         ('AGE', 'xnat:subjectData', ('xnat:subjectData', 'AGE'), 'AGE'),
-        ('demographics/age', 'xnat:subjectData', ('xnat:subjectData', 'demographics/age'), 'xnat:subjectData/demographics/age'),
+        (
+            'demographics/age',
+            'xnat:subjectData',
+            ('xnat:subjectData', 'demographics[@xsi:type=xnat:demographicData]/age'),
+            'xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/age',
+        ),
+        (
+            'xnat:subjectData/demographics[@xsi:type=my:demographicData]/iq',
+            '',
+            ('xnat:subjectData', 'demographics[@xsi:type=my:demographicData]/iq'),
+            'xnat:subjectData/demographics[@xsi:type=my:demographicData]/iq',
+        ),
+        (
+            'xnat:subjectData/XNAT:SUBJECTDATA_CUSTOM-FORM_89CE5943-5721-482D-AFD4-AD2E9061D235_MOOD',
+            '',
+            ('xnat:subjectData', 'XNAT:SUBJECTDATA_CUSTOM-FORM_89CE5943-5721-482D-AFD4-AD2E9061D235_MOOD'),
+            'XNAT:SUBJECTDATA_CUSTOM-FORM_89CE5943-5721-482D-AFD4-AD2E9061D235_MOOD',
+        ),
         ('xnat:mrSessionData/label', 'xnat:subjectData', ('xnat:mrSessionData', 'label'), 'xnat:mrSessionData/label'),
         (
             'xnat:mrSessionData/sharing/share/project',
@@ -278,7 +316,7 @@ def test_whole_numbers_of_numpy_are_numbers() -> None:
 
 @pytest.mark.parametrize(
     ('value', 'remedy'),
-    [('back\\', 'LIKE, with .* backslash'), ('DROP x;', 'LIKE, with .* blank'), ('*', "'=' or '!=' with None")],
+    [('back\\', 'LIKE, with .* backslash'), ("DROP 'x", 'LIKE, with .* blank'), ('*', "'=' or '!=' with None")],
 )
 def test_a_value_that_xnat_would_refuse_is_named_with_what_to_do(value: str, remedy: str) -> None:
     with pytest.raises(ProgrammingError, match='GENDER') as caught:
@@ -309,9 +347,8 @@ values = (
 )
 constraints = st.one_of(
     st.tuples(st.sampled_from([AGE, GENDER]), st.sampled_from(['=', '!=']), values),
-    st.tuples(
-        st.sampled_from([AGE, GENDER]), st.sampled_from(['<', '<=', '>', '>=', 'LIKE', 'NOT LIKE']), values.filter(lambda value: value is not None)
-    ),
+    st.tuples(st.sampled_from([AGE, GENDER]), st.sampled_from(['<', '<=', '>', '>=']), values.filter(lambda value: value is not None)),
+    st.tuples(st.just(GENDER), st.sampled_from(['LIKE', 'NOT LIKE']), values.filter(lambda value: value is not None)),
     st.tuples(st.sampled_from([AGE, GENDER]), st.sampled_from(['IN', 'NOT IN']), st.lists(values, min_size=1, max_size=3)),
     st.tuples(st.sampled_from([AGE, GENDER]), st.just('BETWEEN'), st.tuples(st.integers(), st.integers())),
 )

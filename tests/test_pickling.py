@@ -63,9 +63,10 @@ def test_what_comes_back_is_equal_and_works(xnat, project):
 
 
 def test_names_that_need_quoting_survive(xnat, project):
-    scan = project.subject('S1').experiment('E').scan('a%20b c').create()
-    assert pickle.loads(pickle.dumps(scan))._uri == scan._uri
-    assert pickle.loads(pickle.dumps(scan)).exists()
+    project.subject('S1').create().rename('a b é')
+    subject = project.subject('a b é')
+    assert pickle.loads(pickle.dumps(subject))._uri == subject._uri
+    assert pickle.loads(pickle.dumps(subject)).exists()
 
 
 CHILD = 'import pickle, sys; project = pickle.load(sys.stdin.buffer); sys.stdout.write(str(project.exists()))'

@@ -64,7 +64,7 @@ def use(project: Project, file: File) -> None:
     for subject in project.subjects('S*'):
         reveal_type(subject)  # Subject
         reveal_type(subject.parent())  # Project | None
-    reveal_type(project.subjects().where([('xnat:subjectData/AGE', '>', 80)]))  # Subjects
+    reveal_type(project.subjects().where([('xnat:mrSessionData/AGE', '>', 80)]))  # Subjects
     reveal_type(project.subjects().first())  # Subject | None
     reveal_type(project.subjects()[0])  # Subject
     reveal_type(project.subjects()[:3])  # list[Subject]

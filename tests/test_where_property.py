@@ -55,6 +55,9 @@ subject = st.fixed_dictionaries(
 archives = st.lists(subject, min_size=1, max_size=4)
 
 
+NAMESPACES = 'xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+
+
 def leaf(name: str, value: Any) -> str:
     return '' if value is None else f'<xnat:{name}>{escape(str(value))}</xnat:{name}>'
 
@@ -69,20 +72,19 @@ def session_xml(label: str, project: str, one: Item) -> str:
         for number, it in enumerate(one['scans'], 1)
     )
     special = leaf('fieldStrength', one['special']) if one['kind'] == 'mr' else ''
+    root = one['kind'].upper() + 'Session'
     tracer = f'<xnat:tracer>{leaf("name", one["special"])}</xnat:tracer>' if one['kind'] == 'pet' and one['special'] else ''
     return (
-        f'<xnat:experiment xsi:type="xnat:{one["kind"]}SessionData" label="{label}" project="{project}">{leaf("date", one["date"])}'
-        f'{leaf("age", one["age"])}{leaf("operator", one["operator"])}<xnat:scans>{scans}</xnat:scans>{special}{tracer}</xnat:experiment>'
+        f'<xnat:{root} {NAMESPACES} label="{label}" project="{project}">{leaf("date", one["date"])}'
+        f'{leaf("age", one["age"])}{leaf("operator", one["operator"])}<xnat:scans>{scans}</xnat:scans>{special}{tracer}</xnat:{root}>'
     )
 
 
 def subject_xml(label: str, project: str, person: Item) -> str:
-    sessions = ''.join(session_xml(f'{label}_E{number}', project, one) for number, one in enumerate(person['sessions']))
     return (
-        '<xnat:Subject xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
-        f' project="{project}" label="{label}"{attribute("group", person["group"])}><xnat:demographics xsi:type="xnat:demographicData">'
-        f'{leaf("gender", person["gender"])}{leaf("education", person["education"])}</xnat:demographics>'
-        f'<xnat:experiments>{sessions}</xnat:experiments></xnat:Subject>'
+        f'<xnat:Subject {NAMESPACES} project="{project}" label="{label}"{attribute("group", person["group"])}>'
+        '<xnat:demographics xsi:type="xnat:demographicData">'
+        f'{leaf("gender", person["gender"])}{leaf("education", person["education"])}</xnat:demographics></xnat:Subject>'
     )
 
 
@@ -104,7 +106,7 @@ class Archive(NamedTuple):
 
 
 def build(xnat: pyxnat.Interface, plan: list[Item]) -> Archive:
-    """An archive of two projects: one request for each subject, and one for each share."""
+    """An archive of two projects: one request for each subject, session and share."""
     number = next(_numbers)
     project, other = f'W{number:04}', f'W{number:04}x'
     for name in (project, other):
@@ -116,8 +118,10 @@ def build(xnat: pyxnat.Interface, plan: list[Item]) -> Archive:
         if person['shared']:
             xnat._exec(f'{home}/projects/{other}', 'PUT')
         for index, one in enumerate(person['sessions']):
+            session = f'{home}/experiments/{label}_E{index}'
+            xnat._exec(session, 'PUT', session_xml(f'{label}_E{index}', project, one).encode(), {'content-type': 'text/xml'})
             if one['shared']:
-                xnat._exec(f'{home}/experiments/{label}_E{index}/projects/{other}', 'PUT')
+                xnat._exec(f'{session}/projects/{other}', 'PUT')
     return Archive(project, other, people)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from .. import bundles, errors, templates, uris
@@ -78,7 +78,7 @@ class SearchManager:
 
         Notes
         -----
-        Two requests; three where there is a search of the name already.
+        Three requests; XNAT lets anybody put a search over that of another, so it is looked for first.
         """
         _check(name)
         criteria = None if constraints is None else parse(constraints, row)
@@ -121,7 +121,7 @@ class SearchManager:
         return document if out_format == 'xml' else _query(bundles.read(document))
 
     def delete(self, name: str) -> None:
-        """Remove a search. One that is shared goes for this login alone. Two requests."""
+        """Remove a search. One that is shared with others only an administrator removes. Two requests."""
         self._delete(self._identity(name))
 
     # -- templates
@@ -195,8 +195,8 @@ class SearchManager:
     def eval_rpn_exp(rpn_exp: str) -> list[Any]:
         """The list of tuples that criteria in one text stand for (:mod:`pyxnat.expressions`). No request.
 
-        >>> SearchManager.eval_rpn_exp('xnat:subjectData/AGE > 80 AND')
-        [('xnat:subjectData/AGE', '>', '80')]
+        >>> SearchManager.eval_rpn_exp('xnat:mrSessionData/AGE > 80 AND')
+        [('xnat:mrSessionData/AGE', '>', '80')]
         """
         return read(rpn_exp)
 
@@ -211,6 +211,7 @@ class SearchManager:
             self._need_same(found[0]['id'], bundle)
             return
         identity = found[0]['id'] if found else _new_id(name)
+        self._need_own(identity, name, found[0] if found else None)
         self._put(identity, bundle)
         if found:
             self._verify(identity, bundle)
@@ -221,6 +222,18 @@ class SearchManager:
         if not _is_same(there, bundle):
             what = f'there is another search {bundle.name!r}' + (f' of {", ".join(there.users)}' if there.users else '')
             raise errors.DuplicateError(what, uri=self._intf._server + _uri(identity), remedy='Use another name, or overwrite=True.')
+
+    def _need_own(self, identity: str, name: str, row: Row | None) -> None:
+        """See that nobody else's search is put over: XNAT lets anybody do that, without a word."""
+        if row is not None:
+            users = [login for login in row.get('users', '').strip('{}').split(',') if login and login != 'NULL']
+            if users and self._intf._user and self._intf._user not in users:
+                raise errors.PermissionDenied(f'the search {name!r} is of {", ".join(users)}', remedy='Use another name.')
+            return
+        with suppress(errors.NotFoundError), _owned(name):
+            if self._document(identity):
+                what = f'there is a search with the ID {identity!r} that is not listed for you'
+                raise errors.DuplicateError(what, uri=self._intf._server + _uri(identity), remedy='Use another name.')
 
     def _put(self, identity: str, bundle: Bundle) -> None:
         with _owned(bundle.name):
@@ -273,7 +286,7 @@ def _owned(name: str) -> Iterator[None]:
     try:
         yield
     except errors.PermissionDenied as error:
-        error.remedy = f'{name!r} belongs to somebody else: to save a search, use another name.'
+        error.remedy = f'{name!r} is of somebody else, or not of one user alone, and only an administrator changes it: use another name.'
         raise
 
 

@@ -93,6 +93,7 @@ class Attributes:
     def mset(self, values: Mapping[str, Any], **query: Any) -> None:
         """Set several fields at once; as `set`."""
         element = self._element
+        element._check_owner()
         if element._level.singular in LEVELS_WITH_NAMES:
             write_fields(element, values, query)
         else:

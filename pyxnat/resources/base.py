@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import six
 
-from .. import errors, paths, uris
+from .. import errors, labels, paths, uris
 from ..documents import parse_xml
 from ..paths import Path, Step
 from ..structure import GAPS, LEVELS, Level, children
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ['Element', 'as_name', 'class_of', 'register']
 
 _LONGEST_ID = 255
+_CHECKED = frozenset({'projects', 'subjects', 'experiments', 'assessors', 'scans', 'reconstructions'})
+"""Levels whose names are checked before they are sent."""
 _CLASSES: dict[str, type[Any]] = {}
 
 
@@ -76,6 +78,7 @@ class Element(Uploadable):
         reached that way has its URI below ``/experiments``, or in the subject's project, and the first look at it asks for what that takes
         (one request).
         """
+        self._check_sent()
         chain = paths.chain_of(self._path)
         gap = next((chain[:end] for end in range(2, len(chain) + 1) if chain[:end] in GAPS), ())
         if not gap:
@@ -83,6 +86,12 @@ class Element(Uploadable):
         if self._home is None:
             self._home = self._find_home(len(gap) - 1)
         return paths.uri_of((*self._home, *self._path[len(gap) - 1 :]))
+
+    def _check_sent(self) -> None:
+        """Refuse names that no path can hold. Those of resources and files are matters of their own."""
+        for step in self._path:
+            if step.level in _CHECKED and step.literal and labels.why_not_sent(step.name):
+                labels.check_sent(class_of(step.level)._level.singular, step.name, self._intf._server + paths.uri_of(self._path))
 
     def _exact_uri(self) -> str:
         """A URI to write to that means this element and no other."""
@@ -232,7 +241,8 @@ class Element(Uploadable):
             Fields by short name or xpath (``gender='female'``, ``**{'xnat:mrSessionData/fieldStrength': '3.0'}``); the type of a level by its
             plural name (``experiments='xnat:petSessionData'``) or ``xsiType``; full paths of types above it count where that is created, too;
             ``params={…}`` for further query parameters; ``xml=`` the path of an XNAT document to create it from, with ``allowDataDeletion`` if
-            fields that the document has not are to go.
+            fields that the document has not are to go; ``move=True`` to move a session, an assessor or a reconstruction here that is elsewhere
+            in the project (XNAT does so without being asked).
 
         Returns
         -------
@@ -243,46 +253,62 @@ class Element(Uploadable):
         ------
         ProgrammingError
             A field or label that the server refuses.
+        IntegrityError
+            The session on the path is that of another subject, or the assessor or reconstruction that of another session: XNAT would move it.
         PermissionDenied
             This login may not create it.
 
         Notes
         -----
-        One request where everything above it exists; fields go by document. Where the server answers that something is missing, the nearest
-        missing element is created and the request repeated. A scan of a new session goes in the session's document, with which XNAT makes
-        the subject, too: two requests for all three.
+        One request where everything above it exists, and one look at the sessions of the project a minute; an assessor takes one more look a
+        minute, a reconstruction one more each. Fields go by document. Where the server answers that something is missing, the nearest missing
+        element is created and the request repeated. A scan of a new session goes in the session's document, with which XNAT makes the subject,
+        too: two requests for all three.
         """
         document = _document(params.pop('xml', None))
         types = {row.plural: str(params.pop(row.plural)) for row in LEVELS if row.plural in params}
         extra = dict(params.pop('params', {}))
         for ignored in ('use_label', 'overwrite'):
             params.pop(ignored, None)
-        self._create(types, {**params, **extra}, document)
+        move = bool(params.pop('move', False))
+        self._create(types, {**params, **extra}, document, move=move)
         return self
 
     insert = create
 
-    def _create(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = ()) -> None:
+    def _create(
+        self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = (), *, move: bool = False
+    ) -> None:
         """Create it with what is missing above it; `inner` are elements that its document holds."""
         kind = str(types.get(self._urt) or fields.get('xsiType') or self._level.datatype)
         above = {} if document else fields_above(kind, fields)
         fields = {name: value for name, value in fields.items() if name not in above}
         made = None if document or not kind else self._fields_of_new(kind, fields)
+        is_in_vain = self._check_new(fields, move) is False and self._urt != 'experiments'
         if made is not None:
             _, query = divide(self, fields)
             document, fields = made.document(inner), {**made.query(), **query}
             if document is None and 'xsiType' in self._level.columns:
                 fields['xsiType'] = made.kind
-        try:
-            answer = self._put(fields, document)
-        except errors.DatabaseError as error:
-            parent = self._above_it()
-            if parent is None or not self._is_well_named() or not self._lacks_parent(error, parent):
-                raise
-            within = made.as_inner(self) if made is not None and not made.query() and fields.keys() <= {'xsiType'} else []
-            parent._create(types, above, inner=within)
-            answer = b'' if within else self._put(fields, document)
+        parent = self._above_it()
+        if is_in_vain and parent is not None:  # its session is not there
+            answer = self._create_below(parent, types, above, made, fields, document)
+        else:
+            try:
+                answer = self._put(fields, document)
+            except errors.DatabaseError as error:
+                if parent is None or not self._is_well_named() or not self._lacks_parent(error, parent):
+                    raise
+                answer = self._create_below(parent, types, above, made, fields, document)
         self._learn(six.ensure_text(answer or b'', errors='replace').strip())
+
+    def _create_below(
+        self, parent: Element, types: dict[str, str], above: dict[str, Any], made: Fields | None, fields: dict[str, Any], document: bytes | None
+    ) -> bytes:
+        """Create what is above it, with it in the document of that where it can stand there; else after it."""
+        within = made.as_inner(self) if made is not None and not made.query() and fields.keys() <= {'xsiType'} else []
+        parent._create(types, above, inner=within)
+        return b'' if within else self._put(fields, document)
 
     def _fields_of_new(self, kind: str, fields: dict[str, Any]) -> Fields:
         """The fields that it is created with, checked."""
@@ -298,6 +324,20 @@ class Element(Uploadable):
             return True
         return error.status in (400, 422, 500) and not parent.exists()
 
+    def _check_new(self, fields: Mapping[str, Any], move: bool) -> bool | None:
+        """Refuse a name that XNAT does not take, a place that is another's, an ID that another has; as `_check_owner` returns."""
+        if self._urt in _CHECKED and labels.why_not_new(self._urt, self._urn) and not self.exists():
+            labels.check_new(self._urt, self._level.singular, self._urn, self._intf._server + self._uri)
+        self._intf._owners.check_id(self, fields.get('ID'))
+        return self._check_owner(move)
+
+    def _check_owner(self, move: bool = False) -> bool | None:
+        """Refuse a path that names another owner than that of what is on it, unless it is to `move` there; whether the session on it is there."""
+        try:
+            return self._intf._owners.check(self, move)
+        except errors.NotFoundError:  # there is no such project: the request that follows says so, or what is above it is created
+            return None
+
     def _put(self, query: Mapping[str, Any], document: bytes | None) -> bytes:
         if document is not None:
             return self._put_document(document, query)
@@ -306,8 +346,7 @@ class Element(Uploadable):
 
     def _is_well_named(self) -> bool:
         """Whether the name is one that XNAT takes for the label of a new element; if not, its refusal is not about what is above."""
-        strict = self._urt in ('projects', 'subjects', 'experiments', 'assessors')
-        return not strict or all(char.isascii() and (char.isalnum() or char in '-_') for char in self._urn)
+        return self._urt not in _CHECKED or not labels.why_not_new(self._urt, self._urn)
 
     def _learn(self, accession_id: str) -> None:
         """Keep the accession ID that the server answers a PUT of a subject, experiment or assessor with."""
@@ -318,6 +357,7 @@ class Element(Uploadable):
             raise errors.UnexpectedAnswer(what, uri=self._intf._server + self._uri, method='PUT', remedy=remedy)
         if '/' not in accession_id:
             self._known[self._level.id_column] = accession_id
+            self._intf._owners.learn(self)
 
     def delete(self, delete_files: bool = True) -> None:
         """Delete it and all that belongs to it; what is seen through a project that it is only shared into is taken out of there.
@@ -338,6 +378,7 @@ class Element(Uploadable):
         """
         self._intf._exec(uris.with_query(self._uri_to_delete(), {'removeFiles': delete_files}), 'DELETE')
         self._known.clear()
+        self._intf._owners.forget()
 
     def _uri_to_delete(self) -> str:
         """A URI to delete that means this element and no other."""

@@ -10,7 +10,6 @@ import six
 from .. import errors, uris
 from ..names import cell
 from ..paths import chain_of
-from ..result_sets import parse_result_set
 from ..tables import Row
 from .base import Element, class_of
 from .files import FileElement, ResourceElement
@@ -106,36 +105,16 @@ class ProjectElement(Element):
         return next((_role(row) for row in self._user_rows() if row['login'] == login), '')
 
     def add_user(self, login: str, role: str = 'member') -> None:
-        """Give a user of the server a role in the project, in place of the one they had. One request; two for an address.
+        """Give a user of the server a role in the project, in place of the one they had. One request.
 
         Parameters
         ----------
-        login : str
-            A login, or the e-mail address of somebody who is no user yet: that invites them.
         role : {'owner', 'member', 'collaborator'}
             Owners may do everything, members read and add data, collaborators read.
-
-        Raises
-        ------
-        NotFoundError
-            The server knows no such user, which XNAT answers with success; or the address is that of a user, who is named by login.
         """
         name = role.lower().removesuffix('s')
         _check('role', role, _ROLES, name)
-        uri = f'{self._uri}/users/{name.title()}s/{uris.quote(login)}'
-        body = self._intf._exec(f'{uri}?format=json', 'PUT')
-        rows = parse_result_set(body, self._intf._server + uri) if body.strip() else self._user_rows()
-        if not any(row['login'] == login and _role(row) == name for row in rows) and not self._has_invited(login):
-            raise errors.NotFoundError(
-                f'{login} was given no role in {self._urn}',
-                uri=self._intf._server + uri,
-                method='PUT',
-                remedy='Name a user by login: manage.users() lists them.',
-            )
-
-    def _has_invited(self, address: str) -> bool:
-        """Whether an address waits for its owner to become a user."""
-        return '@' in address and any(row['email'].lower() == address.lower() for row in self._intf._get_json(f'{self._uri}/pars'))
+        self._intf._exec(f'{self._uri}/users/{name.title()}s/{uris.quote(login)}', 'PUT')
 
     def remove_user(self, login: str) -> None:
         """Take a user's role away. Two requests.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import errors, uris
+from .. import errors, labels, uris
 from ..paths import ANY, Step
 from ..tables import Row
 from .base import Element, as_name, class_of
@@ -60,9 +60,13 @@ class SharedElement(Element):
         """
         if project == self._project_name() and not primary:
             return
+        if label:
+            labels.check_sent(self._level.singular, label, self._intf._server + self._uri)
         uri = self._uri_of_shares()
         query = {'label': label or self.label(), 'primary': primary or None, 'format': 'json'}
         self._intf._exec(uris.with_query(f'{uri}/{uris.quote(project)}', query), 'PUT')
+        if primary:
+            self._intf._owners.forget()
 
     def unshare(self, project: str) -> None:
         """Take it out of a project that it was shared into; its own keeps it.
@@ -79,6 +83,7 @@ class SharedElement(Element):
         Two requests, and one for its accession ID if that is not known. Where it is not shared there, nothing is sent.
         """
         if self._is_shared_into(project):
+            self._intf._owners.forget()
             self._intf._exec(f'{self._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
 
     def _is_shared_into(self, project: str) -> bool:
@@ -103,8 +108,11 @@ class SharedElement(Element):
         DuplicateError
             The label is taken.
         ProgrammingError
-            A label that XNAT does not take: it wants letters, digits, ``-`` and ``_``.
+            A label that no path can hold, or that is too long. All others are taken, blanks and umlauts, too: letters, digits, ``-`` and ``_``
+            are for new elements.
         """
+        labels.check_sent(self._level.singular, label, self._intf._server + self._uri)
+        self._intf._owners.forget()
         self._intf._exec(uris.with_query(self._exact_uri(), {'label': label}), 'PUT')
         self._known['label'] = label
         if self._urn != self._known.get('ID'):

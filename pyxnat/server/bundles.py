@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 from werkzeug.exceptions import BadRequest
 
 from .calls import Call
-from .display_fields import FieldRef
+from .display_versions import FieldRef
 from .locate import in_project
 from .search_documents import CriteriaSet, SearchDocument, SearchField, in_projects
 from .store import item

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -100,7 +99,14 @@ class Views:
         others can page in between; nobody finds the result before it is whole."""
         header = json.dumps({'columns': list(table.columns), 'described': table.described, 'meta': table.meta})
         with self._write() as connection:
-            values = {'id': f'_{uuid.uuid4().hex}', 'login': login, 'search': search, 'header': header, 'size': -1, 'last_access': self._clock()}
+            values = {
+                'id': self._free(connection, '_'.join(('', *filter(None, (search, login))))),
+                'login': login,
+                'search': search,
+                'header': header,
+                'size': -1,
+                'last_access': self._clock(),
+            }
             pk = int(connection.execute(_view.insert().values(**values)).inserted_primary_key[0])  # type: ignore[index]
         size, rows = 0, iter(table.rows)
         try:
@@ -113,6 +119,13 @@ class Views:
                 connection.execute(_view.delete().where(_view.c.pk == pk))
             raise
         return self._publish(pk, size, login, search)
+
+    def _free(self, connection: Connection, start: str) -> str:
+        """An ID that no result has: whose it is, and when it was made in milliseconds since 1970."""
+        moment = int(self._clock() * 1000)
+        while connection.execute(select(_view.c.pk).where(_view.c.id == f'{start}_{moment}')).first() is not None:
+            moment += 1
+        return f'{start}_{moment}'
 
     def _publish(self, pk: int, size: int, login: str, search: str) -> View:
         with self._write() as connection:
@@ -170,9 +183,12 @@ class Views:
             yield Table(view.columns, rows, meta, view.described, ordered=True)
 
     def values(self, view: View, name: str) -> Table:
-        """The distinct values of a column and how often each is there."""
-        value = view.cell(name)
+        """The distinct values of a column and how often each is there; `Gone` for an unknown column."""
+        try:
+            value = view.cell(name)
+        except UnprocessableEntity as error:
+            raise Gone(str(error.description)) from error
         query = select(value, cast(func.count(), String)).where(_row.c.view == view.pk).group_by(value).order_by(value)
         with self._engine.connect() as connection:
             rows = [tuple(row) for row in connection.execute(query)]
-        return Table(['VALUES', 'COUNT'], rows, {'ID': view.id, 'COLUMN': name})
+        return Table(['values', 'count'], rows, {'ID': view.id, 'COLUMN': name}, count=False)

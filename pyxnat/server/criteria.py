@@ -1,9 +1,9 @@
 """The criteria of a search as SQL conditions.
 
-The comparisons follow XNAT: equality is exact, LIKE ignores case and on a schema field means "contains", ``!=`` lets NULL through on a
-display field and not on a schema field, IN and BETWEEN are for display fields, IS NULL wants ``override_value_formatting="1"``. All
-values are bound parameters. A value that XNAT would put into its SQL as it stands is read as literals and nothing else: numbers, texts
-in single quotes, NULL, TRUE and FALSE, for IN and NOT IN a list of them in brackets, for BETWEEN two of them with AND between.
+The comparisons follow XNAT: equality is exact, LIKE ignores case, is for texts alone and on a schema field means "contains", ``!=`` lets
+NULL through on a display field and not on a schema field, ``<>`` nowhere, IN is for display fields inside of a ``child_set``, NOT IN for
+nothing, BETWEEN for display fields and for numbers. All values are bound parameters. A value that XNAT would put into its SQL as it stands
+is read as literals and nothing else: numbers, texts in single quotes, NULL, TRUE and FALSE, for BETWEEN two of them with AND between.
 """
 
 from __future__ import annotations
@@ -30,13 +30,18 @@ _MOST_SIDE_BY_SIDE = 200
 
 def condition(sets: Sequence[CriteriaSet], resolve: Resolve) -> ColumnElement[bool] | None:
     """The condition of all sets; None where they say nothing."""
-    return _joined('AND', [_set_condition(part, resolve) for part in sets])
+    return _joined('AND', [_set_condition(part, resolve, inside=False) for part in sets])
 
 
-def _set_condition(part: Criterion | CriteriaSet, resolve: Resolve) -> ColumnElement[bool] | None:
+def _set_condition(part: Criterion | CriteriaSet, resolve: Resolve, inside: bool) -> ColumnElement[bool] | None:
+    """The condition of a set; `inside` of another one, where IN is a comparison like others."""
     if isinstance(part, Criterion):
+        if part.comparison == 'IN' and not inside:
+            raise BadRequest('IN works inside of a child_set only.')
         return _compare(resolve(part.schema_field), part)
-    return _joined(part.method, [_set_condition(inner, resolve) for inner in part.parts])
+    if inside and not part.parts:
+        raise BadRequest('A child_set wants a criterion.')
+    return _joined(part.method, [_set_condition(inner, resolve, inside or isinstance(inner, CriteriaSet)) for inner in part.parts])
 
 
 def _joined(method: str, parts: Sequence[ColumnElement[bool] | None]) -> ColumnElement[bool] | None:
@@ -53,15 +58,26 @@ def _compare(expression: Expression, criterion: Criterion) -> ColumnElement[bool
     _check(value)
     if name in ('IS NULL', 'IS NOT NULL', 'IS', 'IS NOT'):
         return _null(expression, criterion)
-    if criterion.override:
+    if name in ('LIKE', 'NOT LIKE') and expression.kind != 'string':
+        raise BadRequest(f'{name} works on texts only; the field holds values of the kind {expression.kind}.')
+    if criterion.override and expression.schema_field:
         return _raw(expression, name, value)
+    if criterion.override and "'" in value:
+        raise BadRequest(f'{value!r} is put in quotes, as every value of a display field is: leave its own quotes out.')
     if value.strip() == '*' and name not in ('LIKE', 'NOT LIKE'):
         return _filled(expression)
     if name in ('LIKE', 'NOT LIKE'):
         pattern = f'%{value.replace("*", "%").strip("%")}%' if expression.schema_field else value
         return _like(expression, pattern, name)
-    if name in ('IN', 'BETWEEN') and expression.schema_field:
-        raise BadRequest(f'{name} works on display fields only, not on paths of the schema.')
+    return _listed(expression, name, value)
+
+
+def _listed(expression: Expression, name: str, value: str) -> ColumnElement[bool]:
+    """IN, BETWEEN, and comparisons with one value."""
+    if name == 'IN' and expression.schema_field:
+        raise BadRequest('IN works on display fields only, not on paths of the schema.')
+    if name == 'BETWEEN' and expression.schema_field and expression.kind not in ('integer', 'float'):
+        raise BadRequest(f'BETWEEN works on display fields and on numbers, not on a path whose values are of the kind {expression.kind}.')
     if name == 'IN':
         return _left(expression).in_([_operand(expression, part.strip()) for part in _parts(value)])
     if name == 'BETWEEN':
@@ -98,7 +114,7 @@ def _operator(name: str) -> Callable[[Any, Any], ColumnElement[bool]]:
 
 def _against(expression: Expression, name: str, value: str) -> ColumnElement[bool]:
     found = _operator(name)(_left(expression), _operand(expression, value))
-    return or_(found, expression.sql.is_(None)) if name in ('!=', '<>') and not expression.schema_field else found
+    return or_(found, expression.sql.is_(None)) if name == '!=' and not expression.schema_field else found
 
 
 def _against_nothing(expression: Expression, name: str) -> ColumnElement[bool]:
@@ -119,6 +135,10 @@ def _operand(expression: Expression, text: str) -> Any:
 
 
 def _number(value: str) -> float:
+    """A number; what looks like a day is arithmetic to XNAT, which does not put it in quotes."""
+    if re.fullmatch(r'\d{1,9}(-\d{1,9})+', value):
+        first, *others = map(int, value.split('-'))
+        return float(first - sum(others))
     if not re.fullmatch(r'[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?', value):
         raise BadRequest(f'{value!r} is not a number.')
     return float(value)
@@ -160,10 +180,8 @@ def _filled(expression: Expression) -> ColumnElement[bool]:
 
 
 def _null(expression: Expression, criterion: Criterion) -> ColumnElement[bool]:
-    if not criterion.override or not criterion.value.strip():
-        raise BadRequest(f'{criterion.comparison} needs override_value_formatting="1" and a value that is not empty.')
     words = f'{criterion.comparison} {criterion.value.strip().upper()}'.split()
-    if set(words) - {'IS', 'NOT', 'NULL'}:
+    if set(words) - {'IS', 'NOT', 'NULL'} or 'NULL' not in words:
         raise BadRequest(f'{criterion.comparison} goes with NULL or NOT NULL, not with {criterion.value!r}.')
     return _filled(expression) if 'NOT' in words else not_(_filled(expression))
 
@@ -219,7 +237,7 @@ def _literal(text: str) -> str | None:
     return None if text.upper() == 'NULL' else {'TRUE': '1', 'FALSE': '0'}.get(text.upper(), text)
 
 
-_HARMLESS = re.compile(r'[A-Za-z0-9 _.]*')
+_HARMLESS = re.compile(r'[A-Za-z0-9 _.;]*')
 _SUSPECT = re.compile(r'(SELECT|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE) |\\$')
 
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from .display_documents import DisplayDocument, read_display
-from .display_fields import DisplayField, DisplayVersion, generated, own_fields, own_versions
+from .display_fields import DisplayField, generated, own_fields
+from .display_versions import DisplayVersion, own_versions
 from .model import Model
 from .scope import Expression, Scope
 
@@ -26,12 +27,22 @@ class Displays:
         self._model = model
         self._documents = dict(_documents(model, folders))
         self._known: dict[str, dict[str, DisplayField]] = {}
+        self._aliases: dict[str, str] = {}
 
     def fields(self, type_name: str) -> dict[str, DisplayField]:
         """The fields of a type by their IDs, in order."""
         if type_name not in self._known:
             self._known[type_name] = self._make(type_name)
         return self._known[type_name]
+
+    def of_path(self, type_name: str, path: str) -> DisplayField | None:
+        """The field that shows what stands at a path of a type as it is, the first if there are several."""
+        plain = path.lower()
+        return next((one for one in self.fields(type_name).values() if one.path.lower() == plain and not one.requires_value), None)
+
+    def alias(self, key: str) -> str:
+        """The short name of a column whose key is too long for one."""
+        return self._aliases.setdefault(key, f'df_alias_{len(self._aliases)}')
 
     def versions(self, type_name: str) -> dict[str, DisplayVersion]:
         """The display versions of a type by their names; only columns that the archive can answer."""
@@ -43,6 +54,11 @@ class Displays:
         """A version by its name, else ``listing``."""
         found = self.versions(type_name)
         return found.get(name) or found['listing']
+
+    def first_version(self, type_name: str) -> DisplayVersion:
+        """The version that XNAT shows where none is asked for: no order but that of its table of names makes it the first."""
+        found = self.versions(type_name)
+        return next(found[name] for name in ('brief', 'detailed', 'full', 'listing') if name in found and found[name].fields)
 
     def _answerable(self, version: DisplayVersion, type_name: str) -> DisplayVersion:
         return replace(version, fields=tuple(one for one in version.fields if one.id in self.fields(one.element or type_name)))
@@ -59,8 +75,8 @@ class Displays:
         """The field with the kind of the schema's, where it has none of its own."""
         held = self._model.registry.field(type_name, one.path) if one.path and not one.kind else None
         kind = one.kind or (held.kind if held is not None else '') or 'string'
-        named = 'UNKNOWN' if one.image else held.type if held is not None and kind == 'float' else _NAMES.get(kind, kind)
-        return replace(one, kind=kind, type=named, description=one.description or one.header or one.id)
+        named = 'UNKNOWN' if one.image else held.type if held is not None and kind == 'float' else kind
+        return replace(one, kind=kind, type=one.type or named, description=one.description or one.header or one.id)
 
 
 def _documents(model: Model, folders: Iterable[Path]) -> Iterator[tuple[str, DisplayDocument]]:
@@ -73,9 +89,6 @@ def _documents(model: Model, folders: Iterable[Path]) -> Iterator[tuple[str, Dis
         name = model.name(found.type_name) if found is not None else None
         if found is not None and name is not None:
             yield name, found
-
-
-_NAMES = {'dateTime': 'timestamp'}
 
 
 def expression(field: DisplayField, scope: Scope, table: object, type_name: str, value: str) -> Expression:

@@ -17,8 +17,9 @@ from lxml import etree
 from sqlalchemy import func
 
 from ..documents import parse_xml
-from .display_fields import DisplayField, DisplayVersion, FieldRef
+from .display_fields import DisplayField
 from .display_sql import DEMOGRAPHICS, Maker, path
+from .display_versions import DisplayVersion, FieldRef
 from .model import Model
 from .scope import Scope
 
@@ -65,7 +66,7 @@ def _version(node: etree._Element) -> DisplayVersion:
 
 def _field(model: Model, type_name: str, node: etree._Element, own: DisplayField | None) -> DisplayField | None:
     image = node.get('image') == 'true'
-    searchable = not image and (node.get('searchable') != 'false' or bool(own and own.requires_value))
+    searchable = node.get('searchable') == 'true'
     told: dict[str, Any] = {'header': node.get('header', ''), 'image': image, 'searchable': searchable}
     if node.findtext('description'):
         told['description'] = node.findtext('description', '').strip()
@@ -80,7 +81,8 @@ def _field(model: Model, type_name: str, node: etree._Element, own: DisplayField
     elif own is not None and content != _PLAIN:
         kind = kind or own.kind
     make = _READ[content]([_maker(type_name, *one) for one in shown])
-    return DisplayField(node.get('id', ''), kind=kind, make=make, path=plain, links=own.links if own is not None else (), **told)
+    links, secured = (own.links, own.secured) if own is not None else ((), ())
+    return DisplayField(node.get('id', ''), kind=kind, make=make, path=plain, links=links, secured=secured, **told)
 
 
 def _shown(model: Model, node: etree._Element) -> list[tuple[str, str]]:

@@ -18,18 +18,19 @@ from .store import favorite, item, project_setting, project_visit, role, share, 
 __all__ = [
     'DEMOGRAPHICS',
     'Maker',
+    'access_picture',
     'admirers',
     'age',
-    'age_bracket',
-    'all_of',
+    'age_by_birth',
+    'all_labels',
     'beginning',
     'birth_year',
     'chosen',
     'column',
+    'constant',
     'count_below',
     'count_in_project',
     'exact_age',
-    'first_of',
     'full_name',
     'investigators',
     'label',
@@ -50,7 +51,6 @@ __all__ = [
     'scan_link',
     'scans_like',
     'setting_of',
-    'subject_age',
     'subject_label_in',
     'variable',
     'workflow_status',
@@ -59,13 +59,17 @@ __all__ = [
 Maker = Callable[[Scope, Any, str, str], Any]
 """Scope, the item's alias, its type and the value of the field, to SQL."""
 DEMOGRAPHICS = 'demographics[@xsi:type=xnat:demographicData]/'
-_DAYS_A_YEAR = 365.25
 _TEXT = item.c.id.type
 
 
 def nothing(scope: Scope, table: Any, type_name: str, value: str) -> Any:
     """NULL: for what this archive never knows."""
     return literal(None)
+
+
+def constant(text: str) -> Maker:
+    """The same text for every item."""
+    return lambda scope, table, type_name, value: literal(text)
 
 
 def path(name: str) -> Maker:
@@ -93,8 +97,8 @@ def beginning(name: str, length: int) -> Maker:
     return lambda scope, table, type_name, value: func.substr(path(name)(scope, table, type_name, value), 1, length)
 
 
-def chosen(name: str, words: Mapping[str, str], other: str | None = None, lower: bool = False) -> Maker:
-    """Another word for each value of a field; for a value that has none `other`, or the value itself where that is None."""
+def chosen(name: str, words: Mapping[str, str], other: Any = None, lower: bool = False) -> Maker:
+    """Another word for each value of a field; for a value that has none `other`, text or SQL, or the value itself where that is None."""
 
     def make(scope: Scope, table: Any, type_name: str, value: str) -> Any:
         plain = path(name)(scope, table, type_name, value)
@@ -102,11 +106,6 @@ def chosen(name: str, words: Mapping[str, str], other: str | None = None, lower:
         return case(*((found == text, word) for text, word in words.items()), else_=plain if other is None else other)
 
     return make
-
-
-def first_of(*makers: Maker) -> Maker:
-    """The first of some values that is not NULL."""
-    return lambda scope, table, type_name, value: func.coalesce(*(make(scope, table, type_name, value) for make in makers))
 
 
 def full_name(holder: str) -> Maker:
@@ -136,17 +135,6 @@ def of_subject(name: str) -> Maker:
 def of_parent(where: str, type_of: str, name: str) -> Maker:
     """A field of the item above, of a level."""
     return lambda scope, table, type_name, value: path(name)(scope, scope.parent(table, where), type_of, value)
-
-
-def all_of(name: str) -> Maker:
-    """All texts of a repeated element, joined by commas."""
-
-    def make(scope: Scope, table: Any, type_name: str, value: str) -> Any:
-        each = func.json_each(table.c.fields).table_valued('key', 'value')
-        query = select(func.group_concat(each.c.value, ', ')).select_from(each).where(each.c.key.like(f'{name}[%'))
-        return query.correlate(table).scalar_subquery()
-
-    return make
 
 
 def variable(scope: Scope, table: Any, type_name: str, value: str) -> Any:
@@ -181,6 +169,13 @@ def projects(before: str) -> Maker:
         return before + '<' + table.c.project + '>' + func.coalesce(others.correlate(table).scalar_subquery(), '')
 
     return make
+
+
+def all_labels(scope: Scope, table: Any, type_name: str, value: str) -> Any:
+    """The labels that an item has here and in other projects; NULL where it is in no other."""
+    shared = share.alias()
+    others = select(func.group_concat(shared.c.label, ', ')).where(shared.c.item == table.c.pk)
+    return table.c.label + ', ' + others.correlate(table).scalar_subquery()
 
 
 # -- counts
@@ -275,7 +270,7 @@ def scans_like(text: str) -> Maker:
 def scan_link(scope: Scope, table: Any, type_name: str, value: str) -> Any:
     """The path of a scan or reconstruction below its session."""
     session = scope.parent(table, 'experiment')
-    return '/data/experiments/' + session.c.id + f'/{scope.model.level_of(type_name)}s/' + table.c.id
+    return '/archive/experiments/' + session.c.id + f'/{scope.model.level_of(type_name)}s/' + table.c.id
 
 
 # -- ages
@@ -297,49 +292,43 @@ def _years(day: Any, dob: Any) -> Any:
     return years - cast(func.substr(day, 6, 5) < func.substr(dob, 6, 5), Integer)
 
 
-def subject_age(scope: Scope, table: Any, type_name: str, value: str) -> Any:
-    """The stored age, else that of today by date or year of birth."""
-    by_day = _years(func.date('now'), _demographic(scope, table, 'dob'))
-    by_year = cast(func.strftime('%Y', 'now'), Integer) - cast(_demographic(scope, table, 'yob'), Integer)
-    return func.coalesce(cast(_demographic(scope, table, 'age'), Integer), by_day, by_year)
-
-
-def age_bracket(scope: Scope, table: Any, type_name: str, value: str) -> Any:
-    """The decade of a subject's age: ``80-89``."""
-    found = cast(subject_age(scope, table, type_name, value), Integer)
-    low = found - found % 10
-    return case((found.is_not(None), cast(low, _TEXT) + '-' + cast(low + 9, _TEXT)))
-
-
 def _own_age(scope: Scope, table: Any, type_name: str) -> list[Any]:
     own = scope.value(table, type_name, 'age')
     return [cast(own.sql, Float)] if own is not None else []
 
 
+def _by_birth(scope: Scope, table: Any, type_name: str) -> list[Any]:
+    """Whole years at a session by the subject's date of birth, and by the year of birth."""
+    subject, day = scope.subject_of(table, type_name), path('date')(scope, table, type_name, '')
+    by_year = cast(func.substr(day, 1, 4), Integer) - cast(_demographic(scope, subject, 'yob'), Integer)
+    return [_years(day, _demographic(scope, subject, 'dob')), by_year]
+
+
 def age(scope: Scope, table: Any, type_name: str, value: str) -> Any:
     """Whole years at a session: its own age, else the subject's, else from the date and the birth."""
-    subject, day = scope.subject_of(table, type_name), path('date')(scope, table, type_name, value)
-    by_year = cast(func.substr(day, 1, 4), Integer) - cast(_demographic(scope, subject, 'yob'), Integer)
-    stored = [*_own_age(scope, table, type_name), cast(_demographic(scope, subject, 'age'), Float)]
-    return cast(func.coalesce(*stored, _years(day, _demographic(scope, subject, 'dob')), by_year), Integer)
+    own = [*_own_age(scope, table, type_name), cast(_demographic(scope, scope.subject_of(table, type_name), 'age'), Float)]
+    return cast(func.coalesce(*own, *_by_birth(scope, table, type_name)), Integer)
+
+
+def age_by_birth(scope: Scope, table: Any, type_name: str, value: str) -> Any:
+    """Whole years at a session from the date and the birth alone."""
+    return func.coalesce(*_by_birth(scope, table, type_name))
 
 
 def exact_age(scope: Scope, table: Any, type_name: str, value: str) -> Any:
-    """The same with a fraction."""
-    subject, day = scope.subject_of(table, type_name), path('date')(scope, table, type_name, value)
-    by_day = (func.julianday(day) - func.julianday(_demographic(scope, subject, 'dob'))) / _DAYS_A_YEAR
-    by_year = cast(func.substr(day, 1, 4), Float) - cast(_demographic(scope, subject, 'yob'), Float)
-    return func.coalesce(*_own_age(scope, table, type_name), cast(_demographic(scope, subject, 'age'), Float), by_day, by_year)
+    """The session's own age with two decimals, else from the date and the birth."""
+    found = func.coalesce(*_own_age(scope, table, type_name), *_by_birth(scope, table, type_name))
+    return case((found.is_not(None), func.printf('%.2f', found)))
 
 
 # -- projects
 
 
 def people(wanted: str) -> Maker:
-    """The logins of a project's users, or of those with one role."""
+    """The logins of a project's users, or of those with one role, as lines of a page."""
 
     def make(scope: Scope, table: Any, type_name: str, value: str) -> Any:
-        query = select(func.group_concat(role.c.login, ', ')).where(role.c.project == table.c.id)
+        query = select(func.group_concat(' ' + role.c.login + ' ', '<br/>')).where(role.c.project == table.c.id)
         if wanted:
             query = query.where(role.c.role == wanted)
         return query.correlate(table).scalar_subquery()
@@ -369,6 +358,11 @@ def last_visit(scope: Scope, table: Any, type_name: str, value: str) -> Any:
     return query.limit(1).correlate(table).scalar_subquery()
 
 
+def access_picture(scope: Scope, table: Any, type_name: str, value: str) -> Any:
+    """A globe for a public project, a key for others."""
+    return case((table.c.access == 'public', '/@WEBAPPimages/globe.gif'), else_='/@WEBAPPimages/key.gif')
+
+
 def investigators(scope: Scope, table: Any, type_name: str, value: str) -> Any:
     """The principal investigator and the others of a project, last names first."""
     first, last = (path(f'PI/{name}')(scope, table, type_name, value) for name in ('firstname', 'lastname'))
@@ -393,8 +387,12 @@ def last_workflow(scope: Scope, table: Any, type_name: str, value: str) -> Any:
     return select(func.max(workflow.c.launch_time)).where(workflow.c.project == table.c.id).correlate(table).scalar_subquery()
 
 
+_COLORS = {'Complete': 'green', 'In Progress': 'SlateGrey', 'Running': 'SlateGrey', 'Queued': 'orange', 'Failed': 'red'}
+
+
 def workflow_status(scope: Scope, table: Any, type_name: str, value: str) -> Any:
-    """Name and status of the latest workflow of an item."""
-    text = workflow.c.pipeline_name + ' (' + workflow.c.status + ')'
+    """The name of the latest workflow of an item, in the colour of its status."""
+    color = case(_COLORS, value=workflow.c.status, else_='orange')
+    text = '<B><FONT COLOR=' + color + '>' + workflow.c.pipeline_name + '</FONT></B>'
     query = select(text).where(workflow.c.item == table.c.id).order_by(workflow.c.pk.desc()).limit(1)
     return query.correlate(table).scalar_subquery()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import select
-from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidden, MethodNotAllowed, NotFound, UnprocessableEntity
+from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidden, MethodNotAllowed, NotAcceptable, NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
 from . import events, folders, project_lists, resources, triggers, uploads
@@ -94,7 +94,12 @@ def _files_get(call: Call, route: Route) -> Response:
 def _collection(call: Call, route: Route) -> Response:
     names = route.names
     creating = names in _POST or names[-1] in ('scans', 'assessors', 'reconstructions')
-    return _verb(call, {'GET': _list, **({'POST': _post} if creating else {})})(call, route)
+    post = _post if creating else _post_sessions if names == ('projects', 'experiments') else None
+    return _verb(call, {'GET': _list, **({'POST': post} if post else {})})(call, route)
+
+
+def _post_sessions(call: Call, route: Route) -> Response:
+    raise ExpectationFailed('Sessions are made below their subject: /data/projects/P/subjects/S/experiments/E')
 
 
 def _list(call: Call, route: Route) -> Response:
@@ -177,11 +182,13 @@ def _handled(call: Call, representer: Representer, row: Any) -> Response:
 
 
 def _accepted(call: Call) -> str:
-    """HTML comes first for items, then XML: `*/*` gets a page, as from XNAT."""
+    """HTML comes first for items, then XML: `*/*` gets a page, as from XNAT; `NotAcceptable` for what is neither."""
     if 'Accept' not in call.request.headers:
         return 'html'
-    best = call.request.accept_mimetypes.best_match(['text/html', 'text/xml', 'application/xml', 'application/json'], default='text/html')
-    return best or 'html'
+    best = call.request.accept_mimetypes.best_match(['text/html', 'text/xml'])
+    if best is None:
+        raise NotAcceptable('The item is told as text/html or text/xml; JSON wants format=json.')
+    return best
 
 
 def _put(call: Call, route: Route) -> Response:

@@ -148,6 +148,13 @@ class Model:
                 return where, _after(path, prefix.count('/') + 1)
         return None
 
+    def is_unclear(self, name: str, path: str) -> bool:
+        """Whether a path goes through an element of a general type to a field that only special ones have, and does not say which."""
+        first, slash, rest = path.partition('/')
+        kind = self.registry.element_type(name, first) if slash and '[' not in first else ''
+        general = kind.partition(':')[2].startswith('abstract')
+        return general and self.registry.field(name, path) is not None and self.registry.field(kind, rest) is None
+
     def default_type(self, where: str) -> str:
         """The type of an element of a level that is created without one; empty where XNAT wants one named."""
         return level(where).datatype if where in ('project', 'subject', 'reconstruction') else ''

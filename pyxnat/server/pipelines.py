@@ -66,7 +66,7 @@ def _table(call: Call) -> Response:
     for one in found:
         names = [_name(archive.model, kind) for kind in (one.datatype, *json.loads(one.document)['generates'])]
         rows.append((names[0], ','.join(names[1:]), one.name, one.description, one.path, one.datatype))
-    return table_response(call, Table(COLUMNS, rows))
+    return table_response(call, Table(COLUMNS, rows, count=False))
 
 
 def _name(model: Model, xsi_type: str) -> str:

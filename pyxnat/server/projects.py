@@ -103,30 +103,34 @@ def _archive_spec(call: Call) -> Response:
 # -- lists of what there is
 
 
-def _scans(call: Call, path: str, title: str, column: str, *more: str) -> Response:
-    """Values of a field over the scans that can be read, of one project or of all."""
+def _of_scans(call: Call, *paths: str) -> list[tuple[str, ...]]:
+    """Values of fields over the scans that can be read, of one project or of all, each combination once."""
     where = [item.c.level == 'scan']
     with call.archive.store.read() as connection:
         if 'projects' in call.parts:
             where.append(item.c.project == project_of(call, connection, 'read').id)
         session = item.alias('session')
         joined = item.join(session, session.c.pk == item.c.parent)
-        values = [func.json_extract(item.c.fields, f'$."{name}"') for name in (*more, path)]
-        query = select(*values).select_from(joined).where(*where, readable(call.caller, session), values[-1].is_not(None)).distinct()
-        rows = connection.execute(query.order_by(*values)).all()
-    return table_response(call, Table([*(f'{name}s' for name in more), column], rows, {'title': title}))
+        values = [func.coalesce(func.json_extract(item.c.fields, f'$."{name}"'), '') for name in paths]
+        query = select(*values).select_from(joined).where(*where, readable(call.caller, session)).distinct()
+        return [tuple(map(str, row)) for row in connection.execute(query.order_by(*values))]
 
 
 def scan_types(call: Call) -> Response:
-    """``/scan_types``: the types of scans with the descriptions that they stand for."""
+    """``/scan_types``: the types of scans, each with the descriptions that it stands for, a comma after every one."""
     _allow(call, 'GET')
-    return _scans(call, 'type', 'Scan Types', 'type', 'series_description')
+    found: dict[str, str] = {}
+    for kind, description in _of_scans(call, 'type', 'series_description'):
+        found[kind] = found.get(kind, '') + (f'{description},' if description else '')
+    rows = [(descriptions, kind) for kind, descriptions in found.items()]
+    return table_response(call, Table(('series_descriptions', 'type'), rows, {'title': 'Scan Types'}))
 
 
 def scanners(call: Call) -> Response:
     """``/scanners``: the names of the scanners."""
     _allow(call, 'GET')
-    return _scans(call, 'scanner', 'Scanners', 'scanner')
+    rows = [(name,) for (name,) in _of_scans(call, 'scanner') if name]
+    return table_response(call, Table(('scanner',), rows, {'title': 'Scanners'}))
 
 
 def investigators(call: Call) -> Response:

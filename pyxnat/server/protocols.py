@@ -7,7 +7,7 @@ from typing import Any
 
 from lxml import etree
 from sqlalchemy import Connection
-from werkzeug.exceptions import MethodNotAllowed, NotAcceptable, NotFound, UnprocessableEntity
+from werkzeug.exceptions import BadRequest, InternalServerError, MethodNotAllowed, NotAcceptable, NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
 from ..documents import parse_xml
@@ -25,7 +25,7 @@ _TYPE = 'xnat:datatypeProtocol'
 
 
 def protocol(call: Call) -> Response:
-    """GET, PUT and DELETE of one protocol, by ID or by ``dataType=``."""
+    """PUT and DELETE of one protocol by ID. XNAT fails in telling one: they are in the XML of the project."""
     if call.method not in ('GET', 'PUT', 'DELETE'):
         raise MethodNotAllowed(['GET', 'PUT', 'DELETE', 'HEAD'])
     parts = [part for part in call.parts if part and part != 'archive']
@@ -36,8 +36,10 @@ def protocol(call: Call) -> Response:
         row = find_project(connection, parts[1])
         if row is None or 'see' not in rights(connection, call.caller, row.id):
             raise NotFound(f'Unable to find the specified project: {parts[1]}')
-        need(connection, call.caller, row.id, 'read' if call.method == 'GET' else 'edit')
-        name = name or f'{row.id}_{call.get("dataType").replace(":", "_")}'
+        if 'edit' not in rights(connection, call.caller, row.id) and call.method != 'GET':
+            raise NotFound(f'There is no protocol {name} for you to change.')
+        if not name:
+            raise BadRequest('Name the protocol by its ID.')
         fields = fields_of(row)
         pick = _pick(fields, name, call.get('dataType'))
         if call.method == 'PUT':
@@ -45,6 +47,9 @@ def protocol(call: Call) -> Response:
             _save(connection, row, fields)
         elif pick is None:
             raise NotFound(f'Project {row.id} has no protocol {name}.')
+        if call.method == 'GET':
+            need(connection, call.caller, row.id, 'read')
+            raise InternalServerError(f'XNAT cannot tell a protocol by itself: {name} is in /data/projects/{row.id}?format=xml')
         if call.method == 'DELETE':
             _save(connection, row, {key: value for key, value in fields.items() if not key.startswith(f'{_HOLDER}[{pick}]/')})
             return text()
@@ -68,7 +73,9 @@ def _put(call: Call, fields: dict[str, str], pick: str | None, name: str, body: 
         raise UnprocessableEntity(f'The document cannot be read: {error}') from error
     kind = root.get(f'{{{XSI}}}type', '') or f'xnat:{etree.QName(root).localname}'
     if not call.archive.model.registry.is_a(kind, _TYPE):
-        raise NotAcceptable(f'{kind} is not a protocol.')
+        if pick is None:
+            raise NotAcceptable(f'{kind} is not a protocol.')
+        return pick, fields  # as XNAT: the protocol stays as it is, and the answer tells it
     used = {key.partition('[')[2].partition(']')[0] for key in fields if key.startswith(f'{_HOLDER}[')}
     wanted = pick or next(str(number) for number in range(len(used) + 1) if str(number) not in used)
     document: Document = part_of(call.archive.model, root, 'xnat:projectData', f'{_HOLDER}[{wanted}]')

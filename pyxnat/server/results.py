@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from werkzeug.exceptions import Forbidden
+from werkzeug.exceptions import Forbidden, InternalServerError, UnprocessableEntity
 from werkzeug.wrappers import Response
 
 from .cached import View
 from .calls import Call
-from .query import Search, may_query, root_of
+from .query import found, may_query, root_of
 from .respond import no_table, order_asked, page_asked, table_response
 from .search_documents import SearchDocument
 from .store import stamp
 
-__all__ = ['answer', 'cached']
+__all__ = ['answer', 'cached', 'of_saved']
 
 
 def answer(call: Call, document: SearchDocument) -> Response:
@@ -29,12 +31,21 @@ def answer(call: Call, document: SearchDocument) -> Response:
         if not may_query(call, connection, root_of(call, document)):
             raise Forbidden(f'You may read {document.root} in no project.')
         view = call.archive.views.of_search(call.caller.login, document.id) if kept else None
+        known = view is not None
         if view is None:
-            table = Search(call, connection, document).table(keyed=wanted)
+            table = found(call, connection, document, keyed=wanted)
             if not wanted:
                 return table_response(call, table)
             view = call.archive.views.make(call.caller.login, document.id, table)
-    return _page(call, view, 0 if wanted else None, document.id)
+    return _page(call, view, known) if wanted else _whole(call, view)
+
+
+def of_saved(call: Call, document: SearchDocument) -> Response:
+    """The table of a saved search; XNAT does not tell its root there."""
+    with call.archive.store.read() as connection:
+        table = found(call, connection, document)
+        table.meta = {}
+        return table_response(call, table)
 
 
 def cached(call: Call, name: str, column: str) -> Response:
@@ -44,13 +55,30 @@ def cached(call: Call, name: str, column: str) -> Response:
         return no_table()  # XNAT builds none for another user, and says nothing
     if column:
         return table_response(call, call.archive.views.values(view, column))
-    return _page(call, view, None, '')
+    wanted, offset = page_asked(call, None)
+    with call.archive.views.page(view, _order(call, view), wanted, offset) as table:
+        return table_response(call, replace(table, meta={'ID': view.id}, described=None, count=False))
 
 
-def _page(call: Call, view: View, limit: int | None, search: str) -> Response:
-    wanted, offset = page_asked(call, limit)
-    order = order_asked(call, {one: view.cell(one) for one in view.columns})
-    with call.archive.views.page(view, order, wanted, offset) as table:
-        if search:
+def _order(call: Call, view: View) -> list[Any]:
+    """The order asked for; `InternalServerError` for a column that there is not."""
+    try:
+        return order_asked(call, {one: view.cell(one) for one in view.columns})
+    except UnprocessableEntity as error:
+        raise InternalServerError(str(error.description)) from error
+
+
+def _page(call: Call, view: View, known: bool) -> Response:
+    """The answer to a search that is kept, `known` if it was before: without rows unless a limit says how many."""
+    wanted, offset = page_asked(call, 0)
+    with call.archive.views.page(view, _order(call, view), wanted, offset) as table:
+        if known:
             table.meta['last_access'] = stamp(datetime.fromtimestamp(view.last_access))
         return table_response(call, table)
+
+
+def _whole(call: Call, view: View) -> Response:
+    """All rows of an earlier result, in answer to the search it is of."""
+    with call.archive.views.page(view, _order(call, view), None, 0) as table:
+        meta = {name: value for name, value in table.meta.items() if name != 'ID'}
+        return table_response(call, replace(table, meta=meta))

@@ -61,6 +61,10 @@ class Expression(NamedTuple):
             return func.substr(self.sql, 1, 10)
         return func.strftime('%Y-%m-%d %H:%M:%f', self.sql) if self.kind == 'dateTime' else self.sql
 
+    def ordered(self, descending: bool = False) -> ColumnElement[Any]:
+        """What to sort by, as PostgreSQL does: NULL is more than all else."""
+        return self.comparable.desc().nulls_first() if descending else self.comparable.asc().nulls_last()
+
 
 class Scope:
     """Root and joins of one query."""
@@ -100,7 +104,7 @@ class Scope:
         if registry.is_a(self.root_type, type_name) or registry.is_a(type_name, self.root_type):
             return self.root
         where = self.model.level_of(type_name)
-        if not where or not self.level:
+        if not where or not self.level or where == 'project':  # XNAT joins no projects
             raise LookupError(f'{type_name} cannot be joined with {self.root_type}')
         session = self._session_of(type_name)
         if self.level == 'experiment' and session and self.alias(session) is not self.root:
@@ -165,15 +169,17 @@ class Scope:
             condition = and_(condition, below.c.xsi_type.in_(self.model.registry.subtypes(type_name)))
         self._several(below.c.pk)
         self.joined[type_name] = below
+        if where in ('experiment', 'scan', 'reconstruction') or (where == 'assessor' and self.level != 'project'):
+            self._known['up', below.name, TREE[where]] = table  # it is below this one, also where there is none: ages fall back on the subject's
         return self.join(below, condition, key)
 
-    def distance(self, type_name: str) -> ColumnElement[Any] | None:
-        """Days between the root and a joined item beside it, such as another session of the subject; None where one has no date."""
-        if not {self.level, self.model.level_of(type_name)} <= {'experiment', 'assessor'}:
+    def distance(self, type_name: str, signed: bool = False) -> ColumnElement[Any] | None:
+        """Days between the root and a joined item beside it, such as another session of the subject; None where there are no dates."""
+        if not self.level == self.model.level_of(type_name) == 'experiment':
             return None
         first, second = (func.julianday(func.json_extract(one.c.fields, '$."date"')) for one in (self.root, self.joined[type_name]))
-        found: ColumnElement[Any] = func.abs(first - second)
-        return found
+        found: ColumnElement[Any] = first - second
+        return found if signed else func.abs(found)
 
     # -- paths
 
@@ -202,7 +208,7 @@ class Scope:
         if path in _META:
             column, kind = _META[path]
             return Expression(table.c[column], kind)
-        if path in _CORE and not (path == 'label' and where in ('scan', 'reconstruction', 'project')):
+        if path in _CORE and not (path == 'label' and where in ('scan', 'reconstruction', 'project')) and (path, where) != ('project', 'project'):
             return Expression(table.c[_CORE[path]])
         if path == 'subject_id' and where in ('experiment', 'assessor'):
             owner = self.parent(table, 'subject') if where == 'experiment' else self.parent(self.parent(table, 'experiment'), 'subject')

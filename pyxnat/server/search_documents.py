@@ -18,7 +18,8 @@ from .calls import Call
 __all__ = ['CriteriaSet', 'Criterion', 'SearchDocument', 'SearchField', 'document_of', 'in_projects', 'parse_document', 'write_document']
 
 XDAT = 'http://nrg.wustl.edu/security'
-_ROOTS = frozenset({'bundle', 'search', 'stored_search'})
+XSI = 'http://www.w3.org/2001/XMLSchema-instance'
+_ROOTS = frozenset({'bundle', 'search', 'Search', 'stored_search'})
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class SearchDocument:
     users: tuple[str, ...] = ()
     """Logins that the search is for."""
     groups: tuple[str, ...] = ()
+    tag: str = 'bundle'
+    """Name of the element that holds it: ``bundle`` or ``Search``."""
 
     @property
     def id(self) -> str:
@@ -115,9 +118,13 @@ def parse_document(body: bytes | str) -> SearchDocument:
     if not name:
         raise UnprocessableEntity('The search names no root element.')
     found = SearchDocument(name, {str(key): str(value) for key, value in root.attrib.items() if not str(key).startswith('{')})
+    found.tag = 'bundle' if etree.QName(root).localname == 'bundle' else 'Search'
     found.fields = [_field(node) for node in sorted(_children(root, 'search_field'), key=_sequence)]
     found.where = [_set(node) for node in _children(root, 'search_where')]
     for node in _children(root, 'sort_by'):
+        for child in node.iterchildren(tag=etree.Element):
+            if etree.QName(child).localname not in ('element_name', 'field_ID'):
+                raise UnprocessableEntity(f'sort_by has no element {etree.QName(child).localname}.')
         found.sort_by = (_text(node, 'element_name'), _text(node, 'field_ID'))
     found.users = tuple(_texts(root, 'allowed_user', 'login'))
     found.groups = tuple(_texts(root, 'allowed_groups', 'groupID'))
@@ -173,11 +180,14 @@ def in_projects(root: str, projects: Iterable[str]) -> CriteriaSet:
     return CriteriaSet('OR', tuple(Criterion(path, '=', project) for project in projects for path in paths))
 
 
-def write_document(document: SearchDocument) -> bytes:
-    """A search as XML, in the order that the schema wants."""
-    root = etree.Element(f'{{{XDAT}}}bundle', nsmap={'xdat': XDAT})
+def write_document(document: SearchDocument, places: str = '') -> bytes:
+    """A search as XML, in the order that the schema wants; `places` are those of the schemas of its site."""
+    root = etree.Element(f'{{{XDAT}}}{document.tag}', nsmap={'xdat': XDAT, **({'xsi': XSI} if places else {})})
+    if places:
+        root.set(f'{{{XSI}}}schemaLocation', places)
     for name, value in document.attributes.items():
-        root.set(name, value)
+        flag = name in ('secure', 'allow-diff-columns')
+        root.set(name, str(int(_is_true(value))) if flag else value)
     _put(root, 'root_element_name', document.root)
     for number, one in enumerate(document.fields):
         _write_field(root, one, number)

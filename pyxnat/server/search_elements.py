@@ -14,11 +14,11 @@ from sqlalchemy.sql.elements import ColumnElement
 from werkzeug.exceptions import BadRequest, MethodNotAllowed
 from werkzeug.wrappers import Response
 
+from . import workflow_search
 from .auth import readable, visible
 from .calls import Call
-from .display_fields import DisplayField, DisplayVersion
-from .keys import name_of, steps
-from .query import may_query
+from .display_fields import DisplayField
+from .display_versions import DisplayVersion
 from .respond import table_response
 from .store import item
 from .tables import Table
@@ -36,32 +36,54 @@ def answer(call: Call) -> Response:
     plain = [part for part in call.parts if part][2:]
     if not plain:
         return table_response(call, _types(call))
+    if workflow_search.is_root(plain[0]):
+        return table_response(call, _of_workflows(), default='xml')
     names = [call.archive.model.name(name) for name in plain[0].split(',')]
     known = [name for name in names if name is not None and call.archive.model.level_of(name)]
-    if len(known) != len(names):
+    if len(known) != len(names) or '%3A' in _raw_path(call).upper():  # XNAT reads the name as it was sent
         raise BadRequest(f'{plain[0]} is not a data type of this archive that can be searched.')
     if plain[1:2] == ['versions']:
         return _versions(call, known[0])
     return table_response(call, _fields(call, known), default='xml')
 
 
+def _raw_path(call: Call) -> str:
+    environ = call.request.environ
+    return str(environ.get('REQUEST_URI') or environ.get('PATH_INFO', '')).partition('?')[0]
+
+
 # -- types
 
 
+_SET_UP = (
+    ('xnat:projectData', 'Project', 'Projects'), ('xnat:subjectData', 'Subject', 'Subjects'), ('xnat:mrSessionData', 'MR Session', 'MR Sessions'),
+    ('xnat:petSessionData', 'PET Session', 'PET Sessions'), ('xnat:petmrSessionData', 'PET MR Session', 'PET MR Sessions'),
+    ('xnat:ctSessionData', 'CT Session', 'CT Sessions'), ('xnat:crSessionData', 'CR Session', 'CR Sessions'),
+    ('xnat:qcManualAssessorData', 'Manual QC', 'Manual QCs'), ('xnat:qcAssessmentData', 'Auto QC', 'Auto QCs'),
+    ('xnat:pVisitData', 'Visit', 'Visits'), ('xnat:investigatorData', 'Investigator', 'Investigator'),
+    ('val:protocolData', 'Protocol Validation', 'Protocol Validations'),
+)  # fmt: skip
+"""The types that a new XNAT lists, and what it calls one and several. The others can be searched all the same."""
+_UNSECURED = 'xnat:investigatorData'
+
+
 def _types(call: Call) -> Table:
-    """Only secured ones with ``secured=``, used ones with ``used=``, and with ``readable=`` counts of what the caller may read."""
+    """Only secured ones with ``secured=``, used ones with ``used=``, and with ``readable=`` counts of what the caller may read.
+
+    They are those that XNAT is set up with, and all that plug-ins bring.
+    """
     model = call.archive.model
     with call.archive.store.read() as connection:
         counted = select(item.c.xsi_type, func.count().label('n')).group_by(item.c.xsi_type)
         counts = {row.xsi_type: row.n for row in connection.execute(counted.where(_listed(call)) if call.flag('readable') else counted)}
-        names = [name for name in model.searchable if not call.flag('readable') or may_query(call, connection, name)]
+    brought = ((name, model.singular(name), model.plural(name)) for name in model.searchable if not name.startswith(('xnat:', 'val:')))
     rows = []
-    for name in names:
-        secured = model.level_of(name) not in ('scan', 'reconstruction')
+    for name, singular, plural in (*_SET_UP, *brought):
+        secured = name != _UNSECURED
         if (call.flag('secured') and not secured) or (call.flag('used') and name not in counts):
             continue
-        rows.append((name, model.singular(name), model.plural(name), str(secured).lower(), counts.get(name, 0)))
-    return Table(['ELEMENT_NAME', 'SINGULAR', 'PLURAL', 'SECURED', 'COUNT'], rows, {'title': 'Data-Types'})
+        rows.append((name, singular, plural, str(secured).lower(), counts.get(name, 0)))
+    return Table(['ELEMENT_NAME', 'SINGULAR', 'PLURAL', 'SECURED', 'COUNT'], rows, {'title': 'Data-Types'}, count=False)
 
 
 def _listed(call: Call) -> ColumnElement[bool]:
@@ -72,60 +94,61 @@ def _listed(call: Call) -> ColumnElement[bool]:
 # -- fields
 
 
+_COLUMNS = ('FIELD_ID', 'HEADER', 'SUMMARY', 'TYPE', 'REQUIRES_VALUE', 'DESC', 'ELEMENT_NAME', 'SRC')
+
+
 def _fields(call: Call, names: list[str]) -> Table:
     rows: list[tuple[Any, ...]] = []
     with call.archive.store.read() as connection:
         for name in names:
             rows += [_row(one, name) for one in call.archive.displays.fields(name).values() if one.searchable]
             rows += [_row(one, name, source) for one, source in _found(call, connection, name)]
-    columns = ['FIELD_ID', 'HEADER', 'SUMMARY', 'TYPE', 'REQUIRES_VALUE', 'DESC', 'ELEMENT_NAME', 'SRC']
     meta = {
         'title': 'Search Fields',
         'element_name': ','.join(names),
         'versions': {'element_name': names[0], 'versions': _versions_of(call, names[0])},
     }
-    return Table(columns, rows, meta)
+    return Table(list(_COLUMNS), rows, meta, count=False)
+
+
+def _of_workflows() -> Table:
+    """The fields of workflows, which no display document of this archive has."""
+    name = workflow_search.TYPE
+    fields = [(one.id, one.header, f'{name}/{one.path}' if one.path else f'{name}.{one.id}', one.kind) for one in workflow_search.FIELDS]
+    rows = [(*field, 'false', field[1], name, 0) for field in fields]
+    return Table(list(_COLUMNS), rows, {'title': 'Search Fields', 'element_name': name}, count=False)
 
 
 def _row(field: DisplayField, element: str, source: int = 0) -> tuple[Any, ...]:
-    summary = field.description if source else f'{element}.{field.id}'
+    summary = field.description if source else f'{element}/{field.path}' if field.path else f'{element}.{field.id}'
     return (field.id, field.header, summary, field.type, str(field.requires_value).lower(), field.description, element, source)
 
 
 def _found(call: Call, connection: Connection, element: str) -> Iterator[tuple[DisplayField, int]]:
-    """Fields with their value, for what projects hold: custom variables (1) and labels in projects (2)."""
+    """Fields with their value, for what projects hold: custom variables that they define (1) and labels in projects (2)."""
     fields = call.archive.displays.fields(element)
-    scope = call.get('projectScope')
     for variables in [one for name, one in fields.items() if name.endswith('_FIELD_MAP')]:
-        for name, kind in _variables(call, connection, element, scope):
-            about = f'Custom Field: {name}'
-            yield replace(variables, id=f'{variables.id}={name.lower()}', header=name, type=kind, requires_value=False, description=about), 1
+        for name, kind in _defined(call, connection, element, call.get('projectScope')):
+            about = f'Custom Variable: {name}'
+            found = replace(variables, id=f'{variables.id}={name.lower()}', header=name, type=kind)
+            yield replace(found, requires_value=False, description=about), 1
     for labels in [one for name, one in fields.items() if name.endswith('_PROJECT_IDENTIFIER')][:1]:
         projects = select(item.c.id).where(item.c.level == 'project', visible(call.caller, item.c.id)).order_by(item.c.id)
-        for name in connection.scalars(projects.where(item.c.id == scope) if scope else projects):
+        for name in ('*', *connection.scalars(projects)):
             about = f'Label within the {name} project.'
             yield replace(labels, id=f'{labels.id}={name}', header=name, requires_value=False, description=about), 2
 
 
-def _variables(call: Call, connection: Connection, element: str, scope: str) -> list[tuple[str, str]]:
-    """Names and kinds of the custom variables of a type: those that protocols of projects define, and those that items have."""
-    found = {name.lower(): (name, kind) for name, kind in _defined(call, connection, element, scope)}
-    keys = func.json_each(item.c.fields).table_valued('key', name='each_field')
-    query = select(keys.c.key).select_from(item.join(keys, keys.c.key.like('fields/field[name=%'))).distinct().order_by(keys.c.key)
-    query = query.where(item.c.xsi_type == element, readable(call.caller, item))
-    for key in connection.scalars(query.where(item.c.project == scope) if scope else query):
-        name = name_of(steps(str(key))[1].pick)
-        found.setdefault(name.lower(), (name, 'string'))
-    return list(found.values())
-
-
 def _defined(call: Call, connection: Connection, element: str, scope: str) -> Iterator[tuple[str, str]]:
-    """The custom fields of the protocols that projects have for a type."""
+    """The custom fields of the protocols that projects have for a type, each name once."""
     query = select(item.c.fields).where(item.c.level == 'project', item.c.fields.contains('studyProtocol['), visible(call.caller, item.c.id))
+    known: set[str] = set()
     for text in connection.scalars(query.where(item.c.id == scope) if scope else query):
         fields: dict[str, str] = json.loads(text)
         for found in filter(None, map(_DEFINED.fullmatch, fields)):
-            if fields.get(f'{found["protocol"]}/data-type') == element and fields[found.string] == 'custom':
+            fits = fields.get(f'{found["protocol"]}/data-type') == element and fields[found.string] == 'custom'
+            if fits and found['name'].lower() not in known:
+                known.add(found['name'].lower())
                 yield found['name'], fields.get(f'{found["field"]}/datatype', 'string')
 
 
@@ -160,7 +183,7 @@ def _version(call: Call, name: str, version: DisplayVersion) -> dict[str, Any]:
         element = ref.element or name
         entry = _entry(call.archive.displays.fields(element)[ref.id], element)
         entry |= {'header': ref.header} if ref.header else {}
-        entry |= {'value': ref.value} if ref.value else {}
+        entry |= {'value': ref.value or 'null'}
         fields.append(entry if ref.visible else {key: value for key, value in entry.items() if key != 'visible'})
     about = {'orderBy': version.order_by, 'darkColor': version.dark_color, 'lightColor': version.light_color, 'defaultSortOrder': version.sort_order}
     return {'name': version.name, **about, 'fields': fields}

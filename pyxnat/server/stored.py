@@ -17,15 +17,16 @@ from .locate import find_project, need
 from .query import may_query, root_of
 from .respond import table_response
 from .search_documents import SearchDocument, document_of, parse_document, write_document
-from .store import role
 from .store import search as saved
 from .tables import Table
 
 __all__ = ['answer', 'of_project']
 
+EXTENSION = '0'
+"""The number of the type of saved searches in XNAT's database, which is another on every site."""
 _COLUMNS = (
-    'id', 'description', 'root_element_name', 'brief_description', 'tag', 'secure', 'layered_sequence', 'allow_diff_columns',
-    'sort_by_element_name', 'sort_by_field_id', 'users',
+    'allow_diff_columns', 'stored_search_info', 'extension', 'sort_by_field_id', 'brief_description', 'description', 'layeredsequence',
+    'secure', 'users', 'root_element_name', 'id', 'tag', 'sort_by_element_name',
 )  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def answer(call: Call) -> Response:
         found = _visible(call, plain[0])
         if found is None:
             raise NotFound(f'There is no saved search {plain[0]}.')
-        return results.answer(call, found)
+        return results.of_saved(call, found)
     handlers: dict[str, Callable[[Call, str], Response]] = {'GET': _get, 'PUT': _put, 'DELETE': _delete}
     if call.method not in handlers or len(plain) != 1:
         raise MethodNotAllowed(list(handlers))
@@ -57,15 +58,21 @@ def of_project(call: Call) -> Response:
         if row is None or 'see' not in rights(connection, call.caller, row.id):
             raise NotFound(f'Unable to find the specified project: {name}')
         need(connection, call.caller, row.id, 'read')
+        if call.method == 'PUT':  # XNAT reads the document, says 200, and nothing can be found there afterwards
+            parse_document(document_of(call))
+            return text()
         found = _find(connection, f'{row.id}_{wanted[1:]}' if wanted.startswith('@') else wanted)
-        if found is None and wanted.startswith('@'):
+        if found is None and wanted.startswith('@') and _wants_xml(call):
             found = bundles.of_project(call, connection, wanted[1:], row.id)
-    if call.method != 'GET':
-        return (_put if call.method == 'PUT' else _delete)(call, wanted)
-    as_document = call.get('format').lower() in ('', 'xml', 'text/xml')
-    if found is None or (wanted.startswith('@') and not as_document):  # the listing of a type is told as a document alone
+    if call.method == 'DELETE':
+        return _delete(call, wanted)
+    if found is None:
         raise NotFound(f'There is no search {wanted} in project {row.id}.')
-    return _xml(found) if as_document else results.answer(call, found)
+    return _xml(call, found) if _wants_xml(call) else results.answer(call, found)
+
+
+def _wants_xml(call: Call) -> bool:
+    return call.get('format').lower() in ('', 'xml', 'text/xml')
 
 
 # -- reading
@@ -81,13 +88,12 @@ def _list(call: Call) -> Response:
         caller = call.caller
         if caller.admin and call.get('user'):
             caller = Caller(call.get('user'))
-        groups = _groups(connection, caller)
         rows = [
-            _row(found)
-            for found in _all(connection)
-            if everything or (_is_tagged(found, tag) and (_is_public(found) or _is_for(found, caller.login, groups)))
+            _row(number, found)
+            for number, found in enumerate(_all(connection), 1)
+            if everything or (_is_tagged(found, tag) and (_is_public(found) or caller.login in found.users))
         ]
-    return table_response(call, Table(_COLUMNS, rows, {'title': 'Stored Searches'}))
+    return table_response(call, Table(_COLUMNS, rows, {'title': 'Stored Searches'}, count=False))
 
 
 def _all(connection: Connection) -> Iterator[SearchDocument]:
@@ -100,8 +106,10 @@ def _is_tagged(found: SearchDocument, wanted: str) -> bool:
     return bool(tag) if wanted == 'true' else tag == wanted
 
 
-def _row(found: SearchDocument) -> tuple[Any, ...]:
+def _row(number: int, found: SearchDocument) -> tuple[Any, ...]:
     given = {name.replace('-', '_').lower(): value for name, value in found.attributes.items()}
+    given |= {name: str(int(found.flag(name.replace('_', '-')))) for name in ('secure', 'allow_diff_columns') if name in given}
+    given |= {'stored_search_info': str(number), 'extension': EXTENSION, 'layeredsequence': given.get('layered_sequence', '')}
     given |= {'root_element_name': found.root, 'users': '{' + ','.join(found.users) + '}'}
     if found.sort_by is not None:
         given['sort_by_element_name'], given['sort_by_field_id'] = found.sort_by
@@ -116,26 +124,28 @@ def _find(connection: Connection, name: str) -> SearchDocument | None:
 def _visible(call: Call, name: str) -> SearchDocument | None:
     """A search that the caller may see; None for an unknown one, `Forbidden` for one that is not for the caller."""
     if name.startswith('@'):
-        found: SearchDocument | None = bundles.of_site(call, name[1:], call.get('dv') or 'listing')
-    else:
-        with call.archive.store.read() as connection:
-            found = _find(connection, name)
-    if found is None:
-        return None
+        return bundles.of_site(call, name[1:], call.get('dv') or 'listing')
     with call.archive.store.read() as connection:
-        mine = call.caller.admin or _is_for(found, call.caller.login, _groups(connection, call.caller))
-        if not mine and (found.flag('secure') or not may_query(call, connection, root_of(call, found))):
+        found = _find(connection, name)
+        if found is None:
+            return None
+        mine = call.caller.admin or call.caller.login in found.users
+        if not mine and not (_is_public(found) and may_query(call, connection, root_of(call, found))):
             raise Forbidden(f'The saved search {name} is not for you.')
     return found
 
 
 def _get(call: Call, name: str) -> Response:
     found = _visible(call, name)
-    return text(mimetype='text/xml') if found is None else _xml(found)  # of an unknown one XNAT says nothing, and says that with 200
+    if found is None or (name.startswith('@') and not _wants_xml(call)):
+        raise NotFound(f'There is no saved search {name}.')
+    return _xml(call, found)
 
 
-def _xml(found: SearchDocument) -> Response:
-    return Response(write_document(found), mimetype='text/xml')
+def _xml(call: Call, found: SearchDocument) -> Response:
+    site = call.request.host_url.rstrip('/')
+    places = ' '.join(f'{uri} {site}/schemas/{path}' for uri, path in call.archive.model.places.items())
+    return Response(write_document(found, places), mimetype='text/xml')
 
 
 # -- for whom
@@ -145,20 +155,11 @@ def _is_public(found: SearchDocument) -> bool:
     return 'secure' in found.attributes and not found.flag('secure')
 
 
-def _is_for(found: SearchDocument, login: str, groups: set[str]) -> bool:
-    return login in found.users or bool(groups.intersection(found.groups))
-
-
-def _groups(connection: Connection, caller: Caller) -> set[str]:
-    """IDs of the caller's groups: ``P_owner``."""
-    return {f'{row.project}_{row.role}' for row in connection.execute(select(role).where(role.c.login == caller.login))}
-
-
 # -- writing
 
 
 def _put(call: Call, name: str) -> Response:
-    """Keep a document under an ID; under another with ``saveAs=true`` where that is taken."""
+    """Keep a document under an ID, in place of what is there, whoever put that; groups that it names are kept, and let nobody in."""
     document = parse_document(document_of(call))
     root_of(call, document)
     if name.startswith('@') or not re.fullmatch(r'[^\x00-\x1f/]{1,255}', name):
@@ -166,16 +167,15 @@ def _put(call: Call, name: str) -> Response:
     with call.archive.store.write() as connection:
         if not may_query(call, connection, document.root):
             raise Forbidden(f'You may read {document.root} in no project.')
-        document.attributes['ID'] = _free(connection, name) if call.flag('saveAs') else _replaced(connection, document, name)
-        if call.flag('saveAs'):
-            document.users = document.groups = ()
+        document.attributes['ID'] = _replaced(connection, document, name)
         known = _find(connection, document.id)
         _check_put(call, connection, document, known)
-        if known is not None:
-            document.users, document.groups = (tuple({*a, *b}) for a, b in ((known.users, document.users), (known.groups, document.groups)))
-        if known is None or not (document.users or document.groups):
-            document.users = tuple({*document.users, call.caller.login})
-        document.users, document.groups = tuple(sorted(document.users)), tuple(sorted(document.groups))
+        if call.flag('saveAs'):
+            document.users = document.groups = ()
+        else:
+            document.attributes.setdefault('allow-diff-columns', '1')
+            document.users = tuple(dict.fromkeys((*document.users, *(known.users if known is not None else (call.caller.login,)))))
+        document.users = document.users or (call.caller.login,)
         _keep(connection, call.caller.login, document)
     return text()
 
@@ -184,13 +184,6 @@ def _keep(connection: Connection, login: str, document: SearchDocument) -> None:
     kept = connection.scalar(select(saved.c.login).where(saved.c.id == document.id))
     connection.execute(saved.delete().where(saved.c.id == document.id))
     connection.execute(saved.insert().values(id=document.id, login=kept or login, document=write_document(document).decode('utf-8')))
-
-
-def _free(connection: Connection, name: str) -> str:
-    """The ID, or one made of it that is not taken."""
-    while connection.scalar(select(saved.c.id).where(saved.c.id == name)) is not None:
-        name += '_1'
-    return name
 
 
 def _replaced(connection: Connection, document: SearchDocument, name: str) -> str:
@@ -204,35 +197,24 @@ def _replaced(connection: Connection, document: SearchDocument, name: str) -> st
 
 
 def _check_put(call: Call, connection: Connection, document: SearchDocument, known: SearchDocument | None) -> None:
-    """`Forbidden` for another's search, and for a project's own listing without the right to edit the project."""
+    """`Forbidden` for a search that several users share, and for a project's own listing without the right to edit the project."""
     tag, root = document.attributes.get('tag', ''), root_of(call, document)
     listing = tag and (document.id == f'{tag}_{root}' or document.attributes.get('brief-description') == call.archive.model.plural(root))
-    if call.caller.admin or (known is None and not listing):
+    if call.caller.admin:
         return
-    if known is not None and _is_for(known, call.caller.login, _groups(connection, call.caller)):
-        return
-    tag = known.attributes.get('tag', '') if known is not None else tag
-    if not tag or 'edit' not in rights(connection, call.caller, tag):
-        raise Forbidden(f'The saved search {document.id} is not yours.')
+    if known is not None and len(known.users) > 1:
+        raise Forbidden(f'The saved search {document.id} is shared: only an administrator may change it.')
+    if listing and 'edit' not in rights(connection, call.caller, tag):
+        raise Forbidden(f'The listing of {root} is the business of those who may edit {tag}.')
 
 
 def _delete(call: Call, name: str) -> Response:
-    """Take the caller, or a group of the caller's, from those a search is for; the last one's going removes it. Unknown ones are fine."""
+    """Remove a search that is the caller's alone; administrators remove any. Unknown ones are fine."""
     with call.archive.store.write() as connection:
         found = _find(connection, name)
         if found is None:
             return text()
-        groups = _groups(connection, call.caller).intersection(found.groups)
-        if not call.caller.admin and call.caller.login not in found.users and not groups:
-            raise Forbidden(f'The saved search {name} is not yours.')
-        if call.caller.login in found.users:
-            found.users = tuple(login for login in found.users if login != call.caller.login)
-        elif groups:
-            found.groups = tuple(one for one in found.groups if one != min(groups))
-        else:
-            found.users = found.groups = ()  # an administrator's word
-        if found.users or found.groups:
-            _keep(connection, call.caller.login, found)
-        else:
-            connection.execute(saved.delete().where(saved.c.id == name))
+        if not call.caller.admin and found.users != (call.caller.login,):
+            raise Forbidden(f'The saved search {name} is not yours alone.')
+        connection.execute(saved.delete().where(saved.c.id == name))
     return text()

@@ -41,6 +41,8 @@ class Table:
     """Whether totalRecords is told."""
     ordered: bool = False
     """Whether the rows come in the order that the request's ``sortBy`` asks for."""
+    attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What XML tells of columns, by their names."""
 
     def sorted(self, keys: Sequence[str], descending: bool) -> Table:
         """The table sorted in memory by columns, numbers as numbers; a column that is not there is passed over, as in XNAT."""
@@ -135,11 +137,16 @@ def _xml(table: Table) -> Iterator[bytes]:
             meta.setdefault('totalRecords', str(total))
         attributes = ''.join(f' {name}={quoteattr(_xml_text(cell(value)))}' for name, value in meta.items() if isinstance(value, str))
         yield f'<ResultSet{attributes}><results><columns>'.encode()
-        yield ''.join(f'<column>{escape(_xml_text(name))}</column>' for name in table.columns).encode('utf-8') + b'</columns>\n<rows>'
+        columns = ''.join(f'<column{_told(table.attributes.get(name, {}))}>{escape(_xml_text(name))}</column>' for name in table.columns)
+        yield columns.encode('utf-8') + b'</columns>\n<rows>'
         rows.seek(0)
         while piece := rows.read(_IN_MEMORY):
             yield piece
         yield b'</rows></results></ResultSet>'
+
+
+def _told(column: dict[str, Any]) -> str:
+    return ''.join(f' {name}={quoteattr(column[name])}' for name in ('type', 'xPATH', 'element_name', 'header', 'id') if name in column)
 
 
 def _xml_rows(batch: Sequence[Sequence[Any]]) -> bytes:

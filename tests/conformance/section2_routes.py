@@ -98,7 +98,10 @@ facts.row(
     made('{p}/subjects/S', keep='id'), get('/data/subjects/{id}?format=json'), put('/data/subjects/{id}?group=g'),
     *only('{p}/subjects/S', 'GET', 'PUT', 'DELETE'), *only('/data/subjects/{id}', 'GET', 'PUT', 'DELETE'), delete('/data/subjects/{id}'),
 )  # fmt: skip
-facts.row('2.1/18', 'S', 'experiments of a project: listed', get('{p}/experiments'), *only('{p}/experiments', 'GET'))
+facts.row(
+    '2.1/18', 'SM', 'experiments of a project: listed; nothing is made by a POST without a document',
+    get('{p}/experiments'), post('{p}/experiments', 417), *only('{p}/experiments', 'GET', 'POST'),
+)  # fmt: skip
 facts.row(
     '2.1/19', 'SM', 'experiments of a subject: listed, created',
     get('{s}/experiments'), post('{s}/experiments?label=X&xsiType=xnat:mrSessionData', like=POSTED), *only('{s}/experiments', 'GET', 'POST'),
@@ -108,9 +111,9 @@ facts.row(
     '2.1/21', 'SM', 'an experiment: read, put, deleted', get('{e}?format=json'), put('{e}'), *only('{e}', 'GET', 'PUT', 'DELETE'), delete('{e}')
 )
 facts.row(
-    '2.1/22', 'S', 'an experiment by project or by ID: read, changed, deleted',
+    '2.1/22', 'SM', 'an experiment by project or by ID: read, changed, deleted',
     made('{e}', keep='id'), get('{p}/experiments/E?format=json'), put('{p}/experiments/E?note=n'), put('/data/experiments/{id}?note=n'),
-    *only('/data/experiments/{id}', 'GET', 'PUT', 'DELETE'), *only('{p}/experiments/E', 'GET', 'PUT', 'DELETE'), delete('/data/experiments/{id}'),
+    *(post(path, (405, 500)) for path in ('/data/experiments/{id}', '{p}/experiments/E')), delete('/data/experiments/{id}'),
 )  # fmt: skip
 facts.row(
     '2.1/23', 'SM', 'scans: listed, created, by session path and by ID',

@@ -30,7 +30,10 @@ _EVENT = re.compile(r'(?<![^|])\d+:')
 """The number of an event, in what a catalogue tells of its files."""
 PASSED_OVER = frozenset({'lastSuccessfulLogin'})
 """Told of users only who logged in since the server was started."""
-NOISE = frozenset({'create_event_id', 'modified_event_id', 'totalRecords', 'file_size', 'xdat_user_id', 'quarantine_status'})
+NOISE = frozenset({
+    'create_event_id', 'modified_event_id', 'totalRecords', 'file_size', 'xdat_user_id', 'quarantine_status', 'extension', 'schemaLocation',
+})  # fmt: skip
+"""What hangs on the server and its age: numbers of its own, and which schemas it has."""
 
 
 class Difference(NamedTuple):
@@ -216,6 +219,8 @@ class _Comparing:
 
     def _result_sets(self, theirs: Mapping[str, Any], here: Mapping[str, Any]) -> list[Difference]:
         found = [] if set(theirs) == set(here) else [Difference('keys', *_only(theirs, here))]
+        if isinstance(theirs.get('ID'), str) and isinstance(here.get('ID'), str):
+            self._names.pair(theirs['ID'], here['ID'])
         columns = [[column.get('key') for column in one.get('Columns') or []] for one in (theirs, here)]
         if 'Columns' in theirs and 'Columns' in here and columns[0] != columns[1]:
             found.append(Difference('columns', f'{columns[0]}', f'{columns[1]}'))
@@ -274,7 +279,8 @@ class _Comparing:
             name = etree.QName(node).localname
             inner = ''.join(node.itertext(with_tail=False)).strip() if not len(node) else ''
             inner = '|'.join(sorted(_EVENT.sub('', inner).split('|'))) if node.get('name') == 'AUDIT' else inner
-            kept = {etree.QName(key).localname: self._cell(key, value, show) for key, value in sorted(node.attrib.items())}
+            attributes = {etree.QName(key).localname: value for key, value in sorted(node.attrib.items())}
+            kept = {key: self._cell(key, value, show) for key, value in attributes.items()}
             found[f'{name} {kept} {show(inner)}'] += 1
         return found
 

@@ -16,6 +16,7 @@ MOMENT = re.compile(
     r'|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d \w+ \d{4}'
     r'|\b1[67]\d{11}\b|\b20\d{6}_\d{6,}\w*\b'
 )
+ROOT = re.compile(r'/[\w./-]+/archive/(?=[\w-]+/(?:arc\d+|resources|subjects)/\S*_catalog\.xml)')
 HOST = re.compile(r'https?://[\w.:-]+(?=/|\b)')
 
 
@@ -71,5 +72,5 @@ def mask(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A text without moments and hosts."""
-    return HOST.sub('<host>', MOMENT.sub('<moment>', text))
+    """A text without moments, hosts, and the folder that the archive lies in."""
+    return ROOT.sub('<archive>/', HOST.sub('<host>', MOMENT.sub('<moment>', text)))

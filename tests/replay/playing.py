@@ -96,6 +96,8 @@ class _Player:
         self._session = ''
         self._of_facts = _by_fact(exchanges)
         self._numbers: dict[str, str] = {}
+        self._dates: dict[str, str] = {}
+        """Of files, recorded and here."""
         """Of users, recorded and here."""
 
     def play(self, recording: str, seeded: bool) -> list[Outcome]:
@@ -150,6 +152,7 @@ class _Player:
         headers = {key: self._names.here(value) for key, value in exchange.headers.items() if key.lower() not in ('content-length', 'authorization')}
         if 'Authorization' in exchange.headers:
             headers['Authorization'] = self._credentials(exchange.headers['Authorization'])
+        headers |= {key: self._dates.get(value, value) for key, value in headers.items() if key in ('If-Modified-Since', 'If-Range')}
         if NO_SESSION in headers.get('Cookie', ''):
             headers['Cookie'] = headers['Cookie'].replace(NO_SESSION, self._session)
         if 'browser' in exchange.place:
@@ -201,9 +204,11 @@ class _Player:
         if exchange.method in ('GET', 'POST') and re.match(r'[0-9A-F]{32}\b', answer.body.decode('utf-8', 'replace')):
             self._session = answer.text[:32]
         if b'"xdat_user_id"' in (exchange.body or b'') and answer.status == 200:
-            here = {row['login']: row['xdat_user_id'] for row in answer.rows}
+            here = {row['login']: row['xdat_user_id'] for row in answer.rows if 'login' in row}
             told = json.loads(exchange.body or b'')['ResultSet']['Result']
-            self._numbers.update((row['xdat_user_id'], here[row['login']]) for row in told if row['login'] in here)
+            self._numbers.update((row['xdat_user_id'], here[row['login']]) for row in told if row.get('login') in here)
+        if dates := (exchange.answer_headers.get('Last-Modified'), answer.headers.get('Last-Modified')):
+            self._dates.update({str(dates[0]): str(dates[1])} if all(dates) else {})
         if '/tokens/issue' in exchange.path and answer.status == 200 and exchange.status == 200 and exchange.body:
             recorded, here = json.loads(exchange.body), answer.json
             for key in ('alias', 'secret'):

@@ -18,6 +18,11 @@ def criterion(field: str, comparison: str, value: str, override: int = 0) -> str
     )
 
 
+def inside(*criteria: str, method: str = 'AND') -> str:
+    """A set in the set that a search has."""
+    return f'<xdat:child_set method="{method}">{"".join(criteria)}</xdat:child_set>'
+
+
 def document(root: str, columns: list[str], *criteria: str, method: str = 'AND', extra: str = '', **attributes: str) -> bytes:
     """A search; columns are ``ID`` or ``type.ID``, attributes those of the root with ``_`` for ``-``."""
     fields = ''.join(

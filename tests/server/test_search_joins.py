@@ -76,11 +76,10 @@ def values(rows: list[dict[str, str]], *keys: str) -> list[tuple[str, ...]]:
 
 
 def test_elements_above(admin: Client) -> None:
-    rows = run(admin, M, ['LABEL', f'{S}.SUBJECT_LABEL', f'{P}.NAME', f'{P}.KEYWORDS'], criterion(f'{S}/GENDER', '=', 'female'))
-    keys = ('label', 'xnat_subjectdata_subject_label', 'xnat_projectdata_name', 'xnat_projectdata_keywords')
-    assert values(rows, *keys) == [
-        ('MA', 'a', 'First', 'brain'), ('MA20', 'a', 'First', 'brain'), ('MA22', 'a', 'First', 'brain'), ('MC', 'c', 'TWO', ''),
-    ]  # fmt: skip
+    rows = run(admin, M, ['LABEL', f'{S}.SUBJECT_LABEL'], criterion(f'{S}/GENDER', '=', 'female'))
+    assert values(rows, 'label', 'xnat_subjectdata_subject_label') == [('MA', 'a'), ('MA20', 'a'), ('MA22', 'a'), ('MC', 'c')]
+    for body in (document(M, ['LABEL', f'{P}.NAME']), document(M, ['LABEL'], criterion(f'{P}/ID', '=', 'ONE'))):
+        assert admin.post('/data/search', body).status == 400, 'XNAT joins no projects'
     rows = run(admin, SCAN, ['TYPE', f'{M}.LABEL', f'{S}.SUBJECT_LABEL'], criterion(f'{S}/GENDER', '=', 'male'))
     assert values(rows, 'type', 'xnat_mrsessiondata_label', 'xnat_subjectdata_subject_label') == [('MB-1', 'MB', 'b'), ('MB-2', 'MB', 'b')]
     assert values(run(admin, QC, ['LABEL', f'{M}.LABEL', f'{S}.SUBJECT_LABEL']), 'label', 'xnat_mrsessiondata_label') == [
@@ -108,9 +107,11 @@ def test_below_and_beside_through_what_is_above(admin: Client) -> None:
 def test_scans_and_assessors_are_those_of_the_session_that_is_named(admin: Client) -> None:
     columns = ['SUBJECT_LABEL', f'{M}.LABEL', f'{SCAN}.TYPE', f'{T}.LABEL', 'xnat:petScanData.TYPE']
     rows = run(admin, S, columns, criterion(f'{SCAN}.TYPE', '=', 'MA22-1'), criterion('xnat:petScanData.TYPE', '=', 'TA22-2'))
-    assert list(rows[0].values()) == ['a', 'MA22', 'MA22-1', 'TA22', 'TA22-2', 'active']
+    keys = ('subject_label', 'xnat_mrsessiondata_label', 'xnat_mrscandata_type', 'xnat_petsessiondata_label', 'xnat_petscandata_type')
+    assert values(rows, *keys) == [('a', 'MA22', 'MA22-1', 'TA22', 'TA22-2')]
     rows = run(admin, M, ['LABEL', f'{T}.LABEL', 'xnat:petScanData.TYPE', f'{SCAN}.TYPE'], criterion('xnat:petScanData.TYPE', '=', 'TA21-1'))
-    assert list(rows[-1].values()) == ['MA22', 'TA21', 'TA21-1', 'MA22-1', 'active']
+    keys = ('label', 'xnat_petsessiondata_label', 'xnat_petscandata_type', 'xnat_mrscandata_type')
+    assert values(rows, *keys)[-1] == ('MA22', 'TA21', 'TA21-1', 'MA22-1')
     assert run(admin, S, ['SUBJECT_LABEL'], criterion(f'{M}.LABEL', '=', 'MA22'), criterion(f'{QC}.RATER', '=', 'jd')) == [], 'of another session'
     assert values(run(admin, S, ['SUBJECT_LABEL'], criterion(f'{QC}.RATER', '=', 'jd')), 'subject_label') == [('a',), ('c',)]
 
@@ -128,23 +129,16 @@ def test_another_session_of_the_subject_is_the_nearest_in_time(admin: Client) ->
     ]
 
 
-def test_4_4_16_all_of_them_with_their_distance_in_days(admin: Client) -> None:
-    rows = run(admin, M, ['LABEL', f'{T}.LABEL'], allow_diff_columns='1')
+@pytest.mark.parametrize('more', ['0', '1'])
+def test_4_4_16_one_of_them_with_its_distance_in_days(admin: Client, more: str) -> None:
+    rows = run(admin, M, ['DATE', f'{T}.DATE'], allow_diff_columns=more)
     key = 'xnat_mrsessiondata_xnat_petsessiondata_diff'
-    assert list(rows[0]) == ['label', 'xnat_petsessiondata_label', key, 'quarantine_status']
-    assert sorted(values(rows, 'label', 'xnat_petsessiondata_label', key)) == [
-        ('MA', 'TA21', ''), ('MA', 'TA22', ''), ('MA20', 'TA21', '245'), ('MA20', 'TA22', '700'), ('MA22', 'TA21', '485'), ('MA22', 'TA22', '30'),
-        ('MB', '', ''), ('MC', 'TC', '10'),
-    ]  # fmt: skip
-    rows = run(admin, S, ['SUBJECT_LABEL', f'{M}.LABEL'], allow_diff_columns='1')
-    assert sorted(values(rows, 'subject_label', 'xnat_mrsessiondata_label')) == [('a', 'MA'), ('a', 'MA20'), ('a', 'MA22'), ('b', 'MB'), ('c', 'MC')]
-
-
-def test_wide_roots(admin: Client) -> None:
-    assert len(run(admin, 'xnat:imageSessionData', ['LABEL', 'DATE'])) == 8
-    rows = run(admin, 'xnat:experimentData', ['LABEL', 'PROJECT'], criterion('xnat:experimentData/date', '=', '2020-06-01'))
-    assert values(rows, 'label') == [('QMA20',), ('QMC',)]
-    assert len(run(admin, 'xnat:imageScanData', ['ID', 'TYPE'], criterion('xnat:imageScanData/type', 'LIKE', 'T'))) == 6
+    assert list(rows[0]) == ['date', 'xnat_petsessiondata_date', 'quarantine_status', key]
+    nearest = [('', '', ''), ('2020-01-01', '', ''), ('2020-01-01', '2020-01-11', '-10'), ('2020-05-01', '2021-01-01', '-245')]
+    assert sorted(values(rows, 'date', 'xnat_petsessiondata_date', key))[1:] == [*nearest[1:], ('2022-05-01', '2022-04-01', '30')]
+    rows = run(admin, S, ['SUBJECT_LABEL', f'{M}.LABEL'], allow_diff_columns=more)
+    found = sorted(values(rows, 'subject_label', 'xnat_mrsessiondata_label'))
+    assert found == [('a', 'MA22'), ('b', 'MB'), ('c', 'MC')], 'of a subject the newest'
 
 
 def test_4_4_18_rows_that_may_not_be_read(reader: Client, outsider: Client, admin: Client) -> None:
@@ -157,7 +151,7 @@ def test_4_4_18_rows_that_may_not_be_read(reader: Client, outsider: Client, admi
     rows = run(reader, S, ['SUB_PROJECT_IDENTIFIER=ONE', 'PROJECTS'])
     assert values(rows, 'sub_project_identifier_one', 'projects') == [('a', ',<ONE>'), ('b', ',<ONE>'), ('guest', ',<TWO>,<ONE>')]
     for root in (S, M, QC):
-        assert outsider.post('/data/search', document(root, [])).status == 403
+        assert run(outsider, root, ['PROJECT']) == []
     assert values(run(outsider, P, ['ID']), 'id') == [('SEEN',)]
     assert run(outsider, SCAN, ['ID']) == []
     assert len(run(admin, M, ['LABEL'])) == 5
@@ -170,22 +164,18 @@ def test_a_group_of_the_project_s_own_finds_its_types(admin: Client, outsider: C
     assert values(run(outsider, M, ['LABEL', f'{T}.LABEL']), 'label', 'xnat_petsessiondata_label')[-1] == ('MB', '')
     assert all(row['xnat_petsessiondata_label'] == '' for row in run(outsider, M, ['LABEL', f'{T}.LABEL']))
     assert len(run(outsider, SCAN, ['TYPE'])) == 8
-    assert outsider.post('/data/search', document(S, [])).status == outsider.post('/data/search', document(T, [])).status == 403
-    found = outsider.get('/data/search/elements?readable=true&secured=true').rows
-    assert {row['ELEMENT_NAME'] for row in found} == {M, QC, P}
+    assert run(outsider, S, ['SUBJECT_LABEL']) == run(outsider, T, ['LABEL']) == []
+    counts = {row['ELEMENT_NAME']: row['COUNT'] for row in outsider.get('/data/search/elements?readable=true').rows}
+    assert (counts[M], counts[QC], counts[T], counts[S]) == ('4', '1', '0', '0')
     number = next(row['xdat_user_id'] for row in admin.get('/data/users').rows if row['login'] == 'outsider')
     roles = run(admin, P, ['ID', f'USER_ROLE={number}'])
     assert values(roles, 'id', f'user_role_{number}') == [('ONE', 'Technicians'), ('SEEN', ''), ('TWO', '')]
     admin.ok('DELETE', '/data/projects/ONE/users/ONE_Technicians/outsider')
 
 
-def test_what_is_in_quarantine_is_for_owners(admin: Client, reader: Client) -> None:
+def test_what_is_in_quarantine_is_shown_with_its_status(admin: Client, reader: Client) -> None:
     admin.ok('PUT', '/data/experiments/MB?quarantine=true')
-    assert values(run(reader, M, ['LABEL']), 'label') == [('MA',), ('MA20',), ('MA22',)]
-    assert values(run(admin, M, ['LABEL'], criterion(f'{M}.LABEL', '=', 'MB')), 'label', 'quarantine_status') == [('MB', 'quarantine')]
-    admin.ok('PUT', '/data/projects/ONE/users/owner/reader')
-    assert len(run(reader, M, ['LABEL'])) == 4
-    admin.ok('PUT', '/data/projects/ONE/users/collaborator/reader')
+    assert values(run(reader, M, ['LABEL'], criterion(f'{M}.LABEL', '=', 'MB')), 'label', 'quarantine_status') == [('MB', 'quarantine')]
     admin.ok('PUT', '/data/experiments/MB?activate=true')
 
 
@@ -196,25 +186,13 @@ def test_4_2_6_projects_own_or_have_a_share(admin: Client) -> None:
     assert values(run(admin, S, ['SUBJECT_LABEL'], criterion(f'{S}.PROJECTS', 'LIKE', '%<ONE>%')), 'subject_label') == [('a',), ('b',), ('c',)]
 
 
-def test_4_4_9_long_keys_get_a_number(admin: Client) -> None:
-    long = f'{SCAN}/sharing/share/xnat_imagescandata_share_very_long'
-    names = [
-        'xnat:mrScanData/parameters/diffusion/anisotropyType',
-        'xnat:mrScanData/requestedProcedureDescription',
-        'PARAMETERS_DIFFUSION_ANISOTROPYTYPE',
-    ]
-    answer = admin.post('/data/search?format=csv', document(M, ['LABEL', *(f'{SCAN}.{name}' for name in names)]))
-    assert answer.header == ['label', 'df_alias_0', 'df_alias_1', 'xnat_mrscandata_parameters_diffusion_anisotropytype', 'quarantine_status']
-    assert admin.post('/data/search', document(SCAN, [long])).status == 400
-
-
 def test_4_1_8_and_4_4_17_order(admin: Client) -> None:
     sort_by = f'<xdat:sort_by><xdat:element_name>{M}</xdat:element_name><xdat:field_ID>DATE</xdat:field_ID></xdat:sort_by>'
     assert values(run(admin, M, ['LABEL', 'DATE'], extra=sort_by), 'label') == [('MA',), ('MB',), ('MC',), ('MA20',), ('MA22',)]
     body = document(M, ['LABEL', 'DATE'], extra=sort_by)
-    found = admin.post('/data/search?format=csv&sortBy=date,label&sortOrder=DESC', body).csv
+    found = admin.post('/data/search?format=csv&sortBy=DATE,LABEL&sortOrder=DESC', body).csv
     assert values(found, 'label') == [('MA22',), ('MA20',), ('MC',), ('MB',), ('MA',)]
-    assert admin.post('/data/search?sortBy=nothing', body).status == 422
+    assert admin.post('/data/search?sortBy=date', body).status == 500
 
 
 def test_too_many_elements_are_a_clear_refusal(admin: Client, server: Server) -> None:
@@ -222,12 +200,11 @@ def test_too_many_elements_are_a_clear_refusal(admin: Client, server: Server) ->
     columns = [f'{kind}.{"LABEL" if kind.endswith("SessionData") else "ID"}' for kind in kinds]
     few = admin.post('/data/search?format=csv', document(S, ['SUBJECT_LABEL', *columns[:10]]))
     assert few.status == 200 and len(few.csv) == 3
-    many = [f'{kind}/scans/scan/type' for kind in kinds if kind.endswith('SessionData')]
-    answer = admin.post('/data/search', document(S, [*(f'{one.partition("/")[0]}.{one}' for one in many), *columns]))
+    answer = admin.post('/data/search', document(S, columns, *(criterion(f'{kind}/scans/scan/type', '=', 'x') for kind in kinds[:-2])))
     assert answer.status == 400 and 'more than the database takes' in answer.text
 
 
-def test_4_2_4_a_search_without_columns_is_the_listing(admin: Client) -> None:
+def test_4_2_4_a_search_without_columns_is_a_listing(admin: Client) -> None:
     answer = admin.post('/data/search?format=csv', document(P, []))
     assert answer.header == [
         'id', 'name', 'description', 'secondary_id', 'keywords', 'proj_mr_count', 'proj_pet_count', 'proj_ct_count', 'user_role_1', 'project_access',
@@ -243,7 +220,7 @@ def test_4_4_2_columns_of_json(admin: Client) -> None:
     columns = {column['key']: column for column in json.loads(admin.post('/data/search?format=json', body).body)['ResultSet']['Columns']}
     assert columns['date'] == {'key': 'date', 'type': 'date', 'xPATH': f'{M}.DATE', 'element_name': M, 'header': 'Date', 'id': 'DATE'}
     counted = columns['scan_count_type_ma20_1']
-    assert (counted['id'], counted['xPATH']) == ('SCAN_COUNT_TYPE=MA20-1', f'{M}.SCAN_COUNT_TYPE_MA20_1')
+    assert (counted['id'], counted['xPATH']) == ('SCAN_COUNT_TYPE=MA20-1', f'{M}.SCAN_COUNT_TYPE')
     gender = columns['xnat_subjectdata_gender']
     assert (gender['header'], gender['visible'], gender['xPATH']) == ('Sex & more', 'false', f'{S}.GENDER')
     assert list(columns)[-1] == 'quarantine_status'
@@ -261,7 +238,7 @@ def test_a_form_brings_a_document_too(admin: Client) -> None:
 
 def test_arguments_that_make_one_key_are_two_columns(admin: Client) -> None:
     answer = admin.post(
-        '/data/search?format=csv', document(M, ['LABEL', 'SCAN_COUNT_TYPE=MA20-1', 'SCAN_COUNT_TYPE=MA20_1', 'SCAN_COUNT_TYPE=MA20-1'])
+        '/data/search?format=csv', document(M, ['DATE', 'SCAN_COUNT_TYPE=MA20-1', 'SCAN_COUNT_TYPE=MA20_1', 'SCAN_COUNT_TYPE=MA20-1'])
     )
-    assert answer.header == ['label', 'scan_count_type_ma20_1', 'scan_count_type_ma20_1_1', 'quarantine_status']
-    assert next(row for row in answer.csv if row['label'] == 'MA20')['scan_count_type_ma20_1'] == '1'
+    assert answer.header == ['date', 'scan_count_type_ma20_1', 'scan_count_type_ma20_1_1', 'quarantine_status']
+    assert next(row for row in answer.csv if row['date'] == '2020-05-01')['scan_count_type_ma20_1'] == '1'

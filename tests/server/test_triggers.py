@@ -55,7 +55,7 @@ def test_fix_scan_types(admin: Client) -> None:
         admin.ok('PUT', f'{new}/scans/{number}?xsiType=xnat:mrScanData&series_description={described}')
     admin.ok('PUT', f'{new}?fixScanTypes=true')
     assert [row['type'] for row in admin.get(f'{new}/scans').rows] == ['ANATOMY', '']
-    assert ('ANATOMY', 't1_mpr') in [(row['type'], row['series_descriptions']) for row in admin.get(f'{P}/scan_types').rows]
+    assert ('ANATOMY', 't1_mpr,') in [(row['type'], row['series_descriptions']) for row in admin.get(f'{P}/scan_types').rows]
 
 
 def test_pull_data_from_headers(admin: Client) -> None:

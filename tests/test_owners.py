@@ -1,0 +1,165 @@
+"""What is put below another owner than its own is refused, unless it is to be moved there."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyxnat import Interface, errors
+from pyxnat.server import serve
+
+QC = {'assessors': 'xnat:qcManualAssessorData', 'xnat:qcManualAssessorData/pass': '1'}
+
+
+@pytest.fixture
+def filled(xnat, project):
+    """Subjects S1 and S2 with sessions E1 and E2, a scan, an assessor and a reconstruction of the first."""
+    session = project.subject('S1').experiment('E1').create()
+    project.subject('S2').experiment('E2').create()
+    session.scan('1').create()
+    session.assessor('A').create(**QC)
+    session.reconstruction(f'{project._urn}_R').create(type='first')
+    session.resource('R').file('f').put(b'first')
+    xnat._owners.forget()
+    return project
+
+
+def methods(trace):
+    return [record.method for record in trace]
+
+
+WRITES = {
+    'create': lambda wrong: wrong.create(note='x'),
+    'set': lambda wrong: wrong.attrs.set('note', 'x'),
+    'scan': lambda wrong: wrong.scan('2').create(),
+    'set of a scan': lambda wrong: wrong.scan('1').attrs.set('quality', 'x'),
+    'assessor': lambda wrong: wrong.assessor('B').create(**QC),
+    'reconstruction': lambda wrong: wrong.reconstruction('NEW').create(),
+    'file': lambda wrong: wrong.resource('R').file('g').put(b'x'),
+    'file of a scan': lambda wrong: wrong.scan('1').resource('R').file('g').put(b'x'),
+    'resource': lambda wrong: wrong.resource('NEW').create(),
+}
+
+
+@pytest.mark.parametrize('write', WRITES)
+@pytest.mark.parametrize('by', ['label', 'ID'])
+def test_a_session_of_another_subject_is_not_written_to(xnat, filled, write, by):
+    name = filled.subject('S1').experiment('E1').id() if by == 'ID' else 'E1'
+    wrong = filled.subject('S2').experiment(name)
+    with xnat.trace() as trace, pytest.raises((errors.IntegrityError, errors.NotFoundError)) as raised:
+        WRITES[write](wrong)
+    assert set(methods(trace)) == {'GET'}
+    if isinstance(raised.value, errors.IntegrityError):
+        assert 'S1' in str(raised.value) and trace.requests <= 2
+    assert filled.subject('S1').experiments().get('label') == ['E1']
+    assert filled.subject('S1').experiment('E1').scans().get() == ['1']
+
+
+def test_a_session_moves_where_it_is_asked_to(filled):
+    filled.subject('S2').experiment('E1').create(move=True)
+    assert filled.subject('S1').experiments().get('label') == []
+    assert sorted(filled.subject('S2').experiments().get('label')) == ['E1', 'E2']
+    assert open(filled.subject('S2').experiment('E1').resource('R').file('f').get()).read() == 'first'
+    with pytest.raises(errors.IntegrityError, match=r'subject S2 \('):
+        filled.subject('S1').experiment('E1').create()
+
+
+@pytest.mark.parametrize('by', ['label', 'ID'])
+def test_an_assessor_of_another_session_is_not_moved_unasked(xnat, filled, by):
+    first = filled.subject('S1').experiment('E1').assessor('A')
+    second = filled.subject('S2').experiment('E2').assessor('A' if by == 'label' else first.id())
+    with xnat.trace() as trace, pytest.raises(errors.IntegrityError, match=r'assessor .* is that of session E1'):
+        second.create(**QC)
+    assert set(methods(trace)) == {'GET'} and first.exists(consistent=True)
+    second.create(move=True, **QC)
+    assert filled.subject('S2').experiment('E2').assessors().get('label') == ['A'] and not first.exists(consistent=True)
+
+
+def test_a_reconstruction_of_another_session_is_not_moved_unasked(xnat, filled):
+    name = f'{filled._urn}_R'
+    first, second = (filled.subject(subject).experiment(session).reconstruction(name) for subject, session in (('S1', 'E1'), ('S2', 'E2')))
+    with xnat.trace() as trace, pytest.raises(errors.IntegrityError, match=f'reconstruction {name} is that of session {first.parent().id()}'):
+        second.create(type='second')
+    assert set(methods(trace)) == {'GET'} and first.attrs.get('type') == 'first'
+    second.create(type='second', move=True)
+    assert second.attrs.get('type') == 'second' and filled.subject('S1').experiment('E1').reconstructions().get() == []
+    second.create(type='third')  # it is there now
+    assert second.attrs.get('type') == 'third'
+
+
+@pytest.mark.parametrize('level', ['subject', 'experiment'])
+def test_an_id_that_another_has_is_not_given(xnat, filled, level):
+    taken = filled.subject('S1') if level == 'subject' else filled.subject('S1').experiment('E1')
+    new = filled.subject('NEW') if level == 'subject' else filled.subject('S1').experiment('NEW')
+    identity = taken.id()
+    with xnat.trace() as trace, pytest.raises(errors.DuplicateError, match=f'{identity} is the ID of {level} {taken._urn}'):
+        new.create(ID=identity)
+    assert set(methods(trace)) == {'GET'} and taken.exists(consistent=True)
+    new.create(ID=f'{filled._urn}_{level}')
+    assert new.id() == f'{filled._urn}_{level}'
+
+
+def test_one_look_serves_a_project(xnat, project):
+    subject = project.subject('S')
+    with xnat.trace() as trace:
+        subject.experiment('E1').create()
+        for number in range(2, 6):
+            subject.experiment(f'E{number}').create()
+            subject.experiment(f'E{number}').scan('1').create()
+    assert methods(trace) == ['GET', 'PUT', *['PUT', 'PUT'] * 4]
+
+
+def test_what_a_listing_led_to_is_not_looked_up(xnat, filled):
+    (session,) = filled.subject('S1').experiments()
+    scan = session.scan('1')
+    with xnat.trace() as trace:
+        session.create(note='n')
+        session.scan('2').create()
+        scan.create(quality='usable')
+    assert methods(trace) == ['PUT'] * 3
+
+
+def test_what_others_moved_meanwhile_is_looked_up_again(xnat, filled, server):
+    filled.subject('S1').experiment('E1').scan('3').create()
+    with type(xnat)(server.url, server.user, server.password) as other:
+        other._exec(f'/data/projects/{filled._urn}/subjects/S2/experiments/E1', 'PUT')
+    filled.subject('S2').experiment('E1').scan('4').create()  # the old look says S1
+
+
+@pytest.mark.parametrize('there', ['', 'project', 'subject', 'session'])
+@pytest.mark.parametrize('level', ['scan', 'assessor', 'reconstruction', 'session', 'subject'])
+def test_what_is_missing_above_is_created(xnat, project, there, level):
+    home = xnat.select.project(f'{project._urn}_NEW')
+    subject = home.subject('S')
+    session = subject.experiment('E')
+    for name, element in (('project', home), ('subject', subject), ('session', session)):
+        if there in ('project', 'subject', 'session')[('project', 'subject', 'session').index(name) :]:
+            element.create()
+    xnat._owners.forget()
+    made = {'scan': session.scan('1'), 'assessor': session.assessor('A'), 'reconstruction': session.reconstruction(f'{home._urn}_1'),
+            'session': session, 'subject': subject}[level]  # fmt: skip
+    with xnat.trace() as trace:
+        made.create(**(QC if level == 'assessor' else {}))
+    assert made.exists(consistent=True)
+    assert len([method for method in methods(trace) if method == 'PUT']) <= {'': 7}.get(there, 3)
+    home.delete()
+
+
+def test_a_scan_with_session_and_subject_all_new_takes_few_requests(xnat, project):
+    project.subject('FIRST').experiment('FIRST').create()
+    with xnat.trace() as trace:
+        project.subject('S').experiment('E').scan('1').create()
+    assert trace.requests <= 3
+
+
+@pytest.mark.parametrize('level', ['subject', 'experiment', 'scan', 'assessor'])
+def test_nothing_is_made_in_a_project_of_others(tmp_path, level):
+    with serve(tmp_path / 'archive', users={'stranger': 'pw'}) as server:
+        with Interface(server.url, server.user, server.password) as owner:
+            owner.select.project('PRIVATE').create()
+            owner.select.project('PRIVATE').set_accessibility('private')
+            owner.select.project('PRIVATE').subject('S').experiment('E').create()
+        with Interface(server.url, 'stranger', 'pw') as stranger:
+            session = stranger.select.project('PRIVATE').subject('S').experiment('E')
+            made = {'subject': session.parent(), 'experiment': session, 'scan': session.scan('1'), 'assessor': session.assessor('A')}[level]
+            with pytest.raises((errors.PermissionDenied, errors.IntegrityError, errors.NotFoundError)):
+                made.create(**(QC if level == 'assessor' else {}))
