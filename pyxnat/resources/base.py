@@ -241,8 +241,8 @@ class Element(Uploadable):
             Fields by short name or xpath (``gender='female'``, ``**{'xnat:mrSessionData/fieldStrength': '3.0'}``); the type of a level by its
             plural name (``experiments='xnat:petSessionData'``) or ``xsiType``; full paths of types above it count where that is created, too;
             ``params={…}`` for further query parameters; ``xml=`` the path of an XNAT document to create it from, with ``allowDataDeletion`` if
-            fields that the document has not are to go; ``move=True`` to move a session, an assessor or a reconstruction here that is elsewhere in
-            the project (XNAT does so without being asked).
+            fields that the document has not are to go; ``move=True`` to move a session, an assessor or a reconstruction here that is elsewhere
+            in the project (XNAT does so without being asked).
 
         Returns
         -------

@@ -51,7 +51,7 @@ facts.row(
     *(post('/data/search', 422, send=body, headers=XML) for body in ('nonsense', '<other/>', '<xnat:Subject xmlns:xnat="http://nrg.wustl.edu/xnat"/>')),
 )  # fmt: skip
 facts.row(
-    '4.1.5', 'SBM', 'no such root: 403; no such field: passed over, an error in a criterion; a value of the wrong kind, BETWEEN without AND: an error',
+    '4.1.5', 'SBM', 'no such root: 403; no such field: passed over, an error in a criterion; a bad value, BETWEEN without AND: an error',
     post('/data/search', 403, send=document('xnat:nothing', ['X']).decode(), headers=XML),
     search(S, 'SUBJECT_LABEL NOTHING', count=2, unlike='(?i)nothing'), labels(M, (f'{M}/AGE', '>', '0'), 'M1', 'M2'),
     search(S, 'SUBJECT_LABEL', criterion(f'{S}/AGE', '>', '0'), status=BAD),
