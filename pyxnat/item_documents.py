@@ -20,7 +20,18 @@ from .errors import ProgrammingError
 from .names import READ_ONLY, short_name, short_names
 from .schemas import Field, Registry, canonical
 
-__all__ = ['Setting', 'as_text', 'bundled', 'check_required', 'find_setting', 'settings_of', 'write_document', 'write_inner']
+__all__ = [
+    'Setting',
+    'as_text',
+    'bundled',
+    'check_required',
+    'find_setting',
+    'is_picked',
+    'read_values',
+    'settings_of',
+    'write_document',
+    'write_inner',
+]
 
 _XSI_TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
 _NAMED = re.compile(r'\[@?name\s*=\s*(?:\'([^\']*)\'|"([^"]*)"|(.*?))\](?=/|$)')
@@ -183,6 +194,33 @@ def write_document(registry: Registry, kind: str, settings: Iterable[Setting], i
     holder = etree.SubElement(root, f'{{{etree.QName(inner[0]).namespace}}}scans') if inner else root
     holder.extend(inner)
     return etree.tostring(root, encoding='UTF-8', xml_declaration=True)
+
+
+def read_values(root: etree._Element, setting: Setting) -> list[str]:
+    """What the document of an item has of a field; names of instances are told apart by case only where one is there in that case."""
+    field, names = setting.field, iter(setting.picks)
+    parts = _steps(field.path)
+    inner = parts[:-1] if field.attribute or field.text else parts
+    nodes = [root]
+    for place, part in enumerate(inner):
+        picked = next(names, '') if canonical('/'.join(parts[: place + 1])) in field.holders else ''
+        kind = _TYPE.search(part)
+        tag = f'{{{field.namespaces[place]}}}{_TYPE.sub("", part)}'
+        below = [node for above in nodes for node in above.iterchildren(tag) if kind is None or node.get(_XSI_TYPE) == kind.group(1)]
+        nodes = _picked(below, picked) if picked else below
+    if field.attribute:
+        return [node.get(parts[-1], '') for node in nodes]
+    return [''.join(piece for piece in (node.text, *(child.tail for child in node)) if piece and piece.strip()) for node in nodes]
+
+
+def _picked(nodes: list[etree._Element], name: str) -> list[etree._Element]:
+    exact = [node for node in nodes if node.get('name') == name]
+    return exact or [node for node in nodes if (node.get('name') or '').lower() == name.lower()]
+
+
+def is_picked(name: str) -> bool:
+    """Whether a full path names one instance of a repeated element: ``fields/field[name=smoker]/field``."""
+    return _ONE_NAME.search(name) is not None
 
 
 def write_inner(registry: Registry, kind: str, identity: str, settings: Iterable[Setting]) -> etree._Element:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import errors, uris
+from ..item_documents import is_picked
 from ..names import LEVELS_WITH_NAMES, find_column, key_of, list_of_names
 from ..plan import Listing
 from ..tables import Row
-from .writing import write_fields
+from .writing import read_fields, write_fields
 
 if TYPE_CHECKING:
     from .base import Element
@@ -56,13 +57,17 @@ class Attributes:
         Notes
         -----
         One request, none for what the listing told that the element came from. Where fields are of several data types, or of one that the element is
-        not of, one more for each type.
+        not of, one more for each type. Paths that name one instance, such as ``fields/field[name=smoker]/field``, are read in the document of the
+        element: XNAT's columns have the values of all instances.
         """
         wanted = list_of_names(paths)
         if self._is_told(wanted):
             return [self._element._known[key_of(name)] for name in wanted]
-        row = self._row(wanted)
-        return [self._cell(row, name) for name in wanted]
+        named = [name for name in wanted if is_picked(name)]
+        picked = read_fields(self._element, named) if named else {}
+        left = [name for name in wanted if name not in picked]
+        row = self._row(left) if left else {}
+        return [picked[name] if name in picked else self._cell(row, name) for name in wanted]
 
     def set(self, path: str, value: Any, **query: Any) -> None:
         """Set one field. One request (and one for the ID or the type, where they are not known yet).

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import errors, item_documents, uris
+from ..documents import parse_xml
 from ..item_documents import Setting
 from ..names import LEVELS_WITH_NAMES
 from ..schemas import Registry
@@ -13,7 +14,7 @@ from ..schemas import Registry
 if TYPE_CHECKING:
     from .base import Element
 
-__all__ = ['XML', 'Fields', 'divide', 'fields_above', 'is_field', 'write_fields']
+__all__ = ['XML', 'Fields', 'divide', 'fields_above', 'is_field', 'read_fields', 'write_fields']
 
 XML = {'content-type': 'text/xml; charset=UTF-8'}
 _ESCAPED = frozenset('&<>"\'')
@@ -159,6 +160,15 @@ def write_fields(element: Element, values: Mapping[str, Any], query: Mapping[str
     elif settings or query:
         element._intf._exec(uris.with_query(uri, {**settings, **query}), 'PUT')
     _check_stored(element, fields, settings)
+
+
+def read_fields(element: Element, names: Sequence[str]) -> dict[str, str]:
+    """Fields as the document of an element has them, those that its type is known to have; of several values the first. One request."""
+    _, settings = _settings(element, element.datatype(), dict.fromkeys(names))
+    if not settings:
+        return {}
+    root = parse_xml(element.get())
+    return {one.name: next(iter(item_documents.read_values(root, one)), '') for one in settings}
 
 
 def _check_stored(element: Element, fields: Fields, sent: Mapping[str, str]) -> None:
