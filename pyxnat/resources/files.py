@@ -59,9 +59,11 @@ class ResourceElement(Element):
             remedy = f'Use letters, digits, "-", "." and "_", {_LONGEST_LABEL} characters at most.'
             raise errors.DataError(what, uri=self._intf._server + uris.parent(super()._uri), remedy=remedy)
 
-    def _create(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = ()) -> None:
+    def _create(
+        self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = (), *, move: bool = False
+    ) -> None:
         self._check_label()
-        super()._create(types, fields, document, inner)
+        super()._create(types, fields, document, inner, move=move)
 
     def label(self) -> str:
         """Its label; one that XNAT stored encoded, by its meaning. One request if not known."""
