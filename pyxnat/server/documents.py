@@ -51,14 +51,18 @@ def write(source: Representer, row: Any, conceal: bool) -> bytes:
         if kind is not None:
             del node.attrib[XSI_TYPE]
             node.set(XSI_TYPE, kind)
-    known = {uri: f'{name}.xsd' for uri, name in _PLACES.items()}
-    known.update((uri, path) for uri, path in source.model.places.items() if uri not in known)
-    places = (f'{uri} {source.site_url}/schemas/{path}' for uri, path in known.items())
-    root.set(f'{{{XSI}}}schemaLocation', ' '.join(places))
+    _name_schemas(root, source.model, source.site_url)
     return write_xml(root)
 
 
-def write_part(model: Model, xsi_type: str, key: str, fields: dict[str, str]) -> bytes:
+def _name_schemas(root: etree._Element, model: Model, site_url: str) -> None:
+    """Say where the schemas of a document are."""
+    known = {uri: f'{name}.xsd' for uri, name in _PLACES.items()}
+    known.update((uri, path) for uri, path in model.places.items() if uri not in known)
+    root.set(f'{{{XSI}}}schemaLocation', ' '.join(f'{uri} {site_url}/schemas/{path}' for uri, path in known.items()))
+
+
+def write_part(model: Model, xsi_type: str, key: str, fields: dict[str, str], site_url: str) -> bytes:
     """A nested element of a project as a document of its own."""
     namespace = next((uri for uri, prefix in model.registry.prefixes.items() if prefix == 'xnat'), '')
     root = etree.Element(f'{{{namespace}}}{xsi_type.partition(":")[2]}', nsmap={'xnat': namespace, 'xsi': XSI})
@@ -69,7 +73,8 @@ def write_part(model: Model, xsi_type: str, key: str, fields: dict[str, str]) ->
     for one, value in fields.items():
         if one.startswith(key + '/'):
             tree.put(one[len(key) + 1 :], value)
-    root.set(XSI_TYPE, xsi_type)
+    root.attrib.pop(XSI_TYPE, None)
+    _name_schemas(root, model, site_url)
     return write_xml(root)
 
 

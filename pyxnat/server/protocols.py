@@ -53,7 +53,7 @@ def protocol(call: Call) -> Response:
         if call.method == 'DELETE':
             _save(connection, row, {key: value for key, value in fields.items() if not key.startswith(f'{_HOLDER}[{pick}]/')})
             return text()
-        return Response(write_part(call.archive.model, _TYPE, f'{_HOLDER}[{pick}]', fields), mimetype='text/xml')
+        return Response(write_part(call.archive.model, _TYPE, f'{_HOLDER}[{pick}]', fields, call.request.host_url.rstrip('/')), mimetype='text/xml')
 
 
 def _pick(fields: dict[str, str], name: str, datatype: str) -> str | None:

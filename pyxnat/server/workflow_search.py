@@ -116,7 +116,7 @@ def table(call: Call, connection: Connection, document: SearchDocument, keyed: b
     """The rows that the caller may see; XNAT shows all workflows to everybody, which is a leak."""
     if call.caller.guest:
         raise Forbidden(f'You may read {TYPE} in no project.')
-    columns = [found for one in document.fields if (found := _column(one)) is not None] or [_named(field) for field in FIELDS[:12]]
+    columns = [found for one in document.fields for found in _columns_of(one)] or [_named(field) for field in FIELDS[:12]]
     where = condition(document.where, _criterion)
     shown = [value.sql.label(f'c{number}') for number, (_, value) in enumerate(columns)]
     query = select(*shown, literal('active'), *([workflow.c.pk] if keyed else [])).where(_guard(call))
@@ -124,6 +124,14 @@ def table(call: Call, connection: Connection, document: SearchDocument, keyed: b
     rows = connection.execute(query.order_by(_order(document, *columns[0]), workflow.c.pk))
     names = [*(told['key'] for told, _ in columns), 'quarantine_status', *(['key'] if keyed else [])]
     return Table(names, iter(rows), {'rootElementName': TYPE}, [*(told for told, _ in columns), {'key': 'quarantine_status'}], ordered=True)
+
+
+def _columns_of(field: SearchField) -> list[tuple[dict[str, Any], Expression]]:
+    """The column of a field, if there is one; the status brings the step that is at work along."""
+    found = _column(field)
+    if found is None:
+        return []
+    return [found, _named(_BY_ID['CURRENT_STEP_ID'])] if found[0]['key'] == 'status' else [found]
 
 
 def _order(document: SearchDocument, told: dict[str, Any], first: Expression) -> ColumnElement[Any]:

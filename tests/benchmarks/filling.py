@@ -18,6 +18,7 @@ from lxml import etree
 from .peers.common import ASKED, PROJECTS, SESSION, SUBJECT, TRANSFERS
 
 XNAT, XSI = 'http://nrg.wustl.edu/xnat', 'http://www.w3.org/2001/XMLSchema-instance'
+SPACES = {'xnat': XNAT, 'xsi': XSI}
 SMALL, MIDDLE = 4096, 2**20
 """Bytes of a small and of a middling file."""
 
@@ -84,8 +85,11 @@ def fill(interface: Any, folder: Path, size: Size) -> Filled:
         interface.select.project(name).create()
         for number in range(size.subjects):
             label = f'{name[0]}{number:02}'
-            document = _subject(name, label, number, number == size.subjects - 1)
-            interface._exec(f'/data/projects/{name}/subjects/{label}', 'PUT', document, {'content-type': 'text/xml'})
+            subject = f'/data/projects/{name}/subjects/{label}'
+            _put(interface, subject, _subject(number))
+            for visit in range(2):
+                kind = 'pet' if visit and number == size.subjects - 1 else 'mr'
+                _put(interface, f'{subject}/experiments/{label}_E{visit}', _session(kind, number, visit))
     first = interface.select.project(names[0]).subject(SUBJECT)
     first.share(ASKED)
     first.experiment(SESSION).share(ASKED)
@@ -94,20 +98,25 @@ def fill(interface: Any, folder: Path, size: Size) -> Filled:
     return Filled(rows, folder)
 
 
-def _subject(project: str, label: str, number: int, is_last: bool) -> bytes:
-    """A subject with its sessions and their scans, as one document."""
-    root = etree.Element(f'{{{XNAT}}}Subject', {'project': project, 'label': label}, nsmap={'xnat': XNAT, 'xsi': XSI})
+def _put(interface: Any, uri: str, root: Any) -> None:
+    interface._exec(uri, 'PUT', etree.tostring(root), {'content-type': 'text/xml'})
+
+
+def _subject(number: int) -> Any:
+    root = etree.Element(f'{{{XNAT}}}Subject', nsmap=SPACES)
     _element(_element(root, 'demographics', kind='xnat:demographicData'), 'gender', gender(number))
-    experiments = _element(root, 'experiments')
-    for visit in range(2):
-        kind = 'pet' if is_last and visit else 'mr'
-        session = _element(experiments, 'experiment', kind=f'xnat:{kind}SessionData', project=project, label=f'{label}_E{visit}')
-        for field, value in fields(number, visit).items():
-            _element(session, field, value)
-        scans = _element(session, 'scans')
-        for scan in ('1', '2'):
-            _element(_element(scans, 'scan', kind=f'xnat:{kind}ScanData', ID=scan, type=f'T{scan}'), 'quality', 'usable')
-    return etree.tostring(root)
+    return root
+
+
+def _session(kind: str, number: int, visit: int) -> Any:
+    """A session with its scans, as one document."""
+    session = etree.Element(f'{{{XNAT}}}{kind.upper()}Session', nsmap=SPACES)
+    for field, value in fields(number, visit).items():
+        _element(session, field, value)
+    scans = _element(session, 'scans')
+    for scan in ('1', '2'):
+        _element(_element(scans, 'scan', kind=f'xnat:{kind}ScanData', ID=scan, type=f'T{scan}'), 'quality', 'usable')
+    return session
 
 
 def _element(parent: Any, name: str, text: str | None = None, kind: str | None = None, **attributes: str) -> Any:

@@ -193,6 +193,8 @@ class _Comparing:
                         self._names.pair(str(value), str(other[0][name]))
 
     def _row(self, row: Row, show: Callable[[str], str]) -> str:
+        if 'pipeline_name' in row and str(row.get('id', '')).isdecimal():
+            row = {**row, 'id': '<number>'}  # a workflow of what has no ID of its own
         return json.dumps({key: self._cell(key, row[key], show) for key in sorted(row)}, ensure_ascii=False)
 
     @staticmethod

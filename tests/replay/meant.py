@@ -44,7 +44,7 @@ TABLE: tuple[Meant, ...] = (
         'A[34]-.*',
         r'.*(outsider|by-an-outsider)',
         'POST /data/search',
-        frozenset({'rows', 'status'}),
+        frozenset({'rows', 'columns', 'status'}),
         "workflows tell of other people's private projects: each is for those who may see its project",
     ),
     Meant(
