@@ -287,7 +287,7 @@ def test_labels_of_resources_with_blanks_are_not_made_but_found(study: Any, plai
     assert session.resource('old res').exists() and session.resource('old res').file('f.txt').exists()
     with open(session.resource('old res').file('f.txt').get(), 'rb') as file:
         assert file.read() == b'old'
-    with pytest.raises(errors.DatabaseError, match="' '"):
+    with pytest.raises(errors.DatabaseError, match='my res'):
         session.resource('my res').create()
 
 
