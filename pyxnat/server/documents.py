@@ -73,7 +73,7 @@ def write_part(model: Model, xsi_type: str, key: str, fields: dict[str, str], si
     for one, value in fields.items():
         if one.startswith(key + '/'):
             tree.put(one[len(key) + 1 :], value)
-    root.attrib.pop(XSI_TYPE, None)
+    root.attrib.pop(XSI_TYPE, '')
     _name_schemas(root, model, site_url)
     return write_xml(root)
 
