@@ -70,6 +70,8 @@ def test_any_name_of_a_variable_is_kept(level: str, elements: dict[str, Any]) ->
     element, (_, path) = elements[level], FIELDS[level]
     element.attrs.mset({path.format(name): f'{number} & {name}' for number, name in enumerate(NAMES)})
     assert {name: stored(element, name) for name in NAMES} == {name: f'{number} & {name}' for number, name in enumerate(NAMES)}
+    found = element.attrs.mget([*(path.format(name) for name in NAMES), path.format('missing'), FIELDS[level][0]])
+    assert found == [*(f'{number} & {name}' for number, name in enumerate(NAMES)), '', '']
 
 
 @pytest.mark.parametrize('level', FIELDS)
