@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import select
-from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidden, MethodNotAllowed, NotAcceptable, NotFound, UnprocessableEntity
+from werkzeug.exceptions import (
+    BadRequest,
+    Conflict,
+    ExpectationFailed,
+    Forbidden,
+    InternalServerError,
+    MethodNotAllowed,
+    NotAcceptable,
+    NotFound,
+    UnprocessableEntity,
+)
 from werkzeug.wrappers import Response
 
 from . import events, folders, project_lists, resources, triggers, uploads
@@ -106,9 +116,18 @@ def _list(call: Call, route: Route) -> Response:
     with call.archive.store.read() as connection:
         if route.names == ('projects',) and project_lists.is_variant(call):
             return project_lists.answer(call, connection)
+        if route.names == ('subjects',):
+            _check_reader(call, connection)
         place = find(connection, call.caller, route.steps[:-1])
         table = listing(call, connection, route, place)
         return nothing(call) if table is None else table_response(call, table)
+
+
+def _check_reader(call: Call, connection: Any) -> None:
+    """`InternalServerError` for who may read no project: there XNAT fails over all subjects, and of all sessions it says that there are none."""
+    query = select(item.c.pk).where(item.c.level == 'project', visible(call.caller, item.c.id)).limit(1)
+    if connection.scalar(query) is None and not call.caller.admin:
+        raise InternalServerError('XNAT cannot list the subjects of a user who may read no project.')
 
 
 def _post(call: Call, route: Route) -> Response:

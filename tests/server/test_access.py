@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from pyxnat.server import Server
+from pyxnat.server import Server, serve
 from pyxnat.server.auth import Caller, Sessions
 
 from .conftest import Client
@@ -95,3 +96,15 @@ def test_what_is_not_shared_stays_hidden(client_of: ClientOf, admin: Client) -> 
     assert b'scans/scan' in outsider.get(base + '?format=json').body
     assert outsider.put(base + '?note=x').status == 403
     assert outsider.get('/data/projects/private/subjects/T?format=json').status == 404
+
+
+def test_who_may_read_no_project_lists_no_subjects(tmp_path: Path) -> None:
+    with serve(tmp_path, password='word', users={'new': 'new'}) as server:
+        admin, new = Client(server, 'admin', 'word'), Client(server, 'new', 'new')
+        for path in ('', '/subjects/S'):
+            admin.ok('PUT', f'/data/projects/CLOSED{path}')
+        assert (new.get('/data/subjects').status, new.get('/data/experiments').rows) == (500, [])
+        admin.ok('PUT', '/data/projects/CLOSED/accessibility/public')
+        assert [row['label'] for row in new.get('/data/subjects').rows] == ['S']
+        admin.close()
+        new.close()
