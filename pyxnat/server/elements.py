@@ -321,9 +321,9 @@ def _create(call: Call, route: Route, place: Place, writer: Writer, document: Do
     parent = place.row
     project = place.project or parent.project
     known = writer.of_id(where, document)
-    if document.from_xml and where in _WITH_ACCESSION:  # its label and project beat the path
+    if where in _WITH_ACCESSION:  # the label that is told, and the project of a document, beat the path
         name = document.core.get('label') or name
-        told = document.core.get('project', project) if where == 'subject' else project
+        told = document.core.get('project', project) if where == 'subject' and document.from_xml else project
         project = told if told == project else _target(writer.connection, call.caller, told).id
         known = known if known is not None else writer.bearing(where, project, name)
     if known is not None:

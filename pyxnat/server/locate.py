@@ -75,7 +75,7 @@ def find(
                 return place
             raise NotFound(f'Unable to find the specified {step.level.singular}: {step.id}')
         if row.level == 'project':
-            _enter(connection, caller, row, last and (not inside or method == 'GET'))
+            _enter(connection, caller, row, not (last and inside) or method == 'GET')
             place.project = row.id
         place.rows[step.level.singular] = row
         place.row = row
@@ -102,11 +102,12 @@ def kind_of(connection: Connection, row: Any) -> str:
     return str(connection.scalar(select(item.c.xsi_type).where(item.c.pk == row.parent)))
 
 
-def _enter(connection: Connection, caller: Caller, row: Any, last: bool) -> None:
+def _enter(connection: Connection, caller: Caller, row: Any, looks: bool) -> None:
+    """Refuse a project that is not seen, and, but for a look, one that is not read. What is in it may be read by another project."""
     held = rights(connection, caller, row.id)
     if 'see' not in held:
         raise NotFound(f'Unable to find the specified project: {row.id}')
-    if not last and 'read' not in held:
+    if not looks and 'read' not in held:
         raise Forbidden(f'Insufficient privileges: read in project {row.id}.')
 
 

@@ -102,13 +102,17 @@ class Writer:
             raise ExpectationFailed(f'The document is of project {named}, the URI of {text}.')
         if access is not None:
             check_access(self.archive, access)
-        if row is None:
+        if row is None or (row.id != text and self._is_retired(text)):
             return self._new_project(text, document, access or 'protected')
         need(self.connection, self.caller, row.id, 'delete' if access else 'edit')
         self._check_names(row.id, document, row.pk)
         if access:
             self._set(row, access=access)
         return self.update(row, document)
+
+    def _is_retired(self, text: str) -> bool:
+        """Whether an ID, in this case, is that of a project that was deleted."""
+        return self.connection.scalar(select(retired.c.id).where(retired.c.id == text)) is not None
 
     def _new_project(self, text: str, document: Document, access: str) -> Any:
         if self.caller.guest:
@@ -117,7 +121,7 @@ class Writer:
         if not self.caller.admin and not preferences.flag('uiAllowNonAdminProjectCreation'):
             raise Forbidden('Only administrators create projects at this site.')
         check_label(text, 'project ID')
-        if self.connection.scalar(select(retired.c.id).where(retired.c.id == text)):
+        if self._is_retired(text):
             raise Forbidden(f"Project '{text}' was used in a previously deleted project and cannot be reused.")
         document.fields.setdefault('secondary_ID', text)
         document.fields.setdefault('name', text)
@@ -153,6 +157,8 @@ class Writer:
         else:
             check_label(text)
             self._free_label(where, project, text)
+            if where == 'subject' and any(level == 'experiment' for level, _ in document.children):
+                raise BadRequest('The sessions of a new subject are put by themselves: XNAT fails on a document that has both.')
             accession = self._accession(where, document)
             row = self._insert(where, xsi_type, accession, text, project, parent.pk, document)
         self._put_children(row, document)
