@@ -94,7 +94,7 @@ def test_classes_come_from_the_schemas(session: Any) -> None:
     classes = session.classes
     assert issubclass(classes.MrSessionData, classes.ImageSessionData) and issubclass(classes.SubjectData, classes.XNATObject)
     assert {'xnat:mrSessionData', 'xnat:subjectData'} <= set(session.inspect.datatypes())
-    assert 'xnat:mrSessionData/LABEL' in session.inspect.datafields('xnat:mrSessionData')
+    assert 'xnat:mrSessionData/SESSION_ID' in session.inspect.datafields('xnat:mrSessionData')
 
 
 # -- walking
@@ -217,12 +217,12 @@ def test_downloading_a_session(experiment: Any, tmp_path: Path) -> None:
 
 def test_searching(session: Any, filled: Any) -> None:
     sessions = session.classes.MrSessionData
-    query = sessions.query().view(sessions.LABEL, sessions.PROJECT).filter((sessions.project == 'FIRST') & sessions.LABEL.like('E%'))
+    query = sessions.query().view(sessions.label, sessions.PROJECT).filter((sessions.project == 'FIRST') & sessions.label.like('E%'))
     (row,) = query.tabulate_dict()
-    assert (row['label'], row['project'], row['quarantine_status']) == ('E', 'FIRST', 'active')
+    assert (row['xnat_col_mrsessiondatalabel'], row['project'], row['quarantine_status']) == ('E', 'FIRST', 'active')
     (row,) = json.loads(query.tabulate_json())['ResultSet']['Result']
-    assert row['label'] == 'E'
-    nothing = sessions.query().view(sessions.LABEL).filter(sessions.LABEL == 'no such label')
+    assert row['xnat_col_mrsessiondatalabel'] == 'E'
+    nothing = sessions.query().view(sessions.label).filter(sessions.label == 'no such label')
     assert nothing.tabulate_csv().splitlines()[1:] == []
     assert 'FIRST' in [project.id for project in session.classes.ProjectData.query().all()]
 

@@ -38,8 +38,8 @@ def answer(call: Call) -> Response:
         return table_response(call, _types(call))
     if workflow_search.is_root(plain[0]):
         return table_response(call, _of_workflows(), default='xml')
-    names = [call.archive.model.name(name) for name in plain[0].split(',')]
-    known = [name for name in names if name is not None and call.archive.model.level_of(name)]
+    names = [call.archive.model.name(name) or _LISTED.get(name.lower()) for name in plain[0].split(',')]
+    known = [name for name in names if name is not None and (call.archive.model.level_of(name) or name in _LISTED.values())]
     if len(known) != len(names) or '%3A' in _raw_path(call).upper():  # XNAT reads the name as it was sent
         raise BadRequest(f'{plain[0]} is not a data type of this archive that can be searched.')
     if plain[1:2] == ['versions']:
@@ -64,6 +64,7 @@ _SET_UP = (
     ('val:protocolData', 'Protocol Validation', 'Protocol Validations'),
 )  # fmt: skip
 """The types that a new XNAT lists, and what it calls one and several. The others can be searched all the same."""
+_LISTED = {name.lower(): name for name, _, _ in _SET_UP}
 _UNSECURED = 'xnat:investigatorData'
 
 
@@ -100,7 +101,7 @@ _COLUMNS = ('FIELD_ID', 'HEADER', 'SUMMARY', 'TYPE', 'REQUIRES_VALUE', 'DESC', '
 def _fields(call: Call, names: list[str]) -> Table:
     rows: list[tuple[Any, ...]] = []
     with call.archive.store.read() as connection:
-        for name in names:
+        for name in filter(call.archive.model.level_of, names):  # no field of the others is told
             rows += [_row(one, name) for one in call.archive.displays.fields(name).values() if one.searchable]
             rows += [_row(one, name, source) for one, source in _found(call, connection, name)]
     meta = {
@@ -172,6 +173,8 @@ def _versions(call: Call, name: str) -> Response:
 
 
 def _versions_of(call: Call, name: str) -> list[dict[str, Any]]:
+    if not call.archive.model.level_of(name):
+        return []
     versions = [_version(call, name, one) for one in call.archive.displays.versions(name).values()]
     plain = (one for one in call.archive.displays.fields(name).values() if not one.requires_value and not one.image)
     return [*versions, {'name': 'all', 'fields': [_entry(one, name) for one in plain]}]

@@ -116,28 +116,32 @@ def table(call: Call, connection: Connection, document: SearchDocument, keyed: b
     """The rows that the caller may see; XNAT shows all workflows to everybody, which is a leak."""
     if call.caller.guest:
         raise Forbidden(f'You may read {TYPE} in no project.')
-    columns = [found for one in document.fields for found in _columns_of(one)] or [_named(field) for field in FIELDS[:12]]
+    columns = _columns(document)
     where = condition(document.where, _criterion)
-    shown = [value.sql.label(f'c{number}') for number, (_, value) in enumerate(columns)]
+    shown = [value.sql.label(f'c{number}') for number, (_, value) in enumerate(columns.values())]
     query = select(*shown, literal('active'), *([workflow.c.pk] if keyed else [])).where(_guard(call))
     query = query if where is None else query.where(where)
-    rows = connection.execute(query.order_by(_order(document, *columns[0]), workflow.c.pk))
-    names = [*(told['key'] for told, _ in columns), 'quarantine_status', *(['key'] if keyed else [])]
-    return Table(names, iter(rows), {'rootElementName': TYPE}, [*(told for told, _ in columns), {'key': 'quarantine_status'}], ordered=True)
+    rows = connection.execute(query.order_by(_order(document, *next(iter(columns.values()))), workflow.c.pk))
+    names = [*columns, 'quarantine_status', *(['key'] if keyed else [])]
+    told = [*(one for one, _ in columns.values() if one), {'key': 'quarantine_status'}]
+    return Table(names, iter(rows), {'rootElementName': TYPE}, told, ordered=True)
 
 
-def _columns_of(field: SearchField) -> list[tuple[dict[str, Any], Expression]]:
-    """The column of a field, if there is one; the status brings the step that is at work along."""
-    found = _column(field)
-    if found is None:
-        return []
-    return [found, _named(_BY_ID['CURRENT_STEP_ID'])] if found[0]['key'] == 'status' else [found]
+def _columns(document: SearchDocument) -> dict[str, tuple[dict[str, Any], Expression]]:
+    """By their keys, what is told of columns, and their values. A status brings the step along, of which nothing is told."""
+    found = {}
+    asked = [*filter(None, map(_column, document.fields))]
+    for told, value in asked or map(_named, FIELDS[:12]):
+        found[told['key']] = told, value
+        if told['id'] == 'STATUS':
+            found.setdefault('current_step_id', ({}, _BY_ID['CURRENT_STEP_ID'].value))
+    return found
 
 
 def _order(document: SearchDocument, told: dict[str, Any], first: Expression) -> ColumnElement[Any]:
     if document.sort_by is not None:
         return _criterion('.'.join(document.sort_by)).ordered()
-    return first.ordered(descending=told['type'] == 'date')
+    return first.ordered(descending=told.get('type') == 'date')
 
 
 def _guard(call: Call) -> ColumnElement[bool]:

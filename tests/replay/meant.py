@@ -48,6 +48,13 @@ TABLE: tuple[Meant, ...] = (
         "workflows tell of other people's private projects: each is for those who may see its project",
     ),
     Meant(
+        'A[34]-.*',
+        'A3-changes-and-deletions/01[79]|A4-workflows-and-rights/005',
+        'POST /data/search',
+        frozenset({'rows'}),
+        'groups and scans go by numbers of the database in workflows',
+    ),
+    Meant(
         'A3-.*',
         'A3-changes-and-deletions/002',
         'PUT ',

@@ -67,7 +67,7 @@ def test_a_page_does_not_change_when_the_archive_does(admin: Client) -> None:
     admin.ok('DELETE', '/data/projects/P/subjects/S1/experiments/C9')
 
 
-@pytest.mark.parametrize('query', ['limit=x', 'offset=x', 'offset=-1', 'limit=-1', 'sortBy=nothing', 'sortBy=label;drop', 'sortBy=age&sortOrder=UP'])
+@pytest.mark.parametrize('query', ['limit=x', 'offset=x', 'offset=-1', 'limit=-1', 'sortBy=nothing', 'sortBy=label;drop'])
 def test_4_7_3_bad_pages_are_refused(admin: Client, query: str) -> None:
     assert admin.get(f'/data/search/{kept(admin)["ID"]}?{query}').status == (500 if 'sortBy' in query else 422)
 

@@ -22,7 +22,7 @@ PARTS = st.recursive(
 )
 SETS = st.builds(CriteriaSet, st.sampled_from(['AND', 'OR']), st.lists(PARTS, max_size=3).map(tuple))
 LOGINS = st.lists(PLAIN.filter(bool), max_size=2, unique=True).map(tuple)
-ATTRIBUTES = st.dictionaries(st.sampled_from(['ID', 'tag', 'description', 'brief-description', 'secure', 'allow-diff-columns']), TEXTS)
+ATTRIBUTES = st.dictionaries(st.sampled_from(['ID', 'tag', 'description', 'brief-description']), TEXTS)
 DOCUMENTS = st.builds(
     SearchDocument,
     NAMES,

@@ -234,3 +234,9 @@ def test_no_document_makes_the_server_fail(admin: Client, server: Server, data: 
     body = document(data.draw(st.sampled_from(ROOTS)), columns, *criteria, method=data.draw(st.sampled_from(['AND', 'OR'])))
     answer = admin.post(f'/data/search?format={data.draw(st.sampled_from(["csv", "json"]))}', body)
     assert answer.status in (200, 400), answer.text
+
+
+def test_every_type_that_is_listed_can_be_asked_for_its_fields(admin: Client) -> None:
+    for row in admin.get('/data/search/elements?format=json').rows:
+        assert admin.get(f'/data/search/elements/{row["ELEMENT_NAME"]}?format=json').status == 200, row
+        assert admin.get(f'/data/search/elements/{row["ELEMENT_NAME"]}/versions?format=json').status == 200, row

@@ -47,7 +47,7 @@ def ask(client: Client, columns: list[str], *where: str, form: str = 'json') -> 
 def test_what_happened_since_a_moment(admin: Client, subject: str) -> None:
     columns = ['LAUNCH_TIME', 'ID', 'PIPELINE_NAME', 'STATUS', 'EXTERNALID']
     rows = ask(admin, columns, criterion(f'{W}/launch_time', '>', '2020-01-01 12:00:00'), form='csv')
-    assert list(rows[0]) == ['launch_time', 'id', 'pipeline_name', 'status', 'externalid', 'quarantine_status']
+    assert list(rows[0]) == ['launch_time', 'id', 'pipeline_name', 'status', 'current_step_id', 'externalid', 'quarantine_status']
     assert [(row['id'], row['pipeline_name']) for row in rows] == [(subject, 'MyRemove'), (subject, 'MyChange')], 'the newest first'
     assert {row['externalid'] for row in rows} == {'WF'}
 
