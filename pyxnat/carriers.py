@@ -52,19 +52,27 @@ def carried(resource: str, path: str, payload: Payload, about: Mapping[str, Any]
         Query parameters of the upload.
     """
     check_names([path], resource)
-    with tempfile.TemporaryFile() as spool:
-        if payload.length is None:
-            payload = payload.spool(spool)
-        size = payload.length or 0
+    with _measured(payload) as body:
+        size = body.length or 0
         if size and uris.is_carried(path):
-            yield Carried(_uri(resource, path, {'inbody': True, **about}), payload, _BINARY, True, size)
+            yield Carried(_uri(resource, path, {'inbody': True, **about}), body, _BINARY, True, size)
         elif uris.is_carried(path) or ('/' not in path and '"' not in path):
-            form = Form(payload, path.rpartition('/')[2] if not uris.is_carried(path) else 'file')
+            form = Form(body, 'file' if uris.is_carried(path) else path)
             at = path if uris.is_carried(path) else ''
             yield Carried(_uri(resource, at, about), form, {'content-type': form.content_type}, False, size)
         else:
-            with _zipped(path, payload) as packed:
+            with _zipped(path, body) as packed:
                 yield Carried(_uri(resource, 'upload.zip', {'inbody': True, **about, 'extract': True}), packed, _BINARY, False, size)
+
+
+@contextmanager
+def _measured(payload: Payload) -> Iterator[Payload]:
+    """A body of known length: one that is not is written to a file first."""
+    if payload.length is not None:
+        yield payload
+        return
+    with tempfile.TemporaryFile() as spool:
+        yield payload.spool(spool)
 
 
 def _uri(resource: str, path: str, about: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from lxml import etree
 from .documents import parse_xml
 from .errors import Error, NotFoundError, TransferError
 from .interface import Interface
+from .payload import Payload
 
 __all__ = ['Copied', 'create_parser', 'main', 'mirror_session', 'portable']
 
@@ -142,14 +143,17 @@ class _Copy:
 
     def resources_of(self, item: Any, twin: Any) -> None:
         """The resources of one item, those in and out too."""
-        for plural, singular in (('resources', 'resource'), ('in_resources', 'in_resource'), ('out_resources', 'out_resource')):
+        seen: set[str] = set()
+        for plural, singular in (('in_resources', 'in_resource'), ('out_resources', 'out_resource'), ('resources', 'resource')):
             if hasattr(item, plural):
                 for resource in getattr(item, plural)():
-                    self._resource(resource, getattr(twin, singular)(_name_of(resource)))
+                    if resource.id() not in seen:  # what has no side is out
+                        seen.add(resource.id())
+                        self._resource(resource, getattr(twin, singular)(_name_of(resource)))
 
     def _resource(self, resource: Any, twin: Any) -> None:
         about = resource.attributes()
-        if not twin.exists():
+        if twin._urt != 'in_resources' and not twin.exists():  # what goes in is made by its first file: XNAT makes an empty one on the other side
             twin.create(params={name: about[name] for name in ('format', 'content', 'tags') if about.get(name)})
         self._copied.resources += 1
         there = _listed(twin)
@@ -168,7 +172,7 @@ class _Copy:
         with file._intf.get(file._uri, stream=True) as answer:
             answer.raise_for_status()
             labels = {name: row[f'file_{name}'] for name in ('format', 'content', 'tags') if row.get(f'file_{name}')}
-            twin.put(_counted(answer.iter_content(None), row, file), overwrite=self._overwrite, **labels)
+            twin.put(Payload(_counted(answer.iter_content(None), row, file), int(row['Size'])), overwrite=self._overwrite, **labels)
         self._copied.files += 1
         self._copied.bytes += int(row['Size'])
 

@@ -32,6 +32,8 @@ class Payload:
     ----------
     source : Body
         A `str` is content here, never the name of a file.
+    length : int, optional
+        Bytes of an iterable or pipe, where they are known.
 
     Attributes
     ----------
@@ -41,13 +43,15 @@ class Payload:
         Bytes handed to the network so far, in the current attempt.
     """
 
-    def __init__(self, source: Body = None) -> None:
+    def __init__(self, source: Body = None, length: int | None = None) -> None:
         self.sent = 0
         self._given = source  # a text file closes the bytes below it when nobody holds it
         self._source: Any = _plain(source)
         self._start = 0
         self._used = False
         self.length = self._measure()
+        self._can_rewind = self.length is not None
+        self.length = self.length if length is None else length
 
     def __repr__(self) -> str:
         return f'<Payload of {"unknown length" if self.length is None else f"{self.length} bytes"}>'
@@ -84,11 +88,11 @@ class Payload:
     @property
     def rewinds(self) -> bool:
         """Whether it can be sent again from its start."""
-        return not self._used or self.length is not None
+        return not self._used or self._can_rewind
 
     def may_repeat(self, method: str) -> bool:
         """Whether a request that may have arrived can be sent again without doing anything twice."""
-        return method in _IDEMPOTENT and self.length is not None
+        return method in _IDEMPOTENT and self._can_rewind
 
     def open(self) -> bytes | Iterator[bytes] | None:
         """The body from its start, for one attempt."""
@@ -132,7 +136,7 @@ class Payload:
             with self._source.open('rb') as file:
                 yield from _read(file)
         elif hasattr(self._source, 'read'):
-            if self.length is not None:
+            if self._can_rewind:
                 self._source.seek(self._start)
             yield from _read(self._source)
         else:
@@ -157,6 +161,7 @@ class Form(Payload):
         self._tail = six.ensure_binary(f'\r\n--{self._boundary}--\r\n')
         super().__init__(b'')
         self._inner = inner
+        self._can_rewind = inner._can_rewind
         self.length = len(self._head) + (inner.length or 0) + len(self._tail)
 
     @property

@@ -154,7 +154,7 @@ class Transfer:
         """Send a file. Whether the server keeps it, the caller has to see."""
         resource = file.parent()
         resource._check_label()
-        payload = Payload(source)
+        payload = source if isinstance(source, Payload) else Payload(source)
         with self._turn(resource), carried(resource._uri, file._urn, payload, about) as request:
             self._send_below(file, request, types)
         return Sent(request.size, request.is_plain)
