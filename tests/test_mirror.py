@@ -59,7 +59,7 @@ def contents(session: Any) -> dict[str, tuple[str, str, str, str]]:
     """Every file below a session: size, digest, format, content; the server says them."""
     found = {}
     for chain in ('', 'scans/*/', 'reconstructions/*/', 'assessors/*/'):
-        for kind in ('resources', 'in_resources', 'out_resources') if chain[:1] in 'ra' and chain else ('resources',):
+        for kind in ('in_resources', 'out_resources') if chain[:1] in 'ra' and chain else ('resources',):
             base = '/'.join(['/projects', session._path[0].name, 'subjects', session._path[1].name, 'experiments', session._path[2].name])
             for file in session._intf.select(f'{base}/{chain}{kind}/*/files'):
                 row = file.attributes()
