@@ -27,7 +27,7 @@ from .tables import Row
 if TYPE_CHECKING:
     from .interface import Interface
 
-__all__ = ['Transfer', 'duplicates_in']
+__all__ = ['Sent', 'Transfer', 'duplicates_in']
 
 
 class Sent(NamedTuple):

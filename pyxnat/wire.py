@@ -29,6 +29,8 @@ __all__ = [
     'Stream',
     'Timeouts',
     'is_lasting',
+    'is_login_page',
+    'is_no_data',
     'is_web_page',
     'network_error',
     'page_error',
