@@ -91,8 +91,14 @@ def _exchange(found: Mapping[str, Any], place: str) -> Exchange:
         answer_headers=found.get('answer_headers', found['headers']),
         body=body,
         names=names,
-        sent_whole='\ufffd' not in (text or '') and not (text or '').startswith('<chunks>'),
+        sent_whole=_is_whole(text or ''),
     )
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a body that was sent stands there byte by byte; long documents were cut, and one that ends in a tag may be broken on purpose."""
+    cut = text.lstrip().startswith('<') and len(text) > 1400 and not text.rstrip().endswith('>')
+    return '\ufffd' not in text and not text.startswith('<chunks>') and not cut
 
 
 def _bytes(text: str) -> bytes:
