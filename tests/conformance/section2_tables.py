@@ -577,6 +577,7 @@ facts.row(
 facts.row(
     '2.6/b', 'SM', 'only what the caller may read is listed, shared items too',
     made('{p}/subjects/S'), put('{p}?accessibility=private'), put('{p}/subjects/S/projects/{q_id}'), get('{q}/subjects', rows={'label': ['S']}),
+    made('/data/projects/{new}c?accessibility=public'),  # who may read no project at all gets an error
     get('/data/subjects?project={p_id}', by='outsider', count=0), get('/data/subjects?project={p_id}', count=1),
 )  # fmt: skip
 

@@ -95,6 +95,22 @@ TABLE: tuple[Meant, ...] = (
         frozenset({'rows', 'fields'}),
         'the file is in the order of numbers: another fact changed it later',
     ),
+    # -- of other recordings
+    Meant('observed', '7-age-of-subjects/00[89]', 'GET /data/projects/CJPRIV/', STATUS, 'a project that another recording made'),
+    Meant('A2-.*', r'A2-marks-of-types/676', 'GET /data/projects/A2LM/', STATUS, 'a project that another recording made'),
+    Meant('A-.*', r'A-last-modified/514', r'GET /data/projects\?activeSince', frozenset({'rows'}), 'projects that other recordings changed'),
+    Meant('section2', '2.4/15#[23]', 'GET /data/search/', frozenset({'rows'}), 'pages of a list of the whole site, with rows of other facts'),
+    Meant('section2', '2.4/4#3', r'GET /data/subjects\?', frozenset({'rows'}), 'IDs of subjects of other facts, which were asked in another order'),
+    Meant('section2', '2.4/21#11', 'GET ', frozenset({'rows'}), 'follows a document that the recording cut, so it was not sent'),
+    # -- defects of the recorded build
+    Meant('A2?-.*', '.*-CHANGE-label-of-subject-back', 'PUT ', STATUS, 'a subject could not get back a label that it had'),
+    Meant(
+        'A2?-.*',
+        r'A-last-modified/(550|553|556|559|562)|A2-marks-of-types/(667|673)',
+        'PUT ',
+        STATUS,
+        'a subject that failed to get back its label takes no change any more',
+    ),
 )
 
 

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from pyxnat.server import serve
-from tests.conformance.world import BROWSER, PASSWORDS, quick_folder, seed
+from tests.conformance.world import BROWSER, PASSWORDS, seed
 from tests.plain import Answer, Client
+from tests.quick import quick_folder
 
 from .comparing import Difference, compare
 from .meant import reason
@@ -97,9 +98,9 @@ class _Player:
         self._session = ''
         self._of_facts = _by_fact(exchanges)
         self._numbers: dict[str, str] = {}
+        """Of users, recorded and here."""
         self._dates: dict[str, str] = {}
         """Of files, recorded and here."""
-        """Of users, recorded and here."""
 
     def play(self, recording: str, seeded: bool) -> list[Outcome]:
         self._enrol()
@@ -111,10 +112,11 @@ class _Player:
     def _enrol(self) -> None:
         """Make the users that the recording found there, and give them the names that it tells."""
         admin = self._caller('admin')
+        profiles = _profiles(self._exchanges)
         for login in sorted(_callers(self._exchanges) - set(PASSWORDS)):
             profile = {'username': login, 'password': f'pw-{login}', 'firstName': login, 'lastName': 'X', 'email': f'{login}@example.org'}
-            admin('POST', '/xapi/users', json.dumps({**profile, 'enabled': True, 'verified': True}), JSON)
-        for login, profile in _profiles(self._exchanges).items():
+            admin('POST', '/xapi/users', json.dumps({**profile, **profiles.get(login, {}), 'enabled': True, 'verified': True}), JSON)
+        for login, profile in profiles.items():
             if login in (*PASSWORDS, 'admin'):
                 admin('PUT', f'/xapi/users/{login}', json.dumps(profile), JSON)
         self._callers.clear()

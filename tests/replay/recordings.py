@@ -12,6 +12,10 @@ NOT_EVIDENCE = frozenset({'stub', 'unsure'})
 """Verdicts of facts whose answers came from parts that the recorded server did not have."""
 
 
+MADE_AGAIN = {'6-search': ('0-setup/022', '0-setup/023')}
+"""Exchanges that stand with others of their group, and were asked right before the group that is named."""
+
+
 class Exchange(NamedTuple):
     """One request and the answer that was recorded."""
 
@@ -42,7 +46,24 @@ class Exchange(NamedTuple):
 
 
 def read(path: Path) -> Iterator[Exchange]:
-    """The exchanges of a file; requests that failed to be sent are left out."""
+    """The exchanges of a file in the order they were asked; requests that failed to be sent are left out."""
+    later: dict[str, Exchange] = {}
+    for exchange in _lines(path):
+        group, _, name = exchange.place.partition('/')
+        if (moved := f'{group}/{name[:3]}') in _LATE:
+            later[moved] = exchange
+            continue
+        for early in MADE_AGAIN.get(group, ()):
+            if early in later:
+                yield later.pop(early)
+        yield exchange
+    yield from later.values()
+
+
+_LATE = {place for places in MADE_AGAIN.values() for place in places}
+
+
+def _lines(path: Path) -> Iterator[Exchange]:
     with path.open(encoding='utf-8') as lines:
         for line in lines:
             found = json.loads(line)
@@ -70,8 +91,14 @@ def _exchange(found: Mapping[str, Any], place: str) -> Exchange:
         answer_headers=found.get('answer_headers', found['headers']),
         body=body,
         names=names,
-        sent_whole='\ufffd' not in (text or '') and not (text or '').startswith('<chunks>'),
+        sent_whole=_is_whole(text or ''),
     )
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a body that was sent stands there byte by byte; long documents were cut, and one that ends in a tag may be broken on purpose."""
+    cut = text.lstrip().startswith('<') and len(text) > 1400 and not text.rstrip().endswith('>')
+    return '\ufffd' not in text and not text.startswith('<chunks>') and not cut
 
 
 def _bytes(text: str) -> bytes:

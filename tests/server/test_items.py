@@ -177,3 +177,23 @@ def test_sharing_by_a_field(admin: Client) -> None:
         admin.ok('PUT', f'/data/projects/I/subjects/FIELD?{query}')
     assert [row['label'] for row in admin.get('/data/projects/I/subjects/FIELD/projects?format=json').rows] == ['FIELD', 'BYFIELD']
     assert admin.put('/data/projects/I/subjects/FIELD?xnat:subjectData/sharing/share/project=NOWHERE').status == 404
+
+
+@pytest.mark.parametrize('project', ['I1', 'I2'])
+def test_a_subjects_document_adds_sessions_once_the_subject_is_there(admin: Client, project: str) -> None:
+    """XNAT fails on sessions in the document of a subject that is new, and stores nothing of it."""
+    labels, owner = [f'E{number}' for number in range(int(project[1:]))], f'{project}_S'
+    sessions = ''.join(
+        f'<xnat:experiment ID="{project}_{label}" project="{project}" label="{label}" xsi:type="xnat:mrSessionData"><xnat:subject_ID>{owner}'
+        '</xnat:subject_ID><xnat:scans><xnat:scan ID="1" type="T1" xsi:type="xnat:mrScanData"/></xnat:scans></xnat:experiment>'
+        for label in labels
+    )
+    spaces = ' '.join(f'xmlns:{prefix}="{uri}"' for prefix, uri in NS.items())
+    document = f'<xnat:Subject {spaces} ID="{owner}"><xnat:experiments>{sessions}</xnat:experiments></xnat:Subject>'.encode()
+    path, listing, xml = f'/data/projects/{project}/subjects/NEW', f'/data/projects/{project}/experiments', {'Content-Type': 'text/xml'}
+    admin.put(f'/data/projects/{project}')
+    assert admin('PUT', path, document, xml).status in (400, 500)
+    assert (admin.get(path).status, admin.get(listing).rows) == (404, [])
+    admin.ok('PUT', f'{path}?ID={owner}')
+    assert admin('PUT', path, document, xml).status == 200
+    assert sorted(row['label'] for row in admin.get(listing).rows) == labels
