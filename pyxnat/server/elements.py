@@ -10,7 +10,6 @@ from werkzeug.exceptions import (
     BadRequest,
     Conflict,
     ExpectationFailed,
-    Forbidden,
     InternalServerError,
     MethodNotAllowed,
     NotAcceptable,
@@ -19,7 +18,7 @@ from werkzeug.exceptions import (
 )
 from werkzeug.wrappers import Response
 
-from . import events, folders, project_lists, resources, triggers, uploads
+from . import events, folders, project_lists, resources, sharing, triggers, uploads
 from .audit import history
 from .auth import ANY, Caller, rights, visible
 from .calls import Call, text
@@ -32,7 +31,8 @@ from .model import split_path
 from .represent import Representer
 from .respond import made_at, nothing, table_response
 from .routes import Route
-from .store import fields_of, item, share
+from .sharing import share_by_field, target_project
+from .store import item
 from .tables import Table, render
 from .writer import Writer
 
@@ -233,7 +233,7 @@ def _put(call: Call, route: Route) -> Response:
             response, row = _change(call, route, place, writer, document)
             events.modified(call, connection, place.row, row)
         if document.share.get('project'):
-            _share_by_field(connection, writer, row, document)
+            share_by_field(connection, writer, row, document)
     if where == 'experiment':
         triggers.run(call, row)
     return response
@@ -324,7 +324,7 @@ def _create(call: Call, route: Route, place: Place, writer: Writer, document: Do
     if where in _WITH_ACCESSION:  # the label that is told, and the project of a document, beat the path
         name = document.core.get('label') or name
         told = document.core.get('project', project) if where == 'subject' and document.from_xml else project
-        project = told if told == project else _target(writer.connection, call.caller, told).id
+        project = told if told == project else target_project(writer.connection, call.caller, told).id
         known = known if known is not None else writer.bearing(where, project, name)
     if known is not None:
         if known.project != project:
@@ -354,7 +354,7 @@ def _project_told(call: Call, writer: Writer, document: Document) -> Any:
     name = document.core.get('project', '')
     if not name:
         raise UnprocessableEntity('Submitted subject record must include the project attribute.')
-    return _target(writer.connection, call.caller, name)
+    return target_project(writer.connection, call.caller, name)
 
 
 def _change(call: Call, route: Route, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
@@ -416,7 +416,7 @@ def _below(call: Call, route: Route) -> Response:
     """What XNAT does with segments that name no level: sharing, the status; else the item itself, or a refusal."""
     where = route.last.level.singular
     if route.tail[0] == 'projects' and where in ('subject', 'experiment', 'assessor', 'scan'):
-        return _sharing(call, route)
+        return sharing.answer(call, route)
     if route.tail[0] in ('DIR', 'XAR') and route.names in _WITH_FOLDER:
         return folders.answer(call, route)
     if route.tail == ('DICOMDIR',) and where == 'scan':
@@ -436,72 +436,3 @@ _TOLD: Mapping[tuple[str, ...], Callable[[Any, Any], Response]] = {
 """What an item tells of itself below it."""
 _ITSELF = frozenset({('subject', ('history',))})
 """What XNAT answers with the item all the same."""
-
-
-def _sharing(call: Call, route: Route) -> Response:
-    if len(route.tail) == 1:
-        return _verb(call, {'GET': _projects_of})(call, route)
-    if route.last.level.singular == 'scan' and call.method == 'DELETE':
-        raise BadRequest('The share of a scan goes with that of its session.')
-    handlers = {'GET': _projects_of, 'PUT': _share, 'DELETE': _unshare}
-    return _verb(call, handlers)(call, route)
-
-
-def _projects_of(call: Call, route: Route) -> Response:
-    with call.archive.store.read() as connection:
-        return _projects_table(call, connection, find(connection, call.caller, route.steps).row)
-
-
-def _projects_table(call: Call, connection: Any, row: Any) -> Response:
-    """Where an item is: its own project first. One that is shared without a label is called by its ID there."""
-    others = select(share.c.project, share.c.label).where(share.c.item == row.pk, visible(call.caller, share.c.project)).order_by(share.c.pk)
-    names = [(row.project, row.label), *((one.project, one.label or row.id) for one in connection.execute(others))]
-    rows = [(label, name, *_names(connection, name)) for name, label in names]
-    return table_response(call, Table(['label', 'ID', 'Secondary_ID', 'Name'], rows, count=False), 'html')
-
-
-def _names(connection: Any, project: str) -> tuple[str, str]:
-    fields = fields_of(connection.execute(select(item.c.fields).where(item.c.level == 'project', item.c.id == project)).one())
-    return fields.get('secondary_ID', ''), fields.get('name', '')
-
-
-def _share(call: Call, route: Route) -> Response:
-    """Share an item. XNAT answers the ID of a session, and of all else where it was before."""
-    where = route.last.level.singular
-    with call.archive.store.write() as connection:
-        try:
-            row = find(connection, call.caller, route.steps).row
-        except NotFound as error:
-            raise (Forbidden(f'Sharing is not allowed. {error.description}') if where == 'subject' else error) from error
-        if row.level == 'assessor' and where == 'experiment':
-            raise BadRequest('An assessor is shared below its session: /data/experiments/SESSION/assessors/A/projects/Q')
-        target = _target(connection, call.caller, route.tail[1])
-        before = _projects_table(call, connection, row)
-        Writer(call.archive, connection, call.caller, Event.of(call)).share(row, target, call.get('label') or None, call.flag('primary'))
-        events.shared(call, connection, row)
-    if row.level == 'experiment':
-        return text(row.id, 201 if route.names == ('experiments',) else 200)
-    return before
-
-
-def _share_by_field(connection: Any, writer: Writer, row: Any, document: Document) -> None:
-    """A setting of ``sharing/share/project`` shares the item, if it is not there already."""
-    target = _target(connection, writer.caller, document.share['project'])
-    if row.level in ('subject', 'experiment', 'assessor') and not writer.is_in(row, target.id):
-        writer.share(row, target, document.share.get('label') or None, False)
-
-
-def _target(connection: Any, caller: Caller, name: str) -> Any:
-    found = find_project(connection, name)
-    if found is None or 'see' not in rights(connection, caller, found.id):
-        raise NotFound(f'Unable to find the specified project: {name}')
-    return found
-
-
-def _unshare(call: Call, route: Route) -> Response:
-    with call.archive.store.write() as connection:
-        row = find(connection, call.caller, route.steps).row
-        target = _target(connection, call.caller, route.tail[1])
-        (events.removed if target.id == row.project else events.shared)(call, connection, row)  # its own project: that deletes it
-        Writer(call.archive, connection, call.caller, Event.of(call)).unshare(row, target.id)
-    return text()
