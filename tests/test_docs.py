@@ -204,8 +204,7 @@ def test_files_are_as_the_page_says(scan: Any, tmp_path: Path) -> None:
         file.put('mistyped.txt')
     for number, text in enumerate(('two\nlines', '{"a": 1}', '[1]', '<a/>')):
         assert Path(scan.resource('NIFTI').file(f'{number}.txt').put(text).get()).read_text() == text
-    with pytest.raises(pyxnat.errors.DataError, match='empty'):
-        file.put(b'')
+    assert Path(scan.resource('NIFTI').file('empty.txt').put(b'').get()).read_bytes() == b''
     with pytest.warns(UserWarning, match='nonsense'):
         assert file.put(b'content', nonsense=1) is file
     assert not os.stat(file.get()).st_mode & stat.S_IWRITE

@@ -111,6 +111,40 @@ TABLE: tuple[Meant, ...] = (
         STATUS,
         'a subject that failed to get back its label takes no change any more',
     ),
+    # -- files
+    Meant(
+        'section3',
+        r'3\.1\.1[24]',
+        '(PUT|GET) .*/resources/R/files',
+        frozenset({'status', 'rows'}),
+        'only administrators take in files that lie on the server, from its inbox',
+    ),
+    Meant(
+        'section3', r'3\.1\.16#[56]', 'PUT .*/resources/123', STATUS, 'a number that no resource of the site has: on the recorded server one had it'
+    ),
+    Meant('section3', r'3\.1\.7#1[1245]', 'GET ', frozenset({'rows'}), 'the recording has not the tar that was sent'),
+    Meant(
+        'section3', r'3\.4\.14#7', 'GET .*format=xcat', frozenset({'elements'}), 'the type of the scan stands three times in the path that XNAT tells'
+    ),
+    Meant('section3', r'3\.4\.14#8', 'GET ', STATUS, 'the number of the resource was not to be learned'),
+    Meant('H-names', r'H-names/787', 'GET ', STATUS, 'the number of a resource that is here, and was of another item there'),
+    Meant('K-more.*', r'.*/0(1[0-9]|2[0-9]|30|44)', 'GET ', STATUS, 'the recording cut the listing that tells the IDs that are asked for'),
+    Meant('K-more.*', r'.*/[0-9]+-q[24]-', 'PUT ', STATUS, 'uploads that come at once wait for each other'),
+    Meant(
+        'H2-.*',
+        r'.*/0(6[7-9]|7[0-9]|8[0-3])',
+        '',
+        frozenset({'status', 'rows', 'elements'}),
+        'a defect of that build: a subject with files that was renamed takes no more changes',
+    ),
+    Meant(
+        'F-downloads',
+        r'F-downloads/(09[2-57]|10[1-8])',
+        '',
+        frozenset({'status', 'rows', 'members'}),
+        "a file was removed from, or laid on, the recorded server's disk",
+    ),
+    Meant('F-downloads', r'F-downloads/08[01]', 'GET .*format=tar', frozenset({'text', 'bytes'}), 'dates and owners in the heads of a tar'),
 )
 
 
