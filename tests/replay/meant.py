@@ -145,6 +145,13 @@ TABLE: tuple[Meant, ...] = (
         "a file was removed from, or laid on, the recorded server's disk",
     ),
     Meant('F-downloads', r'F-downloads/08[01]', 'GET .*format=tar', frozenset({'text', 'bytes'}), 'dates and owners in the heads of a tar'),
+    Meant(
+        'F-downloads',
+        r'F-downloads/0(39|4[0-9]|5[0-9]|6[01])',
+        '(GET|HEAD) /xapi/archive/download/',
+        frozenset({'members', 'elements', 'status'}),
+        'downloads of one second have one ID and the last counts: here other ones fall into one second',
+    ),
 )
 
 
