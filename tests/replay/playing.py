@@ -256,7 +256,8 @@ def _callers(exchanges: list[Exchange]) -> set[str]:
     """Those who ask in a recording, or get a part in a project, and were there before it."""
     made = {json.loads(one.send)['username'] for one in exchanges if one.path == '/xapi/users' and one.method == 'POST' and one.send}
     asking = {exchange.by for exchange in exchanges if re.fullmatch(r'[A-Za-z]\w{1,15}', exchange.by)}
-    joining = {found.group(1) for one in exchanges if (found := _JOINING.match(one.path)) and one.method == 'PUT' and one.status == 200}
+    added = [(_JOINING.match(one.path), one) for one in exchanges if one.method == 'PUT' and one.status == 200]
+    joining = {found.group(1) for found, one in added if found and f'"{found.group(1)}"'.encode() in (one.body or b'')}
     return (asking | joining) - made - {'admin', 'nobody', 'nosuchuser'}
 
 
