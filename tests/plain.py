@@ -88,9 +88,15 @@ class Client:
             self._headers['Authorization'] = f'Basic {secret}'
 
     def __call__(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        idle = self._connection.sock is not None
         try:
             self._connection.request(method, self._base + path, body, {**self._headers, **(headers or {})})
             return Answer(self._connection.getresponse())
+        except http.client.RemoteDisconnected:
+            self._connection.close()
+            if method == 'GET' and idle:  # the server closed a connection that nobody used for a while
+                return self(method, path, body, headers)
+            raise
         except BaseException:
             self._connection.close()  # the next request opens it anew
             raise
