@@ -21,6 +21,7 @@ from .names import READ_ONLY, short_name, short_names
 from .schemas import Field, Registry, canonical
 
 __all__ = [
+    'CORE',
     'Setting',
     'as_text',
     'bundled',
@@ -41,7 +42,7 @@ _FULL = re.compile(r'([A-Za-z_][\w.-]*:[\w-]+)/(.+)', re.DOTALL)
 _LINES = re.compile(r'\n*[^\n]+|\n+')
 _ENTITIES = re.compile(r'[&<>\]]')
 _SCHEMAS = Path(__file__).parent / 'server' / 'schemas'
-_CORE = frozenset({'ID', 'label', 'project', 'subject_ID', 'image_session_ID', 'imageSession_ID'})
+CORE = frozenset({'ID', 'label', 'project', 'subject_ID', 'image_session_ID', 'imageSession_ID'})
 """Fields that say which item it is, and that in a document beat the path."""
 
 
@@ -242,7 +243,7 @@ def check_required(registry: Registry, kind: str, settings: Iterable[Setting]) -
         XNAT would refuse it.
     """
     given = {setting.field.key for setting in settings if setting.value}
-    lacking = [f'{kind}/{one.path}' for one in registry.fields(kind) if one.required and one.kind and one.path not in _CORE and _lacks(one, given)]
+    lacking = [f'{kind}/{one.path}' for one in registry.fields(kind) if one.required and one.kind and one.path not in CORE and _lacks(one, given)]
     if lacking:
         raise ProgrammingError(f'a new {kind} needs {", ".join(lacking)}', remedy='Give it as a field.')
 
