@@ -11,6 +11,7 @@ import pytest
 import pyxnat
 from pyxnat import errors
 from pyxnat.plan import SHORT_CUTS
+from pyxnat.server import Server, serve
 
 
 class Other(pyxnat.Interface):
@@ -23,6 +24,13 @@ class Other(pyxnat.Interface):
         if self.error is not None and self.refused in uri:
             raise self.error
         return super()._exec(uri, *rest, **more)
+
+
+@pytest.fixture(scope='module')
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An archive of its own: a walk over all projects takes two requests for each."""
+    with serve(tmp_path_factory.mktemp('archive')) as running:
+        yield running
 
 
 @pytest.fixture(scope='module')
