@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from . import arrivals
+from . import arrivals, layout
 from .auth import Sessions, Users
 from .cached import Views
 from .display import Displays
@@ -62,6 +62,7 @@ class Archive:
         self.store.perform, self.store.settle = self.files.perform, self.files.settle
         self.store.resume()
         with self.store.write() as connection:
+            layout.renew(self.files, self.store, connection)
             found = get_setting(connection, 'site', site)
             put_setting(connection, 'site', found)
             crashed = get_setting(connection, 'open') == '1'

@@ -27,7 +27,7 @@ from .tables import Table
 if TYPE_CHECKING:
     from .holdings import Held
 
-__all__ = ['FORMATS', 'contents', 'is_zip', 'send', 'send_entry', 'send_folder', 'send_named', 'send_one', 'unpack']
+__all__ = ['FORMATS', 'contents', 'entry_name', 'is_zip', 'send', 'send_entry', 'send_folder', 'send_named', 'send_one', 'unpack']
 
 FORMATS = {'zip': 'application/zip', 'tar': 'application/x-tar', 'tar.gz': 'application/x-gtar'}
 MAX_RATIO = 200
@@ -48,7 +48,7 @@ def send(call: Call, held: list[Held]) -> Response:
     """The files as one archive, without a Content-Length. What is not on the disk is left out, as XNAT does; `NotFound` if nothing is left."""
     form = call.get('format').lower()
     writer = _zip if form == 'zip' else _tar
-    entries = [(_entry(call, one, form), one) for one in held if one.path.is_file()]
+    entries = [(entry_name(call, one, form), one) for one in held if one.path.is_file()]
     if not entries:
         raise NotFound('Unable to find any files.')
     _check_method(call)
@@ -82,7 +82,7 @@ def _top(held: Held) -> str:
     return str(row.label or row.id)
 
 
-def _entry(call: Call, held: Held, form: str) -> str:
+def entry_name(call: Call, held: Held, form: str) -> str:
     """The path of a file in the archive, by the ``structure`` that was asked for."""
     structure = call.get('structure')
     if structure == 'improved':

@@ -22,7 +22,7 @@ __all__ = ['Call', 'parse_query', 'text']
 
 MAX_DOCUMENT = 64 * 2**20
 """Bytes of an XML document or a form; files have no limit."""
-_FALSE = frozenset({'false', '0'})
+_FALSE = frozenset({'', 'false', '0'})
 
 
 def parse_query(raw: str) -> list[tuple[str, str]]:
@@ -68,7 +68,7 @@ class Call:
         return any(key == name for key, _ in self.query)
 
     def flag(self, name: str, default: bool = False) -> bool:
-        """A boolean parameter: true with any value but ``false`` and ``0``."""
+        """A boolean parameter: true with any value but ``false``, ``0`` and none."""
         return self.get(name).lower() not in _FALSE if self.has(name) else default
 
     @cached_property

@@ -11,6 +11,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from ..documents import write_xml
+from .archives import entry_name
 from .calls import Call
 from .holders import holders_of, need_project
 from .holdings import Held, file_uri, resources_at, split, with_parts
@@ -37,7 +38,8 @@ def catalogue_of_resource(call: Call, connection: Connection, route: Route) -> R
 
 def catalogue(connection: Connection, row: Any, holder: Any) -> bytes:
     """The catalogue of a resource."""
-    root = _root(row.label or str(row.pk))
+    is_of_part = holder.level in ('scan', 'reconstruction') and not row.counted
+    root = _root(holder.id if is_of_part else row.label or str(row.pk))
     files = connection.execute(select(file).where(file.c.resource == row.pk).order_by(file.c.path)).all()
     _meta_fields(root, {'PROJECT': holder.project or holder.id, **_audit(files)})
     if files:
@@ -63,8 +65,9 @@ def catalogue_of_files(call: Call, held: Iterable[Held]) -> Response:
     entries = etree.SubElement(root, _name('entries'))
     site = call.request.root_url.rstrip('/')
     for one in held:
-        entry = etree.SubElement(entries, _name('entry'), URI=site + file_uri(one))
-        _meta_fields(entry, {'RELATIVE_PATH': one.file.path, 'SIZE': str(one.file.size)})
+        path = entry_name(call, one, 'zip')
+        entry = etree.SubElement(entries, _name('entry'), URI=site + file_uri(one), cachePath=path)
+        _meta_fields(entry, {'RELATIVE_PATH': path, 'SIZE': str(one.file.size)})
     headers = {'Content-Disposition': 'inline; filename="files.xcat";'}
     return Response(write_xml(root), mimetype='application/xcat', headers=headers)
 

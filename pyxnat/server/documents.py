@@ -105,7 +105,8 @@ class _Writer:
     def _items(self, node: etree._Element, found: Field, row: Any, groups: dict[str, list[Any]]) -> None:
         for one in groups.get(found.path, ()):
             child = _grow(node, found)
-            child.set(XSI_TYPE, one.xsi_type)
+            if one.level != 'reconstruction':  # its element has no other types
+                child.set(XSI_TYPE, one.xsi_type)
             self.fill(child, one)
         side = found.path.partition('/')[0] if found.path in ('in/file', 'out/file') else ''
         if found.path == self._source.resource_path(row, side):
@@ -133,14 +134,11 @@ class _Writer:
                 node.set(name, str(known[name]))
         if not self._conceal:
             _conceal(node, 'xnat_abstractResource_id', one.pk)
-        tags = [tag for tag in (one.tags or '').split(',') if tag]
-        if tags:
-            holding = etree.SubElement(node, _same(node, 'tags'))
-            for place, tag in enumerate(tags):
-                child = etree.SubElement(holding, _same(node, 'tag'))
-                if not self._conceal:
-                    _conceal(child, 'xnat_abstractResource_tag_id', number_of(one.pk, place))
-                _set_text(child, tag)
+        if one.tags:  # one tag, whatever commas are in it
+            child = etree.SubElement(etree.SubElement(node, _same(node, 'tags')), _same(node, 'tag'))
+            if not self._conceal:
+                _conceal(child, 'xnat_abstractResource_tag_id', number_of(one.pk, 0))
+            _set_text(child, one.tags)
 
 
 class _Tree:

@@ -93,19 +93,18 @@ class FileArea:
             return self.root / safe_name(row.project) / 'arc001' / safe_name(row.label or row.id)
         parent = connection.execute(select(item).where(item.c.pk == row.parent)).one()
         group = {'scan': 'SCANS', 'assessor': 'ASSESSORS', 'reconstruction': 'PROCESSED'}[row.level]
-        name = row.label or row.id if row.level == 'assessor' else row.id
-        return self.item_folder(connection, parent) / group / safe_name(name)
+        return self.item_folder(connection, parent) / group / safe_name(row.id)
 
     def resource_folder(self, connection: Connection, row: Any, holder: Any) -> Path:
-        """The folder of a resource; one without a label is called by its number."""
-        name = safe_name(row.label) if row.label else str(row.pk)
+        """The folder of a resource; one without a label is called by its number. Only assessors have a folder for each side."""
+        name = row.folder or (safe_name(row.label) if row.label else str(row.pk))
         base = self.item_folder(connection, holder)
-        if row.side:
-            base = base / row.side.upper()
-        elif holder.level == 'project':
+        if holder.level == 'project':
             base = base / 'resources'
-        elif holder.level in ('experiment', 'assessor', 'reconstruction'):
+        elif holder.level == 'experiment':
             base = base / 'RESOURCES'
+        elif holder.level == 'assessor':
+            base = base / (row.side or 'out')
         return base / name
 
     @staticmethod

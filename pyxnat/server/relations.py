@@ -104,6 +104,7 @@ resource = Table(
     Column('insert_date', String, nullable=False),
     Column('insert_user', String, nullable=False),
     Column('counted', Boolean),  # whether a file was ever stored in it
+    Column('folder', String),  # what its folder is called, where that is not its label or number
     Index('resource_item', 'item', 'side', 'label'),
     sqlite_autoincrement=True,
 )

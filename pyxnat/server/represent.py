@@ -227,15 +227,10 @@ class Representer:
         }
         about = {name: value for name, value in fields.items() if value is not None}
         found = _plain_item('xnat:resourceCatalog', about, one.insert_date)
-        tags = [tag for tag in (one.tags or '').split(',') if tag]
-        if tags:
-            found['children'] = [{'field': 'tags/tag', 'items': [self._json_tag(one, place, tag) for place, tag in enumerate(tags)]}]
+        if one.tags:  # one tag, whatever commas are in it
+            about = {'tag': one.tags, 'xnat_abstractResource_tag_id': number_of(one.pk, 0)}
+            found['children'] = [{'field': 'tags/tag', 'items': [_plain_item('xnat:abstractResource_tag', about, one.insert_date)]}]
         return found
-
-    @staticmethod
-    def _json_tag(one: Any, place: int, tag: str) -> dict[str, Any]:
-        about = {'tag': tag, 'xnat_abstractResource_tag_id': number_of(one.pk, place)}
-        return _plain_item('xnat:abstractResource_tag', about, one.insert_date)
 
     # -- XML
 

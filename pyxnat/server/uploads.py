@@ -24,7 +24,7 @@ from .holdings import files_of, resources_at, side_of, split
 from .locate import Place, kind_of, need_on
 from .respond import made_at
 from .routes import Route, Step
-from .store import file, now, resource, touch
+from .store import fields_of, file, now, resource, touch
 from .writer import Writer
 
 __all__ = ['delete_files', 'delete_resource', 'put_files', 'put_resource', 'received', 'store_files']
@@ -41,7 +41,7 @@ def put_resource(call: Call, route: Route) -> Response:
     steps, step, _ = split(route)
     if route.tail:
         raise BadRequest('A resource has no sub-path but files.')
-    label = (_label(step.id) if step.id is not None else call.get('label')) or None
+    label = (_label(step.id) if step.id is not None else '') or None
     with call.archive.store.write() as connection:
         place = holder_of(connection, call.caller, steps)
         need_on(connection, call.caller, place.row, 'edit')
@@ -49,9 +49,15 @@ def put_resource(call: Call, route: Route) -> Response:
             _check_resource_label(label)
             if _labelled(connection, place.row, label):
                 raise Conflict('Specified resource already exists.')
-        row = _new_resource(call, connection, place.row, side_of(place.row, 'resources'), label)
+        row = _nameless(connection, place.row) if label is None else None
+        row = row or _new_resource(call, connection, place.row, side_of(place.row, 'resources'), label)
         events.note(call, connection, place.row, events.CREATED_RESOURCE)
     return made_at(call, row.pk) if step.id is None else text()
+
+
+def _nameless(connection: Connection, holder: Any) -> Any:
+    """The resource without label of a scan or reconstruction, which has at most one."""
+    return (_labelled(connection, holder, '') or [None])[0] if holder.level in ('scan', 'reconstruction') else None
 
 
 def _label(name: str) -> str:
@@ -80,9 +86,14 @@ def _check_unlocked(place: Place) -> None:
         raise Forbidden(f'{locked.id} is locked.')
 
 
+def _is_first(connection: Connection, scan: Any) -> bool:
+    """Whether a scan of some type has no resource yet: XNAT takes the first for its raw data."""
+    return bool(fields_of(scan).get('type')) and connection.scalar(select(resource.c.pk).where(resource.c.item == scan.pk)) is None
+
+
 def _new_resource(call: Call, connection: Connection, holder: Any, side: str, label: str | None) -> Any:
     values = {name: call.get(name) or None for name in ('format', 'content', 'description', 'tags')}
-    if holder.level == 'scan' and values['format'] == 'DICOM':
+    if holder.level == 'scan' and (values['format'] == 'DICOM' or _is_first(connection, holder)):
         values['content'] = values['content'] or 'RAW'
     query = resource.insert().values(item=holder.pk, side=side, label=label, insert_date=now(), insert_user=call.caller.login, **values)
     touch(connection, holder.pk)

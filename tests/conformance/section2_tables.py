@@ -261,9 +261,9 @@ facts.row(
     '2.4/32', 'SM', 'parameters of the project listing', *(get(f'/data/projects?{name}=true') for name in ('accessible', 'owner', 'recent', 'users'))
 )
 facts.row(
-    '2.4/a', 'S', 'a boolean is true with any value but false and 0',
+    '2.4/a', 'SM', 'a boolean is true with any value but false, 0 and none',
     *(put(f'{{s}}/resources/R/files/f?inbody=true&overwrite={value}', send=b'x', like=like)
-      for value, like in (('yes', '^$'), ('0', 'duplicates'), ('FALSE', 'duplicates'), ('1', '^$'), ('', '^$'))),
+      for value, like in (('yes', '^$'), ('0', 'duplicates'), ('FALSE', 'duplicates'), ('1', '^$'), ('', 'duplicates'))),
 )  # fmt: skip
 facts.row('2.4/b', 'SM', 'guest has no effect on listings', get(f'{P}/subjects?guest=true', rows={'label': ['S1', 'S2']}))
 

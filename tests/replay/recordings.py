@@ -12,8 +12,8 @@ NOT_EVIDENCE = frozenset({'stub', 'unsure'})
 """Verdicts of facts whose answers came from parts that the recorded server did not have."""
 
 
-MADE_AGAIN = {'6-search': ('0-setup/022', '0-setup/023')}
-"""Exchanges that stand with others of their group, and were asked right before the group that is named."""
+MADE_AGAIN = {'observed': {'6-search': ('0-setup/022', '0-setup/023')}}
+"""By recording: exchanges that stand with others of their group, and were asked right before the group that is named."""
 
 
 class Exchange(NamedTuple):
@@ -48,19 +48,18 @@ class Exchange(NamedTuple):
 def read(path: Path) -> Iterator[Exchange]:
     """The exchanges of a file in the order they were asked; requests that failed to be sent are left out."""
     later: dict[str, Exchange] = {}
+    made_again = MADE_AGAIN.get(path.stem, {})
+    late = {place for places in made_again.values() for place in places}
     for exchange in _lines(path):
         group, _, name = exchange.place.partition('/')
-        if (moved := f'{group}/{name[:3]}') in _LATE:
+        if (moved := f'{group}/{name[:3]}') in late:
             later[moved] = exchange
             continue
-        for early in MADE_AGAIN.get(group, ()):
+        for early in made_again.get(group, ()):
             if early in later:
                 yield later.pop(early)
         yield exchange
     yield from later.values()
-
-
-_LATE = {place for places in MADE_AGAIN.values() for place in places}
 
 
 def _lines(path: Path) -> Iterator[Exchange]:
