@@ -27,7 +27,7 @@ from .tables import Table
 if TYPE_CHECKING:
     from .holdings import Held
 
-__all__ = ['FORMATS', 'contents', 'entry_name', 'is_zip', 'send', 'send_entry', 'send_folder', 'send_named', 'send_one', 'unpack']
+__all__ = ['FORMATS', 'contents', 'entry_name', 'is_zip', 'send', 'send_entry', 'send_folder', 'send_named', 'send_one', 'type_of', 'unpack']
 
 FORMATS = {'zip': 'application/zip', 'tar': 'application/x-tar', 'tar.gz': 'application/x-gtar'}
 MAX_RATIO = 200
@@ -37,6 +37,10 @@ MAX_MEMBERS = 200_000
 BLOCK = 2**18
 DEFAULT_EFFORT = 1
 """Deflate's level: images gain little from more, and more is several times slower."""
+_TYPES = {
+    'bmp': 'image/bmp', 'gif': 'image/gif', 'html': 'text/html', 'jpg': 'image/jpeg', 'jpeg': 'image/jpeg', 'pdf': 'application/pdf',
+    'png': 'image/png', 'svg': 'image/svg+xml', 'tiff': 'image/tiff', 'txt': 'text/plain', 'xml': 'text/xml',
+}  # fmt: skip
 _METHODS = ('0', '8')
 _COMPRESSED = ('.gz', '.zip', '.bz2', '.xz', '.jpg', '.jpeg', '.png')
 
@@ -227,6 +231,11 @@ def send_folder(name: str, folder: Path, paths: list[Path], above: str = '', fir
 # -- what is in a stored zip
 
 
+def type_of(name: str) -> str:
+    """The media type of a file, by the end of its name."""
+    return _TYPES.get(name.rpartition('.')[2].lower(), 'application/octet-stream')
+
+
 def is_zip(path: Path) -> bool:
     """Whether a stored file is a zip."""
     return path.suffix.lower() == '.zip' and zipfile.is_zipfile(path)
@@ -236,7 +245,7 @@ def contents(path: Path) -> Table:
     """The entries of a stored zip."""
     with zipfile.ZipFile(path) as source:
         rows = [(info.filename, info.file_size) for info in source.infolist() if not info.is_dir()]
-    return Table(['File Name', 'Size'], rows)
+    return Table(['File Name', 'Size'], rows, {'title': 'Files'}, [{'key': 'URI', 'serverRoot': ''}], count=False)
 
 
 def send_entry(path: Path, name: str) -> Response:
@@ -252,7 +261,7 @@ def send_entry(path: Path, name: str) -> Response:
             while piece := member.read(BLOCK):
                 yield piece
 
-    return Response(pieces(), mimetype='application/octet-stream')
+    return Response(pieces(), content_type=type_of(name))
 
 
 # -- in

@@ -30,10 +30,6 @@ RESOURCE_COLUMNS = level('resources').columns
 FILE_COLUMNS = level('files').columns
 BLOCK = 2**20
 """Bytes read from a file at once when it is sent."""
-_TYPES = {
-    'bmp': 'image/bmp', 'gif': 'image/gif', 'html': 'text/html', 'jpg': 'image/jpeg', 'jpeg': 'image/jpeg', 'pdf': 'application/pdf',
-    'png': 'image/png', 'svg': 'image/svg+xml', 'tiff': 'image/tiff', 'txt': 'text/plain', 'xml': 'text/xml',
-}  # fmt: skip
 _CATEGORY = {'scan': 'scans', 'reconstruction': 'reconstructions', 'assessor': 'assessors'}
 
 
@@ -162,7 +158,6 @@ def _send(call: Call, held: Held) -> Response:
         'Last-Modified': http_date(state.st_mtime), 'Cache-Control': 'must-revalidate', 'Accept-Ranges': 'bytes',
         'Content-Disposition': f"attachment; filename{_file_name(name)};",
     }  # fmt: skip
-    kind = _TYPES.get(name.rpartition('.')[2].lower(), 'application/octet-stream')
     try:
         begin, end = _range(call, state.st_size)
     except BaseException:
@@ -173,7 +168,7 @@ def _send(call: Call, held: Held) -> Response:
         status = 206
         headers['Content-Range'] = f'bytes {begin}-{end - 1}/{state.st_size}'
     headers['Content-Length'] = str(max(end - begin, 0))
-    response = Response(_blocks(source, begin, end), status, content_type=kind, headers=headers, direct_passthrough=True)
+    response = Response(_blocks(source, begin, end), status, content_type=archives.type_of(name), headers=headers, direct_passthrough=True)
     response.call_on_close(source.close)
     return response
 
