@@ -18,7 +18,7 @@ from . import elements, guard, search, services, users, xapi
 from .archive import Archive
 from .calls import Call, parse_query
 from .pages import by_container, page, plain_page
-from .routes import admit_path, decoded, parse, segments
+from .routes import admit_path, admit_target, decoded, parse, segments
 
 __all__ = ['App']
 
@@ -67,6 +67,7 @@ class App:
             path = '/' + path.split('://', 1)[1].partition('/')[2]
         if not f'{path}/'.startswith(f'{request.root_path}/'):
             raise NotFound(f'There is nothing at {path}.')
+        admit_target(raw)
         admit_path(request.method, path)
         raw_parts = segments(path[len(request.root_path) :])
         parts = decoded(raw_parts)

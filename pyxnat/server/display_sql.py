@@ -141,7 +141,7 @@ def variable(scope: Scope, table: Any, type_name: str, value: str) -> Any:
     """The custom variable that the field's value names, whatever its case: lists of fields tell names in lower case."""
     each = func.json_each(table.c.fields).table_valued('key', 'value')
     wanted = func.lower(each.c.key) == f'fields/field[{pick_of_name(value)}]/field'.lower()
-    return select(each.c.value).select_from(each).where(wanted).limit(1).correlate_except(each).scalar_subquery()
+    return select(func.nullif(each.c.value, '')).select_from(each).where(wanted).limit(1).correlate_except(each).scalar_subquery()
 
 
 # -- projects of an item

@@ -160,6 +160,8 @@ class _Tree:
                 self._at(parts[:-1], None).set(XSI_TYPE, value)
             return
         found = self._registry.field(self._type, key)
+        if found is not None and value == '' and name_of(parts[-2].pick if len(parts) > 1 else ''):
+            self._at(parts[:-1], found)
         if found is None or value == '':
             return
         value = value.replace(' ', 'T', 1) if found.kind == 'dateTime' else value

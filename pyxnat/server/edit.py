@@ -23,7 +23,7 @@ from .settings import CORE, Settings, read_settings
 from .store import fields_of
 from .values import normalise
 
-__all__ = ['TYPE_LEAF', 'Document', 'check_complete', 'kept', 'merged', 'part_of', 'read_document', 'text_of', 'validated']
+__all__ = ['TYPE_LEAF', 'Document', 'check_complete', 'filled', 'kept', 'merged', 'part_of', 'read_document', 'text_of', 'validated']
 
 XSI_TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
 TYPE_LEAF = 'xsi:type'
@@ -31,6 +31,7 @@ TYPE_LEAF = 'xsi:type'
 _LINES = re.compile(r'\n*[^\n]+|\n+')
 _ISO_DATE = re.compile(r'\d{4}-\d\d?-\d\d?')
 _NAMED_TYPE = re.compile(r'@xsi:type=([^\]]+)')
+_VARIABLE = re.compile(r'fields/field\[name=[^\]]*\]/field')
 _FORM = 'application/x-www-form-urlencoded'
 _XML = frozenset({'text/xml', 'application/xml'})
 
@@ -334,6 +335,11 @@ def merged(fields: dict[str, str], document: Document, values: dict[str, str]) -
         found.update({f'{holder}[{number}]{leaf}': value for leaf, value in leaves.items()})
     found.update({key: value for key, value in values.items() if '[' not in key})
     return found
+
+
+def filled(fields: dict[str, str]) -> dict[str, str]:
+    """The fields that are stored: those with a value, and custom variables, whose names stay when their values are cleared."""
+    return {key: value for key, value in fields.items() if value != '' or _VARIABLE.fullmatch(key)}
 
 
 def kept(model: Model, where: str, fields: dict[str, str], document: Document) -> dict[str, str]:

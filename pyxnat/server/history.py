@@ -54,13 +54,15 @@ def versions(connection: Connection, row: Any) -> Iterator[Any]:
     for one in connection.execute(select(version).where(version.c.item == row.pk).order_by(version.c.pk.desc())):
         state = json.loads(one.state)
         known = {name: state.pop(name, None) for name in _KEPT}
-        yield _Version({**row._mapping, **known, 'fields': json.dumps(state)}, one.start_date, one.end_date)
+        yield _Version({**row._mapping, **known, 'fields': json.dumps(state)}, one.start_date, one.end_date, one.pk)
 
 
 class _Version:
     """An earlier state of an item, read like its row."""
 
-    def __init__(self, values: dict[str, Any], start_date: str, end_date: str) -> None:
+    def __init__(self, values: dict[str, Any], start_date: str, end_date: str, event: int) -> None:
         self.__dict__.update(values)
         self.start_date = start_date
         self.end_date = end_date
+        self.event = event
+        """Number of the change that ended it."""

@@ -11,6 +11,7 @@ from werkzeug.exceptions import BadRequest, InternalServerError, MethodNotAllowe
 from werkzeug.wrappers import Response
 
 from ..documents import parse_xml
+from ..schemas import canonical
 from .auth import rights
 from .calls import Call, text
 from .documents import XSI, write_part
@@ -72,6 +73,8 @@ def _put(call: Call, fields: dict[str, str], pick: str | None, name: str, body: 
     except ValueError as error:
         raise UnprocessableEntity(f'The document cannot be read: {error}') from error
     kind = root.get(f'{{{XSI}}}type', '') or f'xnat:{etree.QName(root).localname}'
+    if etree.QName(root).localname == _HOLDER:
+        _check_study(call, root)
     if not call.archive.model.registry.is_a(kind, _TYPE):
         if pick is None:
             raise NotAcceptable(f'{kind} is not a protocol.')
@@ -84,6 +87,17 @@ def _put(call: Call, fields: dict[str, str], pick: str | None, name: str, body: 
     values[f'{_HOLDER}[{wanted}]/{TYPE_LEAF}'] = _TYPE
     kept = {key: value for key, value in fields.items() if not key.startswith(f'{_HOLDER}[{wanted}]/')}
     return wanted, {**kept, **values}
+
+
+def _check_study(call: Call, root: etree._Element) -> None:
+    """Refuse what a study protocol cannot hold: XNAT reads a document by the name of its root, whatever type it says."""
+    known = [canonical(found.path) for found in call.archive.model.registry.fields(f'xnat:{_HOLDER}')]
+    for node in root.iterdescendants(etree.Element):
+        names = [etree.QName(one).localname for one in (*reversed([*node.iterancestors()][:-1]), node)]
+        path = '/'.join(names)
+        wrong = next((name for name in map(str, node.attrib) if not name.startswith('{') and f'{path}/{name}' not in known), None)
+        if wrong is not None:
+            raise UnprocessableEntity(f"org.xml.sax.SAXException: Invalid attribute '{wrong}' of 'xnat:{_HOLDER}/{path}'")
 
 
 def _save(connection: Connection, row: Any, fields: dict[str, str]) -> None:

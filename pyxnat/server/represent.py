@@ -133,7 +133,7 @@ class Representer:
 
     def _json_version(self, row: Any) -> dict[str, Any]:
         own, nested = self._split(row)
-        meta = {**_meta(row.xsi_type, row.pk, row.start_date), 'isHistory': True, 'end_date': java_date(row.end_date)}
+        meta = {**_meta(row.xsi_type, row.pk, row.start_date), 'isHistory': True, 'end_date': java_date(row.end_date), 'modified_event_id': row.event}
         return {'children': nested, 'meta': meta, 'data_fields': own}
 
     def _json_item(self, row: Any) -> dict[str, Any]:
@@ -208,6 +208,7 @@ class Representer:
         own, nested = self._tree(row, holder, pairs, numbers)
         declared = own.pop(TYPE_LEAF, '') or type_of(self.model.registry, row.xsi_type, holder)
         if name_of(pick):
+            own = {name: value for name, value in own.items() if value != ''}
             own['name'] = name_of(pick)
         return {**self._nested(row, declared, own, numbers), 'children': nested}
 

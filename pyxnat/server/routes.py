@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 
 from ..structure import SERVER, Chain, Level, chains, children, level
 
-__all__ = ['Route', 'Step', 'admit_path', 'decoded', 'parse', 'segments']
+__all__ = ['Route', 'Step', 'admit_path', 'admit_target', 'decoded', 'parse', 'segments']
 
 MAX_PATH = 8192
 """Bytes of a request's path; longer ones are refused."""
@@ -52,6 +52,9 @@ class Route(NamedTuple):
         return tuple(step.level.plural for step in self.steps)
 
 
+_UNQUOTED = re.compile(r'["<>\[\]^`{|}]')
+
+
 def admit_path(method: str, raw_path: str) -> None:
     """See that a path is one that reaches XNAT.
 
@@ -67,6 +70,13 @@ def admit_path(method: str, raw_path: str) -> None:
     if method in ('GET', 'HEAD'):
         raise InternalServerError('The path holds %25, a semicolon, an empty segment or dots, and is refused.')
     raise MethodNotAllowed(response=Response(status=405))
+
+
+def admit_target(raw: str) -> None:
+    """See that the target of a request has no character that must be quoted: Tomcat refuses brackets and the like, in a query, too."""
+    found = _UNQUOTED.search(raw)
+    if found is not None:
+        raise BadRequest(f'Invalid character found in the request target [{raw}]: quote {found.group()}.')
 
 
 def segments(raw_path: str) -> list[str]:

@@ -19,7 +19,7 @@ from .display_fields import DisplayField, Link
 from .model import Model, split_path
 from .scope import Expression, Scope
 from .search_documents import SearchField
-from .store import custom_field, item
+from .store import item
 
 __all__ = ['NO_VALUE', 'Column', 'Columns', 'find_field', 'identifier']
 
@@ -199,10 +199,10 @@ _FORM = re.compile(r'[A-Z_]+:[A-Z0-9]+_CUSTOM-FORM_(?P<form>[0-9A-F-]{36})_(?P<k
 
 def _of_form(table: Any, form: str, key: str) -> Expression:
     """What an item has under a key of a form."""
-    each = func.json_each(custom_field.c.value).table_valued('key', 'value')
-    query = select(cast(each.c.value, item.c.id.type)).select_from(custom_field.join(each, func.upper(each.c.key) == key))
-    query = query.where(custom_field.c.item == table.c.pk, custom_field.c.name == form, func.json_type(custom_field.c.value) == 'object')
-    return Expression(query.limit(1).correlate(table).scalar_subquery(), schema_field=False)
+    held = func.json_extract(table.c.fields, '$."custom_fields"')
+    each = func.json_each(func.coalesce(held, '{}'), f'$."{form}"').table_valued('key', 'value')
+    query = select(cast(each.c.value, item.c.id.type)).select_from(each).where(func.upper(each.c.key) == key)
+    return Expression(query.limit(1).correlate_except(each).scalar_subquery(), schema_field=False)
 
 
 def _paths(model: Model, kind: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from .calls import Call
 from .display_fields import DisplayField
 from .display_versions import DisplayVersion
 from .respond import table_response
-from .store import item
+from .store import custom_form, item
 from .tables import Table
 
 __all__ = ['answer']
@@ -133,11 +133,23 @@ def _found(call: Call, connection: Connection, element: str) -> Iterator[tuple[D
             about = f'Custom Variable: {name}'
             found = replace(variables, id=f'{variables.id}={name.lower()}', header=name, type=kind)
             yield replace(found, requires_value=False, description=about), 1
+    yield from ((one, 1) for one in _of_forms(connection, element, fields))
     for labels in [one for name, one in fields.items() if name.endswith('_PROJECT_IDENTIFIER')][:1]:
         projects = select(item.c.id).where(item.c.level == 'project', visible(call.caller, item.c.id)).order_by(item.c.id)
         for name in ('*', *connection.scalars(projects)):
             about = f'Label within the {name} project.'
             yield replace(labels, id=f'{labels.id}={name}', header=name, requires_value=False, description=about), 2
+
+
+def _of_forms(connection: Connection, element: str, fields: dict[str, DisplayField]) -> Iterator[DisplayField]:
+    """The fields of the custom forms of a type, whether enabled or not: XNAT drops those of a form that is deleted."""
+    plain = next((one for one in fields.values() if one.searchable), None)
+    for form in connection.execute(select(custom_form).where(custom_form.c.datatype == element).order_by(custom_form.c.pk)):
+        for one in json.loads(form.contents).get('components', ()):
+            if plain is not None and one.get('input') and one.get('key'):
+                about = f'{one.get("label", one["key"])}[{form.uuid}]'
+                name = f'{element}_CUSTOM-FORM_{form.uuid}_{one["key"]}'.upper()
+                yield replace(plain, id=name, header=one['key'], type='string', requires_value=False, description=about)
 
 
 def _defined(call: Call, connection: Connection, element: str, scope: str) -> Iterator[tuple[str, str]]:

@@ -70,6 +70,8 @@ def _list(call: Call) -> Response:
         raise MethodNotAllowed(['GET', 'HEAD'])
     home = _home(call)
     names = sorted(path.name for path in home.iterdir()) if home.is_dir() else []
+    if not names:
+        return text()  # as XNAT: no table at all
     return table_response(call, Table(['Resource', 'URI'], [(name, f'{_BASE}/{quote(name)}') for name in names]))
 
 

@@ -15,7 +15,7 @@ from ..schemas import canonical
 from .archive import Archive
 from .arrivals import discard_all
 from .auth import ANY, Caller, readable, rights
-from .edit import Document, check_complete, kept, merged, validated
+from .edit import Document, check_complete, filled, kept, merged, validated
 from .history import Event, record
 from .links import add_links, drop_links
 from .locate import has_alias, kind_of, labelled, need, need_on
@@ -60,6 +60,13 @@ def _is_same(name: str, before: Any, after: Any) -> bool:
 def _own(fields: dict[str, str]) -> dict[str, str]:
     """The fields that XNAT keeps with an item of a general type itself: no custom variables, nor others that it can have several of."""
     return {key: value for key, value in fields.items() if '[' not in key}
+
+
+def _check_kept(row: Any, fields: dict[str, str], document: Document) -> None:
+    """`BadRequest` where a complete document takes away all the demographics of a subject: XNAT fails, and keeps them."""
+    held = any(key.startswith('demographics/') for key in fields_of(row))
+    if document.complete and row.level == 'subject' and held and not any(key.startswith('demographics/') and fields[key] for key in fields):
+        raise BadRequest(f'The document empties the demographics of {row.id}, which allowDataDeletion cannot: leave one of their fields in it.')
 
 
 def check_label(text: str, what: str = 'label') -> str:
@@ -230,7 +237,7 @@ class Writer:
         self, where: str, xsi_type: str, accession: str, label: str | None, project: str, parent: int | None, document: Document, **more: Any
     ) -> Any:
         stamp = now()
-        values = {key: value for key, value in merged({}, document, validated(self.model, document)).items() if value != ''}
+        values = filled(merged({}, document, validated(self.model, document)))
         check_complete(self.model, xsi_type, values)
         found = self.connection.execute(
             item.insert()
@@ -265,8 +272,9 @@ class Writer:
             raise Conflict(f'{row.id} is of type {row.xsi_type}, not {document.xsi_type}.')
         before = kept(self.model, row.level, fields_of(row), document)
         fields = merged(before, document, validated(self.model, document))
+        _check_kept(row, fields, document)
         check_complete(self.model, row.xsi_type, fields)
-        changed = {'fields': json.dumps({key: value for key, value in fields.items() if value != ''}, ensure_ascii=False)}
+        changed = {'fields': json.dumps(filled(fields), ensure_ascii=False)}
         owner = document.core.get('subject_ID')
         if parent is not None and parent.pk != row.parent:
             changed['parent'] = parent.pk
@@ -342,7 +350,7 @@ class Writer:
 
     def set_status(self, row: Any, status: str) -> Any:
         """Quarantine, lock or activate an item."""
-        need_on(self.connection, self.caller, row, 'delete')
+        need_on(self.connection, self.caller, row, 'edit')
         return self._set(row, status=status)
 
     # -- sharing

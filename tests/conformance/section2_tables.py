@@ -43,7 +43,7 @@ facts.row(
 )  # fmt: skip
 facts.row(
     '2.4/4', 'STM', 'columns: short names and full paths in place of the default columns; key columns come along',
-    get(f'{P}/subjects?columns=label,gender,xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/handedness&format=csv',
+    get(f'{P}/subjects?columns=label,gender,xnat:subjectData/demographics%5B@xsi:type%3Dxnat:demographicData%5D/handedness&format=csv',
         columns='ID,label,gender,handedness,URI', rows={'gender': ['female', 'male']}),
     get(f'{P}/subjects?columns=label,xnat:subjectData/demographics/handedness', (400, 500)),  # the element is abstract
     *(get(f'{path}?columns=ID&format=csv', columns=columns)
@@ -194,10 +194,10 @@ facts.row(
     made('{e}'), put('{e}/projects/{q_id}?primary=true'), get('{q}/experiments/E?format=json', item={'project': '{q_id}'}),
 )  # fmt: skip
 facts.row(
-    '2.4/24', 'S', 'activate, quarantine, _lock, _unlock, _obsolete set the status; not without that right',
+    '2.4/24', 'SM', 'activate, quarantine, _lock, _unlock, _obsolete set the status; not without that right',
     *(ask for name, status in (('quarantine', 'quarantine'), ('activate', 'active'), ('_lock', 'locked'), ('_unlock', 'active'),
                                ('_obsolete', 'obsolete')) for ask in (put(f'{{s}}?{name}=true'), get('{s}/status', text=status))),
-    put('{e}?quarantine=true', 403, by='member'), put('{e}?quarantine=true', by='owner'),
+    put('{e}?quarantine=true', 403, by='collaborator'), put('{e}?quarantine=true', by='member'), put('{e}?quarantine=true', by='owner'),
 )  # fmt: skip
 
 
@@ -490,7 +490,11 @@ columns(
     '/data/search/elements/xnat:subjectData',
     title='Search Fields',
 )  # fmt: skip
-columns('2.6/25', 'S', "a user's cache", 'Resource,URI', '/data/user/cache/resources')
+facts.row(
+    '2.6/25', 'SM', "a user's cache: no table at all where nothing is in it",
+    get('/data/user/cache/resources', text='', by='outsider'), made('/data/user/cache/resources/{new}'),
+    get('/data/user/cache/resources?format=csv', columns='Resource,URI'),
+)  # fmt: skip
 facts.row(
     '2.6/26', 'S', 'files there',
     made('/data/user/cache/resources/{new}'), get('/data/user/cache/resources/{new}/files?format=csv', columns='Name,Size,URI'),

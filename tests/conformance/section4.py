@@ -433,10 +433,10 @@ facts.row('4.5.9', 'SM', 'no such type: 400', get('/data/search/elements/xnat:no
 @facts.shown('4.5.12', 'SM', 'projectScope: custom variables of one project, and labels in all')
 def fields_with_values(case: Case) -> None:
     protocol = (
-        '<xnat:studyProtocol xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+        '<xnat:datatypeProtocol xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
         f' ID="{case.p_id}_xnat_subjectData" data-type="{S}" name="Subjects" xsi:type="xnat:datatypeProtocol"><xnat:definitions>'
         f'<xnat:definition ID="g" data-type="{S}" project-specific="1"><xnat:fields><xnat:field name="Foo{case.p_id}" datatype="string" type="custom"'
-        f' xmlPath="{S}/fields/field[name=foo]/field"/></xnat:fields></xnat:definition></xnat:definitions></xnat:studyProtocol>'
+        f' xmlPath="{S}/fields/field[name=foo]/field"/></xnat:fields></xnat:definition></xnat:definitions></xnat:datatypeProtocol>'
     )
     assert case.admin('PUT', f'{case.p}/protocols/{case.p_id}_xnat_subjectData', protocol, XML).status == 200
     path, variable = f'/data/search/elements/{S}?format=json', f'XNAT_SUBJECTDATA_FIELD_MAP=foo{case.p_id.lower()}'

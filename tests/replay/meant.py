@@ -90,6 +90,16 @@ TABLE: tuple[Meant, ...] = (
         frozenset({'body'}),
         'the recorded build tests the wrong way round whether a path was given (fact 3.7)',
     ),
+    Meant(
+        'C2?-many-at-once',
+        r'C-many-at-once/(066|138|140)|C2-many-at-once/0(3[679]|40|43)',
+        '',
+        frozenset({'status', 'rows'}),
+        'the archive takes in no XAR, and has no session that came in one',
+    ),
+    Meant(
+        'C-many-at-once', r'C-many-at-once/057', r'POST /data/services/import\?import-handler=automation', STATUS, 'the archive runs no automation'
+    ),
     # -- says of the server itself
     Meant('section1', '', r'GET /xapi/siteConfig/(buildInfo|uptime)', frozenset({'fields', 'text'}), 'another build, up for another time'),
     Meant('section1', '1.4.3', 'GET /xapi/siteConfig/concurrentMaxSessions', frozenset({'fields'}), 'raised on the recorded server, 1000 by default'),
@@ -109,7 +119,22 @@ TABLE: tuple[Meant, ...] = (
     Meant('section2', '2.4/15#[23]', 'GET /data/search/', frozenset({'rows'}), 'pages of a list of the whole site, with rows of other facts'),
     Meant('section2', '2.4/4#3', r'GET /data/subjects\?', frozenset({'rows'}), 'IDs of subjects of other facts, which were asked in another order'),
     Meant('section2', '2.4/21#11', 'GET ', frozenset({'rows'}), 'follows a document that the recording cut, so it was not sent'),
+    Meant(
+        'section2',
+        r'2\.9\.3#4',
+        r'PUT /data/projects/\w+/subjects/C\?ID=',
+        STATUS,
+        'an ID that was free there, and is of a subject of other facts here',
+    ),
     # -- defects of the recorded build
+    Meant(
+        'section2',
+        r'2\.6/26#[12]',
+        '(PUT|GET) /data/user/cache/resources/',
+        frozenset({'body', 'status'}),
+        'the recorded build tests the wrong way round whether a path was given (fact 3.7)',
+    ),
+    Meant('section2', r'2\.11\.2#5', 'PUT ', STATUS, 'two runs of the recording met: the recorded server refused what it took at all other times'),
     Meant('A2?-.*', '.*-CHANGE-label-of-subject-back', 'PUT ', STATUS, 'a subject could not get back a label that it had'),
     Meant(
         'A2?-.*',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-UUID = r'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
+UUID = r'(?i:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})'
 GIVEN = re.compile(
     rf'XNAT_[SE]\d{{5,}}|{UUID}|(?<=resources/)\d+|(?<=downloads/)[\w-]+|\bxs\d{{10,}}\b|(?<![0-9A-Za-z])[0-9A-F]{{32}}(?![0-9A-Za-z])'
     r'|(?<![0-9A-Za-z])[0-9A-Za-z]{64}(?![0-9A-Za-z])|(?<!\w)_\w+_1[67]\d{11}\b|\b\w+-20\d{6}_\d{6}\b'
@@ -53,7 +53,11 @@ class Names:
 
     def here(self, recorded: str) -> str:
         """A recorded text with the names of this server."""
-        return GIVEN.sub(lambda found: self._here.get(found.group(), found.group()), recorded)
+        return GIVEN.sub(lambda found: self._ours(found.group()) or found.group(), recorded)
+
+    def _ours(self, name: str) -> str:
+        """The name of this server for a recorded one, empty where it is unknown. Search fields have the UUIDs of forms in capitals."""
+        return self._here.get(name) or self._here.get(name.lower(), '').upper()
 
     def knows(self, text: str) -> bool:
         """Whether a recorded text has a name that was learned."""
@@ -65,11 +69,11 @@ class Names:
 
     def from_record(self, text: str) -> str:
         """A recorded text as it is compared."""
-        return plain(GIVEN.sub(lambda found: self._here.get(found.group(), '<given>'), text))
+        return plain(GIVEN.sub(lambda found: self._ours(found.group()) or '<given>', text))
 
     def from_answer(self, text: str) -> str:
         """A text of this server as it is compared."""
-        return plain(GIVEN.sub(lambda found: found.group() if found.group() in self._there else '<given>', text))
+        return plain(GIVEN.sub(lambda found: found.group() if {found.group(), found.group().lower()} & self._there else '<given>', text))
 
     def recorded(self) -> Iterator[str]:
         """All recorded names that are known."""

@@ -43,7 +43,7 @@ def test_8_2_parameters(admin: Client, name: str) -> None:
     path, kind, listing = PARAMETERS[name]
     base = f'{kind}/parameters/addParam'
     admin.ok('PUT', f'{path}?{base}%5Bname%3DKey%5D/addField=v%3D1&{base}%5Bname%3Dtwo%5D/addField=2')
-    rows = admin.get(f'{listing}?columns=ID,{base}[name=Key]/addField').rows
+    rows = admin.get(f'{listing}?columns=ID,{base}%5Bname%3DKey%5D/addField').rows
     assert sorted(value for row in rows for name, value in row.items() if 'addparam' in name and value) == ['2', 'v=1']  # whatever name is asked
     root = etree.fromstring(admin.get(f'{path}?format=xml').body)
     assert {node.get('name'): text(node) for node in root.iterfind('.//xnat:addParam', NS)} == {'Key': 'v=1', 'two': '2'}
@@ -84,7 +84,7 @@ def test_6_5_1_what_is_no_predicate_means_the_first(admin: Client, predicate: st
     assert variables(admin)[first] == f'of{len(predicate)}' and 'other' not in variables(admin)
 
 
-@pytest.mark.parametrize('predicate', ['[name=lost]', '%5Bname=lost%5D', '%5Bname%3Da/b%5D', '%5Bname%3Da.b%5D', '%5Bname%3Da@b%5D'])
+@pytest.mark.parametrize('predicate', ['%5Bname=lost%5D', '%5Bname%3Da/b%5D', '%5Bname%3Da.b%5D', '%5Bname%3Da@b%5D'])
 def test_6_5_1_paths_that_fall_apart_set_nothing_and_no_error_tells(admin: Client, predicate: str) -> None:
     before = variables(admin)
     admin.ok('PUT', f'{E}?xnat:mrSessionData/fields/field{predicate}/field=x&note=lost')
@@ -93,7 +93,7 @@ def test_6_5_1_paths_that_fall_apart_set_nothing_and_no_error_tells(admin: Clien
 
 def test_a_predicate_that_picks_nothing_is_an_error(admin: Client) -> None:
     assert admin.put(f'{E}/scans/1?xnat:mrScanData/parameters/addParam%5BID%3D3%5D/addField=1').status == 417
-    assert admin.get(f'{E}/scans?columns=xnat:mrScanData/parameters/addParam[ID=3]/addField').status == 500
+    assert admin.get(f'{E}/scans?columns=xnat:mrScanData/parameters/addParam%5BID%3D3%5D/addField').status == 500
 
 
 def step(program: str, **more: str) -> etree._Element:
@@ -182,3 +182,47 @@ def test_2_11_19_what_get_answers_can_be_put_back(admin: Client, name: str, quer
     answer = admin.put(path + query, before, **{'Content-Type': 'text/xml'})
     assert answer.status == 200, answer.body
     assert admin.get(f'{path}?format=xml').body == before
+
+
+@pytest.mark.parametrize('char', '[]{}|^`"<>')
+def test_what_must_be_quoted_is_refused_wherever_it_stands(admin: Client, char: str) -> None:
+    before = admin.item(E)
+    assert admin.put(f'{E}?note=a{char}').status == admin.get(f'{E}/scans/a{char}').status == 400
+    assert admin.get(f'/data/projects/F/subjects?columns=label,xnat:subjectData/fields/field{char}').status == 400
+    assert admin.item(E) == before
+
+
+@pytest.mark.parametrize('name', ['n', 'two words', 'a=b'])
+def test_a_variable_that_is_cleared_keeps_its_name(admin: Client, name: str) -> None:
+    path = f'xnat:mrSessionData/fields/field%5Bname%3D{quote(name)}%5D/field'
+    admin.ok('PUT', f'{E}?{path}=1')
+    admin.ok('PUT', f'{E}?{path}=NULL')
+    [held] = [one for one in admin.item(E)['children'] if one['field'] == 'fields/field']
+    [left] = [one['data_fields'] for one in held['items'] if one['data_fields']['name'] == name]
+    assert 'field' not in left and 'xnat_experimentData_field_id' in left
+    found = etree.fromstring(admin.get(f'{E}?format=xml').body).xpath('//x:fields/x:field[@name=$name]', namespaces={'x': NS['xnat']}, name=name)
+    assert [''.join(one.itertext(etree.Element)).strip() for one in found] == ['']
+    admin.ok('PUT', f'{E}?{path}=2')
+    [held] = [one for one in admin.item(E)['children'] if one['field'] == 'fields/field']
+    assert [one['data_fields']['field'] for one in held['items'] if one['data_fields']['name'] == name] == ['2']
+
+
+@pytest.mark.parametrize('gone', ['', '<xnat:gender/>'])
+def test_a_complete_document_cannot_empty_the_demographics(admin: Client, gone: str) -> None:
+    admin.ok('PUT', f'{S}?gender=female')
+    start = f'<xnat:Subject xmlns:xnat="{NS["xnat"]}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" label="S">'
+    start += '<xnat:demographics xsi:type="xnat:demographicData">'
+    end = '</xnat:demographics></xnat:Subject>'
+    for query, status in (('', 200), ('?allowDataDeletion=true', 400)):
+        assert admin('PUT', f'{S}{query}', f'{start}{gone}{end}', {'Content-Type': 'text/xml'}).status == status
+        assert 'female' in admin.get(f'{S}?format=xml').text
+    assert admin('PUT', f'{S}?allowDataDeletion=true', f'{start}<xnat:yob>1980</xnat:yob>{end}', {'Content-Type': 'text/xml'}).status == 200
+    assert 'female' not in admin.get(f'{S}?format=xml').text
+
+
+def test_a_study_protocol_holds_no_definitions(admin: Client) -> None:
+    inner = '<xnat:definitions><xnat:definition ID="x" data-type="xnat:subjectData"/></xnat:definitions>'
+    for root, status in (('studyProtocol', 422), ('datatypeProtocol', 200)):
+        text = f'<xnat:{root} xmlns:xnat="{NS["xnat"]}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xnat:datatypeProtocol"'
+        text += f' ID="F_x" data-type="xnat:subjectData">{inner}</xnat:{root}>'
+        assert admin('PUT', '/data/projects/F/protocols/F_x', text, {'Content-Type': 'text/xml'}).status == status

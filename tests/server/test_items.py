@@ -29,7 +29,7 @@ def test_fields_are_set_read_and_cleared(admin: Client) -> None:
     admin.ok('PUT', f'{path}?xnat:subjectData/fields/field%5Bname%3DScore%5D/field=7&src=here&nonsense=1&xnat:mrSessionData/coil=x')
     row = admin.get('/data/projects/I/subjects?label=F&columns=gender,yob,handedness,src').rows[0]
     assert (row['gender'], row['yob'], row['handedness'], row['src']) == ('female', '1980', 'left', 'here')
-    assert admin.get('/data/projects/I/subjects?label=F&columns=xnat:subjectData/fields/field[name=score]/field').csv is not None
+    assert admin.get('/data/projects/I/subjects?label=F&columns=xnat:subjectData/fields/field%5Bname%3Dscore%5D/field').csv is not None
     children = json.loads(admin.get(path + '?format=json').body)['items'][0]['children']
     assert {child['field'] for child in children} == {'demographics', 'fields/field'}
     assert (

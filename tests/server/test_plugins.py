@@ -36,7 +36,7 @@ def test_a_type_of_a_plug_in(tmp_path: Path) -> None:
         admin.ok('PUT', '/data/projects/P/subjects/S/experiments/E?xsiType=xnat:mrSessionData')
         region = 'fs:fsData/measures/region'
         admin.ok('PUT', f'{A}/A?xsiType=fs:fsData&date=2020-01-01&fs:fsData/fs_version=5.3&{region}%5Bname%3DLeft-Hippocampus%5D/NVoxels=12')
-        row = admin.get(f'{A}?xsiType=fs:fsData&columns=date,fs:fsData/fs_version,{region}[name=Left-Hippocampus]/NVoxels').rows[0]
+        row = admin.get(f'{A}?xsiType=fs:fsData&columns=date,fs:fsData/fs_version,{region}%5Bname%3DLeft-Hippocampus%5D/NVoxels').rows[0]
         assert (row['date'], row['fs:fsdata/fs_version'], row['fs:fsdata/measures/region[name=left-hippocampus]/nvoxels']) == (
             '2020-01-01', '5.3', '12.0',
         )  # fmt: skip

@@ -15,6 +15,7 @@ from lxml import etree
 from pyxnat.server import Server, serve
 
 from .conftest import Answer, Client
+from .searches import run
 
 JSON = {'Content-Type': 'application/json'}
 ADA = {'username': 'ada', 'firstName': 'Ada', 'lastName': 'Lovelace', 'email': 'ada@example.org', 'password': 'engine'}
@@ -481,6 +482,9 @@ def test_custom_forms_are_saved_listed_switched_and_deleted(admin: Client, clien
     pages = told(admin, f'{base}/element?xsiType={S}&projectId=P')['components']
     assert [(page['title'], page['components'][0]['key']) for page in pages] == [('Of P', uuids[1]), ('Site', uuids[0])]
     send(admin, 'PUT', f'/xapi/custom-fields/subjects/{filled["S1"]}/fields', {uuids[0]: {'mood': 'good'}})
+    name = f'{S}_CUSTOM-FORM_{uuids[0]}_MOOD'.upper()
+    assert name in {row['FIELD_ID'] for row in admin.get(f'/data/search/elements/{S}?format=json').rows}
+    assert [row['subject_label'] for row in run(admin, S, ['SUBJECT_LABEL', name]) if 'good' in row.values()] == ['S1']
     uses = [[row['appliesToList'][0]] for row in told(admin, base)]
     assert told(admin, f'{base}/hasdata/{uses[0][0]["idCustomVariableFormAppliesTo"]}') is True
     assert send(admin, 'POST', f'{base}/disable', uses[1]).text == 'Form disabled'

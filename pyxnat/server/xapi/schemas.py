@@ -37,9 +37,9 @@ def _schema(call: Call, name: str, folder: str = '') -> Response:
 
 
 def _names(row: DataType) -> list[str]:
-    """A type by its own name and by that of its root element, each with the prefix and with the namespace."""
+    """A type by its own name and by that of its root element, each with the prefix, as in SQL, and with the namespace."""
     prefix, _, local = row.name.partition(':')
-    return sorted({f'{place}:{one}' for place in (prefix, row.namespace) for one in (local, row.root or local)})
+    return sorted({f'{place}{one}' for place in (f'{prefix}:', f'{prefix}_', f'{row.namespace}:') for one in (local, row.root or local)})
 
 
 def _described(call: Call, row: DataType) -> dict[str, Any]:
