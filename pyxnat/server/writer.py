@@ -42,6 +42,8 @@ __all__ = ['Writer', 'check_access', 'check_label']
 
 _LABEL = re.compile(r'[A-Za-z0-9_-]+')
 _MAX_LABEL = 255
+_MAX_PROJECT = 249
+"""Characters of the ID of a project: 200 are known to be taken, 250 to be refused."""
 ACCESS = ('private', 'protected', 'public')
 _EXPERIMENTS = ('experiment', 'assessor')
 _LABELLED = ('subject', *_EXPERIMENTS)
@@ -128,6 +130,8 @@ class Writer:
         if not self.caller.admin and not preferences.flag('uiAllowNonAdminProjectCreation'):
             raise Forbidden('Only administrators create projects at this site.')
         check_label(text, 'project ID')
+        if len(text) > _MAX_PROJECT:
+            raise BadRequest(f'The ID of a project has at most {_MAX_PROJECT} characters.')
         if self._is_retired(text):
             raise Forbidden(f"Project '{text}' was used in a previously deleted project and cannot be reused.")
         document.fields.setdefault('secondary_ID', text)

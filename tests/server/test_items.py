@@ -197,3 +197,8 @@ def test_a_subjects_document_adds_sessions_once_the_subject_is_there(admin: Clie
     admin.ok('PUT', f'{path}?ID={owner}')
     assert admin('PUT', path, document, xml).status == 200
     assert sorted(row['label'] for row in admin.get(listing).rows) == labels
+
+
+@pytest.mark.parametrize(('length', 'status'), [(200, 200), (250, 400), (255, 400)])
+def test_the_id_of_a_project_has_a_limit(admin: Client, length: int, status: int) -> None:
+    assert admin.put(f'/data/projects/{"L" * length}').status == status
