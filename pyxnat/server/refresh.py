@@ -19,9 +19,9 @@ from .locate import find, need_on
 from .routes import Route, parse
 from .store import file, item, now, resource, touch
 
-__all__ = ['answer', 'refresh']
+__all__ = ['OPTIONS', 'answer', 'refresh']
 
-_OPTIONS = ('append', 'checksum', 'delete', 'populateStats')
+OPTIONS = ('append', 'checksum', 'delete', 'populateStats')
 
 
 class _Seen(NamedTuple):
@@ -49,18 +49,19 @@ def answer(call: Call) -> Response:
     """
     read_form(call)
     asked = {name.strip() for told in call.all('options') for name in told.split(',') if name.strip()}
-    if asked - {*_OPTIONS}:
-        raise BadRequest(f'Unknown options: {", ".join(sorted(asked - {*_OPTIONS}))}; there are {", ".join(_OPTIONS)}.')
-    asked |= {name for name in _OPTIONS if call.flag(name)}
-    if not asked and not any(call.has(name) for name in _OPTIONS):
-        asked = {*_OPTIONS}
-    refresh(call, call.all('resource'), asked)
+    if asked - {*OPTIONS}:
+        raise BadRequest(f'Unknown options: {", ".join(sorted(asked - {*OPTIONS}))}; there are {", ".join(OPTIONS)}.')
+    asked |= {name for name in OPTIONS if call.flag(name)}
+    if not call.all('resource'):
+        raise BadRequest('Name what to refresh: resource=/archive/...')
+    is_all = not asked and not any(call.has(name) for name in OPTIONS)
+    refresh(call, call.all('resource'), OPTIONS if is_all else asked)
     return text()
 
 
-def refresh(call: Call, uris: Iterable[str], asked: set[str]) -> None:
-    """Refresh what some URIs name: what `asked` lists of the options, in lower case or as they are called, or all of it."""
-    wanted = {name.lower() for name in asked} or {name.lower() for name in _OPTIONS}
+def refresh(call: Call, uris: Iterable[str], asked: Iterable[str] = OPTIONS) -> None:
+    """Refresh what some URIs name: what `asked` lists of the options, in any case; all of it by default."""
+    wanted = {name.lower() for name in asked}
     with call.archive.store.read() as connection:
         found = [kept for uri in uris for kept in _resources(call, connection, uri)]
     for kept in found:

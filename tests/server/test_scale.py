@@ -161,7 +161,7 @@ LONG = [
     ('GET', '/data/experiments?format=xml', None),
     ('GET', '/data/projects/P1/experiments?format=json', None),
     ('POST', '/data/search?format=json', WITH_SUBJECTS),
-    ('POST', '/data/search?format=csv&sortBy=date', WITH_SCANS),
+    ('POST', '/data/search?format=csv&sortBy=DATE', WITH_SCANS),
     ('POST', '/data/search?format=json&cache=true&limit=*', WITH_SUBJECTS),
 ]
 

@@ -226,7 +226,7 @@ def _refresh(call: Call, operations: str = '') -> None:
     if not options <= {'append', 'checksum', 'delete', 'populatestats'}:
         raise InternalServerError(f'There was an error in the request: there is no operation {operations}.')
     try:
-        refresh.refresh(call, [str(uri) for uri in json_body(call, list)], options)
+        refresh.refresh(call, [str(uri) for uri in json_body(call, list)], options or refresh.OPTIONS)
     except HTTPException as error:
         raise InternalServerError(f'There was an error in the request: {error.description}') from error
 
