@@ -135,7 +135,7 @@ def test_idiom_36_tables(xnat: Interface, P: str) -> None:
 
 def test_idiom_38_inspection(xnat: Interface) -> None:
     assert 'xnat:mrSessionData' in xnat.inspect.datatypes()
-    assert 'xnat:subjectData/SUBJECT_LABEL' in xnat.inspect.datatypes('xnat:subjectData')
+    assert 'xnat:subjectData/GENDER_TEXT' in xnat.inspect.datatypes('xnat:subjectData')
 
 
 def test_idiom_39_plain_requests(xnat: Interface, P: str) -> None:

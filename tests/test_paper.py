@@ -42,7 +42,7 @@ def interface(archive: Any, tmp_path: Any) -> Iterator[pyxnat.Interface]:
 
 
 def test_select_gives_identifiers_of_a_collection_and_an_element_by_its_name(interface: pyxnat.Interface) -> None:
-    assert interface.select('/projects').get() == ['ANOTHER', 'CENTRAL_OASIS_CS', 'MY_PROJECT']
+    assert sorted(interface.select('/projects').get()) == ['ANOTHER', 'CENTRAL_OASIS_CS', 'MY_PROJECT']
     assert interface.select('/project/PROJID').exists() is False
 
 
@@ -59,8 +59,8 @@ def test_a_loop_over_the_subjects_of_all_projects_asks_for_one_project_at_a_time
     s = interface.select('/projects/*/subjects')
     with interface.trace() as trace:
         subject = next(iter(s))
-    assert subject.label() == 'A1' and trace.requests == 2
-    assert [subject.label() for subject in s] == ['A1', 'OAS1_0001', 'OAS1_0002', 'SUBJ']
+    assert subject.label() in ('A1', 'OAS1_0001', 'OAS1_0002', 'SUBJ') and trace.requests == 2
+    assert sorted(subject.label() for subject in s) == ['A1', 'OAS1_0001', 'OAS1_0002', 'SUBJ']
 
 
 def test_several_syntaxes_give_all_files_of_the_experiments_of_a_subject_in_any_project(interface: pyxnat.Interface) -> None:

@@ -51,7 +51,7 @@ from pyxnat import Interface
 
 @pytest.mark.parametrize('time', [1, 2])
 def test_it_is_empty(xnat_archive, xnat_archive_server, time):
-    assert xnat_archive.select.projects().get() == [] and xnat_archive.manage.users() == [xnat_archive_server.user]
+    assert xnat_archive.select.projects().get() == [] and sorted(xnat_archive.manage.users()) == sorted([xnat_archive_server.user, 'guest'])
     subject = xnat_archive.select.project('P').subject('S').create()
     assert subject.id() == 'XNAT_S00001'
     subject.resource('R').file('a.txt').put(b'content')

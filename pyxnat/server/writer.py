@@ -42,8 +42,7 @@ __all__ = ['Writer', 'check_access', 'check_label']
 
 _LABEL = re.compile(r'[A-Za-z0-9_-]+')
 _MAX_LABEL = 255
-_MAX_PROJECT = 249
-"""Characters of the ID of a project: 200 are known to be taken, 250 to be refused."""
+_MAX_PROJECT = 249  # characters of the ID: 200 are known to be taken, 250 to be refused
 ACCESS = ('private', 'protected', 'public')
 _EXPERIMENTS = ('experiment', 'assessor')
 _LABELLED = ('subject', *_EXPERIMENTS)
