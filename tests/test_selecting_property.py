@@ -27,8 +27,8 @@ DEEP_EXAMPLES = 1000
 """Each is an archive that a dozen questions are asked of, each as another XNAT would answer."""
 GENDER = 'xnat:subjectData/GENDER'
 
-SCANS = ['1', '2', 'T1 a', 'ü%41', "it's", 'a&b=c', '+', '[1]']
-FILES = ['f.img', 'f.hdr', 'a b/c%.txt', 'files/ü.txt', 'q\'uo"te', 'x+y&z=1.txt', 'resources/R/files/f']
+SCANS = ['1', '2', '-3', 'T1_a', 'x-41', 'ALL_']
+FILES = ['f.img', 'f.hdr', 'a b/c&.txt', 'files/ü.txt', 'q\'uo"te', 'x+y&z=1.txt', 'resources/R/files/f']
 
 CHAINS = [
     'projects', 'projects/subjects', 'projects/subjects/experiments', 'projects/experiments', 'projects/subjects/experiments/scans',
@@ -41,12 +41,12 @@ BELOW = {
     'scans': ['projects/subjects/experiments/scans'],
     'files': [
         'projects/resources/files', 'projects/subjects/resources/files', 'projects/subjects/experiments/resources/files',
-        'projects/subjects/experiments/scans/resources/files', 'projects/subjects/experiments/assessors/resources/files',
+        'projects/subjects/experiments/scans/resources/files',
         'projects/subjects/experiments/assessors/in_resources/files', 'projects/subjects/experiments/assessors/out_resources/files',
         'projects/subjects/experiments/reconstructions/in_resources/files', 'projects/subjects/experiments/reconstructions/out_resources/files',
     ],
 }  # fmt: skip
-"""What ``//`` stands for below a project, written down by hand."""
+"""What ``//`` stands for below a project, written down by hand; the resources of an assessor are those on its sides."""
 
 session = st.fixed_dictionaries(
     {
@@ -201,9 +201,9 @@ def wanted(chain: str, draw: Any, projects: list[str]) -> list[Step]:
         'projects': ['*', '*', f'{projects[0][:6]}_*', *projects, f'{projects[0][:6]}_?', 'H9999*'],
         'subjects': ['*', '*', '*', 'S0', 'S?', 'XNAT_S*', 'S1*', '*of*', 'NOPE'],
         'experiments': ['*', '*', '*', 'E0*', '*_S1_*', 'XNAT_E*', 'NOPE*'],
-        'scans': ['*', '*', '*', '1', '*%41', '?', "it's", '[1]'],
+        'scans': ['*', '*', '*', '1', '*41', '?', 'T1_?', '-3'],
         'resources': ['*', '*', 'R_s', 'R*', 'NOTES'],
-        'files': ['*', '*', 'f.*', '*/*', 'a b/c%.txt', '*.txt'],
+        'files': ['*', '*', 'f.*', '*/*', 'a b/c&.txt', '*.txt'],
     }
     return [(level, draw(st.sampled_from(pools.get(level, ['*', 'OUT'] if level.endswith('_resources') else ['*'])))) for level in chain.split('/')]
 

@@ -55,6 +55,7 @@ class Walker:
     def __init__(self, url: str, login: str, password: str) -> None:
         self.url = url
         self.headers = {'Authorization': 'Basic ' + b64encode(f'{login}:{password}'.encode()).decode()}
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())  # one session for all: a server has room for so many
         self._listed: dict[tuple[str, str], list[dict[str, str]]] = {}
 
     def rows(self, uri: str, **query: str) -> list[dict[str, str]] | None:
@@ -64,7 +65,7 @@ class Walker:
 
     def get(self, uri: str) -> bytes | None:
         try:
-            with urllib.request.urlopen(urllib.request.Request(f'{self.url}{uri}', headers=self.headers)) as answer:
+            with self._opener.open(urllib.request.Request(f'{self.url}{uri}', headers=self.headers)) as answer:
                 return bytes(answer.read())
         except urllib.error.HTTPError as error:
             if error.code in (403, 404):
