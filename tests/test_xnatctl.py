@@ -21,7 +21,7 @@ pytest.importorskip('xnatctl', reason='xnatctl is in the extra "test", for Pytho
 from click.testing import CliRunner, Result
 
 Run = Callable[..., Result]
-FILES = {'a.dcm': b'a' * 1000, 'sub/b c.dcm': b'b' * 10, 'ü.bin': b''}
+FILES = {'a.dcm': b'a' * 1000, 'sub/b c.dcm': b'b' * 10, 'ü b.bin': b''}
 LOGIN, NOT_FOUND, FORBIDDEN = 1, 5, 6
 """Its exit codes for a refused login, for what is not there, and for what is not allowed."""
 
@@ -154,7 +154,7 @@ def test_verifying_takes_the_number_of_a_resource_for_its_label(run: Run, E: str
 
 def test_uploading_and_downloading_resources(run: Run, E: str, tmp_path: Path) -> None:
     source = tmp_path / 'source'
-    for name, content in {**FILES, 'ü.bin': b'x'}.items():
+    for name, content in {**FILES, 'ü b.bin': b'x'}.items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_bytes(content)
     run('resource', 'upload', E, 'FOLDER', source)
