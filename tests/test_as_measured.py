@@ -405,3 +405,13 @@ def test_dates_that_are_none_are_refused(study: Any, date: str) -> None:
     with pytest.raises(errors.ProgrammingError, match='date'):
         study.subject('S1').experiment('M').attrs.set('date', date)
     assert study.subject('S1').experiment('M').attrs.get('date') == '2020-01-31'
+
+
+def test_the_one_resource_below_several_scans_is_that_of_its_scan(xnat: pyxnat.Interface, project: Any) -> None:
+    session = project.subject('S').experiment('E')
+    for scan in '123':
+        session.scan(scan).create(type='T1')
+    session.scan('2').resource('NIFTI').file('2.nii').put(b'x')
+    for below in ('experiments/*/scans/*/resources/NIFTI/files', '/files', 'subjects/S/experiments/*/scans/*/resources/*/files'):
+        [found] = xnat.select(f'/projects/{project.id()}/{below}').get('obj')
+        assert '/scans/2/' in found._uri  # XNAT's listing says /scans/1,2,3/

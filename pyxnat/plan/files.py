@@ -109,7 +109,7 @@ class ListFiles(ListOwnFiles):
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         scans = {cell(row, 'ID'): row for row in self._scans(at).rows(tables[1:])} if tables[1:] else {}
         for row in tables[0]:
-            scan = next((step.name for step in read(cell(row, 'URI')) if step.level == 'scans'), '')
+            scan = _one_name(row, 'scans')
             if scan and is_wanted(self.steps[0], scan, scan):
                 found = self._file(at.child('scans', scan, scans.get(scan, {'ID': scan})), row)
                 if found is not None:
@@ -142,7 +142,7 @@ class ListDerivedFiles(ListFiles):
         known = {cell(row, 'xnat_abstractresource_id') for row in tables[1]} if self._has_resources else None
         for row in tables[0]:
             steps = read(cell(row, 'URI'))
-            name = next((step.name for step in steps if step.level == plural), '')
+            name = _one_name(row, plural)
             if not name and 'experiments' in chain_of(steps):
                 raise UnexpectedAnswer(f'{row["URI"]} is listed among files of {plural}')
             if name and (known is None or cell(row, 'cat_ID') in known):
@@ -157,3 +157,14 @@ class ListDerivedFiles(ListFiles):
 def _below(at: Found, rows: list[Row]) -> list[Row]:
     """Rows of one of several, with the URIs that they have below it."""
     return [{**row, 'URI': at.uri + row['URI'].removeprefix(uris.ENTRY)} for row in rows]
+
+
+def _one_name(row: Row, plural: str) -> str:
+    """The name of the scan, assessor or reconstruction that a file is of; nothing where its URI names none.
+
+    Where a single resource was found below several of them, XNAT names all of them in its URI: whose it is, only the walk tells.
+    """
+    name = next((step.name for step in read(cell(row, 'URI')) if step.level == plural), '')
+    if ',' in name:
+        raise UnexpectedAnswer(f'{row["URI"]} does not tell which of the {plural} has it')
+    return name
