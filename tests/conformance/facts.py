@@ -163,8 +163,8 @@ def _lines(columns: Mapping[str, Any]) -> list[str]:
 
 def _values(answer: Answer, wanted: Mapping[str, list[str]]) -> Any:
     """The values of some columns, in any order: XNAT keeps none."""
-    rows = answer.csv if (answer.headers['Content-Type'] or '').startswith('text/csv') else answer.rows
-    return _same({name: sorted(row.get(name) or '' for row in rows) for name in wanted}, {name: sorted(values) for name, values in wanted.items()})
+    seen = {name: sorted(cell or '' for cell in cells) for name, cells in _cells(answer, wanted).items()}
+    return _same(seen, {name: sorted(values) for name, values in wanted.items()})
 
 
 def _part(seen: Mapping[str, Any], wanted: Mapping[str, Any]) -> Any:
