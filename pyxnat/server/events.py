@@ -16,22 +16,29 @@ from .model import Model
 from .store import item, now, workflow
 
 __all__ = [
-    'CREATED_RESOURCE', 'REMOVED_FILE', 'REMOVED_RESOURCE', 'UPLOADED_FILE', 'added', 'modified', 'note', 'project_made', 'removed', 'shared',
+    'CREATED_RESOURCE', 'REMOVED_FILE', 'REMOVED_RESOURCE', 'UPLOADED_FILE', 'added', 'modified', 'note', 'project_made', 'refreshed', 'removed',
+    'shared',
 ]  # fmt: skip
 
 UPLOADED_FILE, REMOVED_FILE = 'Uploaded File', 'Removed File'
 CREATED_RESOURCE, REMOVED_RESOURCE = 'Created resource', 'Removed Resource Catalog'
 SHARED = 'Configured project sharing'
+REFRESHED = 'Catalog(s) Refreshed'
 _PARTS = ('scan', 'reconstruction')
 
 
 def note(call: Call, connection: Connection, row: Any, action: str, category: str = '') -> None:
     """Write down that something was done to an item; ``event_action`` and the like of the request say more of it."""
-    whole = connection.execute(select(item).where(item.c.pk == row.parent)).one() if row.level in _PARTS else row
+    whole = _whole(connection, row)
     told = {'justification': call.get('event_reason'), 'comments': call.get('event_comment')}
     kind = call.get('event_type') or 'WEB_SERVICE'
     category = category or ('PROJECT_ADMIN' if whole.level == 'project' else 'DATA')
     _write(connection, whole.id, whole.project, whole.xsi_type, call.get('event_action') or action, call.caller.login, kind, category, told)
+
+
+def _whole(connection: Connection, row: Any) -> Any:
+    """The session of a scan or reconstruction; any other item is told of by itself."""
+    return connection.execute(select(item).where(item.c.pk == row.parent)).one() if row.level in _PARTS else row
 
 
 def _write(
@@ -72,6 +79,15 @@ def shared(call: Call, connection: Connection, row: Any) -> None:
     note(call, connection, row, SHARED)
     for scan in connection.execute(select(item).where(item.c.parent == row.pk, item.c.level == 'scan')):
         _write(connection, str(scan.pk), row.project, scan.xsi_type, SHARED, call.caller.login, 'WEB_SERVICE', 'DATA', {})
+
+
+def refreshed(call: Call, connection: Connection, row: Any, uri: str) -> None:
+    """Write down that files were looked for again on the disk, changed or not; nothing of an item that is gone meanwhile."""
+    if connection.scalar(select(item.c.pk).where(item.c.pk == row.pk)) is None:
+        return
+    whole = _whole(connection, row)
+    told = {'justification': f'Refreshed catalog for resource {uri}'}
+    _write(connection, whole.id, whole.project, whole.xsi_type, REFRESHED, call.caller.login, 'PROCESS', 'DATA', told)
 
 
 def project_made(call: Call, connection: Connection, row: Any) -> None:

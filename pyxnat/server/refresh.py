@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
+from . import events
 from .batches import read_form
 from .calls import Call, text
 from .dicomdump import archived_parts
@@ -45,15 +46,13 @@ def answer(call: Call) -> Response:
 
     What ``options`` lists is done, or all of it without any: ``append`` takes in files that lie beside those that are known, ``checksum``
     computes all digests anew, ``delete`` forgets files that are gone. ``populateStats`` is for statistics that are
-    kept; here they are counted when they are asked for.
+    kept; here they are counted when they are asked for. Where no resource is named there is nothing to do.
     """
     read_form(call)
     asked = {name.strip() for told in call.all('options') for name in told.split(',') if name.strip()}
     if asked - {*OPTIONS}:
         raise BadRequest(f'Unknown options: {", ".join(sorted(asked - {*OPTIONS}))}; there are {", ".join(OPTIONS)}.')
     asked |= {name for name in OPTIONS if call.flag(name)}
-    if not call.all('resource'):
-        raise BadRequest('Name what to refresh: resource=/archive/...')
     is_all = not asked and not any(call.has(name) for name in OPTIONS)
     refresh(call, call.all('resource'), OPTIONS if is_all else asked)
     return text()
@@ -63,32 +62,35 @@ def refresh(call: Call, uris: Iterable[str], asked: Iterable[str] = OPTIONS) -> 
     """Refresh what some URIs name: what `asked` lists of the options, in any case; all of it by default."""
     wanted = {name.lower() for name in asked}
     with call.archive.store.read() as connection:
-        found = [kept for uri in uris for kept in _resources(call, connection, uri)]
-    for kept in found:
-        _refresh(call, kept, wanted)
+        found = [(uri, *_asked(call, connection, uri)) for uri in uris]
+    for uri, row, resources in found:
+        for kept in resources:
+            _refresh(call, kept, wanted)
+        with call.archive.store.write() as connection:
+            events.refreshed(call, connection, row, uri)
 
 
-def _resources(call: Call, connection: Connection, uri: str) -> Iterator[_Kept]:
+def _asked(call: Call, connection: Connection, uri: str) -> tuple[Any, list[_Kept]]:
+    """The item that a URI is about, and the resources that it asks for."""
     parts = archived_parts(uri)
     route = parse(parts)
     if route is None or route.tail or route.last.id is None or route.last.level.plural == 'files':
         raise BadRequest(f'{uri!r} is no item or resource of the archive.')
-    if not route.last.level.plural.endswith('resources'):
-        row = find(connection, call.caller, route.steps, inside=True).row
-        need_on(connection, call.caller, row, 'edit')
-        holders = _with_parts(connection, row)
-        rows = [(one, holder) for holder in holders for one in connection.execute(select(resource).where(resource.c.item == holder.pk))]
-    else:
-        rows = _one(call, connection, route)
-    for one, holder in rows:
-        yield _Kept(one, holder, call.archive.files.resource_folder(connection, one, holder))
+    is_one = route.last.level.plural.endswith('resources')
+    steps = split(route)[0] if is_one else route.steps
+    row = find(connection, call.caller, steps, inside=True).row
+    need_on(connection, call.caller, row, 'edit')
+    rows = _one(connection, row, route) if is_one else _all(connection, row)
+    return row, [_Kept(one, holder, call.archive.files.resource_folder(connection, one, holder)) for one, holder in rows]
 
 
-def _one(call: Call, connection: Connection, route: Route) -> list[tuple[Any, Any]]:
-    steps, step, _ = split(route)
-    holder = find(connection, call.caller, steps, inside=True).row
-    need_on(connection, call.caller, holder, 'edit')
-    return [(one, holder) for one in resources_at(connection, holder, step)]  # of a resource that is not there XNAT says nothing
+def _all(connection: Connection, row: Any) -> list[tuple[Any, Any]]:
+    holders = _with_parts(connection, row)
+    return [(one, holder) for holder in holders for one in connection.execute(select(resource).where(resource.c.item == holder.pk))]
+
+
+def _one(connection: Connection, holder: Any, route: Route) -> list[tuple[Any, Any]]:
+    return [(one, holder) for one in resources_at(connection, holder, split(route)[1])]  # of a resource that is not there XNAT says nothing
 
 
 def _with_parts(connection: Connection, row: Any) -> Sequence[Any]:

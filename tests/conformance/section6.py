@@ -404,7 +404,7 @@ facts.row('6.3/9', 'BM', 'POST /xapi/workflows: not yet', post('/xapi/workflows'
 # -- 6.4 other services
 
 
-@facts.shown('6.4/1', 'SM', 'refresh/catalog: 200 and nothing, of an unknown resource too; several resources; options in one or one by one; 403')
+@facts.shown('6.4/1', 'SM', 'refresh/catalog: 200 and nothing, of an unknown resource and of none; several; options in one or one by one; 403')
 def refresh(case: Case) -> None:
     service, path = '/data/services/refresh/catalog', case.e.removeprefix('/data')
     case.admin.ok('PUT', f'{case.e}/resources/R/files/a?inbody=true', b'a')
@@ -418,6 +418,7 @@ def refresh(case: Case) -> None:
     assert [row['Name'] for row in case.admin.get(f'{case.e}/resources/R/files').rows] == ['a']
     assert case.admin.post(f'{service}?resource=/archive{path}/resources/NONE').status == 200
     assert case.collaborator.post(f'{service}?resource=/archive{path}').status == 403
+    assert case.admin.post(service).status == 200
 
 
 @facts.shown('6.4/2', 'SM', 'audit: what was done to an item')

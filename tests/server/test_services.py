@@ -112,6 +112,32 @@ def test_6_4_what_leads_out_of_a_resource_is_left_alone(admin: Client, folder: P
     assert sorted(files(admin, E)) == ['a.txt', 'b.txt']
 
 
+def events_of(client: Client, E: str) -> list[dict[str, str]]:
+    name = client.item(f'/data{E}')['data_fields']['ID']
+    told: list[dict[str, str]] = client.get(f'/data/services/audit/xnat:mrSessionData/{name}').json['events']
+    return [one for one in told if one['event_action'] == 'Catalog(s) Refreshed']
+
+
+@pytest.mark.parametrize('below', ['', '/resources/R', '/resources/NONE', '/scans/1', '/scans/1/resources/DICOM'])
+def test_a_refresh_is_told_of_the_session(admin: Client, client_of: Callable[[str | None], Client], E: str, below: str) -> None:
+    assert refresh(admin, f'/archive{E}{below}') == 200
+    [told] = events_of(admin, E)
+    assert (told['event_type'], told['event_category'], told['event_user']) == ('PROCESS', 'DATA', 'admin')
+    assert f'{E}{below}' in told['event_reason']
+    _, _, project, *_, label = E.split('/')
+    recent = [row for row in admin.get('/data/experiments?recent=1').rows if row['project'] == project]
+    assert [(row['label'], row['pipeline_name']) for row in recent] == [(label, 'Catalog(s) Refreshed')]
+    assert refresh(client_of('collaborator'), f'/archive{E}{below}') == 403
+    assert refresh(admin, f'/archive{E}{below}', f'&resource=/archive{E}') == 200
+    assert len(events_of(admin, E)) == 3
+
+
+def test_a_refresh_of_nothing_does_nothing(admin: Client, E: str) -> None:
+    assert admin.post('/data/services/refresh/catalog').status == 200
+    assert admin.post('/data/services/refresh/catalog?options=delete').status == 200
+    assert events_of(admin, E) == []
+
+
 def test_6_4_refusals(admin: Client, client_of: Callable[[str | None], Client], E: str) -> None:
     project = '/'.join(E.split('/')[:3])
     for uri, status in (
@@ -124,7 +150,6 @@ def test_6_4_refusals(admin: Client, client_of: Callable[[str | None], Client], 
         (f'/archive{E}/resources/R/files/a.txt', 400),
     ):
         assert refresh(admin, uri) == status, uri
-    assert admin.post('/data/services/refresh/catalog').status == 400
     assert admin.get(f'/data/services/refresh/catalog?resource=/archive{E}').status == 405
     assert refresh(admin, f'/archive{E}', '&options=nothing') == 400
     for login, status in (('owner', 200), ('member', 200), ('collaborator', 403), ('outsider', 404), (None, 401)):
