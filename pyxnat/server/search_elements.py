@@ -33,23 +33,18 @@ def answer(call: Call) -> Response:
     """The types, the fields of some, or the display versions of one."""
     if call.method != 'GET':
         raise MethodNotAllowed(['GET'])
-    plain = [part for part in call.parts if part][2:]
+    plain = [part for part in call.raw_parts if part][2:]  # XNAT reads names as they were sent
     if not plain:
         return table_response(call, _types(call))
     if workflow_search.is_root(plain[0]):
         return table_response(call, _of_workflows(), default='xml')
     names = [call.archive.model.name(name) or _LISTED.get(name.lower()) for name in plain[0].split(',')]
     known = [name for name in names if name is not None and (call.archive.model.level_of(name) or name in _LISTED.values())]
-    if len(known) != len(names) or '%3A' in _raw_path(call).upper():  # XNAT reads the name as it was sent
+    if len(known) != len(names):
         raise BadRequest(f'{plain[0]} is not a data type of this archive that can be searched.')
     if plain[1:2] == ['versions']:
         return _versions(call, known[0])
     return table_response(call, _fields(call, known), default='xml')
-
-
-def _raw_path(call: Call) -> str:
-    environ = call.request.environ
-    return str(environ.get('REQUEST_URI') or environ.get('PATH_INFO', '')).partition('?')[0]
 
 
 # -- types

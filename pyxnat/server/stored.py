@@ -32,7 +32,7 @@ _COLUMNS = (
 
 def answer(call: Call) -> Response:
     """The list, one search (GET, PUT, DELETE), or what one finds."""
-    plain = [part for part in call.parts if part][2:]
+    plain = [part for part in call.raw_parts if part][2:]  # XNAT takes IDs as they were sent
     if not plain:
         if call.method != 'GET':
             raise MethodNotAllowed(['GET'])
@@ -52,7 +52,7 @@ def of_project(call: Call) -> Response:
     """``/projects/P/searches/ID``: as XML, or in another format what it finds; ``@TYPE`` is the project's listing of a type."""
     if call.method not in ('GET', 'PUT', 'DELETE'):
         raise MethodNotAllowed(['GET', 'PUT', 'DELETE'])
-    name, _, wanted = [part for part in call.parts if part][-3:]
+    name, _, wanted = [part for part in call.raw_parts if part][-3:]
     with call.archive.store.read() as connection:
         row = find_project(connection, name)
         if row is None or 'see' not in rights(connection, call.caller, row.id):

@@ -558,10 +558,10 @@ def saved_searches(case: Case) -> None:
 
 
 facts.row(
-    '4.8/2', 'STM', 'one: its XML; @TYPE is the listing of a type; not allowed: 403; unknown: 404',
+    '4.8/2', 'STM', 'one: its XML; @TYPE, not quoted, is the listing of a type; not allowed: 403; unknown: 404',
     put(f'{SAVED}/{{new}}', send=MINE.replace('<xdat:bundle ', '<xdat:bundle secure="1" '), headers=XML, by='owner'),
     get(f'{SAVED}/{{new}}', by='owner', like=M, type='text/xml'), get(f'{SAVED}/{{new}}', 403, by='outsider'), get(f'{SAVED}/@{M}', like=M),
-    get(f'{SAVED}/NOTHING_{{new}}', 404), delete(f'{SAVED}/{{new}}', by='owner'),
+    get(f'{SAVED}/%40{M.replace(":", "%3A")}', 404), get(f'{SAVED}/NOTHING_{{new}}', 404), delete(f'{SAVED}/{{new}}', by='owner'),
 )  # fmt: skip
 facts.row(
     '4.8/3', 'STM', 'results: executed',

@@ -90,11 +90,26 @@ def test_the_document_comes_back_as_it_was_meant(admin: Client) -> None:
         ('x', b'<other/>', 422),
         ('x', document('xnat:nothing', ['A']), 403),
         (f'@{M}', of('M1'), 400),
-        ('a%0Ab', of('M1'), 400),
     ],
 )
 def test_what_cannot_be_kept_is_refused(admin: Client, path: str, body: bytes, status: int) -> None:
     assert admin.put(f'{SAVED}/{path}', body).status == status
+
+
+@pytest.mark.parametrize('name', ['a%20b', 'a%0Ab', '%40x', 'caf%C3%A9', 'a+b', '%61'])
+def test_an_id_is_kept_as_it_was_sent(admin: Client, name: str) -> None:
+    admin.ok('PUT', f'{SAVED}/{name}', of('M2'))
+    assert listed(admin) == [name]
+    assert labels(admin, f'{SAVED}/{name}/results') == ['M2']
+    admin.ok('DELETE', f'{SAVED}/{name.replace("%", "")}x')
+    assert listed(admin) == [name]
+
+
+@pytest.mark.parametrize('at', ['%40', '%2540'])
+@pytest.mark.parametrize('path', [SAVED, '/data/projects/P/searches'])
+def test_the_listing_of_a_type_is_told_by_a_plain_at(admin: Client, path: str, at: str) -> None:
+    assert admin.get(f'{path}/@{M}').status == 200
+    assert admin.get(f'{path}/{at}{M}').status == (404 if at == '%40' else 500)
 
 
 def test_a_secure_search_is_for_whom_it_names(admin: Client, client_of: Clients) -> None:
