@@ -1,9 +1,9 @@
 """From a route to the rows it names, as far as the caller may see them.
 
 XNAT tries the accession ID before the label, except on PUT, and except for a subject above what is asked for, where a label wins. Items at
-the root of the tree (``/subjects/S``, ``/experiments/E``) answer to their ID only. A session is looked for in the project of the path, not
-below its subject, and an assessor in that project, not below its session. An item that is shared without a label has none in the other
-project: only its ID finds it there.
+the root of the tree (``/subjects/S``, ``/experiments/E``) answer to their ID only, and so does an assessor below ``/experiments/E``, whose
+files are found by its label, too. A session is looked for in the project of the path, not below its subject, and an assessor in that
+project, not below its session. An item that is shared without a label has none in the other project: only its ID finds it there.
 """
 
 from __future__ import annotations
@@ -119,19 +119,21 @@ def _one(connection: Connection, caller: Caller, place: Place, step: Step, metho
     above = place.row.level if place.row is not None else ''
     project = place.row.project if above == 'experiment' and not place.project else place.project
     values = {'text': step.id or '', 'project': project, 'pk': place.row.pk if place.row is not None else None, 'caller': caller.login}
-    for way in _ways(plural, above, method, holds):
+    for way in _ways(plural, above, method, holds, bool(place.project)):
         row = connection.execute(_statement(plural, above, way, caller.admin), values).first()
         if row is not None:
             return row
     return None
 
 
-def _ways(plural: str, above: str, method: str, holds: bool) -> Sequence[str]:
-    """How an element is looked for, the first way first."""
+def _ways(plural: str, above: str, method: str, holds: bool, has_project: bool) -> Sequence[str]:
+    """How an element is looked for, the first way first; `has_project` says that the path names a project, in which labels are."""
     if not above:
         return ('site ID',)
     if plural in _PARTS:
         return ('site ID',) if plural == 'reconstructions' and not holds else ('child ID',)
+    if plural == 'assessors' and not (holds or has_project or method == 'PUT'):
+        return ('site ID',)
     found = ('label', 'id') if method == 'PUT' or (plural == 'subjects' and holds) else ('id', 'label')
     return (*found, 'child ID', 'child label') if plural == 'assessors' and holds else found
 

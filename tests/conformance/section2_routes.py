@@ -244,7 +244,9 @@ def subject_by_id_or_label(case: Case) -> None:
 
 
 facts.row(
-    '2.2.3', 'SM', 'at the root: by ID alone',
+    '2.2.3', 'SM', 'at the root: by ID alone, and an assessor below it, too, but for what is in that',
+    get('/data/experiments/{M1}/assessors/A1?format=json', 404), get('/data/experiments/{M1}/assessors/{A1}?format=json'),
+    get('/data/experiments/{M1}/assessors/A1/files'),
     get('/data/subjects/S1?format=json', 404), get('/data/experiments/M1?format=json', 404),
     get('/data/subjects/{S1}?format=json'), get('/data/experiments/{M1}?format=json'), get('/data/experiments/{A1}?format=json'),
 )  # fmt: skip
