@@ -24,7 +24,7 @@ class NameRule(NamedTuple):
     longest: int
     """Characters; 0 for no limit."""
     never: frozenset[str] = frozenset()
-    """Whole names that are not taken."""
+    """Whole names that are not taken, in any case."""
 
 
 _WORD = re.compile(r'[A-Za-z0-9_-]')
@@ -76,7 +76,7 @@ def why_not_new(plural: str, name: str) -> str:
     wrong = dict.fromkeys(char for step in steps for char in step if not rule.allowed.fullmatch(char))
     if wrong:
         return f'it holds {", ".join(map(repr, wrong))}, and XNAT takes {rule.words}'
-    if name in rule.never:
+    if name.upper() in rule.never:
         return f'XNAT stores {name} as nothing'
     if plural.endswith('resources') and name.isdecimal():
         return 'XNAT takes a number for that of another resource'

@@ -21,9 +21,11 @@ from .keys import join, name_of, pick_of_name, steps, storage_key
 from .model import Model
 from .settings import CORE, Settings, read_settings
 from .store import fields_of
-from .values import normalise
+from .values import normalise, unless_null
 
-__all__ = ['TYPE_LEAF', 'Document', 'check_complete', 'filled', 'kept', 'merged', 'part_of', 'read_document', 'text_of', 'validated']
+__all__ = [
+    'TYPE_LEAF', 'Document', 'check_complete', 'check_kept', 'filled', 'kept', 'merged', 'part_of', 'read_document', 'text_of', 'validated',
+]  # fmt: skip
 
 XSI_TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
 TYPE_LEAF = 'xsi:type'
@@ -32,6 +34,8 @@ _LINES = re.compile(r'\n*[^\n]+|\n+')
 _ISO_DATE = re.compile(r'\d{4}-\d\d?-\d\d?')
 _NAMED_TYPE = re.compile(r'@xsi:type=([^\]]+)')
 _VARIABLE = re.compile(r'fields/field\[name=[^\]]*\]/field')
+_EMPTIED = 'demographics/'
+"""How the fields begin that a complete document takes from a subject."""
 _FORM = 'application/x-www-form-urlencoded'
 _XML = frozenset({'text/xml', 'application/xml'})
 
@@ -58,6 +62,8 @@ class Document:
     """The resources and shares that a document names: where they stand, and their attributes."""
     is_named: bool = False
     """Whether the request names the type itself, and not only by paths."""
+    elements: set[str] = field(default_factory=set)
+    """Names of the elements that stand right below the root, whatever is in them."""
 
 
 def read_document(call: Call, where: str, known: Any = None, short: bool = True) -> Document:
@@ -148,7 +154,7 @@ def validated(model: Model, document: Document) -> dict[str, str]:
         try:
             if document.from_xml and row.kind == 'date' and value and not _ISO_DATE.match(value.strip()):
                 raise ValueError(f'{value!r} Must Be A Valid Date: documents have yyyy-MM-dd')
-            values[key] = '' if value in ('', 'NULL') and not row.choices else normalise(row, value)
+            values[key] = '' if unless_null(value) is None and not row.choices else normalise(row, value)
         except ValueError as error:
             wrong.append(_complaint(document.xsi_type, row, str(error)))
     if wrong:
@@ -232,6 +238,7 @@ class _Reader:
             self._child(child, f'{key}/{etree.QName(child).localname}'.lstrip('/'), used, types)
 
     def _child(self, child: etree._Element, here: str, used: set[str], types: frozenset[str]) -> None:
+        self._document.elements.add(here.partition('/')[0])
         where = self._model.child_at(self._kind, here)
         if where:
             self._document.children.append((where, _child(self._model, child, where)))
@@ -345,17 +352,24 @@ def filled(fields: dict[str, str]) -> dict[str, str]:
 def kept(model: Model, where: str, fields: dict[str, str], document: Document) -> dict[str, str]:
     """The fields that stay whatever a document says.
 
-    All of them, unless it is a complete one (``allowDataDeletion``): then what it lacks goes, of a subject what is in its demographics
-    alone. Attributes, variables and further IDs never go, nor do the processing steps of a reconstruction.
+    All of them, unless it is a complete one (``allowDataDeletion``): then what it lacks goes, of a subject what its demographics lack
+    alone, and nothing where it has none. Attributes, variables and further IDs never go, nor do the processing steps of a reconstruction.
     """
     if not document.complete:
         return dict(fields)
     if where in ('project', 'subject'):
-        return {key: value for key, value in fields.items() if not key.startswith('demographics/')}
+        return {key: value for key, value in fields.items() if not (key.startswith(_EMPTIED) and 'demographics' in document.elements)}
     stay = ('fields/field[', 'provenance/') if where == 'reconstruction' else ('fields/field[',)
     rows = {key: model.field(document.xsi_type, key) for key in fields}
     attributes = {key for key, row in rows.items() if row is not None and row.attribute and '/' not in key}
     return {key: value for key, value in fields.items() if key in attributes or key.startswith(stay)}
+
+
+def check_kept(where: str, held: dict[str, str], fields: dict[str, str], document: Document) -> None:
+    """`BadRequest` where a complete document takes away all that a subject's demographics hold: XNAT fails, and keeps it."""
+    before, after = ([key for key, value in some.items() if key.startswith(_EMPTIED) and value] for some in (held, fields))
+    if document.complete and where == 'subject' and before and not after:
+        raise BadRequest('The document empties the demographics of the subject, which allowDataDeletion cannot: leave one of their fields in it.')
 
 
 def _lists(fields: dict[str, str]) -> dict[tuple[str, str], dict[str, str]]:

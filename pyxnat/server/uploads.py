@@ -25,6 +25,7 @@ from .locate import Place, kind_of, need_on
 from .respond import made_at
 from .routes import Route, Step
 from .store import fields_of, file, now, resource, touch
+from .values import unless_null
 from .writer import Writer
 
 __all__ = ['delete_files', 'delete_resource', 'put_files', 'put_resource', 'received', 'store_files']
@@ -63,7 +64,7 @@ def _nameless(connection: Connection, holder: Any) -> Any:
 def _label(name: str) -> str:
     """The label that a resource gets: the first of a list; ``NULL`` is none."""
     first = re.split(r'\s*,\s*', name)[0]
-    return '' if first == 'NULL' else first
+    return unless_null(first) or ''
 
 
 def _labelled(connection: Connection, holder: Any, name: str) -> list[Any]:

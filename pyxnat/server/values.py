@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 
 from ..schemas import Field
 
-__all__ = ['normalise', 'parse_date', 'parse_stamp', 'parse_time']
+__all__ = ['normalise', 'parse_date', 'parse_stamp', 'parse_time', 'unless_null']
 
 _DATES = ('%Y-%m-%d', '%m/%d/%Y', '%m.%d.%Y', '%Y%m%d', '%a %b %d %H:%M:%S %Z %Y')
 _STAMPS = ('%Y-%m-%d %H:%M:%S', '%Y-%m-%d %H:%M:%S.%f', '%m/%d/%Y %H:%M:%S', '%Y-%m-%d %H:%M')
@@ -17,6 +17,11 @@ _LENIENT = (
     (re.compile(r'(\d{1,3})\.(\d{1,3})\.(\d{4})(?!\d)'), (3, 1, 2)),
 )
 _BOOLEANS = {'true': '1', '1': '1', 'false': '0', '0': '0'}
+
+
+def unless_null(text: str | None) -> str | None:
+    """A text as XNAT's database keeps it: the word ``NULL``, in any case, is nothing there, and so is no text."""
+    return None if not text or text.upper() == 'NULL' else text
 
 
 def normalise(row: Field, text: str) -> str:

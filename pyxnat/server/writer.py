@@ -15,7 +15,7 @@ from ..schemas import canonical
 from .archive import Archive
 from .arrivals import discard_all
 from .auth import ANY, Caller, readable, rights
-from .edit import Document, check_complete, filled, kept, merged, validated
+from .edit import Document, check_complete, check_kept, filled, kept, merged, validated
 from .history import Event, record
 from .links import add_links, drop_links
 from .locate import has_alias, kind_of, labelled, need, need_on
@@ -37,6 +37,7 @@ from .store import (
     touch,
     user_group,
 )
+from .values import unless_null
 
 __all__ = ['Writer', 'check_access', 'check_label']
 
@@ -61,13 +62,6 @@ def _is_same(name: str, before: Any, after: Any) -> bool:
 def _own(fields: dict[str, str]) -> dict[str, str]:
     """The fields that XNAT keeps with an item of a general type itself: no custom variables, nor others that it can have several of."""
     return {key: value for key, value in fields.items() if '[' not in key}
-
-
-def _check_kept(row: Any, fields: dict[str, str], document: Document) -> None:
-    """`BadRequest` where a complete document takes away all the demographics of a subject: XNAT fails, and keeps them."""
-    held = any(key.startswith('demographics/') for key in fields_of(row))
-    if document.complete and row.level == 'subject' and held and not any(key.startswith('demographics/') and fields[key] for key in fields):
-        raise BadRequest(f'The document empties the demographics of {row.id}, which allowDataDeletion cannot: leave one of their fields in it.')
 
 
 def check_label(text: str, what: str = 'label') -> str:
@@ -170,7 +164,7 @@ class Writer:
             if where == 'subject' and any(level == 'experiment' for level, _ in document.children):
                 raise BadRequest('The sessions of a new subject are put by themselves: XNAT fails on a document that has both.')
             accession = self._accession(where, document)
-            row = self._insert(where, xsi_type, accession, text, project, parent.pk, document)
+            row = self._insert(where, xsi_type, accession, unless_null(text), project, parent.pk, document)
         self._put_children(row, document)
         add_links(self, row, document)
         return row
@@ -188,7 +182,7 @@ class Writer:
     def _free_scan(self, where: str, text: str, parent: Any) -> None:
         if where == 'scan':
             check_label(text, 'scan ID')
-        if not text or text == 'NULL' or len(text) > _MAX_LABEL or any(ord(char) < 32 or char in '/\\' for char in text) or text in ('.', '..'):
+        if unless_null(text) is None or len(text) > _MAX_LABEL or any(ord(char) < 32 or char in '/\\' for char in text) or text in ('.', '..'):
             raise ExpectationFailed(f'{text!r} cannot be the ID of a {where}.')
         query = select(item.c.pk).where(item.c.level == where, item.c.id == text)
         if where == 'scan':
@@ -196,7 +190,7 @@ class Writer:
         if self.connection.scalar(query) is not None:
             raise Conflict(f'There is a {where} {text} already.')
 
-    def _free_label(self, where: str, project: str, text: str, pk: int | None = None) -> None:
+    def _free_label(self, where: str, project: str, text: str | None, pk: int | None = None) -> None:
         query = select(item.c.pk).where(item.c.level.in_(_alike(where)), labelled(project, text))
         if pk is not None:
             query = query.where(item.c.pk != pk)
@@ -273,11 +267,12 @@ class Writer:
         document.xsi_type = document.xsi_type or row.xsi_type
         if document.xsi_type != row.xsi_type:
             raise Conflict(f'{row.id} is of type {row.xsi_type}, not {document.xsi_type}.')
-        before = kept(self.model, row.level, fields_of(row), document)
+        held = fields_of(row)
+        before = kept(self.model, row.level, held, document)
         fields = merged(before, document, validated(self.model, document))
-        _check_kept(row, fields, document)
+        check_kept(row.level, held, fields, document)
         check_complete(self.model, row.xsi_type, fields)
-        changed = {'fields': json.dumps(filled(fields), ensure_ascii=False)}
+        changed: dict[str, Any] = {'fields': json.dumps(filled(fields), ensure_ascii=False)}
         owner = document.core.get('subject_ID')
         if parent is not None and parent.pk != row.parent:
             changed['parent'] = parent.pk
@@ -286,7 +281,7 @@ class Writer:
         label = document.core.get('label')
         if row.level in _LABELLED and label and label != row.label:
             self._free_label(row.level, row.project, label, row.pk)
-            changed['label'] = label
+            changed['label'] = unless_null(label)
         if any(getattr(row, name) != value for name, value in changed.items()) or not document.from_xml:
             need_on(self.connection, self.caller, row, 'edit')
             folder = self.archive.files.item_folder(self.connection, row)
@@ -340,7 +335,7 @@ class Writer:
             raise BadRequest(f'A label has at most {_MAX_LABEL} characters.')
         self._free_label(row.level, row.project, label, row.pk)
         before = self.archive.files.item_folder(self.connection, row)
-        row = self._set(row, label=label)
+        row = self._set(row, label=unless_null(label))
         self._touch_files_below(row)
         self._move_folder(before, row)
         return row
@@ -383,7 +378,7 @@ class Writer:
 
     def _add_share(self, row: Any, project: str, label: str | None) -> None:
         touch(self.connection, row.pk)
-        self.connection.execute(share.insert().values(item=row.pk, project=project, label=label or None, insert_date=now()))
+        self.connection.execute(share.insert().values(item=row.pk, project=project, label=unless_null(label), insert_date=now()))
 
     def is_in(self, row: Any, project: str) -> bool:
         """Whether an item is owned by a project or shared into it."""
@@ -399,7 +394,7 @@ class Writer:
         The sessions of a subject stay with the project that owns them.
         """
         need_on(self.connection, self.caller, row, 'delete')
-        label = label or row.label
+        label = unless_null(label or row.label)
         self.connection.execute(share.delete().where(share.c.item == row.pk, share.c.project == target.id))
         self._free_label(row.level, target.id, label, row.pk)
         moving = [row] if row.level == 'subject' else [one for one in self._below(row) if one.project == row.project]

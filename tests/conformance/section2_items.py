@@ -271,7 +271,8 @@ facts.row(
 # -- 2.8.3 refusals
 
 facts.row(
-    '2.8.3/1', 'STM', 'a label of other characters: 417 or 500 on POST and PUT; a rename takes it',
+    '2.8.3/1', 'STM', 'a label of other characters: 417 or 500 on POST and PUT; a rename takes it; NULL is stored as none',
+    put('{p}/subjects/NULL', 201), get('{p}/subjects/NULL?format=json', 404), get('{p}/subjects?columns=label', rows={'label': ['']}),
     post('{p}/subjects?label=b%C3%A9', (417, 500)), put('{p}/subjects/a%20b', (417, 500)),
     put('{s}/experiments/a%20b?xsiType=xnat:mrSessionData', (417, 500)), put('{e}?label=a%20b', text=''), put('{s}?label=b%C3%A9', text=''),
 )  # fmt: skip

@@ -220,6 +220,15 @@ def test_a_complete_document_cannot_empty_the_demographics(admin: Client, gone: 
     assert 'female' not in admin.get(f'{S}?format=xml').text
 
 
+@pytest.mark.parametrize('inner', ['', '<xnat:addID name="MRN">77</xnat:addID>', '<xnat:fields><xnat:field name="a">1</xnat:field></xnat:fields>'])
+def test_a_complete_document_without_demographics_keeps_them(admin: Client, inner: str) -> None:
+    admin.ok('PUT', f'{S}?gender=female&yob=1980&group=g')
+    text = f'<xnat:Subject xmlns:xnat="{NS["xnat"]}">{inner}</xnat:Subject>'
+    assert admin('PUT', f'{S}?allowDataDeletion=true', text, {'Content-Type': 'text/xml'}).status == 200
+    [row] = [row for row in admin.get(f'{S.rpartition("/")[0]}?columns=label,gender,yob,group').rows if row['label'] == S.rpartition('/')[2]]
+    assert (row['gender'], row['yob'], row['group']) == ('female', '1980', 'g')
+
+
 def test_a_study_protocol_holds_no_definitions(admin: Client) -> None:
     inner = '<xnat:definitions><xnat:definition ID="x" data-type="xnat:subjectData"/></xnat:definitions>'
     for root, status in (('studyProtocol', 422), ('datatypeProtocol', 200)):

@@ -199,6 +199,54 @@ def test_a_subjects_document_adds_sessions_once_the_subject_is_there(admin: Clie
     assert sorted(row['label'] for row in admin.get(listing).rows) == labels
 
 
+@pytest.mark.parametrize('word', ['NULL', 'null', 'Null'])
+def test_the_word_null_is_no_label(admin: Client, word: str) -> None:
+    """The database takes it for nothing: what bears it is made, and can be reached by its ID alone."""
+    project = f'/data/projects/N{word}'
+    admin.put(project)
+    admin.put('/data/projects/J')
+    admin.ok('PUT', f'{project}/subjects/S')
+    for path, query, listing in (
+        (f'{project}/subjects', '', f'{project}/subjects?columns=label'),
+        (f'{project}/subjects/S/experiments', '?xsiType=xnat:mrSessionData', f'{project}/experiments?columns=label'),
+    ):
+        name, other = (admin.ok('PUT', f'{path}/{word}{query}') for _ in range(2))
+        assert name != other, 'nothing is found by that label, so another one is made'
+        assert admin.get(f'{path}/{word}?format=json').status == 404
+        shown = {row['URI'].rpartition('/')[2]: row['label'] for row in admin.get(listing).rows}
+        assert (shown[name], shown[other]) == ('', '')
+        assert 'label' not in fields(admin, f'{path}/{name}')
+        admin.ok('PUT', f'{path}/{name}/resources/R/files/f.txt?inbody=true', b'x')
+        assert admin.get(f'{path}/{name}/resources/R/files/f.txt').body == b'x'
+        admin.ok('PUT', f'{path}/{other}?label=NAMED')
+        admin.ok('PUT', f'{path}/NAMED?label={word}')
+        assert admin.get(f'{path}/NAMED?format=json').status == 404
+        admin.ok('PUT', f'{path}/{other}/projects/J?label={word}')
+        assert admin.get(f'/data/projects/J/{path.rpartition("/")[2]}/{word}?format=json').status == 404
+
+
+@pytest.mark.parametrize('word', ['NULL', 'null'])
+def test_the_word_null_clears_a_text(admin: Client, word: str) -> None:
+    admin.ok('PUT', '/data/projects/I/subjects/CLEARED?group=g&src=s')
+    admin.ok('PUT', f'/data/projects/I/subjects/CLEARED?group={word}')
+    assert fields(admin, '/data/projects/I/subjects/CLEARED').keys() & {'group', 'src'} == {'src'}
+
+
+def test_without_a_project_an_assessor_is_found_by_its_id_alone(admin: Client) -> None:
+    session = '/data/projects/I/subjects/S/experiments/ASSESSED'
+    number = admin.ok('PUT', f'{session}?xsiType=xnat:mrSessionData')
+    path = f'{session}/assessors/QC'
+    name = admin.ok('PUT', f'{path}?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1')
+    admin.ok('PUT', f'{path}/out/resources/O/files/f.txt?inbody=true', b'x')
+    for wanted, status in (('QC', 404), (name, 200)):
+        assert admin.get(f'/data/experiments/{number}/assessors/{wanted}?format=json').status == status
+        assert admin.get(f'{session}/assessors/{wanted}?format=json').status == 200
+        for below in ('files', 'resources', 'out/resources', 'out/resources/O/files', 'out/resources/O/files/f.txt'):
+            assert admin.get(f'/data/experiments/{number}/assessors/{wanted}/{below}').status == 200, (wanted, below)
+    assert admin.delete(f'/data/experiments/{number}/assessors/QC').status == 404
+    admin.ok('DELETE', f'/data/experiments/{number}/assessors/{name}')
+
+
 @pytest.mark.parametrize(('length', 'status'), [(200, 200), (250, 400), (255, 400)])
 def test_the_id_of_a_project_has_a_limit(admin: Client, length: int, status: int) -> None:
     assert admin.put(f'/data/projects/{"L" * length}').status == status
