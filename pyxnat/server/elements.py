@@ -30,7 +30,7 @@ from .locate import Place, find, find_project, need, need_on
 from .model import split_path
 from .represent import Representer
 from .respond import made_at, nothing, table_response
-from .routes import Route
+from .routes import Route, Step
 from .sharing import share_by_field, target_project
 from .store import item
 from .tables import Table, render
@@ -226,6 +226,8 @@ def _put(call: Call, route: Route) -> Response:
             else:
                 events.project_made(call, connection, row)
             return text()
+        if where == 'scan':
+            document.core['project'] = place.project or place.owner  # the path beats the document
         if place.missing is not None:
             response, row = _create(call, route, place, writer, document)
             events.added(call, connection, row)
@@ -282,15 +284,35 @@ def _place_for_put(call: Call, connection: Any, route: Route) -> Place:
 
 def _found_for_put(call: Call, connection: Any, route: Route) -> Place:
     """What a path names; for a scan or an assessor of no session XNAT's own refusal."""
+    where = route.last.level.singular
     try:
-        return find(connection, call.caller, route.steps, 'PUT', may_miss=True)
+        place = find(connection, call.caller, route.steps, 'PUT', may_miss=True)
     except NotFound as error:
-        where = route.last.level.singular
         if where == 'scan':
-            raise ExpectationFailed(f'Specified scan must reference a valid image session. {error.description}') from error
+            return _scan_of_document(call, connection, route, error)
         if where == 'assessor':
             raise BadRequest(f'imageSession_ID Required Field. {error.description}') from error
         raise
+    told = _scan_told(call).get('ID') if where == 'scan' and place.missing is not None else None
+    return find(connection, call.caller, [*route.steps[:-1], route.last._replace(id=told)], 'PUT', may_miss=True) if told else place
+
+
+def _scan_told(call: Call) -> Mapping[str, str]:
+    """What a document says of the place of a scan."""
+    return read_document(call, 'scan').core if call.has_body else {}
+
+
+def _scan_of_document(call: Call, connection: Any, route: Route, error: NotFound) -> Place:
+    """The scan of the session that a document names, where its path names no session that is there."""
+    told = _scan_told(call)
+    if not told.get('image_session_ID'):
+        raise ExpectationFailed(f'Specified scan must reference a valid image session. {error.description}') from error
+    steps = [Step(route.steps[-2].level, told['image_session_ID']), route.last._replace(id=told.get('ID') or route.last.id)]
+    place = find(connection, call.caller, steps, 'PUT', may_miss=True)
+    project = find_project(connection, route.steps[0].id or '') if route.names[0] == 'projects' else None
+    if project is not None and 'see' in rights(connection, call.caller, project.id):
+        place.project = project.id
+    return place
 
 
 def _need_project(connection: Any, caller: Caller, name: str, where: str) -> None:
@@ -313,7 +335,7 @@ def _session_of_no_subject(call: Call, connection: Any, route: Route, above: Pla
 
 def _create(call: Call, route: Route, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
     where = route.last.level.singular
-    name = route.last.id or ''
+    name = (place.missing.id if place.missing is not None else None) or ''
     if route.names == ('subjects',):
         place.row = _project_told(call, writer, document)
     if place.row is None:

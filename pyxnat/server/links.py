@@ -1,4 +1,4 @@
-"""Resources and shares that an item's document names: checked, added, and, by a complete document, taken away."""
+"""Resources, shares and projects that an item's document names: checked and added; and what a complete document does not name: taken away."""
 
 from __future__ import annotations
 
@@ -9,15 +9,25 @@ from werkzeug.exceptions import BadRequest
 
 from .edit import Document
 from .locate import find_project
-from .store import now, resource, share, touch
+from .store import item, now, resource, share, touch
 
 if TYPE_CHECKING:
     from .writer import Writer
 
-__all__ = ['add_links', 'drop_links']
+__all__ = ['add_links', 'drop_unnamed', 'project_told']
 
 _SHARE = 'sharing/share'
 _KEPT = ('format', 'content', 'description')
+_TOLD = {'told_count': 'file_count', 'told_size': 'file_size'}
+"""Columns of a resource, and the attributes of a document that fill them."""
+
+
+def project_told(where: str, owner: str, document: Document, is_new: bool) -> dict[str, str | None]:
+    """What a document changes of the project that a scan tells: a new one in the document of its session tells none unless the document does."""
+    project = document.core.get('project')
+    if where != 'scan' or (project is None and not (is_new and document.is_inside)):
+        return {}
+    return {'told_project': None if project == owner else project or ''}
 
 
 def add_links(writer: Writer, row: Any, document: Document) -> None:
@@ -32,8 +42,12 @@ def add_links(writer: Writer, row: Any, document: Document) -> None:
             _add_resource(writer, row, _side(path), about)
 
 
-def drop_links(writer: Writer, row: Any, document: Document) -> None:
-    """Take away the resources and shares that a complete document does not name."""
+def drop_unnamed(writer: Writer, row: Any, document: Document) -> None:
+    """Take away the scans, reconstructions, assessors, resources and shares of an item that a complete document does not name."""
+    parts = {(where, child.core.get('ID')) for where, child in document.children}
+    for one in writer.connection.execute(select(item).where(item.c.parent == row.pk)).all():
+        if (one.level, one.id) not in parts:
+            writer.delete(one)
     named = {(_side(path), about.get('label')) for path, about in document.links if path != _SHARE}
     for one in writer.connection.execute(select(resource).where(resource.c.item == row.pk)).all():
         if (one.side, one.label) not in named:
@@ -51,8 +65,8 @@ def _side(path: str) -> str:
 
 def _share(writer: Writer, row: Any, about: dict[str, str]) -> None:
     target = find_project(writer.connection, about.get('project', ''))
-    if target is not None and row.level != 'scan' and not writer.is_in(row, target.id):
-        writer.share(row, target, about.get('label') or None, False)
+    if target is not None and not writer.is_in(row, target.id):
+        writer.show(row, target, about.get('label') or None)
 
 
 def _add_resource(writer: Writer, row: Any, side: str, about: dict[str, str]) -> None:
@@ -65,8 +79,13 @@ def _add_resource(writer: Writer, row: Any, side: str, about: dict[str, str]) ->
     known = select(resource.c.pk).where(resource.c.item == row.pk, resource.c.label == label)
     if not label or writer.connection.scalar(known) is not None:
         return
-    values = {name: about.get(name) for name in _KEPT}
+    values = {name: about.get(name) for name in _KEPT} | {name: _number(about.get(told, '')) for name, told in _TOLD.items()}
     writer.connection.execute(
         resource.insert().values(item=row.pk, side=side, label=label, insert_date=now(), insert_user=writer.caller.login, **values)
     )
     touch(writer.connection, row.pk)
+
+
+def _number(text: str) -> int | None:
+    """A count as a document tells it; None where it tells none."""
+    return int(text) if text.isdecimal() else None

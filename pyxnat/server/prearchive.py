@@ -325,7 +325,8 @@ class _Waiting(Representer):
 
 
 def _as_item(where: str, row: Any, name: str, project: str | None) -> Any:
-    return SimpleNamespace(level=where, pk=row.pk, xsi_type=row.xsi_type, id=name, label=None, project=project or '', parent=None, fields=row.fields)
+    told = {'label': None, 'project': project or '', 'told_project': None, 'parent': None}
+    return SimpleNamespace(level=where, pk=row.pk, xsi_type=row.xsi_type, id=name, fields=row.fields, **told)
 
 
 def _document(call: Call, connection: Connection, row: Any) -> bytes:

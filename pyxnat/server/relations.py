@@ -53,6 +53,7 @@ item = Table(
     Column('insert_user', String, nullable=False),
     Column('last_modified', String, nullable=False),  # of the item or of anything below it
     Column('own_modified', String),  # of its own fields: what XNAT tells of it as an item of a general type
+    Column('told_project', String),  # what a scan tells as its project where that is not its owner: empty where it tells none
     Column('fields', Text, nullable=False, default='{}'),
     Index('item_parent', 'parent', 'level', 'id'),
     Index('item_id', 'level', 'id'),
@@ -105,6 +106,8 @@ resource = Table(
     Column('insert_user', String, nullable=False),
     Column('counted', Boolean),  # whether a file was ever stored in it
     Column('folder', String),  # what its folder is called, where that is not its label or number
+    Column('told_count', Integer),  # files, and bytes below, as the document said that named it: told until it gets a file
+    Column('told_size', Integer),
     Index('resource_item', 'item', 'side', 'label'),
     sqlite_autoincrement=True,
 )

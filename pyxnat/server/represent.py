@@ -21,7 +21,7 @@ from .keys import Step, name_of, steps, storage_key
 from .model import Model, split_path
 from .nested import SHARE_TYPES, key_names, number_of, type_of
 from .settings import CORE
-from .store import fields_of, file, item, resource, share
+from .store import counted, fields_of, file, item, resource, share
 
 __all__ = ['CAT', 'Representer', 'java_date']
 
@@ -50,7 +50,7 @@ def _below(where: str, admin: bool) -> Any:
 
 @lru_cache(maxsize=1)
 def _resources() -> Any:
-    count, size = func.count(file.c.pk), func.coalesce(func.sum(file.c.size), 0)
+    count, size = counted(resource, func.count(file.c.pk), func.coalesce(func.sum(file.c.size), 0))
     query = select(resource, count.label('file_count'), size.label('file_size')).select_from(resource.outerjoin(file))
     query = query.where(resource.c.item == bindparam('holder'), resource.c.side == bindparam('which'))
     return query.group_by(resource.c.pk).order_by(resource.c.pk)
@@ -78,8 +78,9 @@ class Representer:
         """All simple fields of an item, keyed as stored: the columns and the JSON."""
         found = dict(fields_of(row))
         found['ID'] = row.id
-        if row.level not in ('project', 'reconstruction'):
-            found['project'] = row.project
+        project = row.project if row.level != 'scan' or row.told_project is None else row.told_project
+        if row.level not in ('project', 'reconstruction') and project:
+            found['project'] = project
         if row.label:
             found['label'] = row.label
         link = {'experiment': 'subject_ID', 'scan': 'image_session_ID', 'reconstruction': 'image_session_ID', 'assessor': 'imageSession_ID'}

@@ -49,8 +49,8 @@ def _resource_row(connection: Connection, kept: Kept) -> tuple[Any, ...]:
     is_part = holder.level in ('scan', 'reconstruction')
     described = kept.described if is_part or not kept.among_all else ''
     identity = holder.id if holder.level in _CATEGORY or (holder.level == 'experiment' and not kept.among_all) else ''
-    was_filled = bool(count or row.counted)  # else there are no statistics of it yet
-    numbers = (count, size or 0) if was_filled else ('', '')
+    was_filled = bool(count or row.counted)  # else there are no statistics of it yet, or those of the document that named it
+    numbers = (count, size or 0) if was_filled else (row.told_count, row.told_size)
     return (row.pk, row.label, 'xnat:resourceCatalog', category, identity, described, *numbers, row.tags, row.content, row.format)
 
 

@@ -18,7 +18,7 @@ from ..schemas import Field, canonical
 from .auth import Caller, readable
 from .keys import is_complete, join, name_of, steps, storage_key
 from .model import TREE, Model
-from .store import alias, file, item, resource, share
+from .store import alias, counted, file, item, resource, share
 
 __all__ = ['Expression', 'Scope']
 
@@ -209,7 +209,8 @@ class Scope:
             column, kind = _META[path]
             return Expression(table.c[column], kind)
         if path in _CORE and not (path == 'label' and where in ('scan', 'reconstruction', 'project')) and (path, where) != ('project', 'project'):
-            return Expression(table.c[_CORE[path]])
+            told = path == 'project' and where == 'scan'
+            return Expression(func.nullif(func.coalesce(table.c.told_project, table.c.project), '') if told else table.c[_CORE[path]])
         if path == 'subject_id' and where in ('experiment', 'assessor'):
             owner = self.parent(table, 'subject') if where == 'experiment' else self.parent(self.parent(table, 'experiment'), 'subject')
             return Expression(owner.c.id)
@@ -242,9 +243,9 @@ class Scope:
             self._several(found.c.pk)
             found = self.join(found, and_(found.c.item == table.c.pk, found.c.side == side), key)
         if name in ('file_count', 'file_size'):
-            measure = func.count() if name == 'file_count' else func.coalesce(func.sum(file.c.size), 0)
-            counted = select(measure).where(file.c.resource == found.c.pk).correlate(found).scalar_subquery()
-            return Expression(case((found.c.pk.is_not(None), counted)), 'integer')
+            measures = (func.count(), func.coalesce(func.sum(file.c.size), 0))
+            count, size = (select(one).where(file.c.resource == found.c.pk).correlate(found).scalar_subquery() for one in measures)
+            return Expression(counted(found, count, size)[name == 'file_size'], 'integer')
         column = _RESOURCE_COLUMNS.get(name)
         return Expression(found.c[column]) if column else None
 

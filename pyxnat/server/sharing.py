@@ -77,7 +77,7 @@ def share_by_field(connection: Any, writer: Writer, row: Any, document: Document
     """A setting of ``sharing/share/project`` shares the item, if it is not there already."""
     target = target_project(connection, writer.caller, document.share['project'])
     if row.level in ('subject', 'experiment', 'assessor') and not writer.is_in(row, target.id):
-        writer.share(row, target, document.share.get('label') or None, False)
+        writer.show(row, target, document.share.get('label') or None)
 
 
 def target_project(connection: Any, caller: Caller, name: str) -> Any:

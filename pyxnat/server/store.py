@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, event, func, inspect, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Table, bindparam, case, create_engine, event, func, inspect, or_, select
 from sqlalchemy.schema import CreateColumn
 
 from .relations import (
@@ -62,6 +62,7 @@ __all__ = [
     'arrival_log',
     'arrival_scan',
     'config',
+    'counted',
     'custom_field',
     'custom_form',
     'custom_form_use',
@@ -240,6 +241,12 @@ def mark() -> str:
 def alias(table: Table, name: str) -> Any:
     """A table under another name; one object a name, as making it takes as long as a short query."""
     return table.alias(name)
+
+
+def counted(table: FromClause, count: ColumnElement[int], size: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """How many files a resource has, and of how many bytes; while it never had one, what the document said that named it."""
+    was_filled = or_(count > 0, table.c.counted)
+    return case((was_filled, count), else_=table.c.told_count), case((was_filled, size), else_=table.c.told_size)
 
 
 def touch(connection: Connection, pk: int | None, below: bool = False) -> None:

@@ -17,7 +17,7 @@ from .arrivals import discard_all
 from .auth import ANY, Caller, readable, rights
 from .edit import Document, check_complete, check_kept, filled, kept, merged, validated
 from .history import Event, record
-from .links import add_links, drop_links
+from .links import add_links, drop_unnamed, project_told
 from .locate import has_alias, kind_of, labelled, need, need_on
 from .store import (
     config,
@@ -236,6 +236,7 @@ class Writer:
         stamp = now()
         values = filled(merged({}, document, validated(self.model, document)))
         check_complete(self.model, xsi_type, values)
+        more |= project_told(where, project, document, True)
         found = self.connection.execute(
             item.insert()
             .values(level=where, xsi_type=xsi_type, id=accession, label=label, project=project, parent=parent, insert_date=stamp,
@@ -247,6 +248,7 @@ class Writer:
 
     def _put_children(self, row: Any, document: Document) -> None:
         for where, child in document.children:
+            child.complete = document.complete and row.level == 'experiment'  # a subject keeps what its sessions have
             lacking = [name for name in _LINKS[where] if not child.core.get(name)]
             if lacking:
                 raise BadRequest(f"The content of element '{child.xsi_type}' is not complete: {', '.join(lacking)} Required Field")
@@ -273,6 +275,7 @@ class Writer:
         check_kept(row.level, held, fields, document)
         check_complete(self.model, row.xsi_type, fields)
         changed: dict[str, Any] = {'fields': json.dumps(filled(fields), ensure_ascii=False)}
+        changed |= project_told(row.level, row.project, document, False)
         owner = document.core.get('subject_ID')
         if parent is not None and parent.pk != row.parent:
             changed['parent'] = parent.pk
@@ -290,16 +293,8 @@ class Writer:
         self._put_children(row, document)
         add_links(self, row, document)
         if document.complete and row.level not in ('project', 'subject'):
-            self._drop_parts(row, document)
-            drop_links(self, row, document)
+            drop_unnamed(self, row, document)
         return row
-
-    def _drop_parts(self, row: Any, document: Document) -> None:
-        """Delete scans, reconstructions and assessors that a complete document does not have; a subject keeps its sessions."""
-        named = {(where, child.core.get('ID')) for where, child in document.children}
-        for one in self.connection.execute(select(item).where(item.c.parent == row.pk)).all():
-            if (one.level, one.id) not in named:
-                self.delete(one)
 
     def _other_subject(self, row: Any, owner: str) -> dict[str, Any]:
         """PUT with subject_ID moves a session to that subject, which is made where it is not there."""
@@ -361,20 +356,24 @@ class Writer:
             return
         if self._shared(row, target.id) is not None:
             raise Conflict(f'Already assigned to project:{target.id}')
-        need(self.connection, self.caller, target.id, 'create', kind_of(self.connection, row))
         if row.level == 'scan':
             session = self.connection.execute(select(item).where(item.c.pk == row.parent)).one()
             if not self.is_in(session, target.id):
                 self.share(session, target, None, False)
                 return
             label = row.id
-        elif label:
-            self._free_label(row.level, target.id, label)
-        self._add_share(row, target.id, label)
+        self.show(row, target, label)
         if row.level == 'experiment':
             for scan in self.connection.execute(select(item).where(item.c.parent == row.pk, item.c.level == 'scan')).all():
                 if self._shared(scan, target.id) is None:
                     self._add_share(scan, target.id, scan.id)
+
+    def show(self, row: Any, target: Any, label: str | None) -> None:
+        """Show an item, and nothing that is below it, in another project."""
+        need(self.connection, self.caller, target.id, 'create', kind_of(self.connection, row))
+        if label and row.level != 'scan':
+            self._free_label(row.level, target.id, label)
+        self._add_share(row, target.id, label)
 
     def _add_share(self, row: Any, project: str, label: str | None) -> None:
         touch(self.connection, row.pk)

@@ -476,7 +476,7 @@ def parts(item: dict[str, object]) -> dict[str, list[dict[str, object]]]:
 @facts.shown('2.11.5', 'R', 'the key appears in both spellings')
 @facts.shown('2.11.6', 'R', 'numbers are numbers, texts are texts')
 @facts.shown('2.11.7', 'R', 'the IDs of what it belongs to')
-@facts.shown('2.11.8', 'R', 'resources with the path of their catalogue')
+@facts.shown('2.11.8', 'RM', 'resources with the path of their catalogue, and counts of files once they have any')
 def items_in_json(case: Case) -> None:
     subject = case.admin.ok('PUT', f'{case.s}?gender=female')
     session = case.admin.ok('PUT', f'{case.e}?xnat:mrSessionData/scanner/model=X&fieldStrength=3.0&date=2023-02-19&modality=MR')
@@ -502,6 +502,7 @@ def items_in_json(case: Case) -> None:
     fields = scan['data_fields']
     assert fields['frames'] == 176 and fields['image_session_ID'] == session  # type: ignore[index]
     assert fields['xnat_imagescandata_id'] == fields['xnat_imageScanData_id']  # type: ignore[index]
+    assert 'file_count' not in parts(item)['resources/resource'][0]['data_fields']
     resource = parts(scan)['file'][0]
     fields = resource['data_fields']
     assert fields['xnat_abstractresource_id'] == fields['xnat_abstractResource_id']  # type: ignore[index]

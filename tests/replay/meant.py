@@ -127,6 +127,13 @@ TABLE: tuple[Meant, ...] = (
         'the file is in the order of numbers: another fact changed it later',
     ),
     # -- of other recordings
+    Meant(
+        'B[23]-.*',
+        r'B2-documents-elsewhere/0(27|28|35)|B3-copying/01[236]',
+        'GET ',
+        frozenset({'elements'}),
+        'IDs of reconstructions are those of the site: R1 came from a session of another recording, with its files',
+    ),
     Meant('observed', '7-age-of-subjects/00[89]', 'GET /data/projects/CJPRIV/', STATUS, 'a project that another recording made'),
     Meant('A2-.*', r'A2-marks-of-types/676', 'GET /data/projects/A2LM/', STATUS, 'a project that another recording made'),
     Meant('A-.*', r'A-last-modified/514', r'GET /data/projects\?activeSince', frozenset({'rows'}), 'projects that other recordings changed'),
