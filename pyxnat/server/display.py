@@ -36,9 +36,11 @@ class Displays:
         return self._known[type_name]
 
     def of_path(self, type_name: str, path: str) -> DisplayField | None:
-        """The field that shows what stands at a path of a type as it is, the first if there are several."""
-        plain = path.lower()
-        return next((one for one in self.fields(type_name).values() if one.path.lower() == plain and not one.requires_value), None)
+        """The field that shows what stands at a path of a type as it is; of several, the first in XNAT's table of names."""
+        plain, fields = path.lower(), self.fields(type_name)
+        shown = [one for one in fields.values() if one.path.lower() == plain and not one.requires_value]
+        size = _table_size(len(fields))
+        return max(shown, key=lambda one: _hash(one.id) % size, default=None)
 
     def alias(self, key: str) -> str:
         """The short name of a column whose key is too long for one."""
@@ -89,6 +91,22 @@ def _documents(model: Model, folders: Iterable[Path]) -> Iterator[tuple[str, Dis
         name = model.name(found.type_name) if found is not None else None
         if found is not None and name is not None:
             yield name, found
+
+
+def _table_size(names: int) -> int:
+    """Places of a Java ``Hashtable`` that came to hold so many names; it is walked from the last place to the first."""
+    size = 11
+    while names > size * 3 // 4:
+        size = 2 * size + 1
+    return size
+
+
+def _hash(name: str) -> int:
+    """What Java's ``Hashtable`` makes of a name before it takes the remainder."""
+    number = 0
+    for letter in name:
+        number = (31 * number + ord(letter)) & 0xFFFFFFFF
+    return number & 0x7FFFFFFF
 
 
 def expression(field: DisplayField, scope: Scope, table: object, type_name: str, value: str) -> Expression:

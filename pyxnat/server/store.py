@@ -94,6 +94,8 @@ __all__ = [
 ]
 
 BUSY_TIMEOUT_S = 30
+_LAST = 'last ID '
+"""Begins the names of the facts that say which IDs were made."""
 
 
 class ArchiveBusy(RuntimeError):
@@ -286,10 +288,21 @@ def put_setting(connection: Connection, name: str, value: str) -> None:
 
 
 def next_id(connection: Connection, prefix: str, letter: str, levels: tuple[str, ...]) -> str:
-    """A new accession ID, ``<PREFIX>_S00001``: XNAT's IDGenerator starts at the count of existing items + 1 and skips used ones."""
-    number = connection.scalar(select(func.count()).select_from(item).where(item.c.level.in_(levels))) or 0
+    """A new accession ID, ``<PREFIX>_S00001``: one more than the last that was made, though that be deleted, and none that is in use."""
+    start = f'{prefix}_{letter}'
+    number = _last_number(connection, start, levels)
     while True:
         number += 1
-        candidate = f'{prefix}_{letter}{number:05d}'
+        candidate = f'{start}{number:05d}'
         if connection.scalar(select(item.c.pk).where(item.c.level.in_(levels), item.c.id == candidate)) is None:
+            put_setting(connection, _LAST + start, str(number))
             return candidate
+
+
+def _last_number(connection: Connection, start: str, levels: tuple[str, ...]) -> int:
+    """The number of the last ID made with a start; where none was, as many as items have such an ID."""
+    told = get_setting(connection, _LAST + start)
+    if told:
+        return int(told)
+    alike = item.c.id.startswith(start, autoescape=True)
+    return connection.scalar(select(func.count()).select_from(item).where(item.c.level.in_(levels), alike)) or 0

@@ -145,6 +145,21 @@ def test_hostile_and_wrong_xml(admin: Client, body: str, status: int) -> None:
     assert 'Traceback' not in answer.text
 
 
+@pytest.mark.parametrize('kept', [0, 1, 2])
+def test_the_id_of_a_deleted_item_is_not_given_again(admin: Client, kept: int) -> None:
+    """XNAT knows the IDs that it made; a program that kept one must not find somebody else under it."""
+
+    def make(label: str) -> tuple[str, str]:
+        subject = f'/data/projects/I/subjects/AGAIN{kept}{label}'
+        return admin.ok('PUT', subject), admin.ok('PUT', f'{subject}/experiments/AGAIN{kept}{label}?xsiType=xnat:mrSessionData')
+
+    made = [make(str(number)) for number in range(3)]
+    for number in range(kept, 3):
+        admin.ok('DELETE', f'/data/projects/I/subjects/AGAIN{kept}{number}')
+    after = make('NEW')
+    assert not {ident for pair in made for ident in pair} & set(after)
+
+
 def test_a_deleted_item_leaves_no_files(admin: Client, server: object, folder: object) -> None:
     admin.ok('PUT', '/data/projects/I/subjects/DF/experiments/DFE?xsiType=xnat:mrSessionData')
     admin.ok('PUT', '/data/projects/I/subjects/DF/experiments/DFE/resources/R/files/deep/f?inbody=true', b'x')

@@ -64,6 +64,9 @@ COLUMNS = [
     (S, ['GENDER', 'XNAT_SUBJECTDATA_FIELD_MAP=Color'], 'gender xnat_subjectdata_field_map_color'),
     ('xnat:qcManualAssessorData', ['ID'], 'expt_id'),
     ('xnat:projectData', ['NAME', 'NAME_CSV'], 'name id name_csv'),
+    ('xnat:projectData', ['xnat:projectData/name', 'ID'], 'name_csv id'),  # two fields show it: the first in XNAT's table of names
+    ('xnat:projectData', ['name'], 'name_csv id'),
+    (S, ['xnat:subjectData/ID'], 'subjectid subject_id'),
     (S, ['NOTHING'], 'subject_label subjectid insert_user insert_date projects project gender handedness dob educ ses'),
     (M, ['LABEL', f'{T}.DATE'], 'label session_id insert_user insert_date projects project xnat_petsessiondata_date'),
 ]
