@@ -176,7 +176,8 @@ class Interface(Classic):
 
     def _assemble(self, settings: configuration.Settings, session: Session, timeouts: Timeouts, retries: int, cachedir: Any, jobs: int) -> None:
         self._settings = settings
-        self.cache = Cache(configuration.cache_folder(cachedir), settings.server, self._account)
+        this = weakref.ref(self)  # what the finalizer holds must not hold the Interface
+        self.cache = Cache(configuration.cache_folder(cachedir), settings.server, lambda: _account(session, this()))
         self._transport = Transport(
             session, self.cache, verify=settings.verify, proxy=settings.proxy, timeouts=timeouts, retries=retries, cert=settings.cert
         )
@@ -215,13 +216,6 @@ class Interface(Classic):
         if found is None:
             raise errors.UnexpectedAnswer(f'the server says {said[:100]!r}', uri=f'{self._server}{uris.ENTRY}/auth', method='GET')
         return found.group(1)
-
-    def _account(self) -> str:
-        """The account whose cache this is. One request for a token that was not used before."""
-        credentials = self._transport.session.credentials
-        if credentials is None or not credentials.is_token:
-            return self._user
-        return account_of(self.cache.server_folder, credentials.login, self.whoami)
 
     def prefetch(self, selection: Any) -> int:
         """Fill the cache for work without a network: an element or a collection with all that is below, files too.
@@ -463,6 +457,16 @@ def _rebuild(state: dict[str, Any]) -> Interface:
 def _found_credentials(server: str, login: str, offline: bool = False) -> Any:
     """Credentials from the usual sources, for a session that has died in a process that was given none."""
     return configuration.resolve(server, login, prompt=False, offline=offline).credentials
+
+
+def _account(session: Session, interface: Interface | None) -> str:
+    """The account whose cache it is. One request for a token that was not used before."""
+    credentials = session.credentials
+    if credentials is None or not credentials.is_token:
+        return session.login
+    if interface is None:
+        raise errors.InterfaceError('whose cache this is must be asked, and its Interface is gone: keep the Interface as long as the cache')
+    return account_of(interface.cache.server_folder, credentials.login, interface.whoami)
 
 
 def _close(transport: Transport) -> None:

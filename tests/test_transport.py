@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import pickle
 import socket
 import threading
 import time
+import weakref
 from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 
@@ -300,6 +302,18 @@ def test_disconnecting_ends_the_session_once(server):
     interface.disconnect()
     interface.disconnect()
     assert [entry[:2] for entry in list(server.requests)[before:]] == [('DELETE', '/data/JSESSION')]
+
+
+def test_an_interface_that_is_dropped_ends_its_session(server):
+    interface = pyxnat.Interface(server.url, server.user, server.password)
+    interface.select.projects().get()
+    cookie, known = interface._transport.session.cookies()['JSESSIONID'], weakref.ref(interface)
+    cache = interface.cache
+    assert server.archive.sessions.caller(cookie) is not None
+    del interface
+    gc.collect()
+    assert known() is None and server.archive.sessions.caller(cookie) is None
+    assert cache.folder.name == server.user, 'the cache goes on'
 
 
 def test_requests_are_counted_and_logged_without_secrets(server, caplog):
