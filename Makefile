@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
+# A file of tests runs in one process, with its archives; the files are dealt out as listed, the dearest early.
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test deep bench lint stubs docs clean
 
@@ -25,10 +28,10 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/python -m pyxnat.demo
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest pyxnat tests
+	$(PYTEST) pyxnat tests
 
 deep: $(VENV)/.installed-test
-	PYXNAT_DEEP=1 $(BIN)/python -m pytest pyxnat tests
+	PYXNAT_DEEP=1 $(PYTEST) pyxnat tests
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m tests.benchmarks --json docs/performance/bench.json

@@ -17,6 +17,7 @@ PROGRESS = ['tqdm>=4.60']
 TEST = [
     'distributed>=2024.1',
     'pytest>=8.0',
+    'pytest-xdist>=3.5',
     'mypy>=1.13',
     'hypothesis>=6.100',
     'nipype>=1.11',

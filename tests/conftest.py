@@ -1,14 +1,18 @@
-"""What all tests share: the sizes of property tests, and recorded answers of real servers."""
+"""What all tests share: the sizes of property tests, what a test leaves behind, and recorded answers of real servers."""
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pyxnat import session
 from pyxnat.server import auth
 from tests.archive import P, local, project, scan, server, xnat  # noqa: F401 - fixtures
 from tests.quick import quick_folder
@@ -24,6 +28,8 @@ settings.register_profile('deep', max_examples=800, print_blob=True, **_COMMON)
 settings.load_profile('deep' if DEEP else 'small')
 
 auth.HASH_METHOD = 'pbkdf2:sha256:1'  # passwords of tests are no secrets, and each archive has some
+os.environ.pop('PYTHONDONTWRITEBYTECODE', None)  # hundreds of processes are started, which would each compile all that they import
+sys.dont_write_bytecode = False
 
 
 def pytest_configure() -> None:
@@ -31,6 +37,21 @@ def pytest_configure() -> None:
     folder = None if DEEP else quick_folder()
     if folder is not None:
         os.environ.setdefault('PYTEST_DEBUG_TEMPROOT', str(folder))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def no_session_left() -> Iterator[None]:
+    """Sessions that a test opened end with it: an Interface that was not closed is collected now, not when another server has the port."""
+    before = set(session._ALL)
+    yield
+    if any(one.is_ours for one in set(session._ALL) - before):
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)

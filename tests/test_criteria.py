@@ -263,7 +263,7 @@ def test_a_field_is_a_data_type_and_a_name(text: str, default: str, field: tuple
         [(AGE, '<', [1, 2])],
         [(GENDER, 'LIKE', ['a'])],
         [(AGE, '<', None)],
-        [(AGE, '=', object())],
+        [(AGE, '=', object)],
         [(GENDER, '=', 'back\\')],
         [(GENDER, 'LIKE', '%\\')],
         [(GENDER, 'IN', ['a', 'back\\'])],

@@ -97,6 +97,7 @@ def test_3_1_refusals(admin: Client) -> None:
         b'neither',
         b'PK\x03\x04cut',
     ],
+    ids=['above', 'absolute', 'tar above', 'tar with a link', 'neither', 'cut'],
 )
 def test_hostile_archives(admin: Client, folder: Path, body: bytes) -> None:
     before = sorted(path for path in folder.rglob('*') if path.is_file())
