@@ -161,6 +161,17 @@ class Registry:
         """The type of a document's root element."""
         return self._by_root.get((namespace, root))
 
+    def by_element(self, name: str) -> DataType | None:
+        """The type of the element of a name, whatever its prefix; None where there is none, or one in several namespaces."""
+        return self._by_element.get(name.rpartition(':')[2])
+
+    @cached_property
+    def _by_element(self) -> dict[str, DataType | None]:
+        found: dict[str, DataType | None] = {}
+        for (_, root), row in self._by_root.items():
+            found[root] = None if root in found else row
+        return found
+
     @cached_property
     def _by_root(self) -> dict[tuple[str, str], DataType]:
         return {(row.namespace, row.root): row for row in self if row.root}

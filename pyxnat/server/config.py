@@ -46,7 +46,7 @@ def _place(call: Call, connection: Connection) -> _Place:
     project = ''
     writing = call.method != 'GET'
     if parts[0] == 'projects':
-        project = str(project_of(call, connection, 'delete' if writing else 'read').id)
+        project = str((_owned if writing else _readable)(call, connection).id)
         parts = parts[2:]
     elif writing and not call.caller.admin:
         raise Forbidden('Only an administrator can change the configuration of the site.')
@@ -54,6 +54,20 @@ def _place(call: Call, connection: Connection) -> _Place:
     if writing and not path:
         raise BadRequest('Name the tool and the path.')
     return _Place(project, tool, path)
+
+
+def _readable(call: Call, connection: Connection) -> Any:
+    return project_of(call, connection, 'read')
+
+
+def _owned(call: Call, connection: Connection) -> Any:
+    """The project, for its owners; the others are refused alike, whether they see it or not."""
+    try:
+        return project_of(call, connection, 'delete')
+    except NotFound:
+        if call.caller.admin:
+            raise
+        raise Forbidden('User does not have privileges to modify config for this project') from None
 
 
 def _versions(connection: Connection, place: _Place) -> Sequence[Any]:

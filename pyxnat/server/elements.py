@@ -145,15 +145,16 @@ def _post(call: Call, route: Route) -> Response:
                 raise Conflict(f'There is a project {name} already.')
             row = writer.put_project(name, document, None, call.get('accessibility') or None)
         else:
-            name = name or _next_number(connection, where, place)
+            name = name or _next_number(call, connection, where, place)
             row = writer.create(where, name, place.row, place.project or place.owner, document)
         (events.project_made if where == 'project' else events.added)(call, connection, row)
     return made_at(call, row.id)
 
 
-def _next_number(connection: Any, where: str, place: Place) -> str:
-    """XNAT numbers scans that are posted without an ID."""
+def _next_number(call: Call, connection: Any, where: str, place: Place) -> str:
+    """XNAT numbers scans that are posted without an ID; who may not create is told that first."""
     if where != 'scan':
+        need(connection, call.caller, place.project or place.owner, 'create', call.archive.model.default_type(where) or '')
         raise ExpectationFailed(f'Name the label of the {where}.')
     used = set(connection.scalars(select(item.c.id).where(item.c.parent == place.row.pk, item.c.level == where)))
     return next(str(number) for number in range(1, len(used) + 2) if str(number) not in used)

@@ -62,8 +62,8 @@ class Model:
         self._declared: dict[tuple[str, str], bool] = {}
 
     def name(self, text: str) -> str | None:
-        """A type's name as the schema writes it; None for an unknown one."""
-        row = self.registry.get(text)
+        """A type's name as the schema writes it, by that or by its element's, ``xnat:MRSession``; None for an unknown one."""
+        row = self.registry.get(text) or self.registry.by_element(text)
         return row.name if row else None
 
     def level_of(self, name: str) -> str:

@@ -107,6 +107,8 @@ class Writer:
         if row is None or (row.id != text and self._is_retired(text)):
             return self._new_project(text, document, access or 'protected')
         need(self.connection, self.caller, row.id, 'delete' if access else 'edit')
+        if row.id.lower() != text.lower():
+            raise Conflict(f'{text} is an alias of project {row.id}, which is changed by its ID.')
         self._check_names(row.id, document, row.pk)
         if access:
             self._set(row, access=access)

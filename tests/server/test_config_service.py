@@ -102,6 +102,10 @@ def test_rights(admin: Client, client_of: Callable[..., Client], base: str) -> N
     assert client_of('collaborator').get(f'{base}/a?contents=true').status == 200
     if 'projects' in base:
         assert client_of('outsider').get(f'{base}/a').status == 403
+        admin.ok('PUT', base.partition('/config')[0] + '/accessibility/private')
+        assert client_of('outsider').get(f'{base}/a').status == 404
+        for place in (f'{base}/a', '/data/projects/NOSUCH/config/t/a'):  # who may not write learns nothing of what is there
+            assert client_of('outsider')('PUT', place, b'x', TEXT).status == 403
         assert admin.get('/data/projects/NOSUCH/config/t/a').status == 404
         assert admin('PUT', '/data/projects/NOSUCH/config/t/a', b'x', TEXT).status == 404
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from lxml import etree
@@ -265,3 +266,38 @@ def test_without_a_project_an_assessor_is_found_by_its_id_alone(admin: Client) -
 @pytest.mark.parametrize(('length', 'status'), [(200, 200), (250, 400), (255, 400)])
 def test_the_id_of_a_project_has_a_limit(admin: Client, length: int, status: int) -> None:
     assert admin.put(f'/data/projects/{"L" * length}').status == status
+
+
+@pytest.mark.parametrize('query', ['', '?description=other', '?name=another'])
+def test_a_project_is_read_by_its_alias_and_not_changed(admin: Client, client_of: Callable[[str | None], Client], query: str) -> None:
+    admin.ok('PUT', '/data/projects/ALIASED?alias=known_as')
+    assert admin.get('/data/projects/known_as?format=json').status == 200
+    assert admin.put(f'/data/projects/known_as{query}').status == 409
+    assert client_of('outsider').put(f'/data/projects/known_as{query}').status == 403
+
+
+@pytest.mark.parametrize(
+    ('path', 'name', 'expected'),
+    [
+        ('', 'xnat:MRSession', 'xnat:mrSessionData'),
+        ('', 'xnat:PETSession', 'xnat:petSessionData'),
+        ('/scans/1', 'xnat:MRScan', 'xnat:mrScanData'),
+        ('/reconstructions/BY_ELEMENT', 'xnat:ReconstructedImage', 'xnat:reconstructedImageData'),
+        ('/assessors/A', 'xnat:QCAssessment', 'xnat:qcAssessmentData'),
+    ],
+)
+def test_the_name_of_an_element_stands_for_its_type(admin: Client, path: str, name: str, expected: str) -> None:
+    base = '/data/projects/I/subjects/ELEMENTS/experiments/' + ('OTHER' if 'PET' in name else 'FIRST')
+    if path:
+        admin.put(f'{base}?xsiType=xnat:mrSessionData')
+    admin.ok('PUT', f'{base}{path}?xsiType={name}')
+    told = json.loads(admin.get(f'{base}{path}?format=json').body)['items'][0]
+    assert told['meta']['xsi:type'] == expected
+    assert admin.put(f'{base}/scans/9?xsiType=xnat:NoSuchElement').status == 400
+
+
+@pytest.mark.parametrize(('path', 'body'), [('subjects', b''), ('subjects', b'<xnat:Subject xmlns:xnat="http://nrg.wustl.edu/xnat"/>')])
+def test_who_may_not_create_is_told_before_what_is_missing(admin: Client, client_of: Callable[[str | None], Client], path: str, body: bytes) -> None:
+    admin.ok('PUT', '/data/projects/PROTECTED?accessibility=protected')
+    assert client_of('outsider').post(f'/data/projects/PROTECTED/{path}', body).status == 403
+    assert admin.post(f'/data/projects/PROTECTED/{path}', body).status == 417

@@ -415,6 +415,20 @@ def test_data_types(admin: Client) -> None:
     assert admin.get('/xapi/schemas/datatypes/names/xnat:nothing').status == 404
 
 
+@pytest.mark.parametrize('which', ['elements', 'names'])
+def test_data_types_that_a_body_asks_for(admin: Client, which: str) -> None:
+    path, names = f'/xapi/schemas/datatypes/{which}', ['xnat:mrSessionData', 'xnat:PETSession']
+    expected = {key: value for name in names for key, value in told(admin, f'{path}/{name}').items()}
+    assert set(expected) == {'xnat_mrSessionData', 'xnat_petSessionData'}
+    form = {'Content-Type': 'application/x-www-form-urlencoded'}
+    bodies = [({'dataTypes': names}, JSON), ({'dataTypes': names[:1], 'dataType': names[1]}, JSON)]
+    for told_as, headers in [*((json.dumps(one), head) for one, head in bodies), ('&'.join(f'dataTypes={name}' for name in names), form)]:
+        answer = admin('POST', path, told_as, headers)
+        assert (answer.status, answer.json) == (200, expected)
+    assert admin('POST', path, '{"dataType": "xnat:nothing"}', JSON).status == 404
+    assert admin('POST', path, '{"dataTypes": "xnat:mrSessionData"}', JSON).status == 400
+
+
 # -- custom fields
 
 PLACES = (

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ...schemas import DataType
 from ..calls import Call
-from .routing import Access, Route
+from .routing import Access, Route, json_body
 
 __all__ = ['ROUTES', 'document']
 
@@ -87,6 +87,25 @@ def _element(call: Call, name: str) -> dict[str, Any]:
     return {call.archive.model.sql_name(row.name): _described(call, row)}
 
 
+def _asked(call: Call) -> list[str]:
+    """The types that a posted object or form names."""
+    if call.mimetype == 'application/x-www-form-urlencoded':
+        return [value for name, value in call.form() if name in ('dataType', 'dataTypes')]
+    told = json_body(call)
+    one, several = told.get('dataType'), told.get('dataTypes') or []
+    if not isinstance(several, list):
+        raise BadRequest('dataTypes is a list.')
+    return [str(name) for name in [*several, *([one] if one else [])]]
+
+
+def _asked_names(call: Call) -> dict[str, list[str]]:
+    return {key: names for asked in _asked(call) for key, names in _names_of(call, asked).items()}
+
+
+def _asked_elements(call: Call) -> dict[str, Any]:
+    return {key: told for asked in _asked(call) for key, told in _element(call, asked).items()}
+
+
 def _elements(call: Call) -> dict[str, Any]:
     model = call.archive.model
     return {model.sql_name(row.name): _described(call, row) for row in model.registry}
@@ -103,6 +122,8 @@ ROUTES = (
     Route('GET', 'schemas/datatypes', Access.ANYBODY, lambda call: sorted(call.archive.model.registry.names())),
     Route('GET', 'schemas/datatypes/elements/all', Access.ANYBODY, _elements),
     Route('GET', 'schemas/datatypes/elements/{name}', Access.ANYBODY, _element),
+    Route('POST', 'schemas/datatypes/elements', Access.ANYBODY, _asked_elements),
+    Route('POST', 'schemas/datatypes/names', Access.ANYBODY, _asked_names),
     Route('GET', 'schemas/datatypes/names/all', Access.ANYBODY, _all_names),
     Route('GET', 'schemas/datatypes/names/{name}', Access.ANYBODY, _names_of),
     Route('GET', 'schemas/datatypes/searchable', Access.LOGIN, _searchable),
