@@ -45,10 +45,16 @@ def _item(call: Call, connection: Connection, names: dict[str, str], right: str 
     row = _find(call, connection, [(level, names[level]) for level in ('project', 'subject', 'experiment') if level in names])
     below = [(level, names[level]) for level in ('scan', 'assessor') if level in names]
     if below:
-        row = _find(call, connection, [('experiment', row.id), *below])
+        row = _find(call, connection, [('experiment', row.id), *((level, _id_below(connection, row, name)) for level, name in below)])
     if right and right not in rights(connection, call.caller, row.project, kind_of(connection, row)):
         raise Forbidden(f'Insufficient privileges: {right} in project {row.project}.')
     return row
+
+
+def _id_below(connection: Connection, session: Any, name: str) -> str:
+    """The ID of a scan or an assessor of a session, for its label, too: without a project XNAT's other routes know no labels."""
+    labelled = item.c.parent == session.pk, item.c.level == 'assessor', item.c.label == name
+    return connection.scalar(select(item.c.id).where(*labelled)) or name
 
 
 def _find(call: Call, connection: Connection, steps: list[tuple[str, str]]) -> Any:
