@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import arrivals, layout
+from .accessions import Accessions
 from .auth import Sessions, Users
 from .cached import Views
 from .display import Displays
@@ -47,6 +48,7 @@ class Archive:
         """Downloads that were prepared, by their IDs."""
         self.pipelines = Pipelines(self.store, self.model)
         self.progress = Progress()
+        self.accessions = Accessions()
         self.started = time.monotonic()
         try:
             self.site: str = self._open(site)

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Table, bindparam, case, create_engine, event, func, inspect, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Table, bindparam, case, create_engine, event, inspect, or_, select
 from sqlalchemy.schema import CreateColumn
 
 from .relations import (
@@ -285,24 +285,3 @@ def put_setting(connection: Connection, name: str, value: str) -> None:
     """Remember a fact about the archive."""
     connection.execute(setting.delete().where(setting.c.name == name))
     connection.execute(setting.insert().values(name=name, value=value))
-
-
-def next_id(connection: Connection, prefix: str, letter: str, levels: tuple[str, ...]) -> str:
-    """A new accession ID, ``<PREFIX>_S00001``: one more than the last that was made, though that be deleted, and none that is in use."""
-    start = f'{prefix}_{letter}'
-    number = _last_number(connection, start, levels)
-    while True:
-        number += 1
-        candidate = f'{start}{number:05d}'
-        if connection.scalar(select(item.c.pk).where(item.c.level.in_(levels), item.c.id == candidate)) is None:
-            put_setting(connection, _LAST + start, str(number))
-            return candidate
-
-
-def _last_number(connection: Connection, start: str, levels: tuple[str, ...]) -> int:
-    """The number of the last ID made with a start; where none was, as many as items have such an ID."""
-    told = get_setting(connection, _LAST + start)
-    if told:
-        return int(told)
-    alike = item.c.id.startswith(start, autoescape=True)
-    return connection.scalar(select(func.count()).select_from(item).where(item.c.level.in_(levels), alike)) or 0

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, or_, select
 from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidden, UnprocessableEntity
 
 from ..schemas import canonical
+from .accessions import taken
 from .archive import Archive
 from .arrivals import discard_all
 from .auth import ANY, Caller, readable, rights
@@ -25,7 +26,6 @@ from .store import (
     group_right,
     invitation,
     item,
-    next_id,
     now,
     project_pipeline,
     project_setting,
@@ -165,7 +165,10 @@ class Writer:
             self._free_label(where, project, text)
             if where == 'subject' and any(level == 'experiment' for level, _ in document.children):
                 raise BadRequest('The sessions of a new subject are put by themselves: XNAT fails on a document that has both.')
-            accession = self._accession(where, document)
+            accession, known = self._accession(where, project, document)
+            if known is not None:
+                document.core['label'] = text
+                return self.update(known, document, parent)
             row = self._insert(where, xsi_type, accession, unless_null(text), project, parent.pk, document)
         self._put_children(row, document)
         add_links(self, row, document)
@@ -199,21 +202,22 @@ class Writer:
         if self.connection.scalar(query) is not None:
             raise Conflict(f'Label already in use: {text} in project {project}')
 
-    def _accession(self, where: str, document: Document) -> str:
+    def _accession(self, where: str, project: str, document: Document) -> tuple[str, Any]:
+        """The ID of a new item, and what a generated one falls onto."""
         wanted = document.core.get('ID')
         if not wanted:
-            return next_id(self.connection, self.archive.prefix, 'S' if where == 'subject' else 'E', _alike(where))
+            return self.archive.accessions.give(self.connection, self.archive.prefix, _alike(where), document.xsi_type, project)
         check_label(wanted, 'ID')
         if self.of_id(where, document) is not None:
             raise Conflict(f'The ID {wanted} is used already.')
-        return wanted
+        return wanted, None
 
     def of_id(self, where: str, document: Document) -> Any:
         """The subject, session or assessor whose ID a document names, wherever on the site it is; None where there is none."""
         wanted = document.core.get('ID')
         if not wanted or where not in ('subject', *_EXPERIMENTS):
             return None
-        return self.connection.execute(select(item).where(item.c.level.in_(_alike(where)), item.c.id == wanted)).first()
+        return taken(self.connection, _alike(where), wanted)
 
     def bearing(self, where: str, project: str, label: str) -> Any:
         """The item of a level that bears a label in a project; None where there is none."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from lxml import etree
+
+from pyxnat.server import serve
 
 from .conftest import Client
 
@@ -301,3 +304,28 @@ def test_who_may_not_create_is_told_before_what_is_missing(admin: Client, client
     admin.ok('PUT', '/data/projects/PROTECTED?accessibility=protected')
     assert client_of('outsider').post(f'/data/projects/PROTECTED/{path}', body).status == 403
     assert admin.post(f'/data/projects/PROTECTED/{path}', body).status == 417
+
+
+@pytest.mark.parametrize(('where', 'kind'), [('subjects/N', ''), ('subjects/N/experiments/E', 'xsiType=xnat:mrSessionData&')])
+def test_a_generated_id_falls_onto_an_item_that_a_client_gave_it_to(admin: Client, where: str, kind: str) -> None:
+    path = f'/data/projects/I/{where}'
+    first = admin.ok('PUT', f'{path}1?{kind}')
+    mine, others = (f'{first[:-5]}{int(first[-5:]) + more:05d}' for more in (1, 2))
+    admin.ok('PUT', f'{path}2?{kind}ID={mine}&note=kept&src=kept')
+    admin.ok('PUT', f'/data/projects/J/{where}3?{kind}ID={others}')
+    assert admin.ok('PUT', f'{path}4?{kind}') == mine
+    found = fields(admin, f'{path}4')
+    assert (found['ID'], found.get('src' if 'E' not in where else 'note')) == (mine, 'kept')
+    assert admin.get(f'{path}2').status == 404
+    assert admin.ok('PUT', f'{path}5?{kind}') == f'{first[:-5]}{int(first[-5:]) + 3:05d}'
+    assert fields(admin, f'/data/projects/J/{where}3')['ID'] == others
+
+
+def test_ids_that_were_there_at_the_start_are_skipped(tmp_path: Path) -> None:
+    for expected in (['XNAT_S00001', 'XNAT_S00002'], ['XNAT_S00005', 'XNAT_S00006']):
+        with serve(tmp_path, password='p') as server:
+            client = Client(server, 'admin', 'p')
+            client.put('/data/projects/P')
+            assert [client.ok('PUT', f'/data/projects/P/subjects/{expected[0]}_{count}') for count in range(2)] == expected
+            client.put('/data/projects/P/subjects/MINE?ID=XNAT_S00004')
+            client.close()
