@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from .errors import ProgrammingError
 
-__all__ = ['NAMES', 'NameRule', 'check_new', 'check_sent', 'why_not_new', 'why_not_sent']
+__all__ = ['NAMES', 'NameRule', 'check_label', 'check_new', 'check_sent', 'needs_id', 'why_not_new', 'why_not_sent']
 
 
 class NameRule(NamedTuple):
@@ -57,6 +57,13 @@ _REFUSED = {
 }
 """Characters that no path can hold, and why."""
 _STEPS = frozenset({'', '.', '..'})
+_LABELLED = frozenset({'subjects', 'experiments', 'assessors'})
+_UNQUOTED = re.compile(r'[A-Za-z0-9._~-]+')
+
+
+def needs_id(plural: str, name: str) -> bool:
+    """Whether XNAT finds what has this label by its ID alone: it compares labels with the path as it was sent, quoted."""
+    return plural in _LABELLED and not _UNQUOTED.fullmatch(name)
 
 
 def why_not_sent(name: str) -> str:
@@ -94,6 +101,21 @@ def check_sent(what: str, name: str, uri: str) -> None:
     why = why_not_sent(name)
     if why:
         raise ProgrammingError(f'{name!r} cannot be the name of a {what} in a request: {why}', uri=uri, remedy='Use its ID, if it has one.')
+
+
+def check_label(what: str, label: str, uri: str) -> None:
+    """Refuse a label that no path can hold, or that XNAT would store otherwise: it takes one from the query, whose text it stores HTML-escaped.
+
+    Raises
+    ------
+    ProgrammingError
+        As `check_sent`, or it holds ``&``, ``<``, ``>``, ``"`` or ``'``.
+    """
+    check_sent(what, label, uri)
+    escaped = [char for char in '&<>"\'' if char in label]
+    if escaped:
+        what = f'{label!r} cannot be the label of a {what}: XNAT would store {", ".join(escaped)} HTML-escaped'
+        raise ProgrammingError(what, uri=uri, remedy='Leave those characters out.')
 
 
 def check_new(plural: str, what: str, name: str, uri: str) -> None:

@@ -54,6 +54,112 @@ def test_a_session_of_another_subject_is_not_written_to(xnat, filled, write, by)
     assert filled.subject('S1').experiment('E1').scans().get() == ['1']
 
 
+CHANGES = {
+    'delete': lambda wrong, other: wrong.delete(),
+    'share': lambda wrong, other: wrong.share(other),
+    'unshare': lambda wrong, other: wrong.unshare(other),
+    'rename': lambda wrong, other: wrong.rename('NEW'),
+    'trigger': lambda wrong, other: wrong.trigger(),
+    'set': lambda wrong, other: wrong.attrs.set('note', 'x'),
+    'mset': lambda wrong, other: wrong.attrs.mset({'note': 'x', 'date': '2020-01-01'}),
+    'delete a scan': lambda wrong, other: wrong.scan('1').delete(),
+    'set a parameter of a scan': lambda wrong, other: wrong.scan('1').set_param('k', 'v'),
+    'delete an assessor': lambda wrong, other: wrong.assessor('A').delete(),
+    'share an assessor': lambda wrong, other: wrong.assessor('A').share(other),
+    'unshare an assessor': lambda wrong, other: wrong.assessor('A').unshare(other),
+    'rename an assessor': lambda wrong, other: wrong.assessor('A').rename('NEW'),
+    'set of an assessor': lambda wrong, other: wrong.assessor('A').attrs.set('note', 'x'),
+    'provenance of an assessor': lambda wrong, other: wrong.assessor('A').provenance.set({'program': 'x'}),
+    'delete a reconstruction': lambda wrong, other: wrong.reconstruction(f'{wrong._path[0].name}_R').delete(),
+    'set of a reconstruction': lambda wrong, other: wrong.reconstruction(f'{wrong._path[0].name}_R').attrs.set('type', 'x'),
+    'delete a resource': lambda wrong, other: wrong.resource('R').delete(),
+    'delete a file': lambda wrong, other: wrong.resource('R').file('f').delete(),
+    'put a folder': lambda wrong, other: wrong.resource('R').put_dir(_folder(wrong)),
+    'upload': lambda wrong, other: wrong.resource('R').upload(_folder(wrong)).check(),
+    'insert scans': lambda wrong, other: wrong.scans().insert([{'ID': '7'}, {'ID': '8'}]).check(),
+    'insert assessors': lambda wrong, other: wrong.assessors().insert([{'label': 'B', **QC}]).check(),
+}
+
+
+def _folder(element):
+    folder = element._intf.cache.folder.parent / 'sent'
+    folder.mkdir(exist_ok=True)
+    (folder / 'new.txt').write_text('new')
+    return folder
+
+
+def state(project):
+    """All that a project has, as XNAT lists it."""
+    found = {}
+    for session in project._intf.select(f'/projects/{project._urn}/subjects/*/experiments/*'):
+        document = session.xpath('//@*[not(starts-with(name(), "xsi"))] | //text()[normalize-space()]')
+        found[session.attrs.get('subject_label'), session.label()] = (
+            sorted(map(str, document)),
+            sorted(scan._urn for scan in session.scans()),
+            sorted((one.label(), tuple(one.shares().get())) for one in session.assessors()),
+            sorted(one._urn for one in session.reconstructions()),
+            sorted(file._urn for file in session.resources().files()),
+            tuple(session.shares().get()),
+        )
+    return found
+
+
+@pytest.fixture
+def other(xnat, filled):
+    """Another project."""
+    xnat.cache.expiration = 0
+    return xnat.select.project(f'{filled._urn}_O').create()._urn
+
+
+def check_refused(xnat, names, element, other):
+    """See that each of some changes is refused, having sent nothing but questions."""
+    for name in names:
+        with xnat.trace() as trace:
+            try:
+                CHANGES[name](element, other)
+            except errors.DatabaseError:
+                pass
+            else:
+                pytest.fail(f'{name} is not refused')
+        assert set(methods(trace)) == {'GET'}, name
+
+
+@pytest.mark.parametrize('by', ['label', 'ID', 'known'])
+def test_nothing_is_changed_below_a_wrong_subject(xnat, filled, other, by):
+    right = filled.subject('S1').experiment('E1')
+    wrong = filled.subject('S2').experiment(right.id() if by == 'ID' else 'E1')
+    if by == 'known':
+        wrong._known['ID'] = right.id()
+    before = state(filled)
+    check_refused(xnat, CHANGES, wrong, other)
+    assert state(filled) == before
+
+
+def test_nothing_is_changed_below_a_wrong_session(xnat, filled, other):
+    before = state(filled)
+    names = [name for name in CHANGES if ('assessor' in name and 'insert' not in name) or 'reconstruction' in name]
+    check_refused(xnat, names, filled.subject('S2').experiment('E2'), other)
+    assert state(filled) == before
+
+
+@pytest.mark.parametrize('by', ['created', 'known', 'named'])
+def test_what_others_moved_meanwhile_is_left_alone(xnat, filled, server, other, by):
+    """Whatever was seen a moment before: the server is asked."""
+    xnat.cache.expiration = 1
+    session = filled.subject('S1').experiment('E1')
+    if by == 'created':
+        session.create(note='mine')
+    elif by == 'known':
+        assert session.id() and session.exists()
+    session.attrs.set('note', 'mine')
+    with type(xnat)(server.url, server.user, server.password) as another:
+        another._exec(f'/data/projects/{filled._urn}/subjects/S2/experiments/E1', 'PUT')
+    before = state(filled)
+    names = [name for name in CHANGES if by == 'created' or 'assessor' not in name]
+    check_refused(xnat, names, session, other)
+    assert state(filled) == before
+
+
 def test_a_session_moves_where_it_is_asked_to(filled):
     filled.subject('S2').experiment('E1').create(move=True)
     assert filled.subject('S1').experiments().get('label') == []
@@ -98,14 +204,33 @@ def test_an_id_that_another_has_is_not_given(xnat, filled, level):
     assert new.id() == f'{filled._urn}_{level}'
 
 
-def test_one_look_serves_a_project(xnat, project):
-    subject = project.subject('S')
+def test_each_write_by_names_is_preceded_by_one_look(xnat, project):
+    subject = project.subject('S').create()
+    for number in range(2):
+        session = subject.experiment(f'E{number}')
+        for write in (session.create, session.scan('1').create, session.resource('R').create, session.scan('1').delete):
+            with xnat.trace() as trace:
+                write()
+            assert methods(trace)[:-1] == ['GET'] and methods(trace)[-1] != 'GET'
+
+
+def test_a_look_at_what_was_seen_before_is_one_row(xnat, filled):
+    session = filled.subject('S1').experiment('E1')
+    session.create(note='n')
     with xnat.trace() as trace:
-        subject.experiment('E1').create()
-        for number in range(2, 6):
-            subject.experiment(f'E{number}').create()
-            subject.experiment(f'E{number}').scan('1').create()
-    assert methods(trace) == ['GET', 'PUT', *['PUT', 'PUT'] * 4]
+        session.scan('2').create()
+    assert methods(trace) == ['GET', 'PUT'] and 'label=E1' in next(iter(trace)).uri
+
+
+@pytest.mark.parametrize('jobs', [1, 3])
+def test_one_look_serves_work_on_many(xnat, project, jobs):
+    for number in range(4):
+        project.subject(f'S{number}').create()
+    rows = [{'subject': f'S{number}', 'label': f'E{number}'} for number in range(4)]
+    with xnat.trace() as trace:
+        assert len(project.subjects().experiments().insert(rows, jobs=jobs).ok) == 4
+    looks = [record for record in trace if f'/{project._urn}/experiments?columns=ID,label,subject_ID' in record.uri]
+    assert methods(trace).count('PUT') == 4 and len(looks) <= 2
 
 
 def test_what_a_listing_led_to_is_not_looked_up(xnat, filled):

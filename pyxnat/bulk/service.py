@@ -58,11 +58,13 @@ class Bulk:
     ) -> Report:
         """Upload files below an element, as its own ``upload`` does."""
         how: dict[str, Any] = {'overwrite': overwrite, 'jobs': jobs, 'compression': compression, 'progress': progress}
-        return upload(self._intf, target, source, layout=layout, params=params, **how)
+        with self._intf._owners.one_look():
+            return upload(self._intf, target, source, layout=layout, params=params, **how)
 
     def insert(self, collection: Any, table: Any, *, existing: str = 'keep', jobs: int = 4, progress: bool | None = None) -> Report:
         """Create the elements that a table names, as the collection's own ``insert`` does."""
-        return insert(self._intf, collection, table, existing=existing, jobs=jobs, progress=progress)
+        with self._intf._owners.one_look():
+            return insert(self._intf, collection, table, existing=existing, jobs=jobs, progress=progress)
 
     def map(
         self,

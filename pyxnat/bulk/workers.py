@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import errno
 import sys
 import threading
@@ -91,7 +92,7 @@ class Undertaking:
         from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 
         pool = ThreadPoolExecutor(count, 'pyxnat-bulk')
-        futures = [pool.submit(work) for _ in range(count)]
+        futures = [pool.submit(contextvars.copy_context().run, work) for _ in range(count)]
         try:
             for future in as_completed(futures):
                 future.result()

@@ -6,6 +6,7 @@ from collections.abc import Container, Sequence
 
 from .. import uris
 from ..errors import ProgrammingError
+from ..labels import needs_id
 from ..paths import Path, chain_of, read, spell
 from ..structure import GAPS, level
 from .choosing import looked_for, short_cut
@@ -124,7 +125,8 @@ def _single(done: Path, rest: Path, conditions: Conditions, columns: Columns) ->
     if step.of:
         return ListShares((step,))
     relevant = _relevant(step.level, chain_of(done), conditions)
-    is_told = not relevant and not columns.get(step.level) and (not step.level.endswith('resources') or uris.is_label(step.name))
+    is_odd = needs_id(step.level, step.name) if done else False
+    is_told = not relevant and not columns.get(step.level) and not is_odd and (not step.level.endswith('resources') or uris.is_label(step.name))
     if step.literal and len(rest) > 1 and is_told and not _is_gap((*done, step), rest[1:]):
         return Name((step,))
     kind = ListNamed if step.literal and len(rest) > 1 else ListLevel

@@ -70,7 +70,7 @@ class Attributes:
         return [picked[name] if name in picked else self._cell(row, name) for name in wanted]
 
     def set(self, path: str, value: Any, **query: Any) -> None:
-        """Set one field. One request (and one for the ID or the type, where they are not known yet).
+        """Set one field. One request, one for the ID or the type, where they are not known yet, and the looks of `Element.create`.
 
         Parameters
         ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import six
 
@@ -78,14 +78,39 @@ class Element(Uploadable):
         reached that way has its URI below ``/experiments``, or in the subject's project, and the first look at it asks for what that takes
         (one request).
         """
+        step = self._path[-1]
+        if len(self._path) > 1 and labels.needs_id(step.level, step.name):
+            step = step._replace(name=self._known_or_asked(self._level.id_column))
+        return paths.uri_of((*self._above_path(), step))
+
+    def _above_path(self) -> Path:
+        """The path of what is above it as XNAT takes it: from where it has routes, and by the ID where a label has to be quoted.
+
+        XNAT compares labels with paths as they were sent. Each label of that kind costs one request, once for an element.
+        """
         self._check_sent()
         chain = paths.chain_of(self._path)
         gap = next((chain[:end] for end in range(2, len(chain) + 1) if chain[:end] in GAPS), ())
-        if not gap:
-            return paths.uri_of(self._path)
-        if self._home is None:
-            self._home = self._find_home(len(gap) - 1)
-        return paths.uri_of((*self._home, *self._path[len(gap) - 1 :]))
+        if gap or any(labels.needs_id(step.level, step.name) for step in self._path[1:-1]):
+            if self._home is None:
+                begin = len(gap) - 1 if gap else 1
+                home = self._find_home(begin) if gap else self._path[:begin]
+                self._home = (*home, *(self._step_above(place) for place in range(begin, len(self._path) - 1)))
+            return self._home
+        return self._path[:-1]
+
+    def _step_above(self, place: int) -> Step:
+        """A step of its path, by the ID where the name is a label that has to be quoted."""
+        step = self._path[place]
+        if labels.needs_id(step.level, step.name):
+            above = class_of(step.level)._element(paths.uri_of(self._path[: place + 1]), self._intf, self._above.get(step.level), self._above)
+            return step._replace(name=above.id())
+        return step
+
+    @property
+    def _url(self) -> str:
+        """Where it is, for messages. No request."""
+        return self._intf._server + paths.uri_of(self._path)
 
     def _check_sent(self) -> None:
         """Refuse names that no path can hold. Those of resources and files are matters of their own."""
@@ -186,7 +211,7 @@ class Element(Uploadable):
 
     def _listing(self) -> str:
         """URI of the listing it stands in."""
-        uri = uris.join(uris.ENTRY if len(self._path) == 1 else paths.uri_of(paths.read(self._uri)[:-1]), self._level.segment)
+        uri = uris.join(uris.ENTRY if len(self._path) == 1 else paths.uri_of(self._above_path()), self._level.segment)
         at_server = len(self._path) == 1 and self._urt != 'projects'
         return uris.with_query(uri, {'ID': self._urn}) if at_server else uri
 
@@ -196,7 +221,7 @@ class Element(Uploadable):
             return found
         raise errors.NotFoundError(
             f'no {self._level.singular} {self._urn!r}',
-            uri=self._intf._server + self._uri,
+            uri=self._url,
             remedy='Check the spelling; what this login may not see is hidden.',
         )
 
@@ -224,8 +249,7 @@ class Element(Uploadable):
             return None
         above = self._path[:-1]
         level = above[-1].level
-        parent: Element = class_of(level)._element(paths.uri_of(above), self._intf, self._above.get(level), self._above)
-        return parent
+        return cast('Element', class_of(level)._element(paths.uri_of(above), self._intf, self._above.get(level), self._above))
 
     def children(self, show_names: bool = True) -> Any:
         """Names of the collections below it; with ``show_names=False`` the collections themselves. No request."""
@@ -260,10 +284,10 @@ class Element(Uploadable):
 
         Notes
         -----
-        One request where everything above it exists, and one look at the sessions of the project a minute; an assessor takes one more look a
-        minute, a reconstruction one more each. Fields go by document. Where the server answers that something is missing, the nearest missing
-        element is created and the request repeated. A scan of a new session goes in the session's document, with which XNAT makes the subject,
-        too: two requests for all three.
+        One request where everything above it exists, and one look at the sessions of the project where the path names a subject and a session that no
+        listing led to; an assessor or reconstruction takes one more look. Fields go by document. Where the server answers that something is missing,
+        the nearest missing element is created and the request repeated. A scan of a new session goes in the session's document, with which XNAT makes
+        the subject, too: two requests for all three.
         """
         document = _document(params.pop('xml', None))
         types = {row.plural: str(params.pop(row.plural)) for row in LEVELS if row.plural in params}
@@ -279,7 +303,11 @@ class Element(Uploadable):
     def _create(
         self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = (), *, move: bool = False
     ) -> None:
-        """Create it with what is missing above it; `inner` are elements that its document holds."""
+        """Create it with what is missing above it; `inner` are elements that its document holds. One look at whose things are serves all of it."""
+        with self._intf._owners.one_look():
+            self._create_looking(types, fields, document, inner, move)
+
+    def _create_looking(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None, inner: Sequence[Any], move: bool) -> None:
         kind = str(types.get(self._urt) or fields.get('xsiType') or self._level.datatype)
         above = {} if document else fields_above(kind, fields)
         fields = {name: value for name, value in fields.items() if name not in above}
@@ -320,19 +348,20 @@ class Element(Uploadable):
     @staticmethod
     def _lacks_parent(error: errors.DatabaseError, parent: Element) -> bool:
         """Whether a refusal says that what is above is missing. XNAT has many words for it; where they may mean another thing, it is looked up."""
-        if error.status in (404, 417):
+        if isinstance(error, errors.NotFoundError) or error.status in (404, 417):
             return True
         return error.status in (400, 422, 500) and not parent.exists()
 
     def _check_new(self, fields: Mapping[str, Any], move: bool) -> bool | None:
         """Refuse a name that XNAT does not take, a place that is another's, an ID that another has; as `_check_owner` returns."""
         if self._urt in _CHECKED and labels.why_not_new(self._urt, self._urn) and not self.exists():
-            labels.check_new(self._urt, self._level.singular, self._urn, self._intf._server + self._uri)
+            labels.check_new(self._urt, self._level.singular, self._urn, self._url)
         self._intf._owners.check_id(self, fields.get('ID'))
         return self._check_owner(move)
 
     def _check_owner(self, move: bool = False) -> bool | None:
         """Refuse a path that names another owner than that of what is on it, unless it is to `move` there; whether the session on it is there."""
+        self._check_sent()
         try:
             return self._intf._owners.check(self, move)
         except errors.NotFoundError:  # there is no such project: the request that follows says so, or what is above it is created
@@ -354,7 +383,7 @@ class Element(Uploadable):
             return
         if len(accession_id) > _LONGEST_ID or not accession_id.isprintable():
             what, remedy = f'no accession ID: {accession_id[:60]!r}', 'See whether it is there now.'
-            raise errors.UnexpectedAnswer(what, uri=self._intf._server + self._uri, method='PUT', remedy=remedy)
+            raise errors.UnexpectedAnswer(what, uri=self._url, method='PUT', remedy=remedy)
         if '/' not in accession_id:
             self._known[self._level.id_column] = accession_id
             self._intf._owners.learn(self)
@@ -362,7 +391,8 @@ class Element(Uploadable):
     def delete(self, delete_files: bool = True) -> None:
         """Delete it and all that belongs to it; what is seen through a project that it is only shared into is taken out of there.
 
-        One request; one more for the accession ID of a subject, experiment or assessor, if that is not known.
+        One request; one more for the accession ID of a subject, experiment or assessor, if that is not known; where the path names subject and
+        session by label, one for whose the session is: XNAT would delete that of another. One more for an assessor or reconstruction.
 
         Parameters
         ----------
@@ -373,9 +403,12 @@ class Element(Uploadable):
         ------
         NotFoundError
             There is no such thing.
+        IntegrityError
+            The session on the path is that of another subject, or the assessor or reconstruction that of another session.
         PermissionDenied
             This login may not delete it.
         """
+        self._check_owner()
         self._intf._exec(uris.with_query(self._uri_to_delete(), {'removeFiles': delete_files}), 'DELETE')
         self._known.clear()
         self._intf._owners.forget()
@@ -464,5 +497,4 @@ def as_name(row: Level, name: Any) -> str:
 
 
 def _restore(singular: str, uri: str, interface: Interface, known: Row, above: dict[str, Row]) -> Element:
-    element: Element = class_of(singular)(uri, interface, known, above)
-    return element
+    return cast('Element', class_of(singular)(uri, interface, known, above))

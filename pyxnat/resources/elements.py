@@ -232,6 +232,7 @@ class ExperimentElement(SharedElement):
         """Start several of the server's jobs on the session at once. One request, and one for its ID if that is not known."""
         query = {'triggerPipelines': pipelines or None, 'fixScanTypes': fix_types or None, 'pullDataFromHeaders': scan_headers or None}
         if any(query.values()):
+            self._check_owner()
             self._intf._exec(uris.with_query(self._uri, query), 'PUT')
 
 

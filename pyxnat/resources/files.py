@@ -294,7 +294,8 @@ class FileElement(Element):
 
         Notes
         -----
-        One request where the session, subject or project above exists; once per login session, project and level of the holder, a
+        One request where the session, subject or project above exists; one before it, to see whose the session is, where the path names that and its
+        subject and no listing led to it; once per login session, project and level of the holder, a
         listing that shows that uploads are stored: XNAT answers 200 to a login without the right, too.
         """
         about, types = about_upload({**params, 'format': format, 'content': content, 'tags': tags}, overwrite)

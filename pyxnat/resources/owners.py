@@ -2,7 +2,8 @@
 
 XNAT does not compare the subject in a path with that of the session: a PUT of a session below another subject moves it, a PUT below such a path
 goes into the session of the other. Labels of assessors are one space for the project, IDs of reconstructions one for the site: a PUT below another
-session moves them. So the client looks first: once a project and minute for sessions, once for assessors, each time for a reconstruction.
+session moves them. So the client looks at the server before each such write, whatever the cache holds. Work on many items at once looks once for all
+of them (`Owners.one_look`).
 """
 
 from __future__ import annotations
@@ -10,9 +11,15 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import errors, uris
+from .. import errors, labels, uris
+from ..cache import Moment, age_s
+from ..paths import read
+from ..result_sets import parse_result_set
 from ..tables import Row
 
 if TYPE_CHECKING:
@@ -22,18 +29,21 @@ if TYPE_CHECKING:
 __all__ = ['FRESH_S', 'Owners']
 
 FRESH_S = 60.0
-"""How long a look at the sessions of a project serves, in seconds."""
+"""How long a look serves work on many items, and a listing what it led to, in seconds."""
+_BEGUN: ContextVar[float | None] = ContextVar('begun', default=None)
+"""When the work on many items began that this thread does a part of."""
 _SESSIONS = {'columns': 'ID,label,subject_ID,subject_label'}
 _ASSESSORS = {'xsiType': 'xnat:imageAssessorData', 'columns': 'ID,label,session_ID,session_label'}
 _ON_THE_WAY = ('projects', 'subjects', 'experiments')
 
 
 class _Look(NamedTuple):
-    """The rows of a listing by label and by ID, and when it was asked."""
+    """The rows of a listing by label and by ID, when it was asked, and when single rows were asked for again."""
 
     labels: dict[str, Row]
     ids: dict[str, Row]
     at: float
+    again: dict[str, float]
 
 
 class Owners:
@@ -46,24 +56,54 @@ class Owners:
 
     # -- looking
 
-    def session(self, project: str, name: str, fresh: bool = False) -> Row | None:
-        """The row of a session by label or ID, with ``subject_ID`` and ``subject_label``; `NotFoundError` where the project is not seen."""
-        return self._find(project, name, 'sessions', _SESSIONS, fresh)
+    @contextmanager
+    def one_look(self) -> Iterator[None]:
+        """Work on many items, in this thread and those of an `Undertaking`: what is seen within it serves all of them, for a minute."""
+        token = _BEGUN.set(time.monotonic() if _BEGUN.get() is None else _BEGUN.get())
+        try:
+            yield
+        finally:
+            _BEGUN.reset(token)
 
-    def assessor(self, project: str, name: str, fresh: bool = False) -> Row | None:
-        """The row of an assessor by label or ID, with ``session_ID`` and ``session_label``."""
-        return self._find(project, name, 'assessors', _ASSESSORS, fresh)
+    def session(self, project: str, name: str, since: float) -> Row | None:
+        """The row of a session by label or ID, with ``subject_ID`` and ``subject_label``, as the server had it at a time or later.
 
-    def _find(self, project: str, name: str, kind: str, query: dict[str, str], fresh: bool) -> Row | None:
+        `NotFoundError` where the project is not seen.
+        """
+        return self._find(project, name, 'sessions', _SESSIONS, since)
+
+    def assessor(self, project: str, name: str, since: float) -> Row | None:
+        """The row of an assessor by label or ID, with ``session_ID`` and ``session_label``; as `session`."""
+        return self._find(project, name, 'assessors', _ASSESSORS, since)
+
+    def _find(self, project: str, name: str, kind: str, query: dict[str, str], since: float) -> Row | None:
         with self._lock:
             look = self._looks.get((project, kind))
-            if fresh or look is None or time.monotonic() - look.at > FRESH_S:
+            seen = max(look.at, look.again.get(name, 0.0)) if look is not None else 0.0
+            if look is None or time.monotonic() - look.at > FRESH_S or (seen < since and not self._is_still_so(project, look, name)):
                 look = self._looks[project, kind] = self._ask(project, query)
         return look.labels.get(name) or look.ids.get(name)  # a PUT takes a label first
 
+    def _is_still_so(self, project: str, look: _Look, name: str) -> bool:
+        """Whether what an older look has of a session that was there is so now: a request with an answer of one row."""
+        row = look.labels.get(name)
+        if row is None or not row.get('ID') or 'subject_ID' not in row or labels.why_not_new('experiments', name):
+            return False
+        columns, now = ('ID', 'label', 'subject_ID'), time.monotonic()
+        rows = self._rows(project, {'label': name, 'columns': ','.join(columns)})
+        is_so = [[one.get(column) for column in columns] for one in rows] == [[row[column] for column in columns]]
+        if is_so:
+            look.again[name] = now
+        return is_so
+
+    def _rows(self, project: str, query: dict[str, str]) -> list[Row]:
+        """Rows of experiments of a project as the server has them now, whatever the cache holds."""
+        uri = uris.with_query(uris.join(uris.ENTRY, 'projects', uris.quote(project), 'experiments'), {**query, 'format': 'json'})
+        return parse_result_set(self._intf._exec(uri, 'GET', expiration=0), self._intf._server + uri)
+
     def _ask(self, project: str, query: dict[str, str]) -> _Look:
-        rows = self._intf._get_json(uris.with_query(uris.join(uris.ENTRY, 'projects', uris.quote(project), 'experiments'), query))
-        return _Look({row.get('label', ''): row for row in rows}, {row.get('ID', ''): row for row in rows}, time.monotonic())
+        at, rows = time.monotonic(), self._rows(project, query)
+        return _Look({row.get('label', ''): row for row in rows}, {row.get('ID', ''): row for row in rows}, at, {})
 
     def learn(self, element: Element) -> None:
         """Keep whose a session is that was just put, or an assessor."""
@@ -73,8 +113,10 @@ class Owners:
             look = self._looks.get((names.get('projects', ''), kind))
             if look is not None and len(element._path) > 2:
                 name = element._path[-2].name
-                row = {'ID': element._known.get('ID', ''), 'label': element._urn, f'{above}_ID': name, f'{above}_label': name}
-                look.labels[element._urn] = look.ids[row['ID']] = row
+                row = {'ID': element._known.get('ID', ''), 'label': element._urn, f'{above}_label': name}
+                known = look.labels.get(element._urn, {})
+                if known.get('ID') != row['ID'] or name not in (known.get(f'{above}_ID'), known.get(f'{above}_label')):
+                    look.labels[element._urn] = look.ids[row['ID']] = row
 
     def forget(self) -> None:
         """Look again before the next PUT: something was renamed, moved or deleted."""
@@ -98,56 +140,78 @@ class Owners:
         NotFoundError
             The project is not there, or not to be seen.
         """
-        there = self._check_session(element, move)
-        if there is not False and element._urt in ('assessors', 'reconstructions') and not move and not _was_listed(element, element._urt):
-            {'assessors': self._check_assessor, 'reconstructions': self._check_reconstruction}[element._urt](element)
+        now = time.monotonic()
+        there = self._check_session(element, move, now)
+        if there is not False and element._urt in ('assessors', 'reconstructions') and not move and not _is_sure(element, element._urt):
+            {'assessors': self._check_assessor, 'reconstructions': self._check_reconstruction}[element._urt](element, now)
         return there
 
-    def _check_session(self, element: Element, move: bool) -> bool | None:
+    @staticmethod
+    def _seen(find: Callable[[float], Row | None], is_right: Callable[[Row], bool], now: float) -> Row | None:
+        """A row; what an older look, within work on many items, has of another owner is looked up again."""
+        begun = _BEGUN.get()
+        row = find(now if begun is None else begun)
+        return row if row is None or is_right(row) else find(now)
+
+    def _check_session(self, element: Element, move: bool, now: float) -> bool | None:
         names = _names(element)
-        if not all(level in names for level in _ON_THE_WAY) or _was_listed(element, 'experiments'):
+        if not {'subjects', 'experiments'} <= names.keys() or _is_sure(element, 'experiments'):
             return None
+        if 'projects' not in names:
+            names = {step.level: step.name for step in read(element._uri)}
         project, subject, session = (names[level] for level in _ON_THE_WAY)
         if move and element._urt == 'experiments':
             return True
-        row = None
-        for fresh in (False, True):
-            row = self.session(project, session, fresh)
-            if row is None or subject in (row.get('subject_ID'), row.get('subject_label')):
-                return row is not None
-        assert row is not None
+
+        def is_right(row: Row) -> bool:
+            return subject in (row.get('subject_ID'), row.get('subject_label'))
+
+        row = self._seen(lambda since: self.session(project, session, since), is_right, now)
+        if row is None or is_right(row):
+            self._tell(element, 'experiments', row, self._looks[project, 'sessions'])
+            return row is not None
         owner = f'{row.get("subject_label")} ({row.get("subject_ID")})'
         what = f'session {session} of project {project} is that of subject {owner}, not of {subject}'
         raise self._refusal(element, what, f'/projects/{project}/subjects/{row.get("subject_label")}/experiments/{session}')
 
-    def _check_assessor(self, element: Element) -> None:
-        session = self._session_id(element)
+    def _check_assessor(self, element: Element, now: float) -> None:
+        session = self._session_id(element, now)
         project = _names(element).get('projects') or self._project_of(element)
-        row = None
-        for fresh in (False, True):
-            row = self.assessor(project, element._urn, fresh)
-            if row is None or row.get('session_ID') in (session, element._path[-2].name):
-                return
-        assert row is not None
+
+        def is_right(row: Row) -> bool:
+            return bool({row.get('session_ID'), row.get('session_label')} & {session, element._path[-2].name})
+
+        row = self._seen(lambda since: self.assessor(project, element._urn, since), is_right, now)
+        if row is None or is_right(row):
+            self._tell(element, 'assessors', row, self._looks[project, 'assessors'])
+            return
         what = f'assessor {element._urn} of project {project} is that of session {row.get("session_label")} ({row.get("session_ID")})'
         raise self._refusal(element, what, f'/experiments/{row.get("session_ID")}/assessors/{element._urn}')
 
-    def _check_reconstruction(self, element: Element) -> None:
+    @staticmethod
+    def _tell(element: Element, level: str, row: Row | None, look: _Look) -> None:
+        """Let an element know its ID and label, where its name means nothing else."""
+        identity = element._known.get('ID', row.get('ID')) if row is not None else None
+        if row is not None and element._urt == level and identity == row.get('ID') and look.ids.get(element._urn, row) is row:
+            element._known.update({name: row[name] for name in ('ID', 'label') if row.get(name)})
+
+    def _check_reconstruction(self, element: Element, now: float) -> None:
         try:
             item = json.loads(self._intf._exec(uris.with_query(element._uri, {'format': 'json'}), 'GET', expiration=0))
         except errors.NotFoundError:
             return
         owner = _field(item, 'image_session_ID')
-        if owner and owner != self._session_id(element):
+        if owner and owner != self._session_id(element, now):
             what = f'reconstruction {element._urn} is that of session {owner}: its ID is one for the whole site'
             raise self._refusal(element, what, f'/experiments/{owner}/reconstructions/{element._urn}')
 
-    def _session_id(self, element: Element) -> str:
+    def _session_id(self, element: Element, now: float) -> str:
         """The accession ID of the session that a path names."""
         session = element._path[-2].name
         known = element._above.get('experiments', {}).get('ID')
         names = _names(element)
-        row = None if known or 'projects' not in names else self.session(names['projects'], session)
+        begun = _BEGUN.get()
+        row = None if known or 'projects' not in names else self.session(names['projects'], session, now if begun is None else begun)
         return known or (row or {}).get('ID') or session
 
     def _project_of(self, element: Element) -> str:
@@ -157,7 +221,7 @@ class Owners:
 
     def _refusal(self, element: Element, what: str, path: str) -> errors.IntegrityError:
         remedy = f'Use {path}, or create(move=True) to move it.' if element._path[-1].name in path else f'Use what is below {path}.'
-        return errors.IntegrityError(f'{what}; XNAT would not keep them apart', uri=self._intf._server + element._uri, method='PUT', remedy=remedy)
+        return errors.IntegrityError(f'{what}; XNAT would not keep them apart', uri=element._url, method='PUT', remedy=remedy)
 
     def check_id(self, element: Element, identity: Any) -> None:
         """Refuse to give a new element an ID that another has: XNAT would change that one. One request."""
@@ -168,7 +232,7 @@ class Owners:
             if row.get('ID') == str(identity) and element._urn not in (row.get('label'), row.get('ID')):
                 what = f'{identity} is the ID of {element._level.singular} {row.get("label")} in project {row.get("project")}'
                 remedy = 'Leave the ID out: XNAT gives one.'
-                raise errors.DuplicateError(what, uri=self._intf._server + element._uri, method='PUT', remedy=remedy)
+                raise errors.DuplicateError(what, uri=element._url, method='PUT', remedy=remedy)
 
 
 def _names(element: Element) -> dict[str, str]:
@@ -176,11 +240,12 @@ def _names(element: Element) -> dict[str, str]:
     return {step.level: step.name for step in element._path}
 
 
-def _was_listed(element: Element, level: str) -> bool:
-    """Whether a listing led to the element of a level, so that its path is true."""
+def _is_sure(element: Element, level: str) -> bool:
+    """Whether the element of a level needs no look: a listing led to it within a minute, or the path to what is below it has its accession ID."""
     if element._urt == level:
-        return element._heard is not None or 'ID' in element._known
-    return bool(element._above.get(level))
+        return element._heard is not None and age_s(element._heard.received, Moment.now()) < FRESH_S
+    name = next(step.name for step in element._path if step.level == level)
+    return element._above.get(level, {}).get('ID') == name
 
 
 def _field(item: Any, name: str) -> str:

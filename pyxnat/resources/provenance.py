@@ -63,6 +63,7 @@ class Provenance:
         NotSupportedError
             XNAT kept the steps that were to be replaced: it does so with those of a reconstruction.
         """
+        self._element._check_owner()
         root = parse_xml(self._element.get())
         holder = _holder(root)
         if overwrite:
@@ -82,6 +83,7 @@ class Provenance:
         NotSupportedError
             XNAT kept them: it does so with those of a reconstruction.
         """
+        self._element._check_owner()
         root = parse_xml(self._element.get())
         holders = list(root.iter(f'{{{_XNAT}}}provenance'))
         if not holders:

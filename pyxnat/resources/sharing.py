@@ -61,12 +61,12 @@ class SharedElement(Element):
         if project == self._project_name() and not primary:
             return
         if label:
-            labels.check_sent(self._level.singular, label, self._intf._server + self._uri)
+            labels.check_sent(self._level.singular, label, self._url)
+        self._check_owner()
         uri = self._uri_of_shares()
         query = {'label': label or self.label(), 'primary': primary or None, 'format': 'json'}
         self._intf._exec(uris.with_query(f'{uri}/{uris.quote(project)}', query), 'PUT')
-        if primary:
-            self._intf._owners.forget()
+        self._intf._owners.forget()
 
     def unshare(self, project: str) -> None:
         """Take it out of a project that it was shared into; its own keeps it.
@@ -82,6 +82,7 @@ class SharedElement(Element):
         -----
         Two requests, and one for its accession ID if that is not known. Where it is not shared there, nothing is sent.
         """
+        self._check_owner()
         if self._is_shared_into(project):
             self._intf._owners.forget()
             self._intf._exec(f'{self._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
@@ -108,10 +109,12 @@ class SharedElement(Element):
         DuplicateError
             The label is taken.
         ProgrammingError
-            A label that no path can hold, or that is too long. All others are taken, blanks and umlauts, too: letters, digits, ``-`` and ``_``
-            are for new elements.
+            A label that no path can hold, that XNAT would store escaped, or that is too long. All others are taken, blanks and umlauts, too:
+            letters, digits, ``-`` and ``_`` are for new elements. What has a label that a URI has to quote is found by its listing: XNAT knows it by
+            its ID alone, so each path with it costs one request more.
         """
-        labels.check_sent(self._level.singular, label, self._intf._server + self._uri)
+        labels.check_label(self._level.singular, label, self._url)
+        self._check_owner()
         self._intf._owners.forget()
         self._intf._exec(uris.with_query(self._exact_uri(), {'label': label}), 'PUT')
         self._known['label'] = label
@@ -149,7 +152,7 @@ class SharedElement(Element):
         if self._namesake is not None:
             one, other = (f'{row.get("ID")} ({row.get("label")})' for row in (self._known, self._namesake))
             remedy = 'Use the accession ID or the label of the one you mean.'
-            raise errors.ProgrammingError(f'{self._urn!r} means two: {one} and {other}', uri=self._intf._server + self._uri, remedy=remedy)
+            raise errors.ProgrammingError(f'{self._urn!r} means two: {one} and {other}', uri=self._url, remedy=remedy)
         return self._known['ID']
 
     def _uri_to_delete(self) -> str:
