@@ -63,8 +63,56 @@ def test_parameters_of_scans_and_assessors(scan):
         element.set_param('n', '3')
         assert element.get_param('k') == 'value & more'
         assert element.get_params(['n', 'nope', 'k']) == ['3', None, 'value & more'] and sorted(element.params()) == ['k', 'n']
-        with pytest.raises(errors.ProgrammingError):
-            element.set_param('a[b]', 'x')
+
+
+ODD_NAMES = [
+    'a[b]',
+    'a=b',
+    '[x',
+    'x]',
+    'a]b[c',
+    '=',
+    '[name=x]',
+    '[@name="x"]',
+    'a/b',
+    "a'b",
+    '"a"',
+    'a & <b>',
+    'a]/b',
+    'é 日本',
+    'a.b@c',
+    ' a',
+    'x;y%z',
+]
+
+
+@pytest.mark.parametrize('level', ['scan', 'assessor'])
+def test_names_and_values_of_parameters_may_be_any_text(scan, level):
+    assessor = scan.parent().assessor('A1').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    element = {'scan': scan, 'assessor': assessor}[level]
+    for name in ODD_NAMES:
+        element.set_param(name, f'[{name}]')
+    assert {name: element.get_param(name) for name in ODD_NAMES} == {name: f'[{name}]' for name in ODD_NAMES}
+    element.set_param('a[b]', 'again')
+    assert element.get_param('a[b]') == 'again' and sorted(element.params()) == sorted(ODD_NAMES)
+    element.set_param('plain', 'x')
+    element.set_param('plain', '')
+    assert not element.get_param('plain')
+
+
+@pytest.mark.parametrize('name', ['', 'a\nb', '\x00', '\ufffe', '\ud800'])
+def test_what_no_document_can_hold_is_no_name_of_a_parameter(xnat, scan, name):
+    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError):
+        scan.set_param(name, 'x')
+    assert trace.requests == 0
+
+
+@pytest.mark.parametrize('name', ['a[b]', 'a=b', "a'b", 'a/b'])
+def test_a_parameter_that_no_query_can_name_is_not_cleared(xnat, scan, name):
+    scan.set_param(name, 'x')
+    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match='cannot be cleared'):
+        scan.set_param(name, '')
+    assert {record.method for record in trace} <= {'GET'} and scan.get_param(name) == 'x'
 
 
 def test_provenance(scan):

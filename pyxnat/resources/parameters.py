@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import ProgrammingError
 from .base import Element
+from .writing import write_picked
 
 __all__ = ['Parameters']
 
@@ -12,10 +13,24 @@ class Parameters(Element):
     """An element with additional parameters."""
 
     def set_param(self, key: str, value: str) -> None:
-        """Set one. One request (and one for the type, if that is not known yet)."""
-        if any(char in key for char in '[]=') or not key:
-            raise ProgrammingError(f'{key!r} cannot be the name of a parameter', remedy='Leave out brackets and equal signs.')
-        self.attrs.set(f'{self.datatype()}/parameters/addParam[name={key}]/addField', value)
+        """Set one. Requests as `attrs.set`.
+
+        Parameters
+        ----------
+        key : str
+            Any text that XML can hold: it goes by document.
+        value : str
+            Any text; the empty one clears it, where XNAT can be told the name in a query: without brackets, quotes, ``=``, ``/``, ``.`` and ``@``.
+
+        Raises
+        ------
+        ProgrammingError
+            XNAT cannot keep the name or the value, or cannot clear it.
+        """
+        if not key or any(ord(char) < 32 or char in '\ufffe\uffff' or '\ud800' <= char <= '\udfff' for char in key):
+            raise ProgrammingError(f'{key!r} cannot be the name of a parameter', remedy='Give it characters that can be seen.')
+        self._check_owner()
+        write_picked(self, f'{self.datatype()}/parameters/addParam{{}}/addField', key, value)
 
     def get_param(self, key: str) -> str | None:
         """The value of one; `None` where there is none of that name. One request."""

@@ -14,7 +14,7 @@ from ..schemas import Registry
 if TYPE_CHECKING:
     from .base import Element
 
-__all__ = ['XML', 'Fields', 'divide', 'fields_above', 'is_field', 'read_fields', 'write_fields']
+__all__ = ['XML', 'Fields', 'divide', 'fields_above', 'is_field', 'read_fields', 'write_fields', 'write_picked']
 
 XML = {'content-type': 'text/xml; charset=UTF-8'}
 _ESCAPED = frozenset('&<>"\'')
@@ -103,7 +103,7 @@ def _served(element: Element) -> Registry | None:
 
 
 def _in_query(setting: Setting) -> str:
-    if any(char in name for name in setting.picks for char in '[]/.@\'"') or any(name != name.rstrip() for name in setting.picks):
+    if any(char in name for name in setting.picks for char in '[]/.@=\'"') or any(name != name.rstrip() for name in setting.picks):
         raise errors.ProgrammingError(
             f'{setting.name!r} cannot be cleared', remedy='XNAT clears by query strings alone, which cannot hold this name.'
         )
@@ -150,8 +150,22 @@ def write_fields(element: Element, values: Mapping[str, Any], query: Mapping[str
     DataError
         XNAT did not clear a field.
     """
+    _write(element, Fields(element, element.datatype(), values), query)
+
+
+def write_picked(element: Element, path: str, name: str, value: Any) -> None:
+    """Set a field of the instance of a name, which may be any text; `path` has braces behind the repeated element. Requests as `write_fields`."""
+    fields = Fields(element, element.datatype(), {path.format(''): value})
+    if fields.is_checked:
+        full = path.format(f'[name={name}]')
+        fields.values, fields.settings = {full: value}, [one._replace(name=full, picks=(name,)) for one in fields.settings]
+        _write(element, fields, {})
+    else:
+        write_fields(element, {path.format(f'[name={name}]'): value}, {})
+
+
+def _write(element: Element, fields: Fields, query: Mapping[str, Any]) -> None:
     uri = element._writing_uri()
-    fields = Fields(element, element.datatype(), values)
     document, settings = fields.document(), fields.query()
     if document is None and not fields.is_checked:
         settings = {'xsiType': fields.kind, **settings} if element._level.singular in ('scan', 'assessor') else settings
