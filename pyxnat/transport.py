@@ -11,12 +11,13 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlencode
+from weakref import WeakSet
 
 from . import errors
 from .cache import Cache, http_time, is_write
@@ -402,6 +403,14 @@ class Transport:
         """Close the connections of all threads; the session stays, and a later request connects anew."""
         self._connections.close()
 
+    def break_off(self, threads: Iterable[threading.Thread]) -> None:
+        """Let what some threads wait for fail at once, and whatever they ask for after it: they are to end."""
+        self._connections.break_off(threads)
+
+
+class BrokenOff(Exception):
+    """The thread is to end, and asks for nothing more."""
+
 
 class _Connections:
     """The kept-alive connection of each thread; a thread inherits that of one which has ended, and a forked child starts with none."""
@@ -410,12 +419,15 @@ class _Connections:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._of: dict[threading.Thread, Http] = {}
+        self._broken: WeakSet[threading.Thread] = WeakSet()
 
     def mine(self, transport: Transport) -> Http:
         """The calling thread's connection."""
         if self._pid != os.getpid():
             self.__init__()  # type: ignore[misc]
         mine = threading.current_thread()
+        if mine in self._broken:
+            raise BrokenOff
         http = self._of.get(mine)
         if http is None:
             with self._lock:
@@ -443,6 +455,14 @@ class _Connections:
         http = self._of.get(threading.current_thread())
         if http is not None:
             http.close()
+
+    def break_off(self, threads: Iterable[threading.Thread]) -> None:
+        """End what some threads wait for, and give them no connection any more."""
+        for thread in threads:
+            self._broken.add(thread)
+            http = self._of.get(thread)
+            if http is not None:
+                http.break_off()
 
     def close(self) -> None:
         """Close those of all threads."""

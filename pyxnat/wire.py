@@ -248,6 +248,14 @@ class Http(httplib2.Http):
         self.raw: http.client.HTTPResponse | None = None
         """The last answer, for its body to be read."""
 
+    def break_off(self) -> None:
+        """Let what another thread waits for on a connection fail at once."""
+        raw_file: Any = getattr(self.raw, 'fp', None)
+        for sock in [*(conn.sock for conn in list(self.connections.values())), getattr(getattr(raw_file, 'raw', None), '_sock', None)]:
+            if sock is not None:
+                with suppress(OSError):  # it is closed already
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
     def _conn_request(
         self, conn: http.client.HTTPConnection, request_uri: str, method: str, body: Payload, headers: dict[str, str]
     ) -> tuple[httplib2.Response, bytes]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,39 @@ def test_interrupted_by_its_user_it_ends_soon_and_leaves_nothing_half(archive: A
         assert run(proxy, archive, folder, None) == 0
         assert asked_singly(proxy.seen) & there == set()
     assert len(published(folder)) == FILES and verify(folder).is_clean
+
+
+def nothing_of_it(released: threading.Event) -> Callable[[Exchange], None]:
+    """No answer comes before it is released."""
+
+    def fault(exchange: Exchange) -> None:
+        assert released.wait(GENEROUS_S)
+        exchange.client.sendall(exchange.forward())
+
+    return fault
+
+
+@pytest.mark.parametrize('stalled', [half_of_it, nothing_of_it])
+@pytest.mark.parametrize('jobs', [1, 2])
+def test_interrupted_it_ends_at_once_whatever_it_waits_for(archive: Any, tmp_path: Path, jobs: int, stalled: Any) -> None:
+    folder, released = tmp_path / 'd', threading.Event()
+    with FaultProxy(archive.url) as proxy:
+        proxy.applies = lambda method, uri: method == 'GET' and ('format=zip' in uri or '/files/' in uri)
+        proxy.faults = [whole, *[stalled(released)] * (2 * SCANS)]
+        words = [sys.executable, '-c', INTERRUPTED, proxy.url, archive.user, archive.password, str(folder), str(jobs)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                wait_until(lambda: len(published(folder)) >= 5 and len(proxy.faults) <= 2 * SCANS - jobs, 'all to be stalled')
+                begun = time.monotonic()
+                process.send_signal(signal.SIGINT)
+                _, said = process.communicate(timeout=GENEROUS_S)
+                took_s = time.monotonic() - begun
+            finally:
+                released.set()
+                process.kill()
+        assert said.rstrip().endswith('KeyboardInterrupt'), said
+    assert took_s < 3, took_s  # alone about half a second
+    assert [path.name for path in folder.rglob('.*.part')] == [] and verify(folder).is_clean
 
 
 def place(name: str) -> tuple[str, int]:

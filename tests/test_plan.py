@@ -17,6 +17,7 @@ from pyxnat.plan import (
     Found,
     ListFiles,
     ListLevel,
+    ListNamed,
     ListOfAll,
     ListSessions,
     Name,
@@ -323,11 +324,22 @@ def test_resources_of_a_projects_experiments_have_a_route_of_their_own() -> None
 
 
 def test_a_literal_name_on_the_way_asks_nothing() -> None:
-    stages = plan(path_of('/projects/P/subjects/S 1/resources'))
+    stages = plan(path_of('/projects/P/subjects/S1/resources'))
     assert [type(stage) for stage in stages] == [Name, Name, ListLevel]
     assert stages[0].requests(Found('/data')) == ()
     found = walk(stages[:2], rows_for_all)
-    assert [one.uri for one in found] == ['/data/projects/P/subjects/S%201'] and not found[0].guessed
+    assert [one.uri for one in found] == ['/data/projects/P/subjects/S1'] and not found[0].guessed
+
+
+@pytest.mark.parametrize('name', ['S 1', 'é', 'a:b', 'a,b', 'a+b'])
+@pytest.mark.parametrize(
+    'path', ['/projects/P/subjects/{}/resources', '/projects/P/subjects/{}/experiments/E/scans', '/experiments/E/assessors/{}/files']
+)
+def test_a_label_that_has_to_be_quoted_is_looked_up(name: str, path: str) -> None:
+    """XNAT compares labels with paths as they were sent."""
+    stages = plan(path_of(path.format(name)))
+    assert [type(stage) for stage in stages if stage.steps[0].name == name] == [ListNamed]
+    assert not any(isinstance(stage, ListNamed) for stage in plan(path_of(path.format('S_1.a~b-c'))))
 
 
 def test_a_literal_name_at_the_end_is_looked_up() -> None:

@@ -103,7 +103,7 @@ class Downloading(Undertaking):
     """
 
     def __init__(self, interface: Interface, folder: Path, report: Report, jobs: int, compression: int = 0) -> None:
-        super().__init__(report, jobs)
+        super().__init__(report, jobs, interface._transport)
         self._compression = compression
         self._intf = interface
         self._folder = folder

@@ -49,7 +49,7 @@ def insert(interface: Interface, collection: Any, table: Any, *, existing: str, 
     if existing not in EXISTING:
         raise errors.ProgrammingError(f'existing={existing!r} is not known', remedy=f'There are {", ".join(EXISTING)}.')
     rows = _named(collection, rows_of(table))
-    undertaking = Undertaking(Report('inserted', f'in {spell(collection._paths[0])}'), jobs)
+    undertaking = Undertaking(Report('inserted', f'in {spell(collection._paths[0])}'), jobs, interface._transport)
     there = _names_there(collection) if rows else set()
     if existing == 'error':
         _refuse([row for row in rows if row.names in there])

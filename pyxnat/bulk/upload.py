@@ -115,7 +115,7 @@ class Uploading(Undertaking):
     """
 
     def __init__(self, interface: Interface, report: Report, jobs: int, overwrite: bool, compression: int, params: dict[str, Any]) -> None:
-        super().__init__(report, jobs)
+        super().__init__(report, jobs, interface._transport)
         self._intf = interface
         self._overwrite = overwrite
         self._compression = compression

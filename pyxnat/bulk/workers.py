@@ -9,18 +9,23 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import errors
 from ..wire import is_lasting
 from .report import Report
 
+if TYPE_CHECKING:
+    from ..transport import Transport
+
 __all__ = ['Stopped', 'Undertaking', 'check_compression', 'is_final', 'meter']
 
 _T = TypeVar('_T')
 
+_NOTICE_S = 0.2
+"""How long those who are to stop are given to notice it, before what they wait for is broken off."""
 _GRACE_S = 3.0
-"""How long those who are to stop are given to notice it, and to clear up after them."""
+"""How long they are given then, to clear up after them."""
 _FULL = {errno.ENOSPC, errno.EROFS, getattr(errno, 'EDQUOT', errno.ENOSPC)}
 _PATIENCE = 12
 """So many failures of network or server in a row, with nothing done in between, are taken for an end."""
@@ -60,13 +65,16 @@ class Undertaking:
         Takes what is done and what fails.
     jobs : int
         How many at a time.
+    transport : Transport
+        What they ask by.
     """
 
-    def __init__(self, report: Report, jobs: int) -> None:
+    def __init__(self, report: Report, jobs: int, transport: Transport) -> None:
         if not isinstance(jobs, int) or jobs < 1:
             raise errors.ProgrammingError(f'jobs={jobs!r}: it is how many work at a time', remedy='Give 1 or more.')
         self.report = report
         self._jobs = jobs
+        self._transport = transport
         self._in_a_row = 0
         self.ended = threading.Event()
 
@@ -88,17 +96,25 @@ class Undertaking:
             go_on()
 
     def _in_threads(self, work: Callable[[], None], count: int) -> None:
-        """In the end all have stopped, but those that a server keeps waiting."""
+        """In the end all have stopped; what a server keeps them waiting for is broken off."""
         from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 
+        threads: set[threading.Thread] = set()
+
+        def known() -> None:
+            threads.add(threading.current_thread())
+            work()
+
         pool = ThreadPoolExecutor(count, 'pyxnat-bulk')
-        futures = [pool.submit(contextvars.copy_context().run, work) for _ in range(count)]
+        futures = [pool.submit(contextvars.copy_context().run, known) for _ in range(count)]
         try:
             for future in as_completed(futures):
                 future.result()
         except BaseException:
             self.ended.set()
-            wait(futures, _GRACE_S)
+            if wait(futures, _NOTICE_S).not_done:
+                self._transport.break_off(list(threads))
+                wait(futures, _GRACE_S)
             pool.shutdown(wait=False)
             raise
         pool.shutdown()
