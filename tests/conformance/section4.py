@@ -464,6 +464,7 @@ facts.row(
     '4.6/3', 'STM', 'data types and their elements',
     get('/xapi/schemas/datatypes', like=f'"{M}"'),
     *(get(f'/xapi/schemas/datatypes/{what}', type='application/json') for what in ('elements/all', f'elements/{M}', 'names/all', f'names/{M}')),
+    get(f'/xapi/schemas/datatypes/elements/{M}', like='"coil": ?{"prefix": ?"xnat", ?"xmlPath": ?"coil", ?"xmlType": ?"xs:string"}'),
 )  # fmt: skip
 facts.row(
     '4.6/4', 'STM', 'XSD files, with and without their folder',

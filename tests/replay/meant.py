@@ -107,13 +107,6 @@ TABLE: tuple[Meant, ...] = (
         frozenset({'elements'}),
         'the search that the archive tells names the projects, so that running it gives them; XNAT tells all its columns and no criterion',
     ),
-    Meant(
-        'section4',
-        r'4\.6/3#3',
-        'GET /xapi/schemas/datatypes/elements/',
-        frozenset({'fields'}),
-        'a type is told by its names and what it extends; XNAT tells the tables of its database, which are not there',
-    ),
     # -- says of the server itself
     Meant('section1', '', r'GET /xapi/siteConfig/(buildInfo|uptime)', frozenset({'fields', 'text'}), 'another build, up for another time'),
     Meant('section1', '1.4.3', 'GET /xapi/siteConfig/concurrentMaxSessions', frozenset({'fields'}), 'raised on the recorded server, 1000 by default'),

@@ -409,7 +409,8 @@ def test_data_types(admin: Client) -> None:
     for name in ('xnat:mrSessionData', 'xnat:MRSession', 'xnat_mrSessionData'):
         assert list(told(admin, f'/xapi/schemas/datatypes/names/{name}')) == ['xnat_mrSessionData']
     element = told(admin, '/xapi/schemas/datatypes/elements/xnat:mrSessionData')['xnat_mrSessionData']
-    assert element['properName'] == 'xnat:MRSession' and element['extendedXSITypes'][0] == 'xnat:imageSessionData'
+    assert (element['properName'], element['namespacePrefix']) == ('MRSession', 'xnat')
+    assert element['fields']['imageSessionData'] == {'prefix': 'xnat', 'xmlPath': 'imageSessionData', 'xmlType': 'xnat:imageSessionData'}
     assert set(told(admin, '/xapi/schemas/datatypes/elements/all')) == set(names) - {'timestamp'}
     assert 'xnat:mrSessionData' in told(admin, '/xapi/schemas/datatypes/searchable')
     assert admin.get('/xapi/schemas/datatypes/names/xnat:nothing').status == 404
@@ -427,6 +428,28 @@ def test_data_types_that_a_body_asks_for(admin: Client, which: str) -> None:
         assert (answer.status, answer.json) == (200, expected)
     assert admin('POST', path, '{"dataType": "xnat:nothing"}', JSON).status == 404
     assert admin('POST', path, '{"dataTypes": "xnat:mrSessionData"}', JSON).status == 400
+
+
+@pytest.mark.parametrize(
+    ('kind', 'name', 'path', 'xml_type'),
+    [
+        ('xnat:mrSessionData', 'coil', 'coil', 'xs:string'),
+        ('xnat:petSessionData', 'tracer', '', ''),
+        ('xnat:subjectData', 'demographics', 'demographics', 'xnat:abstractDemographicData'),
+        ('xnat:projectData', 'alias', 'aliases/alias', 'xnat:projectData_alias'),
+        ('xnat:imageSessionData', 'scan', 'scans/scan', 'xnat:imageScanData'),
+        ('xnat:experimentData', 'date', 'date', 'xs:date'),
+        ('xnat:mrScanData', 'tr', 'parameters/tr', 'xs:float'),
+        ('xnat:mrScanData', 'meta', 'meta', 'xnat:mrScanData_meta_data'),
+        ('xnat:mrScanData', 'quality', '', ''),
+    ],
+)
+def test_a_type_is_described_by_its_own_fields(admin: Client, kind: str, name: str, path: str, xml_type: str) -> None:
+    found = told(admin, f'/xapi/schemas/datatypes/elements/{kind}')
+    (described,) = found.values()
+    wanted = {'prefix': 'xnat', 'xmlPath': path, 'xmlType': xml_type} if path else None
+    assert described['fields'].get(name) == wanted
+    assert described['defaultKey'] == {f'{next(iter(found))}_id': 'xs:integer'}
 
 
 # -- custom fields

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from ...schemas import DataType
 from ..calls import Call
+from .descriptions import described
 from .routing import Access, Route, json_body
 
 __all__ = ['ROUTES', 'document']
@@ -43,23 +44,7 @@ def _names(row: DataType) -> list[str]:
 
 
 def _described(call: Call, row: DataType) -> dict[str, Any]:
-    """A type; of the properties that XNAT tells those that say something here."""
-    prefix, _, local = row.name.partition(':')
-    above = call.archive.model.registry.ancestry_exact(row)[1:]
-    return {
-        'name': local,
-        'localXMLName': local,
-        'fullXMLName': row.name,
-        'xsitype': row.name,
-        'properName': f'{prefix}:{row.root or local}',
-        'formattedName': call.archive.model.sql_name(row.name),
-        'sqlname': call.archive.model.sql_name(row.name),
-        'schemaTargetNamespacePrefix': prefix,
-        'schemaTargetNamespaceURI': row.namespace,
-        'abstract': row.abstract,
-        'extended': bool(above),
-        'extendedXSITypes': above,
-    }
+    return described(call.archive.model.registry, row, call.archive.model.sql_name(row.name))
 
 
 def _type(call: Call, name: str) -> DataType:
