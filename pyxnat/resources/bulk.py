@@ -170,7 +170,8 @@ class Mappable(Downloadable):
         Notes
         -----
         One request for each row, after those of iterating the collection; up to two more where the server does not make what is missing above.
-        New scans of one session go in one document, with the session and its subject where they are new: two requests for all of them.
+        New scans of one session go in one document, with the session and its subject where they are new: two requests for all of them. Sessions go
+        one by one: in the document of their subject XNAT takes new ones with accession IDs alone, and those are its own to give.
         With several jobs accession IDs are not given in the order of the rows.
 
         Examples
