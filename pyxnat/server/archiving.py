@@ -6,6 +6,7 @@ DICOM in each scan, and its folder is renamed by the task table once that is com
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,7 @@ from .arrivals import BUSY, build, clean_label, folder_of, images_of, relocate, 
 from .auth import Caller
 from .edit import Document
 from .locate import in_project, labelled
+from .settings import read_settings
 from .store import arrival, arrival_file, fields_of, file, item, now, resource
 from .triggers import usual_types
 from .workflows import record
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ['Notice', 'Policy', 'archive_session', 'notices', 'uri_of']
 
 LABEL = 'DICOM'
+_SETTING = re.compile(r'\w+:\w+/')
+_IDENTITY = re.compile(r'^[^/]+/(ID|label|project|subject_ID)$', re.IGNORECASE)
+_OF_SCAN = re.compile(r'^[^/]+/scans/scan\[(\d+)\](?:\[@xsi:type=[^\]]+\])?/(.+)$')
 _EXISTS = 'Session already exists, retry with overwrite enabled'
 
 
@@ -44,6 +49,15 @@ class Policy(NamedTuple):
     label: str = ''
     trigger: bool = True
     """Whether pipelines that run by themselves are started (``triggerPipelines``)."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """Full paths of the session's type, and what they are set to."""
+
+    def telling(self, query: Iterable[tuple[str, str]]) -> Policy:
+        """The policy with the full paths among the parameters of a request; label and subject of it come after those named otherwise."""
+        paths = tuple((name, value) for name, value in query if _SETTING.match(name))
+        ends = {name.partition('/')[2].lower(): value for name, value in paths}
+        subject, label = self.subject or ends.get('subject_id', ''), self.label or ends.get('label', '')
+        return self._replace(subject=subject, label=label, settings=tuple(pair for pair in paths if not _IDENTITY.search(pair[0])))
 
     @classmethod
     def of(cls, overwrite: str, overwrite_files: bool = False) -> Policy:
@@ -202,19 +216,29 @@ class _Transfer:
         self.target = _target(connection, row, policy)
         self.source = folder_of(archive.files, row)
         self.types = usual_types(connection, self.target.project)
+        of_scans = [(found, value) for name, value in policy.settings if (found := _OF_SCAN.match(name))]
+        self.scan_settings = [(int(found.group(1)), found.group(2), value) for found, value in of_scans]
+        self.settings = self._set(row, [pair for pair in policy.settings if not _OF_SCAN.match(pair[0])])
 
     def run(self) -> Any:
         """Make the items, give them their files and have the folders renamed; the session's row."""
         self._check()
         existing = self.target.session
         session = self._create() if existing is None else self._merge(existing)
-        homes = [(scan, self._scan(session, scan)) for scan in scans_of(self.connection, self.row.pk)]
+        homes = [(scan, self._scan(session, scan, number)) for number, scan in enumerate(scans_of(self.connection, self.row.pk))]
         for scan, home in homes:
             relocate(self.archive, self.connection, images_of(self.archive.files, self.row, scan.id), home)
         self.archive.store.later(self.connection, self.archive.files.relative(self.source), None)
         self.connection.execute(arrival.delete().where(arrival.c.pk == self.row.pk))
         record(self.connection, session, 'Transfer' if existing is None else 'Merge', self.writer.caller.login)
         return session
+
+    def _set(self, row: Any, pairs: list[tuple[str, str]]) -> dict[str, str]:
+        """What full paths of the request set on the session or on a scan; `BadRequest` for one that its type has not."""
+        found = read_settings(self.archive.model, row.xsi_type, '', pairs, fields_of(row), short=False)
+        if found.is_broken:
+            raise BadRequest(f'unable to map parameters to valid xml path: {", ".join(name for name, _ in pairs)}')
+        return found.fields
 
     def _check(self) -> None:
         for notice in notices(self.connection, self.row, self.policy):
@@ -228,20 +252,21 @@ class _Transfer:
         subject = self.target.subject
         if subject is None:
             subject = self.writer.create('subject', self.target.subject_label, project, project.id, Document('xnat:subjectData'))
-        fields = fields_of(self.row) | {'prearchivePath': str(self.source)}
+        fields = fields_of(self.row) | {'prearchivePath': str(self.source)} | self.settings
         return self.writer.create('experiment', self.target.label, subject, project.id, Document(self.row.xsi_type, fields))
 
     def _merge(self, session: Any) -> Any:
-        return self.writer.update(session, Document(session.xsi_type, self._added(session, fields_of(self.row))))
+        return self.writer.update(session, Document(session.xsi_type, self._added(session, fields_of(self.row)) | self.settings))
 
     def _added(self, row: Any, fields: dict[str, str]) -> dict[str, str]:
         """Fields to set of an item that exists: those that it has are kept unless they may be overridden."""
         return fields if self.policy.override else {name: value for name, value in fields.items() if name not in fields_of(row)}
 
-    def _scan(self, session: Any, scan: Any) -> Path:
+    def _scan(self, session: Any, scan: Any, place: int) -> Path:
         """Make or find the scan of a series and write the rows of its files; where those are to lie."""
         known = _matching(self.connection, session.pk, scan)
-        fields = fields_of(scan)
+        told_of_it = self._set(scan, [(f'{scan.xsi_type}/{path}', value) for number, path, value in self.scan_settings if number == place])
+        fields = fields_of(scan) | told_of_it
         if known is None:
             name, number = scan.id, 0
             while _scan(self.connection, session.pk, name) is not None:
@@ -253,7 +278,7 @@ class _Transfer:
         else:
             both = _shared_names(self.connection, known, scan)
             fields['frames'] = str(int(fields_of(known).get('frames') or 0) + self._frames(scan, both))
-            self.writer.update(known, Document(known.xsi_type, {**self._added(known, fields), 'frames': fields['frames']}))
+            self.writer.update(known, Document(known.xsi_type, {**self._added(known, fields), **told_of_it, 'frames': fields['frames']}))
         return self._files(known, scan)
 
     def _frames(self, scan: Any, but: set[str]) -> int:

@@ -90,7 +90,8 @@ def _policy(call: Call, connection: Connection, row: Any) -> Policy:
     subject = subject or call.get('subject')
     label = label or ('' if by_place else call.get('session')) or call.get('label')
     trigger = call.flag('triggerPipelines', default=True)
-    return policy._replace(project=named.id if named is not None else '', subject=subject, label=label, trigger=trigger)
+    policy = policy._replace(project=named.id if named is not None else '', subject=subject, label=label, trigger=trigger)
+    return policy.telling(call.query)
 
 
 def _archive(call: Call) -> Response:

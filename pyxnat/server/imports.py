@@ -290,7 +290,7 @@ class _Import:
         overwrite = self._call.get('overwrite') or ('delete' if row.autoarchive == 'AutoArchiveOverwrite' else append)
         policy = Policy.of(overwrite, self._call.flag('overwrite_files'))
         trigger = self._call.flag('triggerPipelines', default=True)
-        policy = policy._replace(subject=self._order.subject, label=self._order.label, trigger=trigger)
+        policy = policy._replace(subject=self._order.subject, label=self._order.label, trigger=trigger).telling(self._call.query)
         try:
             session = archive_session(self._call.archive, self._call.caller, row.pk, policy)
         except Conflict as error:

@@ -274,7 +274,7 @@ class Writer:
             raise BadRequest(f'ID cannot be modified: it is {row.id}, not {document.core["ID"]}.')
         document.xsi_type = document.xsi_type or row.xsi_type
         if document.xsi_type != row.xsi_type:
-            raise Conflict(f'{row.id} is of type {row.xsi_type}, not {document.xsi_type}.')
+            raise Conflict(f'Specified xsiType differs from existing xsiType: {row.id} is of type {row.xsi_type}, not {document.xsi_type}.')
         held = fields_of(row)
         before = kept(self.model, row.level, held, document)
         fields = merged(before, document, validated(self.model, document))

@@ -7,6 +7,7 @@ import itertools
 import json
 import shutil
 import time
+import urllib.parse
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -214,6 +215,38 @@ def test_service_archive(admin: Client, P: str, uri: str, folder: Path) -> None:
     assert service(admin, 'archive', src=third).status == 409
     assert admin.get(f'/data{third}?format=json').rows[0]['status'] == 'CONFLICT'
     assert service(admin, 'archive', src=third, overwrite='delete', redirect='true').status == 303
+
+
+@pytest.mark.parametrize('form', [True, False])
+def test_archiving_takes_full_paths(admin: Client, P: str, uri: str, form: bool) -> None:
+    """As XNAT's own test of archiving sends them: label and subject by path, and fields of the session and its scans."""
+    label = f'{P}_BY_PATH'
+    told = {
+        'src': uri, 'xnat:mrSessionData/project': P, 'xnat:mrSessionData/subject_id': 'BY_PATH', 'xnat:mrSessionData/label': label,
+        'xnat:imageSessionData/operator': 'someone', 'xnat:mrSessionData/scans/scan[0][@xsi:type=xnat:mrScanData]/type': 'FIRST',
+        'xnat:mrSessionData/scans/scan[1]/note': 'second', 'xnat:petSessionData/tracer/name': 'none',
+    }  # fmt: skip
+    query = urllib.parse.urlencode(told)
+    answer = admin('POST', '/data/services/archive', query, FORM) if form else admin.post(f'/data/services/archive?{query}')
+    base = f'/data/archive/projects/{P}/subjects/BY_PATH/experiments/{label}'
+    assert (answer.status, answer.text.strip()) == (200, base)
+    assert admin.get(f'{base}?format=json').item['data_fields']['operator'] == 'someone'
+    rows = admin.get(f'{base}/scans?format=json').rows
+    assert [row['type'] for row in rows].count('FIRST') == 1 and [row['note'] for row in rows].count('second') == 1
+    assert {row['ID'] for row in rows if row['type'] == 'FIRST'} != {row['ID'] for row in rows if row['note'] == 'second'}
+
+
+@pytest.mark.parametrize('path', ['nonsense', 'scans/scan[0]/nonsense'])
+def test_archiving_refuses_paths_that_are_not_there(admin: Client, P: str, uri: str, path: str) -> None:
+    answer = admin.post('/data/services/archive?' + urllib.parse.urlencode({'src': uri, f'xnat:mrSessionData/{path}': '1'}))
+    assert answer.status == 400 and 'unable to map parameters' in answer.text
+
+
+def test_importing_into_the_archive_takes_full_paths(admin: Client, P: str) -> None:
+    query = urllib.parse.urlencode({'dest': f'/archive/projects/{P}', 'subject': 'S', 'session': f'{P}_E', 'xnat:mrSessionData/note': 'told'})
+    answer = admin.post(f'/data/services/import?inbody=true&{query}', zipped(members(STUDY)))
+    assert answer.status == 200, answer.text
+    assert admin.get(f'{answer.text.strip()}?format=json').item['data_fields']['note'] == 'told'
 
 
 def test_service_archive_of_several(admin: Client, P: str, uri: str) -> None:

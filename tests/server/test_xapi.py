@@ -416,6 +416,12 @@ def test_data_types(admin: Client) -> None:
     assert admin.get('/xapi/schemas/datatypes/names/xnat:nothing').status == 404
 
 
+def test_there_are_no_plugins(admin: Client, client_of: Callable[..., Client]) -> None:
+    assert told(admin, '/xapi/plugins') == {}
+    assert admin.get('/xapi/plugins/ohifViewerPlugin').status == 404
+    assert client_of(None).get('/xapi/plugins').status == 401
+
+
 @pytest.mark.parametrize('which', ['elements', 'names'])
 def test_data_types_that_a_body_asks_for(admin: Client, which: str) -> None:
     path, names = f'/xapi/schemas/datatypes/{which}', ['xnat:mrSessionData', 'xnat:PETSession']

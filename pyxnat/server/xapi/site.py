@@ -150,6 +150,7 @@ def _rename(call: Call, value: Any) -> None:
 
 
 ROUTES = (
+    Route('GET', 'plugins', Access.LOGIN, lambda call: {}),
     Route('GET', 'siteConfig', Access.ANYBODY, _properties),
     Route('POST', 'siteConfig', Access.ADMIN, _put_properties),
     Route('GET', 'siteConfig/buildInfo', Access.ANYBODY, _build_info),
