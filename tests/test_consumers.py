@@ -308,6 +308,19 @@ def test_garjus_handles_resources(xnat: Interface, P: str, tmp_path: Path, local
         assert b''.join(answer.iter_content(512)) == T1
 
 
+@pytest.mark.parametrize(('size', 'told'), [(4, '4.00 B'), (3 * 1024, '3.00 KB')])
+def test_garjus_reads_the_number_of_files_from_what_is_printed(xnat: Interface, P: str, size: int, told: str) -> None:
+    scan = xnat.select(f'/projects/{P}/subjects/S/experiments/E/scans/1')
+    label = f'COUNTED{size}'
+    for number in (1, 2):
+        scan.resource(label).file(f'{number}.bin').put(bytes(size // 2))
+    (resource,) = (one for one in scan.resources().fetchall('obj') if one.label() == label)
+    assert int(str(resource).split('(')[1].split(' files')[0]) == 2
+    assert str(resource) == repr(resource) == f'<Resource Object> {resource.id()} `{label}` (2 files {told})'
+    assert str(scan.resource(label)) == f'<Resource Object> {label}', 'nothing is asked for it'
+    scan.resource(label).delete()
+
+
 def test_garjus_asks_for_a_token(xnat: Interface) -> None:
     assert json.loads(xnat._exec('/data/services/tokens/issue', 'GET'))['alias']
 

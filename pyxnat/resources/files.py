@@ -23,6 +23,16 @@ __all__ = ['FileElement', 'ResourceElement', 'about_upload']
 _LONGEST_LABEL = 99
 
 
+def _spelled(size: str | None) -> str:
+    """A number of bytes with its unit; of a size that XNAT does not know, as of none."""
+    number = float(size or 0)
+    for unit in ('B', 'KB', 'MB', 'GB'):
+        if number < 1024:
+            return f'{number:.2f} {unit}'
+        number /= 1024
+    return f'{number:.2f} TB'
+
+
 class ResourceElement(Element):
     """A named folder of files."""
 
@@ -64,6 +74,14 @@ class ResourceElement(Element):
     ) -> None:
         self._check_label()
         super()._create(types, fields, document, inner, move=move)
+
+    def __repr__(self) -> str:
+        """With what a listing told, as pyxnat 1.x wrote it: programs read the number of files from it."""
+        known = self._known
+        if not {'xnat_abstractresource_id', 'label', 'file_count'} <= set(known):
+            return super().__repr__()
+        told = f'{known["xnat_abstractresource_id"]} `{uris.meaning(known["label"])}`'
+        return f'<{type(self).__name__} Object> {told} ({known["file_count"] or 0} files {_spelled(known.get("file_size"))})'
 
     def label(self) -> str:
         """Its label; one that XNAT stored encoded, by its meaning. One request if not known."""
