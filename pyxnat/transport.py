@@ -408,7 +408,7 @@ class Transport:
         self._connections.break_off(threads)
 
 
-class BrokenOff(Exception):
+class _BrokenOff(Exception):
     """The thread is to end, and asks for nothing more."""
 
 
@@ -427,7 +427,7 @@ class _Connections:
             self.__init__()  # type: ignore[misc]
         mine = threading.current_thread()
         if mine in self._broken:
-            raise BrokenOff
+            raise _BrokenOff
         http = self._of.get(mine)
         if http is None:
             with self._lock:
