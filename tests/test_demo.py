@@ -179,7 +179,7 @@ def environment(server: Any) -> dict[str, str]:
 
 
 def run(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, timeout=120, **options)
+    return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, timeout=10 * GENEROUS_S, **options)
 
 
 def test_a_second_filling_adds_nothing_and_one_after_a_loss_only_what_is_lost(archive: Any, tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def check_offline(story: str, options: dict[str, Any]) -> None:
     alone = ['unshare', '-rn'] if shutil.which('unshare') and not subprocess.run(['unshare', '-rn', 'true'], check=False).returncode else []
     environment = {**options['env'], 'PYXNAT_OFFLINE': '1'}
     words = [*alone, sys.executable, '-m', 'pyxnat.demo']
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, **{**options, 'env': environment})
+    done = subprocess.run(words, capture_output=True, text=True, timeout=10 * GENEROUS_S, check=False, **{**options, 'env': environment})
     assert (done.returncode, done.stderr) == (0, '')
     assert re.findall(r'AG\d\d .*', done.stdout) == re.findall(r'AG\d\d .*', story), 'the search and the images are those of the first run'
     assert 'Nothing to put' in done.stdout and '13 masks were not uploaded' in done.stdout
@@ -310,7 +310,7 @@ def check_commands(story: str, options: dict[str, Any]) -> None:
         try:
             wait_for(re.search(r'http://[\w.]+:\d+', opened)[0], serving)
             typed = "print(len(x.select('/projects/DEMO_AGING/subjects').get()), 'subjects')\n"
-            done = subprocess.run(opened, shell=True, input=typed, capture_output=True, text=True, timeout=60, **options)
+            done = subprocess.run(opened, shell=True, input=typed, capture_output=True, text=True, timeout=GENEROUS_S, **options)
         finally:
             serving.terminate()
     assert '44 subjects' in done.stdout, done.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +12,10 @@ import pytest
 
 import pyxnat
 from tests.scripted import Reply, Request, ScriptedServer, table
+from tests.waiting import GENEROUS_S
 
+SOON_S = 2.0
+"""What is waited for where nothing comes; a machine that is busy still answers other things in it."""
 PLACE = '/prearchive/projects/P/20240131_120000123/S1_MR'
 ROW = {'project': 'P', 'subject': 'S1', 'name': 'S1_MR', 'folderName': 'S1_MR', 'url': PLACE}
 
@@ -25,17 +28,21 @@ def image(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def archive(tmp_path: Path, answers: dict[str, list[Reply]], late_s: float = 0, **options: Any) -> Iterator[tuple[ScriptedServer, pyxnat.Interface]]:
-    """A server that answers each path with what is listed for it, the last for ever; to POST it answers late."""
+def archive(tmp_path: Path, answers: dict[str, list[Reply]], late: bool = False, **options: Any) -> Iterator[tuple[ScriptedServer, pyxnat.Interface]]:
+    """A server that answers each path with what is listed for it, the last for ever; if it is late, a POST not before all is over."""
+    over = threading.Event()
 
     def script(request: Request) -> Reply:
-        if request.method == 'POST':
-            time.sleep(late_s)
+        if late and request.method == 'POST':
+            over.wait(GENEROUS_S)
         found = next((replies for path, replies in answers.items() if request.uri.startswith(path)), [Reply(404)])
         return found.pop(0) if len(found) > 1 else found[0]
 
     with ScriptedServer(script) as server:
-        yield server, pyxnat.Interface(server.url, 'me', 'x', tmp_path / 'cache', **options)
+        try:
+            yield server, pyxnat.Interface(server.url, 'me', 'x', tmp_path / 'cache', **options)
+        finally:
+            over.set()
 
 
 def is_(*statuses: str) -> list[Reply]:
@@ -73,13 +80,18 @@ def test_a_session_that_is_archived_meanwhile_is_found(tmp_path: Path, image: Pa
 
 
 @pytest.mark.parametrize(
-    ('replies', 'status'),
-    [(is_('ARCHIVING', ''), 'GONE'), (is_(''), 'GONE'), ([Reply(403)], 'UNKNOWN'), (is_('BUILDING'), 'BUILDING')],
+    ('replies', 'status', 'timeout_s'),
+    [
+        (is_('ARCHIVING', ''), 'GONE', GENEROUS_S),
+        (is_(''), 'GONE', GENEROUS_S),
+        ([Reply(403)], 'UNKNOWN', GENEROUS_S),
+        (is_('BUILDING'), 'BUILDING', SOON_S),
+    ],
     ids=['nowhere', 'nowhere at once', 'not to be seen', 'not in time'],
 )
-def test_what_cannot_be_told_of_a_session_is_reported(tmp_path: Path, image: Path, replies: list[Reply], status: str) -> None:
+def test_what_cannot_be_told_of_a_session_is_reported(tmp_path: Path, image: Path, replies: list[Reply], status: str, timeout_s: float) -> None:
     with archive(tmp_path, {'/data/services/import': imported_to(PLACE), f'/data{PLACE}': replies}) as (_, interface):
-        [imported] = interface.manage.import_dicom(image, 'P', timeout_s=0.5)
+        [imported] = interface.manage.import_dicom(image, 'P', timeout_s=timeout_s)
         assert imported == (f'/data{PLACE}', status, interface.select(PLACE)) and not imported.ok
 
 
@@ -91,12 +103,12 @@ def test_the_uri_of_an_archived_session_is_its_element(tmp_path: Path, image: Pa
 
 
 @pytest.mark.parametrize(
-    ('late_s', 'error'), [(0, pyxnat.errors.NetworkError), (1.5, pyxnat.errors.NetworkTimeout)], ids=['connection lost', 'no answer in time']
+    ('late', 'error'), [(False, pyxnat.errors.NetworkError), (True, pyxnat.errors.NetworkTimeout)], ids=['connection lost', 'no answer in time']
 )
-def test_an_upload_is_sent_once_and_its_error_says_where_to_look(tmp_path: Path, image: Path, late_s: float, error: type[Exception]) -> None:
-    with archive(tmp_path, {'/data/services/import': [Reply(silent=True)]}, late_s) as (server, interface):
+def test_an_upload_is_sent_once_and_its_error_says_where_to_look(tmp_path: Path, image: Path, late: bool, error: type[Exception]) -> None:
+    with archive(tmp_path, {'/data/services/import': [Reply(silent=True)]}, late) as (server, interface):
         with pytest.raises(error, match='may have taken it all the same: look at'):
-            interface.manage.import_dicom(image, 'P', timeout_s=0.3)
+            interface.manage.import_dicom(image, 'P', timeout_s=SOON_S)
         assert server.count('POST') == 1
 
 
@@ -129,14 +141,14 @@ def test_what_is_sent_is_what_was_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize(('names', 'label'), [({}, 'S1_MR'), ({'session': 'X'}, 'X')])
 def test_archiving_that_takes_longer_than_the_timeout_is_waited_for(tmp_path: Path, names: dict[str, str], label: str) -> None:
     answers = {'/data/services/archive': [Reply(silent=True)], f'/data{PLACE}': is_('ARCHIVING', 'ARCHIVING', '')}
-    with archive(tmp_path, answers, 1.5, timeout=(10, 0.3)) as (server, interface):
+    with archive(tmp_path, answers, late=True, timeout=(GENEROUS_S, SOON_S)) as (server, interface):
         experiment = interface.select(PLACE).archive(**names)
         assert experiment == interface.select.project('P').subject('S1').experiment(label) and server.count('POST') == 1
 
 
 def test_archiving_that_ends_in_a_conflict_is_the_error_it_was(tmp_path: Path) -> None:
     answers = {'/data/services/archive': [Reply(silent=True)], f'/data{PLACE}': is_('ARCHIVING', 'CONFLICT')}
-    with archive(tmp_path, answers, 1.5, timeout=(10, 0.3)) as (_, interface), pytest.raises(pyxnat.errors.NetworkTimeout):
+    with archive(tmp_path, answers, late=True, timeout=(GENEROUS_S, SOON_S)) as (_, interface), pytest.raises(pyxnat.errors.NetworkTimeout):
         interface.select(PLACE).archive()
 
 

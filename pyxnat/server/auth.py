@@ -303,10 +303,16 @@ def visible(caller: Caller, project: ColumnElement[str], seeing: bool = False) -
     return or_(_open(project, seeing), project.in_(own))
 
 
+def _open_to_all(*states: str) -> Select[Any]:
+    project = item.alias('open_project')
+    return select(project.c.id).where(project.c.level == 'project', project.c.access.in_(states))
+
+
+_READ_BY_ALL, _SEEN_BY_ALL = _open_to_all('public'), _open_to_all('public', 'protected')
+
+
 def _open(project: ColumnElement[str], seeing: bool = False) -> ColumnElement[bool]:
-    open_to_all = item.alias('open_project')
-    states = ('public', 'protected') if seeing else ('public',)
-    return project.in_(select(open_to_all.c.id).where(open_to_all.c.level == 'project', open_to_all.c.access.in_(states)))
+    return project.in_(_SEEN_BY_ALL if seeing else _READ_BY_ALL)
 
 
 def readable(caller: Caller, table: Any) -> ColumnElement[bool]:

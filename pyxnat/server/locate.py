@@ -99,7 +99,10 @@ def kind_of(connection: Connection, row: Any) -> str:
         return ''
     if row.level not in ('scan', 'reconstruction'):
         return str(row.xsi_type)
-    return str(connection.scalar(select(item.c.xsi_type).where(item.c.pk == row.parent)))
+    return str(connection.scalar(_KIND_OF, {'session': row.parent}))
+
+
+_KIND_OF = select(item.c.xsi_type).where(item.c.pk == bindparam('session'))
 
 
 def _enter(connection: Connection, caller: Caller, row: Any, looks: bool) -> None:
