@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import DEEP, ROOT
+from tests.conftest import ROOT
 
 from .playing import play
 
 FOLDER = Path(os.environ.get('XNAT_REFERENCE', ROOT.parent / 'shared')) / 'recorded'
 FILES = sorted(FOLDER.rglob('*.jsonl'))
-LONG = frozenset({'A-last-modified', 'A2-marks-of-types', 'H-names'})
-"""Files of many exchanges."""
 EXPECTED_OPEN: frozenset[str] = frozenset()
 """Files with differences that are still to be mended."""
 
@@ -26,8 +24,7 @@ def each() -> list[object]:
 
 def marks_of(name: str) -> list[pytest.MarkDecorator]:
     """What is known of a file before it is played."""
-    is_open = [pytest.mark.xfail(raises=AssertionError, strict=True, reason='still to be mended')] if name in EXPECTED_OPEN else []
-    return [*is_open, pytest.mark.skipif(name in LONG and not DEEP, reason='a long file')]
+    return [pytest.mark.xfail(raises=AssertionError, strict=True, reason='still to be mended')] if name in EXPECTED_OPEN else []
 
 
 @pytest.mark.parametrize('path', each())
