@@ -11,6 +11,7 @@ from sqlalchemy import select
 import pyxnat
 from pyxnat.server import Server, serve
 from pyxnat.server.store import item
+from tests.conftest import DEEP
 from tests.server.loading import Loader, loading
 
 __all__ = ['SIZES', 'Size', 'cost', 'filled', 'size', 'xnat']
@@ -29,7 +30,8 @@ class Size(NamedTuple):
         return self.projects * self.subjects * self.sessions
 
 
-SIZES = [Size(2, 3, 2), Size(5, 20, 2), Size(10, 100, 4)]
+SIZES = [Size(2, 3, 2), Size(5, 20, 2), Size(10, 100, 4) if DEEP else Size(6, 40, 4)]
+"""The last has more sessions in a project than one request names."""
 
 
 def _load_subject(loader: Loader, project: str, above: int, number: int, at: int, sessions: int) -> None:
