@@ -76,7 +76,7 @@ def test_any_name_of_a_variable_is_kept(level: str, elements: dict[str, Any]) ->
 
 @pytest.mark.parametrize('level', FIELDS)
 def test_a_field_is_one_request_and_several_are_one(level: str, elements: dict[str, Any], xnat: pyxnat.Interface) -> None:
-    looks = {'experiment': 1, 'scan': 1, 'assessor': 2, 'reconstruction': 2}.get(level, 0)  # whose the session is, and what is in it
+    looks = {'experiment': 1, 'assessor': 2, 'reconstruction': 2}.get(level, 0)  # whose the session is, and what is in it
     element, (name, path) = elements[level], FIELDS[level]
     element.id(), element.datatype(), element.attrs.set(name, 'first')
     with xnat.trace() as trace:

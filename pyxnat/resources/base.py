@@ -359,11 +359,11 @@ class Element(Uploadable):
         self._intf._owners.check_id(self, fields.get('ID'))
         return self._check_owner(move)
 
-    def _check_owner(self, move: bool = False) -> bool | None:
+    def _check_owner(self, move: bool = False, fresh: bool = False) -> bool | None:
         """Refuse a path that names another owner than that of what is on it, unless it is to `move` there; whether the session on it is there."""
         self._check_sent()
         try:
-            return self._intf._owners.check(self, move)
+            return self._intf._owners.check(self, move, fresh)
         except errors.NotFoundError:  # there is no such project: the request that follows says so, or what is above it is created
             return None
 
@@ -408,7 +408,7 @@ class Element(Uploadable):
         PermissionDenied
             This login may not delete it.
         """
-        self._check_owner()
+        self._check_owner(fresh=True)
         self._intf._exec(uris.with_query(self._uri_to_delete(), {'removeFiles': delete_files}), 'DELETE')
         self._known.clear()
         self._intf._owners.forget()

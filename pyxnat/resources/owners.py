@@ -2,8 +2,9 @@
 
 XNAT does not compare the subject in a path with that of the session: a PUT of a session below another subject moves it, a PUT below such a path
 goes into the session of the other. Labels of assessors are one space for the project, IDs of reconstructions one for the site: a PUT below another
-session moves them. So the client looks at the server before each such write, whatever the cache holds. Work on many items at once looks once for all
-of them (`Owners.one_look`).
+session moves them. So the client looks at the server before each write that could move something or delete it, whatever the cache holds. A write of
+what stands below a session reaches the session of that label, whoever owns it by now: a look of the last minute is enough for it. Work on many items
+at once looks once for all of them (`Owners.one_look`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 __all__ = ['FRESH_S', 'Owners']
 
 FRESH_S = 60.0
-"""How long a look serves work on many items, and a listing what it led to, in seconds."""
+"""How long a look serves writes below a session and work on many items, and a listing what it led to, in seconds."""
+_OWNED = frozenset({'experiments', 'assessors', 'reconstructions'})
+"""Levels whose items a write can move."""
 _BEGUN: ContextVar[float | None] = ContextVar('begun', default=None)
 """When the work on many items began that this thread does a part of."""
 _SESSIONS = {'columns': 'ID,label,subject_ID,subject_label'}
@@ -125,8 +128,13 @@ class Owners:
 
     # -- refusing
 
-    def check(self, element: Element, move: bool = False) -> bool | None:
+    def check(self, element: Element, move: bool = False, fresh: bool = False) -> bool | None:
         """Refuse to write to a path that names another owner than the element's, unless it is to `move` there.
+
+        Parameters
+        ----------
+        fresh : bool
+            Whether to look now, although what is written stands below a session: something is deleted.
 
         Returns
         -------
@@ -141,19 +149,20 @@ class Owners:
             The project is not there, or not to be seen.
         """
         now = time.monotonic()
-        there = self._check_session(element, move, now)
+        since = now if fresh or element._urt in _OWNED else now - FRESH_S
+        there = self._check_session(element, move, now, since)
         if there is not False and element._urt in ('assessors', 'reconstructions') and not move and not _is_sure(element, element._urt):
             {'assessors': self._check_assessor, 'reconstructions': self._check_reconstruction}[element._urt](element, now)
         return there
 
     @staticmethod
-    def _seen(find: Callable[[float], Row | None], is_right: Callable[[Row], bool], now: float) -> Row | None:
-        """A row; what an older look, within work on many items, has of another owner is looked up again."""
+    def _seen(find: Callable[[float], Row | None], is_right: Callable[[Row], bool], now: float, since: float) -> Row | None:
+        """A row as a look since a time has it; what an older look has of another owner is looked up again."""
         begun = _BEGUN.get()
-        row = find(now if begun is None else begun)
+        row = find(since if begun is None else min(begun, since))
         return row if row is None or is_right(row) else find(now)
 
-    def _check_session(self, element: Element, move: bool, now: float) -> bool | None:
+    def _check_session(self, element: Element, move: bool, now: float, since: float) -> bool | None:
         names = _names(element)
         if not {'subjects', 'experiments'} <= names.keys() or _is_sure(element, 'experiments'):
             return None
@@ -166,7 +175,7 @@ class Owners:
         def is_right(row: Row) -> bool:
             return subject in (row.get('subject_ID'), row.get('subject_label'))
 
-        row = self._seen(lambda since: self.session(project, session, since), is_right, now)
+        row = self._seen(lambda moment: self.session(project, session, moment), is_right, now, since)
         if row is None or is_right(row):
             self._tell(element, 'experiments', row, self._looks[project, 'sessions'])
             return row is not None
@@ -181,7 +190,7 @@ class Owners:
         def is_right(row: Row) -> bool:
             return bool({row.get('session_ID'), row.get('session_label')} & {session, element._path[-2].name})
 
-        row = self._seen(lambda since: self.assessor(project, element._urn, since), is_right, now)
+        row = self._seen(lambda moment: self.assessor(project, element._urn, moment), is_right, now, now)
         if row is None or is_right(row):
             self._tell(element, 'assessors', row, self._looks[project, 'assessors'])
             return
