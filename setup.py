@@ -51,7 +51,7 @@ setup(
         'test': [*DEMO, *DRAW, *PANDAS, *PROGRESS, *TEST],
         'dev': [*DEMO, *DRAW, *PANDAS, *PROGRESS, *TEST, *DOCS, *LINT],
     },
-    entry_points={'console_scripts': ['sessionmirror=pyxnat.mirror:main'], 'pytest11': ['pytest_pyxnat=pytest_pyxnat']},
+    entry_points={'console_scripts': ['sessionmirror=pyxnat.apps.mirror:main'], 'pytest11': ['pytest_pyxnat=pytest_pyxnat']},
     classifiers=[
         'Development Status :: 3 - Alpha',
         'Intended Audience :: Science/Research',

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from pyxnat import resources
+from pyxnat.model.levels import LEVELS, SERVER, Level, children, level
 from pyxnat.resources.base import Element
 from pyxnat.resources.collection import Collection
 from pyxnat.resources.sharing import SharedElement
-from pyxnat.structure import LEVELS, SERVER, Level, children, level
 
 STUB = Path(__file__).parents[1] / 'pyxnat' / 'resources' / '__init__.pyi'
 

@@ -2,12 +2,12 @@
 
 from . import core
 from .errors import Error
-from .inspector import Inspector
 from .interface import Interface
-from .manage.search import SearchManager
-from .manage.users import Users
-from .select import Select
-from .tables import JsonTable
+from .services.inspector import Inspector
+from .services.manage.saved_searches import SearchManager
+from .services.manage.users import Users
+from .services.select import Select
+from .tables.table import JsonTable
 from .version import __version__
 
 __all__ = ['Error', 'Inspector', 'Interface', 'JsonTable', 'SearchManager', 'Select', 'Users', '__version__', 'core']

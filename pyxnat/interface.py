@@ -14,31 +14,32 @@ from typing import Any
 
 import six
 
-from . import config as configuration
-from . import errors, uris
-from .arrays import ArrayData
-from .bulk import Bulk
+from . import errors
 from .cache import IN_MEMORY, Body, Cache, account_of
-from .cached import AS_SET, CachedRequests
-from .classic import Classic
-from .draw import Draw
-from .inspector import Inspector
-from .manage import Manager
-from .proxies import without_credentials
+from .compat.classic import Classic
+from .compat.requests_api import raise_also_of_requests
+from .http import settings as configuration
+from .http.cached_requests import AS_SET, CachedRequests
+from .http.connection import Timeouts
+from .http.proxies import without_credentials
+from .http.session import Session, known_session
+from .http.tracing import Trace
+from .http.transport import Transport
+from .model import uris
+from .model.uris import file_row
 from .resources.owners import Owners
-from .result_sets import ResultSet, parse_result_set
-from .search import SearchEngine
-from .select import Select
-from .session import Session, known_session
-from .tables import Row
-from .tracing import Trace
-from .transfer import Transfer
-from .transport import Transport
-from .uris import file_row
-from .verbs import raise_also_of_requests
-from .walking import Walker
-from .wire import Timeouts
-from .xpath_store import XpathStore
+from .services.arrays import ArrayData
+from .services.bulk import Bulk
+from .services.draw import Draw
+from .services.inspector import Inspector
+from .services.manage import Manager
+from .services.search import SearchEngine
+from .services.select import Select
+from .services.transfer import Transfer
+from .services.walker import Walker
+from .services.xpath_store import XpathStore
+from .tables.json_stream import ResultSet, parse_result_set
+from .tables.table import Row
 
 __all__ = ['Interface']
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pyxnat
-from pyxnat.cache import cache
+from pyxnat.cache import store
 
 RESOURCE = '/projects/SHARED/resources/R'
 NAMES = [f'{number:02}.bin' for number in range(12)]
@@ -26,7 +26,7 @@ def content_of(name: str) -> bytes:
 
 def main(url: str, user: str, password: str, cachedir: str, stop: str) -> None:
     """Work until there is a file `stop`. What is wrong ends it with an error."""
-    cache.HANDED_OUT_S = KEPT_S
+    store.HANDED_OUT_S = KEPT_S
     chance = random.Random()
     with pyxnat.Interface(url, user, password, cachedir) as interface:
         while not Path(stop).exists():

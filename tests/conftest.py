@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pyxnat import session
+from pyxnat.http import session
 from pyxnat.server import auth
 from tests.archive import P, local, project, scan, server, xnat  # noqa: F401 - fixtures
 from tests.quick import quick_folder

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pyxnat.session import _ALL
+from pyxnat.http.session import _ALL
 from tests.waiting import GENEROUS_S
 
 if TYPE_CHECKING:

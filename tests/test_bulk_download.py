@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 import pyxnat
-from pyxnat import errors, transport
-from pyxnat.bulk import verify
-from pyxnat.plan import SHORT_CUTS
-from pyxnat.tracing import Trace
+from pyxnat import errors
+from pyxnat.http import transport
+from pyxnat.http.tracing import Trace
+from pyxnat.query.plan import SHORT_CUTS
+from pyxnat.services.bulk import verify
 from tests import faults
 from tests.faults import LOGIN_PAGE, FaultProxy, cut, says
 from tests.waiting import GENEROUS_S

@@ -10,7 +10,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.tracing import Trace
+from pyxnat.http.tracing import Trace
 
 PEOPLE = [{'label': f'S{number}', 'gender': 'female', 'yob': 1980 + number} for number in range(6)]
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import pyxnat
-from pyxnat.bulk import verify
+from pyxnat.services.bulk import verify
 from tests.conftest import DEEP
 from tests.faults import Exchange, FaultProxy
 from tests.waiting import GENEROUS_S, wait_until

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import pyxnat
-from pyxnat import errors, transport
-from pyxnat.bulk import pieces, upload
+from pyxnat import errors
+from pyxnat.http import transport
+from pyxnat.services.bulk import pieces, upload
 from tests import faults
 from tests.faults import FaultProxy, cut, says
 from tests.waiting import GENEROUS_S

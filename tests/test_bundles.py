@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from pyxnat import bundles
-from pyxnat.bundles import NAMESPACE, Bundle
-from pyxnat.criteria import OPERATORS, Field, Group, parse, spell
 from pyxnat.errors import ProgrammingError, UnexpectedAnswer
+from pyxnat.query import search_xml
+from pyxnat.query.criteria import OPERATORS, Field, Group, parse, spell
+from pyxnat.query.search_xml import NAMESPACE, Bundle
 
 AGE, GENDER, HAND = 'xnat:mrSessionData/AGE', 'xnat:subjectData/GENDER', 'xnat:subjectData/HANDEDNESS'
 
@@ -23,7 +23,7 @@ XDAT = f'{{{NAMESPACE}}}'
 
 def document(criteria: Any = None, fields: tuple[str, ...] = (AGE,), root: str = 'xnat:mrSessionData') -> etree._Element:
     group = parse(criteria) if criteria is not None else None
-    return etree.fromstring(bundles.write(Bundle(root, [Field.parse(text) for text in fields], group)))
+    return etree.fromstring(search_xml.write(Bundle(root, [Field.parse(text) for text in fields], group)))
 
 
 def texts(node: etree._Element, name: str) -> list[str | None]:
@@ -33,7 +33,7 @@ def texts(node: etree._Element, name: str) -> list[str | None]:
 def test_the_document_is_as_xnat_reads_it() -> None:
     columns = [Field.parse('xnat:mrSessionData/AGE'), Field.parse('xnat:mrSessionData/scanner/model')]
     criteria = parse([(AGE, '>', 80), [(GENDER, '=', 'female'), (HAND, '=', None), 'OR'], 'AND'])
-    body = bundles.write(Bundle('xnat:mrSessionData', columns, criteria))
+    body = search_xml.write(Bundle('xnat:mrSessionData', columns, criteria))
     expected = """<?xml version='1.0' encoding='UTF-8'?>
     <xdat:bundle xmlns:xdat="http://nrg.wustl.edu/security" ID="" allow-diff-columns="0" secure="0">
       <xdat:root_element_name>xnat:mrSessionData</xdat:root_element_name>
@@ -111,7 +111,7 @@ def test_the_engine_gets_only_operators_that_it_has_for_all_fields() -> None:
 @pytest.mark.parametrize('value', ['\x00', 'a\x08b', '\x1f', '\ufffe', '\ud800'], ids=ascii)
 def test_a_character_that_xml_cannot_carry_is_an_error(value: str) -> None:
     with pytest.raises(ProgrammingError, match='XML cannot carry'):
-        bundles.write(Bundle('xnat:subjectData', [], parse([(GENDER, '=', value)])))
+        search_xml.write(Bundle('xnat:subjectData', [], parse([(GENDER, '=', value)])))
 
 
 nasty = st.one_of(
@@ -123,7 +123,7 @@ nasty = st.one_of(
 @given(nasty, st.sampled_from(['=', '!=', '<', '>=']))
 def test_any_value_stands_in_the_document_as_it_is_or_is_an_error(value: str, operator: str) -> None:
     try:
-        body = bundles.write(Bundle('xnat:subjectData', [Field.parse(GENDER)], parse([(GENDER, operator, value)])))
+        body = search_xml.write(Bundle('xnat:subjectData', [Field.parse(GENDER)], parse([(GENDER, operator, value)])))
     except ProgrammingError:
         unwritable = any(ord(char) < 32 or 0xD800 <= ord(char) < 0xE000 or ord(char) in (0xFFFE, 0xFFFF) for char in value)
         assert unwritable or value.endswith('\\') or re.search('[A-Z] ', value)
@@ -163,12 +163,12 @@ searches = st.builds(
 
 @given(searches)
 def test_a_search_comes_back_from_its_document(search: Bundle) -> None:
-    assert bundles.read(bundles.write(search)) == search
+    assert search_xml.read(search_xml.write(search)) == search
 
 
 @given(joined(st.recursive(leaf, joined, max_leaves=6)))
 def test_criteria_come_back_as_tuples(criteria: Any) -> None:
-    found = bundles.read(bundles.write(Bundle('xnat:subjectData', [], parse(criteria)))).criteria
+    found = search_xml.read(search_xml.write(Bundle('xnat:subjectData', [], parse(criteria)))).criteria
     assert found is not None and parse(spell(found)) == found == parse(criteria)
 
 
@@ -185,7 +185,7 @@ def test_criteria_come_back_as_tuples(criteria: Any) -> None:
     ],
 )
 def test_a_list_and_a_nested_list_that_means_the_same_are_told_apart(nested: Any) -> None:
-    found = bundles.read(bundles.write(Bundle('xnat:subjectData', [], parse([(GENDER, '=', 'female'), nested, 'AND']))))
+    found = search_xml.read(search_xml.write(Bundle('xnat:subjectData', [], parse([(GENDER, '=', 'female'), nested, 'AND']))))
     assert found.criteria is not None and spell(found.criteria) == [(GENDER, '=', 'female'), nested, 'AND']
 
 
@@ -223,7 +223,7 @@ def criterion(field: str, comparison: str, value: str, override: int = 0) -> str
     ],
 )
 def test_criteria_of_other_programs_are_told_as_tuples(written: str, meant: Any) -> None:
-    found = bundles.read(foreign(written, '<xdat:child_set method="OR"/>', where='or'))
+    found = search_xml.read(foreign(written, '<xdat:child_set method="OR"/>', where='or'))
     assert found.criteria is not None and spell(found.criteria) == [meant, 'OR']
     assert [str(field) for field in found.fields] == ['xnat:subjectData/group', 'xnat:subjectData/SUB_PROJECT_IDENTIFIER=P']
     assert not found.is_public
@@ -232,26 +232,26 @@ def test_criteria_of_other_programs_are_told_as_tuples(written: str, meant: Any)
 def test_several_wheres_hold_together() -> None:
     body = foreign(criterion(GENDER, '=', 'a')).replace(b'<xdat:search_where method="AND"/>', b'')
     more = f'<xdat:search_where method="OR">{criterion(GENDER, "=", "b")}</xdat:search_where></xdat:search>'.encode()
-    found = bundles.read(body.replace(b'</xdat:search>', more)).criteria
+    found = search_xml.read(body.replace(b'</xdat:search>', more)).criteria
     assert found == Group('AND', (parse([(GENDER, '=', 'a')]), parse([(GENDER, '=', 'b'), 'OR'])))
 
 
 @pytest.mark.parametrize('body', [b'', b'nonsense', b'<search/>', foreign(where='XOR')])
 def test_what_is_no_search_is_an_error(body: bytes) -> None:
     with pytest.raises(UnexpectedAnswer, match='search'):
-        bundles.read(body)
+        search_xml.read(body)
 
 
 def test_criteria_in_sql_cannot_be_told() -> None:
     with pytest.raises(ProgrammingError, match='SQL'):
-        bundles.read(foreign(criterion(GENDER, '=', '(SELECT 1)', 1)))
+        search_xml.read(foreign(criterion(GENDER, '=', '(SELECT 1)', 1)))
 
 
 def test_documents_of_real_sites_are_read(reference: Path) -> None:
     for path in sorted((reference / 'recorded' / 'xnat-rest-tests' / 'search').glob('*.xml')):
-        found = bundles.read(path.read_bytes())
+        found = search_xml.read(path.read_bytes())
         assert found.root and (found.fields or found.criteria), path.name
         if b'<xdat:search_where' in path.read_bytes() and 'default_project' in path.name:
             assert found.criteria is not None and len(list(found.criteria.constraints())) == 2
-        again = bundles.read(bundles.write(found))
+        again = search_xml.read(search_xml.write(found))
         assert (again.root, again.fields, again.criteria) == (found.root, found.fields, found.criteria)

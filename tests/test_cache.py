@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pyxnat.cache import Cache, FileStore, http_time, md5_of, publish, safe_name
 from pyxnat.errors import ConfigurationError, NetworkError
-from pyxnat.uris import quote
+from pyxnat.model.uris import quote
 
 URI = '/data/experiments/E1/scans/1/resources/12/files/run 1/head.img'
 posix = pytest.mark.skipif(os.name != 'posix', reason='permissions are those of POSIX')

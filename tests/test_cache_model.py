@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.cache import Moment, stamp
+from pyxnat.cache import Moment, write_stamp
 from tests.conftest import DEEP
 from tests.quick import quick_folder
 from tests.scripted import Reply, Request, ScriptedServer
@@ -45,7 +45,7 @@ class Machine(RuleBasedStateMachine):
         self.server.__enter__()
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(Moment, 'now', classmethod(lambda cls: Moment(self.offset + self.real, self.real - self.up, self.boot)))
-        self.patch.setattr(stamp.time, 'monotonic', lambda: self.real - self.up)
+        self.patch.setattr(write_stamp.time, 'monotonic', lambda: self.real - self.up)
         self.programs: list[pyxnat.Interface] = []
 
     def answer(self, request: Request) -> Reply:

@@ -10,7 +10,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.tables import JsonTable
+from pyxnat.tables.table import JsonTable
 
 AGE = 'xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/age'
 

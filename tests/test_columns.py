@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pyxnat.errors import ProgrammingError
-from pyxnat.paths import parse
-from pyxnat.plan import Column, Found, JoinSubjects, ListLevel, ListSessions, columns_of, plan, wanted_of
-from pyxnat.tables import Row
+from pyxnat.query.paths import parse
+from pyxnat.query.plan import Column, Found, JoinSubjects, ListLevel, ListSessions, columns_of, plan, wanted_of
+from pyxnat.tables.table import Row
 
 
 def columns(text: str, *names: str) -> list[tuple[str, str]]:

@@ -15,9 +15,12 @@ from typing import Any
 import pytest
 
 import pyxnat
-from pyxnat import arrays, errors, tables, xpass
+from pyxnat import errors
+from pyxnat.compat import xpass
 from pyxnat.core import OLD_NAMES
-from pyxnat.tables import JsonTable
+from pyxnat.services import arrays
+from pyxnat.tables import table as tables
+from pyxnat.tables.table import JsonTable
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,7 +45,7 @@ def test_an_old_module_is_the_new_one(name: str) -> None:
         'from pyxnat import Interface, Select, Inspector',
         'import pyxnat as px; px.jsonutil.JsonTable',
         'import pyxnat.jsonutil; pyxnat.jsonutil.csv_to_json',
-        'import pyxnat; pyxnat.core.errors.DatabaseError; pyxnat.core.xpass.find_token; pyxnat.xpass.path',
+        'import pyxnat; pyxnat.core.errors.DatabaseError; pyxnat.core.xpass.find_token; pyxnat.compat.xpass.path',
         'import pyxnat; pyxnat.__version__; pyxnat.interfaces.Interface; pyxnat.resources.Project; pyxnat.uriutil; pyxnat.attributes; pyxnat.help',
         'from pyxnat import core, jsonutil, interfaces, resources, select, help, xpass, uriutil, attributes, manage',
     ],

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from pyxnat import config
-from pyxnat.config import Settings, cache_folder, parse_xnat_pass, read_config, resolve, write_config
 from pyxnat.errors import ConfigurationError
-from pyxnat.session import Credentials
+from pyxnat.http import settings as config
+from pyxnat.http.session import Credentials
+from pyxnat.http.settings import Settings, cache_folder, parse_xnat_pass, read_config, resolve, write_config
 
 URL = 'https://xnat.example.org'
 posix = pytest.mark.skipif(os.name != 'posix', reason='permissions are those of POSIX')

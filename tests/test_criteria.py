@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given as given_
 from hypothesis import strategies as st
 
-from pyxnat.criteria import Constraint, Field, Group, Saved, given, is_rewriting, parse, spell
 from pyxnat.errors import ProgrammingError
+from pyxnat.query.criteria import Constraint, Field, Group, Saved, given, is_rewriting, parse, spell
 
 AGE, GENDER, HAND = 'xnat:mrSessionData/AGE', 'xnat:subjectData/GENDER', 'xnat:subjectData/HANDEDNESS'
 FIELD = Field('xnat:mrSessionData', 'AGE')

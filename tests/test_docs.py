@@ -19,22 +19,22 @@ import pytest
 
 import pyxnat
 from pyxnat import core, resources
-from pyxnat.arrays import ArrayData
-from pyxnat.inspector import Inspector, SchemaInspector
-from pyxnat.manage import Manager
-from pyxnat.manage.schemas import Schemas
-from pyxnat.manage.search import SearchManager
-from pyxnat.manage.users import Users
+from pyxnat.compat.requests_api import Response
+from pyxnat.http.tracing import Trace
+from pyxnat.model.levels import LEVELS, Level
 from pyxnat.resources.attributes import Attributes
 from pyxnat.resources.cursor import Cursor
 from pyxnat.resources.provenance import Provenance
-from pyxnat.search import Search, SearchEngine
-from pyxnat.select import Select
-from pyxnat.structure import LEVELS, Level
-from pyxnat.tables import JsonTable
-from pyxnat.tracing import Trace
-from pyxnat.verbs import Response
-from pyxnat.xpath_store import XpathStore
+from pyxnat.services.arrays import ArrayData
+from pyxnat.services.inspector import Inspector, SchemaInspector
+from pyxnat.services.manage import Manager
+from pyxnat.services.manage.saved_searches import SearchManager
+from pyxnat.services.manage.schemas import Schemas
+from pyxnat.services.manage.users import Users
+from pyxnat.services.search import Search, SearchEngine
+from pyxnat.services.select import Select
+from pyxnat.services.xpath_store import XpathStore
+from pyxnat.tables.table import JsonTable
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / 'docs').rglob('*.rst'))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import pyxnat
-from pyxnat.structure import chains
+from pyxnat.model.levels import chains
 
 figures = pytest.importorskip('matplotlib.figure')
 pytest.importorskip('networkx')

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from pyxnat import errors
 from pyxnat.errors import STATUS_TABLE, DatabaseError, from_status, server_message
-from pyxnat.wire import EXCEPTIONS, NETWORK_EXCEPTIONS, is_lasting, network_error
+from pyxnat.http.connection import EXCEPTIONS, NETWORK_EXCEPTIONS, is_lasting, network_error
 
 
 def descendants(cls: type[Any]) -> list[type[Any]]:

@@ -79,7 +79,7 @@ def test_the_package_has_no_public_name_that_is_neither_exported_nor_a_module() 
 
 def test_every_generated_class_is_exported_by_resources() -> None:
     from pyxnat import resources
-    from pyxnat.structure import LEVELS
+    from pyxnat.model.levels import LEVELS
 
     names = {name for row in LEVELS for name in (row.element_class, row.collection_class)}
     assert set(resources.__all__) == names | {'Element', 'Collection'}

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyxnat.criteria import Constraint, Group, parse
 from pyxnat.errors import ProgrammingError
-from pyxnat.expressions import read
+from pyxnat.query.criteria import Constraint, Group, parse
+from pyxnat.query.criteria_text import read
 
 A, B, C, D = [(f'a:b/{name}', '=', name.lower()) for name in 'ABCD']
 

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 
 import pyxnat
-from pyxnat import errors, transport
-from pyxnat.wire import Timeouts
+from pyxnat import errors
+from pyxnat.http import transport
+from pyxnat.http.connection import Timeouts
 from tests import faults
 from tests.conftest import DEEP
 from tests.faults import LOGIN_PAGE, Fault, FaultProxy, cut, says, wrong_length

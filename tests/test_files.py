@@ -12,7 +12,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.cache import cache as cache_module
+from pyxnat.cache import store as cache_module
 from tests.scripted import Reply, ScriptedServer, table
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import pyxnat
-from pyxnat.inspector import Structure
-from pyxnat.structure import chains, level
+from pyxnat.model.levels import chains, level
+from pyxnat.services.inspector import Structure
 from tests.scripted import Reply, Request, ScriptedServer
 
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyxnat import errors, labels
-from pyxnat.structure import LEVELS
+from pyxnat import errors
+from pyxnat.model import labels
+from pyxnat.model.levels import LEVELS
 
 STRICT = ('projects', 'subjects', 'experiments', 'assessors', 'scans')
 WORD = 'ABCXYZabcxyz0189_-'

@@ -215,7 +215,7 @@ def test_functions_and_files_are_short(module: Module) -> None:
 SAMPLES = {
     'import six\ndef f():\n    import numpy': [('six', False), ('numpy', True)],
     'from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .interface import Interface': [('typing', False)],
-    'from . import errors, plan': [('pyxnat.errors', False), ('pyxnat.plan', False)],
+    'from . import errors, plan': [('pyxnat.errors', False), ('pyxnat.query.plan', False)],
     'from .resources.base import Element': [('pyxnat.resources.base', False)],
     'import os.path as p': [('os.path', False)],
 }

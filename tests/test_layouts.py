@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pyxnat import errors
 from pyxnat.cache import alike, names_on
-from pyxnat.layouts import LAYOUT, Layout, check_places, default_for
+from pyxnat.query.layouts import LAYOUT, Layout, check_places, default_for
 
 ANYTHING = st.text(min_size=1, max_size=12) | st.sampled_from(['..', '.', '/', '../..', '/etc/passwd', 'a\x00b', '~', 'a\\b', 'x' * 300])
 ORDINARY = st.text(st.sampled_from('abcAB019-_ é'), min_size=1, max_size=8).map(lambda text: f'x{text}x')

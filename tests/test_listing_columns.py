@@ -14,9 +14,9 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.names import cell, find_column, key_of
-from pyxnat.plan import Listing
-from pyxnat.tables import Row
+from pyxnat.model.short_names import cell, find_column, key_of
+from pyxnat.query.plan import Listing
+from pyxnat.tables.table import Row
 
 DEMOGRAPHICS = 'xnat:subjectData/demographics[@xsi:type=xnat:demographicData]'
 HEADERS = [

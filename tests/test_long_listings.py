@@ -61,7 +61,7 @@ def answering(*replies: Reply, lasting: Reply | None = None) -> Iterator[Scripte
 
 @pytest.fixture
 def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pyxnat.Interface]:
-    monkeypatch.setattr('pyxnat.transport.BACKOFF_S', 0.001)
+    monkeypatch.setattr('pyxnat.http.transport.BACKOFF_S', 0.001)
 
     def make(server: ScriptedServer, kind: type[pyxnat.Interface] = pyxnat.Interface, **options: Any) -> pyxnat.Interface:
         return kind(server.url, 'me', 'secret', tmp_path / 'cache', **options)

@@ -18,7 +18,8 @@ import pytest
 import trustme
 
 import pyxnat
-from pyxnat import errors, transport
+from pyxnat import errors
+from pyxnat.http import transport
 from tests.faults import FaultProxy
 from tests.scripted import Reply, Request, ScriptedServer, table
 

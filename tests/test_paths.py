@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnat.errors import ProgrammingError
-from pyxnat.paths import ANY, Path, Step, chain_of, is_wildcard, matches, parse, read, spell, uri_of
-from pyxnat.structure import chains, level, level_names
+from pyxnat.model.levels import chains, level, level_names
+from pyxnat.query.paths import ANY, Path, Step, chain_of, is_wildcard, matches, parse, read, spell, uri_of
 
 ROUTES = sorted(chains())
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnat.errors import DataError
-from pyxnat.payload import CHUNK, Payload
+from pyxnat.http.body import CHUNK, Payload
 
 CONTENT = b'some content ' * 100
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyxnat import uris
 from pyxnat.errors import ProgrammingError, UnexpectedAnswer
-from pyxnat.paths import Path, chain_of, parse, read
-from pyxnat.plan import (
+from pyxnat.model import uris
+from pyxnat.model.levels import chains, level
+from pyxnat.query.paths import Path, chain_of, parse, read
+from pyxnat.query.plan import (
     SHORT_CUTS,
     Conditions,
     Found,
@@ -29,8 +30,7 @@ from pyxnat.plan import (
     plan,
     plan_below,
 )
-from pyxnat.structure import chains, level
-from pyxnat.tables import Row
+from pyxnat.tables.table import Row
 
 Ask = Callable[[str], list[Row]]
 ALL_SHORT_CUTS = frozenset(SHORT_CUTS)

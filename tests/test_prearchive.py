@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import pyxnat
-from pyxnat.manage.imports import ARCHIVED
 from pyxnat.resources.prearchive import PrearchiveSession
+from pyxnat.services.manage.imports import ARCHIVED
 from tests.server.dicoms import changed, content, members, tarred, zipped
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.plan import SHORT_CUTS
+from pyxnat.query.plan import SHORT_CUTS
 from pyxnat.server import Server, serve
 
 

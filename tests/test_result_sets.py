@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnat.errors import DataError, UnexpectedAnswer
-from pyxnat.result_sets import iter_result_set, parse_result_set
+from pyxnat.tables.json_stream import iter_result_set, parse_result_set
 from tests.conftest import DEEP
 
 SUBJECTS = [{'ID': f'XNAT_S{number}', 'project': 'P', 'label': f'subject {number}'} for number in range(3)]

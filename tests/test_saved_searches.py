@@ -9,8 +9,8 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.bundles import Bundle, read, write
-from pyxnat.criteria import Field, parse
+from pyxnat.query.criteria import Field, parse
+from pyxnat.query.search_xml import Bundle, read, write
 
 AGE, GENDER, LABEL = 'xnat:mrSessionData/AGE', 'xnat:subjectData/GENDER', 'xnat:subjectData/SUBJECT_LABEL'
 ROW, COLUMNS = 'xnat:subjectData', [LABEL, GENDER]

@@ -6,7 +6,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.plan import SHORT_CUTS
+from pyxnat.query.plan import SHORT_CUTS
 
 
 @pytest.fixture(scope='module')

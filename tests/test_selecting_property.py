@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.plan import SHORT_CUTS
+from pyxnat.query.plan import SHORT_CUTS
 from pyxnat.server import serve
 from tests.conftest import DEEP
 from tests.versions import VERSIONS, Emulated, emulated, known, unknown

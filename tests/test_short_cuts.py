@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pyxnat import uris
 from pyxnat.errors import UnexpectedAnswer
-from pyxnat.paths import Path, parse
-from pyxnat.plan import (
+from pyxnat.model import uris
+from pyxnat.query.paths import Path, parse
+from pyxnat.query.plan import (
     SHORT_CUTS,
     Found,
     KeepWhereAny,
@@ -22,7 +22,7 @@ from pyxnat.plan import (
     plan,
     plans,
 )
-from pyxnat.tables import Row
+from pyxnat.tables.table import Row
 
 
 def tail(text: str, levels: int) -> Path:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pyxnat
-from pyxnat.plan import SHORT_CUTS
+from pyxnat.query.plan import SHORT_CUTS
 from pyxnat.server import serve
 from tests.conftest import DEEP
 

@@ -7,9 +7,9 @@ import inspect
 import pytest
 
 from pyxnat import resources
+from pyxnat.model.levels import GAPS, LEVELS, SERVER, Level, chains, children, is_route, level, level_names
 from pyxnat.resources import Collection, Element
 from pyxnat.resources.base import class_of
-from pyxnat.structure import GAPS, LEVELS, SERVER, Level, chains, children, is_route, level, level_names
 
 each_row = pytest.mark.parametrize('row', LEVELS, ids=lambda row: row.plural)
 

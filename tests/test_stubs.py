@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pyxnat import resources
-from pyxnat.structure import LEVELS
+from pyxnat.model.levels import LEVELS
 
 ROOT = Path(__file__).parents[1]
 STUB = ROOT / 'pyxnat' / 'resources' / '__init__.pyi'

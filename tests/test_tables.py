@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnat.errors import UnexpectedAnswer
-from pyxnat.result_sets import parse_result_set
-from pyxnat.tables import JsonTable, Row, csv_to_json, iter_csv, parse_csv, write_csv
+from pyxnat.tables.json_stream import parse_result_set
+from pyxnat.tables.table import JsonTable, Row, csv_to_json, iter_csv, parse_csv, write_csv
 from tests.conftest import DEEP
 
 SUBJECTS = [

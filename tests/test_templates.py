@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pyxnat.criteria import parse
 from pyxnat.errors import ProgrammingError
-from pyxnat.templates import filled, keyed, keys
+from pyxnat.query.criteria import parse
+from pyxnat.query.templates import filled, keyed, keys
 
 AGE, GENDER, LABEL = 'xnat:mrSessionData/AGE', 'xnat:subjectData/GENDER', 'xnat:subjectData/SUBJECT_LABEL'
 

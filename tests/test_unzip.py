@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnat import errors
-from pyxnat.bulk.unzip import unzip
+from pyxnat.files.unzip_stream import unzip
 
 NAMES = st.text(st.characters(exclude_categories=('Cs', 'Cc'), exclude_characters='/\\'), min_size=1, max_size=8)
 FILES = st.dictionaries(NAMES, st.tuples(st.binary(max_size=300) | st.integers(1, 9).map(lambda n: bytes(n * 10_000)), st.booleans()), max_size=5)

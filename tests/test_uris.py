@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnat.errors import ConfigurationError
-from pyxnat.uris import file_path, join, normalise_server, parent, quote, quote_path, segments, strip_entry, unquote, with_query
+from pyxnat.model.uris import file_path, join, normalise_server, parent, quote, quote_path, segments, strip_entry, unquote, with_query
 
 text = st.text(st.characters(exclude_categories=['Cs']))
 names = text.filter(bool)

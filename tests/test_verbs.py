@@ -18,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pyxnat
-from pyxnat import errors, verbs
-from pyxnat.forms import Multipart, Part
+from pyxnat import errors
+from pyxnat.compat import requests_api
+from pyxnat.compat.multipart import Multipart, Part
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -329,13 +330,13 @@ def test_no_server_is_the_connection_error_of_both_libraries(nobody: str) -> Non
 
 def test_without_requests_loaded_errors_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     error = errors.NetworkTimeout('late', uri='u')
-    assert isinstance(verbs.also_of_requests(error), requests.Timeout)
+    assert isinstance(requests_api.also_of_requests(error), requests.Timeout)
     monkeypatch.delitem(__import__('sys').modules, 'requests.exceptions')
-    assert verbs.also_of_requests(error) is error
+    assert requests_api.also_of_requests(error) is error
 
 
 def test_an_error_of_both_libraries_is_pickled_as_the_plain_one() -> None:
-    error = verbs.also_of_requests(errors.NetworkTimeout('late', uri='u', method='GET', remedy='wait'))
+    error = requests_api.also_of_requests(errors.NetworkTimeout('late', uri='u', method='GET', remedy='wait'))
     back = pickle.loads(pickle.dumps(error))
     assert type(back) is errors.NetworkTimeout and str(back) == str(error) and back.uri == 'u'
 

@@ -12,7 +12,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.plan import SHORT_CUTS
+from pyxnat.query.plan import SHORT_CUTS
 from tests.waiting import GENEROUS_S
 
 SESSIONS = 6

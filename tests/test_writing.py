@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.item_documents import as_text, bundled, find_setting, settings_of, write_document
-from pyxnat.tracing import Trace
+from pyxnat.http.tracing import Trace
+from pyxnat.model.item_xml import as_text, bundled, find_setting, settings_of, write_document
 
 TEXTS = [
     'a & b', '<b>', '"q" \'a\'', 'Zürich é',

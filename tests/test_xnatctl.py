@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from pyxnat.server import Server, serve
+from tests.server.dicoms import OTHER_STUDY, members, zipped
 
 from .plain import Client
-from .server.dicoms import OTHER_STUDY, members, zipped
 
 pytest.importorskip('xnatctl', reason='xnatctl is in the extra "test", for Python 3.11 and later')
 from click.testing import CliRunner, Result

@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 from pyxnat.server import Server, serve
-
-from .server.dicoms import OTHER_STUDY, STUDY, STUDY_UID, members, zipped
+from tests.server.dicoms import OTHER_STUDY, STUDY, STUDY_UID, members, zipped
 
 xnat = pytest.importorskip('xnat', reason='xnatpy is in the extra "test"')
 

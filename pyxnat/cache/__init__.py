@@ -5,13 +5,13 @@
 written by renaming complete files, so that any number of processes can use it, on network file systems too, without a lock.
 """
 
+from ..files.disk import PART, alike, copy_file, digest_of, http_time, md5_of, names_on, publish, safe_name
 from .accounts import account_of
 from .answers import IN_MEMORY, AnswerStore, Body, Entry, key_of
-from .cache import MAX_BYTES, Cache, CacheEntry, Disk, Verified
-from .disk import PART, alike, copy_file, digest_of, http_time, md5_of, names_on, publish, safe_name
+from .file_index import Page
 from .files import FileStore, Incoming, is_proof
 from .freshness import Moment, age_s, is_kept, is_write
-from .ledger import Page
+from .store import MAX_BYTES, Cache, CacheEntry, Disk, Verified
 
 __all__ = [
     'IN_MEMORY',

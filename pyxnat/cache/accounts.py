@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from .disk import private_folder, publish
+from ..files.disk import private_folder, publish
 
 __all__ = ['account_of']
 

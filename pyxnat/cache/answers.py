@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from .disk import PART, private_folder, publish
+from ..files.disk import PART, private_folder, publish
 from .freshness import Moment
 
 __all__ = ['IN_MEMORY', 'AnswerStore', 'Body', 'Entry', 'key_of']

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import ConfigurationError, DataError, Error
-from ..uris import segments
-from .disk import digest_of, http_time, private_folder, publish, safe_name
-from .ledger import Ledger, Page, identity_of
+from ..files.disk import digest_of, http_time, private_folder, publish, safe_name
+from ..model.uris import segments
+from .file_index import Ledger, Page, identity_of
 
 __all__ = ['HANDED_OUT_S', 'FileStore', 'Incoming', 'is_proof']
 

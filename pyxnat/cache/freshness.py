@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import uris
+from ..model import uris
 
 __all__ = ['Moment', 'age_s', 'is_kept', 'is_write']
 

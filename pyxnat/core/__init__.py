@@ -10,14 +10,18 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from .. import arrays, cache, errors, inspector, interface, manage, resources, schemas, search, select, tables, uris, xpass, xpath_store
-from ..inspector import Inspector
+from .. import cache, errors, interface, resources
+from ..compat import xpass
 from ..interface import Interface
-from ..manage import tags, users
-from ..manage.search import SearchManager
-from ..manage.users import Users
+from ..model import schemas, uris
 from ..resources import attributes, pipelines, provenance
-from ..select import Select
+from ..services import arrays, inspector, manage, search, select, xpath_store
+from ..services.inspector import Inspector
+from ..services.manage import tags, users
+from ..services.manage.saved_searches import SearchManager
+from ..services.manage.users import Users
+from ..services.select import Select
+from ..tables import table
 
 __all__ = ['OLD_NAMES', 'Inspector', 'Interface', 'SearchManager', 'Select', 'Users']
 
@@ -28,7 +32,7 @@ OLD_NAMES: dict[str, ModuleType] = {
     'errors': errors,
     'help': inspector,
     'interfaces': interface,
-    'jsonutil': tables,
+    'jsonutil': table,
     'manage': manage,
     'pipelines': pipelines,
     'provenance': provenance,

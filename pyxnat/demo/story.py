@@ -17,8 +17,8 @@ from .fill import fill
 from .images import KINDS
 
 if TYPE_CHECKING:
+    from ..http.tracing import Trace
     from ..interface import Interface
-    from ..tracing import Trace
 
 __all__ = ['tell']
 

@@ -1,7 +1,7 @@
-"""Elements and collections: one pair of classes for each level of :data:`pyxnat.structure.LEVELS`."""
+"""Elements and collections: one pair of classes for each level of :data:`pyxnat.model.levels.LEVELS`."""
 
-from .base import Element as Element
-from .collection import Collection as Collection
+from .base import Element
+from .collection import Collection
 from .factory import make_classes
 
 globals().update(make_classes())

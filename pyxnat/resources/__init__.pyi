@@ -1,6 +1,6 @@
 # Written by docs/make_stubs.py from the table of levels; not to be edited. tests/test_stubs.py keeps it in step.
 # ruff: noqa: A002, N801, N803 - XNAT's words
-"""Elements and collections: one pair of classes for each level of :data:`pyxnat.structure.LEVELS`."""
+"""Elements and collections: one pair of classes for each level of :data:`pyxnat.model.levels.LEVELS`."""
 
 import os
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from typing import Any, Literal, overload
 
 from typing_extensions import Self
 
-from ..payload import Body
-from .base import Element as Element
-from .collection import Collection as Collection
+from ..http.body import Body
+from .base import Element
+from .collection import Collection
 from .elements import AssessorElement, ExperimentElement, ProjectElement, ReconstructionElement, ScanElement, SubjectElement
 from .files import FileElement, ResourceElement
 from .groups import AssessorCollection, DownloadableCollection, SharedCollection

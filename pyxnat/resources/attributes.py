@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .. import errors, uris
-from ..item_documents import is_picked
-from ..names import LEVELS_WITH_NAMES, find_column, key_of, list_of_names
-from ..plan import Listing
-from ..tables import Row
+from .. import errors
+from ..model import uris
+from ..model.item_xml import is_picked
+from ..model.short_names import LEVELS_WITH_NAMES, find_column, key_of, list_of_names
+from ..query.plan import Listing
+from ..tables.table import Row
 from .writing import read_fields, write_fields
 
 if TYPE_CHECKING:

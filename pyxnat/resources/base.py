@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import six
 
-from .. import errors, labels, paths, uris
-from ..documents import parse_xml
-from ..paths import Path, Step
-from ..structure import GAPS, LEVELS, Level, children
-from ..tables import Row, html_table
+from .. import errors
+from ..model import labels, uris
+from ..model.levels import GAPS, LEVELS, Level, children
+from ..model.xml import parse_xml
+from ..query import paths
+from ..query.paths import Path, Step
+from ..tables.table import Row, html_table
 from .attributes import Attributes
 from .bulk import Uploadable
 from .writing import XML, Fields, divide, fields_above

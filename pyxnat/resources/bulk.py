@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..layouts import LAYOUT
+from ..query.layouts import LAYOUT
 
 if TYPE_CHECKING:
     from ..interface import Interface

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from .. import errors, paths
-from ..criteria import Group, Saved, given
-from ..names import list_of_names
-from ..paths import Path, Step
-from ..plan import columns_of
-from ..structure import Level
-from ..tables import JsonTable, Row
+from .. import errors
+from ..model.levels import Level
+from ..model.short_names import list_of_names
+from ..query import paths
+from ..query.criteria import Group, Saved, given
+from ..query.paths import Path, Step
+from ..query.plan import columns_of
+from ..tables.table import JsonTable, Row
 from .base import Element, as_name, class_of
 from .bulk import Mappable
 from .lazy import LazyCollection
@@ -174,7 +175,7 @@ class Collection(Mappable, LazyCollection[E]):
         Parameters
         ----------
         constraints : list or str, optional
-            Criteria as :mod:`pyxnat.criteria` has them. Constraints on one data type in one list hold for the same item; a nested list is a search
+            Criteria as :mod:`pyxnat.query.criteria` has them. Constraints on one data type in one list hold for the same item; a nested list is a search
             of its own.
         template : pair of str and dict, optional
             In their place, the criteria of a saved template (``interface.manage.search``), with values for its keys.

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import six
 
-from .. import errors, uris
-from ..names import cell
-from ..paths import chain_of
-from ..tables import Row
+from .. import errors
+from ..model import uris
+from ..model.short_names import cell
+from ..query.paths import chain_of
+from ..tables.table import Row
 from .base import Element, class_of
 from .files import FileElement, ResourceElement
 from .parameters import Parameters
@@ -20,7 +21,7 @@ from .sharing import SharedElement
 from .variables import add_definitions, read_definitions
 
 if TYPE_CHECKING:
-    from ..manage.imports import Imported, Source
+    from ..services.manage.imports import Imported, Source
 
 __all__ = [
     'BEHAVIOUR',
@@ -137,7 +138,7 @@ class ProjectElement(Element):
     def import_dicom(self, source: Source, subject: str | None = None, session: str | None = None, **options: Any) -> list[Imported]:
         """Send DICOM files, for the server to sort into sessions and scans; what became of each session.
 
-        See :class:`pyxnat.manage.imports.Importer` for the options, and for what may come back.
+        See :class:`pyxnat.services.manage.imports.Importer` for the options, and for what may come back.
 
         Examples
         --------

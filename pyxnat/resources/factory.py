@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..structure import LEVELS, Level, children
+from ..model.levels import LEVELS, Level, children
 from .base import Element, register
 from .collection import Collection
 from .elements import BEHAVIOUR

@@ -9,14 +9,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import errors, uris, zips
-from ..belongings import own_rows
-from ..structure import LEVELS
-from ..tables import Row
+from .. import errors
+from ..files import zips
+from ..model import uris
+from ..model.levels import LEVELS
+from ..query.row_owner import own_rows
+from ..tables.table import Row
 from .base import Element
 
 if TYPE_CHECKING:
-    from ..payload import Body
+    from ..http.body import Body
 
 __all__ = ['FileElement', 'ResourceElement', 'about_upload']
 

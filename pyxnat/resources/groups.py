@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path as FilePath
 from typing import Any
 
-from .. import errors, paths, uris
+from .. import errors
 from ..cache import safe_name
+from ..model import uris
+from ..query import paths
 from .base import class_of
 from .collection import Collection
 

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 from .. import errors
-from ..tables import html_table
+from ..tables.table import html_table
 from .cursor import Cursor
 
 __all__ = ['LazyCollection']

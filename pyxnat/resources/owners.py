@@ -17,11 +17,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import errors, labels, uris
+from .. import errors
 from ..cache import Moment, age_s
-from ..paths import read
-from ..result_sets import parse_result_set
-from ..tables import Row
+from ..model import labels, uris
+from ..query.paths import read
+from ..tables.json_stream import parse_result_set
+from ..tables.table import Row
 
 if TYPE_CHECKING:
     from ..interface import Interface

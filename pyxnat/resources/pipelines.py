@@ -13,10 +13,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .. import errors, uris
-from ..documents import parse_xml
+from .. import errors
 from ..errors import PipelineNotFoundError
-from ..tables import Row
+from ..model import uris
+from ..model.xml import parse_xml
+from ..tables.table import Row
 
 if TYPE_CHECKING:
     from .base import Element

@@ -1,6 +1,6 @@
 """The prearchive: sessions that a server has received and not archived yet.
 
-They are no level of :data:`pyxnat.structure.LEVELS`: a session is addressed by project, timestamp and folder, has a status, and is not edited but
+They are no level of :data:`pyxnat.model.levels.LEVELS`: a session is addressed by project, timestamp and folder, has a status, and is not edited but
 archived, moved, rebuilt or deleted as a whole. So the prearchive has a small tree of its own.
 
 Facts: routes, columns, statuses and services are those of XNAT's own ``restlet.resources.prearchive`` and ``restlet.services`` (1.7, 1.8).
@@ -15,11 +15,12 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from .. import errors, uris
+from .. import errors
 from ..cache import safe_name
-from ..paths import ANY, is_wildcard, matches
-from ..result_sets import parse_result_set
-from ..tables import Row
+from ..model import uris
+from ..query.paths import ANY, is_wildcard, matches
+from ..tables.json_stream import parse_result_set
+from ..tables.table import Row
 from .prearchive_files import PrearchiveCollection, PrearchiveElement, PrearchiveGroup, PrearchiveResource, PrearchiveScan
 
 if TYPE_CHECKING:

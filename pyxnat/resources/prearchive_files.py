@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .. import errors, uris
-from ..paths import ANY, matches
-from ..tables import Row
+from .. import errors
+from ..model import uris
+from ..query.paths import ANY, matches
+from ..tables.table import Row
 from .lazy import LazyCollection
 
 if TYPE_CHECKING:

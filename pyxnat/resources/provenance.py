@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
-from ..documents import parse_xml
 from ..errors import NotSupportedError
+from ..model.xml import parse_xml
 
 if TYPE_CHECKING:
     from .base import Element

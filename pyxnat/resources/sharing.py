@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import errors, labels, uris
-from ..paths import ANY, Step
-from ..tables import Row
+from .. import errors
+from ..model import labels, uris
+from ..query.paths import ANY, Step
+from ..tables.table import Row
 from .base import Element, as_name, class_of
 
 if TYPE_CHECKING:

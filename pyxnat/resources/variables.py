@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lxml import etree
 
-from ..documents import parse_xml
+from ..model.xml import parse_xml
 
 __all__ = ['Definitions', 'add_definitions', 'read_definitions']
 

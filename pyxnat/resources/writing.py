@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import errors, item_documents, uris
-from ..documents import parse_xml
-from ..item_documents import Setting
-from ..names import LEVELS_WITH_NAMES
-from ..schemas import Registry
+from .. import errors
+from ..model import item_xml, uris
+from ..model.item_xml import Setting
+from ..model.schemas import Registry
+from ..model.short_names import LEVELS_WITH_NAMES
+from ..model.xml import parse_xml
 
 if TYPE_CHECKING:
     from .base import Element
@@ -51,7 +52,7 @@ class Fields:
         settings = [one for one in self.settings if one.is_document]
         if self.registry is None or not (settings or inner):
             return None
-        return item_documents.write_document(self.registry, self.kind, settings, inner)
+        return item_xml.write_document(self.registry, self.kind, settings, inner)
 
     def query(self) -> dict[str, str]:
         """What goes in the query string: fields to be cleared, and what no document can carry.
@@ -62,7 +63,7 @@ class Fields:
             XNAT cannot clear the field, or would store the value otherwise.
         """
         if self.registry is None:
-            return {name: item_documents.as_text(value) for name, value in self.values.items()}
+            return {name: item_xml.as_text(value) for name, value in self.values.items()}
         rest = (one for one in self.settings if not one.is_document)
         return {f'{self.kind}/{one.query}' if '[' in one.query and '[@' not in one.query else one.name: _in_query(one) for one in rest}
 
@@ -70,30 +71,30 @@ class Fields:
         """A new scan as it stands in the document of its session; empty for what cannot stand there."""
         if element._level.singular != 'scan' or self.registry is None or not self.registry.is_a(self.kind, 'xnat:imageScanData'):
             return []
-        return [item_documents.write_inner(self.registry, self.kind, element._urn, self.settings)]
+        return [item_xml.write_inner(self.registry, self.kind, element._urn, self.settings)]
 
     def check_new(self) -> None:
         """Refuse a new item that lacks what its type requires."""
         if self.registry is not None:
-            item_documents.check_required(self.registry, self.kind, self.settings)
+            item_xml.check_required(self.registry, self.kind, self.settings)
 
 
 def _settings(element: Element, kind: str, values: Mapping[str, Any]) -> tuple[Registry | None, list[Setting]]:
     """The settings of values, by the types that every XNAT has, else by those of the server; no registry where neither knows the type."""
     where = element._level.singular
-    known = item_documents.bundled()
+    known = item_xml.bundled()
     if kind in known:
         try:
-            return known, item_documents.settings_of(known, kind, where, values)
+            return known, item_xml.settings_of(known, kind, where, values)
         except errors.ProgrammingError:
             served = _served(element)
             if served is None or kind not in served:
                 raise
-            return served, item_documents.settings_of(served, kind, where, values)
+            return served, item_xml.settings_of(served, kind, where, values)
     served = _served(element)
     if served is None or kind not in served:
         return None, []
-    return served, item_documents.settings_of(served, kind, where, values)
+    return served, item_xml.settings_of(served, kind, where, values)
 
 
 def _served(element: Element) -> Registry | None:
@@ -126,7 +127,7 @@ def divide(element: Element, fields: Mapping[str, Any]) -> tuple[dict[str, Any],
 
 def fields_above(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Fields by full paths of types that a type is none of: those of the elements above a new one, which may have to be made."""
-    known = item_documents.bundled()
+    known = item_xml.bundled()
     types = {name: name.partition('/')[0] for name in fields if '/' in name and ':' in name.partition('/')[0]}
     return {name: fields[name] for name, other in types.items() if kind in known and other in known and not known.is_a(kind, other)}
 
@@ -182,7 +183,7 @@ def read_fields(element: Element, names: Sequence[str]) -> dict[str, str]:
     if not settings:
         return {}
     root = parse_xml(element.get())
-    return {one.name: next(iter(item_documents.read_values(root, one)), '') for one in settings}
+    return {one.name: next(iter(item_xml.read_values(root, one)), '') for one in settings}
 
 
 def _check_stored(element: Element, fields: Fields, sent: Mapping[str, str]) -> None:
@@ -190,7 +191,7 @@ def _check_stored(element: Element, fields: Fields, sent: Mapping[str, str]) -> 
     names = list(fields.values) if not fields.is_checked else [one.name for one in fields.settings if not one.is_document]
     if not names or not sent:
         return
-    wanted = {name: item_documents.as_text(fields.values[name]) for name in names}
+    wanted = {name: item_xml.as_text(fields.values[name]) for name in names}
     stored = dict(zip(names, element.attrs.mget(names), strict=True))
     lost = [name for name in names if not _same(wanted[name], stored[name])]
     if lost:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from ..documents import write_xml
+from ..model.xml import write_xml
 from .archives import entry_name
 from .calls import Call
 from .holders import holders_of, need_project

@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple
 
 from werkzeug.exceptions import NotImplemented as Unavailable
 
-from ..schemas import canonical
+from ..model.schemas import canonical
 from .model import Model
 from .values import normalise
 

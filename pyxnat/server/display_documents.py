@@ -16,7 +16,7 @@ from typing import Any
 from lxml import etree
 from sqlalchemy import func
 
-from ..documents import parse_xml
+from ..model.xml import parse_xml
 from .display_fields import DisplayField
 from .display_sql import DEMOGRAPHICS, Maker, path
 from .display_versions import DisplayVersion, FieldRef

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import null
 
-from ..schemas import Field
+from ..model.schemas import Field
 from . import display_sql as sql
 from .display_sql import DEMOGRAPHICS, Maker
 from .model import Model

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
-from ..documents import write_xml
-from ..schemas import Field, Registry, canonical
+from ..model.schemas import Field, Registry, canonical
+from ..model.xml import write_xml
 from .edit import TYPE_LEAF, XSI_TYPE
 from .keys import Step, name_of, steps
 from .model import Model

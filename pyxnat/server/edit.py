@@ -14,8 +14,8 @@ from typing import Any
 from lxml import etree
 from werkzeug.exceptions import BadRequest, ExpectationFailed, UnprocessableEntity
 
-from ..documents import parse_xml
-from ..schemas import Field, canonical
+from ..model.schemas import Field, canonical
+from ..model.xml import parse_xml
 from .calls import Call
 from .keys import join, name_of, pick_of_name, steps, storage_key
 from .model import Model

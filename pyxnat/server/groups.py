@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select
 from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
-from ..documents import write_xml
+from ..model.xml import write_xml
 from .auth import ROLES
 from .calls import Call
 from .invitations import invite

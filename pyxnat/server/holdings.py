@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 
 from sqlalchemy import Connection, select
 
-from ..structure import level
+from ..model.levels import level
 from .archive import Archive
 from .calls import Call
 from .files import FileArea

@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from ..schemas import Field, canonical
+from ..model.schemas import Field, canonical
 
 __all__ = ['Step', 'is_complete', 'join', 'name_of', 'pick_of', 'pick_of_name', 'steps', 'storage_key']
 

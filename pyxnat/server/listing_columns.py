@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..names import full_paths
-from ..schemas import canonical
-from ..structure import level
+from ..model.levels import level
+from ..model.schemas import canonical
+from ..model.short_names import full_paths
 from .calls import Call
 from .model import Model, split_path
 

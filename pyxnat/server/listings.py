@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select
 from werkzeug.exceptions import Forbidden, InternalServerError
 
-from ..names import full_paths
-from ..structure import level
+from ..model.levels import level
+from ..model.short_names import full_paths
 from .auth import OTHER, Caller, readable, readable_in, rights, visible
 from .calls import Call
 from .listing_columns import Asked, ListingFails, Path, sql_name

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
 from werkzeug.exceptions import Forbidden, NotFound
 
-from ..structure import level
+from ..model.levels import level
 from .auth import Caller, readable, rights
 from .routes import Step
 from .store import alias, item, share

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from ..documents import parse_xml
-from ..schemas import Field, Registry, canonical
-from ..structure import level
+from ..model.levels import level
+from ..model.schemas import Field, Registry, canonical
+from ..model.xml import parse_xml
 
 __all__ = ['TREE', 'Model', 'split_path']
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ..schemas import Registry, canonical
+from ..model.schemas import Registry, canonical
 
 __all__ = ['SHARE_TYPES', 'key_names', 'number_of', 'type_of']
 

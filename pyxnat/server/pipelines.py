@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from werkzeug.exceptions import ExpectationFailed, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
-from ..documents import parse_xml, write_xml
-from ..structure import level
+from ..model.levels import level
+from ..model.xml import parse_xml, write_xml
 from . import triggers
 from .calls import Call, text
 from .engine import AUTO, stem

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from werkzeug.exceptions import BadRequest, MethodNotAllowed
 from werkzeug.wrappers import Response
 
-from ..documents import write_xml
+from ..model.xml import write_xml
 from . import config, groups, invitations, pipelines
 from .auth import readable, visible
 from .calls import Call, text

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from werkzeug.exceptions import BadRequest, InternalServerError, MethodNotAllowed, NotAcceptable, NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
-from ..documents import parse_xml
-from ..schemas import canonical
+from ..model.schemas import canonical
+from ..model.xml import parse_xml
 from .auth import rights
 from .calls import Call, text
 from .documents import XSI, write_part

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select
 from werkzeug.exceptions import BadRequest
 
-from ..names import short_name
-from ..schemas import canonical
+from ..model.schemas import canonical
+from ..model.short_names import short_name
 from .auth import Caller, readable, visible
 from .documents import write
 from .edit import TYPE_LEAF

@@ -15,7 +15,7 @@ from werkzeug.exceptions import NotImplemented as Unavailable
 from werkzeug.http import http_date, parse_date
 from werkzeug.wrappers import Response
 
-from ..structure import level
+from ..model.levels import level
 from . import archives
 from .calls import Call, text
 from .catalogues import catalogue_of_files

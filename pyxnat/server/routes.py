@@ -15,7 +15,7 @@ from urllib.parse import unquote, unquote_plus, unquote_to_bytes
 from werkzeug.exceptions import BadRequest, InternalServerError, MethodNotAllowed
 from werkzeug.wrappers import Response
 
-from ..structure import SERVER, Chain, Level, chains, children, level
+from ..model.levels import SERVER, Chain, Level, chains, children, level
 
 __all__ = ['Route', 'Step', 'admit_path', 'admit_target', 'decoded', 'parse', 'segments']
 

@@ -14,7 +14,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.sql.selectable import FromClause
 from sqlalchemy.types import Float
 
-from ..schemas import Field, canonical
+from ..model.schemas import Field, canonical
 from .auth import Caller, readable
 from .keys import is_complete, join, name_of, steps, storage_key
 from .model import TREE, Model

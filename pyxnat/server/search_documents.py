@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from lxml import etree
 from werkzeug.exceptions import BadRequest, UnprocessableEntity
 
-from ..documents import parse_xml
+from ..model.xml import parse_xml
 from .calls import Call
 
 __all__ = ['CriteriaSet', 'Criterion', 'SearchDocument', 'SearchField', 'document_of', 'in_projects', 'parse_document', 'write_document']

@@ -14,8 +14,8 @@ from xml.sax.saxutils import escape
 
 from werkzeug.exceptions import BadRequest
 
-from ..names import READ_ONLY, short_name
-from ..schemas import Field, canonical
+from ..model.schemas import Field, canonical
+from ..model.short_names import READ_ONLY, short_name
 from .keys import Step, join, pick_of_name, steps
 from .model import Model
 

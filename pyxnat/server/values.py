@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, time, timedelta
 
-from ..schemas import Field
+from ..model.schemas import Field
 
 __all__ = ['normalise', 'parse_date', 'parse_stamp', 'parse_time', 'unless_null']
 

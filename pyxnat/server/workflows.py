@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
-from ..documents import parse_xml
+from ..model.xml import parse_xml
 from .auth import readable, visible
 from .calls import Call, text
 from .respond import table_response

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, func, or_, select
 from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidden, UnprocessableEntity
 
-from ..schemas import canonical
+from ..model.schemas import canonical
 from .accessions import taken
 from .archive import Archive
 from .arrivals import discard_all

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 
-from .peers.common import ASKED, PROJECTS, SESSION, SUBJECT, TRANSFERS
+from tests.benchmarks.peers.common import ASKED, PROJECTS, SESSION, SUBJECT, TRANSFERS
 
 XNAT, XSI = 'http://nrg.wustl.edu/xnat', 'http://www.w3.org/2001/XMLSchema-instance'
 SPACES = {'xnat': XNAT, 'xsi': XSI}

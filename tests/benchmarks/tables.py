@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyxnat
-from pyxnat.tables import JsonTable, iter_csv
+from pyxnat.tables.table import JsonTable, iter_csv
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, '-m', 'tests.benchmarks.tables']

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.benchmarks.peers.common import NEW, TRANSFERS
+
 from .filling import Filled, Rows, digests
-from .peers.common import NEW, TRANSFERS
 
 
 class Outcome(NamedTuple):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from . import section1, section2_items, section2_routes, section2_tables, section3, section4, section5, section6, section7
+from tests.conformance import section1, section2_items, section2_routes, section2_tables, section3, section4, section5, section6, section7
+
 from .facts import Fact
 
 __all__ = ['FACTS', 'SECTIONS']

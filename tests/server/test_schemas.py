@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from pyxnat.schemas import Field, Registry, canonical, parse_xml
+from pyxnat.model.schemas import Field, Registry, canonical, parse_xml
 from pyxnat.server.model import SCHEMAS, Model
 from pyxnat.server.values import normalise
 

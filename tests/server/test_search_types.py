@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pyxnat.item_documents import CORE
+from pyxnat.model.item_xml import CORE
 from pyxnat.server import Server, serve
 from pyxnat.server.display import Displays
 from pyxnat.server.model import Model

@@ -111,10 +111,7 @@ def used_once(sources: list[Source]) -> list[str]:
         f'{source.path.name}:{function.name}'
         for source in sources
         for function in source.functions()
-        if re.match(r'_(?!_)', function.name)
-        and not function.decorator_list
-        and uses[function.name] == 1
-        and body_lines(function) <= SHORT
+        if re.match(r'_(?!_)', function.name) and not function.decorator_list and uses[function.name] == 1 and body_lines(function) <= SHORT
     ]
 
 
@@ -156,9 +153,7 @@ def report(top: Path, prose: str = '') -> dict[str, object]:
         '"what" per 1,000 words': round(whats_per_thousand(words), 2),
         'public functions of two or more arguments': len(wanting),
         'of these without Parameters': sum(not has_parameters(function) for function in wanting),
-        'lines over 100 columns, %': round(
-            100 * sum(len(line) > WIDEST for line in lines) / len(lines), 1
-        ),
+        'lines over 100 columns, %': round(100 * sum(len(line) > WIDEST for line in lines) / len(lines), 1),
         'functions': len(functions),
         'longest function': f'{longest[0].path.name}:{longest[1].name} {length(longest[1])} lines',
         'helpers of three lines used once, %': round(100 * len(once) / len(functions), 1),

@@ -7,7 +7,7 @@ from typing import Any
 
 from lxml import etree
 
-from ...schemas import DataType, Registry
+from ...model.schemas import DataType, Registry
 
 __all__ = ['described']
 

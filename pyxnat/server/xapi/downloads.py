@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from werkzeug.exceptions import Forbidden, HTTPException, InternalServerError, NotFound, UnsupportedMediaType
 from werkzeug.wrappers import Response
 
-from ...documents import write_xml
-from ...structure import level
+from ...model.levels import level
+from ...model.xml import write_xml
 from .. import refresh
 from ..archives import send_named
 from ..calls import Call

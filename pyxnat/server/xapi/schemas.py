@@ -8,7 +8,7 @@ from typing import Any
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
-from ...schemas import DataType
+from ...model.schemas import DataType
 from ..calls import Call
 from .descriptions import described
 from .routing import Access, Route, json_body

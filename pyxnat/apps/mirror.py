@@ -1,0 +1,273 @@
+"""Copies an imaging session from one archive to another: fields, scans, reconstructions, assessors, resources and files.
+
+Files go from server to server in pieces, through memory and not through a folder. What the destination has already with the same size and digest is
+not sent again, so a copy that was interrupted is completed by running it once more.
+
+On the command line (``sessionmirror --help``), with two configuration files as `Interface.save_config` writes them::
+
+    sessionmirror --h1 source.cfg --h2 destination.cfg -e XNAT_E00001 -p PROJECT
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lxml import etree
+
+from ..errors import Error, NotFoundError, TransferError
+from ..http.body import Payload
+from ..interface import Interface
+from ..model.xml import parse_xml
+
+__all__ = ['Copied', 'create_parser', 'main', 'mirror_session', 'portable']
+
+log = logging.getLogger('pyxnat.apps.mirror')
+
+_XNAT = '{http://nrg.wustl.edu/xnat}'
+_COPIED_BY_THEMSELVES = {'sharing', 'resources', 'file', 'scans', 'reconstructions', 'assessors', 'experiments', 'in', 'out'}
+_OF_THE_SERVER = {'subject_ID', 'imageSession_ID', 'image_session_ID', 'prearchivePath'}
+
+
+@dataclass
+class Copied:
+    """What was copied."""
+
+    session: Any = None
+    """The session at the destination."""
+    items: int = 0
+    """Scans, reconstructions and assessors."""
+    resources: int = 0
+    files: int = 0
+    """Files that were sent."""
+    bytes: int = 0
+    """Bytes of those."""
+    present: int = 0
+    """Files that were there already."""
+    skipped: int = 0
+    """Empty files, which XNAT does not take."""
+
+
+def mirror_session(
+    source: Interface,
+    dest: Interface,
+    experiment: str,
+    project: str,
+    *,
+    subject: str | None = None,
+    label: str | None = None,
+    overwrite: bool = False,
+) -> Copied:
+    """Copy a session.
+
+    Parameters
+    ----------
+    source, dest : Interface
+        The archives; they may be the same one.
+    experiment : str
+        Accession ID of the session at the source.
+    project : str
+        The project at the destination; it must exist.
+    subject, label : str, optional
+        Labels of subject and session at the destination; by default those at the source. A subject that is missing is created, with its fields.
+    overwrite : bool
+        Whether files that differ are replaced; otherwise they are an error.
+
+    Returns
+    -------
+    Copied
+
+    Raises
+    ------
+    NotFoundError
+        There is no such session or project.
+    DuplicateError
+        A file is there with another content; or a reconstruction of that ID, which XNAT wants unique on the whole site.
+    TransferError
+        What the destination lists in the end is not what the source lists.
+
+    Notes
+    -----
+    Requests: two for each item and resource, two for each file.
+    """
+    session = source.select.experiment(experiment)
+    row = _only_row(source, experiment)
+    target_project = dest.select.project(project)
+    if not target_project.exists():
+        raise NotFoundError(f'no project {project!r} to copy to', uri=dest._server, remedy='Create it first.')
+    owner = source.select.project(row['project']).subject(row['subject_ID'])
+    target_owner = target_project.subject(subject or row['subject_label'])
+    if not target_owner.exists():
+        log.info('subject %s', target_owner._urn)
+        _put_document(target_owner, owner)
+    target = target_owner.experiment(label or row['label'])
+    copied = Copied(target)
+    _put_document(target, session)
+    copy = _Copy(copied, overwrite)
+    copy.resources_of(session, target)
+    copy.items(session, target)
+    return copied
+
+
+def _only_row(source: Interface, experiment: str) -> dict[str, str]:
+    rows = source.array.experiments(experiment_id=experiment, columns=['subject_label', 'label']).data
+    if len(rows) != 1:
+        raise NotFoundError(f'no session {experiment!r}', uri=source._server, remedy='Give its accession ID.')
+    return rows[0]
+
+
+class _Copy:
+    """Copies what lies below a session."""
+
+    def __init__(self, copied: Copied, overwrite: bool) -> None:
+        self._copied = copied
+        self._overwrite = overwrite
+
+    def items(self, session: Any, target: Any) -> None:
+        """Scans, reconstructions and assessors."""
+        for collection, element, named in (
+            (session.scans(), target.scan, _id_of),
+            (session.reconstructions(), target.reconstruction, _id_of),
+            (session.assessors(), target.assessor, _name_of),
+        ):
+            for item in collection:
+                log.info('%s %s', type(item).__name__.lower(), named(item))
+                twin = element(named(item))
+                _put_document(twin, item)
+                self._copied.items += 1
+                self.resources_of(item, twin)
+
+    def resources_of(self, item: Any, twin: Any) -> None:
+        """The resources of one item, those in and out too."""
+        seen: set[str] = set()
+        for plural, singular in (('in_resources', 'in_resource'), ('out_resources', 'out_resource'), ('resources', 'resource')):
+            if hasattr(item, plural):
+                for resource in getattr(item, plural)():
+                    if resource.id() not in seen:  # what has no side is out
+                        seen.add(resource.id())
+                        self._resource(resource, getattr(twin, singular)(_name_of(resource)))
+
+    def _resource(self, resource: Any, twin: Any) -> None:
+        about = resource.attributes()
+        if twin._urt != 'in_resources' and not twin.exists():  # what goes in is made by its first file: XNAT makes an empty one on the other side
+            twin.create(params={name: about[name] for name in ('format', 'content', 'tags') if about.get(name)})
+        self._copied.resources += 1
+        there = _listed(twin)
+        for name, row in _listed(resource).items():
+            if row['Size'] == '0':
+                log.warning('left out: %s is empty', resource.file(name)._uri)
+                self._copied.skipped += 1
+            elif name in there and _same(row, there[name]):
+                self._copied.present += 1
+            else:
+                self._file(resource.file(name), row, twin.file(name))
+        self._check(resource, twin)
+
+    def _file(self, file: Any, row: dict[str, str], twin: Any) -> None:
+        log.info('file %s, %s bytes', file._urn, row['Size'])
+        with file._intf.get(file._uri, stream=True) as answer:
+            answer.raise_for_status()
+            labels = {name: row[f'file_{name}'] for name in ('format', 'content', 'tags') if row.get(f'file_{name}')}
+            twin.put(Payload(_counted(answer.iter_content(None), row, file), int(row['Size'])), overwrite=self._overwrite, **labels)
+        self._copied.files += 1
+        self._copied.bytes += int(row['Size'])
+
+    @staticmethod
+    def _check(resource: Any, twin: Any) -> None:
+        there = _listed(twin)
+        wrong = [name for name, row in _listed(resource).items() if row['Size'] != '0' and not (name in there and _same(row, there[name]))]
+        if wrong:
+            raise TransferError(f'not as at the source: {", ".join(wrong[:5])}', uri=twin._intf._server + twin._uri, remedy='Run the copy again.')
+
+
+def _counted(pieces: Iterator[bytes], row: dict[str, str], file: Any) -> Iterator[bytes]:
+    """The pieces; an error, which ends the upload too, where they are not as many bytes as the source lists."""
+    received = 0
+    for piece in pieces:
+        received += len(piece)
+        yield piece
+    if received != int(row['Size']):
+        raise TransferError(f'{received} of {row["Size"]} bytes came', uri=file._intf._server + file._uri, remedy='Run the copy again.')
+
+
+def _listed(resource: Any) -> dict[str, dict[str, str]]:
+    return {row['path']: row for row in resource._intf._get_json(f'{resource._uri}/files')}
+
+
+def _same(one: dict[str, str], other: dict[str, str]) -> bool:
+    digests = {one.get('digest', ''), other.get('digest', '')} - {''}
+    return one['Size'] == other['Size'] and len(digests) < 2
+
+
+def _id_of(item: Any) -> str:
+    return str(item.id())
+
+
+def _name_of(item: Any) -> str:
+    return str(item.label() or item.id())
+
+
+def _put_document(target: Any, original: Any) -> None:
+    """Create, or bring up to date, an element from the document of another."""
+    label = target._urn if target._urt in ('subjects', 'experiments', 'assessors') else None
+    document = portable(original.get(), label)
+    headers = {'Content-Type': 'text/xml; charset=UTF-8'}
+    target._intf.put(target._uri, document, params={'allowDataDeletion': False}, headers=headers).raise_for_status()
+
+
+def portable(document: bytes, label: str | None = None) -> bytes:
+    """A document without what belongs to its archive, or is copied by itself.
+
+    Left out are accession IDs, project, sharing, the items and resources below, and comments. Scans and reconstructions keep their IDs, which
+    are names given by people or scanners.
+
+    Parameters
+    ----------
+    label : str, optional
+        The label to write, for what has one.
+    """
+    root = parse_xml(document)
+    etree.strip_elements(root, etree.Comment, with_tail=False)
+    for child in list(root):
+        if etree.QName(child).localname in _COPIED_BY_THEMSELVES | _OF_THE_SERVER:
+            root.remove(child)
+    etree.strip_attributes(root, 'project', *(['ID'] if label is not None else []))
+    if label is not None:
+        root.set('label', label)
+    return etree.tostring(root, xml_declaration=True, encoding='UTF-8')
+
+
+def create_parser() -> argparse.ArgumentParser:
+    """The options of the command ``sessionmirror``."""
+    parser = argparse.ArgumentParser(
+        prog='sessionmirror', description='Copy an imaging session, with its scans, assessors and files, from one XNAT archive to another.'
+    )
+    parser.add_argument('--h1', '--source_config', dest='source_config', required=True, help='configuration file of the source')
+    parser.add_argument('--h2', '--dest_config', dest='dest_config', required=True, help='configuration file of the destination')
+    parser.add_argument('-e', '--experiment_id', required=True, help='accession ID of the session')
+    parser.add_argument('-p', '--project_id', required=True, help='project at the destination')
+    parser.add_argument('-s', '--subject', help='label of the subject at the destination; by default as at the source')
+    parser.add_argument('-l', '--label', help='label of the session at the destination; by default as at the source')
+    parser.add_argument('--overwrite', action='store_true', help='replace files that differ')
+    parser.add_argument('-v', '--verbose', action='store_true', help='say what is copied')
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None, write: Callable[[str], Any] = sys.stdout.write) -> int:
+    """The command ``sessionmirror``; 0 when all was copied, 1 when something was not."""
+    options = create_parser().parse_args(arguments)
+    logging.basicConfig(format='%(message)s')
+    logging.getLogger('pyxnat').setLevel(logging.INFO if options.verbose else logging.WARNING)
+    try:
+        with Interface(config=options.source_config) as source, Interface(config=options.dest_config) as dest:
+            names = {'subject': options.subject, 'label': options.label, 'overwrite': options.overwrite}
+            copied = mirror_session(source, dest, options.experiment_id, options.project_id, **names)
+    except Error as error:
+        write(f'sessionmirror: {error}\n')
+        return 1
+    write(f'{copied.items} items, {copied.resources} resources, {copied.files} files ({copied.bytes} bytes) copied; {copied.present} were there\n')
+    return 0

@@ -1,0 +1,1 @@
+"""Names and calls that only programs written for pyxnat 1.x need."""

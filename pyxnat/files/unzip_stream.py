@@ -1,0 +1,227 @@
+"""Zips read as they come: every file in turn, with no more of it in memory than a piece, and nothing on disk.
+
+A zip is meant to be read from its end, where its table of contents is. What XNAT streams can be read from its beginning, too: before each file stands
+its name, and either its length or, behind it, a descriptor with checksum and length. Deflate tells by itself where it ends; of a file that is stored
+as it is, and whose length comes behind it, the caller must know the length.
+
+Source: PKWARE's APPNOTE, sections 4.3 to 4.5; the descriptor comes with or without its signature, and with lengths of 4 or of 8 bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+
+from .. import errors
+from ..http.body import CHUNK
+
+__all__ = ['Unzipping', 'unzip']
+
+_LOCAL, _DESCRIPTOR = b'PK\x03\x04', b'PK\x07\x08'
+_END = (b'PK\x01\x02', b'PK\x05\x06', b'PK\x06\x06', b'PK\x06\x08')
+_HEADER = struct.Struct('<4x5H3L2H')
+_ENCRYPTED, _BEHIND, _UTF8 = 0x1, 0x8, 0x800
+_STORED, _DEFLATED = 0, 8
+_ZIP64 = 0x0001
+_UNKNOWN = 0xFFFFFFFF
+_PACKED = 16 * 1024
+"""Bytes that are inflated at a time: what of them lies behind the end of a file is copied."""
+
+
+def unzip(pieces: Iterable[bytes], length_of: Callable[[str], int | None] = lambda name: None, uri: str = '') -> Iterator[Unzipping]:
+    """The files of a zip in their order, each to be read before the next is asked for; what is left of one is passed over.
+
+    Parameters
+    ----------
+    pieces : iterable of bytes
+        The zip.
+    length_of : callable
+        Bytes of a file by its name in the zip, where the caller knows; asked for files that are stored as they are, with their length behind them.
+    uri : str
+        Where the zip comes from, for messages.
+
+    Raises
+    ------
+    TransferError
+        It is no zip, is damaged, or ends too early; files before that were given.
+    """
+    source = _Source(pieces, uri)
+    while True:
+        signature = source.take(4)
+        if signature in _END:
+            source.drain()
+            return
+        if signature != _LOCAL:
+            raise source.error('it is no zip' if source.at == 4 else f'what should be the next file at byte {source.at - 4} is none')
+        entry = _entry(source, length_of)
+        if not entry.name.endswith('/') or entry.name == '/':
+            yield entry
+        entry.finish()
+
+
+class Unzipping:
+    """One file of a zip that is being read.
+
+    Attributes
+    ----------
+    name : str
+        Its path in the zip.
+    sums : bool
+        Whether its content is compared with its checksum; one who has a digest of it can leave that out.
+    """
+
+    def __init__(self, source: _Source, name: str, method: int, flags: int, crc: int, lengths: tuple[int, int], known: int | None) -> None:
+        self.name = name
+        self._source = source
+        self._behind = bool(flags & _BEHIND)
+        self._crc, self._lengths = crc, lengths
+        self._running_crc = self._size = self._packed = 0
+        self._checked = False
+        self.sums = True
+        stored_length = lengths[0] if not self._behind else known
+        self._content = self._inflated() if method == _DEFLATED else self._copied(stored_length)
+
+    def __repr__(self) -> str:
+        return f'<Unzipping {self.name}>'
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Its content in pieces; checked against checksum and length when the last one was given."""
+        for piece in self._content:
+            if self.sums:
+                self._running_crc = zlib.crc32(piece, self._running_crc)
+            self._size += len(piece)
+            yield piece
+        if not self._checked:
+            self._check()
+
+    def finish(self) -> None:
+        """Read what is left of it."""
+        for _ in self:
+            pass
+
+    def _check(self) -> None:
+        expected = (self._crc, *self._lengths)
+        if self._behind:
+            expected = self._source.descriptor(self._packed, self._size)
+        self._checked = True
+        if expected != (self._running_crc if self.sums else expected[0], self._packed, self._size):
+            raise self._source.error(f'{self.name} does not match its checksum or its length')
+
+    def _copied(self, length: int | None) -> Iterator[bytes]:
+        if length is None:
+            raise self._source.error(f'the length of {self.name} cannot be told')
+        while self._packed < length:
+            piece = self._source.some(length - self._packed)
+            self._packed += len(piece)
+            yield piece
+
+    def _inflated(self) -> Iterator[bytes]:
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        while not inflater.eof:
+            packed = inflater.unconsumed_tail or self._source.some(_PACKED)
+            try:
+                piece = inflater.decompress(packed, CHUNK)
+            except zlib.error as error:
+                raise self._source.error(f'{self.name} is damaged ({error})') from error
+            self._packed += len(packed) - len(inflater.unconsumed_tail) - len(inflater.unused_data)
+            if piece:
+                yield piece
+        self._source.give_back(inflater.unused_data)
+
+
+class _Source:
+    """Pieces as a file that is read forwards, with what was taken too much given back."""
+
+    def __init__(self, pieces: Iterable[bytes], uri: str) -> None:
+        self._pieces = iter(pieces)
+        self._held, self._next = b'', 0
+        self._uri = uri
+        self.at = 0
+
+    def error(self, what: str) -> errors.TransferError:
+        return errors.TransferError(f'the zip cannot be read: {what}', uri=self._uri, remedy='Ask again; download the files singly.')
+
+    def some(self, most: int) -> bytes:
+        """Up to a number of bytes, at least one."""
+        while self._next >= len(self._held):
+            piece = next(self._pieces, None)
+            if piece is None:
+                raise self.error(f'it ends too early, at byte {self.at}')
+            self._held, self._next = piece, 0
+        taken = self._held[self._next : self._next + most]
+        self._next += len(taken)
+        self.at += len(taken)
+        return taken
+
+    def take(self, count: int) -> bytes:
+        """As many bytes as that."""
+        taken = b''
+        while len(taken) < count:
+            taken += self.some(count - len(taken))
+        return taken
+
+    def give_back(self, last: bytes) -> None:
+        """Take back the bytes that were given last."""
+        self.at -= len(last)
+        if self._next >= len(last):
+            self._next -= len(last)
+        else:
+            self._held, self._next = last + self._held[self._next :], 0
+
+    def drain(self) -> None:
+        """Read to the end, so that the connection can be used again."""
+        for _ in self._pieces:
+            pass
+
+    def descriptor(self, packed: int, size: int) -> tuple[int, int, int]:
+        """Checksum and lengths that stand behind a file, in whichever of its four forms fits the lengths that were counted."""
+        first = self.take(4)
+        signed = first == _DESCRIPTOR
+        head = self.take(12) if signed else first + self.take(8)
+        crc, *lengths = struct.unpack('<3L', head)
+        if lengths == [packed & _UNKNOWN, size & _UNKNOWN] and not self._continues_long(packed, size):
+            return crc, packed, size
+        more = self.take(8)
+        long = struct.unpack('<2Q', head[4:] + more)
+        return crc, long[0], long[1]
+
+    def _continues_long(self, packed: int, size: int) -> bool:
+        """Whether lengths that fit as short ones are long ones: only where both halves are the same, as for an empty file."""
+        if packed > _UNKNOWN or size > _UNKNOWN:
+            return True
+        ahead = self.take(4)
+        self.give_back(ahead)
+        return ahead != _LOCAL and ahead not in _END
+
+
+def _entry(source: _Source, length_of: Callable[[str], int | None]) -> Unzipping:
+    _, flags, method, _, _, crc, packed, size, name_length, extra_length = _HEADER.unpack(b'    ' + source.take(26))
+    raw, extra = source.take(name_length), source.take(extra_length)
+    name = raw.decode('utf-8' if flags & _UTF8 else _encoding_of(raw), 'surrogateescape')
+    if flags & _ENCRYPTED or method not in (_STORED, _DEFLATED):
+        raise source.error(f'{name} is packed in a way that is not known here (method {method})')
+    if size == _UNKNOWN or packed == _UNKNOWN:
+        packed, size = _long_lengths(extra, packed, size)
+    known = length_of(name) if method == _STORED and flags & _BEHIND else None
+    return Unzipping(source, name, method, flags, crc, (packed, size), known)
+
+
+def _encoding_of(raw: bytes) -> str:
+    """Names without the flag are cp437 by the book; what writes them as UTF-8 all the same is told by that it can be read so."""
+    try:
+        raw.decode('utf-8')
+    except UnicodeDecodeError:
+        return 'cp437'
+    return 'utf-8'
+
+
+def _long_lengths(extra: bytes, packed: int, size: int) -> tuple[int, int]:
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from('<2H', extra)
+        body, extra = extra[4 : 4 + length], extra[4 + length :]
+        if kind == _ZIP64:
+            values = list(struct.unpack(f'<{len(body) // 8}Q', body[: len(body) // 8 * 8]))
+            size = values.pop(0) if size == _UNKNOWN and values else size
+            packed = values.pop(0) if packed == _UNKNOWN and values else packed
+    return packed, size

@@ -1,0 +1,1 @@
+"""HTTP: connections, sessions, requests, bodies, downloads."""

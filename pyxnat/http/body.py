@@ -1,0 +1,212 @@
+"""The body of a request, as something that can be measured, read in pieces and, mostly, read again."""
+
+from __future__ import annotations
+
+import io
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any, Union
+
+import six
+
+from .. import errors
+
+__all__ = ['CHUNK', 'Body', 'Form', 'Payload']
+
+CHUNK = 256 * 1024
+"""Bytes moved at a time, in either direction."""
+
+Body = Union[None, bytes, str, 'os.PathLike[str]', IO[bytes], IO[str], Iterable[bytes]]
+"""What can be sent: text goes as UTF-8, a path stands for the file's content, an open file is sent from where it stands."""
+
+_IDEMPOTENT = frozenset({'GET', 'HEAD', 'DELETE', 'PUT', 'OPTIONS'})
+
+
+class Payload:
+    """One body.
+
+    Parameters
+    ----------
+    source : Body
+        A `str` is content here, never the name of a file.
+    length : int, optional
+        Bytes of an iterable or pipe, where they are known.
+
+    Attributes
+    ----------
+    length : int or None
+        Bytes; `None` for an iterable or pipe, which is sent in chunks.
+    sent : int
+        Bytes handed to the network so far, in the current attempt.
+    """
+
+    def __init__(self, source: Body = None, length: int | None = None) -> None:
+        self.sent = 0
+        self._given = source  # a text file closes the bytes below it when nobody holds it
+        self._source: Any = _plain(source)
+        self._start = 0
+        self._used = False
+        self.length = self._measure()
+        self._can_rewind = self.length is not None
+        self.length = self.length if length is None else length
+
+    def __repr__(self) -> str:
+        return f'<Payload of {"unknown length" if self.length is None else f"{self.length} bytes"}>'
+
+    def _measure(self) -> int | None:
+        if self._source is None:
+            return 0
+        if isinstance(self._source, bytes):
+            return len(self._source)
+        if isinstance(self._source, Path):
+            return int(self._source.stat().st_size)
+        if not _is_seekable(self._source):
+            return None
+        self._start = self._source.tell()
+        end = self._source.seek(0, io.SEEK_END)
+        self._source.seek(self._start)
+        return max(int(end) - self._start, 0)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the request has no body at all."""
+        return self._source is None
+
+    @property
+    def is_chunked(self) -> bool:
+        """Whether it goes without an announced length."""
+        return self.length is None
+
+    @property
+    def untouched(self) -> bool:
+        """Whether no byte of it, and so none of the request, was handed to the network in the current attempt."""
+        return not self._used
+
+    @property
+    def rewinds(self) -> bool:
+        """Whether it can be sent again from its start."""
+        return not self._used or self._can_rewind
+
+    def may_repeat(self, method: str) -> bool:
+        """Whether a request that may have arrived can be sent again without doing anything twice."""
+        return method in _IDEMPOTENT and self._can_rewind
+
+    def open(self) -> bytes | Iterator[bytes] | None:
+        """The body from its start, for one attempt."""
+        self.sent = 0
+        self._used = True
+        if self._source is None:
+            return None
+        if isinstance(self._source, bytes):
+            self.sent = len(self._source)
+            return self._source
+        return self._counted()
+
+    def _counted(self) -> Iterator[bytes]:
+        for piece in self._pieces():
+            if self.length is not None and self.sent + len(piece) > self.length:
+                raise errors.DataError(f'the file grew while it was sent (it had {self.length} bytes)', remedy='Send it again when it is complete.')
+            self.sent += len(piece)
+            yield piece
+        if self.length is not None and self.sent < self.length:
+            raise errors.DataError(f'the file shrank while it was sent ({self.sent} of {self.length} bytes)', remedy='Send it again.')
+
+    def spool(self, file: IO[bytes]) -> Payload:
+        """The same from a file that it is written to, so that its length is known."""
+        for piece in self._pieces():
+            file.write(piece)
+        file.seek(0)
+        return Payload(file)
+
+    def write_to(self, file: IO[bytes]) -> None:
+        """Write all of it, from its start."""
+        for piece in self.open_pieces():
+            file.write(piece)
+
+    def open_pieces(self) -> Iterator[bytes]:
+        """The body from its start, in pieces."""
+        body = self.open()
+        return iter([body] if isinstance(body, bytes) else body or ())
+
+    def _pieces(self) -> Iterator[bytes]:
+        if isinstance(self._source, Path):
+            with self._source.open('rb') as file:
+                yield from _read(file)
+        elif hasattr(self._source, 'read'):
+            if self._can_rewind:
+                self._source.seek(self._start)
+            yield from _read(self._source)
+        else:
+            yield from self._source
+
+
+class Form(Payload):
+    """A body as the one file of a form: so XNAT takes files that are empty, and names that no path can carry.
+
+    Parameters
+    ----------
+    inner : Payload
+        Of known length.
+    name : str
+        Of the file, without a folder.
+    """
+
+    def __init__(self, inner: Payload, name: str) -> None:
+        self._boundary = uuid.uuid4().hex
+        about = f'--{self._boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        self._head = six.ensure_binary(f'{about}Content-Type: application/octet-stream\r\n\r\n')
+        self._tail = six.ensure_binary(f'\r\n--{self._boundary}--\r\n')
+        super().__init__(b'')
+        self._inner = inner
+        self._can_rewind = inner._can_rewind
+        self.length = len(self._head) + (inner.length or 0) + len(self._tail)
+
+    @property
+    def content_type(self) -> str:
+        """Of the request that sends it."""
+        return f'multipart/form-data; boundary={self._boundary}'
+
+    def open(self) -> Iterator[bytes]:
+        """The body from its start, for one attempt."""
+        self.sent = 0
+        self._used = True
+        return self._parts()
+
+    def _parts(self) -> Iterator[bytes]:
+        for piece in chain([self._head], self._inner.open_pieces(), [self._tail]):
+            self.sent += len(piece)
+            yield piece
+
+
+def _plain(source: Any) -> Any:
+    if isinstance(source, io.StringIO):
+        return six.ensure_binary(source.read())
+    if source is None or isinstance(source, (bytes, Path)) or hasattr(source, 'read'):
+        return _binary(source) if isinstance(source, io.TextIOWrapper) else source
+    if isinstance(source, (str, bytearray, memoryview)):
+        return six.ensure_binary(source) if isinstance(source, str) else bytes(source)
+    if isinstance(source, os.PathLike):
+        return Path(source)
+    if isinstance(source, Iterable):
+        return source
+    raise TypeError(f'a body is bytes, text, a path, an open file or an iterable of bytes, not {type(source).__name__}')
+
+
+def _binary(text: io.TextIOWrapper) -> Any:
+    """The bytes below an open text file, from where the text was read to; Python has read ahead there."""
+    if text.seekable():
+        text.seek(text.tell())
+    return text.buffer
+
+
+def _is_seekable(source: Any) -> bool:
+    seekable = getattr(source, 'seekable', None)
+    return bool(seekable and seekable())
+
+
+def _read(file: Any) -> Iterator[bytes]:
+    while piece := file.read(CHUNK):
+        yield six.ensure_binary(piece)

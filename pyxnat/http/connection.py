@@ -1,0 +1,366 @@
+"""One request on one connection: httplib2 with its own repeats, redirects, cache and whole bodies switched off."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import selectors
+import socket
+import ssl
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import Any, NamedTuple
+
+import httplib2
+
+from .. import errors
+from .body import CHUNK, Payload
+from .tracing import Record
+
+__all__ = [
+    'EXCEPTIONS',
+    'MAX_IDLE_S',
+    'NETWORK_EXCEPTIONS',
+    'Answer',
+    'Http',
+    'Stream',
+    'Timeouts',
+    'is_lasting',
+    'is_login_page',
+    'is_no_data',
+    'is_web_page',
+    'network_error',
+    'page_error',
+]
+
+MAX_IDLE_S = 3.0
+"""A request that must not be sent twice takes a kept-alive connection only if it was used within this time: servers close idle ones."""
+
+_LAST_LOOK_S = 0.002
+"""How long such a request waits for the end of a connection that was just used: a server that closes after an answer does so at once."""
+
+_INFLATED_BYTES = 2**30
+"""What a compressed document may come to."""
+
+
+class Timeouts(NamedTuple):
+    """How long to wait, in seconds; `None` waits for ever."""
+
+    connect_s: float | None = 10.0
+    read_s: float | None = 300.0
+
+    @classmethod
+    def of(cls, value: Any) -> Timeouts:
+        """From a number for both, or a pair of connect and read."""
+        if isinstance(value, (tuple, list)):
+            connect_s, read_s = value
+            return cls(connect_s, read_s)
+        return cls(value, value)
+
+
+class Answer(NamedTuple):
+    """An answer read whole."""
+
+    status: int
+    reason: str
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+class Stream:
+    """An answer whose body has not been read yet. Use it within the ``with`` that gave it."""
+
+    def __init__(self, method: str, uri: str, response: httplib2.Response, raw: http.client.HTTPResponse, record: Record) -> None:
+        self.method = method
+        self.uri = uri
+        self.status: int = response.status
+        self.reason: str = raw.reason
+        self.headers: dict[str, str] = dict(response)
+        self._raw = raw
+        self.record = record
+        self.session_died = False
+        """The session the request rode on is gone: it is worth asking again."""
+        self.most_bytes = _INFLATED_BYTES
+        """Bytes that a compressed body may come to."""
+        self._first: bytes | None = None
+
+    @property
+    def length(self) -> int | None:
+        """Bytes of the body as announced; `None` where the server did not say."""
+        text = self.headers.get('content-length', '')
+        if self.method == 'HEAD' or 'transfer-encoding' in self.headers or not text.isdigit():
+            return None
+        return int(text)
+
+    def peek(self, least: int = 1024) -> bytes:
+        """The first bytes of the body, so many where it has them; they stay to be read."""
+        if self._first is None:
+            self._first = self._read(1024)
+        while len(self._first) < least and not self.is_finished and (piece := self._read(least - len(self._first))):
+            self._first += piece
+        return self._first
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The body in pieces, inflated where it came compressed, though nobody asked for that.
+
+        Raises
+        ------
+        TransferError
+            As `as_sent`; and when the compression is damaged, or hides more than `most_bytes`.
+        """
+        return self.as_sent() if 'content-encoding' not in self.headers else self._inflated()
+
+    def as_sent(self) -> Iterator[bytes]:
+        """The body in pieces of at most 256 KiB, as it is on the wire.
+
+        Raises
+        ------
+        TransferError
+            When the connection ends before the announced length, or in the middle of a chunk; when more than the announced length comes.
+        """
+        first, self._first = self.peek(), b''
+        if first:
+            yield first
+        while piece := self._read(CHUNK):
+            yield piece
+        if self.length is not None and self.record.received < self.length:
+            raise self._cut(f'{self.record.received} of {self.length} bytes came')
+        if getattr(self._raw, 'has_excess', False):
+            raise self._cut(f'more than the announced {self.length} bytes came')
+
+    @property
+    def set_cookies(self) -> list[str]:
+        """The ``Set-Cookie`` headers, each by itself."""
+        return self._raw.msg.get_all('set-cookie') or []
+
+    def _read(self, size: int) -> bytes:
+        try:
+            piece = self._raw.read(size)
+        except http.client.IncompleteRead as error:
+            raise self._cut('the connection ended in the middle') from error
+        except (OSError, http.client.HTTPException) as error:
+            raise network_error(error, self.method, self.uri) from error
+        self.record.received += len(piece)
+        return piece
+
+    def _cut(self, detail: str) -> errors.TransferError:
+        return errors.TransferError(f'the answer is not whole: {detail}', uri=self.uri, method=self.method, status=self.status, remedy='Ask again.')
+
+    def read(self) -> bytes:
+        """The whole body."""
+        return b''.join(self)
+
+    def _inflated(self) -> Iterator[bytes]:
+        inflater = zlib.decompressobj(47)  # gzip or zlib, by its header
+        count = 0
+        for piece in self.as_sent():
+            left = piece
+            while left:
+                try:
+                    text = inflater.decompress(left, CHUNK)
+                except zlib.error as error:
+                    raise self._cut(f'its compression is damaged ({error})') from error
+                count += len(text)
+                if count > self.most_bytes:
+                    raise self._cut(f'its compression hides more than {self.most_bytes} bytes')
+                yield text
+                left = inflater.unconsumed_tail
+        if count and not inflater.eof:
+            raise self._cut('its compression ends too early')
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the body was read to its end, so that the connection can be used again."""
+        return self._raw.isclosed()
+
+
+class _HeadReader:
+    """The lines of an answer's head, which must all be there: http.client takes the end of a connection for the end of the head."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.was_cut = False
+
+    def readline(self, limit: int = -1) -> bytes:
+        """The next line."""
+        line: bytes = self._file.readline(limit)
+        self.was_cut = self.was_cut or not line.endswith(b'\n')
+        return line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer that notices a head that was cut, and a body that goes on after its announced end.
+
+    Attributes
+    ----------
+    has_excess : bool
+        More came than was announced.
+    """
+
+    has_excess = False
+
+    def begin(self) -> None:
+        file: Any = self.fp
+        reader: Any = _HeadReader(file)
+        self.fp = reader
+        try:
+            super().begin()
+        finally:
+            self.fp = file if self.fp is reader else self.fp
+        if reader.was_cut:
+            raise http.client.RemoteDisconnected('the answer ended in its head')
+
+    def _close_conn(self) -> None:
+        if self.length == 0 and self.fp is not None and not isinstance(self.fp, _HeadReader):
+            self.has_excess = self._can_read_on()
+        super()._close_conn()  # type: ignore[misc]
+
+    def _can_read_on(self) -> bool:
+        """Whether something is there already, in the buffer or on the socket."""
+        sock = getattr(getattr(self.fp, 'raw', None), '_sock', None)
+        if sock is None:
+            return False
+        timeout = sock.gettimeout()
+        sock.settimeout(0)
+        try:
+            return bool(self.fp.peek(1))
+        except OSError:
+            return False
+        finally:
+            sock.settimeout(timeout)
+
+
+class Http(httplib2.Http):
+    """httplib2 that sends each request exactly once and leaves the body to be read."""
+
+    def __init__(self, timeouts: Timeouts, **options: Any) -> None:
+        super().__init__(cache=None, timeout=timeouts.connect_s, **options)
+        self.follow_redirects = False
+        self.timeouts = timeouts
+        self.last_used = 0.0
+        self.raw: http.client.HTTPResponse | None = None
+        """The last answer, for its body to be read."""
+
+    def break_off(self) -> None:
+        """Let what another thread waits for on a connection fail at once."""
+        raw_file: Any = getattr(self.raw, 'fp', None)
+        for sock in [*(conn.sock for conn in list(self.connections.values())), getattr(getattr(raw_file, 'raw', None), '_sock', None)]:
+            if sock is not None:
+                with suppress(OSError):  # it is closed already
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def _conn_request(
+        self, conn: http.client.HTTPConnection, request_uri: str, method: str, body: Payload, headers: dict[str, str]
+    ) -> tuple[httplib2.Response, bytes]:
+        self._ready(conn, body.may_repeat(method))
+        with suppress(BrokenPipeError, ConnectionResetError):
+            # A server may refuse an upload before it has read it all: its answer is then waiting to be read; if not, reading it raises.
+            conn.request(method, request_uri, body.open(), headers)
+        conn.response_class = _Response
+        raw = conn.getresponse()
+        self.last_used = time.monotonic()
+        response = httplib2.Response(raw)
+        self.raw = raw
+        return response, b''
+
+    def _ready(self, conn: http.client.HTTPConnection, repeatable: bool) -> None:
+        idle_s = time.monotonic() - self.last_used
+        wait_s = 0 if repeatable else _LAST_LOOK_S
+        if conn.sock is not None and ((not repeatable and idle_s > MAX_IDLE_S) or _is_stale(conn.sock, wait_s)):
+            conn.close()
+        if conn.sock is None:
+            conn.timeout = self.timeouts.connect_s
+            conn.blocksize = CHUNK
+            conn.connect()
+        conn.sock.settimeout(self.timeouts.read_s)
+
+
+def _is_stale(sock: socket.socket, wait_s: float) -> bool:
+    """Whether an idle connection has something to read: that can only be its end, or an answer nobody asked for."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_READ)
+        return bool(selector.select(timeout=wait_s))
+
+
+class _Refusal(NamedTuple):
+    """One row of the table of exceptions below HTTP."""
+
+    exception: type[BaseException]
+    error: type[errors.DatabaseError]
+    what: str
+    remedy: str
+
+
+_RESTART = 'Try again; if it stays so, the server or a gateway before it closes connections.'
+EXCEPTIONS: tuple[_Refusal, ...] = (
+    _Refusal(ssl.SSLCertVerificationError, errors.NetworkError, 'its certificate cannot be trusted', 'Give verify= the CA bundle of the site.'),
+    _Refusal(ssl.SSLError, errors.NetworkError, 'no secure connection', 'Check that the URL is right about https.'),
+    _Refusal(TimeoutError, errors.NetworkTimeout, 'no answer in time', 'Try again, or allow more with timeout=(connect, read) in seconds.'),
+    _Refusal(ConnectionRefusedError, errors.NetworkError, 'nothing answers there', 'Check the URL and its port, and that the server runs.'),
+    _Refusal(socket.gaierror, errors.NetworkError, 'the host is not known', 'Check the URL of the server and the network.'),
+    _Refusal(httplib2.ServerNotFoundError, errors.NetworkError, 'the host is not known', 'Check the URL of the server and the network.'),
+    _Refusal(ConnectionError, errors.NetworkError, 'the connection broke', _RESTART),
+    _Refusal(http.client.HTTPException, errors.NetworkError, 'the answer is not HTTP', _RESTART),
+    _Refusal(httplib2.HttpLib2Error, errors.NetworkError, 'the request failed', 'Check the URL and the proxy.'),
+    _Refusal(UnicodeError, errors.NetworkError, 'the host is not a name', 'Check the URL of the server.'),
+    _Refusal(OSError, errors.NetworkError, 'no connection', 'Check the URL of the server and the network.'),
+)
+"""Exceptions of sockets, TLS, http.client and httplib2 -> the library's errors; the first row that fits."""
+
+NETWORK_EXCEPTIONS = (OSError, http.client.HTTPException, httplib2.HttpLib2Error, UnicodeError)
+"""Everything that a connection raises."""
+
+_LASTING = (ConnectionRefusedError, UnicodeError, socket.gaierror, httplib2.ServerNotFoundError, ssl.SSLError, TimeoutError)
+
+
+def is_lasting(error: BaseException) -> bool:
+    """Whether trying again at once will not mend it: nobody there, an untrusted certificate, a wait that was long enough."""
+    return isinstance(error, _LASTING) or (isinstance(error, errors.DatabaseError) and not isinstance(error, errors.NetworkError))
+
+
+def network_error(error: BaseException, method: str, uri: str) -> errors.DatabaseError:
+    """The library's error for an exception of a connection; one that is already the library's stays as it is."""
+    if isinstance(error, errors.DatabaseError):
+        return error
+    row = next(row for row in EXCEPTIONS if isinstance(error, row.exception))
+    return row.error(f'{row.what} ({error or type(error).__name__})', method=method, uri=uri, remedy=row.remedy)
+
+
+_LOGIN_FORM = re.compile(rb'<form\b.*?(?:\bj_username\b|<input\b[^>]*\btype\s*=\s*["\']?password)', re.IGNORECASE | re.DOTALL)
+_MOST_OF_A_PAGE = 2**16
+"""Bytes of a page that are looked through for the form."""
+
+
+def is_web_page(first: bytes) -> bool:
+    """Whether a body begins like an HTML page."""
+    start = first.removeprefix(b'\xef\xbb\xbf').lstrip()[:200].lower()
+    return start.startswith((b'<!doctype html', b'<html', b'<head', b'<body'))
+
+
+def is_login_page(stream: Stream) -> bool:
+    """Whether the body is a page with a form to log in: XNAT sends other pages, too, such as tables."""
+    return is_web_page(stream.peek()) and _LOGIN_FORM.search(stream.peek(_MOST_OF_A_PAGE)) is not None
+
+
+def is_no_data(stream: Stream) -> bool:
+    """Whether the body is a page that has nothing to say to a program. XNAT's tables as HTML have: sharing is answered with one."""
+    return is_web_page(stream.peek()) and b'class="x_rs_t"' not in stream.peek()
+
+
+def page_error(stream: Stream) -> errors.DatabaseError:
+    is_login = is_login_page(stream)
+    page = b''.join(islice(stream, 4))
+    kind: type[errors.DatabaseError] = errors.UnexpectedAnswer
+    what = 'the server sent a web page where data was due'
+    remedy = 'Check the URL of the server (context path such as /xnat?), and whether a proxy or portal stands in between.'
+    if is_login:
+        kind, what, remedy = errors.AuthenticationError, 'the server sent its login page', 'Check user and password; the session may have ended.'
+    text = errors.server_message(page)[:120]
+    return kind(f'{what} ({text})' if text else what, method=stream.method, uri=stream.uri, status=stream.status, remedy=remedy)

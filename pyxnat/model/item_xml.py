@@ -1,0 +1,309 @@
+"""XNAT documents that set fields of an item. Pure: a schema and values in, a document out.
+
+A document is stored as it is sent, merged field by field, while text in a query string is stored HTML-escaped and one path that is not known
+there drops others without a word. What a document cannot carry is told apart: an empty value, and text that XNAT's parser would shorten.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lxml import etree
+
+from ..errors import ProgrammingError
+from .schemas import Field, Registry, canonical
+from .short_names import READ_ONLY, short_name, short_names
+
+__all__ = [
+    'CORE',
+    'Setting',
+    'as_text',
+    'bundled',
+    'check_required',
+    'find_setting',
+    'is_picked',
+    'read_values',
+    'settings_of',
+    'write_document',
+    'write_inner',
+]
+
+_XSI_TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
+_NAMED = re.compile(r'\[@?name\s*=\s*(?:\'([^\']*)\'|"([^"]*)"|(.*?))\](?=/|$)')
+_ONE_NAME = re.compile(r'\[@?name\s*=\s*(?:\'([^\']*)\'|"([^"]*)"|(.*))\](?=/|$)')
+_TYPE = re.compile(r'\[@xsi:type=([^\]]+)\]')
+_FULL = re.compile(r'([A-Za-z_][\w.-]*:[\w-]+)/(.+)', re.DOTALL)
+_LINES = re.compile(r'\n*[^\n]+|\n+')
+_ENTITIES = re.compile(r'[&<>\]]')
+_SCHEMAS = Path(__file__).parents[1] / 'server' / 'schemas'
+CORE = frozenset({'ID', 'label', 'project', 'subject_ID', 'image_session_ID', 'imageSession_ID'})
+"""Fields that say which item it is, and that in a document beat the path."""
+
+
+class Setting(NamedTuple):
+    """A field and the value that it is to have."""
+
+    name: str
+    """As it was given."""
+    field: Field
+    picks: tuple[str, ...]
+    """Names of the instances of the repeated elements on the way, the outermost first."""
+    value: str
+    """The empty text clears it."""
+
+    @property
+    def query(self) -> str:
+        """The full path for a query string, without its type."""
+        names, parts = iter(self.picks), []
+        for path in _steps(self.field.path):
+            parts.append(path)
+            if canonical('/'.join(parts)) in self.field.holders:
+                name = next(names, '')
+                parts[-1] = f'{path}[name={name}]' if name else path
+        return '/'.join(parts)
+
+    @property
+    def is_document(self) -> bool:
+        """Whether a document can carry it."""
+        return bool(self.value) and len(self.picks) == len(self.field.holders) and (self.field.attribute or bool(_survives(self.value)))
+
+
+@lru_cache(maxsize=1)
+def bundled() -> Registry:
+    """The types that every XNAT has, as the embedded archive knows them."""
+    return Registry([path.read_bytes() for path in sorted(_SCHEMAS.rglob('*.xsd'))])
+
+
+def as_text(value: Any) -> str:
+    """A value as XNAT takes it: booleans as ``1`` and ``0``, dates and times in ISO form, nothing as the empty text."""
+    if value is None:
+        return ''
+    if isinstance(value, bool):
+        return '1' if value else '0'
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(sep='T')
+    return str(value.isoformat()) if hasattr(value, 'isoformat') else value.decode() if isinstance(value, bytes) else str(value)
+
+
+def find_setting(registry: Registry, kind: str, where: str, name: str, value: Any) -> Setting:
+    """A field by its name, with a value that was checked.
+
+    Raises
+    ------
+    ProgrammingError
+        The type has no such field, it is only for reading, it is kept by another item, or it cannot hold the value.
+    """
+    path = _path(registry, kind, where, name)
+    pattern = _ONE_NAME if path.count('[name') + path.count('[@name') == 1 else _NAMED
+    plain = canonical(pattern.sub('', path))
+    field = registry.field(kind, plain)
+    if field is None or not field.kind:
+        raise _unknown(registry, kind, where, name, plain)
+    if any(one.item_type and field.key.startswith(one.key + '/') and _is_item(registry, one) for one in registry.fields(kind)):
+        raise ProgrammingError(f'{name!r} is a field of what is in it', remedy='Set it at the element that it belongs to.')
+    picks = tuple(next(part for part in found if part) if any(found) else '' for found in pattern.findall(path))
+    return Setting(name, field, picks, _checked(field, name, as_text(value)))
+
+
+def _path(registry: Registry, kind: str, where: str, name: str) -> str:
+    """The path in the type that a name stands for."""
+    full = _FULL.fullmatch(name)
+    if full is None:
+        known = short_name(where, name)
+        if known is None or known.of or name in READ_ONLY:
+            what = 'only for reading' if name in READ_ONLY else 'no short name'
+            close = get_close_matches(name, short_names(where), 3)
+            meant = f' Close ones: {", ".join(close)}.' if close else ''
+            remedy = f'Short names are told apart by case; a full path is such as xnat:subjectData/group.{meant}'
+            raise ProgrammingError(f'{where}: {name!r} is {what}', remedy=remedy)
+        return known.path
+    if not registry.is_a(kind, full.group(1)):
+        raise ProgrammingError(f'{name!r} is no field of an {kind}', remedy='XNAT passes over fields of other types without a word.')
+    return full.group(2)
+
+
+def _unknown(registry: Registry, kind: str, where: str, name: str, plain: str) -> ProgrammingError:
+    paths = {one.key: f'{kind}/{one.path}' for one in registry.fields(kind)}
+    close = get_close_matches(plain.lower(), [*paths, *short_names(where)], 3)
+    meant = ', '.join(paths.get(one, one) for one in close)
+    return ProgrammingError(f'{kind} has no field {name!r}', remedy=f'Close ones: {meant}.' if meant else 'See inspect.datatypes for its fields.')
+
+
+def _is_item(registry: Registry, field: Field) -> bool:
+    bases = ('xnat:experimentData', 'xnat:imageScanData', 'xnat:reconstructedImageData', 'xnat:abstractResource')
+    return any(registry.is_a(field.item_type, base) for base in bases)
+
+
+# -- values
+
+
+def _checked(field: Field, name: str, value: str) -> str:
+    """A value that XNAT would not take for another: it reads dates leniently, and fails at odd times."""
+    if not value:
+        return ''
+    try:
+        if field.kind == 'date':
+            return _day(value).isoformat()
+        if field.kind == 'time':
+            datetime.time.fromisoformat(value)
+        if field.kind == 'dateTime':
+            datetime.datetime.fromisoformat(value)
+    except ValueError as error:
+        form = {'date': '2020-01-31', 'time': '10:20:30', 'dateTime': '2020-01-31T10:20:30'}[field.kind]
+        raise ProgrammingError(f'{name}: {value!r} is no {field.kind}', remedy=f'Give it as {form}.') from error
+    if any((ord(char) < 32 and char not in '\t\n\r') or char in '\ufffe\uffff' for char in value):
+        raise ProgrammingError(f'{name}: {value!r} has characters that no XML can hold', remedy='Leave control characters out.')
+    return value
+
+
+def _day(value: str) -> datetime.date:
+    american = re.fullmatch(r'(\d\d?)/(\d\d?)/(\d{4})', value)
+    if american is not None:
+        month, day, year = map(int, american.groups())
+        return datetime.date(year, month, day)
+    return datetime.date.fromisoformat(value.partition('T')[0] if 'T' in value else value)
+
+
+def _survives(value: str) -> str:
+    """How text comes through XNAT's parser, which drops blank pieces: ``text``, ``cdata``, or not at all (empty)."""
+    if '\r' in value:
+        return ''
+    lines = _LINES.findall(value)
+    if all(piece.strip() for line in lines for piece in _ENTITIES.split(line) if piece) and not re.search(r'\n[&<>\]]', value):
+        return 'text'
+    return 'cdata' if all(line.strip() for line in lines) and ']]>' not in value else ''
+
+
+# -- documents
+
+
+def write_document(registry: Registry, kind: str, settings: Iterable[Setting], inner: Sequence[etree._Element] = ()) -> bytes:
+    """The document of an item of a type with some of its fields, and with items in it."""
+    row = registry.get(kind)
+    if row is None:
+        raise ProgrammingError(f'{kind} is no data type', remedy='See inspect.datatypes.')
+    name = row.root or row.name.partition(':')[2]
+    spaces = {prefix: uri for uri, prefix in registry.prefixes.items()}
+    root = etree.Element(f'{{{row.namespace}}}{name}', nsmap={**spaces, 'xsi': _XSI_TYPE[1:].partition('}')[0]})
+    _fill(root, registry, kind, settings)
+    holder = etree.SubElement(root, f'{{{etree.QName(inner[0]).namespace}}}scans') if inner else root
+    holder.extend(inner)
+    return etree.tostring(root, encoding='UTF-8', xml_declaration=True)
+
+
+def read_values(root: etree._Element, setting: Setting) -> list[str]:
+    """What the document of an item has of a field; names of instances are told apart by case only where one is there in that case."""
+    field, names = setting.field, iter(setting.picks)
+    parts = _steps(field.path)
+    inner = parts[:-1] if field.attribute or field.text else parts
+    nodes = [root]
+    for place, part in enumerate(inner):
+        picked = next(names, '') if canonical('/'.join(parts[: place + 1])) in field.holders else ''
+        kind = _TYPE.search(part)
+        tag = f'{{{field.namespaces[place]}}}{_TYPE.sub("", part)}'
+        below = [node for above in nodes for node in above.iterchildren(tag) if kind is None or node.get(_XSI_TYPE) == kind.group(1)]
+        nodes = _picked(below, picked) if picked else below
+    if field.attribute:
+        return [node.get(parts[-1], '') for node in nodes]
+    return [''.join(piece for piece in (node.text, *(child.tail for child in node)) if piece and piece.strip()) for node in nodes]
+
+
+def _picked(nodes: list[etree._Element], name: str) -> list[etree._Element]:
+    exact = [node for node in nodes if node.get('name') == name]
+    return exact or [node for node in nodes if (node.get('name') or '').lower() == name.lower()]
+
+
+def is_picked(name: str) -> bool:
+    """Whether a full path names one instance of a repeated element: ``fields/field[name=smoker]/field``."""
+    return _ONE_NAME.search(name) is not None
+
+
+def write_inner(registry: Registry, kind: str, identity: str, settings: Iterable[Setting]) -> etree._Element:
+    """A scan as it stands in the document of its session."""
+    base = registry.get('xnat:imageScanData')
+    node = etree.Element(f'{{{base.namespace if base is not None else ""}}}scan')
+    node.set('ID', identity)
+    _fill(node, registry, kind, settings)
+    node.set(_XSI_TYPE, kind)
+    return node
+
+
+def check_required(registry: Registry, kind: str, settings: Iterable[Setting]) -> None:
+    """Refuse a new item that lacks what its type requires.
+
+    Raises
+    ------
+    ProgrammingError
+        XNAT would refuse it.
+    """
+    given = {setting.field.key for setting in settings if setting.value}
+    lacking = [f'{kind}/{one.path}' for one in registry.fields(kind) if one.required and one.kind and one.path not in CORE and _lacks(one, given)]
+    if lacking:
+        raise ProgrammingError(f'a new {kind} needs {", ".join(lacking)}', remedy='Give it as a field.')
+
+
+def _lacks(field: Field, given: set[str]) -> bool:
+    above, _, _ = field.key.rpartition('/')
+    if field.holders:
+        return False
+    return field.key not in given and (not above or any(key.startswith(above + '/') for key in given))
+
+
+def _fill(root: etree._Element, registry: Registry, kind: str, settings: Iterable[Setting]) -> None:
+    order = {one.key: place for place, one in enumerate(registry.fields(kind))}
+    nodes: dict[str, etree._Element] = {'': root}
+    for setting in sorted(settings, key=lambda one: order.get(one.field.key, len(order))):
+        _put(nodes, setting)
+
+
+def _put(nodes: dict[str, etree._Element], setting: Setting) -> None:
+    """Write one value, and the elements on its way."""
+    field, names = setting.field, iter(setting.picks)
+    parts = _steps(field.path)
+    inner = parts[:-1] if field.attribute or field.text else parts
+    key = ''
+    for place, part in enumerate(inner):
+        above, name = nodes[key], _TYPE.sub('', part)
+        picked = next(names) if canonical('/'.join(parts[: place + 1])) in field.holders else ''
+        key = f'{key}/{part}[{picked}]'
+        if key not in nodes:
+            nodes[key] = etree.SubElement(above, f'{{{field.namespaces[place]}}}{name}')
+            _mark(nodes[key], part, picked)
+    if field.attribute:
+        nodes[key].set(parts[-1], setting.value)
+    else:
+        nodes[key].text = etree.CDATA(setting.value) if _survives(setting.value) == 'cdata' else setting.value
+
+
+def _mark(node: etree._Element, part: str, picked: str) -> None:
+    kind = _TYPE.search(part)
+    if kind is not None:
+        node.set(_XSI_TYPE, kind.group(1))
+    if picked:
+        node.set('name', picked)
+
+
+def _steps(path: str) -> list[str]:
+    """The elements of a schema's path, with their predicates of type."""
+    return list(_split(path))
+
+
+def _split(path: str) -> Iterator[str]:
+    depth, start = 0, 0
+    for place, char in enumerate(path):
+        depth += (char == '[') - (char == ']')
+        if char == '/' and not depth:
+            yield path[start:place]
+            start = place + 1
+    yield path[start:]
+
+
+def settings_of(registry: Registry, kind: str, where: str, values: Mapping[str, Any]) -> list[Setting]:
+    """The settings of some names and values."""
+    return [find_setting(registry, kind, where, name, value) for name, value in values.items()]

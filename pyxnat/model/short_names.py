@@ -1,0 +1,317 @@
+"""XNAT's short names of fields: what ``columns=``, filters and settings in a query may say in place of a full path.
+
+The names are those of XNAT's XMLPathShortcuts. They are matched with their case, unlike full paths.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from ..errors import ProgrammingError, UnexpectedAnswer
+
+__all__ = [
+    'LEVELS_WITH_NAMES',
+    'READ_ONLY',
+    'ShortName',
+    'cell',
+    'check_settable',
+    'find_column',
+    'full_paths',
+    'key_of',
+    'list_of_names',
+    'short_name',
+    'short_names',
+    'types_with',
+]
+
+
+class ShortName(NamedTuple):
+    """What a short name stands for."""
+
+    path: str
+    """Path in the type of the route, or in `of` where that is given."""
+    of: str = ''
+    """Another type, whose item is reached through the tree."""
+
+
+_PREDICATES = re.compile(r'\[[^\]]*\]')
+
+READ_ONLY = frozenset(
+    {'insert_date', 'insert_user', 'last_modified', 'xsiType', 'subject_label', 'subject_project', 'session_ID', 'session_label',
+     'session_project', 'xnat_imagescandata_id', 'xnat_reconstructedimagedata_id', 'URI'}
+)  # fmt: skip
+
+_META = {'insert_date': 'meta/insert_date', 'insert_user': 'meta/insert_user/login', 'last_modified': 'meta/last_modified'}
+_DEMOGRAPHICS = 'demographics[@xsi:type=xnat:demographicData]/'
+_SUBJECT = {
+    **{name: name for name in ('project', 'label', 'ID', 'group', 'src')},
+    'pi_firstname': 'investigator/firstname',
+    'pi_lastname': 'investigator/lastname',
+    **{
+        name: _DEMOGRAPHICS + name
+        for name in (
+            'dob', 'yob', 'age', 'gender', 'handedness', 'ses', 'education', 'educationDesc', 'race', 'ethnicity', 'weight', 'height',
+            'gestational_age', 'post_menstrual_age', 'birth_weight',
+        )
+    },
+    **_META,
+}  # fmt: skip
+_EXPERIMENT = {
+    **{name: name for name in ('ID', 'visit_id', 'visit', 'protocol', 'date', 'time', 'note', 'project', 'label', 'subject_ID')},
+    'pi_firstname': 'investigator/firstname',
+    'pi_lastname': 'investigator/lastname',
+    'validation_method': 'validation/method',
+    'validation_status': 'validation/status',
+    'validation_date': 'validation/date',
+    'validation_notes': 'validation/notes',
+    'xsiType': 'extension_item/element_name',
+    **_META,
+}
+_SESSION = {
+    **{name: name for name in ('scanner', 'operator', 'dcmAccessionNumber', 'dcmPatientId', 'dcmPatientName', 'session_type', 'modality', 'UID')},
+    'studyInstanceUID': 'UID',
+}
+_MR = {name: name for name in ('coil', 'fieldStrength', 'marker', 'stabilization')}
+_PET = {
+    **{name: name for name in ('studyType', 'patientID', 'patientName', 'stabilization')},
+    'scan_start_time': 'start_time_scan',
+    'injection_start_time': 'start_time_injection',
+    'tracer_name': 'tracer/name',
+    'tracer_startTime': 'tracer/startTime',
+    'tracer_dose': 'tracer/dose',
+    'tracer_sa': 'tracer/specificActivity',
+    'tracer_totalmass': 'tracer/totalMass',
+    'tracer_intermediate': 'tracer/intermediate',
+    'tracer_isotope': 'tracer/isotope/half-life',
+    'tracer_transmissions': 'tracer/transmissions',
+    'tracer_transmissions_start': 'tracer/transmissions_starttime',
+}
+_SCAN = {
+    **{
+        name: name
+        for name in (
+            'ID', 'type', 'UID', 'note', 'quality', 'condition', 'series_description', 'documentation', 'scanner', 'modality', 'frames',
+            'coil', 'fieldStrength', 'marker', 'stabilization',
+        )
+    },
+    'validation_method': 'validation/method',
+    'validation_status': 'validation/status',
+    'validation_date': 'validation/date',
+    'validation_notes': 'validation/notes',
+    'scanTime': 'startTime',
+    **{
+        name: 'parameters/' + name
+        for name in (
+            'orientation', 'originalFileName', 'systemType', 'fileType', 'transaxialFOV', 'acqType', 'facility', 'numPlanes', 'numGates',
+            'planeSeparation', 'binSize', 'dataType',
+        )
+    },
+    'numFrames': 'parameters/frames/numFrames',
+    'xnat_imagescandata_id': 'xnat_imagescandata_id',
+    'xsiType': 'extension_item/element_name',
+    **_META,
+}  # fmt: skip
+_RECONSTRUCTION = {
+    **{name: name for name in ('ID', 'type', 'baseScanType')},
+    'xnat_reconstructedimagedata_id': 'xnat_reconstructedimagedata_id',
+    'xsiType': 'extension_item/element_name',
+}
+_PROJECT = {
+    **{name: name for name in ('ID', 'secondary_ID', 'name', 'description', 'keywords')},
+    'alias': 'aliases/alias/alias',
+    'pi_firstname': 'PI/firstname',
+    'pi_lastname': 'PI/lastname',
+    'note': 'fields/field[name=note]/field',
+}
+_ASSESSOR = {name: path for name, path in _EXPERIMENT.items() if name not in ('visit', 'protocol', 'subject_ID')}
+_SUBJECT_OF = {
+    'subject_label': ShortName('label', 'xnat:subjectData'),
+    'subject_project': ShortName('project', 'xnat:subjectData'),
+}
+_SESSION_OF = {
+    'session_ID': ShortName('ID', 'xnat:imageSessionData'),
+    'session_label': ShortName('label', 'xnat:imageSessionData'),
+    'session_project': ShortName('project', 'xnat:imageSessionData'),
+}
+_SINGLE = {
+    'experiment': ((_PET, 'xnat:petSessionData'), (_MR, 'xnat:mrSessionData'), (_SESSION, 'xnat:imageSessionData')),
+    'scan': (
+        ({name: path for name, path in _SCAN.items() if path.startswith('parameters/')}, 'xnat:petScanData'),
+        (_MR, 'xnat:mrScanData'),
+    ),
+}  # fmt: skip
+"""Short names that not all items of a level have."""
+_TABLES = {
+    'project': (_PROJECT,),
+    'subject': (_SUBJECT,),
+    'experiment': (_EXPERIMENT, _SESSION, _MR, _PET),
+    'assessor': (_ASSESSOR,),
+    'scan': (_SCAN,),
+    'reconstruction': (_RECONSTRUCTION,),
+}
+
+_DECLARING = {
+    'project': 'xnat:projectData', 'subject': 'xnat:subjectData', 'experiment': 'xnat:experimentData', 'assessor': 'xnat:experimentData',
+    'scan': 'xnat:imageScanData', 'reconstruction': 'xnat:reconstructedImageData',
+}  # fmt: skip
+"""The types that declare the fields of a level's short names, where no narrower type does."""
+
+LEVELS_WITH_NAMES = frozenset(_TABLES)
+"""Singular names of the levels whose items have short names."""
+
+
+@lru_cache(maxsize=8)
+def short_names(where: str) -> dict[str, ShortName]:
+    """The short names of a level."""
+    found = {name: ShortName(path) for table in _TABLES[where] for name, path in table.items()}
+    if where in ('experiment', 'assessor'):
+        found.update(_SESSION_OF)
+    if where == 'experiment':
+        found.update(_SUBJECT_OF)
+    return found
+
+
+@lru_cache(maxsize=8)
+def full_paths(where: str) -> dict[str, str]:
+    """The short names of a level and the full paths they stand for, each with the type that declares the field.
+
+    A listing answers a full path that stands here under its short name, and any other under the path in lower case.
+
+    >>> full_paths('experiment')['fieldStrength']
+    'xnat:mrSessionData/fieldStrength'
+    """
+    return {name: f'{_declaring(where, name, found)}/{found.path}' for name, found in short_names(where).items()}
+
+
+def _declaring(where: str, name: str, found: ShortName) -> str:
+    if found.of:
+        return found.of
+    if name == 'subject_ID':
+        return 'xnat:subjectAssessorData'
+    narrower = types_with(where, name)
+    return narrower[0] if narrower else _DECLARING[where]
+
+
+def short_name(where: str, name: str) -> ShortName | None:
+    """What a short name stands for on a level; None where it is none."""
+    return short_names(where).get(name)
+
+
+def types_with(where: str, name: str) -> tuple[str, ...]:
+    """The types that a short name belongs to, where not all items of the level have it; nothing where they do."""
+    return tuple(kind for names, kind in _SINGLE.get(where, ()) if name in names)
+
+
+def key_of(name: str) -> str:
+    """What a column is known under that was asked for: full paths in lower case.
+
+    >>> key_of('xnat:subjectData/group'), key_of('subject_ID')
+    ('xnat:subjectdata/group', 'subject_ID')
+    """
+    return name.lower() if '/' in name else name
+
+
+def find_column(columns: Iterable[str], name: str) -> str | None:
+    """The column of an answer that is meant by a short name or a full path; `None` where there is none.
+
+    XNAT answers a full path under the short name of its field, where the path names the type that declares it, and under the path in lower case
+    otherwise. A listing of one type calls its ID after that type, or ``session_ID`` for image sessions in general.
+
+    Examples
+    --------
+    >>> find_column(['ID', 'group', 'URI'], 'xnat:subjectData/group')
+    'group'
+    >>> find_column(['xnat:mrsessiondata/id', 'xnat:mrsessiondata/date'], 'date')
+    'xnat:mrsessiondata/date'
+    >>> find_column(['session_ID', 'scanner'], 'ID')
+    'session_ID'
+    """
+    there = list(columns)
+    for key in (name, key_of(name)):
+        if key in there:
+            return key
+    paths, shorts = _meanings(name)
+    by_case = {key.lower(): key for key in reversed(there)}
+    found = [by_case[short] for short in shorts if short in by_case]
+    found += [key for key in there if ':' in key and _plain(key.partition('/')[2]) in paths]
+    found += [key for key in there if key == 'session_ID' and 'id' in paths]
+    return next(iter(found), None)
+
+
+def cell(row: Mapping[str, str], name: str) -> str:
+    """What a row of an answer has in a column that must be there, by its short name or full path.
+
+    Raises
+    ------
+    UnexpectedAnswer
+        It is not there.
+    """
+    if name in row:
+        return row[name]
+    key = find_column(row, name)
+    if key is None:
+        raise UnexpectedAnswer(f'the listing has no column {name!r}; it has: {", ".join(row)}')
+    return row[key]
+
+
+def _plain(path: str) -> str:
+    """A path in lower case, without the predicates."""
+    return _PREDICATES.sub('', path).lower()
+
+
+@lru_cache
+def _meanings(name: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The paths of the field that a name means, from its type; and the short names that it may come under, all in lower case."""
+    kind, slash, path = name.partition('/')
+    if slash and ':' in kind:
+        plain = _plain(path)
+        related = {'xnat:imagesessiondata': 'session_', 'xnat:subjectdata': 'subject_'}.get(kind.lower())
+        return frozenset({plain}), (plain, *_names_of(plain), *([related + plain] if related else []))
+    return frozenset(_paths_of(name) or {name.lower()}), ()
+
+
+@lru_cache(maxsize=1)
+def _by_path() -> list[tuple[str, str]]:
+    """Plain path and short name of all fields."""
+    return [(_plain(path), name) for tables in _TABLES.values() for table in tables for name, path in table.items()]
+
+
+def _names_of(plain: str) -> list[str]:
+    return [name.lower() for path, name in _by_path() if path == plain]
+
+
+def _paths_of(name: str) -> set[str]:
+    return {path for path, one in _by_path() if one == name}
+
+
+def check_settable(singular: str, name: str) -> None:
+    """Refuse a short name that XNAT would ignore without a word.
+
+    Raises
+    ------
+    ProgrammingError
+        It can only be read, or there is none of that name on the level.
+    """
+    if '/' in name or singular not in LEVELS_WITH_NAMES:
+        return
+    if name in READ_ONLY or name not in short_names(singular):
+        raise ProgrammingError(
+            f'{singular}: {name!r} is {"only for reading" if name in READ_ONLY else "no short name"}',
+            remedy='Short names are told apart by case; a full path is such as xnat:subjectData/group.',
+        )
+
+
+def list_of_names(names: Iterable[str]) -> list[str]:
+    """Some names as a list.
+
+    Raises
+    ------
+    ProgrammingError
+        It is one text, which would be taken letter by letter.
+    """
+    if isinstance(names, str):
+        raise ProgrammingError(f'{names!r} is one name where a list of names is due', remedy=f'Give [{names!r}].')
+    return list(names)

@@ -1,0 +1,377 @@
+"""Search criteria: what lists of tuples mean, in the words of XNAT's engine, and back.
+
+Criteria are a list of constraints ``(field, operator, value)``, of nested lists, and of one ``'AND'`` or ``'OR'`` that joins them; without one, AND
+is meant::
+
+    [('xnat:mrSessionData/AGE', '>', 80),
+     [('xnat:subjectData/GENDER', '=', 'female'), ('xnat:subjectData/HANDEDNESS', '=', 'left'), 'OR'],
+     'AND']
+
+Values are text, numbers, booleans, dates and times, `None` (with ``=``, ``!=``: is empty, is not) and lists (with ``IN``, ``NOT IN``, ``BETWEEN``).
+What XNAT's engine offers for some fields only is rewritten to what it has for all: lists to ``=`` joined by OR, ranges to two comparisons.
+Values that the engine would refuse, or take for something else, are an error here.
+
+Source: the behaviour is that of ``DisplayCriteria``, ``SearchCriteria`` and ``PoolDBUtils.HackCheck`` in XNAT 1.8.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import numbers
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Union
+
+import six
+
+from ..errors import ProgrammingError
+from .criteria_text import read
+
+__all__ = ['OPERATORS', 'Constraint', 'Field', 'Group', 'Saved', 'given', 'is_rewriting', 'parse', 'spell']
+
+OPERATORS = ('=', '!=', '<', '<=', '>', '>=', 'LIKE', 'NOT LIKE', 'IN', 'NOT IN', 'BETWEEN', 'IS NULL', 'IS NOT NULL')
+"""Operators that criteria may use, in any case."""
+
+_ALIASES = {'==': '=', '<>': '!=', 'IS': '=', 'IS NOT': '!='}
+_FIELD = re.compile(r'(?:([A-Za-z_][\w-]*:[A-Za-z_]\w*)(?:[/.]|$))?(.*)', re.DOTALL)
+_DISPLAY_FIELD = re.compile(r'[A-Z][A-Z0-9_]*(:[A-Z0-9]+_CUSTOM-FORM_[A-Z0-9_-]+)?(=.*)?', re.DOTALL)
+_BLANK = ' \t\r\n'
+_HARMLESS = re.compile(r'[A-Za-z0-9 _.;]*')
+_SQL = re.compile(r'(SELECT|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE) ')
+
+
+class Field(NamedTuple):
+    """A column or criterion: a data type and one of its fields."""
+
+    datatype: str
+    """``xnat:subjectData``."""
+    name: str
+    """An ID of a display field (``AGE``; with an argument ``SUB_PROJECT_IDENTIFIER=P``) or a path of the schema (``demographics/age``)."""
+
+    @classmethod
+    def parse(cls, text: str, default: str = '') -> Field:
+        """From ``xnat:mrSessionData/AGE``, or with a dot as XNAT writes it, too; without a data type the default is meant.
+
+        Raises
+        ------
+        ProgrammingError
+            When there is no data type or no field.
+
+        Notes
+        -----
+        XNAT wants to know which type of demographics is meant, and fails where it is not told: ``demographics/age`` becomes
+        ``demographics[@xsi:type=xnat:demographicData]/age``.
+        """
+        found = _FIELD.fullmatch(text)
+        datatype, name = (found.group(1) or default, found.group(2)) if found else ('', '')
+        if not datatype or not name:
+            raise ProgrammingError(f'{text!r} is not a field', remedy="Write data type and field, such as 'xnat:mrSessionData/AGE'.")
+        return cls(datatype, _typed(datatype, name))
+
+    @property
+    def is_display_field(self) -> bool:
+        """Whether the name is an ID of the type's display document (capitals) and not a path of its schema."""
+        return _DISPLAY_FIELD.fullmatch(self.name) is not None
+
+    @property
+    def field_id(self) -> str:
+        """As the document's ``field_ID``: paths of the schema go with their data type."""
+        return self.name if self.is_display_field else str(self)
+
+    @property
+    def is_text(self) -> bool:
+        """False where the name tells that the values are numbers, dates or times."""
+        last = self.name.rpartition('/')[2]
+        return not (_NO_TEXT if self.is_display_field else _NO_TEXT_AT).fullmatch(last)
+
+    def __str__(self) -> str:
+        return f'{self.datatype}/{self.name}'
+
+
+_TYPES = {'demographics': 'xnat:demographicData', 'metadata': 'xnat:subjectMetadata'}
+"""Elements of subjects whose type is general: the special type that stands there."""
+_NO_TEXT = re.compile(r'AGE|GEN_AGE|DOB|EDUC|SES|DATE|\w+_DATE|LAST_MODIFIED|LAUNCH_TIME|\w+_COUNT|SCAN_COUNT_\w+=.*|CNT_\w+=.*')
+"""Display fields of XNAT's own documents that are no texts."""
+_NO_TEXT_AT = re.compile(r'age|yob|dob|date|time|insert_date|last_modified|launch_time|startTime|frames')
+"""The last steps of such paths of the schema."""
+
+
+def _typed(datatype: str, name: str) -> str:
+    first, slash, rest = name.partition('/')
+    return f'{first}[@xsi:type={_TYPES[first]}]/{rest}' if slash and datatype == 'xnat:subjectData' and first in _TYPES else name
+
+
+class Constraint(NamedTuple):
+    """One comparison, in the words of XNAT's engine."""
+
+    field: Field
+    operator: str
+    value: str
+    raw: bool = False
+    """The value is SQL and is not quoted by the engine (only for NULL)."""
+
+
+class Group(NamedTuple):
+    """Constraints and groups that hold together (AND) or of which one holds (OR)."""
+
+    method: str
+    members: tuple[Union[Constraint, Group], ...]
+    """Constraints first, as XNAT's documents have them."""
+    is_rewritten: bool = False
+    """It stands for one constraint of the caller's (a list, a range), not for a nested list."""
+
+    def constraints(self) -> Iterator[Constraint]:
+        """All of them, nested ones too."""
+        for member in self.members:
+            if isinstance(member, Constraint):
+                yield member
+            else:
+                yield from member.constraints()
+
+
+class Saved(NamedTuple):
+    """Criteria that a saved search on the server has, or a saved template with values for its keys."""
+
+    name: str
+    values: tuple[tuple[str, Any], ...] | None = None
+    """Key and value of each; `None` for a search."""
+
+
+def given(constraints: Any = None, template: Any = None, query: str | None = None, default: str = '') -> Group | Saved:
+    """What ``where`` was given, in one of its three ways.
+
+    Raises
+    ------
+    ProgrammingError
+        When it is not one of the three, or criteria that cannot be.
+    """
+    ways = [name for name, way in (('constraints', constraints), ('template', template), ('query', query)) if way is not None]
+    if len(ways) != 1:
+        remedy = "Give criteria, or template=(name, {key: value}), or query='the name of a saved search'."
+        raise ProgrammingError(f'where: {" and ".join(ways) or "nothing"} was given', remedy=remedy)
+    if constraints is not None:
+        return parse(constraints, default)
+    if query is not None:
+        return Saved(_name(query))
+    if not (isinstance(template, (tuple, list)) and len(template) == 2 and isinstance(template[1], Mapping)):
+        raise ProgrammingError(f'where: {template!r} is not a template', remedy='Give a pair of its name and a dictionary of values.')
+    return Saved(_name(template[0]), tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in template[1].items()))
+
+
+def _name(name: Any) -> str:
+    if not isinstance(name, (str, bytes)):
+        raise ProgrammingError(f'where: {name!r} is not the name of a search', remedy='Give its name, as text.')
+    return six.ensure_text(name)
+
+
+def parse(criteria: Any, default: str = '') -> Group:
+    """What criteria mean.
+
+    Parameters
+    ----------
+    criteria : list or str
+        See the module, and :mod:`pyxnat.query.criteria_text` for text. One constraint may stand by itself.
+    default : str
+        The data type of fields without one.
+
+    Raises
+    ------
+    ProgrammingError
+        Naming the part that cannot be.
+    """
+    if isinstance(criteria, (str, bytes)):
+        criteria = read(six.ensure_text(criteria))
+    if isinstance(criteria, tuple) and len(criteria) in (2, 3) and isinstance(criteria[0], str):
+        criteria = [criteria]
+    if not isinstance(criteria, (list, tuple)):
+        raise ProgrammingError(f'criteria are a list, not {type(criteria).__name__}', remedy=_REMEDY)
+    methods = {member.upper() for member in criteria if isinstance(member, str)}
+    if not methods <= {'AND', 'OR'}:
+        word = next(member for member in criteria if isinstance(member, str) and member.upper() not in ('AND', 'OR'))
+        raise ProgrammingError(f'{word!r} is neither AND nor OR; a constraint is a tuple, not a list', remedy=_REMEDY)
+    if len(methods) > 1:
+        raise ProgrammingError('one list of criteria is joined by AND or by OR, not by both', remedy=_REMEDY)
+    members = tuple(sorted((_member(member, default) for member in criteria if not isinstance(member, str)), key=_is_group))
+    if not members:
+        raise ProgrammingError('the criteria hold no constraint', remedy=_REMEDY)
+    return Group(methods.pop() if methods else 'AND', members)
+
+
+def _is_group(member: Constraint | Group) -> bool:
+    return isinstance(member, Group)
+
+
+_REMEDY = "Write them as [('xnat:mrSessionData/AGE', '>', 80), ('xnat:subjectData/GENDER', '=', 'female'), 'AND']; nest lists to mix AND and OR."
+
+
+def _member(member: Any, default: str) -> Constraint | Group:
+    if isinstance(member, list) or (isinstance(member, tuple) and member and not isinstance(member[0], str)):
+        return parse(list(member), default)
+    if not isinstance(member, tuple) or len(member) not in (2, 3):
+        raise ProgrammingError(f'{member!r} is not a constraint', remedy='A constraint is a tuple of field, operator and value.')
+    field = Field.parse(member[0], default)
+    if len(member) == 2 and ' '.join(str(member[1]).upper().split()) not in ('IS NULL', 'IS NOT NULL'):
+        raise ProgrammingError(f'{field} {member[1]}: compared with what?', remedy='Give a value; None means that there is none.')
+    return _constraint(field, member[1], member[2] if len(member) == 3 else None)
+
+
+def _constraint(field: Field, operator: Any, value: Any) -> Constraint | Group:
+    name = ' '.join(str(operator).upper().split())
+    if name == 'IS' and ' '.join(str(value).upper().split()) == 'NOT NULL':
+        name, value = 'IS NOT', None
+    name = _ALIASES.get(name, name)
+    if name not in OPERATORS:
+        raise ProgrammingError(f'{field}: {operator!r} is not an operator', remedy=f'There are: {", ".join(OPERATORS)}.')
+    if name in ('IN', 'NOT IN', 'BETWEEN') or _is_list(value):
+        return _of_list(field, name, value)
+    if name in ('IS NULL', 'IS NOT NULL') or _is_nothing(value) or (name in ('=', '!=') and str(value).upper() == 'NULL'):
+        return _null(field, name)
+    text = _text(field, value)
+    if name.endswith('LIKE'):
+        if not field.is_text:
+            raise ProgrammingError(f'{field}: {name} is for texts, and fails for numbers and dates', remedy='Use BETWEEN, or < and >.')
+        text = text.replace('*', '%')
+    elif text.strip(_BLANK) == '*':
+        return _anything(field, name)
+    return Constraint(field, name, _allowed(field, text))
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes))
+
+
+def _is_nothing(value: Any) -> bool:
+    text = value.decode('utf-8', 'replace') if isinstance(value, bytes) else value
+    return text is None or (isinstance(text, str) and not text.strip(_BLANK))
+
+
+def _of_list(field: Field, operator: str, value: Any) -> Group:
+    values = _list(operator, value)
+    if operator == 'BETWEEN':
+        if len(values) != 2:
+            raise ProgrammingError(f'{field}: BETWEEN takes two values, not {len(values)}', remedy="Give a pair, or text 'a AND b'.")
+        return Group('AND', (_compared(field, '>=', values[0]), _compared(field, '<=', values[1])), True)
+    if operator not in ('IN', 'NOT IN', '=', '!='):
+        raise ProgrammingError(f'{field}: {operator} does not take several values', remedy='Use IN, NOT IN or BETWEEN.')
+    if not values:
+        raise ProgrammingError(f'{field}: {operator} an empty list fits nothing, or everything', remedy='Leave the constraint out, or ask nothing.')
+    each, method = ('!=', 'AND') if operator in ('NOT IN', '!=') else ('=', 'OR')
+    return Group(method, tuple(_compared(field, each, one) for one in values), True)
+
+
+def _compared(field: Field, operator: str, value: Any) -> Constraint:
+    """A comparison with one value of a list."""
+    if _is_list(value) or (isinstance(value, str) and value.strip(_BLANK) == '*'):
+        raise ProgrammingError(f'{field}: {value!r} is not a value of a list', remedy='Give text, numbers, dates or None.')
+    found = _constraint(field, operator, value)
+    assert isinstance(found, Constraint)
+    return found
+
+
+def _list(operator: str, value: Any) -> list[Any]:
+    if not isinstance(value, str):
+        return list(value) if _is_list(value) else [value]
+    if operator == 'BETWEEN':
+        return re.split(r'\s+AND\s+', value.strip(), flags=re.IGNORECASE)
+    return [quoted or plain.strip() for quoted, plain in re.findall(r'\s*(?:"([^"]*)"|([^,]+))\s*(?:,|$)', value)]
+
+
+def _null(field: Field, operator: str) -> Constraint:
+    if operator in ('=', 'IS NULL'):
+        return Constraint(field, 'IS NULL', 'NULL', raw=True)
+    if operator in ('!=', 'IS NOT NULL'):
+        return Constraint(field, 'IS NOT NULL', 'NULL', raw=True)
+    raise ProgrammingError(f'{field}: {operator} does not compare with nothing', remedy="Use '=' or '!=' with None.")
+
+
+def _anything(field: Field, operator: str) -> Constraint:
+    """What XNAT takes a single star for, whatever the operator."""
+    if operator != '=':
+        raise ProgrammingError(f"{field} {operator} '*': a single star means any value for XNAT", remedy="Use '=' or '!=' with None, or LIKE.")
+    return _null(field, 'IS NOT NULL')
+
+
+def _text(field: Field, value: Any) -> str:
+    if isinstance(value, bool):
+        return '1' if value else '0'
+    if isinstance(value, datetime.datetime):
+        return _moment(field, value)
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, numbers.Number) and not isinstance(value, complex):
+        return _number(field, value)
+    if isinstance(value, bytes):
+        value = _decoded(field, value)
+    if not isinstance(value, str):
+        raise ProgrammingError(f'{field}: {type(value).__name__} is not a value', remedy='Use text, a number, a date, None or a list.')
+    return value
+
+
+def _moment(field: Field, value: datetime.datetime) -> str:
+    if value != value:  # pandas' NaT
+        raise ProgrammingError(f'{field}: NaT is not a value', remedy='Use None for a missing value.')
+    if value.tzinfo is not None:
+        raise ProgrammingError(f'{field}: {value} has a time zone', remedy='Give the time of the archive, without a zone: XNAT knows none.')
+    return value.strftime('%Y-%m-%d %H:%M:%S')
+
+
+def _number(field: Field, value: Any) -> str:
+    if not math.isfinite(value):
+        raise ProgrammingError(f'{field}: {value} is not a value', remedy='Use None for a missing value.')
+    is_fraction = isinstance(value, numbers.Rational) and not isinstance(value, numbers.Integral)
+    return str(float(value) if is_fraction else value)
+
+
+def _decoded(field: Field, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise ProgrammingError(f'{field}: {value!r} is not text in UTF-8', remedy='Give text.') from error
+
+
+def _allowed(field: Field, text: str) -> str:
+    """A value that XNAT does not take for an attack: it refuses some texts wherever they stand (``HackCheck``)."""
+    if text.endswith('\\'):
+        raise ProgrammingError(f'{field}: XNAT refuses {text!r}, which ends in a backslash', remedy="Use LIKE, with '_' in place of the backslash.")
+    word = _SQL.search(text)
+    if word and not _HARMLESS.fullmatch(text):
+        what = f'{field}: XNAT refuses {text!r} for its {word.group(1)}'
+        raise ProgrammingError(what, remedy="Use LIKE, with '_' in place of the blank behind that word.")
+    return text
+
+
+def spell(group: Group) -> list[Any]:
+    """The list of tuples that a group stands for; values are text, lists of text and `None`. The inverse of `parse`.
+
+    >>> spell(parse([('xnat:mrSessionData/AGE', 'in', [79, 82]), ('xnat:subjectData/GENDER', '=', None)]))
+    [('xnat:subjectData/GENDER', '=', None), ('xnat:mrSessionData/AGE', 'IN', ['79', '82']), 'AND']
+    """
+    return [*map(_spelled, group.members), group.method]
+
+
+def _spelled(member: Constraint | Group) -> Any:
+    if isinstance(member, Constraint):
+        return str(member.field), _NULLS.get(member.operator, member.operator), _value(member)
+    if not member.is_rewritten:
+        return spell(member)
+    first = next(member.constraints())
+    operator = 'BETWEEN' if first.operator == '>=' else 'IN' if member.method == 'OR' else 'NOT IN'
+    return str(first.field), operator, list(map(_value, member.constraints()))
+
+
+def _value(constraint: Constraint) -> str | None:
+    return None if constraint.operator in _NULLS else constraint.value
+
+
+_NULLS = {'IS NULL': '=', 'IS NOT NULL': '!='}
+
+
+def is_rewriting(group: Group) -> bool:
+    """Whether a group, told from its members alone, could stand for one constraint with a list or a range."""
+    if not all(isinstance(member, Constraint) for member in group.members):
+        return False
+    constraints = list(group.constraints())
+    operators = [_NULLS.get(one.operator, one.operator) for one in constraints]
+    alike = set(operators) == {'=' if group.method == 'OR' else '!='} or (group.method == 'AND' and operators == ['>=', '<='])
+    return alike and len({one.field for one in constraints}) == 1

@@ -1,0 +1,253 @@
+"""Search criteria as one text, as scripts and NiPyPE write them: ``xnat:subjectData/SUBJECT_ID = S01 AND``.
+
+The text stands for the list of tuples that :mod:`pyxnat.query.criteria` has::
+
+    expression  := operand { joiner operand } [joiner]          joiners between: AND binds closer than OR
+                 | operand { operand | joiner }                 joiners behind what they join (reverse Polish)
+    operand     := constraint | '(' expression ')'
+    constraint  := field operator value
+    joiner      := AND | OR                                     in any case
+
+Parts are separated by white space. A value with white space, or one that looks like a part of the grammar, stands in single or double quotes; the
+quote itself is written twice within. Lists stand in parentheses: ``IN (a, 'b c')``; a range is ``BETWEEN 20 AND 40``. A joiner at the end says
+what a single constraint is joined with (nothing), or repeats what joins the whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple, NoReturn
+
+from ..errors import ProgrammingError
+
+__all__ = ['read']
+
+_JOINERS = ('AND', 'OR')
+_TOKEN = re.compile(r"""\s*(?:(?P<quoted>'(?:[^']|'')*'|"(?:[^"]|"")*")(?=[\s),]|$)|(?P<mark>[()])|(?P<word>\S+))""")
+_LIST_ITEM = re.compile(r"""\s*(?:'((?:[^']|'')*)'|"((?:[^"]|"")*)"|([^,'")][^,)]*))\s*""")
+_NO_VALUE = ('IS NULL', 'IS NOT NULL')
+_REMEDY = "Write it as: xnat:mrSessionData/AGE > 80 AND (xnat:subjectData/GENDER = 'female' OR …), with white space around operators."
+
+
+class _Token(NamedTuple):
+    """A part of the text, and where it begins."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+
+    @property
+    def joiner(self) -> str | None:
+        """``AND`` or ``OR``, if it is one."""
+        return self.text.upper() if self.kind == 'word' and self.text.upper() in _JOINERS else None
+
+
+def read(text: str) -> list[Any]:
+    """The list of tuples that a text stands for.
+
+    >>> read("xnat:mrSessionData/AGE > 80 AND xnat:subjectData/GENDER = female OR xnat:subjectData/GROUP LIKE 'a b%'")
+    [[('xnat:mrSessionData/AGE', '>', '80'), ('xnat:subjectData/GENDER', '=', 'female'), 'AND'], ('xnat:subjectData/GROUP', 'LIKE', 'a b%'), 'OR']
+
+    Raises
+    ------
+    ProgrammingError
+        Where the text is none of the grammar; it shows the place.
+    """
+    reader = _Reader(text)
+    found = reader.expression(0)
+    if reader.token is not None:
+        reader.refuse('there is no parenthesis to close')
+    return found if isinstance(found, list) else [found]
+
+
+class _Reader:
+    """Reads a text from left to right, one token ahead."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.token: _Token | None = None
+        self._move(0)
+
+    def _move(self, position: int) -> None:
+        found = _TOKEN.match(self.text, position)
+        if found is None or not (kind := found.lastgroup):
+            self.token = None
+            return
+        start, end = found.span(kind)
+        if kind == 'word':
+            end = start + len(_without_closing(found.group(kind)))
+        self.token = _Token(kind, self.text[start:end], start, end)
+
+    def take(self) -> _Token:
+        """The token at hand; the next one comes to hand."""
+        if self.token is None:
+            self.refuse('it ends too early')
+        token = self.token
+        self._move(token.end)
+        return token
+
+    def refuse(self, what: str) -> NoReturn:
+        """The error that shows the place."""
+        rest = self.text[self.token.start :] if self.token else ''
+        raise ProgrammingError(f'criteria {self.text!r}: {what}{f", at {rest[:40]!r}" if rest else ""}', remedy=_REMEDY)
+
+    def expression(self, depth: int) -> Any:
+        """What stands up to the end, or to the closing parenthesis."""
+        parts: list[Any] = []
+        while self.token is not None and self.token.text != ')':
+            joiner = self.token.joiner
+            parts.append(self.take().text.upper() if joiner else self._operand(depth))
+        if not parts:
+            self.refuse('a constraint is missing')
+        return _joined(parts, self)
+
+    def _operand(self, depth: int) -> Any:
+        if self.token is None or self.token.kind != 'mark':
+            return self._constraint()
+        if depth > 50:
+            self.refuse('parentheses are nested too deeply')
+        self.take()
+        inside = self.expression(depth + 1)
+        if self.token is None:
+            self.refuse('a parenthesis is not closed')
+        self.take()
+        return _Closed(inside) if isinstance(inside, list) else inside
+
+    def _constraint(self) -> tuple[Any, ...]:
+        field = self._word('a field is due')
+        operator = self._operator()
+        if operator in _NO_VALUE:
+            return field, operator, None
+        if operator in ('IN', 'NOT IN') and self.token is not None and self.token.text == '(':
+            return field, operator, self._list()
+        value = self._value()
+        if operator == 'BETWEEN':
+            if self.token is None or self.token.joiner != 'AND':
+                self.refuse('BETWEEN is written: field BETWEEN low AND high')
+            self.take()
+            return field, operator, [value, self._value()]
+        return field, operator, value
+
+    def _word(self, due: str) -> str:
+        if self.token is None or self.token.kind != 'word':
+            self.refuse(due)
+        return self.take().text
+
+    def _operator(self) -> str:
+        words = [self._word('an operator is due').upper()]
+        while self.token is not None and self.token.kind == 'word' and ' '.join([*words, self.token.text.upper()]) in _LONG:
+            words.append(self.take().text.upper())
+        return ' '.join(words)
+
+    def _value(self) -> str:
+        if self.token is None or self.token.kind == 'mark' or self.token.joiner:
+            self.refuse('a value is due (quote one that is empty, or a word of the grammar)')
+        return _unquoted(self.take())
+
+    def _list(self) -> list[str]:
+        position = self.take().end
+        values = []
+        while found := _LIST_ITEM.match(self.text, position):
+            single, double, plain = found.groups()
+            values.append(single.replace("''", "'") if single is not None else double.replace('""', '"') if double is not None else plain.strip())
+            position = found.end()
+            if self.text[position : position + 1] != ',':
+                break
+            position += 1
+        if self.text[position : position + 1] != ')' or not values:
+            self.refuse('a list is written: (a, b)')
+        self._move(position + 1)
+        return values
+
+
+_LONG = frozenset({'NOT LIKE', 'NOT IN', 'IS NOT', 'IS NULL', 'IS NOT NULL'})
+"""Operators of more than one word, and how they begin."""
+
+
+class _Closed(list[Any]):
+    """A group that stood in parentheses: it stays by itself."""
+
+
+def _without_closing(word: str) -> str:
+    """A word without the parentheses behind it that it does not open."""
+    while word.endswith(')') and word.count('(') < word.count(')'):
+        word = word[:-1]
+    return word
+
+
+def _unquoted(token: _Token) -> str:
+    if token.kind != 'quoted':
+        return token.text
+    quote = token.text[0]
+    return token.text[1:-1].replace(quote * 2, quote)
+
+
+def _joined(parts: list[Any], reader: _Reader) -> Any:
+    """Operands and joiners, in whichever of the two orders, as one operand."""
+    adjacent = any(not _is_joiner(one) and not _is_joiner(other) for one, other in pairwise(parts))
+    return _postfix(parts, reader) if adjacent else _infix(parts, reader)
+
+
+def _is_joiner(part: Any) -> bool:
+    return isinstance(part, str)
+
+
+def _infix(parts: list[Any], reader: _Reader) -> Any:
+    trailing = parts.pop() if _is_joiner(parts[-1]) else None
+    if any(_is_joiner(part) != bool(index % 2) for index, part in enumerate(parts)) or not parts:
+        reader.refuse('AND and OR stand between constraints, or behind what they join')
+    terms = [_group('AND', list(term)) for term in _split(parts, 'OR')]
+    joiners = set(parts[1::2])
+    whole = 'OR' if 'OR' in joiners else 'AND'
+    if trailing and joiners and trailing != whole:
+        reader.refuse(f'the {trailing} at its end does not say what it joins: set parentheses')
+    return _group('OR', terms)
+
+
+def _split(parts: list[Any], joiner: str) -> Iterator[list[Any]]:
+    term: list[Any] = []
+    for part in parts:
+        if part == joiner:
+            yield term
+            term = []
+        elif not _is_joiner(part):
+            term.append(part)
+    yield term
+
+
+def _postfix(parts: list[Any], reader: _Reader) -> Any:
+    stack: list[Any] = []
+    for part in parts:
+        if not _is_joiner(part):
+            stack.append(part)
+        elif len(stack) == 1:
+            continue  # one operand joined with nothing
+        elif not stack:
+            reader.refuse(f'{part} has nothing before it to join')
+        else:
+            right = stack.pop()
+            stack.append(_extended(part, stack.pop(), right))
+    joiners = {part for part in parts if _is_joiner(part)}
+    if len(stack) > 1 and len(joiners) > 1:
+        reader.refuse('there are more constraints than AND and OR to join them')
+    if len(stack) == 1:
+        return stack[0]
+    joiner = next(iter(joiners), 'AND')
+    return _group(joiner, [one for operand in stack for one in _opened(operand, {joiner})])
+
+
+def _extended(joiner: str, left: Any, right: Any) -> list[Any]:
+    """Two operands joined; a left one that the same joiner made grows."""
+    return [*_opened(left, {joiner}), right, joiner]
+
+
+def _opened(operand: Any, joiners: set[str]) -> list[Any]:
+    own = isinstance(operand, list) and not isinstance(operand, _Closed) and {operand[-1]} == joiners
+    return list(operand[:-1]) if own else [operand]
+
+
+def _group(joiner: str, operands: list[Any]) -> Any:
+    return operands[0] if len(operands) == 1 else [*operands, joiner]

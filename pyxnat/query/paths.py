@@ -1,0 +1,263 @@
+"""The grammar of ``select``: from what a person writes to the levels it names.
+
+::
+
+    path     = ['/data' | '/REST'] ['/archive'] { '/' part | '//' part } ['/']
+    part     = level [ '/' name ]
+    level    = a plural or singular name of :data:`pyxnat.model.levels.LEVELS` | ('in' | 'out') '/' ('resources' | 'files')
+    name     = an ID or a label, with '*' (any text) and '?' (any character) as wildcards
+
+A level without a name means all of its elements. ``//`` stands for every route from one level to the next. Behind ``files``, slashes belong to the
+name. ``files`` straight below anything but a resource means the files of all of its resources.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+import six
+
+from ..errors import ProgrammingError
+from ..model import uris
+from ..model.levels import SERVER, chains, children, level, level_names
+
+__all__ = ['ANY', 'Path', 'Selection', 'Step', 'below', 'chain_of', 'is_wildcard', 'matches', 'parse', 'read', 'routes_below', 'spell', 'uri_of']
+
+ANY = '*'
+"""The pattern that everything matches."""
+
+_DIRECTIONS = {'in': 'in_resources', 'out': 'out_resources'}
+_NOT_EXPANDED = {('projects', 'experiments'), ('reconstructions', 'resources'), ('assessors', 'resources')}
+"""Second ways to what ``//`` reaches through subjects, or through ``out``: what XNAT lists without a side is that."""
+_LAST = {('reconstructions', 'resources'), ('assessors', 'resources')}
+"""Those that are the only way where resources themselves are wanted."""
+
+
+class Step(NamedTuple):
+    """One level of a path and what is wanted of it."""
+
+    level: str
+    """Plural name."""
+    name: str
+    """An ID, a label or, unless `literal`, a pattern."""
+    literal: bool
+    of: str = ''
+    """For projects: the URI of an element, where those are meant that it is shared into."""
+
+
+Path = tuple[Step, ...]
+"""The steps from the server down."""
+
+
+class Selection(NamedTuple):
+    """What a path names."""
+
+    paths: tuple[Path, ...]
+    """Several where ``//`` allows several routes."""
+
+    @property
+    def is_element(self) -> bool:
+        """Whether it is one element and not a collection."""
+        return len(self.paths) == 1 and all(step.literal for step in self.paths[0])
+
+
+def is_wildcard(name: str) -> bool:
+    """Whether a name holds ``*`` or ``?``; square brackets mean themselves."""
+    return '*' in name or '?' in name
+
+
+def matches(pattern: str, *names: str) -> bool:
+    """Whether one of the names (ID, label) fits a pattern, upper and lower case told apart.
+
+    >>> matches('S?_*', 'XNAT_S00001', 'S1_base')
+    True
+    """
+    return pattern == ANY or any(map(_expression(pattern).fullmatch, names))
+
+
+@lru_cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(''.join({'*': '.*', '?': '.'}.get(char) or re.escape(char) for char in pattern), re.DOTALL)
+
+
+def chain_of(path: Path) -> tuple[str, ...]:
+    """The levels of a path."""
+    return tuple(step.level for step in path)
+
+
+def uri_of(path: Path) -> str:
+    """The URI of a path of literal steps, from the entry point.
+
+    >>> uri_of((Step('projects', 'P', True), Step('resources', 'a b', True)))
+    '/data/projects/P/resources/a%20b'
+    """
+    parts = [uris.ENTRY]
+    for step in path:
+        quoted = uris.quote_path(step.name) if step.level == 'files' else uris.quote(step.name)
+        parts += [level(step.level).segment, quoted]
+    return uris.join(*parts)
+
+
+def read(uri: str) -> Path:
+    """The literal steps of an element's URI: the inverse of :func:`uri_of`.
+
+    >>> spell(read('/data/experiments/E1/assessors/A/out/resources/12/files/a%20b.txt'))
+    '/experiments/E1/assessors/A/out/resources/12/files/a b.txt'
+
+    Raises
+    ------
+    ProgrammingError
+        When it is not the URI of an element.
+    """
+    parts = uris.segments(uri)
+    steps: list[Step] = []
+    while len(parts) >= 2:
+        segment = parts.pop(0)
+        if segment in ('in', 'out') and parts[0] == 'resources':
+            segment = f'{segment}/{parts.pop(0)}'
+        row = next((row for row in children(steps[-1].level if steps else SERVER) if row.segment == segment), None)
+        if row is None or not parts:
+            break
+        steps.append(Step(row.plural, '/'.join(parts) if row.plural == 'files' else parts[0], True))
+        del parts[: len(parts) if row.plural == 'files' else 1]
+    if parts or not steps:
+        raise ProgrammingError('not the URI of an element', uri=uri, remedy='Give one such as /data/projects/P/subjects/S.')
+    return tuple(steps)
+
+
+def spell(path: Path) -> str:
+    """A path as a person would write it in full."""
+    return ''.join(f'/{level(step.level).segment}/{step.name}' for step in path)
+
+
+def parse(text: str | bytes) -> Selection:
+    """What a path names. Pure: nothing is asked of a server, nothing needs to exist.
+
+    Raises
+    ------
+    ProgrammingError
+        Naming the part that cannot be.
+
+    Examples
+    --------
+    >>> [spell(path) for path in parse('/project/P//scans').paths]
+    ['/projects/P/subjects/*/experiments/*/scans/*']
+    >>> parse('/data/projects/P/subject/S').is_element
+    True
+    """
+    text = six.ensure_text(text)
+    if not text.startswith('/'):
+        raise ProgrammingError(f'the path {text!r} does not begin with a slash', remedy="Write it as in '/projects/P/subjects'.")
+    return Selection(tuple(_Parser(text).run()))
+
+
+class _Parser:
+    """Reads a path part by part, holding every route that fits so far."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = uris.strip_entry(text).split('/')[1:]
+        while self.tokens and not self.tokens[-1]:
+            self.tokens.pop()
+        self.paths: list[Path] = [()]
+
+    def run(self) -> Iterator[Path]:
+        if not self.tokens:
+            raise ProgrammingError(f'{self.text!r} names no level', remedy=f'Begin with one of: {_names(SERVER)}.')
+        while self.tokens:
+            anywhere = self._skip_empty()
+            self._take_level(self._level_name(), anywhere)
+            if self.tokens:
+                self._take_name()
+        return iter(self.paths)
+
+    def _skip_empty(self) -> bool:
+        anywhere = False
+        while self.tokens and not self.tokens[0]:
+            self.tokens.pop(0)
+            anywhere = True
+        return anywhere
+
+    def _level_name(self) -> str:
+        token = self.tokens.pop(0)
+        if token in _DIRECTIONS and self.tokens:
+            following = self.tokens[0]
+            if following in ('resources', 'resource'):
+                self.tokens.pop(0)
+            elif following not in ('files', 'file'):
+                raise self._error(f'{token}/{following}', "after 'in' and 'out' come 'resources' or 'files'")
+            return _DIRECTIONS[token]
+        if token not in level_names():
+            here = self.paths[0][-1].level if self.paths[0] else SERVER
+            raise self._error(token, f'not a level; {f"below {here}" if here else "at the top"} there are: {_names(here)}')
+        return level(token).plural
+
+    def _take_level(self, name: str, anywhere: bool) -> None:
+        found = [longer for path in self.paths for longer in (routes_below(path, name) if anywhere else below(path, name))]
+        if not found:
+            here = self.paths[0][-1].level if self.paths[0] else SERVER
+            raise self._error(name, f'not {"anywhere " if anywhere else ""}{f"below {here}" if here else "at the top"}; there are: {_names(here)}')
+        self.paths = found
+
+    def _take_name(self) -> None:
+        here = self.paths[0][-1].level
+        following = self.tokens[0]
+        if not following or (here != 'files' and self._is_level_below(here)):
+            return
+        name = '/'.join(self.tokens) if here == 'files' else following
+        del self.tokens[: len(self.tokens) if here == 'files' else 1]
+        if {'.', '..'} & set(name.split('/')):
+            raise self._error(name, 'no name can be "." or ".."')
+        step = Step(here, name, not is_wildcard(name))
+        self.paths = [(*path[:-1], step) for path in self.paths]
+
+    def _is_level_below(self, here: str) -> bool:
+        token = self.tokens[0]
+        if token in _DIRECTIONS:
+            return any(row.plural == _DIRECTIONS[token] for row in children(here)) and len(self.tokens) > 1
+        return token in level_names() and any(below((Step(here, ANY, False),), level(token).plural))
+
+    def _error(self, part: str, why: str) -> ProgrammingError:
+        return ProgrammingError(f'in {self.text!r}: {part!r}: {why}', remedy='Correct that part of the path.')
+
+
+def below(path: Path, name: str) -> Iterator[Path]:
+    """The path with one more level, or with resources and files where files are wanted of what has resources; nothing where it cannot be."""
+    here = path[-1].level if path else SERVER
+    names = {row.plural for row in children(here)}
+    if name in names:
+        yield (*path, Step(name, ANY, False))
+    elif name == 'files' and 'resources' in names:
+        yield (*path, Step('resources', ANY, False), Step(name, ANY, False))
+
+
+def routes_below(path: Path, name: str) -> Iterator[Path]:
+    """Every route from where a path ends to a level below it, shortest first."""
+    start = chain_of(path)[-1:]
+    suffixes: list[tuple[str, ...]] = []
+    for chain in chains():
+        if chain[-1] == name and len(chain) > len(start) and not _doubles(chain):
+            suffix = _suffix(chain, start)
+            if suffix and suffix not in suffixes:
+                suffixes.append(suffix)
+    for suffix in suffixes:
+        yield path + tuple(Step(plural, ANY, False) for plural in suffix)
+
+
+def _suffix(chain: tuple[str, ...], start: tuple[str, ...]) -> tuple[str, ...]:
+    """What of a chain lies below a level; nothing where it does not pass it."""
+    if not start:
+        return chain if chain[0] == 'projects' else ()
+    return chain[chain.index(start[0]) + 1 :] if start[0] in chain[:-1] else ()
+
+
+def _doubles(chain: tuple[str, ...]) -> bool:
+    return any(pair in _NOT_EXPANDED for pair in pairwise(chain)) and chain[-2:] not in _LAST
+
+
+def _names(plural: str) -> str:
+    return ', '.join(row.segment for row in children(plural)) or 'none'

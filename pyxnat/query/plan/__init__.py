@@ -1,0 +1,22 @@
+"""What to ask for a selection: from level paths to stages, each a pure function from rows to requests and from answers to rows.
+
+The plain way is a walk: for each element of a level, the listing of the level below. A :class:`Stage` that covers several levels or several
+elements at once is a short cut; it names what it rests on, and a server that refuses it is walked instead. Nothing here touches the network:
+:mod:`pyxnat.services.walker` executes.
+"""
+
+from .columns import Column, Join, columns_of, subject_columns, table_rows, wanted_of
+from .file_shortcuts import ListDerivedFiles, ListFiles, ListOwnFiles
+from .listings import Columns, Listing, Tables
+from .planner import answerable, explain, first_requests, plan, plan_below, plans
+from .session_shortcuts import KeepWhereAny, ListScansTogether
+from .shortcut_table import SHORT_CUTS, ShortCut
+from .site_shortcuts import ListOfAll, ListScansOfAll
+from .stages import Conditions, Found, JoinSubjects, Listed, ListLevel, ListNamed, ListSessions, ListShares, Name, Rebase, Stage, names_of
+
+__all__ = [
+    'SHORT_CUTS', 'Column', 'Columns', 'Conditions', 'Found', 'Join', 'JoinSubjects', 'KeepWhereAny', 'ListDerivedFiles', 'ListFiles', 'ListLevel',
+    'ListNamed', 'ListOfAll', 'ListOwnFiles', 'ListScansOfAll', 'ListScansTogether', 'ListSessions', 'ListShares', 'Listed', 'Listing', 'Name',
+    'Rebase', 'ShortCut', 'Stage', 'Tables', 'answerable', 'columns_of', 'explain', 'first_requests', 'names_of', 'plan', 'plan_below', 'plans',
+    'subject_columns', 'table_rows', 'wanted_of',
+]  # fmt: skip

@@ -1,0 +1,124 @@
+"""The short cuts, and where each of them fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from typing import NamedTuple
+
+from ..paths import ANY, Path, chain_of
+from .file_shortcuts import ListDerivedFiles, ListFiles, ListOwnFiles
+from .listings import Columns
+from .session_shortcuts import KeepWhereAny, ListScansTogether, is_told_by_sessions
+from .site_shortcuts import ListOfAll, ListScansOfAll, is_told_by_sites
+from .stages import Conditions, ListSessions, Stage
+
+__all__ = ['LOOKS', 'SHORT_CUTS', 'ShortCut', 'looked_for', 'short_cut']
+
+
+class ShortCut(NamedTuple):
+    """A stage that may stand for the walk of several levels, or below several elements."""
+
+    stage: type[Stage]
+    covers: Callable[[Path, Path, Columns], int]
+    """How many levels it covers of what is left of a path, after what is done; 0 where it does not fit."""
+
+
+def _sessions(done: Path, rest: Path, columns: Columns) -> int:
+    fits = chain_of(done) == ('projects',) and chain_of(rest)[:2] == ('subjects', 'experiments')
+    return 2 if fits and not rest[0].literal else 0
+
+
+def _is_of_all_projects(done: Path) -> bool:
+    """Of some projects, a listing of the site might hold much more than is wanted."""
+    return done != () and done[0].level == 'projects' and done[0].name == ANY
+
+
+def _of_all(done: Path, rest: Path, columns: Columns) -> int:
+    if not (_is_of_all_projects(done) and len(done) == 1 and is_told_by_sites(columns)):
+        return 0
+    is_level = rest[0].level in ('subjects', 'experiments') and not rest[0].literal
+    return _sessions(done, rest, columns) or int(is_level)
+
+
+def _files_of_scans(done: Path, rest: Path, columns: Columns) -> int:
+    return 3 if chain_of(rest) == ('scans', 'resources', 'files') and not rest[0].literal and _is_told_by_files(columns) else 0
+
+
+def _derived_files(done: Path, rest: Path, columns: Columns) -> int:
+    """What was derived is known in files by its ID alone, so nothing else of it may be wanted."""
+    kinds = {'assessors': ('resources', 'in_resources', 'out_resources'), 'reconstructions': ('in_resources', 'out_resources')}
+    holder = rest[0].level
+    fits = len(rest) == 3 and rest[1].level in kinds.get(holder, ()) and rest[0].name == ANY and rest[2].level == 'files'
+    below = done != () and done[-1].level == 'experiments'
+    return 3 if fits and below and _is_told_by_files(columns) and not columns.get(holder) else 0
+
+
+def _own_files(done: Path, rest: Path, columns: Columns) -> int:
+    holder = done[-1].level if done else ''
+    own = chain_of(rest) == ('resources', 'files') and holder in ('projects', 'subjects', 'experiments', 'scans')
+    directed = chain_of(rest) in (('in_resources', 'files'), ('out_resources', 'files'))
+    is_shorter = not rest[0].literal or (holder == 'experiments' and not done[-1].literal)
+    return 2 if (own or directed) and is_shorter and _is_told_by_files(columns) else 0
+
+
+def _is_told_by_files(columns: Columns) -> bool:
+    """Whether listings of files tell what is wanted of resources."""
+    wanted = {name for plural in ('resources', 'in_resources', 'out_resources') for name in columns.get(plural, ())}
+    return wanted <= {'xnat_abstractresource_id', 'label'}
+
+
+def _scans(done: Path, rest: Path, columns: Columns) -> int:
+    fits = done[-1:] != () and done[-1].level == 'experiments' and done[0].level == 'projects' and not any(step.literal for step in done[1:])
+    told = all(is_told_by_sessions(name) for name in columns.get('scans', ()))
+    return 1 if fits and told and rest[0].level == 'scans' and not rest[0].literal else 0
+
+
+def _scans_of_all(done: Path, rest: Path, columns: Columns) -> int:
+    return _scans(done, rest, columns) if _is_of_all_projects(done) else 0
+
+
+LOOKS = 'elements that have any'
+"""Name of the short cut that leaves out elements below which there is nothing (:class:`pyxnat.query.plan.KeepWhereAny`)."""
+
+SHORT_CUTS: dict[str, ShortCut] = {
+    'levels of all projects': ShortCut(ListOfAll, _of_all),
+    'sessions of a project': ShortCut(ListSessions, _sessions),
+    'files of scans': ShortCut(ListFiles, _files_of_scans),
+    'files of derived data': ShortCut(ListDerivedFiles, _derived_files),
+    'files of an element': ShortCut(ListOwnFiles, _own_files),
+    'scans of all projects': ShortCut(ListScansOfAll, _scans_of_all),
+    'scans of a project': ShortCut(ListScansTogether, _scans),
+    LOOKS: ShortCut(KeepWhereAny, lambda done, rest, columns: 0),  # stands before others
+}
+"""Each can be switched off by its name. The first that fits is taken."""
+
+
+def short_cut(done: Path, rest: Path, conditions: Conditions, without: Container[str], columns: Columns) -> Stage | None:
+    """The stage that goes on with a path, if one of the short cuts fits that are to be used."""
+    for name, (kind, covers) in SHORT_CUTS.items():
+        covered = covers(done, rest, columns)
+        if covered and name not in without:
+            stage = kind(rest[:covered], conditions, columns)
+            asks_together = done[-1:] != () and done[-1].level == stage.of_several and not done[-1].literal
+            return stage if asks_together else stage.alone()
+    return None
+
+
+def looked_for(done: Path, rest: Path, without: Container[str], both: bool) -> KeepWhereAny | None:
+    """The look whether elements have any of what comes next, where it saves requests.
+
+    Parameters
+    ----------
+    both : bool
+        Whether assessors and reconstructions are wanted of one session: one look tells of both.
+    """
+    step, at = rest[0], done[-1] if done else None
+    if at is None or LOOKS in without or step.name != ANY:
+        return None
+    if at.level == 'subjects':
+        fits = chain_of(rest) == ('resources', 'files') and len(done) > 1
+    else:
+        fits = at.level == 'experiments' and step.level in ('assessors', 'reconstructions')
+    if not fits or (at.literal and not both) or not (at.literal or done[0].level == 'projects'):
+        return None
+    return KeepWhereAny(step.level, for_one=both or (at.level == 'experiments' and len(rest) > 1))

@@ -1,0 +1,236 @@
+"""Search documents: what a search is, as the XML that XNAT reads (``xdat:bundle``), and back.
+
+A list or a range of the caller's (``IN``, ``BETWEEN``) is one ``child_set`` of comparisons with one field. A nested list that looks like that gets a
+``child_set`` of its own around it, so that what was written comes back; the criteria stay the same for XNAT.
+
+Source: XNAT's schema ``security.xsd`` (stored_search), and documents of real sites.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lxml import etree
+
+from ..errors import ProgrammingError, UnexpectedAnswer
+from ..model.xml import parse_xml
+from .criteria import Constraint, Field, Group, is_rewriting, parse
+
+__all__ = ['HEADERS', 'NAMESPACE', 'Bundle', 'read', 'write']
+
+NAMESPACE = 'http://nrg.wustl.edu/security'
+"""XML namespace of search documents."""
+
+HEADERS = {'content-type': 'text/xml; charset=UTF-8'}
+"""What goes with a document that is sent."""
+
+_XDAT = f'{{{NAMESPACE}}}'
+_CRITERIA, _SET = f'{_XDAT}criteria', f'{_XDAT}child_set'
+_NOTHING = Group('AND', ())
+
+
+class Bundle(NamedTuple):
+    """A search, with the name and the rights that a saved one has."""
+
+    root: str
+    """The data type that makes a row: ``xnat:subjectData``."""
+    fields: Sequence[Field] = ()
+    """The columns."""
+    criteria: Group | None = None
+    """Without them every row of the type is meant."""
+    name: str = ''
+    description: str = ''
+    is_public: bool = True
+    users: Sequence[str] = ()
+    """Logins that may use one that is not public."""
+
+
+def write(bundle: Bundle, identity: str = '') -> bytes:
+    """The document.
+
+    Parameters
+    ----------
+    identity : str
+        The ID of a search that is to be saved. One to be run has none: XNAT would answer with an older result that it has under the same ID,
+        whatever the criteria now say.
+
+    Raises
+    ------
+    ProgrammingError
+        When a text has a character that XML cannot carry.
+    """
+    document = etree.Element(f'{_XDAT}bundle', nsmap={'xdat': NAMESPACE})
+    _set(document, 'ID', identity)
+    document.set('allow-diff-columns', '0')
+    document.set('secure', '0' if bundle.is_public else '1')
+    if bundle.name:
+        _set(document, 'brief-description', bundle.name)
+        _set(document, 'description', bundle.description)
+    _leaf(document, 'root_element_name', bundle.root)
+    for sequence, field in enumerate(bundle.fields):
+        _write_field(document, sequence, field, field.name if bundle.name else str(field))
+    if bundle.criteria is not None:
+        _fill(etree.SubElement(document, f'{_XDAT}search_where', method=bundle.criteria.method), bundle.criteria)
+    for login in bundle.users:
+        _leaf(etree.SubElement(document, f'{_XDAT}allowed_user'), 'login', login)
+    return etree.tostring(document, xml_declaration=True, encoding='UTF-8')
+
+
+def _write_field(document: etree._Element, sequence: int, field: Field, header: str) -> None:
+    """A column. The answer repeats its header, which tells it from others: of a search that is not kept it is the whole field."""
+    node = etree.SubElement(document, f'{_XDAT}search_field')
+    _leaf(node, 'element_name', field.datatype)
+    _leaf(node, 'field_ID', field.field_id)
+    _leaf(node, 'sequence', str(sequence))
+    _leaf(node, 'type', 'string')
+    _leaf(node, 'header', header)
+    if field.is_display_field and '=' in field.name:
+        _leaf(node, 'value', field.name.partition('=')[2])
+
+
+def _fill(node: etree._Element, group: Group) -> None:
+    for member in group.members:
+        if isinstance(member, Group):
+            _write_set(node, member)
+            continue
+        criteria = etree.SubElement(node, _CRITERIA)
+        criteria.set('override_value_formatting', '1' if member.raw else '0')
+        _leaf(criteria, 'schema_field', str(member.field))
+        _leaf(criteria, 'comparison_type', member.operator)
+        _leaf(criteria, 'value', member.value)
+
+
+def _write_set(node: etree._Element, group: Group) -> None:
+    """A group in another. Each list around what looks like a rewritten constraint is doubled; one more says that it is a list itself."""
+    lists, inner = _unwrapped(group)
+    around = lists if not is_rewriting(inner) else 2 * lists if inner.is_rewritten else 2 * lists + 1
+    for _ in range(around):
+        node = etree.SubElement(node, _SET, method='AND')
+    _fill(etree.SubElement(node, _SET, method=inner.method), inner)
+
+
+def _unwrapped(group: Group) -> tuple[int, Group]:
+    """How many lists of nothing but one list a group is, and the innermost."""
+    lists = 0
+    while group.method == 'AND' and len(group.members) == 1 and isinstance(group.members[0], Group):
+        group, lists = group.members[0], lists + 1
+    return lists, group
+
+
+def _leaf(parent: etree._Element, name: str, text: str) -> None:
+    node = etree.SubElement(parent, f'{_XDAT}{name}')
+    try:
+        node.text = text
+    except ValueError as error:
+        raise _unwritable(text) from error
+
+
+def _set(node: etree._Element, name: str, text: str) -> None:
+    try:
+        node.set(name, text)
+    except ValueError as error:
+        raise _unwritable(text) from error
+
+
+def _unwritable(text: str) -> ProgrammingError:
+    return ProgrammingError(f'{text!r} holds a character that XML cannot carry', remedy='Leave out control characters.')
+
+
+# -- back
+
+
+def read(body: bytes) -> Bundle:
+    """The search that a document stands for, this library's or another's.
+
+    Raises
+    ------
+    UnexpectedAnswer
+        When it is no search.
+    ProgrammingError
+        When its criteria cannot be told as tuples: SQL of its own, for one.
+    """
+    try:
+        document = parse_xml(body)
+    except ValueError as error:
+        raise UnexpectedAnswer(f'not a search: {error}', remedy='Look at the document itself: it is no XML.') from error
+    root = _text(document, 'root_element_name')
+    if not root:
+        raise UnexpectedAnswer(f'{document.tag} is not a search', remedy='Look at the document itself: it names no type.')
+    return Bundle(
+        root,
+        [_read_field(node, root) for node in sorted(document.iterfind(f'{_XDAT}search_field'), key=_sequence)],
+        _read_where(list(document.iterfind(f'{_XDAT}search_where'))),
+        document.get('brief-description', ''),
+        document.get('description', ''),
+        document.get('secure', '0') in ('0', 'false'),
+        [_text(node, 'login') for node in document.iterfind(f'{_XDAT}allowed_user')],
+    )
+
+
+def _text(node: etree._Element, name: str) -> str:
+    return (node.findtext(f'{_XDAT}{name}') or '').strip()
+
+
+def _sequence(node: etree._Element) -> int:
+    text = _text(node, 'sequence')
+    return int(text) if text.isdigit() else 0
+
+
+def _read_field(node: etree._Element, root: str) -> Field:
+    name, value = _text(node, 'field_ID'), _text(node, 'value')
+    field = Field.parse(name, _text(node, 'element_name') or root)
+    return field._replace(name=f'{name}={value}') if value and field.is_display_field and '=' not in name else field
+
+
+def _read_where(nodes: list[etree._Element]) -> Group | None:
+    groups = [group for group in map(_read_group, nodes) if group.members]
+    if len(groups) > 1:
+        return Group('AND', tuple(groups))
+    return groups[0] if groups else None
+
+
+def _read_group(node: etree._Element) -> Group:
+    method = node.get('method', 'AND').upper()
+    if method not in ('AND', 'OR'):
+        raise UnexpectedAnswer(f'not a search: its criteria are joined by {method!r}')
+    members = [*map(_read_criteria, node.iterfind(_CRITERIA)), *map(_read_set, node.iterfind(_SET))]
+    return Group(method, tuple(sorted((one for one in members if one is not _NOTHING), key=lambda one: isinstance(one, Group))))
+
+
+def _read_set(node: etree._Element) -> Constraint | Group:
+    """The inverse of `_write_set`."""
+    around = 0
+    while node.find(_CRITERIA) is None and len(sets := node.findall(_SET)) == 1 and node.get('method', 'AND').upper() == 'AND':
+        node, around = sets[0], around + 1
+    group = _read_group(node)
+    if not group.members:
+        return _NOTHING
+    if is_rewriting(group):
+        around, is_list = divmod(around, 2)
+        group = group._replace(is_rewritten=not is_list)
+    for _ in range(around):
+        group = Group('AND', (group,))
+    return group
+
+
+def _read_criteria(node: etree._Element) -> Constraint | Group:
+    field = str(Field.parse(_text(node, 'schema_field')))
+    operator = ' '.join(_text(node, 'comparison_type').upper().split())
+    value: str | None = node.findtext(f'{_XDAT}value') or ''
+    if operator.startswith('IS'):
+        negated = f'{operator} {value}'.upper().split().count('NOT') == 1
+        operator, value = '!=' if negated else '=', None
+    elif node.get('override_value_formatting', '0').lower() in ('1', 'true'):
+        value = _plain(field, value or '')
+    (member,) = parse([(field, operator, value)]).members
+    return member
+
+
+def _plain(field: str, value: str) -> str:
+    """The value that an expression of SQL stands for, where that is no more than a number or a text."""
+    text = re.fullmatch(r"\s*'((?:[^']|'')*)'\s*|\s*([+-]?\d+(?:\.\d+)?)\s*", value)
+    if text is None:
+        raise ProgrammingError(f'{field} is compared with {value!r}, which is SQL', remedy='Ask for its results, or for the document itself.')
+    return text.group(2) or text.group(1).replace("''", "'")

@@ -1,0 +1,111 @@
+"""Templates: criteria with keys in place of values, ``%(key)s``, to be filled in when they are used.
+
+A value of the criteria that is a text is taken for the name of a key, unless some value is written as a key already: then those alone are keys, and
+every other value stays what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import six
+
+from ..errors import ProgrammingError
+from .criteria_text import read
+
+__all__ = ['filled', 'keyed', 'keys']
+
+_KEY = re.compile(r'%\(([^()]*)\)s')
+_NAME = re.compile(r'[^()%]+')
+
+
+def keyed(criteria: Any) -> list[Any]:
+    """Criteria whose values are keys.
+
+    >>> keyed([('xnat:subjectData/GENDER', '=', 'gender'), ('xnat:mrSessionData/AGE', '>', 80)])
+    [('xnat:subjectData/GENDER', '=', '%(gender)s'), ('xnat:mrSessionData/AGE', '>', 80)]
+
+    Raises
+    ------
+    ProgrammingError
+        When there is no key among the values, or one whose name cannot be.
+    """
+    given = read(six.ensure_text(criteria)) if isinstance(criteria, (str, bytes)) else [criteria] if _is_constraint(criteria) else criteria
+    found = given if keys(given) else _mapped(given, _as_key)
+    if not keys(found):
+        raise ProgrammingError('the template has no key', remedy='Give names of keys as values, or save it as a search.')
+    return list(found)
+
+
+def _as_key(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not _NAME.fullmatch(value):
+        raise ProgrammingError(f'{value!r} is not the name of a key', remedy='Name keys without parentheses and "%".')
+    return f'%({value})s'
+
+
+def keys(criteria: Any) -> list[str]:
+    """Names of the keys in criteria, each once, in their order."""
+    return list(dict.fromkeys(key for value in _values(criteria) if isinstance(value, str) for key in _KEY.findall(value)))
+
+
+def filled(criteria: Any, values: Mapping[str, Any]) -> list[Any]:
+    """Criteria with values for their keys: text, numbers, dates, `None` and lists, as in any criteria.
+
+    >>> filled([('xnat:subjectData/GENDER', '=', '%(gender)s')], {'gender': ['male', 'female']})
+    [('xnat:subjectData/GENDER', '=', ['male', 'female'])]
+
+    Raises
+    ------
+    ProgrammingError
+        When a key has no value, or a value no key.
+    """
+    if not isinstance(values, Mapping):
+        raise ProgrammingError(f'the values of a template are a dictionary, not {type(values).__name__}', remedy='Give {key: value}.')
+    names = keys(criteria)
+    missing, surplus = [name for name in names if name not in values], [name for name in values if name not in names]
+    wrong = [*(f'no value for {name!r}' for name in missing), *(f'no key {name!r}' for name in surplus)]
+    if wrong:
+        raise ProgrammingError(f'the template: {", ".join(wrong)}', remedy=f'Its keys are: {", ".join(names)}.')
+    return list(_mapped(criteria, lambda value: _filled(value, values)))
+
+
+def _filled(value: Any, values: Mapping[str, Any]) -> Any:
+    if not isinstance(value, str):
+        return value
+    whole = _KEY.fullmatch(value)
+    return values[whole.group(1)] if whole else _KEY.sub(lambda key: str(values[key.group(1)]), value)
+
+
+def _is_constraint(part: Any) -> bool:
+    return isinstance(part, tuple) and bool(part) and isinstance(part[0], str)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple, set, frozenset))
+
+
+def _values(part: Any) -> Iterator[Any]:
+    """The values of all constraints; those of lists one by one."""
+    if _is_constraint(part):
+        for value in part[2:]:
+            yield from value if _is_list(value) else (value,)
+    elif _is_list(part):
+        for inner in part:
+            yield from _values(inner)
+
+
+def _mapped(part: Any, change: Callable[[Any], Any]) -> Any:
+    """Criteria with other values; a list that a value of a list becomes is opened."""
+    if _is_constraint(part):
+        return (*part[:2], *(_mapped_value(value, change) for value in part[2:]))
+    return [_mapped(inner, change) for inner in part] if _is_list(part) else part
+
+
+def _mapped_value(value: Any, change: Callable[[Any], Any]) -> Any:
+    if not _is_list(value):
+        return change(value)
+    return [one for inner in map(change, value) for one in (inner if _is_list(inner) else [inner])]

@@ -1,0 +1,1 @@
+"""Services of an Interface: select, search, transfer, inspect, manage."""

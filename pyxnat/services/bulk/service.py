@@ -1,0 +1,84 @@
+"""``interface.bulk``: the door that elements and collections go through."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ...query.layouts import LAYOUT
+from .download import download
+from .insert import insert
+from .manifest import Verification, verify
+from .mapping import Mapped, map_elements
+from .members import Source
+from .report import Report
+from .upload import upload
+
+if TYPE_CHECKING:
+    from ...interface import Interface
+
+__all__ = ['Bulk']
+
+
+class Bulk:
+    """Moves many files and elements of what one Interface selects."""
+
+    def __init__(self, interface: Interface) -> None:
+        self._intf = interface
+
+    def __repr__(self) -> str:
+        return f'<Bulk of {self._intf._server}>'
+
+    def download(
+        self,
+        selection: Any,
+        dest: str | os.PathLike[str],
+        *,
+        layout: str = LAYOUT,
+        jobs: int = 4,
+        existing: str = 'refresh',
+        compression: int = 0,
+        progress: bool | None = None,
+    ) -> Report:
+        """Download the files below an element or a collection, as its own ``download`` does."""
+        return download(self._intf, selection, dest, layout=layout, jobs=jobs, existing=existing, compression=compression, progress=progress)
+
+    def upload(
+        self,
+        target: Any,
+        source: Source,
+        *,
+        layout: str | None = None,
+        overwrite: bool = False,
+        jobs: int = 4,
+        compression: int = 0,
+        progress: bool | None = None,
+        **params: Any,
+    ) -> Report:
+        """Upload files below an element, as its own ``upload`` does."""
+        how: dict[str, Any] = {'overwrite': overwrite, 'jobs': jobs, 'compression': compression, 'progress': progress}
+        with self._intf._owners.one_look():
+            return upload(self._intf, target, source, layout=layout, params=params, **how)
+
+    def insert(self, collection: Any, table: Any, *, existing: str = 'keep', jobs: int = 4, progress: bool | None = None) -> Report:
+        """Create the elements that a table names, as the collection's own ``insert`` does."""
+        with self._intf._owners.one_look():
+            return insert(self._intf, collection, table, existing=existing, jobs=jobs, progress=progress)
+
+    def map(
+        self,
+        elements: Any,
+        function: Callable[[Any], Any],
+        *,
+        jobs: int = 4,
+        processes: int | None = None,
+        log: str | os.PathLike[str] | None = None,
+        progress: bool | None = None,
+    ) -> Mapped:
+        """Call a function with each of some elements, as the ``map`` of a collection does."""
+        return map_elements(list(iter(elements)), function, jobs=jobs, processes=processes, log=log, progress=progress)
+
+    def verify(self, folder: str | os.PathLike[str]) -> Verification:
+        """Compare a folder that was downloaded to with its manifest. No request."""
+        return verify(folder)

@@ -1,0 +1,168 @@
+"""``interface.draw``: pictures of what an archive could hold, and of what it does.
+
+They need the extra ``draw`` (networkx and matplotlib), which nothing else does, and no further program. Each is a tree, drawn from left to right;
+the larger a dot, the more there is of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..model.levels import chains, level
+from ..query.criteria import Field
+from ..query.paths import ANY
+from ..tables.table import Row
+
+if TYPE_CHECKING:
+    from ..interface import Interface
+
+__all__ = ['Draw']
+
+_Branch = tuple[str, ...]
+"""A node of a tree: the names from its root down."""
+
+_ROOT = 'archive'
+_INCHES_A_LINE = 0.28
+_INCHES_A_LEVEL = 2.4
+_LARGEST = 250.0
+_SMALLEST = 12.0
+_BACKGROUND = {'facecolor': 'white', 'edgecolor': 'none', 'alpha': 0.7, 'pad': 0.5}
+
+
+class Draw:
+    """Draws trees of levels, types, fields and values.
+
+    Every method takes ``ax``, the axes of matplotlib to draw into (otherwise a new figure is made), and ``save``, the path of a file to write (PNG,
+    PDF or SVG by its ending), and gives the figure.
+
+    Examples
+    --------
+    ::
+
+        interface.draw.architecture(project='OASIS3', save='oasis.pdf')
+
+        figure, ax = matplotlib.pyplot.subplots()
+        interface.draw.field_values('xnat:subjectData/GENDER', ax=ax)
+    """
+
+    def __init__(self, interface: Interface) -> None:
+        self._intf = interface
+
+    def __repr__(self) -> str:
+        return f'<Draw for {self._intf._server}>'
+
+    def architecture(self, with_count: bool = True, project: str | None = None, *, ax: Any = None, save: Any = None) -> Any:
+        """The levels with the types in use and how many there are of each, in the archive or in a project.
+
+        With ``with_count=False``, the levels that there can be: no request. Otherwise those of `inspect.summary`: five or six.
+        """
+        if not with_count:
+            return self._picture({(_ROOT, *chain): 0 for chain in chains()}, ax, save)
+        return self._picture({_branch(row): int(row['count']) for row in self._intf.inspect.summary(project)}, ax, save)
+
+    def datatypes(self, pattern: str = ANY, fields_pattern: str | None = None, *, ax: Any = None, save: Any = None) -> Any:
+        """The types that can be searched, or their fields; the arguments and the requests are those of `inspect.datatypes`."""
+        found = self._intf.inspect.datatypes(pattern, fields_pattern)
+        return self._picture({('types', *name.partition(':')[:1], *name.split('/')): 0 for name in found}, ax, save)
+
+    def rest_resource(self, name: str, project: str | None = None, *, ax: Any = None, save: Any = None) -> Any:
+        """The types in use at a level, such as ``scans``, with their numbers; of resources and files, where they can be.
+
+        Five or six requests; none for resources and files.
+        """
+        plural = level(name).plural
+        found: Counter[_Branch] = Counter()
+        if plural.endswith(('resources', 'files')):
+            found.update({(plural, *reversed(chain[:-1])): 0 for chain in chains() if chain[-1] == plural})
+        else:
+            for row in self._intf.inspect.summary(project):
+                if row['level'] == plural:
+                    found[(plural, row['type'])] += int(row['count'])
+        return self._picture(found or {(plural,): 0}, ax, save)
+
+    def field_values(self, field: str, *, ax: Any = None, save: Any = None) -> Any:
+        """The values that a field takes, with their numbers. One request, whose answer has a row for each item of the type."""
+        table = self._intf.search.table(Field.parse(field).datatype, [field], None)
+        counts = Counter((field, value) for row in table for value in row.values() if value)
+        return self._picture(dict(sorted(counts.items())) or {(field,): 0}, ax, save)
+
+    def _picture(self, counts: Mapping[_Branch, int], ax: Any, save: str | os.PathLike[str] | None) -> Any:
+        figure = _draw_tree(_tree_of(counts), ax)
+        if save is not None:
+            figure.savefig(os.fspath(save), bbox_inches='tight')
+        return figure
+
+
+def _branch(row: Row) -> _Branch:
+    """The place of a row of the summary: types of experiments below subjects, what belongs to sessions below their type."""
+    subjects = (_ROOT, 'projects', 'subjects')
+    if row['level'] in ('projects', 'subjects'):
+        return subjects[: 2 + (row['level'] == 'subjects')]
+    if row['level'] == 'experiments':
+        return (*subjects, 'experiments', row['type'])
+    return (*subjects, 'experiments', row['within'] or '?', row['level'], row['type'])
+
+
+def _tree_of(counts: Mapping[_Branch, int]) -> Any:
+    """The tree of some branches, as a directed graph of networkx: each node has a ``label`` and a ``count``."""
+    networkx = _extra()[0]
+    tree = networkx.DiGraph()
+    for branch, count in counts.items():
+        for depth in range(1, len(branch) + 1):
+            node = branch[:depth]
+            if node not in tree:
+                tree.add_node(node, label=node[-1], count=0)
+            if depth > 1:
+                tree.add_edge(node[:-1], node)
+        tree.nodes[branch]['count'] = count
+    return tree
+
+
+def _places(tree: Any) -> dict[_Branch, tuple[float, float]]:
+    """Where the nodes of a tree go: the leaves below each other, what is above them in their middle; a step to the right each level down."""
+    found: dict[_Branch, tuple[float, float]] = {}
+    leaves = 0
+    networkx = _extra()[0]
+    for node in networkx.dfs_postorder_nodes(tree):
+        below = [found[child][1] for child in tree.successors(node)]
+        if not below:
+            leaves += 1
+        found[node] = (float(len(node)), (below[0] + below[-1]) / 2 if below else -float(leaves))
+    return found
+
+
+def _draw_tree(tree: Any, ax: Any = None) -> Any:
+    """Draw a tree; the figure."""
+    networkx, figures = _extra()
+    where = _places(tree)
+    depth = max(len(node) for node in tree)
+    height = -min(y for _, y in where.values())
+    if ax is None:
+        figure = figures.Figure(figsize=(_INCHES_A_LEVEL * (depth + 1), max(1.5, _INCHES_A_LINE * (height + 2))))
+        ax = figure.add_subplot()
+    counts = {node: tree.nodes[node]['count'] for node in tree}
+    largest = max(counts.values()) or 1
+    sizes = [_SMALLEST + _LARGEST * counts[node] / largest for node in tree]
+    networkx.draw_networkx_edges(tree, where, ax=ax, arrows=False, edge_color='0.7')
+    networkx.draw_networkx_nodes(tree, where, ax=ax, node_size=sizes, node_color=[len(node) for node in tree], cmap='viridis', alpha=0.6)
+    for node, size in zip(tree, sizes, strict=True):
+        text = tree.nodes[node]['label'] + (f' ({counts[node]})' if counts[node] else '')
+        beside = (size**0.5 / 2 + 3, 0)
+        ax.annotate(text, where[node], beside, textcoords='offset points', va='center', fontsize=9, bbox=_BACKGROUND)
+    ax.set_xlim(0.8, depth + 1.2)
+    ax.set_ylim(-height - 0.8, -0.2)
+    ax.set_axis_off()
+    return ax.figure
+
+
+def _extra() -> tuple[Any, Any]:
+    """networkx, and matplotlib's figures."""
+    try:
+        import matplotlib.figure
+        import networkx
+    except ImportError as error:
+        raise ImportError(f"{error.name} is missing, which pictures need: pip install 'pyxnat[draw]'", name=error.name) from error
+    return networkx, matplotlib.figure

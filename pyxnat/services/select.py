@@ -1,0 +1,132 @@
+"""``interface.select``: the way in, by path, by objects, and to searches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import six
+
+from ..errors import ProgrammingError
+from ..model import uris
+from ..model.levels import SERVER, children, level
+from ..query import paths
+from ..query.paths import ANY, Step
+from ..resources.base import as_name, class_of
+from ..resources.prearchive import select_prearchive
+from .search import Search
+
+if TYPE_CHECKING:
+    from ..interface import Interface
+    from ..resources import Experiment, Experiments, Project, Projects, Subject, Subjects
+
+__all__ = ['Select']
+
+
+class Select:
+    """Selects elements, collections and searches. Nothing is asked of the server, but for tags."""
+
+    def __init__(self, interface: Interface) -> None:
+        self._intf = interface
+
+    def __repr__(self) -> str:
+        return f'<Select on {self._intf._server}>'
+
+    def __call__(self, path: str, columns: Sequence[str] = ()) -> Any:
+        """What a path names, or a search for a data type.
+
+        Parameters
+        ----------
+        path : str
+            A path such as ``/projects/P/subjects/*//files`` (:mod:`pyxnat.query.paths` has the grammar); ``/prearchive/projects/P``
+            (:mod:`pyxnat.resources.prearchive`); or a type such as ``xnat:mrSessionData``.
+        columns : sequence of str
+            For a type: the fields of the table; all of them by default.
+
+        Returns
+        -------
+        Element, Collection or Search
+            An element where every name of the path is literal.
+
+        Raises
+        ------
+        ProgrammingError
+            A path that cannot be, naming the part.
+
+        Examples
+        --------
+        >>> select = Select(None)
+        >>> select('/projects/P/subject/S01')
+        <Subject Object> S01
+        """
+        if not isinstance(path, (str, bytes)):
+            raise ProgrammingError(f'a path or a data type is text, not {type(path).__name__}', remedy="Select such as '/projects/P/subjects'.")
+        path = six.ensure_text(path)
+        if path.rstrip('/') in ('', uris.ENTRY, '/REST'):
+            return self
+        if path.strip('/') == 'tags':
+            return self.tags()
+        if path.startswith(('/tag/', '/tags/')):
+            return self.tag(path.rstrip('/').rpartition('/')[2])
+        if uris.strip_entry(path).split('/')[1:2] == ['prearchive']:
+            return select_prearchive(path, self._intf)
+        if ':' in path and not path.startswith('/'):
+            return Search(path, columns, self._intf)
+        if columns:
+            raise ProgrammingError('columns go with a data type, not with a path', remedy="Select such as 'xnat:subjectData'.")
+        selection = paths.parse(path)
+        cls = class_of(selection.paths[0][-1].level)
+        if selection.is_element:
+            return cls._element(paths.uri_of(selection.paths[0]), self._intf)
+        return cls(list(selection.paths), self._intf)
+
+    def compute(self, path: str) -> list[str]:
+        """The concrete paths that a path stands for, each level with its name or ``*``. No request.
+
+        Examples
+        --------
+        >>> Select(None).compute('/project/P//scans')
+        ['/projects/P/subjects/*/experiments/*/scans/*']
+        """
+        return [paths.spell(route) for route in paths.parse(path).paths]
+
+    def _collection(self, plural: str, id_filter: str) -> Any:
+        return class_of(plural)([(Step(plural, as_name(level(plural), id_filter), False),)], self._intf)
+
+    def _element(self, plural: str, name: str) -> Any:
+        return class_of(plural)._element(paths.uri_of((Step(plural, as_name(level(plural), name), True),)), self._intf)
+
+    def projects(self, id_filter: str = ANY) -> Projects:
+        """The projects that this login may see."""
+        return cast('Projects', self._collection('projects', id_filter))
+
+    def project(self, ID: str) -> Project:  # noqa: N803 - XNAT's word
+        """One project by its ID."""
+        return cast('Project', self._element('projects', ID))
+
+    def subjects(self, id_filter: str = ANY) -> Subjects:
+        """The subjects of all projects, each once."""
+        return cast('Subjects', self._collection('subjects', id_filter))
+
+    def subject(self, ID: str) -> Subject:  # noqa: N803 - XNAT's word
+        """One subject by its accession ID."""
+        return cast('Subject', self._element('subjects', ID))
+
+    def experiments(self, id_filter: str = ANY) -> Experiments:
+        """The experiments of all projects, each once."""
+        return cast('Experiments', self._collection('experiments', id_filter))
+
+    def experiment(self, ID: str) -> Experiment:  # noqa: N803 - XNAT's word
+        """One experiment by its accession ID."""
+        return cast('Experiment', self._element('experiments', ID))
+
+    def tag(self, name: str) -> Any:
+        """The elements of a tag. One request."""
+        return self._intf.manage.tags.get(name).references()
+
+    def tags(self) -> list[str]:
+        """Names of the login's tags. One request."""
+        return self._intf.manage.tags()
+
+    def __dir__(self) -> list[str]:
+        return [name for row in children(SERVER) for name in (row.plural, row.singular)]
