@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from pyxnat.http import session
-from pyxnat.server import auth
+from pyxnat.server.db import access
 from tests.archive import P, local, project, scan, server, xnat  # noqa: F401 - fixtures
 from tests.quick import quick_folder
 
@@ -27,7 +27,7 @@ settings.register_profile('small', max_examples=80, derandomize=True, database=N
 settings.register_profile('deep', max_examples=800, print_blob=True, **_COMMON)
 settings.load_profile('deep' if DEEP else 'small')
 
-auth.HASH_METHOD = 'pbkdf2:sha256:1'  # passwords of tests are no secrets, and each archive has some
+access.HASH_METHOD = 'pbkdf2:sha256:1'  # passwords of tests are no secrets, and each archive has some
 os.environ.pop('PYTHONDONTWRITEBYTECODE', None)  # hundreds of processes are started, which would each compile all that they import
 sys.dont_write_bytecode = False
 

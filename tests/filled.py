@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 import pyxnat
 from pyxnat.server import Server, serve
-from pyxnat.server.store import item
+from pyxnat.server.db.store import item
 from tests.conftest import DEEP
 from tests.server.loading import Loader, loading
 

@@ -12,8 +12,8 @@ From a shell: ``python -m pyxnat.server DIR``.
 """
 
 try:
+    from .db.store import ArchiveBusy
     from .serving import Server, serve
-    from .store import ArchiveBusy
 except ModuleNotFoundError as error:
     library = str(error.name).partition('.')[0]
     if library == 'pyxnat':

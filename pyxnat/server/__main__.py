@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .archive import Archive
+from .db.store import ArchiveBusy
 from .serving import Server, new_password
-from .store import ArchiveBusy
 
 __all__ = ['main']
 

@@ -14,11 +14,12 @@ from typing import Any
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Request, Response
 
-from . import elements, guard, search, services, users, xapi
+from . import xapi
 from .archive import Archive
-from .calls import Call, parse_query
-from .pages import by_container, page, plain_page
-from .routes import admit_path, admit_target, decoded, parse, segments
+from .http.error_pages import by_container, page, plain_page
+from .http.request import Call, parse_query
+from .http.uri_routes import admit_path, admit_target, decoded, parse, segments
+from .routes import items, login, search, services, users
 
 __all__ = ['App']
 
@@ -75,9 +76,9 @@ class App:
         base = parts[0] if parts else ''
         if base in _BASES and tuple(call.parts[:2]) in _PUBLIC:
             return users.login(call)
-        if '/'.join(parts) == guard.LOGIN_PAGE:
+        if '/'.join(parts) == login.LOGIN_PAGE:
             return plain_page('Log in', *_LOGIN_PAGE)
-        guard.admit(call, base)
+        login.admit(call, base)
         return self._routed(call, path, base)
 
     def _routed(self, call: Call, path: str, base: str) -> Response:
@@ -102,7 +103,7 @@ class App:
         route = parse(call.raw_parts)
         if route is None:
             raise NotFound(f'There is nothing at {call.request.environ.get("PATH_INFO", "")}.')
-        return elements.answer(call, route)
+        return items.answer(call, route)
 
     # -- answers
 

@@ -7,17 +7,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from . import arrivals, layout
-from .accessions import Accessions
-from .auth import Sessions, Users
-from .cached import Views
-from .display import Displays
-from .engine import Pipelines
-from .files import FileArea
-from .model import Model
-from .preferences import Preference, Preferences
-from .progress import Progress
-from .store import Store, get_setting, put_setting
+from .db.access import Sessions, Users
+from .db.accessions import Accessions
+from .db.preferences import Preference, Preferences
+from .db.store import Store, get_setting, put_setting
+from .db.types import Model
+from .jobs.pipeline_engine import Pipelines
+from .prearchive import sessions
+from .routes.progress import Progress
+from .search.display import Displays
+from .search.result_cache import Views
+from .storage import old_folders
+from .storage.file_area import FileArea
 
 __all__ = ['Archive']
 
@@ -64,14 +65,14 @@ class Archive:
         self.store.perform, self.store.settle = self.files.perform, self.files.settle
         self.store.resume()
         with self.store.write() as connection:
-            layout.renew(self.files, self.store, connection)
+            old_folders.renew(self.files, self.store, connection)
             found = get_setting(connection, 'site', site)
             put_setting(connection, 'site', found)
             crashed = get_setting(connection, 'open') == '1'
             put_setting(connection, 'open', '1')
         if crashed:
             self.files.sweep(self.store)
-            arrivals.mend(self)
+            sessions.mend(self)
             with self.store.write() as connection:
                 self.pipelines.resume(connection)
         self.files.clear_staging()

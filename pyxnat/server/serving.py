@@ -15,7 +15,7 @@ from cheroot.server import HTTPConnection, HTTPRequest
 
 from .app import App
 from .archive import Archive
-from .tending import Tender
+from .prearchive.auto_archive import Tender
 
 __all__ = ['Server', 'new_password', 'serve']
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from pyxnat.server.archive import Archive
-from pyxnat.server.store import item, share
+from pyxnat.server.db.store import item, share
 
 _BATCH = 5000
 STAMP = '2023-09-27 17:31:21.352'

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyxnat.server import Server, serve
-from pyxnat.server.auth import Caller, Sessions
+from pyxnat.server.db.access import Caller, Sessions
 
 from .conftest import Client
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from sqlalchemy import create_engine, select
 
-from pyxnat.server.arrivals import BUSY, images_of, scans_of
-from pyxnat.server.files import FileArea
-from pyxnat.server.store import arrival, arrival_file, arrival_scan, file, item, resource, task
+from pyxnat.server.db.store import arrival, arrival_file, arrival_scan, file, item, resource, task
+from pyxnat.server.prearchive.sessions import BUSY, images_of, scans_of
+from pyxnat.server.storage.file_area import FileArea
 from tests.waiting import wait_until
 
 from .conftest import Client

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyxnat.server.dicom import MAX_HEADER, MAX_TEXT, NotDicom, dump, read
+from pyxnat.server.storage.dicom_headers import MAX_HEADER, MAX_TEXT, NotDicom, dump, read
 
 from .dicoms import content
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from pyxnat.server import Server
-from pyxnat.server.store import workflow
+from pyxnat.server.db.store import workflow
 from tests.plain import Client
 
 _numbers = itertools.count(1)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pyxnat.server import uploads
+from pyxnat.server.routes import file_writes
 from tests.plain import Client, multipart, tarred, zipped
 
 S = '/data/projects/P/subjects/S1/experiments/M1'
@@ -107,7 +107,7 @@ def test_hostile_archives(admin: Client, folder: Path, body: bytes) -> None:
 
 
 def test_zip_bomb(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('pyxnat.server.archives.FREE_BYTES', 10_000)
+    monkeypatch.setattr('pyxnat.server.items.zip_tar.FREE_BYTES', 10_000)
     target = io.BytesIO()
     with zipfile.ZipFile(target, 'w', zipfile.ZIP_DEFLATED) as archive:
         archive.writestr('zeros', bytes(20_000_000))
@@ -190,14 +190,14 @@ def test_an_upload_that_fails_changes_nothing(admin: Client, folder: Path, monke
     path = f'{S}/resources/UNDONE/files'
     admin.ok('PUT', f'{path}/b.txt?inbody=true', b'old')
     before = {one: one.stat().st_mtime_ns for one in folder.rglob('*') if one.is_file() and 'archive.sqlite' not in one.name}
-    write, calls = uploads._write_row, itertools.count(1)
+    write, calls = file_writes._write_row, itertools.count(1)
 
     def failing(*args: Any) -> None:
         write(*args)
         if next(calls) == 3:
             raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(uploads, '_write_row', failing)
+    monkeypatch.setattr(file_writes, '_write_row', failing)
     body = zipped({'a/a.txt': b'new', 'b.txt': b'new', 'c.txt': b'new'})
     assert admin.put(f'{path}/x.zip?inbody=true&extract=true&overwrite=true', body).status == 500
     assert {one: one.stat().st_mtime_ns for one in folder.rglob('*') if one.is_file() and 'archive.sqlite' not in one.name} == before

@@ -286,7 +286,7 @@ def test_6_2_a_zip_that_cannot_be_read(admin: Client, P: str, folder: Path) -> N
 
 
 def test_a_zip_that_unpacks_to_too_much(admin: Client, P: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('pyxnat.server.archives.FREE_BYTES', 2**20)
+    monkeypatch.setattr('pyxnat.server.items.zip_tar.FREE_BYTES', 2**20)
     target = io.BytesIO()
     with zipfile.ZipFile(target, 'w', zipfile.ZIP_DEFLATED) as bomb:
         bomb.writestr('a.dcm', content('MR_small.dcm') + bytes(2**26))

@@ -14,8 +14,8 @@ from sqlalchemy import create_engine, select
 import pyxnat
 from pyxnat.server import serve
 from pyxnat.server.archive import Archive
-from pyxnat.server.files import FileArea, safe_name
-from pyxnat.server.store import item, resource, setting, task
+from pyxnat.server.db.store import item, resource, setting, task
+from pyxnat.server.storage.file_area import FileArea, safe_name
 
 HOLDERS = ('assessors/A', 'assessors/B', 'reconstructions/R')
 SIDES = ('in/', 'out/', '')

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pyxnat.server import services, xapi
+from pyxnat.server import xapi
 from pyxnat.server.__main__ import _parser
-from pyxnat.server.files import FileArea
-from pyxnat.server.preferences import DEFAULTS
+from pyxnat.server.db.preferences import DEFAULTS
+from pyxnat.server.routes import services
+from pyxnat.server.storage.file_area import FileArea
 
 from .conftest import Client
 

@@ -17,9 +17,9 @@ from lxml import etree
 from sqlalchemy import select
 
 from pyxnat.server import Server, serve
-from pyxnat.server.arrivals import claim
-from pyxnat.server.store import arrival
-from pyxnat.server.tending import tend
+from pyxnat.server.db.store import arrival
+from pyxnat.server.prearchive.auto_archive import tend
+from pyxnat.server.prearchive.sessions import claim
 
 from .conftest import Answer, Client
 from .dicoms import OTHER_STUDY, STUDY, STUDY_UID, content, members, zipped

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pyxnat.server.archive import Archive
-from pyxnat.server.preferences import DEFAULTS, seconds
+from pyxnat.server.db.preferences import DEFAULTS, seconds
 
 
 def test_preferences_are_kept(tmp_path: Path) -> None:

@@ -23,10 +23,10 @@ from sqlalchemy.dialects import sqlite
 from werkzeug.wrappers import Request
 
 from pyxnat.server.archive import Archive
-from pyxnat.server.auth import Caller
-from pyxnat.server.calls import Call
-from pyxnat.server.query import Search
-from pyxnat.server.search_documents import parse_document
+from pyxnat.server.db.access import Caller
+from pyxnat.server.http.request import Call
+from pyxnat.server.search.query import Search
+from pyxnat.server.search.search_xml import parse_document
 from tests.conftest import DEEP
 
 from .loading import loading

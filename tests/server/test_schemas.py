@@ -9,8 +9,8 @@ import pytest
 from lxml import etree
 
 from pyxnat.model.schemas import Field, Registry, canonical, parse_xml
-from pyxnat.server.model import SCHEMAS, Model
-from pyxnat.server.values import normalise
+from pyxnat.server.db.types import SCHEMAS, Model
+from pyxnat.server.db.values import normalise
 
 REFERENCE = Path(os.environ.get('XNAT_REFERENCE') or Path(__file__).parents[3] / 'shared') / 'xnat-schemas/xnat/xnat.xsd'
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pyxnat.server.cached import Views
-from pyxnat.server.tables import Table
+from pyxnat.server.http.table_formats import Table
+from pyxnat.server.search.result_cache import Views
 
 from .conftest import Client
 from .searches import M, S, criterion, document, run
@@ -160,7 +160,7 @@ def test_a_result_is_forgotten_when_it_was_not_asked_for(views: Views, clock: Cl
 
 
 def test_the_least_used_go_first(views: Views, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('pyxnat.server.cached.MAX_VIEWS', 3)
+    monkeypatch.setattr('pyxnat.server.search.result_cache.MAX_VIEWS', 3)
     names = []
     for _ in range(5):
         names.append(views.make('a', '', ROWS).id)
@@ -171,7 +171,7 @@ def test_the_least_used_go_first(views: Views, clock: Clock, monkeypatch: pytest
 
 
 def test_rows_are_bounded_and_one_result_may_be_larger(views: Views, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('pyxnat.server.cached.MAX_ROWS', 4)
+    monkeypatch.setattr('pyxnat.server.search.result_cache.MAX_ROWS', 4)
     names = []
     for _ in range(3):
         names.append(views.make('a', '', ROWS).id)

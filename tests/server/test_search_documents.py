@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from werkzeug.exceptions import UnprocessableEntity
 
-from pyxnat.server.search_documents import CriteriaSet, Criterion, SearchDocument, SearchField, in_projects, parse_document, write_document
+from pyxnat.server.search.search_xml import CriteriaSet, Criterion, SearchDocument, SearchField, in_projects, parse_document, write_document
 
 from .searches import M, S, criterion, document
 

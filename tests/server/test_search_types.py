@@ -13,8 +13,8 @@ import pytest
 
 from pyxnat.model.item_xml import CORE
 from pyxnat.server import Server, serve
-from pyxnat.server.display import Displays
-from pyxnat.server.model import Model
+from pyxnat.server.db.types import Model
+from pyxnat.server.search.display import Displays
 from tests.conftest import DEEP
 
 from .conftest import Client

@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 
 from pyxnat.server import Server, serve
-from pyxnat.server.engine import Launch
+from pyxnat.server.jobs.pipeline_engine import Launch
 from tests.waiting import wait_until
 
 from .conftest import Answer, Client

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from werkzeug.wrappers import Response
 
-from ..calls import Call
+from ..http.request import Call
 from . import downloads, fields, forms, schemas, site, users
 from .routing import answer_from
 from .schemas import document as schema_document

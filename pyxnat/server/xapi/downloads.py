@@ -14,15 +14,15 @@ from werkzeug.wrappers import Response
 
 from ...model.levels import level
 from ...model.xml import write_xml
-from .. import refresh
-from ..archives import send_named
-from ..calls import Call
-from ..holders import holders_of
-from ..holdings import Held, Kept, files_in, resources_at, with_parts
-from ..locate import Place
-from ..represent import CAT
-from ..routes import Step
-from ..store import fields_of
+from ..db.store import fields_of
+from ..http.request import Call
+from ..http.uri_routes import Step
+from ..items.find_files import Held, Kept, files_in, resources_at, with_parts
+from ..items.holders import holders_of
+from ..items.locate import Place
+from ..items.represent import CAT
+from ..items.zip_tar import send_named
+from ..routes import refresh_catalogue
 from .routing import Access, Route, json_body
 
 __all__ = ['ROUTES']
@@ -226,7 +226,7 @@ def _refresh(call: Call, operations: str = '') -> None:
     if not options <= {'append', 'checksum', 'delete', 'populatestats'}:
         raise InternalServerError(f'There was an error in the request: there is no operation {operations}.')
     try:
-        refresh.refresh(call, [str(uri) for uri in json_body(call, list)], options or refresh.OPTIONS)
+        refresh_catalogue.refresh(call, [str(uri) for uri in json_body(call, list)], options or refresh_catalogue.OPTIONS)
     except HTTPException as error:
         raise InternalServerError(f'There was an error in the request: {error.description}') from error
 

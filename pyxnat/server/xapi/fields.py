@@ -13,12 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, select
 from werkzeug.exceptions import BadRequest, Forbidden, NotFound
 
-from ..auth import rights
-from ..calls import Call, text
-from ..history import Event, record
-from ..locate import find, kind_of
-from ..routes import parse
-from ..store import custom_field, fields_of, item, now, touch
+from ..db.access import rights
+from ..db.store import custom_field, fields_of, item, now, touch
+from ..http.request import Call, text
+from ..http.uri_routes import parse
+from ..items.history import Event, record
+from ..items.locate import find, kind_of
 from .routing import Access, Route
 
 __all__ = ['ROUTES', 'values_of']

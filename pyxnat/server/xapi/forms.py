@@ -14,9 +14,9 @@ from sqlalchemy import Connection, func, select
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
-from ..calls import Call, text
-from ..locate import find_project
-from ..store import custom_form, custom_form_use, item
+from ..db.store import custom_form, custom_form_use, item
+from ..http.request import Call, text
+from ..items.locate import find_project
 from .routing import Access, Route, json_body
 
 __all__ = ['ROUTES']

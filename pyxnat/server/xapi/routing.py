@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, MethodNotAllowed, NotFound, Unauthorized, UnsupportedMediaType
 from werkzeug.wrappers import Response
 
-from ..calls import Call
-from ..pages import by_container, is_by_container, page
+from ..http.error_pages import by_container, is_by_container, page
+from ..http.request import Call
 
 __all__ = ['Access', 'Route', 'answer_as', 'answer_from', 'json_body']
 

@@ -9,7 +9,7 @@ from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ...model.schemas import DataType
-from ..calls import Call
+from ..http.request import Call
 from .descriptions import described
 from .routing import Access, Route, json_body
 

@@ -15,10 +15,10 @@ from sqlalchemy import select
 from werkzeug.exceptions import BadRequest, Forbidden, NotFound, Unauthorized
 
 from ... import version
-from ..auth import Caller
-from ..calls import Call
-from ..preferences import DEFAULTS
-from ..store import put_setting, setting
+from ..db.access import Caller
+from ..db.preferences import DEFAULTS
+from ..db.store import put_setting, setting
+from ..http.request import Call
 from .routing import Access, Route, json_body
 
 __all__ = ['ROUTES', 'VERSION']

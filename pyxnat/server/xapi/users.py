@@ -13,11 +13,11 @@ from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException, 
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response
 
-from ..auth import ANY, GUEST, Caller, hash_password, rights
-from ..calls import Call, text
-from ..groups import key_of
-from ..locate import find_project
-from ..store import fields_of, get_setting, item, put_setting, role, token, user
+from ..db.access import ANY, GUEST, Caller, hash_password, rights
+from ..db.store import fields_of, get_setting, item, put_setting, role, token, user
+from ..http.request import Call, text
+from ..items.locate import find_project
+from ..routes.groups import key_of
 from .routing import Access, Route, answer_as, json_body
 
 __all__ = ['ROUTES']

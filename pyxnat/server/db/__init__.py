@@ -1,0 +1,1 @@
+"""The archive's database: tables, values, types, access rights."""

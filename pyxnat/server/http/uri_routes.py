@@ -1,0 +1,144 @@
+"""URIs read against the table of REST levels.
+
+A path is split before anything of it is decoded, and XNAT decodes little: IDs of scans and reconstructions; the path of a file where it
+holds ``%20`` or ``%2B``, else not at all. All other names are taken as they were sent. Below an element that XNAT knows, segments that name
+no level are its sub-path: XNAT hands those to the item, which often ignores them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+from urllib.parse import unquote, unquote_plus, unquote_to_bytes
+
+from werkzeug.exceptions import BadRequest, InternalServerError, MethodNotAllowed
+from werkzeug.wrappers import Response
+
+from ...model.levels import SERVER, Chain, Level, chains, children, level
+
+__all__ = ['Route', 'Step', 'admit_path', 'admit_target', 'decoded', 'parse', 'segments']
+
+MAX_PATH = 8192
+"""Bytes of a request's path; longer ones are refused."""
+_MALFORMED = re.compile(r'%2f|%5c|%00|\\|\0', re.IGNORECASE)
+_FORBIDDEN = re.compile(r'%25|%3b|;|//|/(\.|%2e){1,2}(/|$)', re.IGNORECASE)
+_NO_FILES = ('projects', 'experiments')
+_CHAINS = frozenset(chains())
+
+
+class Step(NamedTuple):
+    """One level of a path."""
+
+    level: Level
+    id: str | None
+    """ID or label of the element; None for the collection."""
+
+
+class Route(NamedTuple):
+    """A path as levels from the root down, and what follows the last element."""
+
+    steps: tuple[Step, ...]
+    tail: tuple[str, ...] = ()
+
+    @property
+    def last(self) -> Step:
+        """The collection or element that is meant."""
+        return self.steps[-1]
+
+    @property
+    def names(self) -> Chain:
+        """Plural names of the levels."""
+        return tuple(step.level.plural for step in self.steps)
+
+
+_UNQUOTED = re.compile(r'["<>\[\]^`{|}]')
+
+
+def admit_path(method: str, raw_path: str) -> None:
+    """See that a path is one that reaches XNAT.
+
+    What stands before it refuses an encoded ``%`` or ``;`` and a path that is not plain: with 405 and nothing, a GET with 500. An encoded
+    slash, a backslash and a NUL are 400.
+    """
+    if len(raw_path) > MAX_PATH:
+        raise BadRequest(f'The path is longer than {MAX_PATH} bytes.')
+    if _MALFORMED.search(raw_path):
+        raise BadRequest('The path holds an encoded slash, a backslash or a NUL.')
+    if not _FORBIDDEN.search(raw_path):
+        return
+    if method in ('GET', 'HEAD'):
+        raise InternalServerError('The path holds %25, a semicolon, an empty segment or dots, and is refused.')
+    raise MethodNotAllowed(response=Response(status=405))
+
+
+def admit_target(raw: str) -> None:
+    """See that the target of a request has no character that must be quoted: Tomcat refuses brackets and the like, in a query, too."""
+    found = _UNQUOTED.search(raw)
+    if found is not None:
+        raise BadRequest(f'Invalid character found in the request target [{raw}]: quote {found.group()}.')
+
+
+def segments(raw_path: str) -> list[str]:
+    """The segments of a raw path, as they were sent; an empty last one tells a trailing slash."""
+    return raw_path.split('/')[1:] if raw_path.startswith('/') else raw_path.split('/')
+
+
+def decoded(parts: Sequence[str]) -> list[str]:
+    """Segments, decoded; `BadRequest` for what is no text."""
+    return [_decode(part) for part in parts]
+
+
+def _decode(part: str) -> str:
+    try:
+        return unquote_to_bytes(part).decode('utf-8')
+    except UnicodeDecodeError as error:
+        raise BadRequest('The path is not UTF-8.') from error
+
+
+def _name(plural: str, text: str) -> str:
+    """The name that a segment is taken for."""
+    if plural in ('scans', 'reconstructions'):
+        return unquote(text)
+    if plural == 'files':
+        return unquote_plus(text) if re.search('%2[0Bb]', text) else text
+    return text.replace("'", '&apos;') if plural.endswith('resources') else text
+
+
+def parse(parts: Sequence[str]) -> Route | None:
+    """The route of segments below ``/data`` as they were sent; None where the first is no level."""
+    trailing = len(parts) > 1 and parts[-1] == ''
+    rest = [part for part in parts if part]
+    steps: list[Step] = []
+    while rest and not (steps and steps[-1].id is None):
+        found = _next(tuple(step.level.plural for step in steps), rest)
+        if found is None:
+            break
+        rest = rest[found[-1].level.segment.count('/') + 1 if len(found) == 1 else _width(found) :]
+        last = found[-1].level
+        if last.plural == 'files':
+            name = '/'.join(rest) + ('/' if trailing and rest else '')
+            rest = []
+        else:
+            name = rest.pop(0) if rest else ''
+        steps += [*found[:-1], Step(last, _name(last.plural, name) or None)]
+    return Route(tuple(steps), tuple(decoded(rest))) if steps else None
+
+
+def _next(chain: Chain, rest: list[str]) -> list[Step] | None:
+    """The step that the next segments name; two where files are asked for over all resources of an element."""
+    parent = chain[-1] if chain else SERVER
+    below = children(parent)
+    for row in below:
+        words = row.segment.split('/')
+        if rest[: len(words)] == words and (*chain, row.plural) in _CHAINS:
+            return [Step(row, None)]
+    for row in below:
+        words = [*row.segment.split('/')[:-1], 'files']
+        if row.plural.endswith('resources') and rest[: len(words)] == words and chain != _NO_FILES:
+            return [Step(row, None), Step(level('files'), None)]
+    return None
+
+
+def _width(found: list[Step]) -> int:
+    return found[0].level.segment.count('/') + 1

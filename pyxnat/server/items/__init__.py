@@ -1,0 +1,1 @@
+"""Items of the archive: find, read, write."""

@@ -1,0 +1,109 @@
+"""Catalogues of files in XNAT's XML: of one resource, and of the files that a request names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lxml import etree
+from sqlalchemy import Connection, select
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from ...model.xml import write_xml
+from ..db.store import file
+from ..http.request import Call
+from ..http.uri_routes import Route
+from .find_files import Held, file_uri, resources_at, split, with_parts
+from .holders import holders_of, need_project
+from .represent import CAT, java_date
+from .zip_tar import entry_name
+
+__all__ = ['catalogue', 'catalogue_of_files', 'catalogue_of_resource']
+
+
+def catalogue_of_resource(call: Call, connection: Connection, route: Route) -> Response:
+    """``X/resources/L``: what is known of each of its files, by their paths in it.
+
+    XNAT looks for the label in all that a session has, so that it finds none where two have it, and that of a scan where the session has none.
+    """
+    steps, step, _ = split(route)
+    place = holders_of(connection, call.caller, steps)[0]
+    need_project(place)
+    rows = [(row, one) for one in with_parts(connection, call, place) for row in resources_at(connection, one.row, step)]
+    if len(rows) != 1:
+        raise NotFound('Unable to find the specified catalog.')
+    return Response(catalogue(connection, rows[0][0], rows[0][1].row), mimetype='text/xml')
+
+
+def catalogue(connection: Connection, row: Any, holder: Any) -> bytes:
+    """The catalogue of a resource."""
+    is_of_part = holder.level in ('scan', 'reconstruction') and not row.counted
+    root = _root(holder.id if is_of_part else row.label or str(row.pk))
+    files = connection.execute(select(file).where(file.c.resource == row.pk).order_by(file.c.path)).all()
+    _meta_fields(root, {'PROJECT': holder.project or holder.id, **_audit(files)})
+    if files:
+        entries = etree.SubElement(root, _name('entries'))
+        for one in files:
+            _entry(entries, one, {'URI': one.path, 'ID': one.path, 'cachePath': one.path})
+    return write_xml(root)
+
+
+def _audit(files: Iterable[Any]) -> dict[str, str]:
+    """What was done to the files that are there."""
+    told = []
+    for one in files:
+        told.append(f'{one.pk}:{java_date(one.insert_date)}=Added:1')
+        if one.modified_date:
+            told.append(f'{one.pk}:{java_date(one.modified_date)}=Modified:1')
+    return {'AUDIT': '|'.join(told)} if told else {}
+
+
+def catalogue_of_files(call: Call, held: Iterable[Held]) -> Response:
+    """``format=xcat``: the files with the whole URI of each."""
+    root = _root('')
+    entries = etree.SubElement(root, _name('entries'))
+    site = call.request.root_url.rstrip('/')
+    for one in held:
+        path = entry_name(call, one, 'zip')
+        entry = etree.SubElement(entries, _name('entry'), URI=site + file_uri(one), cachePath=path)
+        _meta_fields(entry, {'RELATIVE_PATH': path, 'SIZE': str(one.file.size)})
+    headers = {'Content-Disposition': 'inline; filename="files.xcat";'}
+    return Response(write_xml(root), mimetype='application/xcat', headers=headers)
+
+
+def _root(identifier: str) -> etree._Element:
+    return etree.Element(_name('Catalog'), {'ID': identifier} if identifier else {}, nsmap={'cat': CAT})
+
+
+def _name(text: str) -> str:
+    return f'{{{CAT}}}{text}'
+
+
+def _entry(entries: etree._Element, one: Any, places: dict[str, str]) -> None:
+    told = {
+        'name': one.path.rstrip('/').rpartition('/')[2], 'format': one.format, 'content': one.content, 'description': one.description,
+        'digest': one.digest, 'createdBy': one.insert_user, 'createdTime': _moment(one.insert_date), 'createdEventId': str(one.pk),
+        'modifiedTime': _moment(one.modified_date), 'modifiedBy': one.modified_user, 'modifiedEventId': str(one.pk) if one.modified_date else '',
+    }  # fmt: skip
+    entry = etree.SubElement(entries, _name('entry'), {name: value for name, value in {**places, **told}.items() if value})
+    _meta_fields(entry, {'SIZE': str(one.size)})
+    _tags(entry, [one.tags] if one.tags else [])
+
+
+def _moment(text: str | None) -> str:
+    return (text or '').replace(' ', 'T')
+
+
+def _meta_fields(node: etree._Element, values: dict[str, str]) -> None:
+    if values:
+        holder = etree.SubElement(node, _name('metaFields'))
+        for name, value in values.items():
+            etree.SubElement(holder, _name('metaField'), name=name).text = value
+
+
+def _tags(node: etree._Element, words: list[str]) -> None:
+    if words:
+        holder = etree.SubElement(node, _name('tags'))
+        for word in words:
+            etree.SubElement(holder, _name('tag')).text = word

@@ -1,0 +1,383 @@
+"""Settings of fields read from a request, and how they change an item.
+
+Fields come from an XML document or a form, and, on top of both, the query. A value that a field cannot hold, and what is required and
+missing, is refused with the list of reasons.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from lxml import etree
+from werkzeug.exceptions import BadRequest, ExpectationFailed, UnprocessableEntity
+
+from ...model.schemas import Field, canonical
+from ...model.xml import parse_xml
+from ..db.json_keys import join, name_of, pick_of_name, steps, storage_key
+from ..db.store import fields_of
+from ..db.types import Model
+from ..db.values import normalise, unless_null
+from ..http.request import Call
+from .settings import CORE, Settings, read_settings
+
+__all__ = [
+    'TYPE_LEAF', 'Document', 'check_complete', 'check_kept', 'filled', 'kept', 'merged', 'part_of', 'read_document', 'text_of', 'validated',
+]  # fmt: skip
+
+XSI_TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
+TYPE_LEAF = 'xsi:type'
+"""Last step of the key that keeps the type of one of several nested elements."""
+_LINES = re.compile(r'\n*[^\n]+|\n+')
+_ISO_DATE = re.compile(r'\d{4}-\d\d?-\d\d?')
+_NAMED_TYPE = re.compile(r'@xsi:type=([^\]]+)')
+_VARIABLE = re.compile(r'fields/field\[name=[^\]]*\]/field')
+_EMPTIED = 'demographics/'
+"""How the fields begin that a complete document takes from a subject."""
+_FORM = 'application/x-www-form-urlencoded'
+_XML = frozenset({'text/xml', 'application/xml'})
+
+
+@dataclass
+class Document:
+    """What a request says of one item."""
+
+    xsi_type: str = ''
+    fields: dict[str, str] = field(default_factory=dict)
+    """Storage key to text; the empty text clears a field."""
+    core: dict[str, str] = field(default_factory=dict)
+    """ID, label, project, subject_ID."""
+    children: list[tuple[str, Document]] = field(default_factory=list)
+    """Level and document of the items inside."""
+    share: dict[str, str] = field(default_factory=dict)
+    """Project to share the item into, and its label there, where a query sets them as fields."""
+    complete: bool = False
+    """Whether it replaces the item's fields (``allowDataDeletion``) rather than being merged into them."""
+    from_xml: bool = False
+    is_inside: bool = False
+    """Whether it stands in the document of another item: what it lacks cannot come from the path, and unknown attributes are refused."""
+    links: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """The resources and shares that a document names: where they stand, and their attributes."""
+    is_named: bool = False
+    """Whether the request names the type itself, and not only by paths."""
+    elements: set[str] = field(default_factory=set)
+    """Names of the elements that stand right below the root, whatever is in them."""
+
+
+def read_document(call: Call, where: str, known: Any = None, short: bool = True) -> Document:
+    """The document of a request for an item of a level.
+
+    Parameters
+    ----------
+    known
+        The row of the item that is there.
+    short
+        Whether short names count in the query: on the routes of experiments that name no subject they do not.
+    """
+    model = call.archive.model
+    document, form = _read_body(call)
+    document.complete = document.from_xml and call.flag('allowDataDeletion')
+    known_type = str(known.xsi_type) if known is not None else ''
+    is_named = any(name in ('xsiType', 'ELEMENT_0') for name, _ in call.query)
+    _choose_type(model, document, form + call.query, where, known_type or ('' if short or is_named else model.default_type(where)))
+    kind = document.xsi_type or model.base_of(where)
+    before = {**(fields_of(known) if known is not None else {}), **document.fields}
+    for pairs, names in ((form + call.query if form else [], False), (call.query, short)):
+        is_new = known is None or where == 'scan'  # a scan is not read before it is written
+        has_type = document.is_named or bool(model.default_type(where))
+        _apply(document, read_settings(model, kind, where, pairs, before, names), is_new, has_type)
+        before.update(document.fields)
+    return document
+
+
+def _read_body(call: Call) -> tuple[Document, list[tuple[str, str]]]:
+    """The document of a body, and the fields of a form."""
+    wanted = call.get('req_format').lower()
+    if not call.has_body or wanted == 'qs':
+        return Document(), []
+    if call.mimetype == 'multipart/form-data':
+        told, parts = call.multipart()
+        bodies = [data for name, kind, data in parts if name.lower().endswith('.xml') or kind in _XML]
+        return (_from_xml(call.archive.model, _parsed(bodies[-1])) if bodies else Document()), told
+    if wanted == 'form':  # and a form it must be
+        return Document(), call.form() if call.mimetype == _FORM else []
+    if call.mimetype in _XML or wanted == 'xml' or call.flag('inbody'):
+        return _from_xml(call.archive.model, _parsed(call.document())), []
+    return Document(), []
+
+
+def _parsed(body: bytes) -> etree._Element:
+    try:
+        return parse_xml(body)
+    except ValueError as error:
+        raise UnprocessableEntity(f'The document cannot be read: {error}') from error
+
+
+def _choose_type(model: Model, document: Document, settings: list[tuple[str, str]], where: str, known_type: str) -> None:
+    """XML root, else xsiType, else what is there, else what the level has by default, else the type of the first full path."""
+    if document.xsi_type:
+        return
+    named = next((value for name, value in settings if name in ('xsiType', 'ELEMENT_0') and value), '')
+    document.is_named = bool(named)
+    named = (
+        named or known_type or model.default_type(where) or next((name.partition('/')[0] for name, _ in settings if ':' in name and '/' in name), '')
+    )
+    found = model.name(named) if named else ''
+    if found is None:
+        raise BadRequest(f'Element not found: {named!r}')
+    document.xsi_type = found
+
+
+def _apply(document: Document, found: Settings, is_new: bool, has_type: bool) -> None:
+    """Take what settings come to; where they were broken off, a new item has none of them."""
+    if found.is_broken and is_new and not document.from_xml:
+        if not has_type:
+            raise ExpectationFailed('Need PUT Contents: name the type with xsiType, and paths that the type has.')
+        document.fields.update(found.forced)
+        return
+    document.fields.update(found.fields)
+    document.core.update(found.core)
+    document.share.update(found.share)
+
+
+def validated(model: Model, document: Document) -> dict[str, str]:
+    """The fields in the form they are stored in, the empty text for those to clear; `BadRequest` with all that is wrong with them."""
+    values: dict[str, str] = {}
+    wrong: list[str] = []
+    for key, value in document.fields.items():
+        row = None if key.endswith(TYPE_LEAF) else model.field(document.xsi_type, key)
+        if row is None:
+            values[key] = value
+            continue
+        try:
+            if document.from_xml and row.kind == 'date' and value and not _ISO_DATE.match(value.strip()):
+                raise ValueError(f'{value!r} Must Be A Valid Date: documents have yyyy-MM-dd')
+            values[key] = '' if unless_null(value) is None and not row.choices else normalise(row, value)
+        except ValueError as error:
+            wrong.append(_complaint(document.xsi_type, row, str(error)))
+    if wrong:
+        raise BadRequest(' '.join(wrong))
+    return values
+
+
+def check_complete(model: Model, xsi_type: str, fields: dict[str, str]) -> None:
+    """`BadRequest` where a field is missing that the schema requires of an item, or of a nested element that is there."""
+    wrong = [_complaint(xsi_type, row, 'Required Field') for row in _required(model, xsi_type) if _is_missing(row, fields)]
+    if wrong:
+        raise BadRequest(' '.join(wrong))
+
+
+def _complaint(xsi_type: str, row: Field, text: str) -> str:
+    name = canonical(row.path).rpartition('/')[2]
+    return f"The content of element '{xsi_type}' is not complete. '{{\"{row.namespaces[-1]}\":{name}}}' {text}"
+
+
+def _required(model: Model, xsi_type: str) -> list[Field]:
+    return [row for row in model.registry.fields(xsi_type) if row.required and row.kind and canonical(row.path) not in CORE]
+
+
+def _is_missing(row: Field, fields: dict[str, str]) -> bool:
+    """Whether a field has no value in one of the elements that should have it."""
+    above, _, name = canonical(row.path).rpartition('/')
+    if not above:
+        return not fields.get(name)
+    depth = above.count('/') + 1
+    there = {join(steps(key)[:depth]) for key, value in fields.items() if value and canonical(key).startswith(above + '/')}
+    return any(not fields.get(f'{one}/{name}') and not (name == 'name' and name_of(steps(one)[-1].pick)) for one in there)
+
+
+# -- XML documents
+
+
+def _from_xml(model: Model, root: etree._Element) -> Document:
+    name = etree.QName(root)
+    declared = root.get(XSI_TYPE)
+    row = model.registry.get(_prefixed(model, root, declared)) if declared else model.registry.by_root(name.namespace or '', name.localname)
+    row = row or model.registry.get(f'{model.registry.prefixes.get(name.namespace or "", "xnat")}:{name.localname}')
+    row = row or next((one for one in model.registry if not name.namespace and one.root == name.localname), None)
+    if row is None:
+        raise UnprocessableEntity(f"Invalid Element '{name.namespace}:{name.localname}'")
+    return _element(model, root, row.name)
+
+
+def _prefixed(model: Model, node: etree._Element, name: str) -> str:
+    prefix, _, local = name.rpartition(':')
+    return f'{model.registry.prefixes.get(node.nsmap.get(prefix or None) or "", prefix)}:{local}'
+
+
+def _element(model: Model, node: etree._Element, xsi_type: str, is_inside: bool = False) -> Document:
+    document = Document(xsi_type, from_xml=True, is_inside=is_inside)
+    _Reader(model, document).read(node, '')
+    return document
+
+
+def part_of(model: Model, node: etree._Element, xsi_type: str, key: str) -> Document:
+    """What a document says of one nested element of an item, whose key is given."""
+    document = Document(xsi_type, from_xml=True)
+    _Reader(model, document).read(node, key)
+    return document
+
+
+class _Reader:
+    """Reads the document of one item: its values into `Document.fields`, the items inside it into `Document.children`."""
+
+    def __init__(self, model: Model, document: Document) -> None:
+        self._model = model
+        self._document = document
+        self._kind = document.xsi_type
+
+    def read(self, node: etree._Element, key: str, types: frozenset[str] = frozenset()) -> None:
+        """Attributes and children of a node, whose key is given; `types` are those that elements on the way name."""
+        for name, value in _attributes(node):
+            if value and not self._keep(f'{key}/{name}'.lstrip('/'), value, types) and (key or self._document.is_inside):
+                raise UnprocessableEntity(f"Invalid attribute '{name}' of '{self._kind}/{canonical(key)}'")
+        used: set[str] = set()
+        for child in node.iterchildren(tag=etree.Element):
+            self._child(child, f'{key}/{etree.QName(child).localname}'.lstrip('/'), used, types)
+
+    def _child(self, child: etree._Element, here: str, used: set[str], types: frozenset[str]) -> None:
+        self._document.elements.add(here.partition('/')[0])
+        where = self._model.child_at(self._kind, here)
+        if where:
+            self._document.children.append((where, _child(self._model, child, where)))
+            return
+        if self._model.is_link(self._kind, here):
+            self._document.links.append((canonical(here), dict(_attributes(child))))
+            return
+        if self._model.registry.repeats(self._kind, here):
+            here = self._picked(child, here, used)
+        declared = child.get(XSI_TYPE)
+        if declared:
+            types |= {_prefixed(self._model, child, declared)}
+        if declared and '[' in here:
+            self._document.fields[f'{here}/{TYPE_LEAF}'] = _prefixed(self._model, child, declared)
+        self._text(child, here, types)
+        self.read(child, here, types)
+
+    def _text(self, child: etree._Element, here: str, types: frozenset[str]) -> None:
+        text = text_of(child)
+        if not text:
+            return
+        row = self._model.registry.text_of(self._kind, here)
+        leaf = f'/{row.path.rpartition("/")[2]}' if row is not None and row.text else ''
+        if row is None or not self._keep(here + leaf, text, types):
+            raise UnprocessableEntity(f"Invalid field '{canonical(here).rpartition('/')[2]}'")
+
+    def _picked(self, child: etree._Element, here: str, used: set[str]) -> str:
+        """The key of one of several elements: by its name, where it has one of its own, else by its number."""
+        name = child.get('name') or ''
+        pick = pick_of_name(name) if name and name != 'NULL' else ''
+        found = f'{here}[{pick}]'
+        if not pick or found in used:
+            number = sum(1 for one in used if one.rpartition('[')[0] == here)
+            found = f'{here}[{number}]'
+        used.add(found)
+        return found
+
+    def _keep(self, key: str, value: str, types: frozenset[str]) -> bool:
+        """Keep a value; False where the type has no such field."""
+        plain = canonical(key)
+        if plain in CORE:
+            self._document.core[plain] = value
+            return True
+        if key.endswith('/name') and name_of(steps(key)[-2].pick):
+            return True
+        row = self._model.field(self._kind, plain)
+        if row is None or not row.kind or not _named_types(row.path) <= types:
+            return False
+        self._document.fields[storage_key(row, key)] = value
+        return True
+
+
+def _named_types(path: str) -> set[str]:
+    """The types that elements on a path must name."""
+    return set(_NAMED_TYPE.findall(path))
+
+
+def _attributes(node: etree._Element) -> Iterator[tuple[str, str]]:
+    """The attributes of a node that are fields."""
+    for name, value in node.attrib.items():
+        if not str(name).startswith('{'):
+            yield str(name), str(value)
+
+
+def text_of(node: etree._Element) -> str:
+    """The text of an element as XNAT's parser hands it on, a piece for each line and comment: blank pieces are lost, others stay as they are."""
+    pieces = [node.text or '', *(child.tail or '' for child in node if not isinstance(child.tag, str))]
+    return ''.join(line for piece in pieces for line in _LINES.findall(piece) if line.strip())
+
+
+def _child(model: Model, node: etree._Element, where: str) -> Document:
+    declared = node.get(XSI_TYPE)
+    name = model.name(_prefixed(model, node, declared)) if declared else model.base_of(where)
+    if not name or model.level_of(name) != where:
+        raise UnprocessableEntity(f'{declared} is not a data type of a {where}.')
+    return _element(model, node, name, True)
+
+
+# -- lists in documents
+
+
+def merged(fields: dict[str, str], document: Document, values: dict[str, str]) -> dict[str, str]:
+    """An item's fields with those of a request on top.
+
+    What a document says of a repeated element without a name is, as in XNAT, one more of them unless there is such a one already;
+    settings in a query, and all else, replace.
+    """
+    found = dict(fields)
+    if not document.from_xml:
+        return {**found, **values}
+    known = _lists(fields)
+    for (holder, pick), leaves in _lists(values).items():
+        if not pick.isdecimal():
+            found.update({f'{holder}[{pick}]{leaf}': value for leaf, value in leaves.items()})
+            continue
+        siblings = {other: inner for (name, other), inner in known.items() if name == holder}
+        if leaves in siblings.values():
+            continue
+        number = len(siblings)
+        known[holder, str(number)] = leaves
+        found.update({f'{holder}[{number}]{leaf}': value for leaf, value in leaves.items()})
+    found.update({key: value for key, value in values.items() if '[' not in key})
+    return found
+
+
+def filled(fields: dict[str, str]) -> dict[str, str]:
+    """The fields that are stored: those with a value, and custom variables, whose names stay when their values are cleared."""
+    return {key: value for key, value in fields.items() if value != '' or _VARIABLE.fullmatch(key)}
+
+
+def kept(model: Model, where: str, fields: dict[str, str], document: Document) -> dict[str, str]:
+    """The fields that stay whatever a document says.
+
+    All of them, unless it is a complete one (``allowDataDeletion``): then what it lacks goes, of a subject what its demographics lack
+    alone, and nothing where it has none. Attributes, variables and further IDs never go, nor do the processing steps of a reconstruction.
+    """
+    if not document.complete:
+        return dict(fields)
+    if where in ('project', 'subject'):
+        return {key: value for key, value in fields.items() if not (key.startswith(_EMPTIED) and 'demographics' in document.elements)}
+    stay = ('fields/field[', 'provenance/') if where == 'reconstruction' else ('fields/field[',)
+    rows = {key: model.field(document.xsi_type, key) for key in fields}
+    attributes = {key for key, row in rows.items() if row is not None and row.attribute and '/' not in key}
+    return {key: value for key, value in fields.items() if key in attributes or key.startswith(stay)}
+
+
+def check_kept(where: str, held: dict[str, str], fields: dict[str, str], document: Document) -> None:
+    """`BadRequest` where a complete document takes away all that a subject's demographics hold: XNAT fails, and keeps it."""
+    before, after = ([key for key, value in some.items() if key.startswith(_EMPTIED) and value] for some in (held, fields))
+    if document.complete and where == 'subject' and before and not after:
+        raise BadRequest('The document empties the demographics of the subject, which allowDataDeletion cannot: leave one of their fields in it.')
+
+
+def _lists(fields: dict[str, str]) -> dict[tuple[str, str], dict[str, str]]:
+    """The values of repeated elements by holder and pick."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for key, value in fields.items():
+        holder, bracket, rest = key.partition('[')
+        pick, _, leaf = rest.partition(']')
+        if bracket:
+            found.setdefault((holder, pick), {})[leaf] = value
+    return found

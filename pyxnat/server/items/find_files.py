@@ -1,0 +1,234 @@
+"""Resources of items and the files in them: how a route finds them, and their URIs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_plus
+
+from sqlalchemy import Connection, select
+
+from ...model.levels import level
+from ..archive import Archive
+from ..db.store import fields_of, file, item, resource
+from ..http.request import Call
+from ..http.uri_routes import Route, Step
+from ..storage.file_area import FileArea
+from .holders import holders_of
+from .locate import Place, found_below
+
+__all__ = [
+    'Held',
+    'Kept',
+    'chosen',
+    'described',
+    'file_uri',
+    'files_in',
+    'files_of',
+    'kept_at',
+    'paths_of',
+    'resources_at',
+    'side_of',
+    'split',
+    'with_parts',
+]
+
+_TWO_SIDED = frozenset({'assessor', 'reconstruction'})
+_ABOVE = ('experiment', 'scan', 'reconstruction', 'assessor')
+
+
+@dataclass
+class Kept:
+    """A resource, and the item that holds it."""
+
+    row: Any
+    place: Place
+    folder: Path
+    uri: str
+    """In the scope that XNAT tells it in."""
+    described: str = ''
+    """Type of the holder, in words."""
+    subject: str = ''
+    """Label of the subject of a session, where that is wanted."""
+    among_all: bool = False
+    """Whether it was found as one of all that a session has (``all=true``)."""
+
+
+@dataclass
+class Held:
+    """A file, and the resource it is in."""
+
+    file: Any
+    kept: Kept
+
+    @property
+    def resource(self) -> Any:
+        """The row of the resource."""
+        return self.kept.row
+
+    @property
+    def place(self) -> Place:
+        """The item that holds the resource."""
+        return self.kept.place
+
+    @cached_property
+    def path(self) -> Path:
+        """Where it lies."""
+        return FileArea.file_path(self.kept.folder, self.file.path)
+
+
+def split(route: Route) -> tuple[Sequence[Step], Step, Step | None]:
+    """The steps of the holder, the resource's step and, on a route of files, theirs."""
+    steps = route.steps
+    if steps[-1].level.plural == 'files':
+        return steps[:-2], steps[-2], steps[-1]
+    return steps[:-1], steps[-1], None
+
+
+def side_of(holder: Any, plural: str) -> str:
+    """The side of an item that a level of resources is on: assessors and reconstructions have ``in`` and ``out``, which is meant without either."""
+    if holder.level not in _TWO_SIDED:
+        return ''
+    return 'in' if plural == 'in_resources' else 'out'
+
+
+def resources_at(connection: Connection, holder: Any, step: Step) -> list[Any]:
+    """Resources of an item on the side of a step, all or those it names by label or number."""
+    side = side_of(holder, step.level.plural)
+    sides = ('', 'out') if side == 'out' else (side,)
+    query = select(resource).where(resource.c.item == holder.pk, resource.c.side.in_(sides)).order_by(resource.c.pk)
+    rows = list(connection.execute(query))
+    return rows if step.id is None else _named(rows, step.id)
+
+
+def _named(rows: Iterable[Any], name: str) -> list[Any]:
+    """Those that a list of labels and numbers names."""
+    names = re.split(r'\s*,\s*', name)
+    return [row for row in rows if row.label in names or str(row.pk) in names]
+
+
+def paths_of(archive: Archive, connection: Connection, holder: Any) -> Iterator[Path]:
+    """Where the files of all resources of an item lie."""
+    for row in connection.execute(select(resource).where(resource.c.item == holder.pk).order_by(resource.c.pk)).all():
+        folder = archive.files.resource_folder(connection, row, holder)
+        for path in connection.scalars(select(file.c.path).where(file.c.resource == row.pk).order_by(file.c.path)).all():
+            yield archive.files.file_path(folder, path)
+
+
+def with_parts(connection: Connection, call: Call, place: Place) -> list[Place]:
+    """What a session has that may have resources of its own: scans, reconstructions, and the assessors that may be read."""
+    places = [place]
+    for name in ('scans', 'reconstructions', 'assessors') if place.row.level == 'experiment' else ():
+        step = Step(level(name), 'ALL')
+        rows = found_below(connection, call.caller, place, step, 'ALL')
+        places += [Place(place.project, {**place.rows, step.level.singular: row}, row) for row in rows]
+    return places
+
+
+def kept_at(call: Call, connection: Connection, route: Route) -> list[Kept]:
+    """The resources that a route names. Where it is one, by name, its URI has what was asked; of several each has its own."""
+    steps, step, _ = split(route)
+    places = holders_of(connection, call.caller, steps, call.request.method if call.request.method == 'HEAD' else 'GET')
+    among_all = call.flag('all') and all(place.row.level == 'experiment' for place in places)
+    if among_all:
+        places = [one for place in places for one in with_parts(connection, call, place)]
+    rows = [(row, place) for place in places for row in resources_at(connection, place.row, step)]
+    scope = _scope(connection, places, step) if step.id is not None and len(rows) == 1 and not _is_zip(call) else ''
+    found = []
+    for row, place in rows:
+        folder = call.archive.files.resource_folder(connection, row, place.row)
+        uri = f'{scope or _own(connection, place, row)}/resources/{row.pk}'
+        subject = _subject_label(connection, place) if call.flag('subjectIncludedInPath') else ''
+        found.append(Kept(row, place, folder, uri, described(call, place.row), subject, among_all))
+    return found
+
+
+def described(call: Call, holder: Any) -> str:
+    """What XNAT calls a holder of resources: the type of a scan or reconstruction, the name of the type of an assessor, a blank for all else."""
+    if holder.level in ('scan', 'reconstruction'):
+        return str(fields_of(holder).get('type', ''))
+    return call.archive.model.singular(holder.xsi_type) if holder.level == 'assessor' else ' '
+
+
+def _subject_label(connection: Connection, place: Place) -> str:
+    session = place.rows.get('experiment')
+    return str(connection.scalar(select(item.c.label).where(item.c.pk == session.parent)) if session is not None else '')
+
+
+def _is_zip(call: Call) -> bool:
+    return call.get('format').lower() in ('zip', 'tar', 'tar.gz')
+
+
+def _scope(connection: Connection, places: Sequence[Place], step: Step) -> str:
+    """What was asked, by IDs."""
+    first = places[0]
+    parts = ['/data']
+    if 'experiment' not in first.rows:
+        return _own_of_top(connection, first)
+    if first.project and 'subject' in first.rows:
+        parts += ['projects', first.project, 'subjects', first.rows['subject'].id]
+    for name in _ABOVE:
+        rows = {place.rows[name].pk: place.rows[name].id for place in places if name in place.rows}
+        if rows:
+            parts += [f'{name}s', ','.join(rows.values())]
+    if any(name in first.rows for name in _TWO_SIDED):
+        parts.append(side_of(first.row, step.level.plural))
+    return '/'.join(parts)
+
+
+def _own_of_top(connection: Connection, place: Place) -> str:
+    row = place.row
+    if row.level == 'project':
+        return f'/data/projects/{row.id}'
+    return f'/data/projects/{place.project or row.project}/subjects/{row.id}'
+
+
+def _own(connection: Connection, place: Place, row: Any) -> str:
+    """The URI of what holds a resource, in the scope that XNAT itself keeps it in."""
+    holder = place.row
+    if holder.level in ('project', 'subject'):
+        return f'/data/projects/{holder.project or holder.id}' + (f'/subjects/{holder.id}' if holder.level == 'subject' else '')
+    if holder.level == 'experiment':
+        return f'/data/experiments/{holder.id}'
+    session = connection.scalar(select(item.c.id).where(item.c.pk == holder.parent))
+    side = ('/' + (row.side or 'out')) if holder.level in _TWO_SIDED else ''
+    return f'/data/experiments/{session}/{holder.level}s/{holder.id}{side}'
+
+
+def file_uri(held: Held) -> str:
+    """The URI of a file, which XNAT does not encode."""
+    return f'{held.kept.uri}/files/{held.file.path}'
+
+
+def files_of(call: Call, connection: Connection, route: Route, *, path: str | None = None) -> list[Held]:
+    """The files that a route names, after the filters of the query; only those of a path, where one is given."""
+    found: list[Held] = []
+    for kept in kept_at(call, connection, route):
+        query = select(file).where(file.c.resource == kept.row.pk).order_by(file.c.path)
+        query = query if path is None else query.where(file.c.path == path)
+        found += [Held(one, kept) for one in connection.execute(query)]
+    contents, formats = call.all('file_content'), call.all('file_format')
+    return [one for one in found if _wanted(one.file, contents, formats)] if contents or formats else found
+
+
+def files_in(connection: Connection, kept: Kept) -> list[Held]:
+    """The files of a resource."""
+    return [Held(one, kept) for one in connection.execute(select(file).where(file.c.resource == kept.row.pk).order_by(file.c.path))]
+
+
+def _wanted(row: Any, contents: Sequence[str], formats: Sequence[str]) -> bool:
+    """The filters file_content and file_format; ``NULL`` is a file without content, but no file is without format to it."""
+    return (not contents or row.content in contents or (not row.content and 'NULL' in contents)) and (not formats or row.format in formats)
+
+
+def chosen(held: list[Held], asked: str, recursive: bool = True) -> list[Held]:
+    """Files by path, as it was sent or else decoded; below a folder with a trailing ``/`` all, or, as XNAT has it, only those not right in it."""
+    exact = [one for one in held if one.file.path == asked] or [one for one in held if one.file.path == unquote_plus(asked)]
+    if exact or not asked.endswith('/'):
+        return exact
+    below = [one for one in held if one.file.path.startswith(asked)]
+    return below if recursive else [one for one in below if '/' in one.file.path[len(asked) + 1 :]]

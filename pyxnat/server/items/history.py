@@ -1,0 +1,68 @@
+"""Earlier states of items, and who changed them why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, select
+from werkzeug.exceptions import Forbidden
+
+from ..db.store import fields_of, now, version
+from ..http.request import Call
+
+__all__ = ['Event', 'record', 'versions']
+
+_KEPT = ('label', 'project', 'status', 'access')
+"""Columns of an item whose changes are kept beside those of its fields."""
+
+
+class Event(NamedTuple):
+    """What a request says of the change that it makes."""
+
+    login: str
+    action: str = ''
+    reason: str = ''
+    comment: str = ''
+
+    @classmethod
+    def of(cls, call: Call) -> Event:
+        """The event of a request; `Forbidden` where the site wants a reason and none is given."""
+        reason = call.get('event_reason')
+        if not reason and call.archive.preferences.flag('requireChangeJustification'):
+            raise Forbidden('This site wants a reason for a change: give event_reason.')
+        return cls(call.caller.login, call.get('event_action') or call.get('event_type'), reason, call.get('event_comment'))
+
+
+def record(connection: Connection, before: Any, after: Any, event: Event) -> None:
+    """Keep what an item was before a change; nothing where nothing changed."""
+    state = _state(before)
+    if state == _state(after):
+        return
+    last = connection.scalar(select(version.c.end_date).where(version.c.item == before.pk).order_by(version.c.pk.desc()).limit(1))
+    values = {'start_date': last or before.insert_date, 'end_date': now(), 'state': json.dumps(state, ensure_ascii=False)}
+    connection.execute(version.insert().values(item=before.pk, **values, **event._asdict()))
+
+
+def _state(row: Any) -> dict[str, str]:
+    return {**fields_of(row), **{name: getattr(row, name) for name in _KEPT if getattr(row, name) is not None}}
+
+
+def versions(connection: Connection, row: Any) -> Iterator[Any]:
+    """The earlier states of an item, the latest first: rows with its fields, and with ``start_date`` and ``end_date``."""
+    for one in connection.execute(select(version).where(version.c.item == row.pk).order_by(version.c.pk.desc())):
+        state = json.loads(one.state)
+        known = {name: state.pop(name, None) for name in _KEPT}
+        yield _Version({**row._mapping, **known, 'fields': json.dumps(state)}, one.start_date, one.end_date, one.pk)
+
+
+class _Version:
+    """An earlier state of an item, read like its row."""
+
+    def __init__(self, values: dict[str, Any], start_date: str, end_date: str, event: int) -> None:
+        self.__dict__.update(values)
+        self.start_date = start_date
+        self.end_date = end_date
+        self.event = event
+        """Number of the change that ended it."""

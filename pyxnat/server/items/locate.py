@@ -1,0 +1,218 @@
+"""From a route to the rows it names, as far as the caller may see them.
+
+XNAT tries the accession ID before the label, except on PUT, and except for a subject above what is asked for, where a label wins. Items at
+the root of the tree (``/subjects/S``, ``/experiments/E``) answer to their ID only, and so does an assessor below ``/experiments/E``, whose
+files are found by its label, too. A session is looked for in the project of the path, not below its subject, and an assessor in that
+project, not below its session. An item that is shared without a label has none in the other project: only its ID finds it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
+from werkzeug.exceptions import Forbidden, NotFound
+
+from ...model.levels import level
+from ..db.access import Caller, readable, rights
+from ..db.store import alias, item, share
+from ..http.uri_routes import Step
+
+__all__ = ['Place', 'find', 'find_project', 'found_below', 'found_one', 'has_alias', 'in_project', 'kind_of', 'labelled', 'need', 'need_on']
+
+_PARTS = frozenset({'scans', 'reconstructions'})
+"""Levels whose items are read by whoever may read their session."""
+
+
+@dataclass
+class Place:
+    """What a route's elements are."""
+
+    project: str | None = None
+    """ID of the project the route goes through."""
+    rows: dict[str, Any] = field(default_factory=dict)
+    """Singular level name to the item's row."""
+    row: Any = None
+    """The last item; None at the root."""
+    missing: Step | None = None
+    """The last element where it does not exist and the caller asked to be told rather than refused."""
+
+    @property
+    def owner(self) -> str:
+        """ID of the project whose rights decide: the owner of the last item, else the project of the route."""
+        return str(self.row.project) if self.row is not None else self.project or ''
+
+
+def in_project(project: Any) -> ColumnElement[bool]:
+    """The condition that an item is owned by a project or shared into it."""
+    return or_(item.c.project == project, item.c.pk.in_(select(share.c.item).where(share.c.project == project)))
+
+
+def labelled(project: Any, label: Any) -> ColumnElement[bool]:
+    """The condition that an item bears a label in a project."""
+    shared = select(share.c.item).where(share.c.project == project, share.c.label == label)
+    return or_(and_(item.c.project == project, item.c.label == label), item.c.pk.in_(shared))
+
+
+def find(
+    connection: Connection, caller: Caller, steps: Sequence[Step], method: str = 'GET', *, may_miss: bool = False, inside: bool = False
+) -> Place:
+    """Resolve the elements of a route; `NotFound` or `Forbidden` where one is not there or not to be seen.
+
+    With `may_miss` the last element may be absent: it is then in `Place.missing`. `inside` says that what lies in the last element is
+    wanted: of a protected project everybody may see the project and read its own resources, and change neither.
+    """
+    place = Place()
+    for number, step in enumerate(steps):
+        last = number == len(steps) - 1
+        row = _one(connection, caller, place, step, method, holds=inside or not last)
+        if row is None:
+            if may_miss and last:
+                place.missing = step
+                return place
+            raise NotFound(f'Unable to find the specified {step.level.singular}: {step.id}')
+        if row.level == 'project':
+            _enter(connection, caller, row, not (last and inside) or method == 'GET')
+            place.project = row.id
+        place.rows[step.level.singular] = row
+        place.row = row
+    return place
+
+
+def need(connection: Connection, caller: Caller, project: str, right: str, kind: str = '') -> None:
+    """`Forbidden` unless the caller has a right (read, create, edit, delete) in a project, on items of a data type."""
+    if right not in rights(connection, caller, project, kind):
+        raise Forbidden(f'Insufficient privileges: {right} in project {project}.')
+
+
+def need_on(connection: Connection, caller: Caller, row: Any, right: str) -> None:
+    """`Forbidden` unless the caller has a right on an item, in the project that owns it."""
+    need(connection, caller, row.project, right, kind_of(connection, row))
+
+
+def kind_of(connection: Connection, row: Any) -> str:
+    """The data type that rights on an item go by: its own; that of the session for its scans and reconstructions; none for a project."""
+    if row.level == 'project':
+        return ''
+    if row.level not in ('scan', 'reconstruction'):
+        return str(row.xsi_type)
+    return str(connection.scalar(_KIND_OF, {'session': row.parent}))
+
+
+_KIND_OF = select(item.c.xsi_type).where(item.c.pk == bindparam('session'))
+
+
+def _enter(connection: Connection, caller: Caller, row: Any, looks: bool) -> None:
+    """Refuse a project that is not seen, and, but for a look, one that is not read. What is in it may be read by another project."""
+    held = rights(connection, caller, row.id)
+    if 'see' not in held:
+        raise NotFound(f'Unable to find the specified project: {row.id}')
+    if not looks and 'read' not in held:
+        raise Forbidden(f'Insufficient privileges: read in project {row.id}.')
+
+
+def _one(connection: Connection, caller: Caller, place: Place, step: Step, method: str, holds: bool) -> Any:
+    """The item that a step names; `holds` says that something in it is wanted."""
+    plural = step.level.plural
+    if plural == 'projects':
+        return find_project(connection, step.id or '')
+    above = place.row.level if place.row is not None else ''
+    project = place.row.project if above == 'experiment' and not place.project else place.project
+    values = {'text': step.id or '', 'project': project, 'pk': place.row.pk if place.row is not None else None, 'caller': caller.login}
+    for way in _ways(plural, above, method, holds, bool(place.project)):
+        row = connection.execute(_statement(plural, above, way, caller.admin), values).first()
+        if row is not None:
+            return row
+    return None
+
+
+def _ways(plural: str, above: str, method: str, holds: bool, has_project: bool) -> Sequence[str]:
+    """How an element is looked for, the first way first; `has_project` says that the path names a project, in which labels are."""
+    if not above:
+        return ('site ID',)
+    if plural in _PARTS:
+        return ('site ID',) if plural == 'reconstructions' and not holds else ('child ID',)
+    if plural == 'assessors' and not (holds or has_project or method == 'PUT'):
+        return ('site ID',)
+    found = ('label', 'id') if method == 'PUT' or (plural == 'subjects' and holds) else ('id', 'label')
+    return (*found, 'child ID', 'child label') if plural == 'assessors' and holds else found
+
+
+@lru_cache(maxsize=256)
+def _statement(plural: str, above: str, way: str, admin: bool) -> Any:
+    """The query for one element: built once, as building takes longer than running it."""
+    text: Any = bindparam('text')
+    project: Any = bindparam('project')
+    pk: Any = bindparam('pk')
+    query = select(item).where(item.c.level.in_(_levels(plural, above)), {
+        'site ID': item.c.id == text,
+        'id': and_(item.c.id == text, in_project(project)),
+        'label': labelled(project, text),
+        'child ID': and_(item.c.id == text, item.c.parent == pk),
+        'child label': and_(item.c.label == text, item.c.parent == pk),
+    }[way])  # fmt: skip
+    caller = Caller(bindparam('caller'), admin)  # type: ignore[arg-type]
+    if plural not in _PARTS:
+        query = query.where(readable(caller, item))
+    elif way == 'site ID':
+        session = alias(item, 'session')
+        query = query.where(item.c.parent.in_(select(session.c.pk).where(readable(caller, session))))
+    return query.order_by(item.c.pk).limit(1)
+
+
+def _levels(plural: str, above: str) -> Sequence[str]:
+    """Levels of the items that a name of a level may mean: an experiment is an assessor, too, but not below a subject."""
+    return ('experiment', 'assessor') if plural == 'experiments' and above != 'subject' else (level(plural).singular,)
+
+
+def _below(plural: str, above: str, pk: Any, project: Any) -> Any:
+    """All items of a level below an item."""
+    query = select(item).where(item.c.level.in_(_levels(plural, above)))
+    if not above:
+        return query
+    return query.where(in_project(project) if above == 'project' else item.c.parent == pk)
+
+
+@lru_cache(maxsize=4)
+def _project_statement(way: str) -> Any:
+    text: Any = bindparam('text')
+    found = {'id': item.c.id == text, 'case': func.lower(item.c.id) == func.lower(text), 'alias': has_alias([text])}
+    return select(item).where(item.c.level == 'project', found[way])
+
+
+def find_project(connection: Connection, text: str) -> Any:
+    """A project by ID, its case ignored where that is no other's; else by alias."""
+    for way in ('id', 'case', 'alias') if text else ():
+        row = connection.execute(_project_statement(way), {'text': text}).first()
+        if row is not None:
+            return row
+    return None
+
+
+def has_alias(names: Sequence[Any]) -> ColumnElement[bool]:
+    """The condition that one of a project's aliases is among names, whatever their case."""
+    each = func.json_each(item.c.fields).table_valued('key', 'value', name='each_alias')
+    known = each.c.key.like('aliases/alias[%') & each.c.key.like('%/alias')
+    return select(each.c.value).select_from(each).where(known, func.lower(each.c.value).in_([func.lower(name) for name in names])).exists()
+
+
+def found_one(connection: Connection, caller: Caller, place: Place, step: Step) -> Any:
+    """The row of an element of a place, as a GET finds it; None where it is not there or not to be seen."""
+    return _one(connection, caller, place, step, 'GET', holds=True)
+
+
+def found_below(connection: Connection, caller: Caller, place: Place, step: Step, name: str) -> list[Any]:
+    """The scans, reconstructions or assessors of a session that a name stands for: an ID, a label, a type, ``ALL``, ``*`` or ``NULL``."""
+    query = _below(step.level.plural, 'experiment', place.row.pk, place.project).order_by(item.c.pk)
+    is_part = step.level.plural in _PARTS
+    if not is_part:
+        query = query.where(readable(caller, item))
+    if name in ('ALL', '*'):
+        return list(connection.execute(query))
+    found = _one(connection, caller, place, Step(step.level, name), 'GET', holds=True)
+    kind = func.json_extract(item.c.fields, '$."type"') if is_part else item.c.xsi_type
+    others = connection.execute(query.where(kind.is_(None) if name == 'NULL' and is_part else kind == name))
+    return ([found] if found is not None else []) + [row for row in others if found is None or row.pk != found.pk]

@@ -1,0 +1,279 @@
+"""Items as XNAT's JSON and XML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from functools import lru_cache
+from itertools import count
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, select
+from werkzeug.exceptions import BadRequest
+
+from ...model.schemas import canonical
+from ...model.short_names import short_name
+from ..db.access import Caller, readable, visible
+from ..db.json_keys import Step, name_of, steps, storage_key
+from ..db.store import counted, fields_of, file, item, resource, share
+from ..db.types import Model, split_path
+from .edit import TYPE_LEAF
+from .nested import SHARE_TYPES, key_names, number_of, type_of
+from .settings import CORE
+from .xml import write
+
+__all__ = ['CAT', 'Representer', 'java_date']
+
+CAT = 'http://nrg.wustl.edu/catalog'
+_CHILDREN = {
+    'subject': (('experiments/experiment', 'experiment'),),
+    'experiment': (('scans/scan', 'scan'), ('reconstructions/reconstructedImage', 'reconstruction'), ('assessors/assessor', 'assessor')),
+}
+_PK_NAMES = {'scan': 'xnat_imageScanData_id', 'reconstruction': 'xnat_reconstructedImageData_id'}
+
+
+# Queries are built once: building takes longer than running them, and a subject asks them for every scan that it has.
+
+
+def _asking(admin: bool) -> Caller:
+    return Caller(bindparam('caller'), admin)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=16)
+def _below(where: str, admin: bool) -> Any:
+    query = select(item).where(item.c.parent == bindparam('above'), item.c.level == where)
+    if where in ('experiment', 'assessor'):  # who may read a session may read its scans
+        query = query.where(readable(_asking(admin), item))
+    return query.order_by(item.c.pk)
+
+
+@lru_cache(maxsize=1)
+def _resources() -> Any:
+    count, size = counted(resource, func.count(file.c.pk), func.coalesce(func.sum(file.c.size), 0))
+    query = select(resource, count.label('file_count'), size.label('file_size')).select_from(resource.outerjoin(file))
+    query = query.where(resource.c.item == bindparam('holder'), resource.c.side == bindparam('which'))
+    return query.group_by(resource.c.pk).order_by(resource.c.pk)
+
+
+@lru_cache(maxsize=2)
+def _shares(admin: bool) -> Any:
+    return select(share).where(share.c.item == bindparam('of'), visible(_asking(admin), share.c.project)).order_by(share.c.pk)
+
+
+class Representer:
+    """Writes items for one caller; `resource_uri` gives the path of a resource's catalogue."""
+
+    def __init__(self, connection: Connection, model: Model, caller: Caller, resource_uri: Callable[[Any, Any], str], site_url: str) -> None:
+        self._connection = connection
+        self.model = model
+        self._caller = caller
+        self.resource_uri = resource_uri
+        self.site_url = site_url
+        self._ids: dict[int, str] = {}
+
+    # -- shared
+
+    def values(self, row: Any) -> dict[str, str]:
+        """All simple fields of an item, keyed as stored: the columns and the JSON."""
+        found = dict(fields_of(row))
+        found['ID'] = row.id
+        project = row.project if row.level != 'scan' or row.told_project is None else row.told_project
+        if row.level not in ('project', 'reconstruction') and project:
+            found['project'] = project
+        if row.label:
+            found['label'] = row.label
+        link = {'experiment': 'subject_ID', 'scan': 'image_session_ID', 'reconstruction': 'image_session_ID', 'assessor': 'imageSession_ID'}
+        if row.level in link and row.parent is not None:
+            if row.parent not in self._ids:
+                self._ids[row.parent] = self._connection.scalar(select(item.c.id).where(item.c.pk == row.parent)) or ''
+            found[link[row.level]] = self._ids[row.parent]
+        return found
+
+    def value(self, row: Any, name: str) -> str:
+        """A field of an item by its full path, short name or path in the type; `BadRequest` for one that its type does not have."""
+        full, short = split_path(name), short_name(row.level, name)
+        path = full[1] if full else short.path if short else name
+        found = self.model.field(row.xsi_type, path)
+        if found is None:
+            raise BadRequest(f'{name} is not a field of {row.xsi_type}.')
+        return self.values(row).get(canonical(path) if canonical(path) in CORE else storage_key(found, path, default='0'), '')
+
+    def children(self, row: Any) -> list[tuple[str, list[Any]]]:
+        """Readable items below an item, by the field that holds them."""
+        groups = []
+        for path, where in _CHILDREN.get(row.level, ()):
+            rows = list(self._connection.execute(_below(where, self._caller.admin), {'above': row.pk, 'caller': self._caller.login}))
+            if rows:
+                groups.append((path, rows))
+        return groups
+
+    def resources(self, row: Any, side: str = '') -> list[Any]:
+        """Resources of an item with their counts."""
+        if side and row.level not in ('assessor', 'reconstruction'):
+            return []
+        return list(self._connection.execute(_resources(), {'holder': row.pk, 'which': side}))
+
+    def shares(self, row: Any) -> list[Any]:
+        """Projects an item is shared into, as far as the caller may see them."""
+        if row.level == 'project':
+            return []
+        return list(self._connection.execute(_shares(self._caller.admin), {'of': row.pk, 'caller': self._caller.login}))
+
+    def resource_path(self, row: Any, side: str) -> str:
+        return f'{side}/file' if side else 'file' if row.level == 'scan' else 'resources/resource'
+
+    # -- JSON
+
+    def json(self, rows: Sequence[Any], headers: bool = False) -> str:
+        """An item, its earlier states after it, and what is in it as ``{"items": [...]}``; with the names of all fields as ``headers``."""
+        found: dict[str, Any] = {'items': [self._json_item(rows[0]), *map(self._json_version, rows[1:])]}
+        if headers:
+            _add_headers(found)
+        return json.dumps(found, ensure_ascii=False)
+
+    def _json_version(self, row: Any) -> dict[str, Any]:
+        own, nested = self._split(row)
+        meta = {**_meta(row.xsi_type, row.pk, row.start_date), 'isHistory': True, 'end_date': java_date(row.end_date), 'modified_event_id': row.event}
+        return {'children': nested, 'meta': meta, 'data_fields': own}
+
+    def _json_item(self, row: Any) -> dict[str, Any]:
+        own, nested = self._split(row)
+        children = [{'field': path, 'items': [self._json_item(one) for one in rows]} for path, rows in self.children(row)]
+        for side in ('', 'in', 'out'):
+            resources = [self._json_resource(one, row) for one in self.resources(row, side)]
+            if resources:
+                children.append({'field': self.resource_path(row, side), 'items': resources})
+        shares = [_share_item(row, one) for one in self.shares(row)]
+        if shares:
+            children.append({'field': 'sharing/share', 'items': shares})
+        return {'children': children + nested, 'meta': _meta(row.xsi_type, row.pk, row.insert_date), 'data_fields': own}
+
+    def _split(self, row: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The item's own data fields, and its nested elements as children."""
+        pairs = [(steps(key), self._native(row, key, value)) for key, value in self.values(row).items()]
+        numbers = count(1)
+        own, nested = self._tree(row, '', pairs, numbers)
+        for name in [name for name in own if '/' in name]:
+            kind = self._type_at(row, name.partition('/')[0])
+            if kind:  # a nested item of its own, as the demographics are
+                group, _, rest = name.partition('/')
+                found = next((one for one in nested if one['field'] == group), None)
+                if found is None:
+                    found = {'field': group, 'items': [self._nested(row, kind, {}, numbers)]}
+                    nested.append(found)
+                found['items'][0]['data_fields'][rest] = own.pop(name)
+        if row.level in ('experiment', 'assessor'):
+            own['id'] = row.id
+        if row.level == 'reconstruction':
+            own[_PK_NAMES[row.level]] = row.pk
+        if row.level == 'scan':
+            own[_PK_NAMES[row.level]] = own[_PK_NAMES[row.level].lower()] = row.pk
+        return own, nested
+
+    def _native(self, row: Any, key: str, value: str) -> Any:
+        found = self.model.registry.field(row.xsi_type, key)
+        if found is None or not value:
+            return value
+        if found.kind == 'boolean':
+            return 'true' if value == '1' else 'false'
+        if found.kind == 'float':
+            number = float(value)
+            return int(number) if number.is_integer() else number
+        return int(value) if found.kind == 'integer' else value
+
+    def _nested(self, row: Any, kind: str, fields: dict[str, Any], numbers: Iterator[int]) -> dict[str, Any]:
+        """A nested element as an item, with the key of its row."""
+        number = number_of(row.pk, next(numbers))
+        return _plain_item(kind, {**fields, **dict.fromkeys(key_names(self.model.registry, kind), number)}, row.insert_date)
+
+    def _tree(self, row: Any, above: str, pairs: list[tuple[list[Step], Any]], numbers: Iterator[int]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Values with single elements joined by ``/``, and the repeated elements as children."""
+        own: dict[str, Any] = {}
+        groups: dict[str, dict[str, list[tuple[list[Step], Any]]]] = {}
+        for parts, value in pairs:
+            at = next((place for place, step in enumerate(parts) if step.pick), None)
+            if at is None:
+                own['/'.join(step.name for step in parts)] = value
+                continue
+            holder = '/'.join(step.name for step in parts[: at + 1])
+            rest = parts[at + 1 :] or [Step(parts[at].name)]
+            groups.setdefault(holder, {}).setdefault(parts[at].pick, []).append((rest, value))
+        children = [
+            {'field': holder, 'items': [self._part(row, f'{above}/{holder}'.lstrip('/'), pick, inner, numbers) for pick, inner in found.items()]}
+            for holder, found in groups.items()
+        ]
+        return own, children
+
+    def _part(self, row: Any, holder: str, pick: str, pairs: list[tuple[list[Step], Any]], numbers: Iterator[int]) -> dict[str, Any]:
+        own, nested = self._tree(row, holder, pairs, numbers)
+        declared = own.pop(TYPE_LEAF, '') or type_of(self.model.registry, row.xsi_type, holder)
+        if name_of(pick):
+            own = {name: value for name, value in own.items() if value != ''}
+            own['name'] = name_of(pick)
+        return {**self._nested(row, declared, own, numbers), 'children': nested}
+
+    def _type_at(self, row: Any, name: str) -> str:
+        wanted = name.lower() + '/'
+        for found in self.model.registry.fields(row.xsi_type):
+            if found.key.startswith(wanted) and '@xsi:type=' in found.path:
+                return found.path.partition('@xsi:type=')[2].partition(']')[0]
+        return self.model.registry.element_type(row.xsi_type, name)
+
+    def _json_resource(self, one: Any, holder: Any) -> dict[str, Any]:
+        fields = {
+            'xnat_abstractresource_id': one.pk,
+            'xnat_abstractResource_id': one.pk,
+            'URI': self.resource_uri(one, holder),
+            **{name: getattr(one, name) for name in ('label', 'format', 'content', 'description', 'file_count', 'file_size')},
+        }
+        about = {name: value for name, value in fields.items() if value is not None}
+        found = _plain_item('xnat:resourceCatalog', about, one.insert_date)
+        if one.tags:  # one tag, whatever commas are in it
+            about = {'tag': one.tags, 'xnat_abstractResource_tag_id': number_of(one.pk, 0)}
+            found['children'] = [{'field': 'tags/tag', 'items': [_plain_item('xnat:abstractResource_tag', about, one.insert_date)]}]
+        return found
+
+    # -- XML
+
+    def xml(self, row: Any, conceal: bool = False) -> bytes:
+        """The item and what is in it as a document."""
+        return write(self, row, conceal)
+
+    def key_name(self, row: Any) -> str:
+        """The database's own key of an item that has no accession ID."""
+        return _PK_NAMES.get(row.level, '')
+
+
+def _share_item(row: Any, one: Any) -> dict[str, Any]:
+    """A share; one without a label has no such field."""
+    kind = SHARE_TYPES[row.level]
+    found = {'project': one.project, f'{kind.replace(":", "_")}_id': one.pk}
+    if one.label:
+        found['label'] = one.label
+    if row.level == 'subject':
+        found['subject_ID'] = row.id
+    return _plain_item(kind, found, one.insert_date)
+
+
+def _plain_item(xsi_type: str, fields: dict[str, Any], inserted: str) -> dict[str, Any]:
+    return {'children': [], 'meta': _meta(xsi_type, 0, inserted), 'data_fields': fields}
+
+
+def _meta(xsi_type: str, event: int, inserted: str | None) -> dict[str, Any]:
+    meta: dict[str, Any] = {'create_event_id': event, 'xsi:type': xsi_type, 'isHistory': False}
+    if inserted:
+        meta['start_date'] = java_date(inserted)
+    return meta
+
+
+def java_date(stamp: str) -> str:
+    return f'{datetime.fromisoformat(stamp[:19]).astimezone():%a %b %d %H:%M:%S %Z %Y}'
+
+
+def _add_headers(found: dict[str, Any]) -> None:
+    """Name the fields of items, and of what is in them, in ``headers`` beside them."""
+    found['headers'] = list(dict.fromkeys(name for one in found['items'] for name in one['data_fields']))
+    for one in found['items']:
+        for child in one['children']:
+            _add_headers(child)

@@ -1,0 +1,500 @@
+"""Creating, changing, sharing, moving and deleting items."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, func, or_, select
+from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidden, UnprocessableEntity
+
+from ...model.schemas import canonical
+from ..archive import Archive
+from ..db.access import ANY, Caller, readable, rights
+from ..db.accessions import taken
+from ..db.store import (
+    config,
+    fields_of,
+    group_right,
+    invitation,
+    item,
+    now,
+    project_pipeline,
+    project_setting,
+    project_visit,
+    resource,
+    retired,
+    role,
+    share,
+    touch,
+    user_group,
+)
+from ..db.values import unless_null
+from ..prearchive.sessions import discard_all
+from .edit import Document, check_complete, check_kept, filled, kept, merged, validated
+from .history import Event, record
+from .links import add_links, drop_unnamed, project_told
+from .locate import has_alias, kind_of, labelled, need, need_on
+
+__all__ = ['Writer', 'check_access', 'check_label']
+
+_LABEL = re.compile(r'[A-Za-z0-9_-]+')
+_MAX_LABEL = 255
+_MAX_PROJECT = 249  # characters of the ID: 200 are known to be taken, 250 to be refused
+ACCESS = ('private', 'protected', 'public')
+_EXPERIMENTS = ('experiment', 'assessor')
+_LABELLED = ('subject', *_EXPERIMENTS)
+_TYPES_FOR = {
+    'experiment': 'xnat:mrSessionData', 'assessor': 'xnat:qcManualAssessorData', 'scan': 'xnat:mrScanData',
+    'subject': 'xnat:subjectData', 'reconstruction': 'xnat:reconstructedImageData', 'project': 'xnat:projectData',
+}  # fmt: skip
+_LINKS = {'experiment': ('ID', 'subject_ID'), 'assessor': ('ID', 'imageSession_ID'), 'reconstruction': ('ID', 'image_session_ID'), 'scan': ('ID',)}
+"""What an item in another's document must tell of itself."""
+
+
+def _is_same(name: str, before: Any, after: Any) -> bool:
+    return bool(json.loads(before) == json.loads(after) if name == 'fields' else before == after)
+
+
+def _own(fields: dict[str, str]) -> dict[str, str]:
+    """The fields that XNAT keeps with an item of a general type itself: no custom variables, nor others that it can have several of."""
+    return {key: value for key, value in fields.items() if '[' not in key}
+
+
+def check_label(text: str, what: str = 'label') -> str:
+    """A label or ID of a project, subject or experiment; `ExpectationFailed` for characters outside ``[A-Za-z0-9_-]``."""
+    if not _LABEL.fullmatch(text) or len(text) > _MAX_LABEL:
+        raise ExpectationFailed(f'Invalid character in {what}: {text!r}. Use letters, digits, "_" and "-".')
+    return text
+
+
+def _alike(where: str) -> tuple[str, ...]:
+    """The levels that share IDs and labels with a level."""
+    return _EXPERIMENTS if where in _EXPERIMENTS else (where,)
+
+
+def check_access(archive: Archive, text: str) -> str:
+    """An accessibility; `BadRequest` for another word, `Forbidden` where the site has private projects alone."""
+    if text not in ACCESS:
+        raise BadRequest(f'{text!r} is none of {", ".join(ACCESS)}.')
+    if text != 'private' and not archive.preferences.flag('securityAllowNonPrivateProjects'):
+        raise Forbidden('Projects of this site are private.')
+    return text
+
+
+class Writer:
+    """Writes in one transaction for one caller. Folders are renamed and removed when it is committed."""
+
+    def __init__(self, archive: Archive, connection: Connection, caller: Caller, event: Event | None = None) -> None:
+        self.archive = archive
+        self.model = archive.model
+        self.connection = connection
+        self.caller = caller
+        self.event = event or Event(caller.login)
+
+    # -- projects
+
+    def put_project(self, text: str, document: Document, row: Any, access: str | None) -> Any:
+        """Create or change a project."""
+        named = document.core.get('ID', text)
+        if named.lower() != text.lower():
+            raise ExpectationFailed(f'The document is of project {named}, the URI of {text}.')
+        if access is not None:
+            check_access(self.archive, access)
+        if row is None or (row.id != text and self._is_retired(text)):
+            return self._new_project(text, document, access or 'protected')
+        need(self.connection, self.caller, row.id, 'delete' if access else 'edit')
+        if row.id.lower() != text.lower():
+            raise Conflict(f'{text} is an alias of project {row.id}, which is changed by its ID.')
+        self._check_names(row.id, document, row.pk)
+        if access:
+            self._set(row, access=access)
+        return self.update(row, document)
+
+    def _is_retired(self, text: str) -> bool:
+        """Whether an ID, in this case, is that of a project that was deleted."""
+        return self.connection.scalar(select(retired.c.id).where(retired.c.id == text)) is not None
+
+    def _new_project(self, text: str, document: Document, access: str) -> Any:
+        if self.caller.guest:
+            raise Forbidden('A guest cannot create projects.')
+        preferences = self.archive.preferences
+        if not self.caller.admin and not preferences.flag('uiAllowNonAdminProjectCreation'):
+            raise Forbidden('Only administrators create projects at this site.')
+        check_label(text, 'project ID')
+        if len(text) > _MAX_PROJECT:
+            raise BadRequest(f'The ID of a project has at most {_MAX_PROJECT} characters.')
+        if self._is_retired(text):
+            raise Forbidden(f"Project '{text}' was used in a previously deleted project and cannot be reused.")
+        document.fields.setdefault('secondary_ID', text)
+        document.fields.setdefault('name', text)
+        document.fields.setdefault('active', '1')
+        self._check_names(text, document, None)
+        row = self._insert('project', 'xnat:projectData', text, None, text, None, document, access=access)
+        self.connection.execute(role.insert().values(project=text, login=self.caller.login, role='owner'))
+        return row
+
+    def _check_names(self, text: str, document: Document, pk: int | None) -> None:
+        """XNAT keeps ID, secondary ID, name and aliases of all projects apart, whatever their case."""
+        named = [value for key, value in document.fields.items() if key in ('secondary_ID', 'name') or canonical(key) == 'aliases/alias/alias']
+        wanted = {text.lower()} | {value.lower() for value in named if value}
+        columns = [func.lower(func.json_extract(item.c.fields, f'$."{key}"')) for key in ('secondary_ID', 'name')]
+        clash = or_(func.lower(item.c.id).in_(wanted), has_alias(sorted(wanted)), *(column.in_(wanted) for column in columns))
+        query = select(item.c.id).where(item.c.level == 'project', clash)
+        if pk is not None:
+            query = query.where(item.c.pk != pk)
+        found = self.connection.scalar(query)
+        if found is not None:
+            raise Conflict(f'The ID, running title, title or alias is that of project {found}.')
+
+    # -- items
+
+    def create(self, where: str, text: str, parent: Any, project: str, document: Document) -> Any:
+        """A new item below a parent, with what its document holds inside."""
+        kind = kind_of(self.connection, parent) if where in ('scan', 'reconstruction') else document.xsi_type
+        need(self.connection, self.caller, project, 'create', kind or ANY)
+        xsi_type = self._creatable(document, where)
+        if where in ('scan', 'reconstruction'):
+            self._free_scan(where, text, parent)
+            row = self._insert(where, xsi_type, text, None, project, parent.pk, document)
+        else:
+            check_label(text)
+            self._free_label(where, project, text)
+            if where == 'subject' and any(level == 'experiment' for level, _ in document.children):
+                raise BadRequest('The sessions of a new subject are put by themselves: XNAT fails on a document that has both.')
+            accession, known = self._accession(where, project, document)
+            if known is not None:
+                document.core['label'] = text
+                return self.update(known, document, parent)
+            row = self._insert(where, xsi_type, accession, unless_null(text), project, parent.pk, document)
+        self._put_children(row, document)
+        add_links(self, row, document)
+        return row
+
+    def _creatable(self, document: Document, where: str) -> str:
+        xsi_type = document.xsi_type
+        if not xsi_type:
+            raise ExpectationFailed(f'Need PUT Contents: name the type of the {where}, such as xsiType={_TYPES_FOR[where]}.')
+        if self.model.level_of(xsi_type) != where:
+            raise (BadRequest if where == 'scan' else UnprocessableEntity)(f'Only {where} documents can be PUT here, not {xsi_type}.')
+        if where == 'scan' and not document.is_inside and not self.model.can_hold(xsi_type):  # XNAT refuses a general type for scans alone
+            raise BadRequest(f'Multiple scan modalities can be associated here: name one, such as xsiType=xnat:mrScanData, not {xsi_type}.')
+        return xsi_type
+
+    def _free_scan(self, where: str, text: str, parent: Any) -> None:
+        if where == 'scan':
+            check_label(text, 'scan ID')
+        if unless_null(text) is None or len(text) > _MAX_LABEL or any(ord(char) < 32 or char in '/\\' for char in text) or text in ('.', '..'):
+            raise ExpectationFailed(f'{text!r} cannot be the ID of a {where}.')
+        query = select(item.c.pk).where(item.c.level == where, item.c.id == text)
+        if where == 'scan':
+            query = query.where(item.c.parent == parent.pk)
+        if self.connection.scalar(query) is not None:
+            raise Conflict(f'There is a {where} {text} already.')
+
+    def _free_label(self, where: str, project: str, text: str | None, pk: int | None = None) -> None:
+        query = select(item.c.pk).where(item.c.level.in_(_alike(where)), labelled(project, text))
+        if pk is not None:
+            query = query.where(item.c.pk != pk)
+        if self.connection.scalar(query) is not None:
+            raise Conflict(f'Label already in use: {text} in project {project}')
+
+    def _accession(self, where: str, project: str, document: Document) -> tuple[str, Any]:
+        """The ID of a new item, and what a generated one falls onto."""
+        wanted = document.core.get('ID')
+        if not wanted:
+            return self.archive.accessions.give(self.connection, self.archive.prefix, _alike(where), document.xsi_type, project)
+        check_label(wanted, 'ID')
+        if self.of_id(where, document) is not None:
+            raise Conflict(f'The ID {wanted} is used already.')
+        return wanted, None
+
+    def of_id(self, where: str, document: Document) -> Any:
+        """The subject, session or assessor whose ID a document names, wherever on the site it is; None where there is none."""
+        wanted = document.core.get('ID')
+        if not wanted or where not in ('subject', *_EXPERIMENTS):
+            return None
+        return taken(self.connection, _alike(where), wanted)
+
+    def bearing(self, where: str, project: str, label: str) -> Any:
+        """The item of a level that bears a label in a project; None where there is none."""
+        query = select(item).where(item.c.level.in_(_alike(where)), labelled(project, label), readable(self.caller, item))
+        return self.connection.execute(query).first()
+
+    def new_subject(self, label: str, project: Any) -> Any:
+        """A subject that is made for a session."""
+        return self.create('subject', label, project, project.id, Document('xnat:subjectData'))
+
+    def subject_told(self, name: str, project: Any) -> Any:
+        """The subject of a new session whose path names none: by its ID, or a new one."""
+        if not name:
+            raise BadRequest('subject_ID Required Field: a session needs a subject, in the path or by its ID.')
+        query = select(item).where(item.c.level == 'subject', item.c.id == name, readable(self.caller, item))
+        found = self.connection.execute(query).first()
+        return found if found is not None else self.new_subject(name, project)
+
+    def _insert(
+        self, where: str, xsi_type: str, accession: str, label: str | None, project: str, parent: int | None, document: Document, **more: Any
+    ) -> Any:
+        stamp = now()
+        values = filled(merged({}, document, validated(self.model, document)))
+        check_complete(self.model, xsi_type, values)
+        more |= project_told(where, project, document, True)
+        found = self.connection.execute(
+            item.insert()
+            .values(level=where, xsi_type=xsi_type, id=accession, label=label, project=project, parent=parent, insert_date=stamp,
+                    insert_user=self.caller.login, last_modified=stamp, status='active', fields=json.dumps(values, ensure_ascii=False), **more)
+            .returning(item)
+        ).one()  # fmt: skip
+        touch(self.connection, found.pk)
+        return found
+
+    def _put_children(self, row: Any, document: Document) -> None:
+        for where, child in document.children:
+            child.complete = document.complete and row.level == 'experiment'  # a subject keeps what its sessions have
+            lacking = [name for name in _LINKS[where] if not child.core.get(name)]
+            if lacking:
+                raise BadRequest(f"The content of element '{child.xsi_type}' is not complete: {', '.join(lacking)} Required Field")
+            name = child.core.get('ID', '') if where in ('scan', 'reconstruction') else child.core.get('label') or child.core.get('ID', '')
+            query = select(item).where(item.c.level == where, item.c.parent == row.pk, or_(item.c.id == name, item.c.label == name))
+            found = self.connection.execute(query).first()
+            if found is None and where in (*_EXPERIMENTS, 'reconstruction') and child.core.get('ID'):
+                found = self.connection.execute(select(item).where(item.c.level == where, item.c.id == child.core['ID'])).first()
+            if found is None:
+                self.create(where, name, row, row.project, child)
+            elif found.parent == row.pk or where == 'reconstruction':  # whose IDs are those of the site: it moves
+                self.update(found, child, row)
+
+    def update(self, row: Any, document: Document, parent: Any = None) -> Any:
+        """Merge a document into an item; with `Document.complete` it replaces the fields. An item of another `parent` moves there."""
+        if (document.core.get('ID') or row.id) != row.id and row.level not in ('project',):
+            raise BadRequest(f'ID cannot be modified: it is {row.id}, not {document.core["ID"]}.')
+        document.xsi_type = document.xsi_type or row.xsi_type
+        if document.xsi_type != row.xsi_type:
+            raise Conflict(f'Specified xsiType differs from existing xsiType: {row.id} is of type {row.xsi_type}, not {document.xsi_type}.')
+        held = fields_of(row)
+        before = kept(self.model, row.level, held, document)
+        fields = merged(before, document, validated(self.model, document))
+        check_kept(row.level, held, fields, document)
+        check_complete(self.model, row.xsi_type, fields)
+        changed: dict[str, Any] = {'fields': json.dumps(filled(fields), ensure_ascii=False)}
+        changed |= project_told(row.level, row.project, document, False)
+        owner = document.core.get('subject_ID')
+        if parent is not None and parent.pk != row.parent:
+            changed['parent'] = parent.pk
+        elif parent is None and row.level == 'experiment' and owner:
+            changed.update(self._other_subject(row, owner))
+        label = document.core.get('label')
+        if row.level in _LABELLED and label and label != row.label:
+            self._free_label(row.level, row.project, label, row.pk)
+            changed['label'] = unless_null(label)
+        if any(getattr(row, name) != value for name, value in changed.items()) or not document.from_xml:
+            need_on(self.connection, self.caller, row, 'edit')
+            folder = self.archive.files.item_folder(self.connection, row)
+            row = self._set(row, **changed)
+            self._move_folder(folder, row)
+        self._put_children(row, document)
+        add_links(self, row, document)
+        if document.complete and row.level not in ('project', 'subject'):
+            drop_unnamed(self, row, document)
+        return row
+
+    def _other_subject(self, row: Any, owner: str) -> dict[str, Any]:
+        """PUT with subject_ID moves a session to that subject, which is made where it is not there."""
+        if owner == self.connection.scalar(select(item.c.id).where(item.c.pk == row.parent)):
+            return {}
+        named = or_(item.c.id == owner, labelled(row.project, owner))
+        query = select(item).where(item.c.level == 'subject', named, readable(self.caller, item)).order_by(item.c.id != owner)
+        found = self.connection.execute(query).first()
+        if found is None:
+            project = self.connection.execute(select(item).where(item.c.level == 'project', item.c.id == row.project)).one()
+            found = self.new_subject(owner, project)
+        return {'parent': found.pk}
+
+    def _set(self, row: Any, **values: Any) -> Any:
+        """Change a row; where nothing of it is new, nothing is done, and its mark stays."""
+        values = {name: value for name, value in values.items() if not _is_same(name, getattr(row, name), value)}
+        if not values:
+            return row
+        if row.status == 'locked' and 'status' not in values:
+            raise Forbidden(f'{row.id} is locked.')
+        if 'label' in values or ('fields' in values and _own(fields_of(row)) != _own(json.loads(values['fields']))):
+            values['own_modified'] = now()
+        changed = self.connection.execute(item.update().where(item.c.pk == row.pk).values(**values).returning(item)).one()
+        if set(values) != {'access'}:
+            touch(self.connection, row.pk)
+        record(self.connection, row, changed, self.event)
+        return changed
+
+    def rename(self, row: Any, label: str) -> Any:
+        """Give a subject, session or assessor another label, of any characters; its folder goes with it."""
+        need_on(self.connection, self.caller, row, 'edit')
+        if len(label) > _MAX_LABEL:
+            raise BadRequest(f'A label has at most {_MAX_LABEL} characters.')
+        self._free_label(row.level, row.project, label, row.pk)
+        before = self.archive.files.item_folder(self.connection, row)
+        row = self._set(row, label=unless_null(label))
+        self._touch_files_below(row)
+        self._move_folder(before, row)
+        return row
+
+    def _touch_files_below(self, row: Any) -> None:
+        """Say of the parts of a session that have files that they changed: their files went with it."""
+        query = select(item.c.pk).join(resource, resource.c.item == item.c.pk).where(item.c.parent == row.pk).distinct()
+        for pk in self.connection.scalars(query).all() if row.level == 'experiment' else ():
+            touch(self.connection, pk)
+
+    def set_status(self, row: Any, status: str) -> Any:
+        """Quarantine, lock or activate an item."""
+        need_on(self.connection, self.caller, row, 'edit')
+        return self._set(row, status=status)
+
+    # -- sharing
+
+    def share(self, row: Any, target: Any, label: str | None, primary: bool) -> None:
+        """Show an item in another project, or, `primary`, give it to that project."""
+        if primary and target.id != row.project:
+            need(self.connection, self.caller, target.id, 'create', kind_of(self.connection, row))
+            self.move(row, target, label)
+            return
+        if self._shared(row, target.id) is not None:
+            raise Conflict(f'Already assigned to project:{target.id}')
+        if row.level == 'scan':
+            session = self.connection.execute(select(item).where(item.c.pk == row.parent)).one()
+            if not self.is_in(session, target.id):
+                self.share(session, target, None, False)
+                return
+            label = row.id
+        self.show(row, target, label)
+        if row.level == 'experiment':
+            for scan in self.connection.execute(select(item).where(item.c.parent == row.pk, item.c.level == 'scan')).all():
+                if self._shared(scan, target.id) is None:
+                    self._add_share(scan, target.id, scan.id)
+
+    def show(self, row: Any, target: Any, label: str | None) -> None:
+        """Show an item, and nothing that is below it, in another project."""
+        need(self.connection, self.caller, target.id, 'create', kind_of(self.connection, row))
+        if label and row.level != 'scan':
+            self._free_label(row.level, target.id, label)
+        self._add_share(row, target.id, label)
+
+    def _add_share(self, row: Any, project: str, label: str | None) -> None:
+        touch(self.connection, row.pk)
+        self.connection.execute(share.insert().values(item=row.pk, project=project, label=unless_null(label), insert_date=now()))
+
+    def is_in(self, row: Any, project: str) -> bool:
+        """Whether an item is owned by a project or shared into it."""
+        return row.project == project or self._shared(row, project) is not None
+
+    def _shared(self, row: Any, project: str) -> Any:
+        """The share of an item in a project; None where there is none."""
+        return self.connection.execute(select(share).where(share.c.item == row.pk, share.c.project == project)).first()
+
+    def move(self, row: Any, target: Any, label: str | None) -> None:
+        """Make another project the owner of an item and of its scans, assessors and reconstructions; `delete` in the old project is needed.
+
+        The sessions of a subject stay with the project that owns them.
+        """
+        need_on(self.connection, self.caller, row, 'delete')
+        label = unless_null(label or row.label)
+        self.connection.execute(share.delete().where(share.c.item == row.pk, share.c.project == target.id))
+        self._free_label(row.level, target.id, label, row.pk)
+        moving = [row] if row.level == 'subject' else [one for one in self._below(row) if one.project == row.project]
+        before = [self.archive.files.item_folder(self.connection, one) for one in moving]
+        parent = {'parent': target.pk} if row.level == 'subject' else {}
+        changed = [self._set(row, project=target.id, label=label, **parent), *(self._set(one, project=target.id) for one in moving[1:])]
+        for source, one in zip(before, changed, strict=True):
+            self._move_folder(source, one)
+
+    def unshare(self, row: Any, project: str) -> None:
+        """Take an item out of a project. As in XNAT its own project deletes it, and what it is not shared into does nothing.
+
+        A subject takes its sessions along: their shares go, and a session that the project owns is deleted.
+        """
+        if row.project == project:
+            self.delete(row)
+            return
+        if self._shared(row, project) is None:
+            return
+        kind = kind_of(self.connection, row)
+        held = rights(self.connection, self.caller, project, kind) | rights(self.connection, self.caller, row.project, kind)
+        if 'delete' not in held:
+            raise Forbidden(f'User cannot delete {row.level}s for project {project}')
+        touch(self.connection, row.pk)
+        for one in self._below(row):
+            if one.project == project and one.level == 'experiment':
+                self.delete(one)
+        pks = [one.pk for one in self._below(row)]
+        for start in range(0, len(pks), 500):
+            self.connection.execute(share.delete().where(share.c.item.in_(pks[start : start + 500]), share.c.project == project))
+
+    # -- deleting
+
+    def delete(self, row: Any) -> None:
+        """Delete an item and all below it. Its files become unreachable at once and are removed: nothing could reach them again."""
+        need_on(self.connection, self.caller, row, 'delete')
+        if self.archive.preferences.flag('security.prevent-data-deletion'):
+            raise Forbidden('Nothing is deleted at this site.')
+        doomed = list(self._below(row))
+        for kind in {one.xsi_type for one in doomed if one.project == row.project and one.level in ('experiment', 'assessor')}:
+            need(self.connection, self.caller, row.project, 'delete', kind)
+        foreign = [one for one in doomed if one.project != row.project]
+        if foreign and row.level != 'project':
+            raise Forbidden(f'{foreign[0].id} below it belongs to project {foreign[0].project}.')
+        pks = [one.pk for one in doomed if one.project == row.project]
+        folders = [self.archive.files.item_folder(self.connection, one) for one in doomed if one.project == row.project]
+        if row.level == 'project':
+            self._retire(row)
+        if foreign:
+            raise Forbidden(f'{foreign[0].id} in it belongs to project {foreign[0].project}.')
+        touch(self.connection, row.parent, below=True)
+        for start in range(0, len(pks), 500):
+            self.connection.execute(item.delete().where(item.c.pk.in_(pks[start : start + 500])))
+        for path in reversed(folders):
+            self._remove_folder(path)
+
+    def _retire(self, row: Any) -> None:
+        discard_all(self.archive, self.connection, row.id)
+        self.connection.execute(retired.delete().where(retired.c.id == row.id))
+        self.connection.execute(retired.insert().values(id=row.id))
+        for table in (role, user_group, group_right, project_setting, project_pipeline, config, share, invitation, project_visit):
+            self.connection.execute(table.delete().where(table.c.project == row.id))
+
+    def _below(self, row: Any) -> Iterable[Any]:
+        """An item and all below it, parents first."""
+        found = [row]
+        layer = [row.pk]
+        if row.level == 'project':  # its sessions of subjects that other projects own
+            found += list(self.connection.execute(select(item).where(item.c.project == row.id, item.c.level == 'experiment').order_by(item.c.pk)))
+            layer += [one.pk for one in found[1:]]
+        seen = set(layer)
+        while layer:
+            rows = []
+            for start in range(0, len(layer), 500):
+                query = select(item).where(item.c.parent.in_(layer[start : start + 500])).order_by(item.c.pk)
+                rows += [one for one in self.connection.execute(query) if one.pk not in seen]
+            seen |= {one.pk for one in rows}
+            found += rows
+            layer = [one.pk for one in rows]
+        return found
+
+    def delete_resource(self, row: Any, holder: Any) -> None:
+        """Delete a resource with its files."""
+        self._remove_folder(self.archive.files.resource_folder(self.connection, row, holder))
+        touch(self.connection, holder.pk)
+        self.connection.execute(resource.delete().where(resource.c.pk == row.pk))
+
+    # -- folders
+
+    def _move_folder(self, before: Path, row: Any) -> None:
+        files = self.archive.files
+        after = files.item_folder(self.connection, row)
+        if before != after:
+            self.archive.store.later(self.connection, files.relative(before), files.relative(after))
+
+    def _remove_folder(self, path: Path) -> None:
+        if path.exists():
+            self.archive.store.later(self.connection, self.archive.files.relative(path), None)

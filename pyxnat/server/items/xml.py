@@ -1,0 +1,250 @@
+"""Items as XNAT's XML."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lxml import etree
+
+from ...model.schemas import Field, Registry, canonical
+from ...model.xml import write_xml
+from ..db.json_keys import Step, name_of, steps
+from ..db.types import Model
+from .edit import TYPE_LEAF, XSI_TYPE
+from .nested import SHARE_TYPES, key_names, number_of, type_of
+
+if TYPE_CHECKING:
+    from .represent import Representer
+
+__all__ = ['XSI', 'write', 'write_part']
+
+XSI = 'http://www.w3.org/2001/XMLSchema-instance'
+
+
+_NAMESPACES = {
+    'arc': 'http://nrg.wustl.edu/arc', 'val': 'http://nrg.wustl.edu/val', 'pipe': 'http://nrg.wustl.edu/pipe',
+    'icr': 'http://icr.ac.uk/icr', 'wrk': 'http://nrg.wustl.edu/workflow',
+    'scr': 'http://nrg.wustl.edu/scr', 'xdat': 'http://nrg.wustl.edu/security', 'cat': 'http://nrg.wustl.edu/catalog',
+    'prov': 'http://www.nbirn.net/prov', 'xnat': 'http://nrg.wustl.edu/xnat', 'xnat_a': 'http://nrg.wustl.edu/xnat_assessments',
+}  # fmt: skip
+"""The namespaces that XNAT declares in every document."""
+_PLACES = {
+    'http://nrg.wustl.edu/workflow': 'workflow', 'http://nrg.wustl.edu/catalog': 'catalog', 'http://nrg.wustl.edu/pipe': 'repository',
+    'http://nrg.wustl.edu/scr': 'screeningAssessment', 'http://nrg.wustl.edu/arc': 'project', 'http://icr.ac.uk/icr': 'roi',
+    'http://nrg.wustl.edu/val': 'protocolValidation', 'http://nrg.wustl.edu/xnat': 'xnat',
+    'http://nrg.wustl.edu/xnat_assessments': 'assessments', 'http://www.nbirn.net/prov': 'birnprov', 'http://nrg.wustl.edu/security': 'security',
+}  # fmt: skip
+"""Where XNAT says that their schemas are, below ``/schemas``."""
+
+
+def write(source: Representer, row: Any, conceal: bool) -> bytes:
+    """An item and what is in it as a document; `conceal` leaves out the comments with the database's own keys."""
+    registry = source.model.registry
+    found = registry.get(row.xsi_type)
+    namespace = found.namespace if found else ''
+    spaces = {**_NAMESPACES, **{prefix: uri for uri, prefix in registry.prefixes.items()}}
+    name = (found.root if found else '') or row.xsi_type.partition(':')[2]
+    root = etree.Element(f'{{{namespace}}}{name}', nsmap={**spaces, 'xsi': XSI})
+    _Writer(source, conceal).fill(root, row)
+    for node in root.iter(etree.Element):  # XNAT writes the type last
+        kind = node.get(XSI_TYPE)
+        if kind is not None:
+            del node.attrib[XSI_TYPE]
+            node.set(XSI_TYPE, kind)
+    _name_schemas(root, source.model, source.site_url)
+    return write_xml(root)
+
+
+def _name_schemas(root: etree._Element, model: Model, site_url: str) -> None:
+    """Say where the schemas of a document are."""
+    known = {uri: f'{name}.xsd' for uri, name in _PLACES.items()}
+    known.update((uri, path) for uri, path in model.places.items() if uri not in known)
+    root.set(f'{{{XSI}}}schemaLocation', ' '.join(f'{uri} {site_url}/schemas/{path}' for uri, path in known.items()))
+
+
+def write_part(model: Model, xsi_type: str, key: str, fields: dict[str, str], site_url: str) -> bytes:
+    """A nested element of a project as a document of its own."""
+    namespace = next((uri for uri, prefix in model.registry.prefixes.items() if prefix == 'xnat'), '')
+    root = etree.Element(f'{{{namespace}}}{xsi_type.partition(":")[2]}', nsmap={'xnat': namespace, 'xsi': XSI})
+    tree = _Tree(root, model.registry, xsi_type)
+    name = steps(key)[-1].pick
+    if name_of(name):
+        root.set('name', name_of(name))
+    for one, value in fields.items():
+        if one.startswith(key + '/'):
+            tree.put(one[len(key) + 1 :], value)
+    root.attrib.pop(XSI_TYPE, '')
+    _name_schemas(root, model, site_url)
+    return write_xml(root)
+
+
+class _Writer:
+    def __init__(self, source: Representer, conceal: bool) -> None:
+        self._source = source
+        self._registry: Registry = source.model.registry
+        self._conceal = conceal
+
+    def fill(self, node: etree._Element, row: Any) -> None:
+        """Write an item into its element, in the order of the schema."""
+        if not self._conceal and (name := self._source.key_name(row)):
+            _conceal(node, name, row.pk)
+        values = self._source.values(row)
+        groups = dict(self._source.children(row))
+        places = {found.key: place for place, found in enumerate(self._registry.fields(row.xsi_type))}
+        tree = _Tree(node, self._registry, row.xsi_type, None if self._conceal else row.pk)
+        keys = sorted(values, key=lambda key: _order(places, key))
+        for place, found in enumerate(self._registry.fields(row.xsi_type)):
+            while keys and _order(places, keys[0])[0] <= place:
+                key = keys.pop(0)
+                tree.put(key, values[key])
+            if not found.kind:
+                self._items(node, found, row, groups)
+        for key in keys:
+            tree.put(key, values[key])
+
+    def _items(self, node: etree._Element, found: Field, row: Any, groups: dict[str, list[Any]]) -> None:
+        for one in groups.get(found.path, ()):
+            child = _grow(node, found)
+            if one.level != 'reconstruction':  # its element has no other types
+                child.set(XSI_TYPE, one.xsi_type)
+            self.fill(child, one)
+        side = found.path.partition('/')[0] if found.path in ('in/file', 'out/file') else ''
+        if found.path == self._source.resource_path(row, side):
+            for one in self._source.resources(row, side):
+                self._resource(_grow(node, found), one, row)
+        if found.path == 'sharing/share':
+            for one in self._source.shares(row):
+                self._share(_grow(node, found), one, row)
+
+    def _share(self, node: etree._Element, one: Any, row: Any) -> None:
+        for name in ('label', 'project'):
+            if getattr(one, name):
+                node.set(name, getattr(one, name))
+        if row.level == 'subject':
+            node.set('subject_ID', row.id)
+        if not self._conceal:
+            _conceal(node, f'{SHARE_TYPES[row.level].replace(":", "_")}_id', one.pk)
+
+    def _resource(self, node: etree._Element, one: Any, holder: Any) -> None:
+        node.set(XSI_TYPE, 'xnat:resourceCatalog')
+        known = {name: getattr(one, name) for name in ('label', 'file_count', 'file_size', 'format', 'content', 'description')}
+        known['URI'] = self._source.resource_uri(one, holder)
+        for name in ('label', 'file_count', 'file_size', 'URI', 'format', 'content', 'description'):
+            if known[name] is not None:
+                node.set(name, str(known[name]))
+        if not self._conceal:
+            _conceal(node, 'xnat_abstractResource_id', one.pk)
+        if one.tags:  # one tag, whatever commas are in it
+            child = etree.SubElement(etree.SubElement(node, _same(node, 'tags')), _same(node, 'tag'))
+            if not self._conceal:
+                _conceal(child, 'xnat_abstractResource_tag_id', number_of(one.pk, 0))
+            _set_text(child, one.tags)
+
+
+class _Tree:
+    """The elements of an item, grown as its values are put."""
+
+    def __init__(self, root: etree._Element, registry: Registry, xsi_type: str, pk: int | None = None) -> None:
+        self._registry = registry
+        self._type = xsi_type
+        self._pk = pk
+        """Number of the item, from which its nested elements have theirs; None to write no keys."""
+        self._count = 0
+        self._known: dict[str, etree._Element] = {'': root}
+
+    def put(self, key: str, value: str) -> None:
+        """Write a value: as an attribute or as the text of its element."""
+        parts = steps(key)
+        if parts[-1].name == TYPE_LEAF:
+            if len(parts) > 1:
+                self._at(parts[:-1], None).set(XSI_TYPE, value)
+            return
+        found = self._registry.field(self._type, key)
+        if found is not None and value == '' and name_of(parts[-2].pick if len(parts) > 1 else ''):
+            self._at(parts[:-1], found)
+        if found is None or value == '':
+            return
+        value = value.replace(' ', 'T', 1) if found.kind == 'dateTime' else value
+        value = ''.join(char for char in value if char in '\t\n\r' or ord(char) >= 32)
+        if found.attribute:
+            self._at(parts[:-1], found).set(parts[-1].name, value)
+        else:
+            _set_text(self._at(parts[:-1] if found.text else parts, found), value)
+
+    def _at(self, parts: list[Step], found: Field | None) -> etree._Element:
+        """The element at a key, made where it is not there."""
+        key, node = '', self._known['']
+        for place, step in enumerate(parts):
+            key += f'/{step.name}[{step.pick}]'
+            if key not in self._known:
+                space = found.namespaces[place] if found is not None and place < len(found.namespaces) else etree.QName(node).namespace
+                self._known[key] = child = _child(node, f'{{{space}}}{step.name}', fresh=bool(step.pick))
+                if name_of(step.pick):
+                    child.set('name', name_of(step.pick))
+                kind = _type_at(found, place)
+                if kind:
+                    child.set(XSI_TYPE, kind)
+                self._key(child, parts[: place + 1], kind)
+            node = self._known[key]
+        return node
+
+    def _key(self, child: etree._Element, parts: list[Step], kind: str) -> None:
+        """Write the key of an element that XNAT keeps in a row of its own: one of several, or one of a type of its own."""
+        holder = '/'.join(step.name for step in parts)
+        if parts[-1].pick:
+            kind = kind or type_of(self._registry, self._type, holder)
+        kind = kind or (self._registry.element_type(self._type, holder) if len(parts) == 1 else '')
+        if self._pk is not None and kind:
+            self._count += 1
+            _conceal(child, key_names(self._registry, kind)[0], number_of(self._pk, self._count))
+
+
+def _conceal(node: etree._Element, name: str, number: int) -> None:
+    """Write the key of a row as a comment."""
+    node.text = '\n'
+    node.append(etree.Comment(f'hidden_fields[{name}="{number}"]'))
+
+
+def _set_text(node: etree._Element, value: str) -> None:
+    """Set the text of an element, after the comment with its key."""
+    if len(node):
+        node[-1].tail = value
+    else:
+        node.text = value
+
+
+def _order(places: dict[str, int], key: str) -> tuple[Any, ...]:
+    """Where a value comes in its item: by the schema, and what is in one of several elements together."""
+    plain = canonical(key).lower()
+    holder, bracket, rest = key.partition('[')
+    if not bracket:
+        return (places.get(plain, len(places)), 0, '', 0)
+    first = [place for name, place in places.items() if name == holder.lower() or name.startswith(holder.lower() + '/')]
+    pick = rest.partition(']')[0]
+    number = int(pick) if pick.isdecimal() else -1
+    return (min(first, default=len(places)), number, '' if number >= 0 else pick, places.get(plain, len(places)))
+
+
+def _type_at(found: Field | None, place: int) -> str:
+    """The concrete type that the schema names at a step of a field's path."""
+    if found is None:
+        return ''
+    parts = steps(found.path)
+    return parts[place].pick.removeprefix('@xsi:type=') if place < len(parts) and parts[place].pick.startswith('@xsi:type=') else ''
+
+
+def _same(node: etree._Element, name: str) -> str:
+    return f'{{{etree.QName(node).namespace}}}{name}'
+
+
+def _child(node: etree._Element, tag: str, fresh: bool) -> etree._Element:
+    existing = None if fresh else node.find(tag)
+    return etree.SubElement(node, tag) if existing is None else existing
+
+
+def _grow(node: etree._Element, found: Field) -> etree._Element:
+    """A new last element at the path of a field that holds items."""
+    names = canonical(found.path).split('/')
+    for place, name in enumerate(names):
+        node = _child(node, f'{{{found.namespaces[place]}}}{name}', fresh=place == len(names) - 1)
+    return node

@@ -1,0 +1,333 @@
+"""Archives of files out, as zip and tar, and in, unpacked.
+
+Both are streamed: an archive that is sent is never whole in memory or on disk, and one that is unpacked is read from its staged file.
+Members with absolute or climbing names, links and devices are refused, and so is what unpacks to far more than it should.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
+from werkzeug.wrappers import Response
+
+from ..db.store import fields_of
+from ..http.request import Call
+from ..http.table_formats import Table
+from ..storage.file_area import FileArea, Staged, check_path
+
+if TYPE_CHECKING:
+    from .find_files import Held
+
+__all__ = ['FORMATS', 'contents', 'entry_name', 'is_zip', 'send', 'send_entry', 'send_folder', 'send_named', 'send_one', 'type_of', 'unpack']
+
+FORMATS = {'zip': 'application/zip', 'tar': 'application/x-tar', 'tar.gz': 'application/x-gtar'}
+MAX_RATIO = 200
+"""How many times its own size an uploaded archive may unpack to, above `FREE_BYTES`."""
+FREE_BYTES = 2**30
+MAX_MEMBERS = 200_000
+BLOCK = 2**18
+DEFAULT_EFFORT = 1
+"""Deflate's level: images gain little from more, and more is several times slower."""
+_TYPES = {
+    'bmp': 'image/bmp', 'gif': 'image/gif', 'html': 'text/html', 'jpg': 'image/jpeg', 'jpeg': 'image/jpeg', 'pdf': 'application/pdf',
+    'png': 'image/png', 'svg': 'image/svg+xml', 'tiff': 'image/tiff', 'txt': 'text/plain', 'xml': 'text/xml',
+}  # fmt: skip
+_METHODS = ('0', '8')
+_COMPRESSED = ('.gz', '.zip', '.bz2', '.xz', '.jpg', '.jpeg', '.png')
+
+
+# -- out
+
+
+def send(call: Call, held: list[Held]) -> Response:
+    """The files as one archive, without a Content-Length. What is not on the disk is left out, as XNAT does; `NotFound` if nothing is left."""
+    form = call.get('format').lower()
+    writer = _zip if form == 'zip' else _tar
+    entries = [(entry_name(call, one, form), one) for one in held if one.path.is_file()]
+    if not entries:
+        raise NotFound('Unable to find any files.')
+    _check_method(call)
+    headers = {'Content-Disposition': f'attachment; filename="{quote(_top(held[0]))}.{form}";'}
+    return Response(writer(call, entries, form), mimetype=FORMATS[form], headers=headers)
+
+
+def send_one(call: Call, held: Held) -> Response:
+    """A file as an archive of its own, under its bare name."""
+    form = call.get('format').lower()
+    writer = _zip if form == 'zip' else _tar
+    headers = {'Content-Disposition': f'attachment; filename="{quote(_top(held))}.{form}";'}
+    return Response(writer(call, [(held.path.name, held)], form), mimetype=FORMATS[form], headers=headers)
+
+
+def send_named(name: str, entries: list[tuple[str, Held]]) -> Response:
+    """Files as a zip, by the names given."""
+    headers = {'Content-Disposition': f'attachment; filename="{name}.zip"'}
+    return Response(_zip_of(entries, DEFAULT_EFFORT), mimetype=FORMATS['zip'], headers=headers)
+
+
+def _check_method(call: Call) -> None:
+    if call.get('compression') not in ('', *_METHODS):
+        raise BadRequest('compression is the method of the zip: 0 (stored) or 8 (deflated).')
+
+
+def _top(held: Held) -> str:
+    """What an archive is called by: the label of the session, subject or project."""
+    rows = held.place.rows
+    row = next(rows[name] for name in ('experiment', 'subject', 'project') if name in rows)
+    return str(row.label or row.id)
+
+
+def entry_name(call: Call, held: Held, form: str) -> str:
+    """The path of a file in the archive, by the ``structure`` that was asked for."""
+    structure = call.get('structure')
+    if structure == 'improved':
+        return _improved(held, form)
+    if structure == 'legacy':
+        return _legacy(call, held)
+    path = _standard(call, held, typed=structure != 'simplified')
+    return path.replace('/resources', '').replace('/files', '') if structure == 'simplified' else path
+
+
+def _standard(call: Call, held: Held, typed: bool) -> str:
+    """Below the session; what belongs to assessors that were asked for by name below those."""
+    row, one, among_all = held.place.row, held.resource, held.kept.among_all
+    name = one.label or str(one.pk)
+    side = f'{one.side or "out"}/' if row.level in ('assessor', 'reconstruction') else ''
+    if row.level == 'assessor' and not among_all:
+        return f'{row.label or row.id}/{side}resources/{name}/files/{held.file.path}'
+    kind = re.sub(r'\W', '_', _type_of(row)) if typed and not among_all and row.level in ('scan', 'reconstruction') else ''
+    middle = f'{row.level}s/{row.id}{"-" + kind if kind else ""}/' if row.level in ('scan', 'reconstruction', 'assessor') else ''
+    return f'{_before(call, held)}{_top(held)}/{middle}{side}resources/{name}/files/{held.file.path}'
+
+
+def _before(call: Call, held: Held) -> str:
+    """Project and subject, where they are to stand before a session."""
+    rows, before = held.place.rows, ''
+    if not {'scan', 'reconstruction'} & set(rows):
+        return before
+    if call.flag('projectIncludedInPath'):
+        before += f'{rows["experiment"].project}/'
+    if call.flag('subjectIncludedInPath'):
+        before += f'{held.kept.subject}/'
+    return before
+
+
+def _improved(held: Held, form: str) -> str:
+    row, one = held.place.row, held.resource
+    name = one.label or str(one.pk)
+    if row.level in ('project', 'subject'):
+        return f'resources/{name}/{held.file.path}'
+    kind = re.sub(r'[/\\:*?"<>|]', '_', held.kept.described) if form == 'zip' else ''
+    group = 'resources' if row.level == 'experiment' else f'{row.level}s'
+    return f'{group}/{row.id}{"_" + kind if kind else ""}/{name}/{held.file.path}'
+
+
+def _legacy(call: Call, held: Held) -> str:
+    """The path on the disk, from the folder of the session, assessor, subject or project on."""
+    parts = held.path.relative_to(call.archive.files.root).parts
+    rows = held.place.rows
+    if 'assessor' in rows:
+        return '/'.join(parts[4:])
+    return '/'.join(parts[2:] if 'experiment' in rows or 'subject' in rows else parts)
+
+
+def _type_of(row: Any) -> str:
+    return fields_of(row).get('type', '')
+
+
+class _Sink(io.RawIOBase):
+    """A file that hands on what was written to it."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def taken(self) -> Iterator[bytes]:
+        """What was written since the last time."""
+        pieces, self._pieces = self._pieces, []
+        if pieces:
+            yield b''.join(pieces)
+
+
+def _zip(call: Call, entries: list[tuple[str, Held]], form: str) -> Iterator[bytes]:
+    return _zip_of(entries, 0 if call.get('compression') == '0' else DEFAULT_EFFORT)
+
+
+def _zip_of(entries: list[tuple[str, Held]], effort: int) -> Iterator[bytes]:
+    sink = _Sink()
+    with zipfile.ZipFile(sink, 'w', allowZip64=True) as target:
+        for name, held in entries:
+            info = zipfile.ZipInfo.from_file(held.path, name, strict_timestamps=False)
+            info.compress_type = zipfile.ZIP_STORED if effort == 0 or _is_compressed(name) else zipfile.ZIP_DEFLATED
+            setattr(info, 'compress_level' if hasattr(info, 'compress_level') else '_compresslevel', effort)  # the former since 3.13
+            with held.path.open('rb') as source, target.open(info, 'w', force_zip64=held.file.size > 2**31) as member:
+                while piece := source.read(BLOCK):
+                    member.write(piece)
+                    yield from sink.taken()
+    yield from sink.taken()
+
+
+def _is_compressed(name: str) -> bool:
+    return name.lower().endswith(_COMPRESSED)
+
+
+def _tar(call: Call, entries: list[tuple[str, Held]], form: str) -> Iterator[bytes]:
+    sink = _Sink()
+    squeeze = zlib.compressobj(1, wbits=31) if form == 'tar.gz' else None
+    for name, held in entries:
+        info = tarfile.TarInfo(name)
+        info.size, info.mtime = held.file.size, int(held.path.stat().st_mtime)
+        sink.write(info.tobuf(tarfile.PAX_FORMAT))
+        with held.path.open('rb') as source:
+            while piece := source.read(BLOCK):
+                sink.write(piece)
+                yield from _squeezed(sink, squeeze)
+        sink.write(b'\0' * (-info.size % tarfile.BLOCKSIZE))
+    sink.write(b'\0' * tarfile.BLOCKSIZE * 2)
+    yield from _squeezed(sink, squeeze)
+    if squeeze is not None:
+        yield squeeze.flush()
+
+
+def _squeezed(sink: _Sink, squeeze: Any) -> Iterator[bytes]:
+    for piece in sink.taken():
+        yield squeeze.compress(piece) if squeeze is not None else piece
+
+
+def send_folder(name: str, folder: Path, paths: list[Path], above: str = '', first: Mapping[str, bytes] | None = None, form: str = 'zip') -> Response:
+    """Files of a folder as a zip, by their paths in it, below a name; before them what is given by name."""
+    sink = _Sink()
+
+    def pieces() -> Iterator[bytes]:
+        with zipfile.ZipFile(sink, 'w', compression=zipfile.ZIP_DEFLATED, compresslevel=DEFAULT_EFFORT, allowZip64=True) as target:
+            for one, body in (first or {}).items():
+                target.writestr(one, body)
+            for path in paths:
+                with path.open('rb') as source, target.open(above + path.relative_to(folder).as_posix(), 'w', force_zip64=True) as member:
+                    while piece := source.read(BLOCK):
+                        member.write(piece)
+                        yield from sink.taken()
+        yield from sink.taken()
+
+    headers = {'Content-Disposition': f'attachment; filename="{quote(name)}.{form}"'}
+    return Response(pieces(), mimetype=FORMATS.get(form, f'application/{form}'), headers=headers)
+
+
+# -- what is in a stored zip
+
+
+def type_of(name: str) -> str:
+    """The media type of a file, by the end of its name."""
+    return _TYPES.get(name.rpartition('.')[2].lower(), 'application/octet-stream')
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a stored file is a zip."""
+    return path.suffix.lower() == '.zip' and zipfile.is_zipfile(path)
+
+
+def contents(path: Path) -> Table:
+    """The entries of a stored zip."""
+    with zipfile.ZipFile(path) as source:
+        rows = [(info.filename, info.file_size) for info in source.infolist() if not info.is_dir()]
+    return Table(['File Name', 'Size'], rows, {'title': 'Files'}, [{'key': 'URI', 'serverRoot': ''}], count=False)
+
+
+def send_entry(path: Path, name: str) -> Response:
+    """An entry of a stored zip, in pieces."""
+    try:
+        source = zipfile.ZipFile(path)
+        member = source.open(name)
+    except (KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise NotFound(f'Unable to find {name!r} in {path.name}.') from error
+
+    def pieces() -> Iterator[bytes]:
+        with source, member:
+            while piece := member.read(BLOCK):
+                yield piece
+
+    return Response(pieces(), content_type=type_of(name))
+
+
+# -- in
+
+
+def unpack(area: FileArea, staged: Staged) -> Iterator[tuple[str, Staged]]:
+    """The files of a staged zip or tar, each staged, by their names in it.
+
+    All or none: on a refusal what was staged is removed.
+    """
+    found: list[tuple[str, Staged]] = []
+    budget = _Budget(max(FREE_BYTES, staged.size * MAX_RATIO))
+    try:
+        for name, source in _members(staged):
+            found.append((check_path(_checked(name)), area.stage(budget.pieces(source))))
+            if len(found) > MAX_MEMBERS:
+                raise RequestEntityTooLarge(f'The archive holds more than {MAX_MEMBERS} files.')
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
+        area.discard(one for _, one in found)
+        raise BadRequest(f'The archive cannot be unpacked: {error}') from error
+    except BaseException:
+        area.discard(one for _, one in found)
+        raise
+    yield from found
+
+
+class _Budget:
+    """How much an archive may still unpack to: zip bombs are stopped on the way, whatever their headers say."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def pieces(self, source: IO[bytes]) -> Iterator[bytes]:
+        """A member in pieces."""
+        with source:
+            while piece := source.read(BLOCK):
+                self.left -= len(piece)
+                if self.left < 0:
+                    raise RequestEntityTooLarge('The archive unpacks to far more than its size.')
+                yield piece
+
+
+def _checked(name: str) -> str:
+    if name.startswith(('/', '\\')):
+        raise BadRequest(f'{name!r} is not a path inside the resource.')
+    return name
+
+
+def _members(staged: Staged) -> Iterator[tuple[str, IO[bytes]]]:
+    reader: Callable[[Staged], Iterator[tuple[str, IO[bytes]]]] = _zip_members if zipfile.is_zipfile(staged.path) else _tar_members
+    return reader(staged)
+
+
+def _zip_members(staged: Staged) -> Iterator[tuple[str, IO[bytes]]]:
+    with zipfile.ZipFile(staged.path) as source:
+        for info in source.infolist():
+            if not info.is_dir():
+                yield info.filename, source.open(info)
+
+
+def _tar_members(staged: Staged) -> Iterator[tuple[str, IO[bytes]]]:
+    with tarfile.open(staged.path, 'r:*') as source:
+        for info in source:
+            if info.isdir():
+                continue
+            member = source.extractfile(info) if info.isreg() else None
+            if member is None:
+                raise BadRequest(f'{info.name!r} is neither a file nor a folder.')
+            yield info.name, member

@@ -1,0 +1,1 @@
+"""Work that goes on behind requests: pipelines and their log."""

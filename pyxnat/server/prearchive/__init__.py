@@ -1,0 +1,1 @@
+"""Sessions that wait to be archived."""

@@ -1,0 +1,86 @@
+"""The prearchive as it lies on disk: files that were put there, changed or taken away by hand become known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, select
+
+from ..db.store import arrival, arrival_file, arrival_scan
+from ..items.zip_tar import BLOCK
+from ..storage.dicom_headers import NotDicom, read
+from ..storage.file_area import safe_name
+from .sessions import UNASSIGNED, Object, Wish, add, build, clean_label, folder_of, images_of, new, scans_of
+
+if TYPE_CHECKING:
+    from ..archive import Archive
+
+__all__ = ['rebuild', 'rescan']
+
+
+def rescan(archive: Archive, login: str, project: str | None, everywhere: bool) -> None:
+    """Take in the session folders of a project, or of all; one without DICOM objects stays as it is."""
+    root = archive.files.prearchive
+    for above in sorted(root.iterdir()) if everywhere else [root / safe_name(project or UNASSIGNED)]:
+        for folder in sorted(path for path in above.glob('*/*') if path.is_dir()):
+            _take_in(archive, login, folder)
+
+
+def rebuild(archive: Archive, login: str, row: Any, told: Mapping[str, str] | None = None) -> Any:
+    """Take in what lies in a session's folder, and build it anew; its row."""
+    _take_in(archive, login, folder_of(archive.files, row))
+    return build(archive, row.pk, told)
+
+
+def _take_in(archive: Archive, login: str, folder: Path) -> None:
+    area = archive.files
+    with archive.store.read() as connection:
+        row = connection.execute(select(arrival).where(arrival.c.timestamp == folder.parent.name, arrival.c.folder == folder.name)).first()
+        known = _known(archive, connection, row)
+    stale = [image for path, image in known.items() if not path.is_file() or not _as_told(path, image)]
+    fresh = [path for path in sorted(folder.rglob('*')) if path.is_file() and not (path in known and _as_told(path, known[path]))]
+    objects, taken = [], []
+    for path in fresh:
+        try:
+            header = read(path)
+        except NotDicom:
+            continue
+        taken.append(path)
+        with path.open('rb') as source:
+            objects.append(Object(path.name, area.stage(iter(lambda source=source: source.read(BLOCK), b'')), header))  # type: ignore[misc]
+    if not objects and not stale:
+        return
+    try:
+        with archive.store.write() as connection:
+            for image in stale:
+                connection.execute(arrival_file.delete().where(arrival_file.c.pk == image.pk))
+            if row is None:
+                row = new(connection, login, _wish(folder), objects[0].header.study)
+            placed = add(archive, connection, row, objects)
+            connection.execute(arrival_scan.delete().where(arrival_scan.c.pk.not_in(select(arrival_file.c.scan))))
+            area.remove(path for path in taken if path not in placed)
+    finally:
+        area.discard(one.staged for one in objects)
+    build(archive, row.pk)
+
+
+def _known(archive: Archive, connection: Connection, row: Any) -> dict[Path, Any]:
+    """The images of a session by where they lie."""
+    found = {}
+    for scan in scans_of(connection, row.pk) if row is not None else ():
+        home = images_of(archive.files, row, scan.id)
+        for image in connection.execute(select(arrival_file).where(arrival_file.c.scan == scan.pk)):
+            found[archive.files.file_path(home, image.path)] = image
+    return found
+
+
+def _as_told(path: Path, image: Any) -> bool:
+    state = path.stat()
+    return (state.st_size, state.st_mtime_ns) == (image.size, image.mtime_ns)
+
+
+def _wish(folder: Path) -> Wish:
+    project = folder.parent.parent.name
+    return Wish(None if project == UNASSIGNED else project, clean_label(folder.name), folder=folder.name, timestamp=folder.parent.name)

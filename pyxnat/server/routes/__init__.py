@@ -1,0 +1,1 @@
+"""Handlers of the routes below /data, one module a family."""

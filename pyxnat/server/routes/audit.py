@@ -1,0 +1,82 @@
+"""What was done to an item and what became of it: ``/services/audit/XSITYPE/ID``, and the history of an item (facts 2.12, 6.4)."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from sqlalchemy import Connection, and_, or_, select
+from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
+from werkzeug.wrappers import Response
+
+from ..db.access import readable, visible
+from ..db.store import item, workflow
+from ..db.values import parse_stamp
+from ..http.request import Call
+
+__all__ = ['answer', 'history']
+
+
+def answer(call: Call) -> Response:
+    """What was done to a project, subject or experiment, the latest first."""
+    if call.method != 'GET':
+        raise MethodNotAllowed(['GET', 'HEAD'])
+    kind, name = ([part for part in call.parts if part] + ['', ''])[2:4]
+    if not re.fullmatch(r'[A-Za-z0-9_:.]+', kind) or not re.fullmatch(r'[A-Za-z0-9_.-]+', name):
+        raise BadRequest('Invalid value')
+    model = call.archive.model
+    if model.level_of(kind) not in ('project', 'subject', 'experiment', 'assessor'):
+        raise BadRequest(f'{kind} is no data type of items.')
+    project = and_(item.c.level == 'project', visible(call.caller, item.c.id))
+    query = select(item).where(item.c.id == name, item.c.xsi_type.in_(model.registry.subtypes(kind)))
+    with call.archive.store.read() as connection:
+        row = connection.execute(query.where(or_(project, and_(item.c.level != 'project', readable(call.caller, item))))).first()
+        if row is not None:
+            return history(connection, row)
+        gone = _of_the_deleted(call, connection, kind, name)
+        if not gone:
+            raise NotFound(f'Unable to find the specified {kind}: {name}')
+        return _told(gone)
+
+
+def _of_the_deleted(call: Call, connection: Connection, kind: str, name: str) -> list[Any]:
+    """The workflows of an item that is no more, for those who may see its project."""
+    if connection.scalar(select(item.c.pk).where(item.c.id == name, item.c.xsi_type == kind).limit(1)) is not None:
+        return []
+    same = workflow.c.item == name, workflow.c.data_type == kind, visible(call.caller, workflow.c.project)
+    return list(connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc())))
+
+
+def history(connection: Connection, row: Any) -> Response:
+    """The events of an item, the latest first."""
+    same = workflow.c.item == row.id, workflow.c.project == row.project, workflow.c.data_type == row.xsi_type
+    if row.level in ('scan', 'reconstruction'):  # what is done to those is told of their session
+        return _told([])
+    return _told(list(connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc()))))
+
+
+def _told(rows: list[Any]) -> Response:
+    events = sorted((_event(row) for row in rows), key=lambda event: event['event_date'], reverse=True)
+    return Response(json.dumps({'events': events}, ensure_ascii=False), mimetype='application/json')
+
+
+def _event(row: Any) -> dict[str, Any]:
+    told = json.loads(row.fields)
+    more = {'event_reason': told.get('justification', ''), 'event_comment': told.get('comments', '')}
+    return {
+        'event_action': row.pipeline_name,
+        'event_id': row.pk,
+        'event_type': told.get('type', ''),
+        'event_date': _milliseconds(row.launch_time),
+        'changesets': [],
+        'event_user': row.login,
+        'event_category': told.get('category', ''),
+        'event_status': row.status,
+        **{name: value for name, value in more.items() if value},
+    }
+
+
+def _milliseconds(stamp: str) -> int:
+    moment = parse_stamp(stamp)
+    return int(moment.timestamp() * 1000) if moment else 0

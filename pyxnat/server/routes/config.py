@@ -1,0 +1,201 @@
+"""``/data/config`` and ``/data/projects/P/config``: texts that tools keep, by tool and path, each change a version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, select
+from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound
+from werkzeug.wrappers import Response
+
+from ..db.store import config, now
+from ..http.request import Call, text
+from ..http.responses import table_response
+from ..http.table_formats import Table
+from .project_scope import project_of
+
+__all__ = ['answer']
+
+COLUMNS = ('tool', 'path', 'project', 'user', 'create_date', 'reason', 'contents', 'unversioned', 'version', 'status')
+_STATUS = {'enabled': 'enabled', 'true': 'enabled', 'disabled': 'disabled', 'false': 'disabled'}
+
+
+class _Place(NamedTuple):
+    """What a path names."""
+
+    project: str
+    """ID of the project; empty for the site."""
+    tool: str
+    path: str
+
+
+def answer(call: Call) -> Response:
+    """Read, write and disable configurations."""
+    handlers = {'GET': _get, 'PUT': _put, 'DELETE': _delete}
+    if call.method not in handlers:
+        raise MethodNotAllowed([*handlers, 'HEAD'])
+    return handlers[call.method](call)
+
+
+def _place(call: Call, connection: Connection) -> _Place:
+    """What is meant; `NotFound` for a project that the caller cannot see, `Forbidden` where he may not read it or, to write, does not own it."""
+    parts = [part for part in call.parts if part]
+    parts = parts[1:] if parts[0] == 'archive' else parts
+    project = ''
+    writing = call.method != 'GET'
+    if parts[0] == 'projects':
+        project = str((_owned if writing else _readable)(call, connection).id)
+        parts = parts[2:]
+    elif writing and not call.caller.admin:
+        raise Forbidden('Only an administrator can change the configuration of the site.')
+    tool, path = (parts[1:2] or [''])[0], '/'.join(parts[2:])
+    if writing and not path:
+        raise BadRequest('Name the tool and the path.')
+    return _Place(project, tool, path)
+
+
+def _readable(call: Call, connection: Connection) -> Any:
+    return project_of(call, connection, 'read')
+
+
+def _owned(call: Call, connection: Connection) -> Any:
+    """The project, for its owners; the others are refused alike, whether they see it or not."""
+    try:
+        return project_of(call, connection, 'delete')
+    except NotFound:
+        if call.caller.admin:
+            raise
+        raise Forbidden('User does not have privileges to modify config for this project') from None
+
+
+def _versions(connection: Connection, place: _Place) -> Sequence[Any]:
+    """The versions of a configuration, the latest first."""
+    same = (config.c.project == place.project, config.c.tool == place.tool, config.c.path == place.path)
+    return connection.execute(select(config).where(*same).order_by(config.c.pk.desc())).all()
+
+
+# -- reading
+
+
+def _get(call: Call) -> Response:
+    with call.archive.store.read() as connection:
+        place = _place(call, connection)
+        if not place.tool:
+            query = select(config.c.tool).where(config.c.project == place.project).distinct().order_by(config.c.tool)
+            return table_response(call, Table(('tool',), connection.execute(query).all(), count=False))
+        if not place.path:
+            return _listed(call, COLUMNS, [_row(one) for one in _latest(connection, place)], place)
+        found = list(_versions(connection, place))
+        if not found and call.flag('defaultToSiteWide'):
+            found = list(_versions(connection, place._replace(project='')))
+    if call.get('action').lower() == 'gethistory':
+        return _listed(call, COLUMNS, [_row(one) for one in reversed(found)], place)
+    if call.get('version').isdecimal():
+        found = [one for one in found if one.version == int(call.get('version'))]
+    contents, meta = call.flag('contents'), call.flag('meta')
+    if contents and not meta:
+        if not found or found[0].status == 'disabled':
+            return _missing(call, place)
+        return text(found[0].contents)
+    return _listed(call, COLUMNS, [_row(one, hide=meta and not contents) for one in found[:1]], place)
+
+
+def _latest(connection: Connection, place: _Place) -> list[Any]:
+    """The latest version of each configuration of a tool."""
+    query = select(config).where(config.c.project == place.project, config.c.tool == place.tool).order_by(config.c.path, config.c.pk)
+    return list({one.path: one for one in connection.execute(query)}.values())
+
+
+def _row(one: Any, hide: bool = False) -> tuple[Any, ...]:
+    flag = 'true' if one.unversioned else 'false'
+    contents = None if hide else one.contents
+    return (one.tool, one.path, one.project, one.login, one.created, one.reason, contents, flag, one.version, one.status)
+
+
+def _listed(call: Call, columns: Sequence[str], rows: Sequence[Any], place: _Place) -> Response:
+    return table_response(call, Table(columns, rows, count=False)) if rows else _missing(call, place)
+
+
+def _missing(call: Call, place: _Place) -> Response:
+    if call.flag('accept-not-found'):
+        return Response(status=204, mimetype='application/json')
+    whose = f'of project {place.project}' if place.project else 'of the site'
+    raise NotFound(f'There is no configuration {place.tool}/{place.path} {whose}.')
+
+
+# -- writing
+
+
+def _put(call: Call) -> Response:
+    """Write a configuration, or set its status alone: 201 where there was none, 200 otherwise. The same again changes nothing."""
+    with call.archive.store.read() as connection:  # who may not is told before the body is read
+        place = _place(call, connection)
+    told, contents = _body(call)
+    status = told.get('status') or call.get('status')
+    if status and status.lower() not in _STATUS:
+        raise BadRequest(f'Only valid values for the status flag are enabled or true and disabled or false: {status}')
+    if not status and contents is None:
+        raise BadRequest('Give a status in the query or a configuration in the body.')
+    if contents is not None and not contents.strip():
+        raise BadRequest('No contents provided')
+    wanted = _STATUS[status.lower()] if status else 'enabled'
+    with call.archive.store.write() as connection:
+        place = _place(call, connection)
+        known = (_versions(connection, place) or [None])[0]
+        if contents is None:
+            if known is None:
+                return _missing(call, place)
+            contents = known.contents
+        if known is None or (known.contents, known.status) != (contents, wanted):
+            _write(call, connection, place, known, contents, wanted)
+    return text(status=201 if known is None else 200)
+
+
+def _body(call: Call) -> tuple[Mapping[str, str], str | None]:
+    """What a JSON body tells beside the contents, and the contents: a JSON body's member, a form's file, or the body."""
+    if call.mimetype == 'multipart/form-data':
+        parts = call.multipart()[1]
+        if len(parts) != 1:
+            raise BadRequest('Config contents are limited to a single file' if parts else 'No body contents.')
+        return {}, _decoded(parts[0][2])
+    body = call.document() if call.has_body else b''
+    if call.mimetype == 'application/json' and body:
+        try:
+            found = json.loads(body)
+        except ValueError as error:
+            raise BadRequest(f'The body is not JSON: {error}') from error
+        if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+            raise BadRequest('A body of JSON has the texts contents and status; send other JSON as text/plain.')
+        return found, found.get('contents')
+    return {}, _decoded(body) if body else None
+
+
+def _decoded(body: bytes) -> str:
+    try:
+        return body.decode('utf-8')
+    except UnicodeDecodeError as error:
+        raise BadRequest('The contents are not UTF-8.') from error
+
+
+def _write(call: Call, connection: Connection, place: _Place, known: Any, contents: str, status: str) -> None:
+    """One more version; an unversioned configuration has only one."""
+    unversioned = call.flag('unversioned', default=bool(known is not None and known.unversioned))
+    version = 1 if known is None else known.version + (0 if unversioned else 1)
+    if unversioned and known is not None:
+        connection.execute(config.delete().where(config.c.pk == known.pk))
+    values = {**place._asdict(), 'login': call.caller.login, 'created': now(), 'reason': call.get('reason') or call.get('event_reason')}
+    connection.execute(config.insert().values(**values, contents=contents, unversioned=unversioned, version=version, status=status))
+
+
+def _delete(call: Call) -> Response:
+    """Disable a configuration; its versions stay."""
+    with call.archive.store.write() as connection:
+        place = _place(call, connection)
+        known = (_versions(connection, place) or [None])[0]
+        if known is None:
+            return _missing(call, place)
+        if known.status != 'disabled':
+            _write(call, connection, place, known, known.contents, 'disabled')
+    return text()

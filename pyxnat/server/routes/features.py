@@ -1,0 +1,69 @@
+"""``/services/features``: switches of the web pages by site and group (fact 6.4). None are defined here, so all lists of them are empty."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, select
+from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
+from werkzeug.wrappers import Response
+
+from ..db.access import visible
+from ..db.store import item
+from ..http.request import Call, text
+from ..http.responses import table_response
+from ..http.table_formats import Table
+from ..items.locate import find_project, need
+from .groups import titles
+
+__all__ = ['answer']
+
+
+def answer(call: Call) -> Response:
+    """The table of features; with ``tag=P,…`` those of the groups of projects, with ``type=`` those of kinds of groups."""
+    if call.method == 'POST':
+        return _set(call)
+    if call.method != 'GET':
+        raise MethodNotAllowed(['GET', 'HEAD', 'POST'])
+    if call.has('tag'):
+        with call.archive.store.read() as connection:
+            return _answer([_project(call, connection, name) for name in call.get('tag').split(',') if name])
+    if call.has('type'):
+        with call.archive.store.read() as connection:
+            names = connection.scalars(select(item.c.id).where(item.c.level == 'project', visible(call.caller, item.c.id))).all()
+            kinds = sorted({title for name in names for title in titles(connection, name).values()})
+        return _answer([_owner('__site__', [{'id': kind, 'display': kind, 'features': [], 'blocked': []} for kind in kinds])])
+    if call.has('group'):
+        raise BadRequest('The features of a group are told by tag.')
+    return table_response(call, Table(('key', 'name', 'description', 'enabled', 'banned'), [], count=False), default='html')
+
+
+def _answer(told: list[dict[str, Any]]) -> Response:
+    return text(json.dumps(told))
+
+
+def _owner(name: str, groups: list[dict[str, Any]]) -> dict[str, Any]:
+    return {'id': name, 'banned': [], 'onByDefault': [], 'groups': groups}
+
+
+def _project(call: Call, connection: Connection, name: str) -> dict[str, Any]:
+    row = find_project(connection, name)
+    if row is None:
+        raise NotFound(f'Unable to find the specified project: {name}')
+    need(connection, call.caller, row.id, 'read')
+    none: dict[str, list[str]] = {'features': [], 'blocked': [], 'inherited_features': [], 'inherited_banned': []}
+    groups = [{'id': f'{row.id}_{key}', 'display': title, **none} for key, title in titles(connection, row.id).items()]
+    return _owner(row.id, groups)
+
+
+def _set(call: Call) -> Response:
+    if not call.has_body:
+        raise PreconditionFailed('Name the feature in a document: {"key": …, "enabled": true}')
+    if not call.caller.admin:
+        raise Forbidden('Only administrators can switch features.')
+    try:
+        key = json.loads(call.document())['key']
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadRequest('Invalid JSON content') from error
+    raise NotFound(f'There is no feature {key}.')

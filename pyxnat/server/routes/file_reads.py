@@ -1,0 +1,209 @@
+"""Resources and files: what there is, and downloads. What changes them is in `uploads`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, func, select
+from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import NotImplemented as Unavailable
+from werkzeug.http import http_date, parse_date
+from werkzeug.wrappers import Response
+
+from ...model.levels import level
+from ..db.store import file
+from ..http.request import Call, text
+from ..http.table_formats import Table
+from ..http.uri_routes import Route
+from ..items import zip_tar
+from ..items.catalogues import catalogue_of_files
+from ..items.find_files import Held, Kept, chosen, file_uri, files_of, kept_at
+
+__all__ = ['download', 'resource_table']
+
+RESOURCE_COLUMNS = level('resources').columns
+FILE_COLUMNS = level('files').columns
+BLOCK = 2**20
+"""Bytes read from a file at once when it is sent."""
+_CATEGORY = {'scan': 'scans', 'reconstruction': 'reconstructions', 'assessor': 'assessors'}
+
+
+# -- listing
+
+
+def resource_table(call: Call, connection: Connection, route: Route) -> Table:
+    """The resources of an element; with ``all=true`` also those of a session's scans, reconstructions and assessors."""
+    rows = [_resource_row(connection, kept) for kept in kept_at(call, connection, route)]
+    return Table(RESOURCE_COLUMNS, rows, {'title': 'Resources'})
+
+
+def _resource_row(connection: Connection, kept: Kept) -> tuple[Any, ...]:
+    row, holder = kept.row, kept.place.row
+    count, size = connection.execute(select(func.count(), func.sum(file.c.size)).where(file.c.resource == row.pk)).one()
+    category = _CATEGORY.get(holder.level, 'resources')
+    is_part = holder.level in ('scan', 'reconstruction')
+    described = kept.described if is_part or not kept.among_all else ''
+    identity = holder.id if holder.level in _CATEGORY or (holder.level == 'experiment' and not kept.among_all) else ''
+    was_filled = bool(count or row.counted)  # else there are no statistics of it yet, or those of the document that named it
+    numbers = (count, size or 0) if was_filled else (row.told_count, row.told_size)
+    return (row.pk, row.label, 'xnat:resourceCatalog', category, identity, described, *numbers, row.tags, row.content, row.format)
+
+
+def file_table(call: Call, held: list[Held]) -> Table:
+    """The table of files; ``locator=absolutePath`` or ``projectPath`` tells where they lie in place of their URI."""
+    columns = list(FILE_COLUMNS)
+    locator = call.get('locator')
+    if locator in ('absolutePath', 'projectPath'):
+        columns[columns.index('URI')] = locator
+    rows = [
+        (
+            one.file.path.rstrip('/').rpartition('/')[2],
+            one.file.size,
+            _locate(call, one, locator),
+            one.resource.label,
+            one.file.tags,
+            one.file.format,
+            one.file.content,
+            one.resource.pk,
+            one.file.digest,
+        )
+        for one in held
+    ]
+    return Table(columns, rows, {'title': 'Files'}, [{'key': 'URI', 'serverRoot': ''}], count=False)
+
+
+def _locate(call: Call, held: Held, locator: str) -> str:
+    if locator == 'absolutePath':
+        return str(held.path)
+    if locator == 'projectPath':
+        return held.path.relative_to(call.archive.files.root).as_posix().partition('/')[2]
+    return file_uri(held)
+
+
+# -- reading
+
+
+def download(call: Call, connection: Connection, route: Route) -> Response | Table:
+    """A file's bytes, an archive of several, or their table."""
+    asked = route.last.id
+    if asked is None:
+        return _several(call, files_of(call, connection, route))
+    held = files_of(call, connection, route, path=asked)  # one of very many is found without reading them all
+    if not held:
+        held = files_of(call, connection, route)
+        if inside := _entry_of(held, asked):
+            return zip_tar.send_entry(*inside)
+        held = chosen(held, asked, recursive=call.get('recursive').lower() not in ('false', '0'))
+    if not held and not asked.endswith('/'):
+        return _nothing(call)
+    if asked.endswith('/') and [one.file.path for one in held] != [asked]:
+        return _several(call, held)
+    if call.flag('listContents') and zip_tar.is_zip(held[0].path):
+        return zip_tar.contents(held[0].path)
+    return _one(call, held[0])
+
+
+def _nothing(call: Call) -> Response:
+    if call.flag('accept-not-found'):
+        return text(status=204)
+    raise NotFound('Unable to find file.')
+
+
+def _one(call: Call, held: Held) -> Response:
+    """A file, or, where an archive is asked for, that, unless the file is one."""
+    is_packed = call.get('format').lower() == 'zip' and held.path.suffix.lower() == '.zip'
+    if not held.path.is_file():
+        return _nothing(call)
+    return zip_tar.send_one(call, held) if _is_archive(call) and not is_packed else _send(call, held)
+
+
+def _several(call: Call, held: list[Held]) -> Response | Table:
+    if call.get('index').isdigit():
+        place = int(call.get('index'))
+        return _send(call, held[place]) if place < len(held) else _nothing(call)
+    if _is_archive(call):
+        return zip_tar.send(call, held)
+    return catalogue_of_files(call, held) if call.get('format').lower() == 'xcat' else file_table(call, held)
+
+
+def _is_archive(call: Call) -> bool:
+    return call.get('format').lower() in zip_tar.FORMATS
+
+
+def _entry_of(held: list[Held], asked: str) -> tuple[Path, str] | None:
+    """The stored zip and the entry in it that ``x.zip/entry`` names; XNAT takes no ``!`` before the slash."""
+    for one in held:
+        if one.file.path.lower().endswith('.zip') and asked.startswith(one.file.path + '/'):
+            return one.path, asked[len(one.file.path) + 1 :]
+    return None
+
+
+def _send(call: Call, held: Held) -> Response:
+    """A stored file, or a range of it. Only these answers can be asked for again with If-Modified-Since."""
+    try:
+        source = held.path.open('rb', buffering=0)
+    except FileNotFoundError as error:
+        raise NotFound('Unable to find file.') from error
+    name = held.path.name
+    state = os.fstat(source.fileno())  # of the opened file: another may take its place at any time
+    if _is_unchanged(call, state.st_mtime):
+        source.close()
+        return Response(status=304, headers={'Cache-Control': 'must-revalidate'})
+    headers = {
+        'Last-Modified': http_date(state.st_mtime), 'Cache-Control': 'must-revalidate', 'Accept-Ranges': 'bytes',
+        'Content-Disposition': f"attachment; filename{_file_name(name)};",
+    }  # fmt: skip
+    try:
+        begin, end = _range(call, state.st_size)
+    except BaseException:
+        source.close()
+        raise
+    status = 200
+    if call.request.headers.get('Range', '').startswith('bytes='):
+        status = 206
+        headers['Content-Range'] = f'bytes {begin}-{end - 1}/{state.st_size}'
+    headers['Content-Length'] = str(max(end - begin, 0))
+    response = Response(_blocks(source, begin, end), status, content_type=zip_tar.type_of(name), headers=headers, direct_passthrough=True)
+    response.call_on_close(source.close)
+    return response
+
+
+def _is_unchanged(call: Call, modified: float) -> bool:
+    """Whether the file is as old as If-Modified-Since says; a moment in the future is no such."""
+    since = parse_date(call.request.headers.get('If-Modified-Since'))
+    now = datetime.now(timezone.utc)
+    return since is not None and since <= now and datetime.fromtimestamp(int(modified), timezone.utc) <= since
+
+
+def _file_name(name: str) -> str:
+    """A name as the parameter of Content-Disposition: in quotes, as XNAT has it, and encoded where it cannot be in a header."""
+    return f'="{name}"' if name.isascii() and name.isprintable() and '"' not in name else f"*=UTF-8''{quote(name)}"
+
+
+def _range(call: Call, size: int) -> tuple[int, int]:
+    """The first byte that is asked for, and the one behind the last. Beyond the end there is none, but XNAT answers 206 all the same."""
+    asked = call.request.headers.get('Range', '')
+    if not asked.startswith('bytes='):
+        return 0, size
+    if ',' in asked:
+        raise Unavailable('Only one range can be asked for.')
+    first, _, last = asked.removeprefix('bytes=').strip().partition('-')
+    if not (first or last) or not (first or '0').isdigit() or not (last or '0').isdigit():
+        raise BadRequest(f'{asked!r} is no range.')
+    if not first:
+        return max(size - int(last), 0), size
+    return int(first), min(int(last) + 1, size) if last else size
+
+
+def _blocks(source: IO[bytes], begin: int, end: int) -> Iterator[bytes]:
+    with source:
+        source.seek(begin)
+        left = end - begin
+        while left > 0 and (piece := source.read(min(BLOCK, left))):
+            left -= len(piece)
+            yield piece

@@ -1,0 +1,226 @@
+"""Listings of projects, subjects, experiments, scans, assessors and reconstructions.
+
+Rows have an order that says nothing and stays what it is, so that pages fit together: XNAT's rows have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select
+from werkzeug.exceptions import Forbidden, InternalServerError
+
+from ...model.levels import level
+from ...model.short_names import full_paths
+from ..db.access import OTHER, Caller, readable, readable_in, rights, visible
+from ..db.store import alias, item, share
+from ..db.types import Model
+from ..http.request import Call
+from ..http.table_formats import BATCH, Table
+from ..http.uri_routes import Route
+from ..items.locate import Place
+from ..search.field_sql import Scope
+from ..search.listing_columns import Asked, ListingFails, Path, sql_name
+from ..search.listing_filters import expression_of, filters
+from ..search.recent import recent_table
+from .project_lists import owned_by
+
+__all__ = ['listing']
+
+_DEFAULT_LIMIT = 100
+_SILENT = ('experiment', 'assessor')
+"""Levels whose lists below a project answer nothing, with 200, where their query fails; the others answer an error."""
+_SHUFFLE = 2654435761
+"""Knuth's factor for hashes: the order of rows is that of their numbers times this, so neighbours come apart."""
+
+
+def listing(call: Call, connection: Connection, route: Route, place: Place) -> Table | None:
+    """The table of a collection, as the query wants it; None where XNAT's query fails and it answers nothing at all."""
+    where = route.last.level.singular
+    if call.has('fields'):
+        return Table(['key', 'xpath'], list(full_paths(where).items()), count=False)
+    if route.names == ('experiments',) and call.get('recent'):
+        return recent_table(call, connection)
+    try:
+        return _Listing(call, connection, route, place, where).table()
+    except ListingFails as error:
+        if where in _SILENT and route.names != ('experiments',):
+            return None
+        raise InternalServerError(str(error)) from error
+
+
+class _Listing:
+    def __init__(self, call: Call, connection: Connection, route: Route, place: Place, where: str) -> None:
+        self.call = call
+        self.connection = connection
+        self.route = route
+        self.place = place
+        self.where = where
+        self.model: Model = call.archive.model
+        self.caller: Caller = call.caller
+        self.asked = Asked(self.model, where, place.row is None, call)
+        self.scope = Scope(self.model, self.caller, self.asked.root)
+        self.root = self.scope.root
+        self.shared: Any = None
+        self.columns = self.asked.columns()
+
+    # -- the table
+
+    def table(self) -> Table:
+        """All columns, the rows streamed."""
+        conditions = [*self._conditions(), *self._filters()]
+        values = [self._value(one) for one in self.columns]
+        uri = self._uri()
+        query = self.scope.select(*(value.label(f'c{number}') for number, value in enumerate([*values, uri]))).where(and_(*conditions))
+        query = query.order_by((self.root.c.pk * _SHUFFLE) % 2**32)
+        paged = self._page()
+        rows = self._rows(query.limit(paged[0]).offset(paged[1]) if paged else query, len(values) + 1)
+        title = {'title': 'Matching experiments'} if self.route.names == ('experiments',) else {}
+        found = Table([*(one.key for one in self.columns), 'URI'], rows, title, count=not paged)
+        return self._headed(found) if self.where in _SILENT else found
+
+    def _rows(self, query: Select[Any], width: int) -> Iterable[Sequence[Any]]:
+        """The rows, batch by batch; one for each of what an item has several of, also where they look alike."""
+        if not self.scope.many:
+            return self.connection.execute(query).yield_per(BATCH)
+        apart = query.add_columns(self.root.c.pk, *self.scope.told_apart).distinct()
+        return (row[:width] for row in self.connection.execute(apart).yield_per(BATCH))
+
+    def _headed(self, table: Table) -> Table:
+        """The table, with the names that the columns have in SQL where it is empty: XNAT gives them their own later."""
+        rows = iter(table.rows)
+        first = next(rows, None)
+        if first is None:
+            table.columns, table.rows = [sql_name(self.model, one) for one in self.columns], []
+        else:
+            table.rows = chain([first], rows)
+        return table
+
+    def _page(self) -> tuple[int, int] | None:
+        """Limit and offset; None where all rows are asked for, and where XNAT knows no pages."""
+        if not (self.call.get('limit') or self.call.get('offset')) or self.where not in ('subject', 'experiment'):
+            return None
+        limit, offset = (self._number(name, default) for name, default in (('limit', _DEFAULT_LIMIT), ('offset', 0)))
+        return (limit, offset) if limit is not None and offset is not None and (limit > 0 or offset > 0) else None
+
+    def _number(self, name: str, default: int) -> int | None:
+        """A number of the query; None for ``*``, which takes pages away altogether."""
+        text = self.call.get(name)
+        if text == '*':
+            return None
+        if text and not (text.isascii() and text.isdecimal() and len(text) < 10):
+            raise ListingFails(f'{name} is a whole number, not {text!r}.')
+        return int(text) if text else default
+
+    # -- rows
+
+    def _conditions(self) -> list[ColumnElement[bool]]:
+        table = self.root
+        kinds = self.model.registry.subtypes(self.asked.root)
+        levels = ('experiment', 'assessor') if self.where == 'experiment' else (self.where,)
+        return [table.c.level.in_(levels), table.c.xsi_type.in_(kinds), *self._placed(table)]
+
+    def _placed(self, table: Any) -> list[ColumnElement[bool]]:
+        row = self.place.row
+        if self.where == 'project':
+            owned = self.call.get('restrict') in ('edit', 'delete') and not self.caller.admin
+            return [visible(self.caller, table.c.id, seeing=True), *([owned_by(self.caller, table.c.id)] if owned else [])]
+        if row is None:
+            return [readable(self.caller, table)]
+        if self.place.project is not None and row.level in ('project', 'subject'):
+            found = [*self._may_read(table), self._in_project(table)]
+            return found if row.level == 'project' else [*found, self._below(table, row)]
+        own = table.c.parent == row.pk
+        if self.where != 'assessor':
+            return [own]
+        self._join_shares(table, self.place.project or row.project)
+        return [own, readable(self.caller, table)]
+
+    def _below(self, table: Any, row: Any) -> ColumnElement[bool]:
+        """Rows of one subject: its sessions, or, where those are listed, their assessors."""
+        if self.model.level_of(self.asked.root) != 'assessor':
+            return table.c.parent == row.pk  # type: ignore[no-any-return]
+        sessions = select(item.c.pk).where(item.c.level == 'experiment', item.c.parent == row.pk)
+        return table.c.parent.in_(sessions)  # type: ignore[no-any-return]
+
+    def _may_read(self, table: Any) -> list[ColumnElement[bool]]:
+        """Nothing more than the project's own right, unless that is given by a group whose rights go by type.
+
+        Experiments are for those who may read subjects. A mixed listing has the types that may be read in this project, whatever may be in another.
+        """
+        project = self.place.project or ''
+        if 'read' not in rights(self.connection, self.caller, project, 'xnat:subjectData' if self.where == 'experiment' else ''):
+            raise Forbidden(f'Unable to read {self.route.last.level.plural} for Project: {project}')
+        if 'read' in rights(self.connection, self.caller, project, OTHER):
+            return []
+        mixed = self.where == 'experiment' and not self.asked.secured
+        return [readable_in(self.caller, literal(project), table) if mixed else readable(self.caller, table)]
+
+    def _in_project(self, table: Any) -> ColumnElement[bool]:
+        self._join_shares(table, self.place.project or '')
+        return or_(table.c.project == self.place.project, self.shared.c.pk.is_not(None))
+
+    def _join_shares(self, table: Any, project: str) -> None:
+        """What a project calls an item that another one owns."""
+        self.shared = alias(share, 'shown')
+        self.scope.join(self.shared, and_(self.shared.c.item == table.c.pk, self.shared.c.project == project), ('shown',))
+
+    def _filters(self) -> Iterator[ColumnElement[bool]]:
+        """The filters; lists below a session know none."""
+        if self.where in ('scan', 'assessor', 'reconstruction'):
+            return
+        yield from filters(self.call, self.asked, self.scope)
+
+    # -- columns
+
+    def _value(self, one: Path) -> ColumnElement[Any]:
+        """A column's SQL, as the route's project shows it."""
+        expression = expression_of(self.scope, one)
+        shown = self._shown(one.key) if self._shows_project else None
+        if shown is not None:
+            return shown
+        return _to_the_millisecond(expression.sql) if expression.kind == 'time' else expression.sql
+
+    @property
+    def _shows_project(self) -> bool:
+        """Whether labels and project are those of the route's project: XNAT takes them where it finds the root's key and a label."""
+        keys = {one.key for one in self.columns}
+        found = 'ID' if self.where == 'subject' else f'{self.asked.root}/ID'.lower()
+        return self.shared is not None and {'label', found} <= keys
+
+    def _shown(self, key: str) -> ColumnElement[Any] | None:
+        if key == 'label':
+            return func.coalesce(func.nullif(self.shared.c.label, ''), self.root.c.label)
+        if self.where != 'experiment':
+            return None
+        if key == 'project':
+            return case((self.shared.c.pk.is_not(None), self.shared.c.project), else_=self.root.c.project)
+        return self._subject_shown() if key == 'subject_label' else None
+
+    def _subject_shown(self) -> ColumnElement[Any]:
+        """The label of the subject in the route's project, where the session is shared into it."""
+        owner = self.scope.alias('xnat:subjectData')
+        other = alias(share, 'subject_shown')
+        condition = and_(other.c.item == owner.c.pk, other.c.project == self.place.project, self.shared.c.pk.is_not(None))
+        self.scope.join(other, condition, ('subject_shown',))
+        shown: ColumnElement[Any] = func.coalesce(func.nullif(other.c.label, ''), owner.c.label)
+        return shown
+
+    def _uri(self) -> ColumnElement[Any]:
+        if self.where in ('project', 'subject', 'experiment', 'assessor'):
+            plural = {'project': 'projects', 'subject': 'subjects'}.get(self.where, 'experiments')
+            return self._below_path(f'/data/{plural}/')
+        if not any(one.key == 'ID' for one in self.columns):
+            raise ListingFails('XNAT lists these only with their ID among the columns.')
+        return self._below_path(f'/data/experiments/{self.place.row.id}/{level(self.where).plural}/')
+
+    def _below_path(self, path: str) -> ColumnElement[Any]:
+        found: ColumnElement[Any] = literal(path) + self.root.c.id
+        return found
+
+
+def _to_the_millisecond(time: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A time of day as tables have it: ``08:05:09.000``."""
+    return case((time.is_(None), time), (func.instr(time, '.') > 0, time), else_=time + '.000')

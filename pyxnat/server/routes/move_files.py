@@ -1,0 +1,78 @@
+"""``/services/move-files``: what lies in the user cache goes into resources of the archive (fact 6.4)."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from werkzeug.exceptions import BadRequest, Conflict, NotFound
+from werkzeug.wrappers import Response
+
+from ..http.request import Call, text
+from ..http.uri_routes import Route, parse
+from ..items.find_files import split
+from ..storage.file_area import Staged, check_path, pieces_of
+from .dicomdump import archived_parts
+from .file_writes import store_files
+from .prearchive_batches import read_form
+from .user_cache import find_path
+
+__all__ = ['answer']
+
+
+def answer(call: Call) -> Response:
+    """Move ``src=/user/cache/resources/X/files/F`` to ``dest=/archive/…/resources/L/files/F``, or each pair of such URIs in the query.
+
+    The parameters of an upload count here too: ``overwrite``, ``format``, ``content``, ``description``, ``tags``.
+    """
+    read_form(call)
+    pairs = [(key, value) for key, value in call.query if '/' in key]
+    if call.get('src'):
+        if not call.get('dest'):
+            raise BadRequest('Missing dest path')
+        pairs.append((call.get('src'), call.get('dest')))
+    if not pairs:
+        raise BadRequest('Missing src and dest path')
+    moves = [(find_path(call, source), _target(target)) for source, target in pairs]
+    for source, route in moves:
+        _move(call, source, route)
+    return text()
+
+
+def _target(uri: str) -> Route:
+    route = parse([*archived_parts(uri), *([''] if uri.endswith('/') else [])])
+    kinds = [name.rpartition('_')[2] for name in route.names[-2:]] if route and not route.tail else []
+    if route is None or 'resources' not in kinds or split(route)[1].id is None:
+        raise BadRequest(f'{uri!r} is no resource in the archive: /archive/projects/P/subjects/S/experiments/E/resources/L/files/F')
+    return route
+
+
+def _move(call: Call, source: Path, route: Route) -> None:
+    """Copy files to staging, put them in their place as an upload does, and only then remove them from the cache."""
+    steps, step, last = split(route)
+    area = call.archive.files
+    paths = _paths(source, (last.id if last else None) or '')
+    if not paths:
+        raise NotFound('The folder of the cache holds no file.')
+    staged: list[tuple[str, Staged]] = []
+    try:
+        for path, target in paths.items():
+            staged.append((check_path(target), area.stage(pieces_of(path))))
+        duplicates = store_files(call, steps, step, staged)
+    finally:
+        area.discard(one for _, one in staged)
+    for path, target in paths.items():
+        if target not in duplicates:
+            path.unlink(missing_ok=True)
+    if source.is_dir() and not duplicates:
+        shutil.rmtree(source)
+    if duplicates:
+        raise Conflict(f'There already: {", ".join(duplicates)}; overwrite=true replaces them.')
+
+
+def _paths(source: Path, asked: str) -> dict[Path, str]:
+    """What is moved, with its path in the resource."""
+    if source.is_file():
+        return {source: f'{asked}{source.name}' if asked.endswith('/') or not asked else asked}
+    base = f'{asked.rstrip("/")}/' if asked else ''
+    return {path: base + path.relative_to(source).as_posix() for path in sorted(source.rglob('*')) if path.is_file()}

@@ -1,0 +1,201 @@
+"""``/projects/P/pipelines``: the pipelines that a project has, and launching them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lxml import etree
+from sqlalchemy import Connection
+from werkzeug.exceptions import ExpectationFailed, MethodNotAllowed, NotFound
+from werkzeug.wrappers import Response
+
+from ...model.levels import level
+from ...model.xml import parse_xml, write_xml
+from ..db.store import pipeline, project_pipeline
+from ..db.types import Model
+from ..http.request import Call, text
+from ..http.responses import table_response
+from ..http.table_formats import Table
+from ..http.uri_routes import Step
+from ..items.locate import find, need_on
+from ..jobs.pipeline_engine import AUTO, stem
+from . import triggers
+from .project_scope import project_of, rest_of
+
+__all__ = ['answer', 'specification']
+
+ARC = 'http://nrg.wustl.edu/arc'
+COLUMNS = ('Applies To', 'Generates', 'Name', 'Description', 'Path', 'Datatype')
+
+
+def answer(call: Call) -> Response:
+    """The table of pipelines, the details of one, and a launch."""
+    rest = rest_of(call)
+    if len(rest) == 3 and rest[1] == 'experiments':
+        return _on_experiment(call, rest[0], rest[2])
+    if rest and call.method == 'GET' and rest[1:] in ([], ['details']):
+        return _details(call, rest[0])
+    if rest:
+        raise NotFound(f'There is nothing at pipelines/{"/".join(rest)}.')
+    if call.method not in ('GET', 'DELETE'):
+        raise MethodNotAllowed(['GET', 'HEAD', 'DELETE'])
+    if call.method == 'DELETE':
+        _remove(call)
+    return _table(call)
+
+
+# -- what there is
+
+
+def _table(call: Call) -> Response:
+    """The pipelines that the project has; with ``additional=true`` those of the site that it could have."""
+    archive = call.archive
+    with archive.store.read() as connection:
+        row = project_of(call, connection, 'delete')
+        found = archive.pipelines.of(connection, row.id)
+        if call.flag('additional'):
+            known = {one.path for one in found}
+            found = [one for one in connection.execute(pipeline.select().order_by(pipeline.c.path)) if one.path not in known]
+    if call.get('format').lower() in ('xml', 'text/xml'):
+        root = etree.Element(f'{{{ARC}}}project', {'id': row.id}, nsmap={'arc': ARC})
+        root.append(specification(found))
+        return Response(write_xml(root), mimetype='text/xml')
+    rows = []
+    for one in found:
+        names = [_name(archive.model, kind) for kind in (one.datatype, *json.loads(one.document)['generates'])]
+        rows.append((names[0], ','.join(names[1:]), one.name, one.description, one.path, one.datatype))
+    return table_response(call, Table(COLUMNS, rows, count=False))
+
+
+def _name(model: Model, xsi_type: str) -> str:
+    row = model.registry.get(xsi_type)
+    return (row.root if row is not None else '') or xsi_type
+
+
+def _remove(call: Call) -> None:
+    path, kind = call.get('path'), call.get('datatype')
+    if not path or not kind:
+        raise ExpectationFailed('Expecting path and datatype as query parameters')
+    with call.archive.store.write() as connection:
+        row = project_of(call, connection, 'delete')
+        for one in call.archive.pipelines.of(connection, row.id):
+            if one.path == path and one.datatype == kind:
+                gone = (project_pipeline.c.project == row.id) & (project_pipeline.c.step == one.step)
+                connection.execute(project_pipeline.delete().where(gone))
+
+
+def _named(call: Call, connection: Connection, project: str, name: str) -> list[Any]:
+    """The pipelines of a project with an alias, a name or the name of a descriptor; `NotFound` where there is none."""
+    every = call.archive.pipelines.of(connection, project)
+    found = [one for one in every if name in (one.step, one.step.removeprefix(AUTO), one.name, stem(one.path))]
+    if not found:
+        raise NotFound(f'There is no pipeline {name} in project {project}.')
+    return sorted(found, key=lambda one: one.step != name)
+
+
+def _details(call: Call, name: str) -> Response:
+    with call.archive.store.read() as connection:
+        row = project_of(call, connection, 'read')
+        one = _named(call, connection, row.id, name)[0]
+    known = json.loads(one.document)
+    told: dict[str, Any] = {'path': one.path, 'description': one.description, 'appliesTo': _name(call.archive.model, one.datatype)}
+    told['generates'] = ','.join(_name(call.archive.model, kind) for kind in known.pop('generates'))
+    told = {name: value for name, value in {**told, **known}.items() if value} | {'steps': known['steps']}
+    return Response(json.dumps({**told, 'inputParameters': [_parameter(one) for one in json.loads(one.parameters)]}), mimetype='application/json')
+
+
+def _parameter(told: Mapping[str, Any]) -> dict[str, Any]:
+    found = {'name': told['name'], **({'description': told['description']} if told.get('description') else {})}
+    if told.get('schemaLink'):
+        return {**found, 'values': {'schemaLink': told['schemaLink']}}
+    return {**found, **({'values': {'csv': str(told['csvValues'])}} if told.get('csvValues') else {})}
+
+
+def specification(found: Iterable[Any]) -> etree._Element:
+    """The element ``arc:pipelines``: those for the project itself, and the others below their data types."""
+    root = etree.Element(f'{{{ARC}}}pipelines', nsmap={'arc': ARC})
+    kinds: dict[str, list[Any]] = {}
+    for one in found:
+        kinds.setdefault(one.datatype, []).append(one)
+    own = kinds.pop('xnat:projectData', [])
+    if kinds:
+        descendants = etree.SubElement(root, f'{{{ARC}}}descendants')
+        for kind, rows in kinds.items():
+            descendant = etree.SubElement(descendants, f'{{{ARC}}}descendant', xsiType=kind)
+            for one in rows:
+                _element(descendant, one)
+    for one in own:
+        _element(root, one)
+    return root
+
+
+def _element(parent: etree._Element, one: Any) -> None:
+    step = getattr(one, 'step', '') or one.name
+    node = etree.SubElement(parent, f'{{{ARC}}}pipeline', stepId=step, dependent='false')
+    for name, value in (('displayText', step), ('name', one.name), ('location', one.path), ('description', one.description)):
+        etree.SubElement(node, f'{{{ARC}}}{name}').text = value
+    parameters = json.loads(getattr(one, 'parameters', '[]'))
+    if parameters:
+        holder = etree.SubElement(node, f'{{{ARC}}}parameters')
+        for told in parameters:
+            child = etree.SubElement(holder, f'{{{ARC}}}parameter', name=told['name'])
+            for name in ('schemaLink', 'csvValues', 'description'):
+                if told.get(name):
+                    etree.SubElement(child, f'{{{ARC}}}{name}').text = str(told[name])
+
+
+# -- launching
+
+
+def _on_experiment(call: Call, name: str, experiment: str) -> Response:
+    """POST launches; GET tells of the pipeline for the experiment's type."""
+    if call.method not in ('GET', 'POST'):
+        raise MethodNotAllowed(['GET', 'HEAD', 'POST'])
+    told = _parameters(call) if call.method == 'POST' else {}
+    archive = call.archive
+    with archive.store.read() if call.method == 'GET' else archive.store.write() as connection:
+        project = project_of(call, connection)
+        steps = [Step(level('projects'), project.id), Step(level('experiments'), experiment)]
+        row = find(connection, call.caller, steps).row
+        if call.method == 'POST':
+            need_on(connection, call.caller, row, 'edit')
+            if name in triggers.NAMES:
+                launch = None
+            else:
+                one = _fitting(call, connection, project.id, name, row)
+                launch = archive.pipelines.launch(connection, row, one, call.caller.login, told)
+        else:
+            root = specification([_fitting(call, connection, project.id, name, row)])
+            return Response(write_xml(next(root.iter(f'{{{ARC}}}pipeline'))), mimetype='text/xml')
+    if launch is None:
+        call.query.append((name, 'true'))
+        triggers.run(call, row)
+    else:
+        archive.pipelines.start(one.path, launch)
+    return text()
+
+
+def _fitting(call: Call, connection: Connection, project: str, name: str, row: Any) -> Any:
+    found = [one for one in _named(call, connection, project, name) if call.archive.pipelines.fits(one, row.xsi_type)]
+    if not found:
+        raise NotFound(f'The pipeline {name} is not for items of type {row.xsi_type}.')
+    return found[0]
+
+
+def _parameters(call: Call) -> dict[str, str]:
+    """The parameters of a launch: in the query, in a form, or in a document of elements ``parameter`` with ``name`` and ``values``."""
+    told = dict(call.query)
+    if call.has_body and call.mimetype == 'application/x-www-form-urlencoded':
+        return told | dict(call.form())
+    body = call.document() if call.has_body else b''
+    if body.strip().startswith(b'<'):
+        try:
+            root = parse_xml(body)
+        except ValueError as error:
+            raise ExpectationFailed(f'The document cannot be read: {error}') from error
+        for node in root.iter('{*}parameter'):
+            values = [(child.text or '').strip() for child in node.iter('{*}unique', '{*}list', '{*}value') if (child.text or '').strip()]
+            told[node.findtext('{*}name') or node.get('name') or ''] = ','.join(values)
+    return told

@@ -1,0 +1,335 @@
+"""``/data/prearchive``: tables of the sessions that wait to be archived, those sessions themselves, and what can be done with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound
+from werkzeug.utils import send_file
+from werkzeug.wrappers import Response
+
+from ..db.access import ANY, Caller, rights
+from ..db.store import arrival, arrival_file, arrival_log, fields_of
+from ..http.request import Call, text
+from ..http.responses import table_response
+from ..http.table_formats import Table
+from ..items.locate import find_project, need
+from ..items.represent import Representer
+from ..items.xml import write
+from ..items.zip_tar import send_folder
+from ..prearchive import sessions
+from ..prearchive.rescan import rebuild, rescan
+from ..prearchive.sessions import UNASSIGNED, folder_of, images_of, scans_of
+from ..prearchive.to_archive import Policy, archive_session, uri_of
+from .dicom_import import prearchive_uri
+
+__all__ = ['COLUMNS', 'answer', 'by_uri', 'find_waiting', 'overwrite_of', 'session_rows', 'target_of']
+
+COLUMNS = (
+    'project', 'timestamp', 'lastmod', 'uploaded', 'scan_date', 'scan_time', 'subject', 'folderName', 'name', 'tag', 'status', 'url',
+    'autoarchive', 'prevent_anon', 'prevent_auto_commit', 'SOURCE', 'VISIT', 'PROTOCOL', 'TIMEZONE',
+)  # fmt: skip
+_URI = re.compile(r'(?:/(?:data|REST))?/prearchive/projects/([^/]+)/([^/]+)/([^/]+)/?$')
+_STATUSES = ('READY', 'RECEIVING', 'CONFLICT', 'ERROR')
+"""Those that a session can be set to; the others are those of an operation."""
+
+
+def answer(call: Call) -> Response:
+    """Any request below ``/prearchive``."""
+    if call.caller.guest:
+        raise Forbidden('A guest cannot see the prearchive.')
+    parts = [part for part in call.parts if part][1:]
+    if parts[:1] == ['projects'] and len(parts) >= 4:
+        return _session(call, parts)
+    if parts[:1] not in ([], ['projects'], ['experiments']) or len(parts) > 2:
+        raise NotFound(f'There is nothing at /prearchive/{"/".join(parts)}.')
+    if call.method == 'PUT' and parts != ['experiments']:
+        return _rescan(call, parts[1] if len(parts) > 1 else '')
+    if call.method != 'GET':
+        raise MethodNotAllowed(['GET', 'HEAD', 'PUT'])
+    if parts == ['experiments'] and not call.has('recent'):
+        raise BadRequest('Please set the "recent" parameter')
+    with call.archive.store.read() as connection:
+        query = select(arrival).order_by(arrival.c.pk)
+        if len(parts) > 1:
+            wanted = [_readable_project(connection, call.caller, name) for name in parts[1].split(',')]
+            known = arrival.c.project.in_([name for name in wanted if name is not None])
+            query = query.where(known | arrival.c.project.is_(None) if None in wanted else known)
+        if call.get('tag'):
+            query = query.where(arrival.c.tag == call.get('tag'))
+        rows = connection.execute(query).all()
+        if len(parts) < 2:
+            rows = _own(connection, call.caller, rows)
+        return table_response(call, Table(COLUMNS, session_rows(rows), count=False))
+
+
+def _own(connection: Connection, caller: Caller, rows: Sequence[Any]) -> list[Any]:
+    """The sessions that a caller may work on: XNAT shows others to those alone who ask for their project."""
+    mine = {project: 'edit' in rights(connection, caller, project, ANY) for project in {row.project for row in rows} if project is not None}
+    return [row for row in rows if mine.get(row.project, caller.admin)]
+
+
+def _readable_project(connection: Connection, caller: Caller, name: str) -> str | None:
+    """ID of a project whose sessions are asked for; None for Unassigned, which administrators alone see."""
+    if name == UNASSIGNED and caller.admin:
+        return None
+    row = find_project(connection, name)
+    need(connection, caller, row.id if row is not None else name, 'read')
+    if row is None:
+        raise NotFound(f'Unable to find the specified project: {name}')
+    return str(row.id)
+
+
+def session_rows(rows: Any) -> list[tuple[Any, ...]]:
+    """Sessions as rows of the table of `COLUMNS`."""
+    found = []
+    for row in rows:
+        fields = fields_of(row)
+        url = prearchive_uri(row).removeprefix('/data')
+        start = (row.project or UNASSIGNED, row.timestamp, row.lastmod, row.uploaded, fields.get('date'), fields.get('time'))
+        more = (row.autoarchive, row.prevent_anon, row.prevent_auto_commit, row.source, row.visit, row.protocol, row.timezone)
+        found.append((*start, row.subject, row.folder, row.name, row.tag, row.status, url, *more))
+    return found
+
+
+def find_waiting(connection: Connection, caller: Caller, project: str, timestamp: str, folder: str) -> Any:
+    """The session at a place of the prearchive; `NotFound` where there is none, `Forbidden` without the right to edit, also to read."""
+    if project == UNASSIGNED:
+        owner = None
+        if not caller.admin:
+            raise Forbidden('Only an administrator sees sessions without a project.')
+    else:
+        row = find_project(connection, project)
+        owner = row.id if row is not None else project
+        need(connection, caller, owner, 'edit', ANY)
+    query = select(arrival).where(arrival.c.timestamp == timestamp, arrival.c.folder == folder)
+    found = connection.execute(query.where(arrival.c.project == owner if owner else arrival.c.project.is_(None))).first()
+    if found is None:
+        raise NotFound(f'Unable to find the specified session: /prearchive/projects/{project}/{timestamp}/{folder}')
+    return found
+
+
+def by_uri(connection: Connection, caller: Caller, uri: str) -> Any:
+    """The session that a URI names, with or without ``/data``."""
+    found = _URI.match(uri)
+    if found is None:
+        raise BadRequest(f'{uri!r} is no session of the prearchive: /prearchive/projects/P/TIMESTAMP/SESSION')
+    return find_waiting(connection, caller, *found.groups())
+
+
+# -- one session
+
+
+def _session(call: Call, parts: Sequence[str]) -> Response:
+    _, project, timestamp, folder, *rest = parts
+    with call.archive.store.read() as connection:
+        row = find_waiting(connection, call.caller, project, timestamp, folder)
+    if rest and call.method == 'GET':
+        return _below(call, row, rest)
+    if rest:
+        raise BadRequest(f'{"/".join(rest)} is no part of a session in the prearchive.')
+    handlers: dict[str, Callable[[Call, Any], Response]] = {'GET': _get, 'POST': _post, 'DELETE': _delete}
+    if call.method not in handlers:
+        raise MethodNotAllowed([*handlers, 'HEAD'])
+    return handlers[call.method](call, row)
+
+
+def _get(call: Call, row: Any) -> Response:
+    form = call.get('format').lower()
+    if form == 'zip':
+        folder = folder_of(call.archive.files, row)
+        return send_folder(row.folder, folder.parent, sorted(path for path in folder.rglob('*') if path.is_file()))
+    if form in ('xml', 'text/xml', 'application/xml'):
+        with call.archive.store.read() as connection:
+            return Response(_document(call, connection, row), content_type='text/xml')
+    return table_response(call, Table(COLUMNS, session_rows([row]), count=False), 'html')
+
+
+def _post(call: Call, row: Any) -> Response:
+    if call.mimetype == 'application/x-www-form-urlencoded':
+        call.query += call.form()
+    action = call.get('action')
+    if action == 'build':
+        return _uri(rebuild(call.archive, call.caller.login, row, _told(call)))
+    if action in ('reset', 'reset-status', 'set', 'set-status'):
+        return _uri(_set_status(call, row, 'READY' if action.startswith('reset') else call.get('status')))
+    if action == 'move':
+        with call.archive.store.write() as connection:
+            target = target_of(connection, call.caller, call.get('newProject'))
+            return _moved(prearchive_uri(sessions.move(call.archive, connection, row.pk, target)))
+    if action == 'commit':
+        row = sessions.build(call.archive, row.pk, _told(call))
+        auto = call.flag('AA') or call.flag('auto-archive') or (row.autoarchive != 'Manual' and not (call.has('AA') or call.has('auto-archive')))
+        if not auto or row.status != 'READY':
+            return _uri(row)
+        session = archive_session(call.archive, call.caller, row.pk, Policy.of(call.get('overwrite') or overwrite_of(row)))
+        with call.archive.store.read() as connection:
+            return _moved(uri_of(connection, session))
+    raise BadRequest(f'{action!r} is none of the actions build, reset, set, move, commit.')
+
+
+def _uri(row: Any) -> Response:
+    return text(prearchive_uri(row), mimetype='text/uri-list')
+
+
+def _told(call: Call) -> dict[str, str]:
+    """What a request says of a session that is built."""
+    return {name.lower(): call.get(name) for name in ('VISIT', 'PROTOCOL', 'TIMEZONE', 'SOURCE') if call.get(name)}
+
+
+def _set_status(call: Call, row: Any, status: str) -> Any:
+    """Set the status by hand, whatever the session is said to be in the middle of."""
+    if status not in _STATUSES:
+        raise BadRequest(f'{status!r} is none of {", ".join(_STATUSES)}.')
+    if status == 'READY' and not row.xsi_type:
+        raise BadRequest(f'The session {row.folder} has not been built yet.')
+    with call.archive.store.write() as connection:
+        sessions.set_status(connection, row.pk, status, f'Set to {status} by {call.caller.login}.')
+    return row
+
+
+def overwrite_of(row: Any) -> str:
+    """What a session that is archived by itself may do to an existing one."""
+    return 'delete' if row.autoarchive == 'AutoArchiveOverwrite' else 'none'
+
+
+def _moved(uri: str) -> Response:
+    return Response(uri, status=301, mimetype='text/uri-list', headers={'Location': uri})
+
+
+def target_of(connection: Connection, caller: Caller, name: str) -> str:
+    """ID of the project that a session is to be moved to."""
+    row = find_project(connection, name) if name else None
+    if not name:
+        raise BadRequest('Name the project to move to: newProject=P.')
+    if row is None:
+        raise NotFound(f'Unable to find the specified project: {name}')
+    need(connection, caller, row.id, 'create', ANY)
+    return str(row.id)
+
+
+def _delete(call: Call, row: Any) -> Response:
+    with call.archive.store.write() as connection:
+        sessions.discard(call.archive, connection, row.pk)
+    return text()
+
+
+def _rescan(call: Call, project: str) -> Response:
+    if not call.caller.admin:
+        raise NotFound('Only an administrator can have the prearchive read anew.')
+    with call.archive.store.read() as connection:
+        owner = _readable_project(connection, call.caller, project) if project else None
+    rescan(call.archive, call.caller.login, owner, everywhere=not project)
+    return text()
+
+
+# -- what is in it
+
+
+def _below(call: Call, row: Any, rest: Sequence[str]) -> Response:
+    with call.archive.store.read() as connection:
+        if rest[0] == 'logs':
+            return _logs(call, connection, row, rest[1:])
+        if rest == ['scans']:
+            return table_response(call, _scans(connection, row))
+        scans = scans_of(connection, row.pk)
+        if rest == ['resources']:
+            return table_response(call, _resources(connection, scans))
+        if len(rest) > 2 and rest[0] == 'scans' and rest[2] == 'resources':
+            found = [scan for scan in scans if scan.id == rest[1]]
+            if not found:
+                raise NotFound(f'Unable to find the specified scan: {rest[1]}')
+            return _scan_resources(call, connection, row, found[0], rest[3:])
+    raise BadRequest(f'{"/".join(rest)} is no part of a session in the prearchive.')
+
+
+def _logs(call: Call, connection: Connection, row: Any, rest: Sequence[str]) -> Response:
+    rows = connection.execute(select(arrival_log).where(arrival_log.c.arrival == row.pk).order_by(arrival_log.c.pk)).all()
+    if not rest:
+        return table_response(call, Table(['id', 'date', 'entry'], [(one.pk, one.time, one.entry) for one in rows]))
+    found = rows[-1:] if rest[0] == 'last' else [one for one in rows if str(one.pk) == rest[0]]
+    if not found:
+        raise NotFound(f'There is no log {rest[0]}.')
+    return text(f'{found[0].time} {found[0].entry}')
+
+
+def _scans(connection: Connection, row: Any) -> Table:
+    rows = [(scan.id, scan.xsi_type, fields_of(scan).get('series_description')) for scan in scans_of(connection, row.pk)]
+    return Table(('ID', 'xsiType', 'series_description'), rows)
+
+
+def _counts(connection: Connection, scan: Any) -> Any:
+    query = select(func.count().label('file_count'), func.coalesce(func.sum(arrival_file.c.size), 0).label('file_size'))
+    return connection.execute(query.where(arrival_file.c.scan == scan.pk)).one()
+
+
+def _resources(connection: Connection, scans: Sequence[Any]) -> Table:
+    rows = [('scans', scan.id, 'DICOM', *_counts(connection, scan)) for scan in scans]
+    return Table(('category', 'cat_id', 'label', 'file_count', 'file_size'), rows)
+
+
+def _scan_resources(call: Call, connection: Connection, row: Any, scan: Any, rest: Sequence[str]) -> Response:
+    if not rest:
+        return table_response(call, Table(('label', 'file_count', 'file_size'), [('DICOM', *_counts(connection, scan))]))
+    if rest[0] != 'DICOM' or rest[1:2] not in ([], ['files']):
+        raise NotFound(f'Unable to find the specified resource: {"/".join(rest)}')
+    home = images_of(call.archive.files, row, scan.id)
+    images = connection.execute(select(arrival_file).where(arrival_file.c.scan == scan.pk).order_by(arrival_file.c.path)).all()
+    asked = '/'.join(rest[2:])
+    if asked:
+        if asked not in {image.path for image in images}:
+            raise NotFound('Unable to find file.')
+        return send_file(call.archive.files.file_path(home, asked), call.request.environ, mimetype='application/octet-stream', etag=False)
+    if call.get('format').lower() == 'zip':
+        return send_folder(row.folder, home, [call.archive.files.file_path(home, image.path) for image in images])
+    base = f'{prearchive_uri(row)}/scans/{scan.id}/resources/DICOM/files'
+    return table_response(call, Table(['Name', 'Size', 'URI'], [(image.path, image.size, f'{base}/{image.path}') for image in images]))
+
+
+# -- the document
+
+
+class _Waiting(Representer):
+    """Writes a session that waits as the item it is to be."""
+
+    def __init__(self, call: Call, connection: Connection, row: Any) -> None:
+        area = call.archive.files
+        site = call.request.host_url.rstrip('/')
+        super().__init__(connection, call.archive.model, call.caller, lambda _, scan: str(images_of(area, row, scan.id)), site)
+        self._waiting = row
+
+    def values(self, row: Any) -> dict[str, str]:
+        found = super().values(row)
+        if row.level == 'experiment':
+            found |= {'subject_ID': self._waiting.subject, 'label': self._waiting.name}
+        return {name: value for name, value in found.items() if value}
+
+    def children(self, row: Any) -> list[tuple[str, list[Any]]]:
+        if row.level != 'experiment':
+            return []
+        return [('scans/scan', [_as_item('scan', scan, scan.id, self._waiting.project) for scan in scans_of(self._connection, self._waiting.pk)])]
+
+    def resources(self, row: Any, side: str = '') -> list[Any]:
+        if row.level != 'scan' or side:
+            return []
+        counts = _counts(self._connection, row)
+        told = {'file_count': counts.file_count, 'file_size': counts.file_size, 'format': 'DICOM', 'content': 'RAW'}
+        return [SimpleNamespace(pk=row.pk, label='DICOM', description=None, tags=None, **told)]
+
+    def shares(self, row: Any) -> list[Any]:
+        return []
+
+
+def _as_item(where: str, row: Any, name: str, project: str | None) -> Any:
+    told = {'label': None, 'project': project or '', 'told_project': None, 'parent': None}
+    return SimpleNamespace(level=where, pk=row.pk, xsi_type=row.xsi_type, id=name, fields=row.fields, **told)
+
+
+def _document(call: Call, connection: Connection, row: Any) -> bytes:
+    if not row.xsi_type:
+        raise NotFound(f'The session {row.folder} has not been built yet.')
+    return write(_Waiting(call, connection, row), _as_item('experiment', row, '', row.project), conceal=True)

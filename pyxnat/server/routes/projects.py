@@ -1,0 +1,160 @@
+"""Routes of a project that are no data elements: who may use it, how it receives data, its protocols, lists of what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lxml import etree
+from sqlalchemy import Connection, func, select
+from werkzeug.exceptions import BadRequest, MethodNotAllowed
+from werkzeug.wrappers import Response
+
+from ...model.xml import write_xml
+from ..db.access import readable, visible
+from ..db.store import item, project_setting
+from ..http.request import Call, text
+from ..http.responses import table_response
+from ..http.table_formats import Table
+from ..items.writer import ACCESS, check_access
+from . import config, groups, invitations, pipelines
+from .project_scope import project_of, rest_of
+from .protocols import protocol
+
+__all__ = ['handler', 'investigators', 'scan_types', 'scanners', 'setting_of']
+
+Handler = Callable[[Call], Response]
+_DEFAULTS = {'prearchive_code': '4', 'quarantine_code': '0', 'current_arc': 'arc001', 'scan_type_mapping': 'true'}
+"""What a project's settings are until they are set: 4 is to archive what arrives."""
+_TOLD = frozenset({'prearchive_code', 'quarantine_code', 'current_arc'})
+"""Settings that can be read."""
+
+
+def handler(parts: Sequence[str]) -> Handler | None:
+    """The handler of ``projects/P/…``; None where the path names a data element."""
+    return _HANDLERS.get(parts[2]) if len(parts) >= 3 and parts[0] == 'projects' else None
+
+
+def _allow(call: Call, *methods: str) -> None:
+    if call.method not in methods:
+        raise MethodNotAllowed([*methods, 'HEAD'])
+
+
+# -- settings
+
+
+def _accessibility(call: Call) -> Response:
+    _allow(call, 'GET', 'PUT')
+    value = rest_of(call)
+    if call.method == 'GET':
+        with call.archive.store.read() as connection:
+            return text(project_of(call, connection).access)
+    if not value:
+        raise BadRequest(f'Name one of {", ".join(ACCESS)}.')
+    with call.archive.store.write() as connection:
+        row = project_of(call, connection, 'delete')
+        access = value[0] if value[0] in ACCESS else 'private'  # so XNAT takes any other word
+        check_access(call.archive, access)
+        connection.execute(item.update().where(item.c.pk == row.pk).values(access=access))
+    return text(access)
+
+
+def _setting(name: str) -> Handler:
+    def answer(call: Call) -> Response:
+        if call.method == 'DELETE' or (call.method == 'GET' and name not in _TOLD):
+            raise BadRequest(f'{name} cannot be {"read" if call.method == "GET" else "deleted"}.')
+        _allow(call, 'GET', 'PUT')
+        value = '/'.join(rest_of(call))
+        if call.method == 'GET':
+            with call.archive.store.read() as connection:
+                return text(setting_of(connection, project_of(call, connection).id, name), mimetype='text/html')
+        if not value or (name.endswith('_code') and not value.isdecimal()):
+            raise BadRequest(f'{value!r} cannot be the {name} of a project.')
+        with call.archive.store.write() as connection:
+            row = project_of(call, connection, 'edit')
+            known = (project_setting.c.project == row.id) & (project_setting.c.name == name)
+            connection.execute(project_setting.delete().where(known))
+            connection.execute(project_setting.insert().values(project=row.id, name=name, value=value))
+        return text()
+
+    return answer
+
+
+def setting_of(connection: Connection, project: str, name: str) -> str:
+    """A setting of a project, such as prearchive_code; its default where it was not set."""
+    query = select(project_setting.c.value).where(project_setting.c.project == project, project_setting.c.name == name)
+    found = connection.scalar(query)
+    return _DEFAULTS[name] if found is None else str(found)
+
+
+def _archive_spec(call: Call) -> Response:
+    """How and where a project's data are kept, as XNAT's ``arc:project``."""
+    _allow(call, 'GET')
+    with call.archive.store.read() as connection:
+        row = project_of(call, connection, 'edit')
+        values = {name: setting_of(connection, row.id, name) for name in ('current_arc', 'quarantine_code', 'prearchive_code')}
+        described = pipelines.specification(call.archive.pipelines.of(connection, row.id))
+    root = etree.Element(f'{{{pipelines.ARC}}}project', {'id': row.id, **values}, nsmap={'arc': pipelines.ARC})
+    paths = etree.SubElement(root, f'{{{pipelines.ARC}}}paths')
+    etree.SubElement(paths, f'{{{pipelines.ARC}}}archivePath').text = str(call.archive.files.root / row.id)
+    root.append(described)
+    return Response(write_xml(root), mimetype='text/xml')
+
+
+# -- lists of what there is
+
+
+def _of_scans(call: Call, *paths: str) -> list[tuple[str, ...]]:
+    """Values of fields over the scans that can be read, of one project or of all, each combination once."""
+    where = [item.c.level == 'scan']
+    with call.archive.store.read() as connection:
+        if 'projects' in call.parts:
+            where.append(item.c.project == project_of(call, connection, 'read').id)
+        session = item.alias('session')
+        joined = item.join(session, session.c.pk == item.c.parent)
+        values = [func.coalesce(func.json_extract(item.c.fields, f'$."{name}"'), '') for name in paths]
+        query = select(*values).select_from(joined).where(*where, readable(call.caller, session)).distinct()
+        return [tuple(map(str, row)) for row in connection.execute(query.order_by(*values))]
+
+
+def scan_types(call: Call) -> Response:
+    """``/scan_types``: the types of scans, each with the descriptions that it stands for, a comma after every one."""
+    _allow(call, 'GET')
+    found: dict[str, str] = {}
+    for kind, description in _of_scans(call, 'type', 'series_description'):
+        found[kind] = found.get(kind, '') + (f'{description},' if description else '')
+    rows = [(descriptions, kind) for kind, descriptions in found.items()]
+    return table_response(call, Table(('series_descriptions', 'type'), rows, {'title': 'Scan Types'}))
+
+
+def scanners(call: Call) -> Response:
+    """``/scanners``: the names of the scanners."""
+    _allow(call, 'GET')
+    rows = [(name,) for (name,) in _of_scans(call, 'scanner') if name]
+    return table_response(call, Table(('scanner',), rows, {'title': 'Scanners'}))
+
+
+def investigators(call: Call) -> Response:
+    """``/investigators``: the heads of the projects that can be seen."""
+    _allow(call, 'GET')
+    names = ('firstname', 'lastname', 'institution', 'department', 'email')
+    values = [func.json_extract(item.c.fields, f'$."PI/{name}"') for name in names]
+    with call.archive.store.read() as connection:
+        query = select(*values).where(item.c.level == 'project', visible(call.caller, item.c.id), values[1].is_not(None)).distinct()
+        found = connection.execute(query.order_by(values[1], values[0])).all()
+    rows = [(*row, number, '') for number, row in enumerate(found, 1)]
+    return table_response(call, Table([*names, 'xnat_investigatordata_id', 'login'], rows, {'title': 'Investigators'}))
+
+
+_HANDLERS: dict[str, Handler] = {
+    'accessibility': _accessibility,
+    'config': config.answer,
+    'users': groups.users,
+    'groups': groups.groups,
+    'pars': invitations.of_project,
+    'archive_spec': _archive_spec,
+    'protocols': protocol,
+    'pipelines': pipelines.answer,
+    'scan_types': scan_types,
+    'scanners': scanners,
+    **{name: _setting(name) for name in _DEFAULTS},
+}

@@ -1,0 +1,221 @@
+"""``/data/search/saved`` and ``/data/projects/P/searches``: searches kept under an ID."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlalchemy import Connection, select
+from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound
+from werkzeug.wrappers import Response
+
+from ..db.access import Caller, rights
+from ..db.store import search as saved
+from ..http.request import Call, text
+from ..http.responses import table_response
+from ..http.table_formats import Table
+from ..items.locate import find_project, need
+from ..search import default_searches
+from ..search.query import may_query, root_of
+from ..search.search_xml import SearchDocument, document_of, parse_document, write_document
+from . import search_results
+
+__all__ = ['answer', 'of_project']
+
+EXTENSION = '0'
+"""The number of the type of saved searches in XNAT's database, which is another on every site."""
+_COLUMNS = (
+    'allow_diff_columns', 'stored_search_info', 'extension', 'sort_by_field_id', 'brief_description', 'description', 'layeredsequence',
+    'secure', 'users', 'root_element_name', 'id', 'tag', 'sort_by_element_name',
+)  # fmt: skip
+
+
+def answer(call: Call) -> Response:
+    """The list, one search (GET, PUT, DELETE), or what one finds."""
+    plain = [part for part in call.raw_parts if part][2:]  # XNAT takes IDs as they were sent
+    if not plain:
+        if call.method != 'GET':
+            raise MethodNotAllowed(['GET'])
+        return _list(call)
+    if len(plain) == 2 and plain[1].startswith('results') and call.method == 'GET':
+        found = _visible(call, plain[0])
+        if found is None:
+            raise NotFound(f'There is no saved search {plain[0]}.')
+        return search_results.of_saved(call, found)
+    handlers: dict[str, Callable[[Call, str], Response]] = {'GET': _get, 'PUT': _put, 'DELETE': _delete}
+    if call.method not in handlers or len(plain) != 1:
+        raise MethodNotAllowed(list(handlers))
+    return handlers[call.method](call, plain[0])
+
+
+def of_project(call: Call) -> Response:
+    """``/projects/P/searches/ID``: as XML, or in another format what it finds; ``@TYPE`` is the project's listing of a type."""
+    if call.method not in ('GET', 'PUT', 'DELETE'):
+        raise MethodNotAllowed(['GET', 'PUT', 'DELETE'])
+    name, _, wanted = [part for part in call.raw_parts if part][-3:]
+    with call.archive.store.read() as connection:
+        row = find_project(connection, name)
+        if row is None or 'see' not in rights(connection, call.caller, row.id):
+            raise NotFound(f'Unable to find the specified project: {name}')
+        need(connection, call.caller, row.id, 'read')
+        if call.method == 'PUT':  # XNAT reads the document, says 200, and nothing can be found there afterwards
+            parse_document(document_of(call))
+            return text()
+        found = _find(connection, f'{row.id}_{wanted[1:]}' if wanted.startswith('@') else wanted)
+        if found is None and wanted.startswith('@') and _wants_xml(call):
+            found = default_searches.of_project(call, connection, wanted[1:], row.id)
+    if call.method == 'DELETE':
+        return _delete(call, wanted)
+    if found is None:
+        raise NotFound(f'There is no search {wanted} in project {row.id}.')
+    return _xml(call, found) if _wants_xml(call) else search_results.answer(call, found)
+
+
+def _wants_xml(call: Call) -> bool:
+    return call.get('format').lower() in ('', 'xml', 'text/xml')
+
+
+# -- reading
+
+
+def _list(call: Call) -> Response:
+    """Untagged searches that are for all or for the caller; ``includeTag=true`` or ``=P`` those of projects, ``all=true`` all of them."""
+    tag = call.get('includeTag')
+    with call.archive.store.read() as connection:
+        if tag not in ('', 'true') and find_project(connection, tag) is None:
+            raise BadRequest(f'Unknown tag: {tag}')
+        everything = call.caller.admin and call.get('all').lower() == 'true'
+        caller = call.caller
+        if caller.admin and call.get('user'):
+            caller = Caller(call.get('user'))
+        rows = [
+            _row(number, found)
+            for number, found in enumerate(_all(connection), 1)
+            if everything or (_is_tagged(found, tag) and (_is_public(found) or caller.login in found.users))
+        ]
+    return table_response(call, Table(_COLUMNS, rows, {'title': 'Stored Searches'}, count=False))
+
+
+def _all(connection: Connection) -> Iterator[SearchDocument]:
+    for row in connection.execute(select(saved).order_by(saved.c.id)):
+        yield parse_document(row.document)
+
+
+def _is_tagged(found: SearchDocument, wanted: str) -> bool:
+    tag = found.attributes.get('tag', '')
+    return bool(tag) if wanted == 'true' else tag == wanted
+
+
+def _row(number: int, found: SearchDocument) -> tuple[Any, ...]:
+    given = {name.replace('-', '_').lower(): value for name, value in found.attributes.items()}
+    given |= {name: str(int(found.flag(name.replace('_', '-')))) for name in ('secure', 'allow_diff_columns') if name in given}
+    given |= {'stored_search_info': str(number), 'extension': EXTENSION, 'layeredsequence': given.get('layered_sequence', '')}
+    given |= {'root_element_name': found.root, 'users': '{' + ','.join(found.users) + '}'}
+    if found.sort_by is not None:
+        given['sort_by_element_name'], given['sort_by_field_id'] = found.sort_by
+    return tuple(given.get(name) for name in _COLUMNS)
+
+
+def _find(connection: Connection, name: str) -> SearchDocument | None:
+    found = connection.scalar(select(saved.c.document).where(saved.c.id == name))
+    return None if found is None else parse_document(found)
+
+
+def _visible(call: Call, name: str) -> SearchDocument | None:
+    """A search that the caller may see; None for an unknown one, `Forbidden` for one that is not for the caller."""
+    if name.startswith('@'):
+        return default_searches.of_site(call, name[1:], call.get('dv') or 'listing')
+    with call.archive.store.read() as connection:
+        found = _find(connection, name)
+        if found is None:
+            return None
+        mine = call.caller.admin or call.caller.login in found.users
+        if not mine and not (_is_public(found) and may_query(call, connection, root_of(call, found))):
+            raise Forbidden(f'The saved search {name} is not for you.')
+    return found
+
+
+def _get(call: Call, name: str) -> Response:
+    found = _visible(call, name)
+    if found is None or (name.startswith('@') and not _wants_xml(call)):
+        raise NotFound(f'There is no saved search {name}.')
+    return _xml(call, found)
+
+
+def _xml(call: Call, found: SearchDocument) -> Response:
+    site = call.request.host_url.rstrip('/')
+    places = ' '.join(f'{uri} {site}/schemas/{path}' for uri, path in call.archive.model.places.items())
+    return Response(write_document(found, places), mimetype='text/xml')
+
+
+# -- for whom
+
+
+def _is_public(found: SearchDocument) -> bool:
+    return 'secure' in found.attributes and not found.flag('secure')
+
+
+# -- writing
+
+
+def _put(call: Call, name: str) -> Response:
+    """Keep a document under an ID, in place of what is there, whoever put that; groups that it names are kept, and let nobody in."""
+    document = parse_document(document_of(call))
+    root_of(call, document)
+    if name.startswith('@') or not re.fullmatch(r'[^\x00-\x1f/]{1,255}', name):
+        raise BadRequest(f'{name!r} cannot be the ID of a saved search.')
+    with call.archive.store.write() as connection:
+        if not may_query(call, connection, document.root):
+            raise Forbidden(f'You may read {document.root} in no project.')
+        document.attributes['ID'] = _replaced(connection, document, name)
+        known = _find(connection, document.id)
+        _check_put(call, connection, document, known)
+        if call.flag('saveAs'):
+            document.users = document.groups = ()
+        else:
+            document.attributes.setdefault('allow-diff-columns', '1')
+            document.users = tuple(dict.fromkeys((*document.users, *(known.users if known is not None else (call.caller.login,)))))
+        document.users = document.users or (call.caller.login,)
+        _keep(connection, call.caller.login, document)
+    return text()
+
+
+def _keep(connection: Connection, login: str, document: SearchDocument) -> None:
+    kept = connection.scalar(select(saved.c.login).where(saved.c.id == document.id))
+    connection.execute(saved.delete().where(saved.c.id == document.id))
+    connection.execute(saved.insert().values(id=document.id, login=kept or login, document=write_document(document).decode('utf-8')))
+
+
+def _replaced(connection: Connection, document: SearchDocument, name: str) -> str:
+    """The ID of what a document takes the place of: that of a search with the same tag and title, else the one it was put under."""
+    tag, title = (document.attributes.get(one, '') for one in ('tag', 'brief-description'))
+    if tag and connection.scalar(select(saved.c.id).where(saved.c.id == name)) is None:
+        for found in _all(connection):
+            if (found.attributes.get('tag', ''), found.attributes.get('brief-description', '')) == (tag, title):
+                return found.id
+    return name
+
+
+def _check_put(call: Call, connection: Connection, document: SearchDocument, known: SearchDocument | None) -> None:
+    """`Forbidden` for a search that several users share, and for a project's own listing without the right to edit the project."""
+    tag, root = document.attributes.get('tag', ''), root_of(call, document)
+    listing = tag and (document.id == f'{tag}_{root}' or document.attributes.get('brief-description') == call.archive.model.plural(root))
+    if call.caller.admin:
+        return
+    if known is not None and len(known.users) > 1:
+        raise Forbidden(f'The saved search {document.id} is shared: only an administrator may change it.')
+    if listing and 'edit' not in rights(connection, call.caller, tag):
+        raise Forbidden(f'The listing of {root} is the business of those who may edit {tag}.')
+
+
+def _delete(call: Call, name: str) -> Response:
+    """Remove a search that is the caller's alone; administrators remove any. Unknown ones are fine."""
+    with call.archive.store.write() as connection:
+        found = _find(connection, name)
+        if found is None:
+            return text()
+        if not call.caller.admin and found.users != (call.caller.login,):
+            raise Forbidden(f'The saved search {name} is not yours alone.')
+        connection.execute(saved.delete().where(saved.c.id == name))
+    return text()

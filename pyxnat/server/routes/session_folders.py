@@ -1,0 +1,127 @@
+"""The folder of a session as it lies on disk: ``E/DIR`` and ``E/XAR``; and the DICOMDIR of a scan."""
+
+from __future__ import annotations
+
+import fnmatch
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, select
+from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
+from werkzeug.exceptions import NotImplemented as Unavailable
+from werkzeug.utils import send_file
+from werkzeug.wrappers import Response
+
+from ..db.store import item, resource
+from ..http.request import Call
+from ..http.responses import table_response
+from ..http.table_formats import Table
+from ..http.uri_routes import Route
+from ..items.catalogues import catalogue
+from ..items.find_files import paths_of
+from ..items.locate import find
+from ..items.represent import Representer
+from ..items.zip_tar import send_folder
+from ..storage.file_area import safe_name
+
+__all__ = ['answer', 'dicomdir']
+
+
+def answer(call: Call, route: Route) -> Response:
+    """``E/DIR[/path]``: what is in the folder, as a table or a zip, or one file; ``E/XAR``: the session's document and its files."""
+    if call.method != 'GET':
+        raise MethodNotAllowed(['GET', 'HEAD'])
+    with call.archive.store.read() as connection:
+        row = find(connection, call.caller, route.steps).row
+        if row.level != 'experiment':
+            raise BadRequest('Only experiments of subjects have a folder of their own.')
+        folder = call.archive.files.item_folder(connection, row)
+        if not folder.is_dir():
+            raise NotFound(f'{row.label} has no folder.')
+        if route.tail[0] == 'XAR':
+            return _xar(call, connection, row, folder)
+    found = _matching(folder, route.tail[1:])
+    if not found:
+        raise NotFound('There is no such file.')
+    if call.get('format').lower() == 'zip':
+        return send_folder(folder.name, folder, [path for one in found for path in _below(one, True)], f'{folder.name}/')
+    if len(found) == 1 and found[0].is_file():
+        return send_file(found[0], call.request.environ, mimetype='application/octet-stream', etag=False)
+    rows = [(*_described(path, one), _uri(row.id, path, folder)) for one in found for path in _below(one, call.flag('recursive'))]
+    return table_response(call, Table(['Name', 'DIR', 'Size', 'URI'], rows, {'title': 'Files'}), default='xml')
+
+
+def _matching(folder: Path, names: Sequence[str]) -> list[Path]:
+    """The files and folders that a path of names or patterns stands for."""
+    found = [folder]
+    for name in names:
+        if name == '..':
+            raise BadRequest("'..' is not allowed in the path.")
+        found = [path for one in found if one.is_dir() for path in sorted(one.iterdir()) if path.name == name or fnmatch.fnmatchcase(path.name, name)]
+    return found
+
+
+def _below(path: Path, recursive: bool) -> Iterator[Path]:
+    """A file itself; what is in a folder, or, ``recursive``, all files below it."""
+    if path.is_file():
+        yield path
+    elif recursive:
+        yield from sorted(one for one in path.rglob('*') if one.is_file())
+    else:
+        yield from sorted(path.iterdir())
+
+
+def _described(path: Path, above: Path) -> tuple[str, str, int]:
+    name = path.name if path == above else path.relative_to(above).as_posix()
+    return name + '/' * path.is_dir(), 'true' if path.is_dir() else 'false', path.stat().st_size
+
+
+def _uri(session: str, path: Path, folder: Path) -> str:
+    return f'/data/experiments/{quote(session)}/DIR/{quote(path.relative_to(folder).as_posix())}' + '/' * path.is_dir()
+
+
+def _xar(call: Call, connection: Connection, row: Any, folder: Path) -> Response:
+    area = call.archive.files
+
+    def place(resource: Any, holder: Any) -> str:
+        """Where the catalogue of a resource lies in the archive that is sent."""
+        name = f'{safe_name(resource.label) if resource.label else resource.pk}_catalog.xml'
+        return (area.resource_folder(connection, resource, holder) / name).relative_to(folder.parent).as_posix()
+
+    first = {}
+    for one in (row, *connection.execute(select(item).where(item.c.parent == row.pk)).all()):
+        for held in connection.execute(select(resource).where(resource.c.item == one.pk)).all():
+            first[place(held, one)] = catalogue(connection, held, one)
+    representer = Representer(connection, call.archive.model, call.caller, place, call.request.root_url.rstrip('/'))
+    return send_folder(
+        row.label, folder, list(_below(folder, True)), f'{folder.name}/', {f'{row.id}.xml': representer.xml(row, conceal=True), **first}, 'xar'
+    )
+
+
+def dicomdir(call: Call, route: Route) -> Response:
+    """``scans/N/DICOMDIR``: the directory of the images of a scan, as they would lie in a DICOM file-set."""
+    if call.method != 'GET':
+        raise MethodNotAllowed(['GET', 'HEAD'])
+    with call.archive.store.read() as connection:
+        paths = list(paths_of(call.archive, connection, find(connection, call.caller, route.steps).row))
+    try:
+        from pydicom.errors import InvalidDicomError
+        from pydicom.fileset import FileSet
+    except ImportError as error:
+        raise Unavailable('This server cannot read DICOM: pydicom is not installed.') from error
+    found = FileSet()
+    for path in paths:
+        try:
+            found.add(path)
+        except (InvalidDicomError, ValueError, AttributeError):  # no image, or one that lacks what a directory tells
+            continue
+    if not len(found):
+        raise NotFound('The scan has no DICOM images.')
+    with tempfile.TemporaryDirectory() as folder:
+        found.write(folder)
+        body = (Path(folder) / 'DICOMDIR').read_bytes()
+    headers = {'Content-Disposition': 'attachment; filename="DICOMDIR"'}
+    return Response(body, mimetype='application/octet-stream', headers=headers)

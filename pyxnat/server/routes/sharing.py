@@ -1,0 +1,97 @@
+"""Where an item is, and putting it into other projects: what stands below it as ``projects``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
+from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound
+from werkzeug.wrappers import Response
+
+from ..db.access import Caller, rights, visible
+from ..db.store import fields_of, item, share
+from ..http.request import Call, text
+from ..http.responses import table_response
+from ..http.table_formats import Table
+from ..http.uri_routes import Route
+from ..items.edit import Document
+from ..items.history import Event
+from ..items.locate import find, find_project
+from ..items.writer import Writer
+from ..jobs import change_feed
+
+__all__ = ['answer', 'share_by_field', 'target_project']
+
+
+def answer(call: Call, route: Route) -> Response:
+    """Answer ``…/projects`` and ``…/projects/Q`` below an item."""
+    handlers: dict[str, Callable[[Call, Route], Response]] = {'GET': _projects_of}
+    if len(route.tail) > 1:
+        handlers |= {'PUT': _share, 'DELETE': _unshare}
+    if call.method not in handlers:
+        raise MethodNotAllowed([*handlers, 'HEAD'])
+    if route.last.level.singular == 'scan' and call.method == 'DELETE':
+        raise BadRequest('The share of a scan goes with that of its session.')
+    return handlers[call.method](call, route)
+
+
+def _projects_of(call: Call, route: Route) -> Response:
+    with call.archive.store.read() as connection:
+        return _projects_table(call, connection, find(connection, call.caller, route.steps).row)
+
+
+def _projects_table(call: Call, connection: Any, row: Any) -> Response:
+    """Where an item is: its own project first. One that is shared without a label is called by its ID there."""
+    others = select(share.c.project, share.c.label).where(share.c.item == row.pk, visible(call.caller, share.c.project)).order_by(share.c.pk)
+    names = [(row.project, row.label), *((one.project, one.label or row.id) for one in connection.execute(others))]
+    rows = [(label, name, *_names(connection, name)) for name, label in names]
+    return table_response(call, Table(['label', 'ID', 'Secondary_ID', 'Name'], rows, count=False), 'html')
+
+
+def _names(connection: Any, project: str) -> tuple[str, str]:
+    fields = fields_of(connection.execute(select(item.c.fields).where(item.c.level == 'project', item.c.id == project)).one())
+    return fields.get('secondary_ID', ''), fields.get('name', '')
+
+
+def _share(call: Call, route: Route) -> Response:
+    """Share an item. XNAT answers the ID of a session, and of all else where it was before."""
+    where = route.last.level.singular
+    with call.archive.store.write() as connection:
+        try:
+            row = find(connection, call.caller, route.steps).row
+        except NotFound as error:
+            raise (Forbidden(f'Sharing is not allowed. {error.description}') if where == 'subject' else error) from error
+        if row.level == 'assessor' and where == 'experiment':
+            raise BadRequest('An assessor is shared below its session: /data/experiments/SESSION/assessors/A/projects/Q')
+        target = target_project(connection, call.caller, route.tail[1])
+        before = _projects_table(call, connection, row)
+        Writer(call.archive, connection, call.caller, Event.of(call)).share(row, target, call.get('label') or None, call.flag('primary'))
+        change_feed.shared(call, connection, row)
+    if row.level == 'experiment':
+        return text(row.id, 201 if route.names == ('experiments',) else 200)
+    return before
+
+
+def share_by_field(connection: Any, writer: Writer, row: Any, document: Document) -> None:
+    """A setting of ``sharing/share/project`` shares the item, if it is not there already."""
+    target = target_project(connection, writer.caller, document.share['project'])
+    if row.level in ('subject', 'experiment', 'assessor') and not writer.is_in(row, target.id):
+        writer.show(row, target, document.share.get('label') or None)
+
+
+def target_project(connection: Any, caller: Caller, name: str) -> Any:
+    """A project that the caller sees; `NotFound` where there is none."""
+    found = find_project(connection, name)
+    if found is None or 'see' not in rights(connection, caller, found.id):
+        raise NotFound(f'Unable to find the specified project: {name}')
+    return found
+
+
+def _unshare(call: Call, route: Route) -> Response:
+    with call.archive.store.write() as connection:
+        row = find(connection, call.caller, route.steps).row
+        target = target_project(connection, call.caller, route.tail[1])
+        (change_feed.removed if target.id == row.project else change_feed.shared)(call, connection, row)  # its own project: that deletes it
+        Writer(call.archive, connection, call.caller, Event.of(call)).unshare(row, target.id)
+    return text()

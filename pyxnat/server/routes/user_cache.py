@@ -1,0 +1,141 @@
+"""``/user/cache/resources``: folders of files that a user lays down before they are imported. They have no rows, only files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import quote
+
+from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
+from werkzeug.utils import send_file
+from werkzeug.wrappers import Response
+
+from ..http.request import Call, text
+from ..http.responses import table_response
+from ..http.table_formats import Table
+from ..items.zip_tar import send_folder
+from ..storage.file_area import Staged, check_path, safe_name
+from .file_writes import received
+
+__all__ = ['answer', 'find_file', 'find_path']
+
+_BASE = '/data/user/cache/resources'
+
+
+def answer(call: Call) -> Response:
+    """Any request below ``/user/cache/resources``."""
+    if call.caller.guest:
+        raise Forbidden('A guest has no cache.')
+    rest = [part for part in call.parts[3:] if part]
+    if not rest:
+        return _list(call)
+    folder = _home(call) / safe_name(rest[0])
+    if len(rest) == 1:
+        return _resource(call, rest[0], folder)
+    if rest[1] != 'files':
+        raise NotFound(f'There is nothing at {"/".join(rest)}.')
+    return _files(call, rest[0], folder, '/'.join(rest[2:]))
+
+
+def _home(call: Call) -> Path:
+    return call.archive.folder / 'cache' / safe_name(call.caller.login)
+
+
+def find_file(call: Call, uri: str) -> Path:
+    """The file of the caller's cache that a URI names; `BadRequest` for a URI of anything else, `NotFound` where there is none."""
+    path = find_path(call, uri)
+    if not path.is_file():
+        raise NotFound(f'Unable to find the specified file: {uri}')
+    return path
+
+
+def find_path(call: Call, uri: str) -> Path:
+    """The file or folder of the caller's cache that a URI names, or a whole resource; errors as of `find_file`."""
+    found = re.match(r'(?:/data)?/user/cache/resources/([^/]+)(?:/files(?:/(.+?))?)?/?$', uri)
+    if found is None:
+        raise BadRequest(f'{uri!r} is no file of /user/cache/resources.')
+    path = _home(call) / safe_name(found.group(1))
+    if found.group(2):
+        path = path.joinpath(*check_path(found.group(2)).split('/'))
+    if not path.exists():
+        raise NotFound(f'Unable to find the specified file: {uri}')
+    return path
+
+
+def _list(call: Call) -> Response:
+    if call.method != 'GET':
+        raise MethodNotAllowed(['GET', 'HEAD'])
+    home = _home(call)
+    names = sorted(path.name for path in home.iterdir()) if home.is_dir() else []
+    if not names:
+        return text()  # as XNAT: no table at all
+    return table_response(call, Table(['Resource', 'URI'], [(name, f'{_BASE}/{quote(name)}') for name in names]))
+
+
+def _resource(call: Call, name: str, folder: Path) -> Response:
+    if call.method in ('PUT', 'POST'):
+        if folder.exists():
+            raise PreconditionFailed(f'There is a resource {name} already.')
+        folder.mkdir(parents=True)
+        return text(f'The resource {name} was created.', mimetype='text/html')
+    if not folder.is_dir():
+        raise NotFound(f'Unable to find the specified resource: {name}')
+    if call.method == 'DELETE':
+        shutil.rmtree(folder)
+        return text()
+    return _table(call, name, folder, _paths(folder))
+
+
+def _files(call: Call, name: str, folder: Path, asked: str) -> Response:
+    if call.method in ('PUT', 'POST'):
+        return _upload(call, folder, asked)
+    paths = [path for path in _paths(folder) if _matches(path.relative_to(folder).as_posix(), asked)]
+    if not folder.is_dir() or (asked and not paths):
+        raise NotFound(f'Unable to find the specified file: {name}/{asked}')
+    if call.method == 'DELETE':
+        if not asked:
+            raise BadRequest('Name the files to delete.')
+        for path in paths:
+            path.unlink()
+        return text()
+    if call.get('format').lower() == 'zip':
+        return send_folder(name, folder, paths)
+    if asked and len(paths) == 1 and paths[0].relative_to(folder).as_posix() == asked:
+        return send_file(paths[0], call.request.environ, mimetype='application/octet-stream', etag=False)
+    return _table(call, name, folder, paths)
+
+
+def _paths(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob('*') if path.is_file())
+
+
+def _matches(path: str, asked: str) -> bool:
+    """Whether a file is one of a comma list of files and folders; without one all are."""
+    return not asked or any(path == one or path.startswith(one.rstrip('/') + '/') for one in asked.split(','))
+
+
+def _table(call: Call, name: str, folder: Path, paths: Iterable[Path]) -> Response:
+    inner = [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in paths]
+    rows = [(path.rpartition('/')[2], size, f'{_BASE}/{quote(name)}/files/{quote(path)}') for path, size in inner]
+    return table_response(call, Table(['Name', 'Size', 'URI'], rows))
+
+
+def _upload(call: Call, folder: Path, asked: str) -> Response:
+    if call.method == 'PUT' and not asked and call.mimetype != 'multipart/form-data':
+        raise BadRequest('Name the file.')
+    staged: list[tuple[str, Staged]] = []
+    area = call.archive.files
+    try:
+        staged += received(call, asked, folder=True)
+        for path, one in staged:
+            target = folder.joinpath(*check_path(path).strip('/').split('/'))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(one.path, target)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise BadRequest(f'{asked!r} is in the way of a file, or a file is in its way.') from error
+    finally:
+        area.discard(one for _, one in staged)
+    return text('File(s) successfully uploaded', 200 if call.method == 'PUT' else 201, mimetype='text/html')

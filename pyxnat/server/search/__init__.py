@@ -1,0 +1,1 @@
+"""The search engine of the archive: fields, criteria and results as SQL."""

@@ -1,0 +1,424 @@
+"""Display fields of XNAT's own types: their IDs, headers, kinds, links, and how each is computed.
+
+They are those of the display documents that XNAT 1.8.3 has: subjects, projects and MR sessions have documents of their own, all other
+types share a pattern, to which each adds the fields of its own schema type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from sqlalchemy import null
+
+from ...model.schemas import Field
+from ..db.types import Model
+from . import display_sql as sql
+from .display_sql import DEMOGRAPHICS, Maker
+
+__all__ = ['DisplayField', 'Link', 'generated', 'identifier', 'own_fields']
+
+
+class Link(NamedTuple):
+    """A property of the link that XNAT's pages make of a value: ``HREF`` with ``@Field1`` in it, and what stands for that."""
+
+    name: str
+    value: str
+    inserts: tuple[tuple[str, str], ...]
+    """Names in the value to the IDs of display fields of the same item, or to ``@WHERE``, the value of the field itself."""
+
+
+@dataclass(frozen=True)
+class DisplayField:
+    """One display field of a type."""
+
+    id: str
+    header: str
+    kind: str
+    """``string``, ``integer``, ``float``, ``date``, ``time``, ``dateTime`` or ``boolean``; empty for that of the field at `path`."""
+    make: Maker
+    requires_value: bool = False
+    searchable: bool = True
+    """Whether ``/search/elements`` tells the field. All can be used, told or not."""
+    path: str = ''
+    """Path in the schema of the one field that is shown as it is, where it is one."""
+    description: str = ''
+    image: bool = False
+    links: tuple[Link, ...] = ()
+    secured: tuple[str, ...] = ()
+    """IDs of the fields by which XNAT tells whether the link may be followed: rows have them, descriptions of columns do not."""
+    type: str = ''
+    """What XNAT calls the kind, where it has another word."""
+
+    def helpers(self) -> tuple[str, ...]:
+        """IDs of the fields of the same item that come along as columns, in order."""
+        inserts = (name for link in self.links for _, name in link.inserts if not name.startswith('@'))
+        return tuple(dict.fromkeys((*inserts, *self.secured)))
+
+
+def own_fields(model: Model, type_name: str) -> Iterator[DisplayField]:
+    """The fields that this server knows how to compute for a type, by what the type is."""
+    where = model.level_of(type_name)
+    if where == 'project':
+        yield from _project()
+    elif where == 'subject':
+        yield from _subject(model)
+    elif type_name == _MR:
+        yield from _mr()
+    elif where == 'assessor':
+        yield from _assessor(model, type_name)
+    elif where == 'experiment':
+        yield from _experiment(model, type_name)
+    elif where:
+        yield from _part(model, type_name, where)
+
+
+def generated(model: Model, type_name: str, known: Iterable[str]) -> Iterator[DisplayField]:
+    """One field for each simple field that a type adds to those of its kind: the path in capitals, ``_`` for ``/``."""
+    if type_name in _WHOLE:
+        return
+    taken = set(known)
+    inherited = {found.key for base in _BASES if model.registry.is_a(type_name, base) for found in model.registry.fields(base)}
+    listed = {path.lower() for path in _INHERITED.get(type_name, ())}
+    for found in model.registry.fields(type_name):
+        plain = found.key not in inherited or found.path.lower() in listed
+        if plain and is_simple(found) and found.path not in _LATER.get(type_name, ()) and identifier(found.path) not in taken:
+            yield _shown(identifier(found.path), found.path, _HEADERS.get((type_name, found.path), ''))
+
+
+def is_simple(field: Field) -> bool:
+    """Whether a display field can show it: one value that stands on the item itself."""
+    return bool(field.kind) and not field.repeated and '[' not in field.path
+
+
+def identifier(path: str) -> str:
+    """The ID that XNAT generates for the field at a path."""
+    return path.upper().replace('/', '_').replace('-', '_')
+
+
+_MR = 'xnat:mrSessionData'
+_WHOLE = frozenset({'xnat:subjectData', 'xnat:projectData', _MR})
+"""Types whose display document lists all their fields."""
+_BASES = ('xnat:experimentData', 'xnat:subjectAssessorData', 'xnat:imageSessionData', 'xnat:imageAssessorData', 'xnat:imageScanData')
+_OF_DICOM = ('dcmAccessionNumber', 'dcmPatientId', 'dcmPatientName', 'UID')
+_OF_PROTOCOL = ('requestedProcedureDescription', 'protocolName', 'bodyPartExamined')
+_INHERITED = {
+    'xnat:ctSessionData': _OF_DICOM, 'xnat:dxSessionData': _OF_DICOM, 'xnat:petSessionData': ('UID',),
+    **{f'xnat:{kind}ScanData': _OF_PROTOCOL for kind in ('mr', 'ct', 'pet')},
+}  # fmt: skip
+"""Fields of a base that the document of a type has all the same."""
+_HEADERS = {('xnat:petSessionData', 'tracer/transmissions_starttime'): 'startTime'}
+_LATER = {
+    'xnat:petSessionData': frozenset({
+        'start_time', 'start_time_scan', 'start_time_injection', 'blood_glucose', 'blood_glucose_units', 'blood_glucose_time',
+    }),
+    'xnat:pVisitData': frozenset({'notes', 'status', 'start_date', 'end_date'}),
+    'xnat:mrScanData': frozenset(f'parameters/{name}' for name in (
+        'subjectPosition', 'deltaTE', 'readoutSampleSpacing', 'coilElements', 'echoSpacing', 'phaseEncodingDirection', 'acqTime',
+        'diffusion/bMax', 'diffusion/refocusFlipAngle', 'inPlanePhaseEncoding/direction', 'inPlanePhaseEncoding/rotation',
+        'inPlanePhaseEncoding/polaritySwap', 'inPlanePhaseEncoding/directionPositive', 'pmc',
+    )),
+}  # fmt: skip
+"""Fields of schemas that came after the display documents were written."""
+
+
+def _shown(name: str, path: str, header: str = '', kind: str = '', told: bool = True, about: str = '') -> DisplayField:
+    """A field of the schema, as it is."""
+    return DisplayField(name, header or path.rpartition('/')[2], kind, sql.path(path), searchable=told, path=path, description=about)
+
+
+def _column(name: str, header: str, path: str, column: str, about: str = '', told: bool = True) -> DisplayField:
+    """A field that has a column of the item's row."""
+    return DisplayField(name, header, 'string', sql.column(column), searchable=told, path=path, description=about)
+
+
+def _counted(name: str, header: str, make: Maker) -> DisplayField:
+    """A count of what the field's value names, which is not told."""
+    return DisplayField(name, header, 'integer', make, True, False)
+
+
+def _inserted(kind: str, about: str = '', by: str = '') -> Iterator[DisplayField]:
+    when = DisplayField('INSERT_DATE', 'Inserted', 'dateTime', sql.column('insert_date'), path='meta/insert_date', description=about, type=kind)
+    yield when
+    yield _column('INSERT_USER', 'Creator', 'meta/insert_user/login', 'insert_user', by)
+
+
+def _hidden(name: str, header: str, make: Maker, kind: str = 'string') -> DisplayField:
+    """A field that is not told and needs a value."""
+    return DisplayField(name, header, kind, make, True, False)
+
+
+# -- links
+
+
+_SECURED = ('PROJECTS', 'PROJECT')
+
+
+def _to(type_name: str, field: str) -> Link:
+    return Link('ONCLICK', f"return rpt('@Field1','{type_name}','{type_name}.ID');", (('Field1', field),))
+
+
+def _page(type_name: str, field: str) -> Link:
+    """The page of an item whose ID is in a field."""
+    href = f'/app/action/DisplayItemAction/search_value/@Field1/search_element/{type_name}/search_field/{type_name}.ID'
+    return Link('HREF', href, (('Field1', field),))
+
+
+def _report(type_name: str, field: str) -> tuple[Link, ...]:
+    return (_page(type_name, field), _to(type_name, field))
+
+
+def _titled(type_name: str, field: str) -> tuple[Link, ...]:
+    title = Link('TITLE', 'Inserted: @Field1 (@Field2)', (('Field2', 'INSERT_USER'), ('Field1', 'INSERT_DATE')))
+    return (*_report(type_name, field), title)
+
+
+def _in_project(type_name: str, field: str, clicked: bool) -> tuple[Link, ...]:
+    """The links of a label in a project: the project is the field's value."""
+    page = _page(type_name, field)
+    href = page._replace(value=f'{page.value}/project/@Field2', inserts=(('Field2', '@WHERE'), *page.inserts))
+    return (href, _to(type_name, field)) if clicked else (href,)
+
+
+# -- subjects
+
+
+def _subject(model: Model) -> Iterator[DisplayField]:
+    own = 'xnat:subjectData'
+    yield replace(_column('SUBJECT_ID', 'Subject', 'ID', 'id', told=False), links=(_to(own, 'SUBJECT_ID'),))
+    yield replace(_column('SUBJECTID', 'Subject', 'ID', 'id', told=False), links=(_to(own, 'SUBJECT_ID'),))
+    yield DisplayField('URI', 'uri', 'string', sql.link('/archive/subjects/'), searchable=False)
+    yield from _inserted('date')
+    yield from _demographics()
+    yield DisplayField('MR_COUNT', 'MR Count', 'integer', sql.count_below(_MR), searchable=False)
+    yield _shown('INVEST_CSV', 'investigator/lastname', 'PI')
+    yield DisplayField('PROJECTS', 'Projects', 'string', sql.projects(','), description='All projects that have the subject')
+    yield _column('PROJECT', 'Project', 'project', 'project', 'The project that owns the subject')
+    yield _shown('SUB_GROUP', 'group', 'Group')
+    links = _titled(own, 'SUBJECTID')
+    yield DisplayField('SUBJECT_LABEL', 'Subject', 'string', sql.label, searchable=False, links=links, secured=_SECURED)
+    yield _shown('SHARED_LABEL', 'sharing/share/label', 'Subject', 'string', False)
+    yield replace(_hidden('SUB_PROJECT_IDENTIFIER', 'Subject', sql.label_in), links=_in_project(own, 'SUBJECTID', True), secured=_SECURED)
+    yield _hidden('SUB_EXPT_COUNT', 'Count', sql.count_below(''), 'integer')
+    yield _hidden('XNAT_SUBJECTDATA_FIELD_MAP', 'Field', sql.variable)
+    yield DisplayField('ADD_IDS', 'Labels', 'string', sql.all_labels, links=_report(own, 'SUBJECTID'))
+    yield _shown('RACE', DEMOGRAPHICS + 'race', 'Race')
+    yield _shown('ETHNICITY', DEMOGRAPHICS + 'ethnicity', 'Ethnicity')
+    for name in model.searchable:
+        if model.level_of(name) == 'experiment':
+            yield _hidden(f'CNT_{model.sql_name(name).upper()}', model.plural(name), sql.count_in_project(name), 'integer')
+
+
+def _demographics() -> Iterator[DisplayField]:
+    yield _shown('GENDER', DEMOGRAPHICS + 'gender', 'Gender', told=False)
+    gender = sql.chosen(DEMOGRAPHICS + 'gender', {'male': 'M', 'female': 'F'}, 'U')
+    yield DisplayField('GENDER_TEXT', 'M/F', 'string', gender)
+    yield _shown('HANDEDNESS', DEMOGRAPHICS + 'handedness', 'Hand', told=False)
+    hands = {'left': 'L', 'right': 'R', 'ambidextrous': 'A', 'l': 'L', 'r': 'R', 'a': 'A'}
+    yield DisplayField('HANDEDNESS_TEXT', 'Hand', 'string', sql.chosen(DEMOGRAPHICS + 'handedness', hands, null(), lower=True))
+    yield DisplayField('DOB', 'YOB', 'integer', sql.birth_year)
+    yield _shown('EDUC', DEMOGRAPHICS + 'education', 'Education')
+    yield _shown('SES', DEMOGRAPHICS + 'ses', 'Ses')
+
+
+# -- experiments
+
+
+def _experiment(model: Model, type_name: str) -> Iterator[DisplayField]:
+    """The pattern that sessions and other experiments share."""
+    yield replace(_shown('SUBJECT_ID', 'subject_ID', 'Subject', 'string'), links=(_to('xnat:subjectData', 'SUBJECT_ID'),))
+    kind = type_name.partition(':')[2].removesuffix('SessionData')
+    if kind in _NAMED:
+        yield _session_id(type_name, _NAMED[kind])
+    if model.registry.is_a(type_name, 'xnat:imageSessionData'):
+        yield DisplayField('URI', 'uri', 'string', sql.link('/archive/experiments/'), searchable=False)
+    if type_name == 'xnat:pVisitData':
+        hidden = _hidden('SUB_PROJECT_IDENTIFIER', 'Subject', sql.subject_label_in)
+        yield replace(hidden, links=_in_project('xnat:subjectData', 'SUBJECT_ID', True))
+    yield from _experiment_pattern(model, type_name)
+    if model.registry.is_a(type_name, 'xnat:subjectAssessorData') and type_name != 'xnat:pVisitData':
+        yield from (DisplayField('AGE', 'Age', *_AGES.get(kind, ('integer', sql.age_by_birth))),)
+    if kind in ('ct', 'pet', 'dx'):
+        yield from _scan_counts(kind)
+
+
+_NAMED = {'ct': 'CT', 'pet': 'PET', 'dx': 'DX', 'dx3DCraniofacial': 'CT'}
+"""Kinds of sessions that have SESSION_ID beside EXPT_ID, and what it is called."""
+_AGES = {'pet': ('float', sql.age)}
+
+
+def _session_id(type_name: str, title: str) -> DisplayField:
+    about = f'Accession number of the {title} session'
+    return replace(_column('SESSION_ID', 'Session', 'ID', 'id', about), links=(_to(type_name, 'SESSION_ID'),), secured=_SECURED[:1])
+
+
+def _experiment_pattern(model: Model, type_name: str) -> Iterator[DisplayField]:
+    table = model.sql_name(type_name).upper()
+    yield replace(_column('EXPT_ID', 'ID', 'ID', 'id'), links=(_to(type_name, 'EXPT_ID'),))
+    yield _image('RPT', 'ID', 'r', (_to(type_name, 'EXPT_ID'),))
+    yield _shown('DATE', 'date', 'Date')
+    yield DisplayField('PROJECTS', 'Projects', 'string', sql.projects(''), searchable=False)
+    links = _titled(type_name, 'EXPT_ID')
+    yield DisplayField('LABEL', 'Label', 'string', sql.label, searchable=False, links=links, secured=_SECURED)
+    yield _column('PROJECT', 'Project', 'project', 'project')
+    clicked = type_name in ('xnat:ctSessionData', 'xnat:petSessionData')
+    here = _hidden(f'{table}_PROJECT_IDENTIFIER', f'{table} ID', sql.label_in)
+    yield replace(here, links=_in_project(type_name, 'EXPT_ID', clicked), secured=_SECURED)
+    yield from _inserted('string')
+    yield _hidden(f'{table}_FIELD_MAP', 'Field', sql.variable)
+
+
+def _image(name: str, header: str, picture: str, links: tuple[Link, ...]) -> DisplayField:
+    """A picture that stands for a link."""
+    return DisplayField(name, header, 'string', sql.constant(f'/@WEBAPP/images/{picture}.gif'), searchable=False, image=True, links=links)
+
+
+def _scan_counts(kind: str) -> Iterator[DisplayField]:
+    yield DisplayField(f'{kind.upper()}_SCAN_COUNT_AGG', 'Scans', 'string', sql.scan_kinds, description='Types of scans with their numbers')
+    for like, word in ((False, 'By'), (True, 'Like')):
+        for name, title, path in (
+            ('TYPE', 'Type', 'type'),
+            ('DESC', 'Series Description', 'series_description'),
+            ('CLASS', 'Series Classification', 'series_class'),
+        ):
+            make = sql.scan_count(path, like)
+            yield DisplayField(f'SCAN_COUNT_{"L_" if like else ""}{name}', f'Scan Count {word} {title}', 'integer', make, True)
+
+
+def _assessor(model: Model, type_name: str) -> Iterator[DisplayField]:
+    session = 'xnat:imageSessionData'
+    of_mr = type_name != 'xnat:qcManualAssessorData'
+    yield replace(_shown('SESSION_ID', 'imageSession_ID', 'Session', 'string'), links=(_to(session, 'SESSION_ID'),))
+    yield DisplayField('SUBJECT_ID', 'Subject', 'string', sql.of_subject('ID'), links=(_to('xnat:subjectData', 'SUBJECT_ID'),))
+    day = ('MR_DATE', 'MR Date') if of_mr else ('SESSION_DATE', 'Session Date')
+    yield DisplayField(*day, 'date', sql.of_parent('experiment', session, 'date'))
+    yield from _experiment_pattern(model, type_name)
+    if of_mr:
+        yield DisplayField('AGE', 'Age', 'integer', sql.age)
+    if model.registry.is_a(type_name, 'xnat:qcManualAssessorData'):
+        yield from _manual_qc()
+
+
+def _manual_qc() -> Iterator[DisplayField]:
+    yield _shown('RATER', 'rater', 'Reviewer')
+    yield _shown('COMMENTS', 'comments', 'Comments')
+    yield _shown('PASSABLE', 'pass', 'Pass/Fail')
+    words = {'1': 'Pass', '0': 'Fail', '2': 'Good', '3': 'Fair', '4': 'Unusable'}
+    yield DisplayField('PASS', 'Pass/Fail', 'string', sql.chosen('pass', words), searchable=False)
+    for name in ('resolvable', 'retrain'):
+        yield DisplayField(name.upper(), name, 'string', sql.chosen(name, {'1': 'Yes', '0': 'No'}))
+
+
+# -- MR sessions
+
+
+def _mr() -> Iterator[DisplayField]:
+    yield _session_id(_MR, 'MR')
+    yield _image('VIEW', '', 'v', (Link('ONCLICK', "return viewer('@Field1');", (('Field1', 'SESSION_ID'),)),))
+    yield DisplayField('URI', 'uri', 'string', sql.link('/archive/experiments/'), searchable=False)
+    yield _shown('SUBJECT_ID', 'subject_ID', 'Subject', 'string', about='Accession number of the subject')
+    yield DisplayField('SUBJECT_LABEL', 'Subject Label', 'string', sql.of_subject('label'))
+    yield _image('RPT', '', 'r', (_to(_MR, 'SESSION_ID'), *_titled(_MR, 'SESSION_ID')[2:]))
+    yield _shown('DATE', 'date', 'Date')
+    yield DisplayField('DATE_CHAR', 'Date', 'string', sql.path('date'), searchable=False)
+    yield _shown('VISIT', 'visit_id', 'Visit ID')
+    yield from _mr_texts()
+    yield DisplayField('GEN_AGE', 'Age', 'float', sql.exact_age)
+    yield DisplayField('AGE', 'Age', 'float', sql.age)
+    yield DisplayField('DTI_COUNT', 'DTI Count', 'integer', sql.scans_like('DTI'))
+    yield from _inserted('date', 'When the session was archived', 'Who archived the session')
+    yield DisplayField('LAST_MODIFIED', 'Modified', 'dateTime', sql.column('last_modified'), type='date')
+    yield DisplayField('WORKFLOW_STATUS', 'Process', 'string', sql.workflow_status, searchable=False)
+    yield DisplayField('PROJECTS', 'Projects', 'string', sql.projects(''), searchable=False)
+    yield _column('PROJECT', 'Project', 'project', 'project', 'The project that owns the session')
+    label_here = _hidden('MR_PROJECT_IDENTIFIER', 'MR ID', sql.label_in)
+    yield replace(label_here, links=_in_project(_MR, 'SESSION_ID', True), secured=_SECURED)
+    links = _titled(_MR, 'SESSION_ID')
+    yield DisplayField('LABEL', 'Label', 'string', sql.label, searchable=False, links=links, secured=_SECURED)
+    yield _hidden('MR_EXPT_COUNT', 'Count', sql.count_below(''), 'integer')
+    yield _hidden('XNAT_MRSESSIONDATA_FIELD_MAP', 'Field', sql.variable)
+    yield from _scan_counts('mr')
+
+
+def _mr_texts() -> Iterator[DisplayField]:
+    yield DisplayField('INVEST_SEARCH', 'PI', 'string', sql.full_name('investigator'), description='First and last name of the investigator')
+    yield _shown('INVEST', 'investigator/lastname', 'PI')
+    yield _shown('INVEST_ID', 'investigator/ID', 'PI', told=False)
+    yield _shown('INVEST_CSV', 'investigator/lastname', 'PI', told=False)
+    yield DisplayField('MR_NOTES', 'Notes', 'string', sql.beginning('note', 9), searchable=False)
+    yield _shown('MR_NOTES_CSV', 'note', 'Notes', told=False)
+    yield _shown('TYPE', 'session_type', 'Type')
+    yield _shown('SCANNER', 'scanner', 'Scanner', told=False)
+    for name in ('operator', 'marker', 'stabilization'):
+        yield DisplayField(name.upper(), name.capitalize(), 'string', sql.beginning(name, 5), searchable=False)
+    for name in ('operator', 'scanner', 'marker', 'stabilization'):
+        yield _shown(f'{name.upper()}_CSV', name, name.capitalize())
+
+
+# -- scans and reconstructions
+
+
+_OF_SCANS = (
+    'note', 'quality', 'condition', 'series_description', 'documentation', 'scanner', 'scanner/manufacturer', 'scanner/model', 'modality',
+    'frames', 'operator', 'startTime', 'ID', 'type', 'UID',
+)  # fmt: skip
+_BARE = frozenset(f'xnat:{kind}ScanData' for kind in ('sc', 'seg', 'mrs', 'voiceAudio'))
+"""Scans whose documents say nothing of their session."""
+
+
+def _part(model: Model, type_name: str, where: str) -> Iterator[DisplayField]:
+    session = 'xnat:imageSessionData'
+    kind = type_name.partition(':')[2].removesuffix('ScanData')
+    if type_name not in _BARE:
+        yield DisplayField('IMAGE_SCANDATA_ID', 'imagescandata_id', 'integer', sql.column('pk'), searchable=False)
+        yield _shown('SESSION_ID', 'image_session_id', 'image_session_id', 'string', False)
+        yield DisplayField('SUBJECT_ID', 'Subject', 'string', sql.of_subject('ID'), links=(_to('xnat:subjectData', 'SUBJECT_ID'),))
+        title = 'MR Date' if kind == 'mr' else 'CT Date'
+        yield DisplayField(f'{kind.upper()}_DATE', title, 'date', sql.of_parent('experiment', session, 'date'))
+        links = _report('xnat:projectData', 'PROJECT')
+        yield replace(_column('PROJECT', 'project', 'project', 'project'), links=links)
+    yield DisplayField('URI', 'URI', 'string', sql.scan_link, searchable=False)
+    if kind not in ('mr', 'ct', 'pet'):
+        yield _shown('IMAGE_SESSION_ID', 'image_session_ID', 'image_session_ID', 'string')
+    known = {found.path.lower() for found in model.registry.fields(type_name)}
+    yield from (_shown(identifier(path), path, kind='string' if path == 'ID' else '') for path in _OF_SCANS if path.lower() in known or path == 'ID')
+    yield from _inserted('string')
+
+
+# -- projects
+
+
+def _project() -> Iterator[DisplayField]:
+    links = _report('xnat:projectData', 'ID')
+    yield from _inserted('string')
+    yield replace(_column('ID', 'ID', 'ID', 'id'), links=links)
+    yield DisplayField('URI', 'uri', 'string', sql.link('/archive/projects/'), searchable=False)
+    yield from (replace(_shown(name, 'name', 'Title'), links=links) for name in ('NAME', 'NAME_CSV'))
+    yield DisplayField('DESCRIPTION', 'Description', 'string', sql.beginning('description', 161))
+    yield _shown('DESCRIPTION_CSV', 'description', 'Description')
+    yield _shown('SECONDARY_ID', 'secondary_ID', 'Running Title')
+    yield _shown('KEYWORDS', 'keywords', 'Keywords')
+    yield DisplayField('PI', 'PI', 'string', sql.full_name('PI'))
+    yield DisplayField('PROJECT_INVS', 'Investigators', 'string', sql.investigators)
+    yield DisplayField('PROJECT_ACCESS', 'Accessibility', 'string', sql.column('access'))
+    yield from _people()
+    yield DisplayField('PROJECT_LAST_WORKFLOW', 'Last Workflow', 'string', sql.last_workflow)
+    yield DisplayField('PROJECT_LAST_ACCESS', 'Last Access', 'string', sql.nothing)
+    yield DisplayField('PROJECT_FAV', 'Favorites', 'string', sql.admirers)
+    yield DisplayField('PROJECT_ACCESS_IMG', 'Access', 'string', sql.access_picture, searchable=False, image=True)
+    yield _hidden('USER_ROLE', 'Role', sql.role_of)
+    yield _hidden('LAST_ACCESSED', 'Last Accessed', sql.last_visit)
+    yield replace(_hidden('PROJ_EXPT_COUNT', 'Count', sql.project_count(''), 'integer'), type='string')
+    for name, kind in (('MR', 'mr'), ('CT', 'ct'), ('PET', 'pet'), ('UT', 'us')):
+        yield DisplayField(f'PROJ_{name}_COUNT', f'{name} Count', 'integer', sql.project_count(f'xnat:{kind}SessionData'))
+    for name, title, setting in (('QUARANTINE', 'Quarantine', 'quarantine_code'), ('PREARCHIVE_CODE', 'Prearchive', 'prearchive_code')):
+        yield DisplayField(f'PROJ_{name}', f'{title} Code', 'integer', sql.setting_of(setting), searchable=False)
+
+
+def _people() -> Iterator[DisplayField]:
+    named: Sequence[tuple[str, str, str]] = (
+        ('USERS', 'Users', ''), ('OWNERS', 'Owners', 'owner'), ('MEMBERS', 'Members', 'member'), ('COLLABS', 'Collaborators', 'collaborator'),
+    )  # fmt: skip
+    for name, title, wanted in named:
+        yield DisplayField(f'PROJECT_{name}', title, 'string', sql.people(wanted))

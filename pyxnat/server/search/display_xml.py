@@ -1,0 +1,131 @@
+"""Display documents (``*_display.xml``): what a site or a plug-in says of a type's search fields, read as far as this server can answer.
+
+A field that shows one field of the schema is read, also one of another type that the item is joined with, and so are the two
+expressions that every document has: a label that falls back on the ID, and a date as text. For a field that is computed in PostgreSQL's
+own words or comes from a view, the server's own field of that ID stands in, with the header of the document; where it has none, the
+field is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lxml import etree
+from sqlalchemy import func
+
+from ...model.xml import parse_xml
+from ..db.types import Model
+from .display_fields import DisplayField
+from .display_sql import DEMOGRAPHICS, Maker, path
+from .display_versions import DisplayVersion, FieldRef
+from .field_sql import Scope
+
+__all__ = ['DisplayDocument', 'read_display']
+
+_KINDS = {'string': 'string', 'integer': 'integer', 'float': 'float', 'date': 'date', 'time': 'time', 'timestamp': 'dateTime', 'boolean': 'boolean'}
+
+
+@dataclass(frozen=True)
+class DisplayDocument:
+    """The document of one type."""
+
+    type_name: str
+    nodes: tuple[etree._Element, ...]
+    versions: tuple[DisplayVersion, ...]
+
+    def fields_of(self, model: Model, own: Mapping[str, DisplayField]) -> dict[str, DisplayField]:
+        """The fields that can be answered, by their IDs, in the document's order."""
+        found: dict[str, DisplayField] = {}
+        for node in self.nodes:
+            one = _field(model, self.type_name, node, own.get(node.get('id', '')))
+            if one is not None:
+                found[one.id] = one
+        return found
+
+
+def read_display(text: bytes) -> DisplayDocument | None:
+    """A display document; None for XML of another kind, `ValueError` for what is no XML."""
+    root = parse_xml(text)
+    if root.tag != 'Displays' or not root.get('schema-element'):
+        return None
+    nodes = tuple(root.findall('DisplayField'))
+    return DisplayDocument(root.get('schema-element', ''), nodes, tuple(_version(node) for node in root.findall('DisplayVersion')))
+
+
+def _version(node: etree._Element) -> DisplayVersion:
+    refs = (
+        FieldRef(one.get('id', ''), one.get('element_name', ''), one.get('value', ''), one.get('visible', 'true') != 'false', one.get('header', ''))
+        for one in node.findall('DisplayFieldRef')
+    )
+    texts = [node.get(name, '') for name in ('default-order-by', 'default-sort-order', 'dark-color', 'light-color')]
+    return DisplayVersion(node.get('versionName', ''), tuple(refs), *texts)
+
+
+def _field(model: Model, type_name: str, node: etree._Element, own: DisplayField | None) -> DisplayField | None:
+    image = node.get('image') == 'true'
+    searchable = node.get('searchable') == 'true'
+    told: dict[str, Any] = {'header': node.get('header', ''), 'image': image, 'searchable': searchable}
+    if node.findtext('description'):
+        told['description'] = node.findtext('description', '').strip()
+    kind, content = _KINDS.get(node.get('data-type', ''), ''), ' '.join((node.findtext('Content') or _PLAIN).split())
+    shown = _shown(model, node) if node.find('SubQuery') is None and content in _READ else []
+    if not shown:
+        return replace(own, **told, kind=kind or own.kind) if own is not None else None
+    element, plain = shown[0] if len(shown) == 1 and content == _PLAIN else ('', '')
+    if element and element != type_name:
+        held = model.field(element, plain)
+        kind, plain = kind or (held.kind if held is not None else ''), ''
+    elif own is not None and content != _PLAIN:
+        kind = kind or own.kind
+    make = _READ[content]([_maker(type_name, *one) for one in shown])
+    links, secured = (own.links, own.secured) if own is not None else ((), ())
+    return DisplayField(node.get('id', ''), kind=kind, make=make, path=plain, links=links, secured=secured, **told)
+
+
+def _shown(model: Model, node: etree._Element) -> list[tuple[str, str]]:
+    """Type and path of each field of the schema that a display field is made of; empty where one is of a view, or of no type of items."""
+    found = []
+    for one in node.findall('DisplayFieldElement'):
+        kind, _, rest = re.sub(r'[./]', '/', one.get('schema-element', ''), count=1).partition('/')
+        name, plain = model.name(kind), rest.replace('.', '/').removesuffix('/login')
+        if name is not None and model.registry.is_a(name, 'xnat:demographicData'):
+            name, plain = 'xnat:subjectData', DEMOGRAPHICS + plain
+        if name is None or not plain or not model.level_of(name):
+            return []
+        found.append((name, plain))
+    return found
+
+
+def _maker(type_name: str, of: str, name: str) -> Maker:
+    if of == type_name:
+        return path(name)
+
+    def make(scope: Scope, table: Any, kind: str, value: str) -> Any:
+        found = scope.related(table, type_name, of)
+        return path(name)(scope, found, of, value)
+
+    return make
+
+
+def _alone(makers: list[Maker]) -> Maker:
+    return makers[0]
+
+
+def _coalesced(*places: int) -> Any:
+    def read(makers: list[Maker]) -> Maker:
+        return lambda scope, table, type_name, value: func.coalesce(*(makers[place](scope, table, type_name, value) for place in places))
+
+    return read
+
+
+_PLAIN = '@Field1'
+_READ: dict[str, Any] = {
+    _PLAIN: _alone,
+    'CAST(@Field1 AS VARCHAR)': _alone,
+    'COALESCE(@Field1, @Field2)': _coalesced(0, 1),
+    'COALESCE(@Field2, @Field1)': _coalesced(1, 0),
+}
+"""Expressions that are understood, by their text."""

@@ -1,0 +1,192 @@
+"""What the query of a listing names: the root type, and the columns with their keys.
+
+XNAT makes one query of a listing, rooted at one data type. A single ``xsiType`` names the root; else a column or a filter of a narrower
+type than the listing's own narrows it, so that rows of other types vanish. The root's key comes first among the columns, then its own
+fields, then those of other types, type by type.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from ...model.levels import level
+from ...model.schemas import canonical
+from ...model.short_names import full_paths
+from ..db.types import Model, split_path
+from ..http.request import Call
+
+__all__ = ['Asked', 'ListingFails', 'Path', 'sql_name']
+
+ELEMENT_NAME = 'xnat:experimentData/extension_item/element_name'
+PROJECT = 'xnat:experimentData/project'
+SUBJECT = 'xnat:subjectData'
+_ROOTS = {
+    'project': 'xnat:projectData', 'subject': SUBJECT, 'experiment': 'xnat:subjectAssessorData', 'scan': 'xnat:imageScanData',
+    'assessor': 'xnat:imageAssessorData', 'reconstruction': 'xnat:reconstructedImageData',
+}  # fmt: skip
+_KEYS = {'scan': 'xnat_imagescandata_id', 'reconstruction': 'xnat_reconstructedimagedata_id'}
+"""The primary keys of the levels whose items have another one than their ID."""
+_PASSED_OVER = re.compile(r'\[(?!@xsi:type=)[^\]]*\]')
+"""Predicates that name an instance: XNAT's SQL joins all of them."""
+
+
+class ListingFails(Exception):
+    """XNAT's query for this listing fails: some lists then answer nothing at all, others an error."""
+
+
+class Path(NamedTuple):
+    """A full path that a query names."""
+
+    kind: str
+    """The type before the path, as the schema writes it."""
+    path: str
+    key: str
+    """Under which name a listing answers it."""
+
+    @property
+    def full(self) -> str:
+        """The whole path in lower case, as one column of SQL has it."""
+        return f'{self.kind}/{canonical(self.path)}'.lower()
+
+
+class Asked:
+    """The root and the columns of a listing of one level, of the whole site or below a project."""
+
+    def __init__(self, model: Model, where: str, whole_site: bool, call: Call) -> None:
+        self.where = where
+        self.short = full_paths(where)
+        self._model = model
+        self._call = call
+        self._site = where == 'experiment' and whole_site
+        self.root = self._root()
+
+    # -- the root
+
+    def _root(self) -> str:
+        """The root type; `ListingFails` for a type that is not there."""
+        kind = self._call.get('xsiType')
+        if kind and ',' not in kind:
+            name = self._model.name(kind)
+            if name is None or self._model.level_of(name) not in self._levels:
+                raise ListingFails(f'{kind} is no data type of a list of {level(self.where).plural}.')
+            return name
+        root = 'xnat:experimentData' if self._site else _ROOTS[self.where]
+        for found in self._named():
+            if found.kind != root and self._model.registry.is_a(found.kind, root):
+                root = found.kind
+        return root
+
+    @property
+    def _levels(self) -> tuple[str, ...]:
+        return ('experiment', 'assessor') if self.where == 'experiment' else (self.where,)
+
+    def _named(self) -> Iterator[Path]:
+        """All paths that columns and filters name, in the order of the query."""
+        for name, value in self._call.query:
+            yield from map(self._read, value.split(',')) if name == 'columns' else [self._read(name)]
+
+    # -- columns
+
+    @property
+    def secured(self) -> bool:
+        """Whether rights are given for the root itself: for a general type, XNAT looks at the type and the project of each row."""
+        return self._model.can_hold(self.root)
+
+    def columns(self) -> list[Path]:
+        """The columns but for the URI: the key first, each once."""
+        names = [name for name in self._call.get('columns').split(',') if name]
+        asked = list(self._paths(self._defaults() if names in ([], ['DEFAULT']) else names))
+        if self.where == 'experiment' and not self.secured:
+            asked += self._paths((ELEMENT_NAME, PROJECT))
+        own = [found for found in asked if found.kind == self.root]
+        others = [found for found in asked if found.kind != self.root]
+        found: dict[str, Path] = {}
+        for one in (self.key, *own, *self._links({one.kind for one in others}), *_by_type(others)):
+            found[one.full] = one
+        return list(found.values())
+
+    @property
+    def key(self) -> Path:
+        """The root's primary key."""
+        return self._path(self.root, _KEYS.get(self.where, 'ID'))
+
+    def _links(self, kinds: set[str]) -> Iterator[Path]:
+        """What the root is joined with items of other types by, where a list of its own in XNAT says how: they are columns, too."""
+        registry = self._model.registry
+        if self.where == 'experiment' and SUBJECT in kinds and self.secured and registry.is_a(self.root, 'xnat:subjectAssessorData'):
+            yield self._path(self.root, 'subject_ID')
+        if self.where == 'scan' and not all(registry.is_a(self.root, kind) for kind in kinds):
+            yield self._path(self.root, 'image_session_ID')
+
+    def _defaults(self) -> list[str]:
+        names = [name for name in level(self.where).columns if '/' not in name and name != 'URI']
+        if self._site:
+            names += self._related('xnat:subjectAssessorData', 'subject_ID', 'subject_label')
+            names += self._related('xnat:imageAssessorData', 'session_ID', 'session_label')
+        return names
+
+    def _related(self, kind: str, *names: str) -> tuple[str, ...]:
+        return names if self._model.registry.is_a(self.root, kind) else ()
+
+    def _paths(self, names: Iterable[str]) -> Iterator[Path]:
+        """What names stand for; one that XNAT does not know is passed over."""
+        return (found for found in map(self.read, names) if found is not None)
+
+    # -- names
+
+    def read(self, name: str) -> Path | None:
+        """What a short name or a full path stands for; None for what XNAT passes over."""
+        kind, path = split_path(self.short.get(name, name)) or ('', '')
+        known = self._model.name(kind) if kind else None
+        return self._path(known, path) if known else None
+
+    def _read(self, name: str) -> Path:
+        return self.read(name) or Path('', '', '')
+
+    def _path(self, kind: str, path: str) -> Path:
+        full = f'{kind}/{path}'.lower()
+        return Path(kind, _PASSED_OVER.sub('', path), _short_keys(self.where).get(full, full))
+
+
+@lru_cache(maxsize=8)
+def _short_keys(where: str) -> dict[str, str]:
+    return {path.lower(): name for name, path in reversed(full_paths(where).items())}
+
+
+# -- the order of columns, and their names in SQL
+
+
+def _by_type(found: Iterable[Path]) -> list[Path]:
+    """Paths of other types than the root, type by type, in the order in which Java's Hashtable tells the types."""
+    return sorted(found, key=lambda one: -(_java_hash(one.kind) % 11))
+
+
+def _java_hash(text: str) -> int:
+    value = 0
+    for char in text:
+        value = (value * 31 + ord(char)) & 0xFFFFFFFF
+    return value & 0x7FFFFFFF
+
+
+_SQL_NAMES = {
+    'xnat:experimentdata/id': 'xnat_experimentdata10',
+    'xnat:experimentdata/project': 'xnat_experimentdata11',
+    'xnat:experimentdata/label': 'xnat_experimentdata17',
+    'xnat:experimentdata/extension_item/element_name': 'xdat_meta_element137',
+    'xnat:experimentdata/meta/insert_date': 'xnat_experimentdata_meta_data144',
+    'xnat:experimentdata/date': 'xnat_experimentdata0',
+    'xnat:imagesessiondata/label': 'xnat_experimentdata37',
+    'xnat:subjectassessordata/subject_id': 'xnat_subjectassessordata1',
+    'xnat:subjectdata/label': 'xnat_subjectdata7',
+}
+
+
+def sql_name(model: Model, one: Path) -> str:
+    """The name of a column in XNAT's SQL, which an empty table of experiments has as header: the table's name and a number."""
+    fields = [field.key for field in model.registry.fields(one.kind) if field.kind]
+    own = canonical(one.path).lower()
+    place = 0 if own == 'id' else 1 + (fields.index(own) if own in fields else len(fields))
+    return _SQL_NAMES.get(one.full, f'{model.sql_name(one.kind).lower()}{place}')

@@ -1,0 +1,227 @@
+"""A search document as one SQL query."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Integer, Select, and_, cast, func, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.sql.elements import ColumnElement
+from werkzeug.exceptions import BadRequest, Forbidden, InternalServerError
+
+from ..db.access import ROLES, readable, visible
+from ..db.store import group_right, item, role
+from ..db.types import Model
+from ..http.request import Call
+from ..http.responses import order_asked
+from ..http.table_formats import BATCH, Table
+from . import workflow_search
+from .columns import NO_VALUE, Columns, find_field
+from .criteria import condition
+from .display import Displays, expression
+from .field_sql import Expression, Scope
+from .search_xml import SearchDocument, SearchField
+
+__all__ = ['Search', 'found', 'may_query', 'root_of']
+
+STATUS = 'quarantine_status'
+_TOO_MUCH = re.compile(r'too (many|large|deep)|at most \d+ tables|overflow', re.IGNORECASE)
+
+
+def found(call: Call, connection: Connection, document: SearchDocument, keyed: bool = False) -> Table:
+    """What a search finds; with the IDs of the items in a column ``key`` at the end if it is `keyed`."""
+    if workflow_search.is_root(document.root):
+        return workflow_search.table(call, connection, document, keyed)
+    return Search(call, connection, document).table(keyed)
+
+
+class Search:
+    """One search, compiled to one SQL query.
+
+    Elements that a root item can have several of (sessions of a subject) are joined: criteria on the same element hold for the same
+    session, as in XNAT's SQL, and scans and assessors are those of that session. One row is answered for a root item, with the values
+    of the newest that matches, or of the one nearest in time where the element stands beside the root (another session of the subject).
+    Only a path of the root type that can have several values gives a row for each.
+    """
+
+    def __init__(self, call: Call, connection: Connection, document: SearchDocument) -> None:
+        self._call = call
+        self._connection = connection
+        self._document = document
+        self._model: Model = call.archive.model
+        self._displays: Displays = call.archive.displays
+        self.root = root_of(call, document)
+        if not may_query(call, connection, self.root):
+            raise Forbidden(f'You may read {self.root} in no project.')
+        self._scope = Scope(self._model, call.caller, self.root)
+        self._scope.sessions = self._named('experiment')
+        self._linked = call.get('format').lower() == 'json'
+        self._columns = Columns(self._scope, self._displays, self._model, self._linked)
+        self._asked = 0
+        self._beside: list[str] = []
+
+    def table(self, keyed: bool = False) -> Table:
+        """The result, its rows still to be fetched; with the root items' own IDs in a column ``key`` at the end if it is `keyed`."""
+        query = self.query(keyed)
+        columns = self._columns.all()
+        diffs = [self._diff(element) for element in self._beside]
+        names = [*(one.name for one in columns), STATUS, *diffs, *(['key'] if keyed else [])]
+        told = [] if self._document.fields and not self._asked else columns
+        described = [entry for one in told if (entry := one.described or (one.helper if self._linked else None))]
+        attributes = {one.name: one.described for one in columns if one.described}
+        meta = {'rootElementName': self.root}
+        return Table(names, self._rows(query, len(names)), meta, [*described, {'key': STATUS}], ordered=True, attributes=attributes)
+
+    def query(self, keyed: bool = False) -> Select[Any]:
+        """The SQL: the columns, the root item's status, distances in time, the root item's ID if it is `keyed`."""
+        self._asked = [self._columns.add(one, self._call.caller.pk) for one in self._document.fields].count(True)
+        if not self._asked:
+            self._add_listing()
+        root = self._scope.root
+        beside = list(self._scope.joined)
+        where = condition(self._document.where, self._criterion)
+        order = self._sorted() or self._order()
+        conditions = [*self._guard(), *([] if where is None else [where])]  # before the query: they may join
+        self._beside = [element for element in beside if self._scope.distance(element) is not None]
+        shown = [found.value.sql.label(f'c{number}') for number, found in enumerate(self._columns.all())]
+        ends = [root.c.status, *(cast(self._scope.distance(one, signed=True), Integer) for one in self._beside), *([root.c.id] if keyed else [])]
+        return self._reduced(self._scope.select(*shown, *ends).where(and_(*conditions)), shown).order_by(*order, root.c.id, root.c.pk)
+
+    def _rows(self, query: Select[Any], width: int) -> Iterator[Sequence[Any]]:
+        try:
+            result = self._connection.execute(query)
+        except OperationalError as error:
+            if _TOO_MUCH.search(str(error.orig)):
+                raise BadRequest(f'The search is more than the database takes in one query: {error.orig}.') from error
+            raise
+        rows: Iterator[Sequence[Any]] = iter(result.yield_per(BATCH))
+        return rows if len(result.keys()) == width else (row[:width] for row in rows)
+
+    def _reduced(self, query: Select[Any], shown: Sequence[Any]) -> Select[Any]:
+        """The query with one row for a root item, and for each value of a path that repeats."""
+        if not self._scope.many:
+            return query
+        repeated = [one for one, column in zip(shown, self._columns.all(), strict=True) if column.repeats]
+        for element, below in list(self._scope.joined.items())[:1] if not repeated else ():
+            # SQLite takes the other values from the row with the least or the most.
+            distance, day = self._scope.distance(element), func.json_extract(below.c.fields, '$."date"')
+            query = query.add_columns(func.max(func.coalesce(day, '') + func.printf('%020d', below.c.pk)) if distance is None else func.min(distance))
+        return query.group_by(self._scope.root.c.pk, *repeated)
+
+    def _guard(self) -> list[ColumnElement[bool]]:
+        """Only items of the root's type that the caller may read."""
+        root, caller, level = self._scope.root, self._call.caller, self._scope.level
+        kinds = self._model.registry.subtypes(self.root)
+        levels = {self._model.level_of(kind) for kind in kinds} - {''}
+        found = [root.c.level.in_(sorted(levels)), root.c.xsi_type.in_(kinds)]
+        if level == 'project':
+            return [*found, visible(caller, root.c.id, seeing=True)]
+        held = self._scope.parent(root, 'experiment') if level in ('scan', 'reconstruction') else root
+        return [*found, readable(caller, held)]
+
+    def _named(self, level: str) -> list[str]:
+        """The types of a level that the document names, in fields or criteria."""
+        named = (self._model.name(text) for text in self._document.elements())
+        return list(dict.fromkeys(name for name in named if name and self._model.level_of(name) == level))
+
+    # -- columns
+
+    def _add_listing(self) -> None:
+        """The columns of the version that XNAT comes upon first, where no field was asked for that there is."""
+        if self.root == 'xnat:mrSessionData':  # XNAT fails here: it sorts by a field that its display document lacks
+            raise BadRequest(f'A search of {self.root} needs search_field elements that name fields of it.')
+        for one in self._displays.first_version(self.root).fields:
+            self._columns.add(SearchField(one.element or self.root, one.id, value=one.value, visible=one.visible), self._call.caller.pk)
+
+    def _diff(self, element: str) -> str:
+        """The column that tells how many days an item beside the root is from it."""
+        return f'{self._model.sql_name(self.root)}_{self._model.sql_name(element)}_diff'.lower()
+
+    # -- fields
+
+    def _resolve(self, element: str, name: str) -> Expression:
+        """A field by display ID, with its value, or by path; `BadRequest` where there is none."""
+        try:
+            found = self._find(element, name)
+        except LookupError as error:
+            raise BadRequest(str(error)) from error
+        if found is None:
+            raise BadRequest(f'{element} has no field {name}.')
+        return found
+
+    def _find(self, element: str, name: str) -> Expression | None:
+        table = self._scope.alias(element)
+        known, value = self._displays.fields(element).get(name.partition('=')[0]), name.partition('=')[2]
+        if known is not None:
+            return expression(known, self._scope, table, element, value or NO_VALUE)
+        if self._model.is_unclear(element, name):
+            raise BadRequest(f'{element}/{name} does not say which type is meant: …[@xsi:type=…]/….')
+        return self._scope.path(element, name) or find_field(self._scope, self._model, element, name)
+
+    def _criterion(self, schema_field: str) -> Expression:
+        """The expression of a criterion's ``type/path``, ``type.FIELD`` or ``type/FIELD=value``."""
+        found = re.match(r'([^/.]+)[/.](.+)$', schema_field)
+        element = self._model.name(found.group(1)) if found else None
+        if found is None or element is None:
+            raise BadRequest(f'{schema_field!r} names no field of a data type of this archive.')
+        name = found.group(2)
+        known = self._displays.fields(element).get(name.partition('=')[0])
+        if known is not None and known.requires_value and not name.partition('=')[2]:
+            raise BadRequest(f'{known.id} needs a value: {known.id}=…')
+        return self._resolve(element, name)
+
+    def _sorted(self) -> list[Any]:
+        """``sortBy``: of a cached search a column, of another the ID of a display field of the root."""
+        if self._call.get('cache').lower() == 'true':
+            return order_asked(self._call, {one.name: one.value.sql for one in self._columns.all()})
+        known = self._displays.fields(self.root)
+        wanted = [name for value in self._call.all('sortBy') for name in value.split(',') if name]
+        unknown = [name for name in wanted if name not in known]
+        if unknown:
+            raise InternalServerError(f'sortBy wants IDs of display fields of {self.root}; {unknown[0]!r} is none.')
+        return [self._resolve(self.root, name).ordered(self._call.get('sortOrder').upper() == 'DESC') for name in wanted]
+
+    def _order(self) -> list[Any]:
+        """By ``sort_by``, else by the first column where the site wants sorted listings: the newest day first, and all else the least."""
+        if self._document.sort_by is not None:
+            element, name = self._document.sort_by
+            full = self._model.name(element)
+            if full is None:
+                raise BadRequest(f'{element} is not a data type of this archive.')
+            return [self._resolve(full, name).ordered()]
+        columns = self._columns.all() if self._call.archive.preferences.flag('defaultToSortedListings') else []
+        return [found.value.ordered((found.described or {}).get('type') == 'date') for found in columns[:1]]
+
+
+GENERAL = frozenset({
+    'xnat:experimentData', 'xnat:subjectAssessorData', 'xnat:imageSessionData', 'xnat:imageAssessorData', 'xnat:imageScanData',
+})  # fmt: skip
+"""Types that stand for others: XNAT has no display document of theirs, and fails."""
+
+
+def root_of(call: Call, document: SearchDocument) -> str:
+    """The data type that a search is rooted at: `Forbidden` where there is none such, `BadRequest` for one that cannot be searched."""
+    if workflow_search.is_root(document.root):
+        return workflow_search.TYPE
+    root = call.archive.model.name(document.root)
+    if root is None:
+        raise Forbidden(f'{document.root} is no data type of this archive.')
+    if root in GENERAL or not call.archive.model.level_of(root):
+        raise BadRequest(f'{document.root} cannot be searched; name a type of items, such as xnat:mrSessionData.')
+    return root
+
+
+def may_query(call: Call, connection: Connection, root: str) -> bool:
+    """Whether the caller may search a type at all: users may, and find what they may read; guests need a project that lets them read it."""
+    if not call.caller.guest:
+        return True
+    model, login = call.archive.model, call.caller.login
+    if model.level_of(root) in ('project', 'scan', 'reconstruction'):
+        return True
+    public = select(item.c.pk).where(item.c.level == 'project', item.c.access == 'public')
+    whole = select(role.c.project).where(role.c.login == login, role.c.role.in_(tuple(ROLES)))
+    held = role.join(group_right, and_(group_right.c.project == role.c.project, group_right.c.key == role.c.role))
+    typed = select(role.c.project).select_from(held).where(role.c.login == login, group_right.c.xsi_type.in_(model.registry.subtypes(root)))
+    return any(connection.execute(query.limit(1)).first() is not None for query in (whole, public, typed))

@@ -1,0 +1,49 @@
+"""``/experiments?recent=…``: the experiments that something was done with lately, as a database function of XNAT's tells them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from ..db.access import readable
+from ..db.store import fields_of, item, workflow
+from ..http.request import Call
+from ..http.table_formats import Table
+
+__all__ = ['recent_table']
+
+_DAYS = 60
+_ROWS = 60
+_COLUMNS = (
+    'id', 'label', 'project', 'date', 'status', 'workflow_status', 'element_name', 'type_desc', 'insert_date', 'activation_date',
+    'last_modified', 'workflow_date', 'pipeline_name', 'action_date', 'scanner',
+)  # fmt: skip
+
+
+def recent_table(call: Call, connection: Connection) -> Table:
+    """The experiments of the last ``recent`` days, or 60 where it is no number, what was last first; at most 60 unless ``limit`` says so."""
+    days, rows = _number(call.get('recent'), _DAYS), _number(call.get('limit'), _ROWS)
+    since = datetime.now() - timedelta(days)
+    last = select(workflow.c.item, func.max(workflow.c.pk).label('pk')).group_by(workflow.c.item).subquery()
+    moment = func.coalesce(workflow.c.launch_time, item.c.insert_date)
+    query = select(item, workflow.c.status.label('workflow_status'), workflow.c.launch_time, workflow.c.pipeline_name, moment.label('moment'))
+    query = query.select_from(item.outerjoin(last, last.c.item == item.c.id).outerjoin(workflow, workflow.c.pk == last.c.pk))
+    query = query.where(item.c.level == 'experiment', moment >= f'{since:%Y-%m-%d}', readable(call.caller, item))
+    found = connection.execute(query.order_by(moment.desc(), item.c.pk).limit(rows))
+    return Table(_COLUMNS, [_row(call, one) for one in found], {'title': 'Recent Experiments'})
+
+
+def _number(text: str, default: int) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else default
+
+
+def _row(call: Call, one: Any) -> tuple[Any, ...]:
+    fields = fields_of(one)
+    kind = call.archive.model.singular(one.xsi_type).removesuffix(' Session')
+    done = one.workflow_status or 'Complete'
+    return (
+        one.id, one.label, one.project, fields.get('date'), one.status, done, one.xsi_type, kind, one.insert_date, one.insert_date,
+        one.last_modified, one.moment, one.pipeline_name or 'Added', one.moment, fields.get('scanner'),
+    )  # fmt: skip

@@ -1,0 +1,239 @@
+"""Search documents: XNAT's stored searches as XML, read and written.
+
+A document is posted (``xdat:bundle`` or ``xdat:search``), put under an ID, or made by the server as the default listing of a type.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from lxml import etree
+from werkzeug.exceptions import BadRequest, UnprocessableEntity
+
+from ...model.xml import parse_xml
+from ..http.request import Call
+
+__all__ = ['CriteriaSet', 'Criterion', 'SearchDocument', 'SearchField', 'document_of', 'in_projects', 'parse_document', 'write_document']
+
+XDAT = 'http://nrg.wustl.edu/security'
+XSI = 'http://www.w3.org/2001/XMLSchema-instance'
+_ROOTS = frozenset({'bundle', 'search', 'Search', 'stored_search'})
+
+
+@dataclass(frozen=True)
+class SearchField:
+    """A column that a search asks for."""
+
+    element: str
+    field_id: str
+    header: str = ''
+    type: str = ''
+    value: str = ''
+    visible: bool = True
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One comparison."""
+
+    schema_field: str
+    comparison: str
+    value: str
+    override: bool = False
+
+
+@dataclass(frozen=True)
+class CriteriaSet:
+    """Comparisons and sets joined by AND or OR."""
+
+    method: str
+    parts: tuple[Criterion | CriteriaSet, ...]
+
+
+@dataclass
+class SearchDocument:
+    """A search as posted."""
+
+    root: str
+    """Name of the root element."""
+    attributes: dict[str, str] = field(default_factory=dict)
+    """ID, description, tag, secure, ``brief-description``, ``allow-diff-columns``, layered_sequence."""
+    fields: list[SearchField] = field(default_factory=list)
+    where: list[CriteriaSet] = field(default_factory=list)
+    sort_by: tuple[str, str] | None = None
+    users: tuple[str, ...] = ()
+    """Logins that the search is for."""
+    groups: tuple[str, ...] = ()
+    tag: str = 'bundle'
+    """Name of the element that holds it: ``bundle`` or ``Search``."""
+
+    @property
+    def id(self) -> str:
+        """ID; empty for an ad-hoc search."""
+        return self.attributes.get('ID', '')
+
+    def flag(self, name: str) -> bool:
+        """A boolean attribute."""
+        return _is_true(self.attributes.get(name, '0'))
+
+    def elements(self) -> Iterator[str]:
+        """The data types that fields and criteria name."""
+        yield from (one.element for one in self.fields)
+        yield from (re.split('[./]', one.schema_field)[0] for part in self.where for one in _criteria(part))
+
+
+def _criteria(part: CriteriaSet) -> Iterator[Criterion]:
+    for one in part.parts:
+        yield from _criteria(one) if isinstance(one, CriteriaSet) else (one,)
+
+
+def _is_true(text: str) -> bool:
+    return text.strip().lower() in ('1', 'true')
+
+
+def document_of(call: Call) -> bytes:
+    """The document that a request brings: its body, or the first file of a form."""
+    if call.mimetype != 'multipart/form-data':
+        return call.document()
+    files = call.multipart()[1]
+    if not files:
+        raise BadRequest('The form holds no document.')
+    return files[0][2]
+
+
+# -- reading
+
+
+def parse_document(body: bytes | str) -> SearchDocument:
+    """The search of an XML document; `UnprocessableEntity` for one that is no search."""
+    try:
+        root = parse_xml(body)
+    except ValueError as error:
+        raise UnprocessableEntity(f'The search cannot be read: {error}') from error
+    if etree.QName(root).localname not in _ROOTS:
+        raise UnprocessableEntity(f'{etree.QName(root).localname} is not the root of a search.')
+    name = _text(root, 'root_element_name')
+    if not name:
+        raise UnprocessableEntity('The search names no root element.')
+    found = SearchDocument(name, {str(key): str(value) for key, value in root.attrib.items() if not str(key).startswith('{')})
+    found.tag = 'bundle' if etree.QName(root).localname == 'bundle' else 'Search'
+    found.fields = [_field(node) for node in sorted(_children(root, 'search_field'), key=_sequence)]
+    found.where = [_set(node) for node in _children(root, 'search_where')]
+    for node in _children(root, 'sort_by'):
+        for child in node.iterchildren(tag=etree.Element):
+            if etree.QName(child).localname not in ('element_name', 'field_ID'):
+                raise UnprocessableEntity(f'sort_by has no element {etree.QName(child).localname}.')
+        found.sort_by = (_text(node, 'element_name'), _text(node, 'field_ID'))
+    found.users = tuple(_texts(root, 'allowed_user', 'login'))
+    found.groups = tuple(_texts(root, 'allowed_groups', 'groupID'))
+    return found
+
+
+def _children(node: etree._Element, *names: str) -> list[etree._Element]:
+    return [child for child in node.iterchildren(tag=etree.Element) if etree.QName(child).localname in names]
+
+
+def _text(node: etree._Element, name: str) -> str:
+    return next(((child.text or '') for child in _children(node, name)), '').strip()
+
+
+def _texts(root: etree._Element, holder: str, name: str) -> list[str]:
+    """The texts of elements in holders of a name, each once."""
+    found = [(child.text or '').strip() for node in _children(root, holder) for child in _children(node, name)]
+    return list(dict.fromkeys(text for text in found if text))
+
+
+def _sequence(node: etree._Element) -> int:
+    text = _text(node, 'sequence')
+    return int(text) if re.fullmatch(r'-?\d{1,9}', text) else 0
+
+
+def _field(node: etree._Element) -> SearchField:
+    visible = node.get('visible', '1').lower() not in ('0', 'false')
+    element, name, header, kind, value = (_text(node, one) for one in ('element_name', 'field_ID', 'header', 'type', 'value'))
+    return SearchField(element, name, header, kind, value, visible)
+
+
+def _set(node: etree._Element) -> CriteriaSet:
+    parts: list[Criterion | CriteriaSet] = []
+    for child in _children(node, 'criteria', 'child_set'):
+        if etree.QName(child).localname == 'child_set':
+            parts.append(_set(child))
+            continue
+        value = next(((one.text or '') for one in _children(child, 'value')), '')
+        override = _is_true(child.get('override_value_formatting', '0'))
+        parts.append(Criterion(_text(child, 'schema_field'), ' '.join(_text(child, 'comparison_type').upper().split()), value, override))
+    method = node.get('method', 'AND').upper()
+    if method not in ('AND', 'OR'):
+        raise UnprocessableEntity(f'{method!r} is neither AND nor OR.')
+    return CriteriaSet(method, tuple(parts))
+
+
+# -- writing
+
+
+def in_projects(root: str, projects: Iterable[str]) -> CriteriaSet:
+    """The condition that an item is owned by one of some projects or shared into it, as XNAT's own bundles state it."""
+    paths = (f'{root}/sharing/share/project', f'{root}/PROJECT')
+    return CriteriaSet('OR', tuple(Criterion(path, '=', project) for project in projects for path in paths))
+
+
+def write_document(document: SearchDocument, places: str = '') -> bytes:
+    """A search as XML, in the order that the schema wants; `places` are those of the schemas of its site."""
+    root = etree.Element(f'{{{XDAT}}}{document.tag}', nsmap={'xdat': XDAT, **({'xsi': XSI} if places else {})})
+    if places:
+        root.set(f'{{{XSI}}}schemaLocation', places)
+    for name, value in document.attributes.items():
+        flag = name in ('secure', 'allow-diff-columns')
+        root.set(name, str(int(_is_true(value))) if flag else value)
+    _put(root, 'root_element_name', document.root)
+    for number, one in enumerate(document.fields):
+        _write_field(root, one, number)
+    for part in document.where:
+        _write_set(root, 'search_where', part)
+    if document.sort_by is not None:
+        node = _put(root, 'sort_by')
+        _put(node, 'element_name', document.sort_by[0])
+        _put(node, 'field_ID', document.sort_by[1])
+    for login in document.users:
+        _put(_put(root, 'allowed_user'), 'login', login)
+    if document.groups:
+        holder = _put(root, 'allowed_groups')
+        for name in document.groups:
+            _put(holder, 'groupID', name)
+    found: bytes = etree.tostring(root, xml_declaration=True, encoding='UTF-8', pretty_print=True)
+    return found
+
+
+def _put(parent: etree._Element, name: str, text: str = '') -> etree._Element:
+    node = etree.SubElement(parent, f'{{{XDAT}}}{name}')
+    node.text = text or None
+    return node
+
+
+def _write_field(root: etree._Element, one: SearchField, number: int) -> None:
+    node = _put(root, 'search_field')
+    if not one.visible:
+        node.set('visible', '0')
+    _put(node, 'element_name', one.element)
+    _put(node, 'field_ID', one.field_id)
+    _put(node, 'sequence', str(number))
+    for name, text in (('type', one.type), ('header', one.header), ('value', one.value)):
+        if text:
+            _put(node, name, text)
+
+
+def _write_set(parent: etree._Element, name: str, part: CriteriaSet) -> None:
+    node = _put(parent, name)
+    node.set('method', part.method)
+    for one in part.parts:
+        if isinstance(one, CriteriaSet):
+            _write_set(node, 'child_set', one)
+            continue
+        criterion = _put(node, 'criteria')
+        criterion.set('override_value_formatting', str(int(one.override)))
+        _put(criterion, 'schema_field', one.schema_field)
+        _put(criterion, 'comparison_type', one.comparison)
+        _put(criterion, 'value', one.value)

@@ -1,0 +1,187 @@
+"""Searches for ``wrk:workflowData``: what was done with items, and when. Deletions are told, too, so it is a feed of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, and_, case, func, literal, or_, select
+from sqlalchemy.sql.elements import ColumnElement
+from werkzeug.exceptions import BadRequest, Forbidden
+
+from ..db.access import readable
+from ..db.store import item, user, workflow
+from ..http.request import Call
+from ..http.table_formats import Table
+from .columns import identifier
+from .criteria import condition
+from .field_sql import Expression
+from .search_xml import SearchDocument, SearchField
+
+__all__ = ['FIELDS', 'TYPE', 'is_root', 'table']
+
+TYPE = 'wrk:workflowData'
+_COLUMNS = {
+    'id': workflow.c.item, 'externalid': workflow.c.project, 'wrk_workflowdata_id': workflow.c.pk, 'create_user': workflow.c.login,
+    'data_type': workflow.c.data_type, 'pipeline_name': workflow.c.pipeline_name, 'status': workflow.c.status, 'scan_id': workflow.c.scan_id,
+    'launch_time': workflow.c.launch_time, 'meta/insert_date': workflow.c.launch_time, 'meta/last_modified': workflow.c.launch_time,
+}  # fmt: skip
+"""Paths, in lower case, that have a column of their own."""
+_MORE = (
+    'src', 'type', 'category', 'current_step_launch_time', 'current_step_id', 'next_step_id', 'step_description', 'percentageComplete', 'jobID',
+    'comments', 'details', 'justification', 'description',
+)  # fmt: skip
+_KINDS = {'wrk_workflowdata_id': 'integer', **dict.fromkeys(('launch_time', 'current_step_launch_time', 'meta/insert_date'), 'dateTime')}
+_COLOURS = {'Complete': 'green', 'In Progress': 'yellow', 'Running': 'yellow', 'Queued': 'orange', 'Failed': 'red'}
+
+
+def _path(path: str) -> Expression | None:
+    """The field at a path; None for one that workflows do not have."""
+    lower = path.lower()
+    if lower in _COLUMNS:
+        return Expression(_COLUMNS[lower], _KINDS.get(lower, 'string'))
+    name = next((one for one in _MORE if one.lower() == lower), '')
+    return Expression(func.json_extract(workflow.c.fields, f'$.{name}'), _KINDS.get(lower, 'string')) if name else None
+
+
+def _of_item(column: str) -> ColumnElement[Any]:
+    query = select(item.c[column]).where(item.c.id == workflow.c.item, item.c.level == 'experiment')
+    return query.limit(1).correlate(workflow).scalar_subquery()
+
+
+def _of_subject() -> ColumnElement[Any]:
+    session, owner = item.alias('session'), item.alias('owner')
+    query = select(owner.c.label).select_from(session.join(owner, owner.c.pk == session.c.parent)).where(session.c.id == workflow.c.item)
+    return query.where(owner.c.level == 'subject').limit(1).correlate(workflow).scalar_subquery()
+
+
+def _of_user(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    return select(value).where(user.c.login == workflow.c.login).correlate(workflow).scalar_subquery()
+
+
+def _status() -> ColumnElement[Any]:
+    """The status in its colour, as the web site shows it."""
+    colour = case(*((workflow.c.status == name, colour) for name, colour in _COLOURS.items()), else_='orange')
+    found: ColumnElement[Any] = literal('<B><FONT COLOR=') + colour + '>' + workflow.c.status + '</FONT></B>'
+    return found
+
+
+class _Field(NamedTuple):
+    """A display field."""
+
+    id: str
+    header: str
+    kind: str
+    path: str = ''
+    """Where it stands on a workflow; empty for one that is derived."""
+    sql: Callable[[], ColumnElement[Any]] | None = None
+
+    @property
+    def value(self) -> Expression:
+        if self.sql is not None:
+            return Expression(self.sql(), self.kind, schema_field=False)
+        found = _path(self.path)
+        assert found is not None, self.path
+        return Expression(found.sql, 'dateTime' if found.kind == 'dateTime' else self.kind, schema_field=False)
+
+
+def _same(name: str, kind: str = 'string') -> _Field:
+    """A field that is called as its path."""
+    return _Field(name.upper(), name, kind, name)
+
+
+FIELDS = (
+    _same('data_type'), _Field('WORKFLOW_ID', 'Workflow ID', 'integer', 'wrk_workflowdata_id'), _same('ID'), _same('ExternalID'),
+    _same('current_step_launch_time', 'dateTime'), _same('current_step_id'), _Field('STATUS', 'status', 'string', sql=_status),
+    _same('pipeline_name'), _same('next_step_id'), _same('step_description'), _same('launch_time', 'date'), _same('percentageComplete'),
+    _Field('JOB_ID', 'Job ID', 'string', 'jobID'), _Field('LAST_MODIFIED', 'Modified', 'date', sql=lambda: workflow.c.launch_time),
+    _Field('SESSION_LABEL', 'Session', 'string', sql=lambda: _of_item('label')),
+    _Field('PROJECT', 'Project', 'string', sql=lambda: _of_item('project')),
+    _Field('SUBJECT_LABEL', 'Subject', 'string', sql=_of_subject),
+    _Field('USERFULLNAME', 'Userfullname', 'string', sql=lambda: _of_user(user.c.firstname + ' ' + user.c.lastname)),
+    _Field('USERLOGIN', 'Userlogin', 'string', sql=lambda: workflow.c.login),
+    _Field('USEREMAIL', 'Useremail', 'string', sql=lambda: _of_user(user.c.email)),
+)  # fmt: skip
+"""The display fields, in XNAT's order."""
+_BY_ID = {field.id: field for field in FIELDS}
+_BY_PATH = {field.path.lower(): field for field in FIELDS if field.path}
+
+
+def is_root(name: str) -> bool:
+    """Whether a search is for workflows."""
+    return name.lower() == TYPE.lower()
+
+
+def table(call: Call, connection: Connection, document: SearchDocument, keyed: bool = False) -> Table:
+    """The rows that the caller may see; XNAT shows all workflows to everybody, which is a leak."""
+    if call.caller.guest:
+        raise Forbidden(f'You may read {TYPE} in no project.')
+    columns = _columns(document)
+    where = condition(document.where, _criterion)
+    shown = [value.sql.label(f'c{number}') for number, (_, value) in enumerate(columns.values())]
+    query = select(*shown, literal('active'), *([workflow.c.pk] if keyed else [])).where(_guard(call))
+    query = query if where is None else query.where(where)
+    rows = connection.execute(query.order_by(_order(document, *next(iter(columns.values()))), workflow.c.pk))
+    names = [*columns, 'quarantine_status', *(['key'] if keyed else [])]
+    told = [*(one for one, _ in columns.values() if one), {'key': 'quarantine_status'}]
+    return Table(names, iter(rows), {'rootElementName': TYPE}, told, ordered=True)
+
+
+def _columns(document: SearchDocument) -> dict[str, tuple[dict[str, Any], Expression]]:
+    """By their keys, what is told of columns, and their values. A status brings the step along, of which nothing is told."""
+    found = {}
+    asked = [*filter(None, map(_column, document.fields))]
+    for told, value in asked or map(_named, FIELDS[:12]):
+        found[told['key']] = told, value
+        if told['id'] == 'STATUS':
+            found.setdefault('current_step_id', ({}, _BY_ID['CURRENT_STEP_ID'].value))
+    return found
+
+
+def _order(document: SearchDocument, told: dict[str, Any], first: Expression) -> ColumnElement[Any]:
+    if document.sort_by is not None:
+        return _criterion('.'.join(document.sort_by)).ordered()
+    return first.ordered(descending=told.get('type') == 'date')
+
+
+def _guard(call: Call) -> ColumnElement[bool]:
+    """Workflows of the caller, of items that they may read, and of those that are gone from projects that they may read."""
+    one, project = item.alias('one'), item.alias('project_of_one')
+    of_item = select(one.c.pk).where(one.c.id == workflow.c.item, readable(call.caller, one)).correlate(workflow).exists()
+    there = select(one.c.pk).where(one.c.id == workflow.c.item).correlate(workflow).exists()
+    at_home = and_(project.c.level == 'project', project.c.id == workflow.c.project, readable(call.caller, project))
+    of_project = select(project.c.pk).where(at_home).correlate(workflow).exists()
+    return or_(literal(call.caller.admin), workflow.c.login == call.caller.login, of_item, and_(~there, of_project))
+
+
+def _column(asked: SearchField) -> tuple[dict[str, Any], Expression] | None:
+    """What is told of a column, and its value; None for a field that workflows do not have."""
+    if asked.element and not is_root(asked.element):
+        return None
+    path = asked.field_id.removeprefix(f'{TYPE}/')
+    field = _BY_ID.get(asked.field_id) or _BY_PATH.get(path.lower())
+    if field is not None:
+        return _named(field, asked.header)
+    value = _path(path)
+    if value is None:
+        return None
+    name = identifier(f'{TYPE}/{path}')
+    return _told(name, asked.header or path, value.kind), value
+
+
+def _named(field: _Field, header: str = '') -> tuple[dict[str, Any], Expression]:
+    return _told(field.id, header or field.header, field.kind), field.value
+
+
+def _told(name: str, header: str, kind: str) -> dict[str, Any]:
+    return {'key': name.lower(), 'type': kind, 'xPATH': f'{TYPE}.{name}', 'element_name': TYPE, 'header': header, 'id': name}
+
+
+def _criterion(name: str) -> Expression:
+    path = name[len(TYPE) + 1 :] if name.lower().startswith((f'{TYPE.lower()}/', f'{TYPE.lower()}.')) else name
+    found = _path(path) if '.' not in name else None
+    if found is None and path in _BY_ID:
+        found = _BY_ID[path].value
+    if found is None:
+        raise BadRequest(f'{name} is no field of {TYPE}.')
+    return found

@@ -1,0 +1,1 @@
+"""Files and DICOM headers on the archive's disk."""

@@ -1,0 +1,386 @@
+"""DICOM files: what of their headers an archive needs, the types of scans and sessions, and the values of their fields.
+
+A header is read up to the pixels, and of that only the elements named here, so that no image is ever whole in memory. Types follow SOP
+classes and, where those say nothing, the modality, as in XNAT's DICOM-to-XNAT builder; so do the fields.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Container, Iterable, Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from werkzeug.exceptions import NotImplemented as Unavailable
+
+from ...model.schemas import canonical
+from ..db.types import Model
+from ..db.values import normalise
+
+__all__ = ['Header', 'NotDicom', 'dump', 'fields_for', 'lead_modality', 'read', 'scan_type', 'scan_values', 'session_type', 'session_values']
+
+MAX_TEXT = 2**16
+"""Bytes of one element's value; a longer one is passed over."""
+MAX_INFLATED = 2**24
+"""Bytes of a deflated data set that are unpacked to find its header."""
+MAX_HEADER = 2**26
+"""Bytes that are read of one file; large images of many frames tell of each of them."""
+MAX_ELEMENTS = 10_000
+"""Elements of a data set, without those in sequences, that are looked at."""
+_DEFLATED = '1.2.840.10008.1.2.1.99'
+_PIXELS = 0x7FE00000
+_UNDEFINED = 0xFFFFFFFF
+_UID = re.compile(r'[0-9.]{1,64}')
+_STORAGE = '1.2.840.10008.5.1.4.1.1.'
+_FALLBACK = 'otherDicom'
+
+_SCAN_CLASSES = {
+    'pet': ('128', '128.1', '130'), 'mr': ('4', '4.1', '4.3', '4.4'), 'ct': ('2', '2.1', '2.2'), 'mrs': ('4.2',),
+    'us': ('3', '3.1', '6', '6.1', '6.2'), 'cr': ('1',), 'dx': ('1.1', '1.1.1'), 'mg': ('1.2', '1.2.1', '13.1.3'), 'io': ('1.3', '1.3.1'),
+    'nm': ('5', '20'), 'xa': ('12.1', '12.1.1'), 'xa3D': ('13.1.1',), 'rf': ('12.2',), 'dx3DCraniofacial': ('13.1.2',), 'rtImage': ('481.1',),
+    'ecg': ('9.1.1', '9.1.2', '9.1.3'), 'hd': ('9.2.1',), 'eps': ('9.3.1',), 'voiceAudio': ('9.4.1', '9.4.2'), 'es': ('77.1.1',),
+    'esv': ('77.1.1.1',), 'gm': ('77.1.2',), 'gmv': ('77.1.2.1',), 'sm': ('77.1.3', '77.1.6'), 'xc': ('77.1.4',), 'xcv': ('77.1.4.1',),
+    'op': ('77.1.5.1', '77.1.5.2'), 'opt': ('77.1.5.4',), 'seg': ('66.4',), 'sc': ('7', '7.1', '7.2', '7.3', '7.4'),
+    'sr': ('88.11', '88.22', '88.33', '88.34', '88.40', '88.50', '88.59', '88.65', '88.67'),
+}  # fmt: skip
+"""Kind of scan to the ends of its SOP classes; the first kind of several that are in a series or study leads."""
+_CLASSES = {_STORAGE + end: kind for kind, ends in _SCAN_CLASSES.items() for end in ends}
+_SESSION_OF = {'mrs': 'mr', 'rtImage': 'rt'}
+_NO_SESSION = frozenset({'sc', 'seg', 'voiceAudio'})
+_MODALITIES = {
+    'PT': 'pet', 'MR': 'mr', 'CT': 'ct', 'US': 'us', 'CR': 'cr', 'DX': 'dx', 'MG': 'mg', 'IO': 'io', 'NM': 'nm', 'XA': 'xa', 'RF': 'rf',
+    'RTIMAGE': 'rt', 'RTDOSE': 'rt', 'RTSTRUCT': 'rt', 'RTPLAN': 'rt', 'ECG': 'ecg', 'HD': 'hd', 'EPS': 'eps', 'ES': 'es', 'GM': 'gm',
+    'SM': 'sm', 'XC': 'xc', 'OP': 'op', 'OPT': 'opt', 'SR': 'sr',
+}  # fmt: skip
+"""Modality to the kind of session, the leading one first: PET before MR (XNAT's SOPModel)."""
+
+_SESSION = {
+    'date': 'StudyDate', 'time': 'StudyTime', 'acquisition_site': 'InstitutionName', 'fields/field[name=studycomments]/field': 'StudyComments',
+    'UID': 'StudyInstanceUID', 'session_type': 'StudyDescription', 'study_id': 'StudyID', 'scanner': 'StationName',
+    'scanner/manufacturer': 'Manufacturer', 'scanner/model': 'ManufacturerModelName', 'operator': 'OperatorsName',
+    'dcmAccessionNumber': 'AccessionNumber', 'dcmPatientId': 'PatientID', 'dcmPatientName': 'PatientName',
+    'dcmPatientBirthDate': 'PatientBirthDate', 'dcmPatientWeight': 'PatientWeight', 'fieldStrength': 'MagneticFieldStrength',
+}  # fmt: skip
+_SCAN = {
+    'UID': 'SeriesInstanceUID', 'series_description': 'SeriesDescription', 'modality': 'Modality', 'scanner': 'StationName',
+    'scanner/manufacturer': 'Manufacturer', 'scanner/model': 'ManufacturerModelName', 'scanner/softwareVersion': 'SoftwareVersions',
+    'startTime': 'SeriesTime', 'start_date': 'SeriesDate', 'requestedProcedureDescription': 'RequestedProcedureDescription',
+    'protocolName': 'ProtocolName', 'bodyPartExamined': 'BodyPartExamined', 'operator': 'OperatorsName', 'coil': 'ReceiveCoilName',
+    'fieldStrength': 'MagneticFieldStrength', 'parameters/tr': 'RepetitionTime', 'parameters/te': 'EchoTime',
+    'parameters/ti': 'InversionTime', 'parameters/flip': 'FlipAngle', 'parameters/sequence': 'SequenceName',
+    'parameters/imageType': 'ImageType', 'parameters/scanSequence': 'ScanningSequence', 'parameters/seqVariant': 'SequenceVariant',
+    'parameters/scanOptions': 'ScanOptions', 'parameters/acqType': 'MRAcquisitionType', 'parameters/pixelBandwidth': 'PixelBandwidth',
+    'parameters/subjectPosition': 'PatientPosition', 'parameters/kvp': 'KVP', 'parameters/acquisitionNumber': 'AcquisitionNumber',
+    'parameters/options': 'ScanOptions', 'parameters/collectionDiameter': 'DataCollectionDiameter',
+    'parameters/distanceSourceToDetector': 'DistanceSourceToDetector', 'parameters/distanceSourceToPatient': 'DistanceSourceToPatient',
+    'parameters/gantryTilt': 'GantryDetectorTilt', 'parameters/tableHeight': 'TableHeight', 'parameters/rotationDirection': 'RotationDirection',
+    'parameters/exposureTime': 'ExposureTime', 'parameters/xrayTubeCurrent': 'XRayTubeCurrent', 'parameters/exposure': 'Exposure',
+    'parameters/filter': 'FilterType', 'parameters/generatorPower': 'GeneratorPower', 'parameters/convolutionKernel': 'ConvolutionKernel',
+    'parameters/rescale/intercept': 'RescaleIntercept', 'parameters/rescale/slope': 'RescaleSlope',
+}  # fmt: skip
+"""Paths of all types of scans; a type takes those that it has."""
+_TIMES = frozenset({'StudyTime', 'SeriesTime'})
+_NEEDED = (
+    'SpecificCharacterSet', 'SOPClassUID', 'SOPInstanceUID', 'SeriesNumber', 'InstanceNumber', 'NumberOfFrames', 'PatientComments',
+    'AdditionalPatientHistory', 'PixelSpacing', 'SliceThickness', 'ImageOrientationPatient', 'Rows', 'Columns',
+)  # fmt: skip
+_KEYWORDS = tuple(dict.fromkeys([*_NEEDED, *_SESSION.values(), *_SCAN.values()]))
+_SHARED = 'SharedFunctionalGroupsSequence'
+
+
+class NotDicom(ValueError):
+    """A file that is no DICOM object, or not enough of one."""
+
+
+class Header(NamedTuple):
+    """What is told by the header of one object."""
+
+    study: str
+    series: str
+    number: str
+    """Series number as XNAT makes it a scan ID; the UID, its dots as ``_``, where there is none."""
+    instance: str
+    sop_class: str
+    modality: str
+    place: int
+    """Instance number; 0 where there is none."""
+    frames: int
+    values: Mapping[str, str]
+    """Texts of elements by keyword; several values of one are joined by a backslash."""
+
+
+def read(path: Path) -> Header:
+    """The header of a DICOM file, with or without the preamble of a file; `NotDicom` for any other file and for a broken one."""
+    values = dict(_texts(path))
+    study, series = values.get('StudyInstanceUID', ''), values.get('SeriesInstanceUID', '')
+    instance, sop_class = values.get('SOPInstanceUID', ''), values.get('SOPClassUID', '')
+    named = {'SOP Class UID': sop_class, 'SOP Instance UID': instance, 'Study Instance UID': study, 'Series Instance UID': series}
+    missing = [name for name, value in named.items() if not _UID.fullmatch(value)]
+    if missing:
+        raise NotDicom(f'the object contains no {missing[0]}')
+    number = re.sub(r'[^\w.-]', '_', values.get('SeriesNumber', ''))[:64] or re.sub(r'\W', '_', series)
+    whole = {name: int(values[name]) if values.get(name, '').isdecimal() else 0 for name in ('InstanceNumber', 'NumberOfFrames')}
+    modality = values.get('Modality', '')
+    return Header(study, series, number, instance, sop_class, modality, whole['InstanceNumber'], max(1, whole['NumberOfFrames']), values)
+
+
+def _texts(path: Path) -> Iterator[tuple[str, str]]:
+    """The elements of a file by keyword, also those that an enhanced image keeps in its shared functional groups."""
+    dataset, watch = _dataset(path, [*_KEYWORDS, _SHARED])
+    errors = _unreadable()
+    groups = []
+    try:
+        shared = _small(dataset, _SHARED, watch)
+        groups = [one.value[0] for one in shared[0] if one.VR == 'SQ' and one.value] if shared else []
+    except errors:
+        pass  # the elements outside of the groups are still good
+    for keyword in _KEYWORDS:
+        for holder in (dataset, *groups):
+            try:
+                text = _text(keyword, _small(holder, keyword, watch))
+            except errors:
+                continue  # a value that cannot be read tells nothing; the file is kept as it is
+            if text:
+                yield keyword, text
+                break
+
+
+class _Watch:
+    """What a reader asks before each value: ends before the pixels, and keeps the tags of values that are too long to be texts."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self.long: set[int] = set()
+
+    def __call__(self, tag: int, _kind: str | None, length: int) -> bool:
+        self._count += 1
+        if MAX_TEXT < length < _UNDEFINED:
+            self.long.add(int(tag))
+        return tag >= _PIXELS or self._count > MAX_ELEMENTS
+
+
+class _Bounded:
+    """A file that is read from no further than a header may reach, whatever lengths it tells."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source, self._left = source, MAX_HEADER
+        self.seek, self.tell = source.seek, source.tell
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._source.read(size if 0 <= size <= self._left else self._left + 1)
+        self._left -= len(piece)
+        if self._left < 0:
+            raise ValueError('its header is too long')
+        return piece
+
+
+def _small(dataset: Any, keyword: str, watch: _Watch) -> Any:
+    """The value of an element; None where there is none, or one that is too large to be a text."""
+    from pydicom.datadict import tag_for_keyword
+
+    return dataset[keyword].value if keyword in dataset and tag_for_keyword(keyword) not in watch.long else None
+
+
+def _text(keyword: str, value: Any) -> str:
+    several = isinstance(value, Iterable) and not isinstance(value, (str, bytes)) and not hasattr(value, 'components')  # a name has those
+    text = '\\'.join(str(one) for one in value) if several else '' if value is None else str(value)
+    text = ''.join(char for char in text if char >= ' ' or char in '\t\n\r').strip()
+    text = text.encode('utf-8', 'replace').decode('utf-8')
+    if keyword in _TIMES and text[:6].isdigit() and len(text) >= 6:
+        return f'{text[:2]}:{text[2:4]}:{text[4:6]}'
+    return text
+
+
+def _pydicom() -> Any:
+    try:
+        import pydicom
+    except ImportError as error:
+        raise Unavailable('This server cannot read DICOM: pydicom is not installed.') from error
+    return pydicom
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What pydicom raises on files that are none, or broken ones: it lets errors of all its parts through."""
+    found = (OSError, ValueError, LookupError, AttributeError, TypeError, EOFError, ArithmeticError, NotImplementedError, RecursionError)
+    errors = _pydicom().errors
+    return (*found, struct.error, zlib.error, errors.InvalidDicomError, errors.BytesLengthException)
+
+
+def _dataset(path: Path, wanted: Iterable[str] | None) -> tuple[Any, _Watch]:
+    """The elements before the pixels, or the wanted ones of them; and which of them are too long to be asked for."""
+    tags, watch = _tags(wanted), _Watch()
+    from pydicom.filereader import read_partial
+
+    try:
+        with path.open('rb') as source:
+            if _is_deflated(source):
+                return _inflated(source, tags, watch), watch
+            source.seek(0)
+            bounded: Any = _Bounded(source)
+            return read_partial(bounded, watch, defer_size=MAX_TEXT, force=True, specific_tags=tags), watch
+    except _unreadable() as error:
+        raise NotDicom(f'unable to read DICOM object: {error}') from error
+
+
+def _is_deflated(source: IO[bytes]) -> bool:
+    head = source.read(2**12)
+    return head[128:132] == b'DICM' and _DEFLATED.encode() in head
+
+
+def _inflated(source: IO[bytes], tags: list[Any] | None, watch: _Watch) -> Any:
+    """The first elements of a deflated data set; pydicom would unpack the whole, whatever its size."""
+    from pydicom.filereader import read_dataset
+
+    source.seek(132)
+    head = source.read(12)
+    if head[:6] != b'\x02\x00\x00\x00UL':
+        raise ValueError('a deflated file that does not tell the length of its meta information')
+    source.seek(132 + 12 + int.from_bytes(head[8:12], 'little'))
+    unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(source.read(MAX_INFLATED), MAX_INFLATED)
+    return read_dataset(BytesIO(unpacked), False, True, stop_when=watch, defer_size=MAX_TEXT, specific_tags=tags)
+
+
+def _tags(keywords: Iterable[str] | None) -> list[Any] | None:
+    _pydicom()
+    from pydicom.datadict import tag_for_keyword
+    from pydicom.tag import Tag
+
+    return None if keywords is None else [Tag(tag_for_keyword(one) or 0) for one in keywords]
+
+
+def dump(path: Path, wanted: Iterable[str] = ()) -> Iterator[tuple[str, str, str, str, str]]:
+    """The elements of a file before its pixels, and those of sequences: tag, that of one in a sequence, VR, value, name.
+
+    `wanted` keeps those tags, as ``00180081`` or by keyword.
+    """
+    dataset, watch = _dataset(path, None)
+    if 'SOPClassUID' not in dataset:
+        raise NotDicom('no DICOM object')
+    keep = {one.replace('(', '').replace(')', '').replace(',', '').lower() for one in wanted}
+    for holder in filter(None, (getattr(dataset, 'file_meta', None), dataset)):
+        for tag, one in _elements(holder, watch.long):
+            if not keep or f'{tag:08x}' in keep or one.keyword.lower() in keep:
+                yield _written(tag), '', *_shown(one)
+                for part in one.value if one.VR == 'SQ' else ():
+                    yield from ((_written(tag), _written(below), *_shown(inner)) for below, inner in _elements(part, ()))
+
+
+def _elements(dataset: Any, long: Container[int]) -> Iterator[tuple[Any, Any]]:
+    """What can be read of a data set, without values too large to be shown."""
+    for tag in sorted(dataset.keys()):
+        try:
+            fits = int(tag) not in long and len(_shown(dataset[tag])[1]) <= MAX_TEXT
+        except _unreadable():
+            continue
+        if fits:
+            yield tag, dataset[tag]
+
+
+def _written(tag: Any) -> str:
+    return f'({tag.group:04X},{tag.element:04X})'
+
+
+def _shown(one: Any) -> tuple[str, str, str]:
+    value = '' if one.VR == 'SQ' or isinstance(one.value, bytes) else _text('', one.value)
+    return str(one.VR), value, str(one.name)
+
+
+# -- types
+
+
+def lead_modality(modalities: Iterable[str]) -> str:
+    """The modality that stands for several, ``OT`` where none is known."""
+    found = set(modalities)
+    return next((name for name in _MODALITIES if name in found), next(iter(sorted(found - {''})), 'OT'))
+
+
+def scan_type(model: Model, sop_classes: Iterable[str]) -> str:
+    """The data type of a series; ``xnat:otherDicomScanData`` where its SOP classes name none."""
+    found = {_CLASSES.get(one) for one in sop_classes}
+    return _known(model, next((kind for kind in _SCAN_CLASSES if kind in found), _FALLBACK), 'Scan')
+
+
+def session_type(model: Model, sop_classes: Iterable[str], modalities: Iterable[str]) -> str:
+    """The data type of a study: by SOP classes, else by modality, else ``xnat:otherDicomSessionData``."""
+    found = {_CLASSES.get(one) for one in sop_classes}
+    kind = next((kind for kind in _SCAN_CLASSES if kind in found and kind not in _NO_SESSION), '')
+    present = set(modalities)
+    kind = _SESSION_OF.get(kind, kind) or next((kind for name, kind in _MODALITIES.items() if name in present), _FALLBACK)
+    return _known(model, kind, 'Session')
+
+
+def _known(model: Model, kind: str, what: str) -> str:
+    return model.name(f'xnat:{kind}{what}Data') or f'xnat:{_FALLBACK}{what}Data'
+
+
+# -- fields
+
+
+def session_values(headers: Iterable[Header]) -> dict[str, str]:
+    """Values of a session's fields: each from the first series that tells it, stations of all of them."""
+    found: dict[str, str] = {}
+    stations: dict[str, None] = {}
+    modalities = []
+    for header in headers:
+        modalities.append(header.modality)
+        for path, keyword in _SESSION.items():
+            if keyword in header.values:
+                found.setdefault(path, header.values[keyword])
+        if 'StationName' in header.values:
+            stations[header.values['StationName']] = None
+    if stations:
+        found['scanner'] = ','.join(stations)
+    if any(modalities):
+        found['modality'] = lead_modality(modalities)
+    return found
+
+
+def scan_values(header: Header) -> dict[str, str]:
+    """Values of a scan's fields by the header of one of its images."""
+    found = {path: header.values[keyword] for path, keyword in _SCAN.items() if keyword in header.values}
+    spacing = _numbers(header, 'PixelSpacing')
+    thickness = _numbers(header, 'SliceThickness')
+    if len(spacing) == 2 and thickness:
+        found.update({'parameters/voxelRes/units': 'mm', 'parameters/voxelRes/x': str(spacing[1]), 'parameters/voxelRes/y': str(spacing[0])})
+        found['parameters/voxelRes/z'] = str(thickness[0])
+    columns, rows = header.values.get('Columns', ''), header.values.get('Rows', '')
+    if columns and rows:  # XNAT's builder calls the number of pixels the field of view
+        for name in ('fov', 'matrix'):
+            found.update({f'parameters/{name}/x': columns, f'parameters/{name}/y': rows})
+    orientation = _orientation(_numbers(header, 'ImageOrientationPatient'))
+    if orientation:
+        found['parameters/orientation'] = orientation
+    return found
+
+
+def _numbers(header: Header, keyword: str) -> list[float]:
+    try:
+        return [float(part) for part in header.values.get(keyword, '').split('\\') if part]
+    except ValueError:
+        return []
+
+
+def _orientation(cosines: list[float]) -> str:
+    """``Sag``, ``Cor`` or ``Tra``: the plane that the slices are nearest to."""
+    if len(cosines) != 6:
+        return ''
+    a, b, c, d, e, f = cosines
+    normal = [abs(b * f - c * e), abs(c * d - a * f), abs(a * e - b * d)]
+    return ('Sag', 'Cor', 'Tra')[normal.index(max(normal))] if max(normal) > 0 else ''
+
+
+def fields_for(model: Model, xsi_type: str, values: Mapping[str, str]) -> dict[str, str]:
+    """Values as fields of a type: those that it has and that can hold them, for headers hold anything."""
+    found = {}
+    for path, text in values.items():
+        row = model.field(xsi_type, canonical(path))
+        if row is None:
+            continue
+        try:
+            found[path] = normalise(row, text)
+        except ValueError:
+            continue
+    return found

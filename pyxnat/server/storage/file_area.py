@@ -1,0 +1,302 @@
+"""Files of an archive, in folders people can read.
+
+A body is written to ``staging`` in the same file system while its MD5 is computed, then renamed to its place inside the transaction
+that writes its row; so nothing half-written is ever seen. What a crash leaves between rename and commit is mended at the next start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import Connection, Table, select
+from werkzeug.exceptions import BadRequest
+
+from ..db.store import Store, file, item, resource
+
+__all__ = ['FileArea', 'Staged', 'check_path', 'md5_of', 'pieces_of', 'safe_name']
+
+_log = logging.getLogger(__name__)
+_RESERVED = re.compile(r'^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
+_HOSTILE = re.compile(r'[<>:"/\\|?*%\x00-\x1f]')
+MAX_NAME = 255
+"""Bytes of one name in a path: the limit of the usual file systems."""
+
+
+@dataclass
+class Staged:
+    """A body that was received whole and waits for its place."""
+
+    path: Path
+    size: int
+    digest: str
+
+
+def safe_name(text: str) -> str:
+    """A label as the name of a folder on any system: what some system cannot hold is written ``%XX``."""
+    name = _HOSTILE.sub(lambda found: f'%{ord(found.group()):02X}', text)
+    if name.endswith(('.', ' ')):
+        name = f'{name[:-1]}%{ord(name[-1]):02X}'
+    return f'%{ord(name[0]):02X}{name[1:]}' if _RESERVED.match(name) or name.startswith('.') else name
+
+
+def check_path(path: str) -> str:
+    """The path of a file in its resource, checked; `BadRequest` for one that is absolute, leaves the resource or cannot be stored.
+
+    One that ends in a slash keeps that: to XNAT it is a name like others.
+    """
+    steps = path.replace('\\', '/').split('/')
+    if path.startswith(('/', '\\')) or '..' in steps or any(ord(char) < 32 for char in path):
+        raise BadRequest(f'{path!r} is not a path inside the resource.')
+    steps = [step for step in steps if step not in ('', '.')]
+    if not steps:
+        raise BadRequest('The file has no name.')
+    if any(len(step.encode('utf-8', 'surrogatepass')) > MAX_NAME for step in steps) or len(path) > 2048:
+        raise BadRequest(f'A name in the path is longer than {MAX_NAME} bytes.')
+    return '/'.join(steps) + '/' * path.endswith(('/', '\\'))
+
+
+class FileArea:
+    """The folders of one archive."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.root = folder / 'archive'
+        self.prearchive = folder / 'prearchive'
+        self.staging = folder / 'staging'
+        self.inbox = folder / 'inbox'
+        self.history = folder / 'history'
+        self.recovered = folder / 'recovered'
+        self._placed: list[tuple[Path, Path | None]] = []
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.prearchive.mkdir(parents=True, exist_ok=True)
+        self.staging.mkdir(parents=True, exist_ok=True)
+
+    # -- where things lie
+
+    def item_folder(self, connection: Connection, row: Any) -> Path:
+        """The folder of an item's files: ``<project>/arc001/<session>/SCANS/<scan>`` and so on."""
+        if row.level == 'project':
+            return self.root / safe_name(row.id)
+        if row.level == 'subject':
+            return self.root / safe_name(row.project) / 'subjects' / safe_name(row.label or row.id)
+        if row.level == 'experiment':
+            return self.root / safe_name(row.project) / 'arc001' / safe_name(row.label or row.id)
+        parent = connection.execute(select(item).where(item.c.pk == row.parent)).one()
+        group = {'scan': 'SCANS', 'assessor': 'ASSESSORS', 'reconstruction': 'PROCESSED'}[row.level]
+        return self.item_folder(connection, parent) / group / safe_name(row.id)
+
+    def resource_folder(self, connection: Connection, row: Any, holder: Any) -> Path:
+        """The folder of a resource; one without a label is called by its number. Only assessors have a folder for each side."""
+        name = row.folder or (safe_name(row.label) if row.label else str(row.pk))
+        base = self.item_folder(connection, holder)
+        if holder.level == 'project':
+            base = base / 'resources'
+        elif holder.level == 'experiment':
+            base = base / 'RESOURCES'
+        elif holder.level == 'assessor':
+            base = base / (row.side or 'out')
+        return base / name
+
+    @staticmethod
+    def file_path(folder: Path, path: str) -> Path:
+        """Where a file of a resource lies."""
+        return folder.joinpath(*(_file_name(step) for step in path.split('/') if step))
+
+    # -- receiving
+
+    def stage(self, pieces: Iterable[bytes]) -> Staged:
+        """Write a body to the staging folder; it is gone again if the body breaks off."""
+        path = self.staging / uuid.uuid4().hex
+        digest, size = hashlib.md5(usedforsecurity=False), 0
+        try:
+            with path.open('wb', buffering=0) as target:
+                for piece in pieces:
+                    digest.update(piece)
+                    target.write(piece)
+                    size += len(piece)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return Staged(path, size, digest.hexdigest())
+
+    def staging_file(self) -> IO[bytes]:
+        """A file in the staging folder that a form's part is written to; `adopt` makes a body of it."""
+        return (self.staging / uuid.uuid4().hex).open('w+b')
+
+    def adopt(self, stream: IO[bytes]) -> Staged:
+        """A body that somebody else wrote to a file of `staging_file`."""
+        stream.seek(0)
+        digest = md5_of(stream)
+        size = stream.tell()
+        stream.close()
+        return Staged(Path(stream.name), size, digest)
+
+    def check_room(self, folder: Path, paths: Iterable[str]) -> None:
+        """`BadRequest` if one of the paths is a folder already, or has a file where it needs a folder."""
+        wanted = {self.file_path(folder, path): path for path in paths}
+        for target, path in wanted.items():
+            above = [one for one in target.parents if folder in one.parents]
+            if target.is_dir() or any(one in wanted or one.is_file() for one in above):
+                raise BadRequest(f'{path!r} is in the way of a file, or a file is in its way.')
+
+    def drop(self, streams: Iterable[IO[bytes]]) -> None:
+        """Remove files of `staging_file` that were not adopted: those are still open."""
+        for stream in streams:
+            if not stream.closed:
+                stream.close()
+                Path(stream.name).unlink(missing_ok=True)
+
+    def place(self, staged: Staged, target: Path) -> int:
+        """Move a staged body to its place, over an older one; its mtime in nanoseconds. For use in a transaction, which may be undone."""
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._placed.append((target, self._set_aside(target)))
+            os.replace(staged.path, target)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            raise BadRequest(f'{target.name!r} is in the way of a file, or a file is in its way.') from error
+        return target.stat().st_mtime_ns
+
+    def _set_aside(self, target: Path) -> Path | None:
+        """A second name for a file that is about to be replaced."""
+        if not target.is_file():
+            return None
+        aside = self.staging / uuid.uuid4().hex
+        try:
+            os.link(target, aside)
+        except OSError:  # the file system has no links
+            shutil.copy2(target, aside)
+        return aside
+
+    def settle(self, done: bool) -> None:
+        """At the end of a transaction: forget what was replaced in it, or, where it was rolled back, put that back."""
+        placed, self._placed = self._placed, []
+        for target, aside in reversed(placed):
+            if done and aside is not None:
+                aside.unlink(missing_ok=True)
+            elif aside is not None:
+                os.replace(aside, target)
+            elif not done:
+                target.unlink(missing_ok=True)
+                self._prune(target.parent)
+
+    def keep(self, target: Path) -> None:
+        """Keep a file that is about to be replaced or removed, in the history folder under the moment of that."""
+        if target.is_file():
+            place = self.history / target.parent.relative_to(self.root) / f'{datetime.now():%Y%m%d_%H%M%S_%f}' / target.name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(target, place)
+            except OSError:  # the file system has no links
+                shutil.copy2(target, place)
+
+    def discard(self, staged: Iterable[Staged]) -> None:
+        """Remove bodies that were not placed."""
+        for one in staged:
+            one.path.unlink(missing_ok=True)
+
+    # -- removing and moving
+
+    def remove(self, paths: Iterable[Path]) -> None:
+        """Remove files or folders that no row speaks of any more, and folders that this leaves empty."""
+        for path in paths:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+            self._prune(path.parent)
+
+    def relative(self, path: Path) -> str:
+        """A path as the task table keeps it: the archive's folder may be moved."""
+        return path.relative_to(self.folder).as_posix()
+
+    def perform(self, source: str, target: str | None) -> None:
+        """Rename a folder or file, where it is there, or remove it."""
+        path = self.folder / source
+        if target is None:
+            self.remove([path])
+        elif path.exists() and source != target:
+            (self.folder / target).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, self.folder / target)
+            self._prune(path.parent)
+
+    def _prune(self, folder: Path) -> None:
+        while {self.root, self.prearchive} & {*folder.parents} and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+            folder = folder.parent
+
+    # -- mending
+
+    def clear_staging(self) -> None:
+        """Remove what an earlier process was receiving when it ended."""
+        for path in self.staging.iterdir():
+            path.unlink()
+
+    def sweep(self, store: Store) -> None:
+        """After a crash: take out files without a row, and rows without a file; compute anew the digest of files that differ from theirs."""
+        with store.write() as connection:
+            expected: dict[Path, Any] = {}
+            for one, folder in self._resources(connection):
+                for row in connection.execute(select(file).where(file.c.resource == one.pk)):
+                    expected[self.file_path(folder, row.path)] = row
+            self.reconcile(connection, self.root, file, expected)
+
+    def _resources(self, connection: Connection) -> Iterator[tuple[Any, Path]]:
+        for one in connection.execute(select(resource)).all():
+            holder = connection.execute(select(item).where(item.c.pk == one.item)).one()
+            yield one, self.resource_folder(connection, one, holder)
+
+    def reconcile(self, connection: Connection, root: Path, table: Table, expected: Mapping[Path, Any]) -> None:
+        """Make the files below a folder and their rows agree; `expected` are the rows of `table` by where their file should lie."""
+        for path in [path for path in root.rglob('*') if path.is_file() and path not in expected]:
+            self._recover(path)
+        for path, row in expected.items():
+            self._mend(connection, table, path, row)
+
+    def _recover(self, path: Path) -> None:
+        """Move a file that no row speaks of out of the archive; it may be all that is left of an upload."""
+        base = self.root if self.root in path.parents else self.folder
+        target = self.recovered / path.relative_to(base)
+        _log.warning('the archive was not closed properly and does not know %s: moved to %s', path, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, target)
+        self._prune(path.parent)
+
+    def _mend(self, connection: Connection, table: Table, path: Path, row: Any) -> None:
+        if not path.is_file():
+            _log.warning('%s is missing: its row is removed', path)
+            connection.execute(table.delete().where(table.c.pk == row.pk))
+        elif (path.stat().st_size, path.stat().st_mtime_ns) != (row.size, row.mtime_ns):
+            with path.open('rb') as source:
+                digest = md5_of(source)
+            values = {'size': path.stat().st_size, 'mtime_ns': path.stat().st_mtime_ns, 'digest': digest}
+            connection.execute(table.update().where(table.c.pk == row.pk).values(**values))
+
+
+def pieces_of(path: Path) -> Iterator[bytes]:
+    """A file in pieces."""
+    with path.open('rb') as source:
+        while piece := source.read(2**20):
+            yield piece
+
+
+def _file_name(step: str) -> str:
+    """A file keeps its own name; what Windows cannot hold is written ``%XX`` there only."""
+    return step if os.name != 'nt' else safe_name(step)
+
+
+def md5_of(source: IO[bytes]) -> str:
+    """The digest of an open file."""
+    digest = hashlib.md5(usedforsecurity=False)
+    while piece := source.read(2**20):
+        digest.update(piece)
+    return digest.hexdigest()

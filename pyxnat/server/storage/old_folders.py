@@ -1,0 +1,56 @@
+"""Moves the folders of an archive that an earlier version made to where this one looks for them.
+
+That version kept an assessor's folder under its label, what it and a reconstruction have on a side in ``IN`` and ``OUT``, and the rest in
+``RESOURCES``. All folders are moved out of the way before the first is moved to its place: the new place of one may be the old one of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from ..db.store import Store, get_setting, item, put_setting, resource
+from .file_area import FileArea, safe_name
+
+__all__ = ['renew']
+
+_LAYOUT = '2'
+
+
+def renew(area: FileArea, store: Store, connection: Connection) -> None:
+    """Have the folders of an older archive moved once the transaction is committed, and remember that they are."""
+    if get_setting(connection, 'layout') == _LAYOUT:
+        return
+    moves = [(str(one.pk), before, after) for one, before, after in _places(area, connection) if before != after]
+    aside = area.root / '.moving'
+    for name, before, _ in moves:
+        store.later(connection, area.relative(before), area.relative(aside / name))
+    for name, _, after in moves:
+        store.later(connection, area.relative(aside / name), area.relative(after))
+    put_setting(connection, 'layout', _LAYOUT)
+
+
+def _places(area: FileArea, connection: Connection) -> Iterator[tuple[Any, Path, Path]]:
+    """Resources of assessors and reconstructions, with the old and the new place of each."""
+    taken: set[Path] = set()
+    query = select(item).where(item.c.level.in_(('assessor', 'reconstruction'))).order_by(item.c.pk)
+    for holder in connection.execute(query).all():
+        for one in connection.execute(select(resource).where(resource.c.item == holder.pk).order_by(resource.c.side.desc(), resource.c.pk)).all():
+            after = area.resource_folder(connection, one, holder)
+            if after in taken:  # a label on both sides, which was possible
+                after = after.with_name(f'{after.name}%{one.pk}')
+                connection.execute(resource.update().where(resource.c.pk == one.pk).values(folder=after.name))
+            taken.add(after)
+            yield one, _before(area, connection, one, holder), after
+
+
+def _before(area: FileArea, connection: Connection, row: Any, holder: Any) -> Path:
+    """Where the earlier version kept a resource."""
+    name = safe_name(row.label) if row.label else str(row.pk)
+    home = area.item_folder(connection, holder)
+    if holder.level == 'assessor':
+        home = home.with_name(safe_name(holder.label or holder.id))
+    return home / (row.side.upper() or 'RESOURCES') / name
