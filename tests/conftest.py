@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, settings
 
 from pyxnat.http import session
 from pyxnat.server.db import access
-from tests.archive import P, local, project, scan, server, xnat  # noqa: F401 - fixtures
-from tests.quick import quick_folder
+from tests.support.archive import P, local, project, scan, server, xnat  # noqa: F401 - fixtures
+from tests.support.quick import quick_folder
 
 ROOT = Path(__file__).parents[1]
 _NUMBERS = itertools.count(1)

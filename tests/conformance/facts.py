@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from tests.plain import Answer
+from tests.support.plain import Answer
 
 from .world import Case
 

@@ -6,7 +6,7 @@ import json
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from tests.plain import Client
+from tests.support.plain import Client
 
 __all__ = ['Inside', 'Remote']
 

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 
-from tests.plain import FORM, Client
+from tests.support.plain import FORM, Client
 
 from .facts import Facts, delete, get, made, post, put
 from .world import BROWSER, Case

@@ -6,7 +6,7 @@ import re
 
 from lxml import etree
 
-from tests.plain import FORM, XML, multipart
+from tests.support.plain import FORM, XML, multipart
 
 from .facts import POSTED, Ask, Facts, delete, get, made, post, put
 from .section2_tables import files_of_deleted_items

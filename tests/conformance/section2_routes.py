@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.plain import Client, image
+from tests.support.plain import Client, image
 
 from .facts import POSTED, Ask, Facts, delete, get, made, post, put
 from .world import Case

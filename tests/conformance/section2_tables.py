@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from lxml import etree
 
-from tests.plain import FORM, XML, image
+from tests.support.plain import FORM, XML, image
 
 from .facts import Ask, Facts, get, made, post, put
 from .section4 import no_table

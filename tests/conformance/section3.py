@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from lxml import etree
 
-from tests.plain import image, multipart, tarred, zipped
+from tests.support.plain import image, multipart, tarred, zipped
 
 from .facts import Ask, Facts, delete, get, head, made, post, put
 from .world import Case

@@ -6,8 +6,8 @@ from typing import Any
 
 from lxml import etree
 
-from tests.plain import XML, Answer, Client, multipart
 from tests.server.searches import QC, SCAN, M, P, S, T, criterion, document
+from tests.support.plain import XML, Answer, Client, multipart
 
 from .facts import Ask, Facts, delete, get, post, put
 from .world import Case

@@ -7,8 +7,8 @@ import re
 from functools import cache
 from urllib.parse import quote
 
-from tests.plain import FORM, XML, Answer, image, multipart, zipped
-from tests.server.dicoms import STUDY_UID, content, members
+from tests.support.dicoms import STUDY_UID, content, members
+from tests.support.plain import FORM, XML, Answer, image, multipart, zipped
 
 from .facts import Facts, delete, get, made, post, put
 from .world import Case

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from email.utils import parsedate_to_datetime
 
-from tests.plain import XML, multipart
+from tests.support.plain import XML, multipart
 
 from .facts import Ask, Facts, get, head, post, put
 from .section1 import LOGIN

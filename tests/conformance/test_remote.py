@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyxnat.server import Server, serve
-from tests.plain import Client
+from tests.support.plain import Client
 
 from .__main__ import main
 from .remote import Inside, Remote

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import cast
 
 from pyxnat.server import Server, serve
-from tests.plain import Client
-from tests.quick import quick_folder
+from tests.support.plain import Client
+from tests.support.quick import quick_folder
 
 from .remote import Inside, Remote
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 
-from tests.plain import Answer
+from tests.support.plain import Answer
 
 from .names import Names, mask
 from .recordings import Exchange

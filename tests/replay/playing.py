@@ -19,8 +19,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pyxnat.server import serve
 from tests.conformance.world import BROWSER, PASSWORDS, seed
-from tests.plain import Answer, Client
-from tests.quick import quick_folder
+from tests.support.plain import Answer, Client
+from tests.support.quick import quick_folder
 
 from .comparing import Difference, compare
 from .meant import reason

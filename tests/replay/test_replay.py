@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.plain import Answer
+from tests.support.plain import Answer
 
 from .comparing import compare
 from .names import Names

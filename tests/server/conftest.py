@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyxnat.server import Server, serve
-from tests.plain import Answer, Client
+from tests.support.plain import Answer, Client
 
 __all__ = ['Answer', 'Client']
 

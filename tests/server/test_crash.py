@@ -22,10 +22,10 @@ from sqlalchemy import create_engine, select
 from pyxnat.server.db.store import arrival, arrival_file, arrival_scan, file, item, resource, task
 from pyxnat.server.prearchive.sessions import BUSY, images_of, scans_of
 from pyxnat.server.storage.file_area import FileArea
-from tests.waiting import wait_until
+from tests.support.dicoms import OTHER_STUDY, members, zipped
+from tests.support.waiting import wait_until
 
 from .conftest import Client
-from .dicoms import OTHER_STUDY, members, zipped
 
 ROOT = Path(__file__).parents[2]
 KILLS = 100 if os.environ.get('PYXNAT_DEEP') == '1' else 6

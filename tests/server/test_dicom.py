@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnat.server.storage.dicom_headers import MAX_HEADER, MAX_TEXT, NotDicom, dump, read
-
-from .dicoms import content
+from tests.support.dicoms import content
 
 FILES = ('MR_small.dcm', 'CT_small.dcm', 'image_dfl.dcm', 'rtplan.dcm', 'MR_small_bigendian.dcm', 'no_meta.dcm', 'liver_1frame.dcm', 'badVR.dcm')
 pytestmark = pytest.mark.filterwarnings('ignore')

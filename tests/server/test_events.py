@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from pyxnat.server import Server
 from pyxnat.server.db.store import workflow
-from tests.plain import Client
+from tests.support.plain import Client
 
 _numbers = itertools.count(1)
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from lxml import etree
 
-from tests.plain import Client
+from tests.support.plain import Client
 
 S = '/data/projects/F/subjects/S'
 E = f'{S}/experiments/E'

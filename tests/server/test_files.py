@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from pyxnat.server.routes import file_writes
-from tests.plain import Client, multipart, tarred, zipped
+from tests.support.plain import Client, multipart, tarred, zipped
 
 S = '/data/projects/P/subjects/S1/experiments/M1'
 R = S + '/resources/UP/files'

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pyxnat.server import Server
+from tests.support.dicoms import content
 
 from .conftest import Client
-from .dicoms import content
 
 FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 _numbers = itertools.count(1)

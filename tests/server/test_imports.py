@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.plain import multipart
+from tests.support.dicoms import OTHER_STUDY, STUDY, STUDY_UID, changed, content, members, tarred, zipped
+from tests.support.plain import multipart
 
 from .conftest import Answer, Client
-from .dicoms import OTHER_STUDY, STUDY, STUDY_UID, changed, content, members, tarred, zipped
 
 IMPORT = '/data/services/import'
 _numbers = itertools.count(1)

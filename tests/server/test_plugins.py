@@ -8,7 +8,7 @@ import pytest
 from lxml import etree
 
 from pyxnat.server import serve
-from tests.plain import Client
+from tests.support.plain import Client
 
 FS = """<?xml version="1.0"?>
 <xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:fs="http://example.org/fs" xmlns:xnat="http://nrg.wustl.edu/xnat"

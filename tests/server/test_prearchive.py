@@ -20,9 +20,9 @@ from pyxnat.server import Server, serve
 from pyxnat.server.db.store import arrival
 from pyxnat.server.prearchive.auto_archive import tend
 from pyxnat.server.prearchive.sessions import claim
+from tests.support.dicoms import OTHER_STUDY, STUDY, STUDY_UID, content, members, zipped
 
 from .conftest import Answer, Client
-from .dicoms import OTHER_STUDY, STUDY, STUDY_UID, content, members, zipped
 
 COLUMNS = [
     'project', 'timestamp', 'lastmod', 'uploaded', 'scan_date', 'scan_time', 'subject', 'folderName', 'name', 'tag', 'status', 'url',

@@ -17,9 +17,9 @@ import pytest
 from lxml import etree
 
 from pyxnat.server import Server, serve
+from tests.support.loading import Loader, loading
 
 from .conftest import Client
-from .loading import Loader, loading
 
 RECORDED = Path(os.environ.get('XNAT_REFERENCE') or Path(__file__).parents[3] / 'shared') / 'recorded'
 SEARCHES = RECORDED / 'xnat-rest-tests/search'

@@ -28,8 +28,8 @@ from pyxnat.server.http.request import Call
 from pyxnat.server.search.query import Search
 from pyxnat.server.search.search_xml import parse_document
 from tests.conftest import DEEP
+from tests.support.loading import loading
 
-from .loading import loading
 from .searches import SCAN, M, S, criterion, document
 
 log = logging.getLogger(__name__)

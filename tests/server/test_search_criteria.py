@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnat.server import Server, serve
+from tests.support.loading import loading
 
 from .conftest import Client
-from .loading import loading
 from .searches import SCAN, M, S, criterion, document, inside, run
 
 # name, type of scan, note, frames, tr, start, checked, date of the session, insert date of the session

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from pyxnat.server import Server, serve
+from tests.support.loading import loading
 
 from .conftest import Client
-from .loading import loading
 from .searches import QC, SCAN, M, P, S, T, criterion, document, run
 
 AGE = 'xnat:mrSessionData/age'

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.dicoms import content
+
 from .conftest import Client
-from .dicoms import content
 
 _numbers = itertools.count(1)
 FORM = {'Content-Type': 'application/x-www-form-urlencoded'}

@@ -18,7 +18,7 @@ import pytest
 import pyxnat
 from pyxnat.server import ArchiveBusy, serve
 from pyxnat.server.serving import KEEP_ALIVE_S
-from tests.waiting import quickest_s, wait_until
+from tests.support.waiting import quickest_s, wait_until
 
 from .conftest import Client
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.plain import Client, image
+from tests.support.plain import Client, image
 
 P = '/data/projects/PR'
 

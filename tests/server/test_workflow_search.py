@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.plain import XML, Client
+from tests.support.plain import XML, Client
 
 from .searches import criterion, document
 

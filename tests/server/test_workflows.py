@@ -12,10 +12,10 @@ from lxml import etree
 
 from pyxnat.server import Server, serve
 from pyxnat.server.jobs.pipeline_engine import Launch
-from tests.waiting import wait_until
+from tests.support.dicoms import members, zipped
+from tests.support.waiting import wait_until
 
 from .conftest import Answer, Client
-from .dicoms import members, zipped
 
 PATH = '/data/xnat/pipeline/catalog/nifti/DicomToNifti.xml'
 SPACE = {'arc': 'http://nrg.wustl.edu/arc', 'wrk': 'http://nrg.wustl.edu/workflow'}

@@ -1,0 +1,1 @@
+"""Tests of pyxnat, in folders that mirror the package."""

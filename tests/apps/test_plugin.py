@@ -1,0 +1,233 @@
+"""The fixtures that pytest has of this package, in runs of pytest of their own: the example of the page, isolation, settings, what they cost."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ['pytester']
+Run = Callable[..., pytest.RunResult]
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / 'docs' / 'howto' / 'testing.rst'
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs pytest, with the plug-in, in a folder with these files."""
+    monkeypatch.setenv('PYTHONPATH', str(ROOT), prepend=os.pathsep)
+    monkeypatch.setenv('PYTEST_DISABLE_PLUGIN_AUTOLOAD', '1')  # those of others take longer to load than these tests to run
+
+    def start(*options: str, **files: str) -> pytest.RunResult:
+        for name, text in files.items():
+            pytester.path.joinpath(f'{name}.py').write_text(textwrap.dedent(text), encoding='utf-8')
+        return pytester.runpytest_subprocess('-p', 'pytest_pyxnat', '-p', 'no:cacheprovider', *options, timeout=120)
+
+    return start
+
+
+def files_of(page: Path) -> dict[str, str]:
+    """The files that a page shows, by their names without ``.py``."""
+    found = re.findall(r'^\.\. code-block:: python\n   :caption: (\w+)\.py\n\n((?:[ ]{3}.*\n|\n)+)', page.read_text(encoding='utf-8'), re.MULTILINE)
+    return {name: textwrap.dedent(text) for name, text in found}
+
+
+def test_the_example_of_the_page_works(run: Run) -> None:
+    files = files_of(PAGE)
+    assert set(files) == {'tidy', 'conftest', 'test_tidy'}
+    run(**files).assert_outcomes(passed=files['test_tidy'].count('\ndef test_'))
+
+
+ISOLATED = """
+import pytest
+from pyxnat import Interface
+
+@pytest.mark.parametrize('time', [1, 2])
+def test_it_is_empty(xnat_archive, xnat_archive_server, time):
+    assert xnat_archive.select.projects().get() == [] and sorted(xnat_archive.manage.users()) == sorted([xnat_archive_server.user, 'guest'])
+    subject = xnat_archive.select.project('P').subject('S').create()
+    assert subject.id() == 'XNAT_S00001'
+    subject.resource('R').file('a.txt').put(b'content')
+    xnat_archive_server.add_user('ann', 'secret')
+
+def test_it_is_not_the_common_one(xnat_archive, xnat_archive_server, xnat_server):
+    assert xnat_archive_server.url == xnat_archive._server != xnat_server.url
+
+@pytest.mark.parametrize('time', [1, 2])
+def test_the_common_one_stays(xnat_server, time):
+    with Interface(xnat_server.url, xnat_server.user, xnat_server.password) as xnat:
+        assert xnat.select.projects().get() == ['COMMON'] * (time - 1)
+        xnat.select.project('COMMON').create()
+"""
+
+
+def test_a_test_finds_nothing_of_another_and_leaves_nothing(run: Run, pytester: pytest.Pytester) -> None:
+    run('--basetemp=left', test_isolated=ISOLATED).assert_outcomes(passed=5)
+    assert [path.parent.parent.name for path in pytester.path.glob('left/**/archive.sqlite')] == ['xnat-first0']
+
+
+SEEDED = """
+import os
+import pytest
+
+@pytest.fixture(scope='session')
+def xnat_seed():
+    def fill(xnat):
+        with open('seeded', 'a') as log:
+            log.write('once')
+        xnat.select('/projects/P/subjects/S').resource('R').file('a.txt').put(b'content')
+    return fill
+
+@pytest.mark.parametrize('time', [1, 2])
+def test_each_begins_with_a_copy(xnat_archive, time):
+    [file] = xnat_archive.select('/projects/P/subjects/S/resources/R/files')
+    assert open(file.get(), 'rb').read() == b'content'
+    file.delete()
+    assert open('seeded').read() == 'once'
+
+def test_the_common_one_has_it_too(xnat_server, tmp_path):
+    import pyxnat
+    with pyxnat.Interface(xnat_server.url, xnat_server.user, xnat_server.password, tmp_path) as xnat:
+        assert xnat.select('/projects/P//files').get() == ['a.txt']
+"""
+
+
+def test_archives_are_copies_of_one_that_was_filled_once(run: Run) -> None:
+    run(test_seeded=SEEDED).assert_outcomes(passed=3)
+
+
+SETTINGS = """
+[pytest]
+xnat_site = A Hospital-1
+xnat_users =
+    ann: sec:ret
+    bob:word
+xnat_schemas = schemas
+"""
+
+SCHEMA = """
+<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:lab="http://lab.example/lab"
+           targetNamespace="http://lab.example/lab" elementFormDefault="qualified">
+  <xs:element name="Visit" type="lab:visitData"/>
+  <xs:complexType name="visitData">
+    <xs:complexContent><xs:extension base="xnat:subjectAssessorData">
+      <xs:sequence><xs:element name="weather" type="xs:string" minOccurs="0"/></xs:sequence>
+    </xs:extension></xs:complexContent>
+  </xs:complexType>
+</xs:schema>
+"""
+
+SET = """
+import pytest
+import pyxnat
+
+def test_the_site(xnat_archive):
+    assert xnat_archive.select.project('P').subject('S').create().id() == 'AHospital_1_S00001'
+
+@pytest.mark.parametrize('login, password', [('ann', 'sec:ret'), ('bob', 'word')])
+def test_the_users(xnat_archive_server, login, password):
+    with pyxnat.Interface(xnat_archive_server.url, login, password) as xnat:
+        assert xnat.whoami() == login and xnat.select.projects().get() == []
+
+def test_the_types(xnat_archive):
+    visit = xnat_archive.select.project('P').subject('S').experiment('V').create(experiments='lab:visitData', **{'lab:visitData/weather': 'fair'})
+    assert visit.attrs.get('lab:visitData/weather') == 'fair'
+"""
+
+
+def test_the_settings_are_heeded(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath('pytest.ini').write_text(SETTINGS, encoding='utf-8')
+    pytester.mkdir('schemas').joinpath('lab.xsd').write_text(SCHEMA, encoding='utf-8')
+    run(test_set=SET).assert_outcomes(passed=4)
+
+
+OPTIONS = """
+import urllib.request
+import pytest
+
+@pytest.fixture(scope='session')
+def xnat_options(xnat_options):
+    return {**xnat_options, 'require_login': False, 'user': 'root', 'password': 'given', 'context': '/xnat'}
+
+def test_options(xnat_archive, xnat_archive_server):
+    assert xnat_archive.whoami() == 'root' and xnat_archive_server.password == 'given' and xnat_archive_server.url.endswith('/xnat')
+    with urllib.request.urlopen(f'{xnat_archive_server.url}/data/projects?format=csv') as answer:
+        assert answer.status == 200
+"""
+
+
+def test_options_can_be_overridden(run: Run) -> None:
+    run(test_options=OPTIONS).assert_outcomes(passed=1)
+
+
+ENVIRONMENT = """
+import os
+import pyxnat
+
+def test_a_program_finds_the_archive(xnat_archive, xnat_environment):
+    with pyxnat.Interface() as xnat:
+        assert xnat._server == xnat_archive._server == xnat_environment['XNAT_HOST'] and xnat.whoami() == xnat_archive.whoami()
+        assert xnat.cache.folder is not None
+
+def test_the_environment_is_as_it_was():
+    assert os.environ['XNAT_TOKEN'] == 'a:b' and 'XNAT_HOST' not in os.environ
+"""
+
+
+def test_programs_find_the_archive_by_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it says otherwise: a token for the real server, no network, a proxy."""
+    for name, value in {'XNAT_TOKEN': 'a:b', 'PYXNAT_OFFLINE': '1', 'http_proxy': 'http://127.0.0.1:9', 'NO_PROXY': 'example.org'}.items():
+        monkeypatch.setenv(name, value)
+    for name in ('XNAT_HOST', 'XNAT_USER', 'XNAT_PASS', 'no_proxy'):
+        monkeypatch.delenv(name, raising=False)
+    run(test_environment=ENVIRONMENT).assert_outcomes(passed=2)
+
+
+def test_a_user_without_a_password_is_an_error(run: Run) -> None:
+    result = run('-o', 'xnat_users=ann', test_one='def test_one(xnat_archive): pass')
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*xnat_users: 'ann' stands without a password; a line is LOGIN:PASSWORD"])
+
+
+def test_without_the_libraries_of_the_server_only_tests_with_archives_fail(run: Run) -> None:
+    result = run(
+        conftest="import sys\nsys.modules['werkzeug'] = None",
+        test_them='def test_with(xnat_archive): pass\n\ndef test_with_the_common_one(xnat_server): pass\n\ndef test_without(): pass',
+    )
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines(["*pyxnat.server needs werkzeug: pip install 'pyxnat[[]server]'*"])
+
+
+def test_the_server_says_what_to_install() -> None:
+    done = subprocess.run(
+        [sys.executable, '-c', "import sys; sys.modules['cheroot'] = None; import pyxnat.server"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: pyxnat.server needs cheroot: pip install 'pyxnat[server]'"
+
+
+def test_the_plugin_costs_nothing_where_it_is_not_used() -> None:
+    script = 'import sys, pytest; before = set(sys.modules); import pytest_pyxnat; print(*sorted(set(sys.modules) - before))'
+    done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == ['pytest_pyxnat']
+
+
+def test_pytest_is_told_of_the_plugin() -> None:
+    text = (ROOT / 'setup.py').read_text(encoding='utf-8')
+    assert "py_modules=['pytest_pyxnat']" in text and "'pytest11': ['pytest_pyxnat=pytest_pyxnat']" in text
+
+
+def test_the_page_names_every_fixture_and_setting() -> None:
+    page, source = PAGE.read_text(encoding='utf-8'), (ROOT / 'pytest_pyxnat.py').read_text(encoding='utf-8')
+    names = re.findall(r'^def (xnat_\w+)\(', source, re.MULTILINE) + re.findall(r"addini\('(\w+)'", source)
+    assert len(names) == 9 and [name for name in names if not re.search(rf'\b{name}\b', page)] == []

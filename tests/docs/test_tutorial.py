@@ -1,0 +1,112 @@
+"""The tutorial, the page on searching and the how-to pages are true: their examples are typed in, in order, and must answer what the page shows.
+
+Examples with ``>>>`` run against an archive with the people of the demo. The tutorial connects itself; the other pages find ``xnat``, and files to
+send in the current folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import doctest
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyxnat
+from pyxnat.demo.cohort import Session, Subject, cohort
+from pyxnat.demo.fill import fill
+from pyxnat.server import serve
+
+pytest.importorskip('nibabel')
+pytest.importorskip('pydicom')
+
+DOCS = Path(__file__).parents[2] / 'docs'
+TUTORIAL = DOCS / 'tutorial.rst'
+PAGES = [DOCS / 'searching.rst', *(path for path in sorted((DOCS / 'howto').glob('*.rst')) if '>>> ' in path.read_text(encoding='utf-8'))]
+ADDRESS = 'http://127.0.0.1:8080'
+"""Where the pages say that the demo's archive is."""
+
+WITH_FILES = {'AG03', 'AG08', 'AG20', 'CT01'}
+"""Subjects whose images the pages use; of the others there are only the scans."""
+
+
+def without_files(subject: Subject) -> Subject:
+    """The same person, with scans that hold nothing."""
+
+    def emptied(session: Session) -> Session:
+        return dataclasses.replace(session, scans=tuple(dataclasses.replace(scan, kinds=()) for scan in session.scans))
+
+    return dataclasses.replace(subject, sessions=tuple(map(emptied, subject.sessions)))
+
+
+@pytest.fixture(scope='module')
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The folder that ``make demo`` makes, with fewer files, being served."""
+    folder = tmp_path_factory.mktemp('demo') / 'demo-archive'
+    folder.mkdir()
+    (folder / 'password').write_text('a secret\n', encoding='ascii')
+    with serve(folder / 'archive', password='a secret') as server:
+        with pyxnat.Interface(server.url, server.user, server.password, folder / 'cache') as xnat:
+            fill(xnat, [subject if subject.label in WITH_FILES else without_files(subject) for subject in cohort()])
+        yield server
+
+
+@pytest.fixture
+def folder(demo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder, but for what the demo leaves and files to send."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('PYXNAT_CACHEDIR', str(tmp_path / 'cache'))
+    (tmp_path / 'demo-archive').mkdir()
+    (tmp_path / 'demo-archive' / 'password').write_text(demo.password, encoding='ascii')
+    (tmp_path / 'results' / 'maps').mkdir(parents=True)
+    (tmp_path / 'results' / 'report.txt').write_text('all well\n', encoding='ascii')
+    (tmp_path / 'results' / 'maps' / 'a.nii').write_bytes(b'a map')
+    return tmp_path
+
+
+def run(page: Path, names: dict[str, Any], demo: Any) -> None:
+    """Type in the examples of a page; the first that answers otherwise than shown is a failure."""
+    text = page.read_text(encoding='utf-8').replace(ADDRESS, demo.url)
+    examples = doctest.DocTestParser().get_doctest(text, names, page.stem, str(page), 0)
+    options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.REPORT_NDIFF
+    doctest.DebugRunner(optionflags=options).run(examples, out=lambda told: None)
+
+
+def checked(page: Path, names: dict[str, Any], demo: Any) -> None:
+    """As `run`, with the example and both answers in the message."""
+    try:
+        run(page, names, demo)
+    except doctest.DocTestFailure as failure:
+        wanted, got = failure.example.want, failure.got
+        pytest.fail(f'{page.name}, line {failure.example.lineno + 1}: {failure.example.source}shows {wanted}but answers {got}', pytrace=False)
+    except doctest.UnexpectedException as failure:
+        error = failure.exc_info[1]
+        pytest.fail(f'{page.name}, line {failure.example.lineno + 1}: {failure.example.source}{type(error).__name__}: {error}', pytrace=False)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='the pages show paths with slashes')
+def test_the_tutorial_answers_as_it_shows(demo: Any, folder: Path) -> None:
+    checked(TUTORIAL, {}, demo)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='the pages show paths with slashes')
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
+def test_a_page_answers_as_it_shows(page: Path, demo: Any, folder: Path) -> None:
+    with pyxnat.Interface(demo.url, demo.user, demo.password) as xnat:
+        checked(page, {'xnat': xnat, 'pyxnat': pyxnat}, demo)
+
+
+def test_the_tutorial_shows_what_the_tabulator_key_offers(demo: Any, folder: Path) -> None:
+    shown = re.search(r"subjects\(\)\['AG0<TAB>\n\s+(.*)", TUTORIAL.read_text(encoding='utf-8'))
+    assert shown is not None
+    with pyxnat.Interface(demo.url, demo.user, demo.password) as xnat:
+        offered = xnat.select.project('DEMO_AGING').subjects()._ipython_key_completions_()
+    assert [label for label in offered if label.startswith('AG0')] == shown.group(1).split()
+
+
+def test_the_numbers_of_people_in_the_tutorial_are_those_of_the_demo() -> None:
+    assert f'{len(cohort())} subjects of three projects' in TUTORIAL.read_text(encoding='utf-8')

@@ -1,0 +1,147 @@
+"""A server that says and does exactly what a test tells it to: wrong, late, cut or twice."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pyxnat.http.session import _ALL
+from tests.support.waiting import GENEROUS_S
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+@dataclass
+class Request:
+    """A request as it arrived."""
+
+    method: str
+    uri: str
+    headers: dict[str, str]
+    body: bytes
+    connection: int
+    """Number of the connection it came on, from 1."""
+
+
+@dataclass
+class Reply:
+    """What to answer, and how to behave after it."""
+
+    status: int = 200
+    body: bytes = b''
+    headers: dict[str, str] = field(default_factory=dict)
+    length: int | None = None
+    """Announced length, where it is a lie."""
+    close: bool = False
+    """Close the connection without a word of it."""
+    silent: bool = False
+    """Close without any answer."""
+
+
+def table(*rows: dict[str, str]) -> bytes:
+    """A JSON table of XNAT."""
+    import json
+
+    return json.dumps({'ResultSet': {'Result': list(rows), 'totalRecords': str(len(rows))}}).encode()
+
+
+def read_request(file) -> tuple[str, str, dict[str, str], bytes] | None:
+    """Method, URI, headers (names in lower case) and body of the next request; `None` at the end of a connection."""
+    start = file.readline().decode('latin-1').split()
+    if len(start) < 3:
+        return None
+    headers = {}
+    while (line := file.readline().strip()) != b'':
+        name, _, value = line.decode('latin-1').partition(':')
+        headers[name.lower()] = value.strip()
+    return start[0], start[1], headers, file.read(int(headers.get('content-length', 0)))
+
+
+class Listening:
+    """Takes connections at a port of its own, and serves each in a thread. After its end nothing listens there, and nobody is served any more."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(('127.0.0.1', 0))
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._is_over = False
+        self._open: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self.address = f'127.0.0.1:{self._listener.getsockname()[1]}'
+
+    def __enter__(self) -> Self:
+        self._accepting.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._is_over = True
+        socket.create_connection(self._listener.getsockname(), GENEROUS_S).close()  # closing alone wakes nobody who waits for a connection
+        self._accepting.join()
+        self._listener.close()
+        for connection in self._open:
+            with suppress(OSError):  # it has ended
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+        for session in list(_ALL):
+            if urlsplit(session.server).netloc == self.address:
+                session.forget()  # nobody says goodbye to whoever takes this port next
+
+    @property
+    def connections(self) -> int:
+        """How many connections were opened."""
+        return len(self._open)
+
+    def _accept(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            if self._is_over:
+                connection.close()
+                return
+            self._open.append(connection)
+            threading.Thread(target=self._serve_until_it_goes, args=(connection, len(self._open)), daemon=True).start()
+
+    def _serve_until_it_goes(self, connection: socket.socket, number: int) -> None:
+        with suppress(OSError):  # the client goes away, which is its right
+            self._serve(connection, number)
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        raise NotImplementedError
+
+
+class ScriptedServer(Listening):
+    """Answers each request with what `script` makes of it; remembers all of them."""
+
+    def __init__(self, script: Callable[[Request], Reply]) -> None:
+        super().__init__()
+        self.script = script
+        self.requests: list[Request] = []
+        self.url = f'http://{self.address}'
+
+    def count(self, method: str) -> int:
+        """How many requests of a method arrived."""
+        return sum(request.method == method for request in self.requests)
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        with connection, connection.makefile('rb') as file:
+            while self._answer(connection, file, number):
+                pass
+
+    def _answer(self, connection: socket.socket, file, number: int) -> bool:
+        found = read_request(file)
+        if found is None:
+            return False
+        request = Request(*found, number)
+        with self._lock:
+            self.requests.append(request)
+        reply = self.script(request)
+        if reply.silent:
+            return False
+        announced = len(reply.body) if reply.length is None else reply.length
+        head = [f'HTTP/1.1 {reply.status} Said', f'Content-Length: {announced}', *(f'{name}: {value}' for name, value in reply.headers.items())]
+        connection.sendall('\r\n'.join([*head, '', '']).encode() + (b'' if request.method == 'HEAD' else reply.body))
+        return not reply.close
