@@ -1,13 +1,40 @@
-"""pyxnat: XNAT in Python."""
+"""pyxnat: XNAT in Python.
+
+``import pyxnat`` loads next to nothing; a name is loaded when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from . import core
-from .errors import Error
-from .interface import Interface
-from .services.inspector import Inspector
-from .services.manage.saved_searches import SearchManager
-from .services.manage.users import Users
-from .services.select import Select
-from .tables.table import JsonTable
 from .version import __version__
 
+if TYPE_CHECKING:
+    from .errors import Error
+    from .interface import Interface
+    from .services.inspector import Inspector
+    from .services.manage.saved_searches import SearchManager
+    from .services.manage.users import Users
+    from .services.select import Select
+    from .tables import JsonTable
+
 __all__ = ['Error', 'Inspector', 'Interface', 'JsonTable', 'SearchManager', 'Select', 'Users', '__version__', 'core']
+
+_CLASSES = {**core.OLD_CLASSES, 'Error': 'errors', 'JsonTable': 'tables'}
+_MODULES = frozenset({*core.OLD_NAMES, 'compat', 'files', 'http', 'interface', 'model', 'query', 'services', 'tables'})
+"""Modules and packages that are attributes without an import of their own."""
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public class, or a module of the client, when it is first asked for."""
+    if name in _CLASSES:
+        return getattr(import_module(f'{__name__}.{_CLASSES[name]}'), name)
+    if name in _MODULES:
+        return import_module(f'{__name__}.{name}')
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_MODULES, *(name for name in globals() if name.startswith('__'))})

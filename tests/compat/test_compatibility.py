@@ -19,17 +19,19 @@ from pyxnat import errors
 from pyxnat.compat import xpass
 from pyxnat.core import OLD_NAMES
 from pyxnat.services import arrays
-from pyxnat.tables import table as tables
-from pyxnat.tables.table import JsonTable
+from pyxnat.tables import JsonTable, csv_to_json
 
 ROOT = Path(__file__).parents[2]
 
 # -- module names -----------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('name', OLD_NAMES)
-def test_an_old_module_is_the_new_one(name: str) -> None:
-    assert importlib.import_module(f'pyxnat.core.{name}') is OLD_NAMES[name] is getattr(pyxnat.core, name)
+@pytest.mark.parametrize(('old', 'new'), OLD_NAMES.items())
+def test_an_old_module_is_the_new_one(old: str, new: str) -> None:
+    module = importlib.import_module(f'pyxnat.{new}')
+    assert importlib.import_module(f'pyxnat.core.{old}') is module is getattr(pyxnat.core, old)
+    assert importlib.import_module(f'pyxnat.{old}') is module is getattr(pyxnat, old)
+    assert module.__name__ == f'pyxnat.{new}'
 
 
 @pytest.mark.parametrize(
@@ -287,7 +289,7 @@ def test_tokens_are_found() -> None:
 
 
 def test_csv_to_json_takes_text() -> None:
-    assert tables.csv_to_json('a,b\n1,"x, y"\n') == [{'a': '1', 'b': 'x, y'}] and tables.csv_to_json('') == []
+    assert csv_to_json('a,b\n1,"x, y"\n') == [{'a': '1', 'b': 'x, y'}] and csv_to_json('') == []
 
 
 def test_values_of_an_array_are_quoted() -> None:
