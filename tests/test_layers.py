@@ -1,148 +1,79 @@
-"""Who may import whom (docs/design.rst, Layers), and what no module may hold. Read from the source; nothing is imported."""
+"""Which folder may import which, and what no module may hold. Read from the source; nothing is imported."""
 
 from __future__ import annotations
 
 import ast
-import functools
 import re
+import shutil
 import sys
-from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / 'pyxnat'
+from tests.support import layers
+from tests.support.layers import CLIENT, PACKAGE, ROOT, SERVER, Module, forbidden, read
 
-RANKS = {
-    'errors': 0, 'labels': 0, 'names': 0, 'structure': 0, 'version': 0,
-    'uris': 1, 'tables': 1, 'paths': 1, 'belongings': 1, 'plan': 1, 'criteria': 1, 'expressions': 1, 'bundles': 1, 'templates': 1, 'documents': 1,
-    'schemas': 1, 'item_documents': 1, 'tracing': 1, 'result_sets': 1,
-    'config': 2, 'cache': 2, 'payload': 2, 'carriers': 2, 'forms': 2, 'proxies': 2, 'zips': 2, 'session': 2, 'wire': 2, 'transport': 2, 'verbs': 2,
-    'xpass': 2, 'cached': 2, 'downloads': 2, 'redirects': 2, 'layouts': 2,
-    'resources': 3,
-    'search': 4, 'arrays': 4, 'classic': 4, 'select': 4, 'inspector': 4, 'transfer': 4, 'manage': 4, 'xpath_store': 4, 'draw': 4, 'bulk': 4,
-    'walking': 4,
-    'interface': 5, 'core': 5, '': 5,
-    'demo': 6, 'mirror': 6,
-}  # fmt: skip
-"""Module or package right below pyxnat -> its layer; the empty name is pyxnat itself."""
-
-FOR_THE_SERVER = {'errors', 'names', 'structure', 'version', 'uris', 'tables', 'paths', 'plan', 'criteria', 'documents', 'expressions', 'schemas'}
-"""What the archive server may share with the client."""
+MODULES = read()
+KNOWN = frozenset(module.name for module in MODULES)
+each_module = pytest.mark.parametrize('module', MODULES, ids=lambda module: module.name)
 
 RUN_TIME = {'httplib2', 'lxml', 'six'}
 EXTRAS = {'werkzeug', 'cheroot', 'sqlalchemy', 'pydicom', 'nibabel', 'numpy'}
 """Libraries of the extras ``server`` and ``demo``."""
-OPTIONAL = {'tables': {'pandas'}, 'draw': {'matplotlib', 'networkx'}, 'bulk': {'concurrent', 'tqdm'}, 'walking': {'concurrent'}}
-"""Module of the client -> what it may import in a function: what need not be installed, and what is too heavy to be loaded for nothing."""
+OPTIONAL = {
+    'tables': {'pandas'},
+    'services': {'concurrent', 'matplotlib', 'networkx', 'tqdm'},
+}
+"""Part of the client -> libraries that its functions may import: they need not be installed, or are slow to load."""
 
 MOST_LINES_OF_A_FILE = 500
 MOST_LINES_OF_A_FUNCTION = 60
 
 
-class Import(NamedTuple):
-    """One import statement's target."""
-
-    module: str
-    line: int
-    in_function: bool
-
-
-class Module(NamedTuple):
-    """One source file."""
-
-    path: Path
-    name: str
-
-    @property
-    def tree(self) -> ast.Module:
-        """What it says; parsed when a test looks, not where tests are collected."""
-        return parsed(self.path)
-
-    @property
-    def part(self) -> str:
-        """What of pyxnat it belongs to: ``plan``, ``server``."""
-        return part_of(self.name)
-
-    def imports(self) -> Iterator[Import]:
-        """What it imports at run time, in functions too."""
-        yield from self._imports(self.tree, False)
-
-    def _imports(self, node: ast.AST, in_function: bool) -> Iterator[Import]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.If) and 'TYPE_CHECKING' in ast.unparse(child.test):
-                yield from (found for other in child.orelse for found in self._imports(other, in_function))
-            elif isinstance(child, ast.Import):
-                yield from (Import(alias.name, child.lineno, in_function) for alias in child.names)
-            elif isinstance(child, ast.ImportFrom):
-                yield from (Import(target, child.lineno, in_function) for target in self._targets(child))
-            else:
-                yield from self._imports(child, in_function or isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)))
-
-    def _targets(self, node: ast.ImportFrom) -> set[str]:
-        """The modules a ``from`` statement loads: a name may be a module itself."""
-        package = self.name if self.path.name == '__init__.py' else self.name.rpartition('.')[0]
-        above = package.rsplit('.', node.level - 1)[0] if node.level else ''
-        base = '.'.join(filter(None, (above, node.module)))
-        found = {f'{base}.{alias.name}' if f'{base}.{alias.name}' in NAMES else base for alias in node.names}
-        return found - {package} if node.level and node.module is None else found
-
-
-@functools.cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding='utf-8'))
-
-
-def part_of(name: str) -> str:
-    return [*name.split('.'), ''][1]
-
-
-def name_of(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix('').parts
-    return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
-
-
-FILES = sorted(PACKAGE.rglob('*.py'))
-NAMES = {name_of(path) for path in FILES}
-MODULES = [Module(path, name_of(path)) for path in FILES]
-each_module = pytest.mark.parametrize('module', MODULES, ids=lambda module: module.name)
+def is_of_server(module: Module) -> bool:
+    return module.part.startswith('server')
 
 
 def test_every_module_has_a_layer() -> None:
-    known = {*RANKS, 'server'}
-    assert {module.name for module in MODULES if module.part not in known} == set()
+    parts = {module.part for module in MODULES} - {'', 'server', 'server.__main__', 'server.schemas'}
+    assert {part for part in parts if layers.rank(part) is None} == set()
 
 
-@each_module
-def test_a_module_imports_only_lower_layers_and_its_own(module: Module) -> None:
-    if module.part == 'server':
-        return
-    wrong = []
-    for found in module.imports():
-        if found.module.split('.')[0] != 'pyxnat':
-            continue
-        part = part_of(found.module)
-        extra = module.part == 'demo' and part == 'server' and found.in_function
-        if not extra and (part == 'server' or RANKS[part] > RANKS[module.part]):
-            wrong.append(f'{module.path.name}:{found.line} imports {found.module}')
-    assert wrong == []
+def test_every_layer_has_a_module() -> None:
+    named = {part for layer in CLIENT for part in layer} | {f'server.{part}' for layer in SERVER for part in layer}
+    assert named - {module.part for module in MODULES} == set()
 
 
-@each_module
-def test_the_server_imports_of_the_client_only_facts_and_pure_modules(module: Module) -> None:
-    if module.part != 'server':
-        return
-    ours = [found for found in module.imports() if found.module.split('.')[0] == 'pyxnat']
-    assert [
-        f'{module.path.name}:{found.line} imports {found.module}' for found in ours if part_of(found.module) not in FOR_THE_SERVER | {'server'}
-    ] == []
+def test_a_module_imports_only_lower_layers_and_its_own() -> None:
+    assert forbidden(MODULES) == []
+
+
+@pytest.mark.parametrize(
+    ('path', 'line'),
+    [
+        ('model/uris.py', 'from ..http import transport'),
+        ('query/paths.py', 'import httplib2'),
+        ('tables/table.py', 'def f():\n    from ..interface import Interface'),
+        ('resources/base.py', 'from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..services import walker'),
+        ('http/session.py', 'from .. import server'),
+        ('server/db/store.py', 'from ..items import locate'),
+        ('server/routes/users.py', 'from sqlalchemy import select'),
+        ('server/items/edit.py', 'import werkzeug.exceptions'),
+        ('server/search/query.py', 'from ...http import transport'),
+    ],
+)
+def test_a_forbidden_import_is_found_in_a_copy(tmp_path: Path, path: str, line: str) -> None:
+    copy = tmp_path / 'pyxnat'
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns('__pycache__', '*.xsd'))
+    with (copy / path).open('a', encoding='utf-8') as file:
+        file.write(f'\n{line}\n')
+    found = set(forbidden(read(copy))) - set(forbidden(MODULES))
+    assert {place.split(':')[0].rpartition('.')[2] for place in found} == {Path(path).stem}
 
 
 def test_nothing_imports_itself_in_a_circle() -> None:
-    graph = {module.name: {found.module for found in module.imports()} & NAMES - {module.name} for module in MODULES}
+    graph = {module.name: {found.module for found in module.imports(KNOWN)} & KNOWN - {module.name} for module in MODULES}
     try:
         tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:
@@ -151,25 +82,25 @@ def test_nothing_imports_itself_in_a_circle() -> None:
 
 @each_module
 def test_imports_stand_at_the_top_of_a_module_unless_they_are_an_extra(module: Module) -> None:
-    allowed = EXTRAS if module.part in ('demo', 'server') else OPTIONAL.get(module.part, set())
-    hidden = [found for found in module.imports() if found.in_function and found.module.split('.')[0] not in allowed]
+    allowed = EXTRAS if is_of_server(module) or module.part == 'demo' else OPTIONAL.get(module.part, set())
+    hidden = [found for found in module.imports(KNOWN) if found.in_function and found.module.split('.')[0] not in allowed]
     if module.part == 'demo':
-        hidden = [found for found in hidden if part_of(found.module) != 'server']
+        hidden = [found for found in hidden if not layers.part_of(found.module).startswith('server')]
     assert [f'{module.path.name}:{found.line} imports {found.module} in a function' for found in hidden] == []
 
 
 def third_party(modules: list[Module]) -> set[str]:
-    tops = {found.module.split('.')[0] for module in modules for found in module.imports()}
+    tops = {found.module.split('.')[0] for module in modules for found in module.imports(KNOWN)}
     return tops - set(sys.stdlib_module_names) - {'pyxnat'}
 
 
 def test_the_client_imports_exactly_its_three_libraries() -> None:
-    imported = third_party([module for module in MODULES if module.part not in ('server', 'demo')])
+    imported = third_party([module for module in MODULES if not is_of_server(module) and module.part != 'demo'])
     assert imported - set().union(*OPTIONAL.values()) == RUN_TIME
 
 
 def test_server_and_demo_import_only_their_extras_besides() -> None:
-    assert third_party([module for module in MODULES if module.part in ('server', 'demo')]) <= RUN_TIME | EXTRAS
+    assert third_party([module for module in MODULES if is_of_server(module) or module.part == 'demo']) <= RUN_TIME | EXTRAS
 
 
 def test_setup_requires_what_the_client_imports() -> None:
@@ -214,18 +145,17 @@ def test_functions_and_files_are_short(module: Module) -> None:
 
 SAMPLES = {
     'import six\ndef f():\n    import numpy': [('six', False), ('numpy', True)],
-    'from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .interface import Interface': [('typing', False)],
-    'from . import errors, plan': [('pyxnat.errors', False), ('pyxnat.query.plan', False)],
+    'from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .interface import Interface': [('pyxnat.interface', False), ('typing', False)],
+    'from . import errors, query': [('pyxnat.errors', False), ('pyxnat.query', False)],
     'from .resources.base import Element': [('pyxnat.resources.base', False)],
     'import os.path as p': [('os.path', False)],
 }
 
 
 @pytest.mark.parametrize('text', SAMPLES)
-def test_imports_are_read_as_python_reads_them(text: str, tmp_path: Path) -> None:
-    (tmp_path / 'sample.py').write_text(text, encoding='utf-8')
-    sample = Module(tmp_path / 'sample.py', 'pyxnat.sample')
-    assert sorted((found.module, found.in_function) for found in sample.imports()) == sorted(SAMPLES[text])
+def test_imports_are_read_as_python_reads_them(text: str) -> None:
+    sample = Module(PACKAGE / 'sample.py', 'pyxnat.sample', ast.parse(text))
+    assert sorted((found.module, found.in_function) for found in sample.imports(KNOWN)) == sorted(SAMPLES[text])
 
 
 @pytest.mark.parametrize(

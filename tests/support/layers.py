@@ -1,0 +1,171 @@
+"""The layers of the package: which folder may import which.
+
+One table for the client and one for the server, from the lowest layer to the highest. A
+module imports only from layers below its own and from its own folder. ``docs/design.rst``
+shows both as a picture, ``tests/test_layers.py`` checks them.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / 'pyxnat'
+
+CLIENT: list[dict[str, str]] = [
+    {'errors': 'the error classes', 'version': 'the version'},
+    {'model': 'facts about XNAT: levels, fields, names, URIs, documents'},
+    {'tables': 'tables of rows, CSV, JSON', 'files': 'the local disk, zip archives'},
+    {'query': 'paths, criteria, search documents, plans', 'cache': 'stored answers and files'},
+    {'http': 'connections, sessions, requests, downloads'},
+    {'compat': 'what only old scripts need', 'resources': 'elements and collections'},
+    {'services': 'select, search, transfer, inspect, manage, bulk'},
+    {'interface': 'assembles everything below'},
+    {'apps': 'programs on the public methods', 'demo': 'the demo', 'core': 'old module names'},
+]
+"""Module or folder below ``pyxnat`` -> its task, a dict for each layer, lowest first."""
+
+SERVER: list[dict[str, str]] = [
+    {'errors': 'refusals, by status', 'table': 'rows and columns of an answer'},
+    {'db': 'tables, values, types, access rights'},
+    {'storage': 'files, DICOM headers'},
+    {'archive': 'one archive: its database, files, types'},
+    {'items': 'find, read and write items'},
+    {'search': 'criteria, fields and results as SQL'},
+    {'prearchive': 'sessions not archived yet', 'jobs': 'pipelines and their log'},
+    {'http': 'requests, responses, the router'},
+    {'routes': 'handlers below /data'},
+    {'xapi': 'handlers below /xapi'},
+    {'app': 'the WSGI application'},
+    {'startup': 'opens an archive for serving'},
+    {'serving': 'threads and sockets'},
+]
+"""The same for ``pyxnat.server``."""
+
+SHARED = {'errors', 'version', 'model', 'query'}
+"""Parts of the client that the server may import."""
+
+LIBRARIES = {
+    'httplib2': {'http', 'compat'},
+    'lxml': {'model', 'query', 'resources', 'services', 'apps', 'server.db', 'server.items', 'server.search'},
+    'werkzeug': {'server.http', 'server.routes', 'server.xapi', 'server.app', 'server.serving'},
+    'cheroot': {'server.serving'},
+    'sqlalchemy': {'server.db', 'server.items', 'server.search', 'server.prearchive', 'server.jobs'},
+    'pydicom': {'server.storage', 'server.routes', 'server.xapi', 'demo'},
+}
+"""Library -> the parts that may import it."""
+
+
+class Import(NamedTuple):
+    """One import statement's target."""
+
+    module: str
+    line: int
+    in_function: bool
+
+
+class Module(NamedTuple):
+    """One source file."""
+
+    path: Path
+    name: str
+    tree: ast.Module
+
+    @property
+    def part(self) -> str:
+        """Its place in the tables: ``query``, ``server.items``."""
+        return part_of(self.name)
+
+    def imports(self, known: frozenset[str]) -> Iterator[Import]:
+        """Yield its imports, those in functions and for type checking included."""
+        yield from self._imports(self.tree, known, False)
+
+    def _imports(self, node: ast.AST, known: frozenset[str], inside: bool) -> Iterator[Import]:
+        function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                yield from (Import(alias.name, child.lineno, inside) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                targets = sorted(self._targets(child, known))
+                yield from (Import(target, child.lineno, inside) for target in targets)
+            else:
+                yield from self._imports(child, known, inside or isinstance(child, function))
+
+    def _targets(self, node: ast.ImportFrom, known: frozenset[str]) -> set[str]:
+        """Name the modules of a ``from`` statement; an imported name may be a module itself."""
+        is_package = self.path.name == '__init__.py'
+        package = self.name if is_package else self.name.rpartition('.')[0]
+        above = package.rsplit('.', node.level - 1)[0] if node.level else ''
+        base = '.'.join(filter(None, (above, node.module)))
+        full = [f'{base}.{alias.name}' for alias in node.names]
+        found = {name if name in known else base for name in full}
+        return found - {package} if node.level and node.module is None else found
+
+
+def part_of(name: str) -> str:
+    """Return the part of the package that a module belongs to; empty for the package itself.
+
+    >>> part_of('pyxnat.query.plan.stages'), part_of('pyxnat.server.db.store'), part_of('pyxnat')
+    ('query', 'server.db', '')
+    """
+    parts = name.split('.')[1:3]
+    return '.'.join(parts) if parts[:1] == ['server'] else ''.join(parts[:1])
+
+
+def read(folder: Path = PACKAGE) -> list[Module]:
+    """Parse the modules of a package."""
+    found = []
+    for path in sorted(folder.rglob('*.py')):
+        parts = path.relative_to(folder.parent).with_suffix('').parts
+        name = '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+        found.append(Module(path, name, ast.parse(path.read_text(encoding='utf-8'))))
+    return found
+
+
+def rank(part: str) -> int | None:
+    """Return the number of a part's layer in its table, None where it is in none."""
+    side, name = (SERVER, part.partition('.')[2]) if part.startswith('server') else (CLIENT, part)
+    return next((number for number, layer in enumerate(side) if name in layer), None)
+
+
+def is_allowed(importer: str, imported: str) -> bool:
+    """Whether one part may import another.
+
+    Parameters
+    ----------
+    importer, imported : str
+        Parts, as `part_of` names them.
+    """
+    if importer == imported:
+        return True
+    if importer.startswith('server'):
+        if not imported.startswith('server'):
+            return imported in SHARED
+        own = importer in ('server', 'server.__main__')
+        return own or _is_below(imported, importer)
+    if imported.startswith('server'):
+        return importer == 'demo'
+    return importer == '' or _is_below(imported, importer)
+
+
+def _is_below(lower: str, higher: str) -> bool:
+    below, above = rank(lower), rank(higher)
+    return below is not None and above is not None and below < above
+
+
+def forbidden(modules: list[Module]) -> list[str]:
+    """List the imports that the tables do not allow, by place."""
+    known = frozenset(module.name for module in modules)
+    found = []
+    for module in modules:
+        for target in module.imports(known):
+            place = f'{module.name}:{target.line} imports {target.module}'
+            top = target.module.split('.')[0]
+            if top == 'pyxnat' and not is_allowed(module.part, part_of(target.module)):
+                found.append(place)
+            if top in LIBRARIES and module.part not in LIBRARIES[top]:
+                found.append(place)
+    return found
