@@ -5,7 +5,6 @@
 written by renaming complete files, so that any number of processes can use it, on network file systems too, without a lock.
 """
 
-from ..files.disk import PART, alike, copy_file, digest_of, http_time, md5_of, names_on, publish, safe_name
 from .accounts import account_of
 from .answers import IN_MEMORY, AnswerStore, Body, Entry, key_of
 from .file_index import Page
@@ -16,7 +15,6 @@ from .store import MAX_BYTES, Cache, CacheEntry, Disk, Verified
 __all__ = [
     'IN_MEMORY',
     'MAX_BYTES',
-    'PART',
     'AnswerStore',
     'Body',
     'Cache',
@@ -30,16 +28,8 @@ __all__ = [
     'Verified',
     'account_of',
     'age_s',
-    'alike',
-    'copy_file',
-    'digest_of',
-    'http_time',
     'is_kept',
     'is_proof',
     'is_write',
     'key_of',
-    'md5_of',
-    'names_on',
-    'publish',
-    'safe_name',
 ]

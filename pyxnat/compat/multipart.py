@@ -11,7 +11,8 @@ from typing import IO, Any, NamedTuple
 
 import six
 
-from ..http.body import CHUNK, Body
+from ..files.disk import CHUNK
+from ..http.body import Body
 
 __all__ = ['Multipart', 'Part', 'parts']
 

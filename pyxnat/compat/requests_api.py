@@ -17,7 +17,8 @@ from urllib.parse import quote, urlencode, urljoin
 import six
 
 from .. import errors
-from ..http.body import CHUNK, Body
+from ..files.disk import CHUNK
+from ..http.body import Body
 from ..http.connection import Stream
 from ..http.redirects import MOST_REDIRECTS, REDIRECTS
 from ..http.transport import Transport

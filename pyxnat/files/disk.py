@@ -22,7 +22,10 @@ except ImportError:  # Windows
 else:
     fcntl = _fcntl
 
-__all__ = ['PART', 'alike', 'copy_file', 'digest_of', 'http_time', 'md5_of', 'names_on', 'private_folder', 'publish', 'safe_name']
+__all__ = ['CHUNK', 'PART', 'alike', 'copy_file', 'digest_of', 'http_time', 'md5_of', 'names_on', 'private_folder', 'publish', 'safe_name']
+
+CHUNK = 256 * 1024
+"""Bytes moved at a time, to and from disk and network."""
 
 PART = '.part'
 """How the names of temporaries end; they begin with a dot."""

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 
 from .. import errors
-from ..http.body import CHUNK
+from .disk import CHUNK
 
 __all__ = ['Unzipping', 'unzip']
 

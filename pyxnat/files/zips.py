@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from .. import errors
-from ..cache import publish, safe_name
-from ..http.body import CHUNK
 from ..model.uris import meaning
+from .disk import CHUNK, publish, safe_name
 
 __all__ = ['below', 'check', 'inner_path', 'missing', 'named', 'pack', 'repack', 'sizes', 'told_apart', 'unpack']
 

@@ -13,11 +13,9 @@ from typing import IO, Any, Union
 import six
 
 from .. import errors
+from ..files.disk import CHUNK
 
-__all__ = ['CHUNK', 'Body', 'Form', 'Payload']
-
-CHUNK = 256 * 1024
-"""Bytes moved at a time, in either direction."""
+__all__ = ['Body', 'Form', 'Payload']
 
 Body = Union[None, bytes, str, 'os.PathLike[str]', IO[bytes], IO[str], Iterable[bytes]]
 """What can be sent: text goes as UTF-8, a path stands for the file's content, an open file is sent from where it stands."""

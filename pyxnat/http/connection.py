@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import httplib2
 
 from .. import errors
-from .body import CHUNK, Payload
+from ..files.disk import CHUNK
+from .body import Payload
 from .tracing import Record
 
 __all__ = [

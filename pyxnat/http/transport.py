@@ -20,7 +20,8 @@ from urllib.parse import unquote, urlencode
 from weakref import WeakSet
 
 from .. import errors
-from ..cache import Cache, http_time, is_write
+from ..cache import Cache, is_write
+from ..files.disk import http_time
 from ..model.uris import as_sent
 from ..version import __version__
 from .body import Body, Payload

@@ -14,8 +14,8 @@ import re
 import string
 from collections.abc import Callable, Iterable, Mapping
 
-from ..cache import safe_name
 from ..errors import DataError, ProgrammingError
+from ..files.disk import safe_name
 
 __all__ = ['FIELDS', 'LAYOUT', 'Layout', 'check_places', 'default_for']
 

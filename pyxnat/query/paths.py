@@ -13,9 +13,7 @@ name. ``files`` straight below anything but a resource means the files of all of
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -24,11 +22,9 @@ import six
 from ..errors import ProgrammingError
 from ..model import uris
 from ..model.levels import SERVER, chains, children, level, level_names
+from ..model.wildcards import ANY, is_wildcard
 
-__all__ = ['ANY', 'Path', 'Selection', 'Step', 'below', 'chain_of', 'is_wildcard', 'matches', 'parse', 'read', 'routes_below', 'spell', 'uri_of']
-
-ANY = '*'
-"""The pattern that everything matches."""
+__all__ = ['Path', 'Selection', 'Step', 'below', 'chain_of', 'parse', 'read', 'routes_below', 'spell', 'uri_of']
 
 _DIRECTIONS = {'in': 'in_resources', 'out': 'out_resources'}
 _NOT_EXPANDED = {('projects', 'experiments'), ('reconstructions', 'resources'), ('assessors', 'resources')}
@@ -63,25 +59,6 @@ class Selection(NamedTuple):
     def is_element(self) -> bool:
         """Whether it is one element and not a collection."""
         return len(self.paths) == 1 and all(step.literal for step in self.paths[0])
-
-
-def is_wildcard(name: str) -> bool:
-    """Whether a name holds ``*`` or ``?``; square brackets mean themselves."""
-    return '*' in name or '?' in name
-
-
-def matches(pattern: str, *names: str) -> bool:
-    """Whether one of the names (ID, label) fits a pattern, upper and lower case told apart.
-
-    >>> matches('S?_*', 'XNAT_S00001', 'S1_base')
-    True
-    """
-    return pattern == ANY or any(map(_expression(pattern).fullmatch, names))
-
-
-@lru_cache
-def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(''.join({'*': '.*', '?': '.'}.get(char) or re.escape(char) for char in pattern), re.DOTALL)
 
 
 def chain_of(path: Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from .. import errors
-from ..cache import safe_name
+from ..files.disk import safe_name
 from ..model import uris
 from ..query import paths
 from .base import class_of

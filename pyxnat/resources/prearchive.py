@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from .. import errors
-from ..cache import safe_name
+from ..files.disk import safe_name
 from ..model import uris
-from ..query.paths import ANY, is_wildcard, matches
+from ..model.wildcards import ANY, is_wildcard, matches
 from ..tables.json_stream import parse_result_set
 from ..tables.table import Row
 from .prearchive_files import PrearchiveCollection, PrearchiveElement, PrearchiveGroup, PrearchiveResource, PrearchiveScan

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import errors
 from ..model import uris
-from ..query.paths import ANY, matches
+from ..model.wildcards import ANY, matches
 from ..tables.table import Row
 from .lazy import LazyCollection
 

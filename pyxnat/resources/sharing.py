@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import errors
 from ..model import labels, uris
-from ..query.paths import ANY, Step
+from ..model.wildcards import ANY
+from ..query.paths import Step
 from ..tables.table import Row
 from .base import Element, as_name, class_of
 

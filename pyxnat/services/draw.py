@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..model.levels import chains, level
+from ..model.wildcards import ANY
 from ..query.criteria import Field
-from ..query.paths import ANY
 from ..tables.table import Row
 
 if TYPE_CHECKING:

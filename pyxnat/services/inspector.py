@@ -12,8 +12,8 @@ from ..model.levels import chains, level
 from ..model.schemas import Field as SchemaField
 from ..model.schemas import Registry
 from ..model.short_names import cell
+from ..model.wildcards import ANY, is_wildcard, matches
 from ..query.criteria import Field
-from ..query.paths import ANY, is_wildcard, matches
 from ..tables.table import JsonTable, Row
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import six
 from ..errors import ProgrammingError
 from ..model import uris
 from ..model.levels import SERVER, children, level
+from ..model.wildcards import ANY
 from ..query import paths
-from ..query.paths import ANY, Step
+from ..query.paths import Step
 from ..resources.base import as_name, class_of
 from ..resources.prearchive import select_prearchive
 from .search import Search

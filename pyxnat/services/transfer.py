@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import errors
-from ..cache import Page, copy_file, digest_of, http_time, publish, safe_name
+from ..cache import Page
 from ..files import zips
+from ..files.disk import copy_file, digest_of, http_time, publish, safe_name
 from ..http.body import Payload
 from ..http.download import Expected, fetch
 from ..http.upload_body import Carried, carried, check_names

@@ -22,7 +22,7 @@ from typing import IO, Any, Union, overload
 import six
 
 from ..errors import UnexpectedAnswer
-from ..query.paths import matches
+from ..model.wildcards import matches
 
 __all__ = ['CsvDest', 'CsvSource', 'JsonTable', 'Row', 'csv_to_json', 'html_table', 'iter_csv', 'parse_csv', 'texts', 'write_csv']
 

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyxnat.cache import Cache, FileStore, http_time, md5_of, publish, safe_name
+from pyxnat.cache import Cache, FileStore
 from pyxnat.errors import ConfigurationError, NetworkError
+from pyxnat.files.disk import http_time, md5_of, publish, safe_name
 from pyxnat.model.uris import quote
 
 URI = '/data/experiments/E1/scans/1/resources/12/files/run 1/head.img'

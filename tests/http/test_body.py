@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnat.errors import DataError
-from pyxnat.http.body import CHUNK, Payload
+from pyxnat.files.disk import CHUNK
+from pyxnat.http.body import Payload
 
 CONTENT = b'some content ' * 100
 

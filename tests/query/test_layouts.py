@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnat import errors
-from pyxnat.cache import alike, names_on
+from pyxnat.files.disk import alike, names_on
 from pyxnat.query.layouts import LAYOUT, Layout, check_places, default_for
 
 ANYTHING = st.text(min_size=1, max_size=12) | st.sampled_from(['..', '.', '/', '../..', '/etc/passwd', 'a\x00b', '~', 'a\\b', 'x' * 300])

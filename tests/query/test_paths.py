@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pyxnat.errors import ProgrammingError
 from pyxnat.model.levels import chains, level, level_names
-from pyxnat.query.paths import ANY, Path, Step, chain_of, is_wildcard, matches, parse, read, spell, uri_of
+from pyxnat.model.wildcards import ANY, is_wildcard, matches
+from pyxnat.query.paths import Path, Step, chain_of, parse, read, spell, uri_of
 
 ROUTES = sorted(chains())
 

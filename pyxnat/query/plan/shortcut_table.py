@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import NamedTuple
 
-from ..paths import ANY, Path, chain_of
+from ...model.wildcards import ANY
+from ..paths import Path, chain_of
 from .file_shortcuts import ListDerivedFiles, ListFiles, ListOwnFiles
 from .listings import Columns
 from .session_shortcuts import KeepWhereAny, ListScansTogether, is_told_by_sessions

@@ -11,8 +11,9 @@ from ...errors import NotFoundError
 from ...model import uris
 from ...model.levels import SERVER, level
 from ...model.short_names import cell
+from ...model.wildcards import ANY, matches
 from ...tables.table import Row
-from ..paths import ANY, Path, Step, matches, read, spell
+from ..paths import Path, Step, read, spell
 from ..row_owner import is_own
 from .listings import Columns, Listing, Tables
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ... import errors
-from ...cache import PART, Incoming, alike, digest_of, http_time, names_on, publish
+from ...cache import Incoming
+from ...files.disk import PART, alike, digest_of, http_time, names_on, publish
 from ...files.unzip_stream import Unzipping, unzip
 from ...http.download import Expected, fetch
 from ...model import uris

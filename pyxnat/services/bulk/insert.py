@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ... import errors
 from ...model.levels import LEVELS, level
 from ...model.short_names import check_settable
-from ...query.paths import ANY, Path, Step, matches, spell, uri_of
+from ...model.wildcards import ANY, matches
+from ...query.paths import Path, Step, spell, uri_of
 from ...resources.base import class_of
 from ...resources.writing import XML, Fields, is_field
 from .report import Report

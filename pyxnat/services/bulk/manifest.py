@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ... import errors
-from ...cache import digest_of, publish
-from ...files.disk import fcntl
+from ...files.disk import digest_of, fcntl, publish
 
 __all__ = ['LOCK', 'MANIFEST', 'Manifest', 'Verification', 'running', 'verify']
 

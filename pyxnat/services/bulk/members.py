@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple, Union
 
 from ... import errors
-from ...cache import PART, digest_of
 from ...files import zips
+from ...files.disk import PART, digest_of
 from .manifest import LOCK, MANIFEST, Manifest
 
 __all__ = ['Member', 'Source', 'members_of']

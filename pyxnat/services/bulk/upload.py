@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ... import errors
-from ...cache import digest_of
 from ...files import zips
+from ...files.disk import digest_of
 from ...http.upload_body import check_names
 from ...model import uris
 from ...model.levels import children, level

@@ -10,8 +10,9 @@ from ... import errors
 from ...model import uris
 from ...model.levels import level
 from ...model.short_names import cell
+from ...model.wildcards import ANY
 from ...query.layouts import Layout
-from ...query.paths import ANY, Path, Step, chain_of, read, routes_below, uri_of
+from ...query.paths import Path, Step, chain_of, read, routes_below, uri_of
 from ...query.plan import Found, columns_of
 from ...resources import Element
 from ...resources.base import class_of

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ... import errors
-from ...query.paths import ANY
+from ...model.wildcards import ANY
 from ...resources.prearchive import PrearchiveSession, PrearchiveSessions
 from ...tables.table import JsonTable
 

@@ -1,0 +1,30 @@
+"""Patterns of names: ``*`` stands for any text, ``?`` for one character."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+__all__ = ['ANY', 'is_wildcard', 'matches']
+
+ANY = '*'
+"""The pattern that every name matches."""
+
+
+def is_wildcard(name: str) -> bool:
+    """Whether a name holds ``*`` or ``?``; square brackets mean themselves."""
+    return '*' in name or '?' in name
+
+
+def matches(pattern: str, *names: str) -> bool:
+    """Whether a pattern fits one of the names (ID, label); case matters.
+
+    >>> matches('S?_*', 'XNAT_S00001', 'S1_base')
+    True
+    """
+    return pattern == ANY or any(map(_expression(pattern).fullmatch, names))
+
+
+@lru_cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(''.join({'*': '.*', '?': '.'}.get(char) or re.escape(char) for char in pattern), re.DOTALL)
