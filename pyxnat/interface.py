@@ -8,25 +8,22 @@ import re
 import sys
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-import six
-
 from . import errors
-from .cache import IN_MEMORY, Body, Cache, account_of
+from .cache import Cache, account_of
 from .compat.classic import Classic
-from .compat.requests_api import raise_also_of_requests
+from .compat.requests_api import also_of_requests
 from .http import settings as configuration
-from .http.cached_requests import AS_SET, CachedRequests
+from .http.client import Connection
 from .http.connection import Timeouts
 from .http.proxies import without_credentials
 from .http.session import Session, known_session
 from .http.tracing import Trace
 from .http.transport import Transport
 from .model import uris
-from .model.uris import file_row
 from .resources.owners import Owners
 from .services.arrays import ArrayData
 from .services.bulk import Bulk
@@ -38,15 +35,11 @@ from .services.select import Select
 from .services.transfer import Transfer
 from .services.walker import Walker
 from .services.xpath_store import XpathStore
-from .tables.json_stream import ResultSet, parse_result_set
 from .tables.table import Row
 
 __all__ = ['Interface']
 
 log = logging.getLogger('pyxnat')
-
-
-_NO_ROWS = b'{"ResultSet":{"Result":[],"totalRecords":"0"}}'
 
 
 class Interface(Classic):
@@ -91,6 +84,8 @@ class Interface(Classic):
 
     Attributes
     ----------
+    connection : Connection
+        Requests to the server; elements and services use it.
     cache : Cache
         What was asked and downloaded before: its mode, expiration and size.
     select : Select
@@ -185,13 +180,13 @@ class Interface(Classic):
         self._transport = Transport(
             session, self.cache, verify=settings.verify, proxy=settings.proxy, timeouts=timeouts, retries=retries, cert=settings.cert
         )
-        self._requests = CachedRequests(self._transport, self.cache)
+        self.connection = Connection(self._transport, self.cache, None if self._asks_itself else self._exec, also_of_requests)
         self.select = Select(self)
         self.search = SearchEngine(self)
         self.inspect = Inspector(self)
         self.array = ArrayData(self)
         self.draw = Draw(self)
-        self._owners = Owners(self)
+        self.owners = Owners(self)
         self.transfer = Transfer(self)
         self.bulk = Bulk(self)
         self.walker = Walker(self, jobs if self._asks_itself else 1)
@@ -325,70 +320,16 @@ class Interface(Classic):
         DatabaseError
             Everything but a status of 2xx, and an HTML page. Where the program has loaded requests, one of the network is also requests' own.
         """
-        timeout, expiration = kwargs.pop('timeout', None), kwargs.pop('expiration', AS_SET)
-        if kwargs:
-            raise TypeError(f'_exec takes no {", ".join(kwargs)}')
-        if method == 'GET' and body is not None:
-            uri, body = uris.with_query(uri, body), None
-        try:
-            answer = self._requests.request(method, uri, body, headers, timeout=timeout, expiration=expiration)
-        except errors.NetworkError as error:
-            raise_also_of_requests(error)
-        if method == 'DELETE' and uri.partition('?')[0].endswith('/JSESSION'):
-            self._transport.session.forget()
-        return answer
+        return self.connection.send(uri, method, body, headers, **kwargs)
 
     @property
     def _asks_itself(self) -> bool:
         """Whether `_exec` is this one, and no other that has to see every request."""
         return getattr(self._exec, '__func__', None) is Interface._exec
 
-    def _result_set(self, uri: str, method: str = 'GET', body: bytes = b'', headers: Mapping[str, str] | None = None) -> ResultSet:
-        """A table of any length, to be gone through as often as one likes: a long one stays on disk, and is read each time. One request.
-
-        Where a subclass has an `_exec` of its own, that is asked, and the answer held.
-        """
-        uri = _as_json(uri)
-        try:
-            if self._asks_itself:
-                answer = self._requests.long(uri, method, body, headers)
-            else:
-                answer = Body.of(six.ensure_binary(self._exec(uri, method, body or None, headers)))
-        except errors.NetworkError as error:
-            raise_also_of_requests(error)
-        except errors.InternalError as error:
-            answer = Body.of(self._without_projects(uri, error))
-        return ResultSet(answer, self._server + uri, is_long=answer.size > IN_MEMORY)
-
-    def _without_projects(self, uri: str, error: errors.InternalError) -> bytes:
-        """No rows in place of a failure: XNAT fails for the subjects of all projects where the login may read those of none.
-
-        One request for the projects, and one for the subjects of each until some may be read; then the failure is another, and raised.
-        """
-        if uri.partition('?')[0] != uris.join(uris.ENTRY, 'subjects'):
-            raise error
-        for row in self._get_json(uris.join(uris.ENTRY, 'projects')):
-            try:
-                self._exec(uris.join(uris.ENTRY, 'projects', uris.quote(row['ID']), 'subjects?columns=ID&format=json'))
-            except (errors.NotFoundError, errors.PermissionDenied):
-                continue
-            raise error
-        return _NO_ROWS
-
-    def _rows(self, uri: str) -> Iterable[Row]:
-        """The rows of a listing of any length, to be gone through as often as one likes. One request."""
-        found = self._result_set(uri)
-        rows = _FileRows(found) if _lists_files(uri) else found
-        return rows if found.is_long else list(rows)
-
     def _get_json(self, uri: str) -> list[Row]:
         """The rows of a table; those of a listing of files have ``path`` besides. One request."""
-        try:
-            body = self._exec(_as_json(uri), 'GET')
-        except errors.InternalError as error:
-            body = self._without_projects(uri, error)
-        rows = parse_result_set(body, self._server + uri)
-        return list(map(file_row, rows)) if _lists_files(uri) else rows
+        return self.connection.rows(uri)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._share_session:
@@ -413,32 +354,12 @@ class Interface(Classic):
         return _restore, (state,)
 
 
-def _lists_files(uri: str) -> bool:
-    return uri.partition('?')[0].endswith('/files')
-
-
-class _FileRows:
-    """The rows of a long listing of files, with encoded URIs and paths; to be gone through as often as one likes."""
-
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._rows = rows
-
-    def __iter__(self) -> Iterator[Row]:
-        return map(file_row, self._rows)
-
-
 def _config_or_cachedir(config: Any, cachedir: Any) -> tuple[Any, Any]:
     """The fourth argument was a cache folder in pyxnat 0.9 and a configuration file in 1.x: an existing file is the latter."""
     if config is None and cachedir is not None and os.path.isfile(os.path.expanduser(cachedir)):
         warnings.warn('give a configuration file as config=; the fourth argument is the cache folder', DeprecationWarning, stacklevel=3)
         return cachedir, None
     return config, cachedir
-
-
-def _as_json(uri: str) -> str:
-    path, _, query = uri.partition('?')
-    kept = '&'.join(part for part in query.split('&') if part and not part.startswith('format='))
-    return uris.with_query(f'{path}?{kept}' if kept else path, {'format': 'json'})
 
 
 _RESTORED: dict[tuple[Any, ...], Interface] = {}

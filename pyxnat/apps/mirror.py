@@ -102,7 +102,7 @@ def mirror_session(
     owner = source.select.project(row['project']).subject(row['subject_ID'])
     target_owner = target_project.subject(subject or row['subject_label'])
     if not target_owner.exists():
-        log.info('subject %s', target_owner._urn)
+        log.info('subject %s', target_owner.path_name)
         _put_document(target_owner, owner)
     target = target_owner.experiment(label or row['label'])
     copied = Copied(target)
@@ -153,13 +153,15 @@ class _Copy:
 
     def _resource(self, resource: Any, twin: Any) -> None:
         about = resource.attributes()
-        if twin._urt != 'in_resources' and not twin.exists():  # what goes in is made by its first file: XNAT makes an empty one on the other side
+        if (
+            twin.level.plural != 'in_resources' and not twin.exists()
+        ):  # what goes in is made by its first file: XNAT makes an empty one on the other side
             twin.create(params={name: about[name] for name in ('format', 'content', 'tags') if about.get(name)})
         self._copied.resources += 1
         there = _listed(twin)
         for name, row in _listed(resource).items():
             if row['Size'] == '0':
-                log.warning('left out: %s is empty', resource.file(name)._uri)
+                log.warning('left out: %s is empty', resource.file(name).uri)
                 self._copied.skipped += 1
             elif name in there and _same(row, there[name]):
                 self._copied.present += 1
@@ -168,8 +170,8 @@ class _Copy:
         self._check(resource, twin)
 
     def _file(self, file: Any, row: dict[str, str], twin: Any) -> None:
-        log.info('file %s, %s bytes', file._urn, row['Size'])
-        with file._intf.get(file._uri, stream=True) as answer:
+        log.info('file %s, %s bytes', file.path_name, row['Size'])
+        with file.host.get(file.uri, stream=True) as answer:
             answer.raise_for_status()
             labels = {name: row[f'file_{name}'] for name in ('format', 'content', 'tags') if row.get(f'file_{name}')}
             twin.put(Payload(_counted(answer.iter_content(None), row, file), int(row['Size'])), overwrite=self._overwrite, **labels)
@@ -181,7 +183,9 @@ class _Copy:
         there = _listed(twin)
         wrong = [name for name, row in _listed(resource).items() if row['Size'] != '0' and not (name in there and _same(row, there[name]))]
         if wrong:
-            raise TransferError(f'not as at the source: {", ".join(wrong[:5])}', uri=twin._intf._server + twin._uri, remedy='Run the copy again.')
+            raise TransferError(
+                f'not as at the source: {", ".join(wrong[:5])}', uri=twin.host.connection.server + twin.uri, remedy='Run the copy again.'
+            )
 
 
 def _counted(pieces: Iterator[bytes], row: dict[str, str], file: Any) -> Iterator[bytes]:
@@ -191,11 +195,11 @@ def _counted(pieces: Iterator[bytes], row: dict[str, str], file: Any) -> Iterato
         received += len(piece)
         yield piece
     if received != int(row['Size']):
-        raise TransferError(f'{received} of {row["Size"]} bytes came', uri=file._intf._server + file._uri, remedy='Run the copy again.')
+        raise TransferError(f'{received} of {row["Size"]} bytes came', uri=file.host.connection.server + file.uri, remedy='Run the copy again.')
 
 
 def _listed(resource: Any) -> dict[str, dict[str, str]]:
-    return {row['path']: row for row in resource._intf._get_json(f'{resource._uri}/files')}
+    return {row['path']: row for row in resource.host.connection.rows(f'{resource.uri}/files')}
 
 
 def _same(one: dict[str, str], other: dict[str, str]) -> bool:
@@ -213,10 +217,10 @@ def _name_of(item: Any) -> str:
 
 def _put_document(target: Any, original: Any) -> None:
     """Create, or bring up to date, an element from the document of another."""
-    label = target._urn if target._urt in ('subjects', 'experiments', 'assessors') else None
+    label = target.path_name if target.level.plural in ('subjects', 'experiments', 'assessors') else None
     document = portable(original.get(), label)
     headers = {'Content-Type': 'text/xml; charset=UTF-8'}
-    target._intf.put(target._uri, document, params={'allowDataDeletion': False}, headers=headers).raise_for_status()
+    target.host.put(target.uri, document, params={'allowDataDeletion': False}, headers=headers).raise_for_status()
 
 
 def portable(document: bytes, label: str | None = None) -> bytes:

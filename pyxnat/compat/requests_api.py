@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote, urlencode, urljoin
 
 import six
@@ -25,7 +25,7 @@ from ..http.transport import Transport
 from ..model import uris
 from .multipart import Multipart, parts
 
-__all__ = ['Connection', 'Headers', 'Response', 'also_of_requests', 'raise_also_of_requests', 'request']
+__all__ = ['Connection', 'Headers', 'Response', 'also_of_requests', 'request']
 
 _ANY_STATUS = frozenset(range(100, 600))
 
@@ -272,15 +272,10 @@ def _network_errors() -> Iterator[None]:
     try:
         yield
     except errors.NetworkError as error:
-        raise_also_of_requests(error)
-
-
-def raise_also_of_requests(error: errors.DatabaseError) -> NoReturn:
-    """Raise an error as `also_of_requests` makes it."""
-    also = also_of_requests(error)
-    if also is error:
-        raise error
-    raise also from error
+        also = also_of_requests(error)
+        if also is error:
+            raise
+        raise also from error
 
 
 def _target(transport: Transport, response: Response) -> str | None:

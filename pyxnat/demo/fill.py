@@ -40,7 +40,7 @@ def held(interface: Interface, project: str) -> Held:
 
 def _scan_key(scan: Any, labels: dict[str, str]) -> tuple[str, str]:
     """Label of the session and ID of the scan, from the URI alone: an element that was listed is addressed by IDs."""
-    return labels[scan.parent()._urn], scan._urn
+    return labels[scan.parent().path_name], scan.path_name
 
 
 def fill(interface: Interface, people: Iterable[Subject]) -> int:

@@ -34,11 +34,11 @@ class Attributes:
 
     def __call__(self) -> list[str]:
         """The short names and full paths that can be read here. One request."""
-        level = self._element._level
+        level = self._element.level
         if level.singular not in LEVELS_WITH_NAMES:
             return []
-        listing = self._element._listing().partition('?')[0]
-        rows = self._element._intf._get_json(uris.with_query(listing, {'fields': 'all'}))
+        listing = self._element.listing_uri().partition('?')[0]
+        rows = self._element.connection.rows(uris.with_query(listing, {'fields': 'all'}))
         return sorted({value for row in rows for value in (row.get('key'), row.get('xpath')) if value})
 
     def get(self, path: str) -> Any:
@@ -63,7 +63,7 @@ class Attributes:
         """
         wanted = list_of_names(paths)
         if self._is_told(wanted):
-            return [self._element._known[key_of(name)] for name in wanted]
+            return [self._element.row[key_of(name)] for name in wanted]
         named = [name for name in wanted if is_picked(name)]
         picked = read_fields(self._element, named) if named else {}
         left = [name for name in wanted if name not in picked]
@@ -99,36 +99,36 @@ class Attributes:
     def mset(self, values: Mapping[str, Any], **query: Any) -> None:
         """Set several fields at once; as `set`."""
         element = self._element
-        element._check_owner()
-        if element._level.singular in LEVELS_WITH_NAMES:
+        element.check_owner()
+        if element.level.singular in LEVELS_WITH_NAMES:
             write_fields(element, values, query)
         else:
-            element._intf._exec(uris.with_query(element._exact_uri(), {**values, **query}), 'PUT')
+            element.connection.request(uris.with_query(element._exact_uri(), {**values, **query}), 'PUT')
 
     def _is_told(self, wanted: list[str]) -> bool:
         """Whether a listing that is still fresh told all of it."""
         element = self._element
-        cache = element._intf.cache
-        if element._heard is None or not all(key_of(name) in element._known for name in wanted):
+        cache = element.host.cache
+        if element.listed is None or not all(key_of(name) in element.row for name in wanted):
             return False
-        return cache.is_offline or cache.is_fresh(element._heard, cache.expiration)
+        return cache.is_offline or cache.is_fresh(element.listed, cache.expiration)
 
     def _row(self, wanted: list[str]) -> Row:
         """Its row in the listing with some columns, with lists where paths are repeated."""
         element = self._element
-        plural = element._urt
-        known = element._known.get('ID')
+        plural = element.level.plural
+        known = element.row.get('ID')
         is_filter = known and plural in ('subjects', 'experiments')
-        plain = element._listing().partition('?')[0] if known else element._listing()
-        columns = {plural: tuple(dict.fromkeys([element._level.id_column, element._level.label_column, *wanted]))}
+        plain = element.listing_uri().partition('?')[0] if known else element.listing_uri()
+        columns = {plural: tuple(dict.fromkeys([element.level.id_column, element.level.label_column, *wanted]))}
         types = Listing(plain, plural, columns).types
         found: list[Row] = []
         for datatype in [*(types if len(types) == 1 else ()), '']:
             listing = Listing(plain, plural, columns, datatype=datatype)
             query = {'ID': known} if is_filter else None
-            tables = [element._intf._get_json(uris.with_query(uri, query)) for uri in listing.uris]
+            tables = [element.connection.rows(uris.with_query(uri, query)) for uri in listing.uris]
             rows = list(self._rows(listing, tables))
-            found = [row for row in rows if known and row.get(element._level.id_column) == known]
+            found = [row for row in rows if known and row.get(element.level.id_column) == known]
             if found or element._among(rows):
                 break
         return found[0] if found else element._find(rows)
@@ -137,17 +137,17 @@ class Attributes:
         try:
             return listing.rows(tables)
         except errors.ProgrammingError as error:
-            error.uri = self._element._intf._server + self._element._uri
+            error.uri = self._element.connection.server + self._element.uri
             raise
 
     def _cell(self, row: Row, name: str) -> Any:
         key = find_column(row, name)
         if key is None and name == 'xsiType':
-            return self._element._level.datatype
+            return self._element.level.datatype
         if key is None:
             raise errors.ProgrammingError(
-                f'{self._element._level.singular} has no field {name!r}',
-                uri=self._element._intf._server + self._element._uri,
+                f'{self._element.level.singular} has no field {name!r}',
+                uri=self._element.connection.server + self._element.uri,
                 remedy=f'Short names are told apart by case; a full path is such as xnat:subjectData/group. The answer has: {", ".join(row)}.',
             )
         return row[key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import six
 
@@ -18,10 +18,9 @@ from ..query.paths import Path, Step
 from ..tables.table import Row, html_table
 from .attributes import Attributes
 from .bulk import Uploadable
+from .host import Host
+from .hosted import Named
 from .writing import XML, Fields, divide, fields_above
-
-if TYPE_CHECKING:
-    from ..interface import Interface
 
 __all__ = ['Element', 'as_name', 'class_of', 'register']
 
@@ -41,7 +40,7 @@ def class_of(name: str) -> type[Any]:
     return _CLASSES[name]
 
 
-class Element(Uploadable):
+class Element(Named, Uploadable):
     """One thing of the archive, whether it exists or not.
 
     Parameters
@@ -61,28 +60,28 @@ class Element(Uploadable):
         Its fields.
     """
 
-    _level: ClassVar[Level]
+    level: ClassVar[Level]
 
-    def __init__(self, uri: str, interface: Interface, known: Row | None = None, above: Mapping[str, Row] | None = None) -> None:
-        self._path: Path = paths.read(uri)
-        self._intf = interface
-        self._known: Row = dict(known or {})
-        self._above: dict[str, Row] = dict(above or {})
+    def __init__(self, uri: str, interface: Host, known: Row | None = None, above: Mapping[str, Row] | None = None) -> None:
+        self.steps: Path = paths.read(uri)
+        self.host = interface
+        self.row: Row = dict(known or {})
+        self.above: dict[str, Row] = dict(above or {})
         self._home: Path | None = None
-        self._heard: Any = None
+        self.listed: Any = None
         self.attrs = Attributes(self)
 
     @property
-    def _uri(self) -> str:
+    def uri(self) -> str:
         """The URI, encoded, from the entry point on.
 
         XNAT has no scans, assessors and reconstructions below ``/projects/P/experiments/E``, and no experiments below ``/subjects/S``: one
         reached that way has its URI below ``/experiments``, or in the subject's project, and the first look at it asks for what that takes
         (one request).
         """
-        step = self._path[-1]
-        if len(self._path) > 1 and labels.needs_id(step.level, step.name):
-            step = step._replace(name=self._known_or_asked(self._level.id_column))
+        step = self.steps[-1]
+        if len(self.steps) > 1 and labels.needs_id(step.level, step.name):
+            step = step._replace(name=self.value_of(self.level.id_column))
         return paths.uri_of((*self._above_path(), step))
 
     def _above_path(self) -> Path:
@@ -91,74 +90,69 @@ class Element(Uploadable):
         XNAT compares labels with paths as they were sent. Each label of that kind costs one request, once for an element.
         """
         self._check_sent()
-        chain = paths.chain_of(self._path)
+        chain = paths.chain_of(self.steps)
         gap = next((chain[:end] for end in range(2, len(chain) + 1) if chain[:end] in GAPS), ())
-        if gap or any(labels.needs_id(step.level, step.name) for step in self._path[1:-1]):
+        if gap or any(labels.needs_id(step.level, step.name) for step in self.steps[1:-1]):
             if self._home is None:
                 begin = len(gap) - 1 if gap else 1
-                home = self._find_home(begin) if gap else self._path[:begin]
-                self._home = (*home, *(self._step_above(place) for place in range(begin, len(self._path) - 1)))
+                home = self._find_home(begin) if gap else self.steps[:begin]
+                self._home = (*home, *(self._step_above(place) for place in range(begin, len(self.steps) - 1)))
             return self._home
-        return self._path[:-1]
+        return self.steps[:-1]
 
     def _step_above(self, place: int) -> Step:
         """A step of its path, by the ID where the name is a label that has to be quoted."""
-        step = self._path[place]
+        step = self.steps[place]
         if labels.needs_id(step.level, step.name):
-            above = class_of(step.level)._element(paths.uri_of(self._path[: place + 1]), self._intf, self._above.get(step.level), self._above)
+            above = class_of(step.level).element_at(paths.uri_of(self.steps[: place + 1]), self.host, self.above.get(step.level), self.above)
             return step._replace(name=above.id())
         return step
 
     @property
     def _url(self) -> str:
         """Where it is, for messages. No request."""
-        return self._intf._server + paths.uri_of(self._path)
+        return self.connection.server + paths.uri_of(self.steps)
 
     def _check_sent(self) -> None:
         """Refuse names that no path can hold. Those of resources and files are matters of their own."""
-        for step in self._path:
+        for step in self.steps:
             if step.level in _CHECKED and step.literal and labels.why_not_sent(step.name):
-                labels.check_sent(class_of(step.level)._level.singular, step.name, self._intf._server + paths.uri_of(self._path))
+                labels.check_sent(class_of(step.level).level.singular, step.name, self.connection.server + paths.uri_of(self.steps))
 
     def _exact_uri(self) -> str:
         """A URI to write to that means this element and no other."""
-        return self._uri
+        return self.uri
 
-    def _writing_uri(self) -> str:
+    def writing_uri(self) -> str:
         """A URI to write fields to that means this element, which is there, and no other."""
         self.datatype()
         return self._exact_uri()
 
     def _find_home(self, depth: int) -> Path:
         """The path of the ancestor of that depth from where XNAT routes its children."""
-        ancestor = self._path[depth - 1]
-        element = class_of(ancestor.level)._element(paths.uri_of(self._path[:depth]), self._intf, self._above.get(ancestor.level))
+        ancestor = self.steps[depth - 1]
+        element = class_of(ancestor.level).element_at(paths.uri_of(self.steps[:depth]), self.host, self.above.get(ancestor.level))
         itself = Step(ancestor.level, element.id(), True)
-        return (itself,) if ancestor.level == 'experiments' else (Step('projects', element._known_or_asked('project'), True), itself)
+        return (itself,) if ancestor.level == 'experiments' else (Step('projects', element.value_of('project'), True), itself)
 
     @property
-    def _urn(self) -> str:
+    def path_name(self) -> str:
         """The name it is addressed by: an ID or a label."""
-        return self._path[-1].name
-
-    @property
-    def _urt(self) -> str:
-        """Plural name of its level."""
-        return self._level.plural
+        return self.steps[-1].name
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} Object> {self._urn}'
+        return f'<{type(self).__name__} Object> {self.path_name}'
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Element):
             return NotImplemented
-        return self._path == other._path and self._intf._server == other._intf._server and self._intf._user == other._intf._user
+        return self.steps == other.steps and self.connection.server == other.connection.server and self.connection.user == other.connection.user
 
     def __hash__(self) -> int:
-        return hash((self._path, self._intf._server))
+        return hash((self.steps, self.connection.server))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self._level.singular, paths.uri_of(self._path), self._intf, self._known, self._above)
+        return _restore, (self.level.singular, paths.uri_of(self.steps), self.host, self.row, self.above)
 
     def exists(self, consistent: bool = False) -> bool:
         """Whether the server has it, by ID or label, and this login may see it.
@@ -185,56 +179,56 @@ class Element(Uploadable):
 
     def id(self) -> str:
         """The ID: an accession ID such as ``XNAT_S00001``; of a scan what the scanner gave, of a resource a number. One request if not known."""
-        return self._known_or_asked(self._level.id_column)
+        return self.value_of(self.level.id_column)
 
     def label(self) -> str:
         """The label; the ID where XNAT knows none. One request if not known."""
-        return self._known_or_asked(self._level.label_column)
+        return self.value_of(self.level.label_column)
 
     def datatype(self) -> str:
         """The XNAT type, such as ``xnat:mrSessionData``. One request if not known; none for projects, subjects and reconstructions."""
-        if 'xsiType' in self._level.columns:
-            return self._known_or_asked('xsiType')
-        return self._level.datatype
+        if 'xsiType' in self.level.columns:
+            return self.value_of('xsiType')
+        return self.level.datatype
 
-    def _known_or_asked(self, column: str) -> str:
-        return self._known[column] if column in self._known else self._look()[column]
+    def value_of(self, column: str) -> str:
+        return self.row[column] if column in self.row else self._look()[column]
 
     def _look(self) -> Row:
         """Its row in the listing of its level."""
-        row = self._find(self._intf._rows(self._listing()))
-        self._known.update(row)
+        row = self._find(self.connection.iter_rows(self.listing_uri()))
+        self.row.update(row)
         return row
 
     def _look_again(self) -> Row:
         """The same as the server has it now, whatever the cache holds."""
-        self._intf._exec(uris.with_query(self._listing(), {'format': 'json'}), expiration=0)
+        self.connection.request(uris.with_query(self.listing_uri(), {'format': 'json'}), expiration=0)
         return self._look()
 
-    def _listing(self) -> str:
+    def listing_uri(self) -> str:
         """URI of the listing it stands in."""
-        uri = uris.join(uris.ENTRY if len(self._path) == 1 else paths.uri_of(self._above_path()), self._level.segment)
-        at_server = len(self._path) == 1 and self._urt != 'projects'
-        return uris.with_query(uri, {'ID': self._urn}) if at_server else uri
+        uri = uris.join(uris.ENTRY if len(self.steps) == 1 else paths.uri_of(self._above_path()), self.level.segment)
+        at_server = len(self.steps) == 1 and self.level.plural != 'projects'
+        return uris.with_query(uri, {'ID': self.path_name}) if at_server else uri
 
     def _find(self, rows: Iterable[Row]) -> Row:
         found = self._among(rows)
         if found is not None:
             return found
         raise errors.NotFoundError(
-            f'no {self._level.singular} {self._urn!r}',
+            f'no {self.level.singular} {self.path_name!r}',
             uri=self._url,
             remedy='Check the spelling; what this login may not see is hidden.',
         )
 
     def _among(self, rows: Iterable[Row]) -> Row | None:
         """Its row among some: the one with its name as ID, or else as label, as XNAT reads names of what is not below them."""
-        first, second = self._level.id_column, self._level.label_column
+        first, second = self.level.id_column, self.level.label_column
         other = None
         for row in rows:
-            if row.get(first) == self._urn:
+            if row.get(first) == self.path_name:
                 return row
-            if other is None and row.get(second) == self._urn:
+            if other is None and row.get(second) == self.path_name:
                 other = row
         return other
 
@@ -247,15 +241,15 @@ class Element(Uploadable):
 
     def _above_it(self) -> Element | None:
         """The element above it on its path."""
-        if len(self._path) == 1:
+        if len(self.steps) == 1:
             return None
-        above = self._path[:-1]
+        above = self.steps[:-1]
         level = above[-1].level
-        return cast('Element', class_of(level)._element(paths.uri_of(above), self._intf, self._above.get(level), self._above))
+        return cast('Element', class_of(level).element_at(paths.uri_of(above), self.host, self.above.get(level), self.above))
 
     def children(self, show_names: bool = True) -> Any:
         """Names of the collections below it; with ``show_names=False`` the collections themselves. No request."""
-        names = [row.plural for row in children(self._urt)]
+        names = [row.plural for row in children(self.level.plural)]
         return names if show_names else [getattr(self, name)() for name in names]
 
     def create(self, **params: Any) -> Any:
@@ -306,19 +300,19 @@ class Element(Uploadable):
         self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = (), *, move: bool = False
     ) -> None:
         """Create it with what is missing above it; `inner` are elements that its document holds. One look at whose things are serves all of it."""
-        with self._intf._owners.one_look():
+        with self.host.owners.one_look():
             self._create_looking(types, fields, document, inner, move)
 
     def _create_looking(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None, inner: Sequence[Any], move: bool) -> None:
-        kind = str(types.get(self._urt) or fields.get('xsiType') or self._level.datatype)
+        kind = str(types.get(self.level.plural) or fields.get('xsiType') or self.level.datatype)
         above = {} if document else fields_above(kind, fields)
         fields = {name: value for name, value in fields.items() if name not in above}
         made = None if document or not kind else self._fields_of_new(kind, fields)
-        is_in_vain = self._check_new(fields, move) is False and self._urt != 'experiments'
+        is_in_vain = self._check_new(fields, move) is False and self.level.plural != 'experiments'
         if made is not None:
             _, query = divide(self, fields)
             document, fields = made.document(inner), {**made.query(), **query}
-            if document is None and 'xsiType' in self._level.columns:
+            if document is None and 'xsiType' in self.level.columns:
                 fields['xsiType'] = made.kind
         parent = self._above_it()
         if is_in_vain and parent is not None:  # its session is not there
@@ -355,40 +349,40 @@ class Element(Uploadable):
         return error.status in (400, 422, 500) and not parent.exists()
 
     def _check_new(self, fields: Mapping[str, Any], move: bool) -> bool | None:
-        """Refuse a name that XNAT does not take, a place that is another's, an ID that another has; as `_check_owner` returns."""
-        if self._urt in _CHECKED and labels.why_not_new(self._urt, self._urn) and not self.exists():
-            labels.check_new(self._urt, self._level.singular, self._urn, self._url)
-        self._intf._owners.check_id(self, fields.get('ID'))
-        return self._check_owner(move)
+        """Refuse a name that XNAT does not take, a place that is another's, an ID that another has; as `check_owner` returns."""
+        if self.level.plural in _CHECKED and labels.why_not_new(self.level.plural, self.path_name) and not self.exists():
+            labels.check_new(self.level.plural, self.level.singular, self.path_name, self._url)
+        self.host.owners.check_id(self, fields.get('ID'))
+        return self.check_owner(move)
 
-    def _check_owner(self, move: bool = False, fresh: bool = False) -> bool | None:
+    def check_owner(self, move: bool = False, fresh: bool = False) -> bool | None:
         """Refuse a path that names another owner than that of what is on it, unless it is to `move` there; whether the session on it is there."""
         self._check_sent()
         try:
-            return self._intf._owners.check(self, move, fresh)
+            return self.host.owners.check(self, move, fresh)
         except errors.NotFoundError:  # there is no such project: the request that follows says so, or what is above it is created
             return None
 
     def _put(self, query: Mapping[str, Any], document: bytes | None) -> bytes:
         if document is not None:
-            return self._put_document(document, query)
-        answer: bytes = self._intf._exec(uris.with_query(self._uri, query), 'PUT')
+            return self.put_document(document, query)
+        answer: bytes = self.connection.request(uris.with_query(self.uri, query), 'PUT')
         return answer
 
     def _is_well_named(self) -> bool:
         """Whether the name is one that XNAT takes for the label of a new element; if not, its refusal is not about what is above."""
-        return self._urt not in _CHECKED or not labels.why_not_new(self._urt, self._urn)
+        return self.level.plural not in _CHECKED or not labels.why_not_new(self.level.plural, self.path_name)
 
     def _learn(self, accession_id: str) -> None:
         """Keep the accession ID that the server answers a PUT of a subject, experiment or assessor with."""
-        if self._urt not in ('subjects', 'experiments', 'assessors') or not accession_id:
+        if self.level.plural not in ('subjects', 'experiments', 'assessors') or not accession_id:
             return
         if len(accession_id) > _LONGEST_ID or not accession_id.isprintable():
             what, remedy = f'no accession ID: {accession_id[:60]!r}', 'See whether it is there now.'
             raise errors.UnexpectedAnswer(what, uri=self._url, method='PUT', remedy=remedy)
         if '/' not in accession_id:
-            self._known[self._level.id_column] = accession_id
-            self._intf._owners.learn(self)
+            self.row[self.level.id_column] = accession_id
+            self.host.owners.learn(self)
 
     def delete(self, delete_files: bool = True) -> None:
         """Delete it and all that belongs to it; what is seen through a project that it is only shared into is taken out of there.
@@ -410,14 +404,14 @@ class Element(Uploadable):
         PermissionDenied
             This login may not delete it.
         """
-        self._check_owner(fresh=True)
-        self._intf._exec(uris.with_query(self._uri_to_delete(), {'removeFiles': delete_files}), 'DELETE')
-        self._known.clear()
-        self._intf._owners.forget()
+        self.check_owner(fresh=True)
+        self.connection.request(uris.with_query(self._uri_to_delete(), {'removeFiles': delete_files}), 'DELETE')
+        self.row.clear()
+        self.host.owners.forget()
 
     def _uri_to_delete(self) -> str:
         """A URI to delete that means this element and no other."""
-        return self._uri
+        return self.uri
 
     def get(self) -> bytes:
         """Its XML document. One request.
@@ -427,10 +421,10 @@ class Element(Uploadable):
         UnexpectedAnswer
             What came is no document, or not all of it.
         """
-        document: bytes = self._intf._exec(uris.with_query(self._uri, {'format': 'xml'}), 'GET')
+        document: bytes = self.connection.request(uris.with_query(self.uri, {'format': 'xml'}), 'GET')
         if not (document.lstrip(b'\xef\xbb\xbf \r\n\t').startswith(b'<') and document.rstrip().endswith(b'>')):
             raise errors.UnexpectedAnswer(
-                f'no XML document: {document[:60]!r}', uri=self._intf._server + self._uri, method='GET', remedy='Ask again.'
+                f'no XML document: {document[:60]!r}', uri=self.connection.server + self.uri, method='GET', remedy='Ask again.'
             )
         return document
 
@@ -440,17 +434,17 @@ class Element(Uploadable):
 
     def tag(self, name: str) -> Any:
         """Put it into a named set; the tag. Two requests, and up to two for the first tag of all."""
-        tag = self._intf.manage.tags.get(name)
-        tag.reference(self._uri)
+        tag = self.host.manage.tags.get(name)
+        tag.reference(self.uri)
         return tag
 
     def untag(self, name: str) -> None:
         """Take it out of a named set. Two requests."""
-        self._intf.manage.tags.get(name).dereference(self._uri)
+        self.host.manage.tags.get(name).dereference(self.uri)
 
     def _repr_html_(self) -> str:
         """What its listing says of it, for a notebook. One request, none where a listing said it already."""
-        known = self._known or (self._look() if self.exists() else {'': 'not on the server, or hidden from this login'})
+        known = self.row or (self._look() if self.exists() else {'': 'not on the server, or hidden from this login'})
         return f'<p>{html.escape(repr(self))}</p>{html_table([known])}'
 
     def xpath(self, expression: str) -> list[Any]:
@@ -463,18 +457,18 @@ class Element(Uploadable):
         """Prefixes of its XML document. One request."""
         return {prefix: uri for prefix, uri in parse_xml(self.get()).nsmap.items() if prefix}
 
-    def _put_document(self, document: bytes, query: Mapping[str, Any]) -> bytes:
-        answer: bytes = self._intf._exec(uris.with_query(self._uri, query), 'PUT', document, XML)
+    def put_document(self, document: bytes, query: Mapping[str, Any]) -> bytes:
+        answer: bytes = self.connection.request(uris.with_query(self.uri, query), 'PUT', document, XML)
         return answer
 
     def _child(self, row: Level, name: Any) -> Any:
         step = Step(row.plural, as_name(row, name), True)
-        above = {**self._above, **({self._urt: self._known} if self._known else {})}
-        return class_of(row.singular)(paths.uri_of((*self._path, step)), self._intf, None, above)
+        above = {**self.above, **({self.level.plural: self.row} if self.row else {})}
+        return class_of(row.singular)(paths.uri_of((*self.steps, step)), self.host, None, above)
 
     def _children(self, row: Level, id_filter: Any) -> Any:
         step = Step(row.plural, as_name(row, id_filter), False)
-        return class_of(row.plural)([(*self._path, step)], self._intf)
+        return class_of(row.plural)([(*self.steps, step)], self.host)
 
 
 def _document(location: Any) -> bytes | None:
@@ -498,5 +492,5 @@ def as_name(row: Level, name: Any) -> str:
     return text
 
 
-def _restore(singular: str, uri: str, interface: Interface, known: Row, above: dict[str, Row]) -> Element:
+def _restore(singular: str, uri: str, interface: Host, known: Row, above: dict[str, Row]) -> Element:
     return cast('Element', class_of(singular)(uri, interface, known, above))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..query.layouts import LAYOUT
-
-if TYPE_CHECKING:
-    from ..interface import Interface
+from .host import Host
 
 __all__ = ['Downloadable', 'Mappable', 'Uploadable']
 
@@ -17,7 +15,7 @@ __all__ = ['Downloadable', 'Mappable', 'Uploadable']
 class Downloadable:
     """An element with files below it, or a collection of such."""
 
-    _intf: Interface
+    host: Host
 
     def download(
         self,
@@ -71,7 +69,7 @@ class Downloadable:
         reconstructions are three, and for a scan or a resource one; up to two for labels that the listings do not tell; one zip for up to 64 MB of
         small files, one for each file of 16 MiB and more, and for each file that is missing where fewer than 50 are.
         """
-        return self._intf.bulk.download(self, dest, layout=layout, jobs=jobs, existing=existing, compression=compression, progress=progress)
+        return self.host.bulk.download(self, dest, layout=layout, jobs=jobs, existing=existing, compression=compression, progress=progress)
 
 
 class Uploadable(Downloadable):
@@ -131,7 +129,7 @@ class Uploadable(Downloadable):
         is asked for its scans, and each that is missing is one more, as is the session.
         """
         how: dict[str, Any] = {'overwrite': overwrite, 'jobs': jobs, 'compression': compression, 'progress': progress}
-        return self._intf.bulk.upload(self, source, layout=layout, **how, **params)
+        return self.host.bulk.upload(self, source, layout=layout, **how, **params)
 
 
 class Mappable(Downloadable):
@@ -181,7 +179,7 @@ class Mappable(Downloadable):
             project.subjects().insert('people.csv')              # label, gender, yob
             project.subjects().experiments().insert([{'subject': 'S1', 'label': 'S1_MR', 'date': '2020-01-02'}])
         """
-        return self._intf.bulk.insert(self, table, existing=existing, jobs=jobs, progress=progress)
+        return self.host.bulk.insert(self, table, existing=existing, jobs=jobs, progress=progress)
 
     def map(
         self,
@@ -224,4 +222,4 @@ class Mappable(Downloadable):
         -----
         Requests: those of iterating, and the function's own.
         """
-        return self._intf.bulk.map(self, function, jobs=jobs, processes=processes, log=log, progress=progress)
+        return self.host.bulk.map(self, function, jobs=jobs, processes=processes, log=log, progress=progress)

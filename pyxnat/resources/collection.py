@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from .. import errors
 from ..model.levels import Level
@@ -15,10 +15,9 @@ from ..query.plan import columns_of
 from ..tables.table import JsonTable, Row
 from .base import Element, as_name, class_of
 from .bulk import Mappable
+from .host import Host
+from .hosted import Hosted
 from .lazy import LazyCollection
-
-if TYPE_CHECKING:
-    from ..interface import Interface
 
 __all__ = ['Collection']
 
@@ -40,7 +39,7 @@ class _Where:
 E = TypeVar('E', bound=Element)
 
 
-class Collection(Mappable, LazyCollection[E]):
+class Collection(Hosted, Mappable, LazyCollection[E]):
     """Elements of one level, not asked for yet. Iterating asks, level by level, and no further than it is iterated.
 
     Parameters
@@ -51,41 +50,41 @@ class Collection(Mappable, LazyCollection[E]):
         The connection it belongs to.
     """
 
-    _level: ClassVar[Level]
+    level: ClassVar[Level]
 
-    def __init__(self, routes: list[Path], interface: Interface, conditions: tuple[_Where, ...] = (), columns: tuple[str, ...] = ()) -> None:
-        self._paths = tuple(routes)
-        self._intf = interface
-        self._conditions = conditions
+    def __init__(self, routes: list[Path], interface: Host, conditions: tuple[_Where, ...] = (), columns: tuple[str, ...] = ()) -> None:
+        self.routes = tuple(routes)
+        self.host = interface
+        self.conditions = conditions
         self._columns = columns
 
     @classmethod
-    def _element(cls, uri: str, interface: Interface, known: Row | None = None, above: Mapping[str, Row] | None = None) -> Any:
-        return class_of(cls._level.singular)(uri, interface, known, above)
+    def element_at(cls, uri: str, interface: Host, known: Row | None = None, above: Mapping[str, Row] | None = None) -> Any:
+        return class_of(cls.level.singular)(uri, interface, known, above)
 
     def __repr__(self) -> str:
-        where = ', '.join(paths.spell(path) for path in self._paths)
-        return f'<{type(self).__name__} {where}{" where …" if self._conditions else ""}>'
+        where = ', '.join(paths.spell(path) for path in self.routes)
+        return f'<{type(self).__name__} {where}{" where …" if self.conditions else ""}>'
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Collection):
             return NotImplemented
-        mine, theirs = (self._paths, self._conditions, self._columns), (other._paths, other._conditions, other._columns)
-        return mine == theirs and self._intf._server == other._intf._server and self._intf._user == other._intf._user
+        mine, theirs = (self.routes, self.conditions, self._columns), (other.routes, other.conditions, other._columns)
+        return mine == theirs and self.connection.server == other.connection.server and self.connection.user == other.connection.user
 
     def __hash__(self) -> int:
-        return hash((self._paths, self._conditions, self._intf._server))
+        return hash((self.routes, self.conditions, self.connection.server))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore_collection, (self._level.plural, list(self._paths), self._intf, self._conditions, self._columns)
+        return _restore_collection, (self.level.plural, list(self.routes), self.host, self.conditions, self._columns)
 
     def _ask(self, ahead: str) -> Iterator[E]:
-        wanted = columns_of(self._paths, self._columns)
-        for found, heard in self._intf.walker.walk(self._paths, self._conditions, wanted, ahead=ahead):
-            element = self._element(found.uri, self._intf, found.row, found.above)
-            element._heard = heard
-            if self._intf.manage.callback is not None:
-                self._intf.manage.callback(self, element)
+        wanted = columns_of(self.routes, self._columns)
+        for found, heard in self.host.walker.walk(self.routes, self.conditions, wanted, ahead=ahead):
+            element = self.element_at(found.uri, self.host, found.row, found.above)
+            element.listed = heard
+            if self.host.manage.callback is not None:
+                self.host.manage.callback(self, element)
             yield element
 
     def with_columns(self, *columns: str) -> Collection[E]:
@@ -103,8 +102,8 @@ class Collection(Mappable, LazyCollection[E]):
         Collection
             A new one; this one stays as it is.
         """
-        columns_of(self._paths, columns)
-        return type(self)(list(self._paths), self._intf, self._conditions, (*self._columns, *columns))
+        columns_of(self.routes, columns)
+        return type(self)(list(self.routes), self.host, self.conditions, (*self._columns, *columns))
 
     def rows(self, columns: Iterable[str] = ()) -> Iterator[Row]:
         """The rows of `table`, one at a time: a million takes the memory of a few hundred (see `table` for what is held).
@@ -112,11 +111,11 @@ class Collection(Mappable, LazyCollection[E]):
         Requests are made when the first is taken. A listing is brought over whole, to disk if it is long, before its first row is given: whatever is
         wrong with the connection is known by then, and a slow loop keeps no server waiting.
         """
-        return self._intf.walker.rows(self._paths, self._conditions, columns_of(self._paths, self._names(columns)))
+        return self.host.walker.rows(self.routes, self.conditions, columns_of(self.routes, self._names(columns)))
 
     def _names(self, columns: Iterable[str]) -> list[str]:
         """The columns that are meant."""
-        return list_of_names(columns) or list(self._columns or _defaults(self._level))
+        return list_of_names(columns) or list(self._columns or _defaults(self.level))
 
     def table(self, columns: Iterable[str] = ()) -> JsonTable:
         """A table of them: a row for each, in the order of iterating.
@@ -200,29 +199,29 @@ class Collection(Mappable, LazyCollection[E]):
         if level not in ('subject', 'experiment', 'assessor'):
             raise errors.ProgrammingError(f'where: level {level!r} is not known', remedy="Use 'subject', 'experiment' or 'assessor'.")
         condition = _Where(given(constraints, template, query), level)
-        return type(self)(list(self._paths), self._intf, (*self._conditions, condition), self._columns)
+        return type(self)(list(self.routes), self.host, (*self.conditions, condition), self._columns)
 
     def tag(self, name: str) -> Any:
         """Put all of them into a named set; the tag. Two requests after those of iterating, and up to two for the first tag of all."""
-        tag = self._intf.manage.tags.get(name)
-        tag.reference_many([element._uri for element in self])
+        tag = self.host.manage.tags.get(name)
+        tag.reference_many([element.uri for element in self])
         return tag
 
     def untag(self, name: str) -> None:
         """Take all of them out of a named set. Two requests after those of iterating."""
-        self._intf.manage.tags.get(name).dereference_many([element._uri for element in self])
+        self.host.manage.tags.get(name).dereference_many([element.uri for element in self])
 
     def explain(self) -> str:
         """What iterating it will ask, in words. No request."""
-        return self._intf.walker.explain(self._paths, self._conditions, columns_of(self._paths, self._columns))
+        return self.host.walker.explain(self.routes, self.conditions, columns_of(self.routes, self._columns))
 
     def _children(self, row: Level, id_filter: Any) -> Any:
         step = Step(row.plural, as_name(row, id_filter), False)
-        return class_of(row.plural)([(*path, step) for path in self._paths], self._intf, self._conditions)
+        return class_of(row.plural)([(*path, step) for path in self.routes], self.host, self.conditions)
 
 
 def _restore_collection(
-    plural: str, routes: list[Path], interface: Interface, conditions: tuple[_Where, ...], columns: tuple[str, ...] = ()
+    plural: str, routes: list[Path], interface: Host, conditions: tuple[_Where, ...], columns: tuple[str, ...] = ()
 ) -> Collection[Any]:
     collection: Collection[Any] = class_of(plural)(routes, interface, conditions, columns)
     return collection

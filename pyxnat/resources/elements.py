@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import six
 
@@ -14,14 +14,12 @@ from ..query.paths import chain_of
 from ..tables.table import Row
 from .base import Element, class_of
 from .files import FileElement, ResourceElement
+from .imported import Imported, Source
 from .parameters import Parameters
 from .pipelines import Pipelines
 from .provenance import Provenance
 from .sharing import SharedElement
 from .variables import add_definitions, read_definitions
-
-if TYPE_CHECKING:
-    from ..services.manage.imports import Imported, Source
 
 __all__ = [
     'BEHAVIOUR',
@@ -41,10 +39,10 @@ class ProjectElement(Element):
     """A study."""
 
     def _setting(self, name: str) -> str:
-        return six.ensure_text(self._intf._exec(f'{self._uri}/{name}')).strip()
+        return six.ensure_text(self.connection.request(f'{self.uri}/{name}')).strip()
 
     def _set(self, name: str, value: Any) -> None:
-        self._intf._exec(f'{self._uri}/{name}/{uris.quote(str(value))}', 'PUT')
+        self.connection.request(f'{self.uri}/{name}/{uris.quote(str(value))}', 'PUT')
 
     def accessibility(self) -> str:
         """Who may see it: ``private`` (its users), ``protected`` (all see that it is there), ``public`` (all may read). One request."""
@@ -77,10 +75,10 @@ class ProjectElement(Element):
 
     def set_subfolder_in_current_arc(self, subfolder: str) -> None:
         """Keep new sessions in a folder below the current one. Two requests."""
-        self._intf._exec(uris.join(f'{self._uri}/current_arc', uris.quote_path(self.current_arc()), uris.quote_path(subfolder)), 'PUT')
+        self.connection.request(uris.join(f'{self.uri}/current_arc', uris.quote_path(self.current_arc()), uris.quote_path(subfolder)), 'PUT')
 
     def _user_rows(self) -> list[Row]:
-        return self._intf._get_json(f'{self._uri}/users')
+        return self.connection.rows(f'{self.uri}/users')
 
     def users(self) -> list[str]:
         """Logins of its users. One request."""
@@ -115,7 +113,7 @@ class ProjectElement(Element):
         """
         name = role.lower().removesuffix('s')
         _check('role', role, _ROLES, name)
-        self._intf._exec(f'{self._uri}/users/{name.title()}s/{uris.quote(login)}', 'PUT')
+        self.connection.request(f'{self.uri}/users/{name.title()}s/{uris.quote(login)}', 'PUT')
 
     def remove_user(self, login: str) -> None:
         """Take a user's role away. Two requests.
@@ -127,8 +125,10 @@ class ProjectElement(Element):
         """
         group = next((row['displayname'] for row in self._user_rows() if row['login'] == login), None)
         if group is None:
-            raise errors.NotFoundError(f'{login} has no role in {self._urn}', uri=self._intf._server + self._uri, remedy='users() lists who has.')
-        self._intf._exec(f'{self._uri}/users/{uris.quote(group)}/{uris.quote(login)}', 'DELETE')
+            raise errors.NotFoundError(
+                f'{login} has no role in {self.path_name}', uri=self.connection.server + self.uri, remedy='users() lists who has.'
+            )
+        self.connection.request(f'{self.uri}/users/{uris.quote(group)}/{uris.quote(login)}', 'DELETE')
 
     @property
     def pipelines(self) -> Pipelines:
@@ -147,17 +147,18 @@ class ProjectElement(Element):
             for session in project.import_dicom('/scanner/monday', dest='archive'):
                 print(session.status, session.element)
         """
-        return self._intf.manage.import_dicom(source, self._urn, subject, session, **options)
+        imported: list[Imported] = self.host.manage.import_dicom(source, self.path_name, subject, session, **options)
+        return imported
 
     def last_modified(self) -> dict[str, str]:
         """When each subject, or anything below it, was changed last: accession ID -> time. One request."""
-        rows = self._intf._get_json(f'{self._uri}/subjects?columns=ID,last_modified')
+        rows = self.connection.rows(f'{self.uri}/subjects?columns=ID,last_modified')
         return {cell(row, 'ID'): cell(row, 'last_modified') for row in rows}
 
     def aliases(self) -> list[str]:
         """Other names of the project. One request."""
-        rows = self._intf._get_json(f'{uris.ENTRY}/projects?columns=ID,alias')
-        return [cell(row, 'alias') for row in rows if cell(row, 'ID') == self._urn and cell(row, 'alias')]
+        rows = self.connection.rows(f'{uris.ENTRY}/projects?columns=ID,alias')
+        return [cell(row, 'alias') for row in rows if cell(row, 'ID') == self.path_name and cell(row, 'alias')]
 
     def description(self) -> str:
         """Its description. One request."""
@@ -185,7 +186,7 @@ class ProjectElement(Element):
         document = self.get()
         changed = add_definitions(document, custom_variables)
         if changed is not None:
-            self._put_document(changed, {'allowDataDeletion': allow_data_deletion})
+            self.put_document(changed, {'allowDataDeletion': allow_data_deletion})
 
 
 class SubjectElement(SharedElement):
@@ -195,26 +196,26 @@ class SubjectElement(SharedElement):
 class ExperimentElement(SharedElement):
     """An imaging session or another assessment of a subject."""
 
-    def _writing_uri(self) -> str:
+    def writing_uri(self) -> str:
         """Its URI below its own project and subject: elsewhere XNAT takes what is written for another session, or for nothing."""
         identity = self._accession_id()
-        if self._path[0].level == 'projects' and 'subjects' in chain_of(self._path):
-            return uris.join(uris.parent(self._uri), uris.quote(identity))
-        project = self._path[0].name if self._path[0].level == 'projects' else self._known_or_asked('project')
-        if 'subject_ID' not in self._known:
+        if self.steps[0].level == 'projects' and 'subjects' in chain_of(self.steps):
+            return uris.join(uris.parent(self.uri), uris.quote(identity))
+        project = self.steps[0].name if self.steps[0].level == 'projects' else self.value_of('project')
+        if 'subject_ID' not in self.row:
             listing = uris.join(uris.ENTRY, 'projects', uris.quote(project), 'experiments')
-            rows = self._intf._get_json(uris.with_query(listing, {'ID': identity, 'columns': 'ID,label,project,subject_ID,xsiType'}))
-            self._known.update(next(row for row in rows if row.get('ID') == identity))
-        subject = uris.quote(self._known['subject_ID'])
+            rows = self.connection.rows(uris.with_query(listing, {'ID': identity, 'columns': 'ID,label,project,subject_ID,xsiType'}))
+            self.row.update(next(row for row in rows if row.get('ID') == identity))
+        subject = uris.quote(self.row['subject_ID'])
         return uris.join(uris.ENTRY, 'projects', uris.quote(project), 'subjects', subject, 'experiments', uris.quote(identity))
 
     def parent(self) -> Element | None:
         """Its subject, in the subject's own project where the path does not name it. One request then, else none."""
-        if 'subjects' in chain_of(self._path):
+        if 'subjects' in chain_of(self.steps):
             return self._above_it()
         identity, project = self.attrs.mget(['subject_ID', 'subject_project'])
         uri = uris.join(uris.ENTRY, 'projects', uris.quote(project), 'subjects', uris.quote(identity))
-        subject: Element = class_of('subjects')._element(uri, self._intf)
+        subject: Element = class_of('subjects').element_at(uri, self.host)
         return subject
 
     def trigger_pipelines(self) -> None:
@@ -233,8 +234,8 @@ class ExperimentElement(SharedElement):
         """Start several of the server's jobs on the session at once. One request, and one for its ID if that is not known."""
         query = {'triggerPipelines': pipelines or None, 'fixScanTypes': fix_types or None, 'pullDataFromHeaders': scan_headers or None}
         if any(query.values()):
-            self._check_owner()
-            self._intf._exec(uris.with_query(self._uri, query), 'PUT')
+            self.check_owner()
+            self.connection.request(uris.with_query(self.uri, query), 'PUT')
 
 
 class AssessorElement(SharedElement, Parameters):

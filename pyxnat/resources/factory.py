@@ -34,7 +34,7 @@ def make_classes() -> dict[str, type[Any]]:
 
 
 def _make(name: str, base: type[Any], row: Level, doc: str) -> type[Any]:
-    attributes: dict[str, Any] = {'__module__': _MODULE, '__qualname__': name, '__doc__': doc, '_level': row}
+    attributes: dict[str, Any] = {'__module__': _MODULE, '__qualname__': name, '__doc__': doc, 'level': row}
     for below in children(row.plural):
         accessors = [_collection_accessor(below, name)]
         if not issubclass(base, Collection):

@@ -40,36 +40,38 @@ class ResourceElement(Element):
 
     def _find(self, rows: Iterable[Row]) -> Row:
         """By label first: a resource is created under a label, and only a number can be its ID."""
-        found = own_rows(self._path, rows)
-        by_label = [row for row in found if self._urn in (row.get('label'), uris.meaning(row.get('label', '')))]
-        by_number = [row for row in found if row.get('xnat_abstractresource_id') == self._urn]
+        found = own_rows(self.steps, rows)
+        by_label = [row for row in found if self.path_name in (row.get('label'), uris.meaning(row.get('label', '')))]
+        by_number = [row for row in found if row.get('xnat_abstractresource_id') == self.path_name]
         if not (by_label or by_number):
-            uri = self._intf._server + super()._uri
-            raise errors.NotFoundError(f'no resource {self._urn!r}', uri=uri, remedy='Check the spelling; what this login may not see is hidden.')
+            uri = self.connection.server + super().uri
+            raise errors.NotFoundError(
+                f'no resource {self.path_name!r}', uri=uri, remedy='Check the spelling; what this login may not see is hidden.'
+            )
         return (by_label or by_number)[0]
 
     @property
-    def _uri(self) -> str:
+    def uri(self) -> str:
         """The URI; by its number where the label is one that XNAT stores otherwise, which takes a look at its listing (one request)."""
         if not self._is_odd:
-            return super()._uri
-        number = self._known_or_asked('xnat_abstractresource_id')
-        return uris.join(uris.parent(super()._uri), number)
+            return super().uri
+        number = self.value_of('xnat_abstractresource_id')
+        return uris.join(uris.parent(super().uri), number)
 
-    def _listing(self) -> str:
-        return uris.parent(super()._uri)
+    def listing_uri(self) -> str:
+        return uris.parent(super().uri)
 
     @property
     def _is_odd(self) -> bool:
         """Whether its label is not of letters, digits and ``-._``: XNAT keeps others as they were sent, encoded."""
-        return not uris.is_label(self._urn)
+        return not uris.is_label(self.path_name)
 
     def _check_label(self) -> None:
         """`DataError` where a resource of that label can only be found, not made, and is not there."""
-        if (self._is_odd or len(self._urn) > _LONGEST_LABEL) and not self.exists():
-            what = f'{self._urn!r} cannot be the label of a resource: XNAT would store it encoded, or not at all'
+        if (self._is_odd or len(self.path_name) > _LONGEST_LABEL) and not self.exists():
+            what = f'{self.path_name!r} cannot be the label of a resource: XNAT would store it encoded, or not at all'
             remedy = f'Use letters, digits, "-", "." and "_", {_LONGEST_LABEL} characters at most.'
-            raise errors.DataError(what, uri=self._intf._server + uris.parent(super()._uri), remedy=remedy)
+            raise errors.DataError(what, uri=self.connection.server + uris.parent(super().uri), remedy=remedy)
 
     def _create(
         self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = (), *, move: bool = False
@@ -79,7 +81,7 @@ class ResourceElement(Element):
 
     def __repr__(self) -> str:
         """With what a listing told, as pyxnat 1.x wrote it: programs read the number of files from it."""
-        known = self._known
+        known = self.row
         if not {'xnat_abstractresource_id', 'label', 'file_count'} <= set(known):
             return super().__repr__()
         told = f'{known["xnat_abstractresource_id"]} `{uris.meaning(known["label"])}`'
@@ -116,7 +118,7 @@ class ResourceElement(Element):
         Two requests: the listing, and the zip, in which XNAT leaves out what is gone from its disk. Two more where the resource is addressed by its
         number, or is empty.
         """
-        return self._intf.transfer.download_resource(self, Path(dest_dir).expanduser(), extract)
+        return self.host.transfer.download_resource(self, Path(dest_dir).expanduser(), extract)
 
     def put(self, sources: Any, overwrite: bool = False, extract: bool = True, **params: Any) -> ResourceElement:
         """Upload files under their own names, in one request, and see by the listing that they are there.
@@ -163,23 +165,23 @@ class ResourceElement(Element):
         path = _existing(zip_location)
         about, types = about_upload(params, overwrite)
         if extract:
-            self._intf.transfer.upload_unpacked(self, path, {**about, 'extract': True}, types)
+            self.host.transfer.upload_unpacked(self, path, {**about, 'extract': True}, types)
         else:
-            self._intf.transfer.upload_archive(self, path.name, path, about, types)
+            self.host.transfer.upload_archive(self, path.name, path, about, types)
         return self
 
     zip_insert = put_zip
 
     def _put_members(self, members: list[tuple[str, Path]], overwrite: bool, extract: bool, params: dict[str, Any]) -> ResourceElement:
         if not members:
-            raise errors.DataError('there are no files to upload', uri=self._uri, remedy='Name at least one file.')
+            raise errors.DataError('there are no files to upload', uri=self.uri, remedy='Name at least one file.')
         about, types = about_upload(params, overwrite)
-        self._intf.transfer.upload_members(self, members, {**about, 'extract': extract or None}, types)
+        self.host.transfer.upload_members(self, members, {**about, 'extract': extract or None}, types)
         return self
 
     def datatype(self) -> str:
         """Its XNAT type, such as ``xnat:resourceCatalog``. One request if not known."""
-        return self._known_or_asked('element_name')
+        return self.value_of('element_name')
 
     def attributes(self) -> dict[str, str]:
         """Its row in the listing: label, file_count, file_size (bytes), tags, format, content. One request."""
@@ -190,17 +192,17 @@ class FileElement(Element):
     """A file of a resource."""
 
     def _look(self) -> Row:
-        row = self._find(own_rows(self._path, self._intf._get_json(self._listing())))
-        self._known.update(row)
+        row = self._find(own_rows(self.steps, self.connection.rows(self.listing_uri())))
+        self.row.update(row)
         return row
 
     @property
-    def _uri(self) -> str:
-        return uris.join(self._listing(), uris.quote_path(self._urn))
+    def uri(self) -> str:
+        return uris.join(self.listing_uri(), uris.quote_path(self.path_name))
 
-    def _listing(self) -> str:
+    def listing_uri(self) -> str:
         resource = self._above_it()
-        return f'{resource._uri if resource else ""}/files'
+        return f'{resource.uri if resource else ""}/files'
 
     def delete(self, delete_files: bool = True) -> None:
         """Delete it, and no other.
@@ -221,22 +223,22 @@ class FileElement(Element):
         PermissionDenied
             This login may not delete it.
         """
-        rows = own_rows(self._path, self._intf._get_json(self._listing()))
+        rows = own_rows(self.steps, self.connection.rows(self.listing_uri()))
         self._find(rows)
-        others = [row['path'] for row in rows if row['path'] != self._urn and row['path'].startswith(self._urn)]
+        others = [row['path'] for row in rows if row['path'] != self.path_name and row['path'].startswith(self.path_name)]
         if others:
             what = f'XNAT would delete {", ".join(others[:5])} with it'
             raise errors.DataError(
-                what, uri=self._intf._server + self._uri, remedy='Delete the resource, or the files together: DELETE takes a prefix.'
+                what, uri=self.connection.server + self.uri, remedy='Delete the resource, or the files together: DELETE takes a prefix.'
             )
-        if not uris.is_carried(self._urn) and '%' not in self._urn:
-            what = f'XNAT cannot be told to delete a file with the name {self._urn!r}'
-            raise errors.DataError(what, uri=self._intf._server + self._uri, remedy='Delete its resource.')
+        if not uris.is_carried(self.path_name) and '%' not in self.path_name:
+            what = f'XNAT cannot be told to delete a file with the name {self.path_name!r}'
+            raise errors.DataError(what, uri=self.connection.server + self.uri, remedy='Delete its resource.')
         super().delete(delete_files)
 
     def id(self) -> str:
         """Its path below the resource. No request."""
-        return self._urn
+        return self.path_name
 
     label = id
 
@@ -272,7 +274,7 @@ class FileElement(Element):
         One request; for a file below a session that no listing told of, one before it: of what is not there XNAT gives the subject's. The content is
         never whole in memory.
         """
-        return str(self._intf.transfer.download(self, dest))
+        return str(self.host.transfer.download(self, dest))
 
     get_copy = get
 
@@ -319,14 +321,14 @@ class FileElement(Element):
         listing that shows that uploads are stored: XNAT answers 200 to a login without the right, too.
         """
         about, types = about_upload({**params, 'format': format, 'content': content, 'tags': tags}, overwrite)
-        self._intf.transfer.upload(self, _source(src), about, types)
-        self._known.clear()
+        self.host.transfer.upload(self, _source(src), about, types)
+        self.row.clear()
         return self
 
     insert = create = put  # type: ignore[assignment]
 
     def _cell(self, column: str) -> str:
-        return self._known_or_asked(column)
+        return self.value_of(column)
 
     def size(self) -> str:
         """Bytes, as text. One request if not known."""
@@ -348,7 +350,7 @@ class FileElement(Element):
 
     def last_modified(self) -> str:
         """When it was changed last, as an HTTP date. One request."""
-        return str(self._intf._transport.request('HEAD', self._uri).headers.get('last-modified', ''))
+        return str(self.connection.transport.request('HEAD', self.uri).headers.get('last-modified', ''))
 
     def attributes(self) -> dict[str, str]:
         """Its row in the listing: Name, path, Size (bytes), URI, digest (MD5), file_tags, file_format, file_content. One request."""

@@ -42,7 +42,7 @@ class SharedCollection(Collection[Any]):
         """Take each of them out of a project; nothing is done where it is the own project of one. Two requests for each, after those of iterating."""
         self._intf._owners.forget()
         for element in [one for one in list(self) if one._is_shared_into(project)]:
-            self._intf._exec(f'{element._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
+            self.connection.request(f'{element._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
 
 
 class DownloadableCollection(Collection[Any]):
@@ -107,22 +107,22 @@ class DownloadableCollection(Collection[Any]):
     @property
     def _is_below_one(self) -> bool:
         """Whether the path names one session."""
-        return len(self._paths) == 1 and all(step.literal for step in self._paths[0][:-1])
+        return len(self.routes) == 1 and all(step.literal for step in self.routes[0][:-1])
 
     def _sessions(self) -> list[Any]:
-        if self._is_below_one and not self._conditions:
-            above = self._paths[0][:-1]
-            return [class_of(above[-1].level)._element(paths.uri_of(above), self._intf)]
+        if self._is_below_one and not self.conditions:
+            above = self.routes[0][:-1]
+            return [class_of(above[-1].level).element_at(paths.uri_of(above), self.host)]
         return list(dict.fromkeys(element.parent() for element in self))
 
     def _download(self, session: Any, folder: FilePath, which: str, name: str | None, extract: bool, safe: bool, remove: bool) -> Any:
-        target = folder / f'{safe_name(name or f"{session.label()}_{self._level.plural}_{which}")}.zip'
+        target = folder / f'{safe_name(name or f"{session.label()}_{self.level.plural}_{which}")}.zip'
         if safe and target.exists():
             raise errors.DataError(f'{target} is there already', remedy='Give another name=, or safe=False.')
         quoted = ','.join(uris.quote(part) for part in which.split(','))
-        child = getattr(session, self._level.singular)('ALL')
-        uri = uris.join(uris.parent(child._uri), quoted, 'files')
-        return self._intf.transfer.download_level(uri, target, extract, keep=not (extract and remove))
+        child = getattr(session, self.level.singular)('ALL')
+        uri = uris.join(uris.parent(child.uri), quoted, 'files')
+        return self.host.transfer.download_level(uri, target, extract, keep=not (extract and remove))
 
 
 class AssessorCollection(SharedCollection, DownloadableCollection):

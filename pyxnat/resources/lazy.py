@@ -22,7 +22,7 @@ class _Named(Protocol):
     """What an element has to have."""
 
     @property
-    def _urn(self) -> str: ...
+    def path_name(self) -> str: ...
 
     def id(self) -> str: ...
 
@@ -118,7 +118,7 @@ class LazyCollection(Generic[E]):
     def __contains__(self, item: object) -> bool:
         if isinstance(item, str):
             return any(item in (element.id(), element.label()) for element in self)
-        return any(element == item or (isinstance(item, type(element)) and element.id() == item._urn) for element in self)
+        return any(element == item or (isinstance(item, type(element)) and element.id() == item.path_name) for element in self)
 
     def __getitem__(self, index: int | slice | str) -> Any:
         if isinstance(index, str):

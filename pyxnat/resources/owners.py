@@ -23,9 +23,9 @@ from ..model import labels, uris
 from ..query.paths import read
 from ..tables.json_stream import parse_result_set
 from ..tables.table import Row
+from .host import Host
 
 if TYPE_CHECKING:
-    from ..interface import Interface
     from .base import Element
 
 __all__ = ['FRESH_S', 'Owners']
@@ -53,8 +53,8 @@ class _Look(NamedTuple):
 class Owners:
     """What one login knows of whose things are."""
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self.host = interface
         self._looks: dict[tuple[str, str], _Look] = {}
         self._lock = threading.Lock()
 
@@ -103,7 +103,7 @@ class Owners:
     def _rows(self, project: str, query: dict[str, str]) -> list[Row]:
         """Rows of experiments of a project as the server has them now, whatever the cache holds."""
         uri = uris.with_query(uris.join(uris.ENTRY, 'projects', uris.quote(project), 'experiments'), {**query, 'format': 'json'})
-        return parse_result_set(self._intf._exec(uri, 'GET', expiration=0), self._intf._server + uri)
+        return parse_result_set(self.host.connection.request(uri, 'GET', expiration=0), self.host.connection.server + uri)
 
     def _ask(self, project: str, query: dict[str, str]) -> _Look:
         at, rows = time.monotonic(), self._rows(project, query)
@@ -112,15 +112,15 @@ class Owners:
     def learn(self, element: Element) -> None:
         """Keep whose a session is that was just put, or an assessor."""
         names = _names(element)
-        kind, above = {'experiments': ('sessions', 'subject'), 'assessors': ('assessors', 'session')}.get(element._urt, ('', ''))
+        kind, above = {'experiments': ('sessions', 'subject'), 'assessors': ('assessors', 'session')}.get(element.level.plural, ('', ''))
         with self._lock:
             look = self._looks.get((names.get('projects', ''), kind))
-            if look is not None and len(element._path) > 2:
-                name = element._path[-2].name
-                row = {'ID': element._known.get('ID', ''), 'label': element._urn, f'{above}_label': name}
-                known = look.labels.get(element._urn, {})
+            if look is not None and len(element.steps) > 2:
+                name = element.steps[-2].name
+                row = {'ID': element.row.get('ID', ''), 'label': element.path_name, f'{above}_label': name}
+                known = look.labels.get(element.path_name, {})
                 if known.get('ID') != row['ID'] or name not in (known.get(f'{above}_ID'), known.get(f'{above}_label')):
-                    look.labels[element._urn] = look.ids[row['ID']] = row
+                    look.labels[element.path_name] = look.ids[row['ID']] = row
 
     def forget(self) -> None:
         """Look again before the next PUT: something was renamed, moved or deleted."""
@@ -150,10 +150,15 @@ class Owners:
             The project is not there, or not to be seen.
         """
         now = time.monotonic()
-        since = now if fresh or element._urt in _OWNED else now - FRESH_S
+        since = now if fresh or element.level.plural in _OWNED else now - FRESH_S
         there = self._check_session(element, move, now, since)
-        if there is not False and element._urt in ('assessors', 'reconstructions') and not move and not _is_sure(element, element._urt):
-            {'assessors': self._check_assessor, 'reconstructions': self._check_reconstruction}[element._urt](element, now)
+        if (
+            there is not False
+            and element.level.plural in ('assessors', 'reconstructions')
+            and not move
+            and not _is_sure(element, element.level.plural)
+        ):
+            {'assessors': self._check_assessor, 'reconstructions': self._check_reconstruction}[element.level.plural](element, now)
         return there
 
     @staticmethod
@@ -168,9 +173,9 @@ class Owners:
         if not {'subjects', 'experiments'} <= names.keys() or _is_sure(element, 'experiments'):
             return None
         if 'projects' not in names:
-            names = {step.level: step.name for step in read(element._uri)}
+            names = {step.level: step.name for step in read(element.uri)}
         project, subject, session = (names[level] for level in _ON_THE_WAY)
-        if move and element._urt == 'experiments':
+        if move and element.level.plural == 'experiments':
             return True
 
         def is_right(row: Row) -> bool:
@@ -189,36 +194,36 @@ class Owners:
         project = _names(element).get('projects') or self._project_of(element)
 
         def is_right(row: Row) -> bool:
-            return bool({row.get('session_ID'), row.get('session_label')} & {session, element._path[-2].name})
+            return bool({row.get('session_ID'), row.get('session_label')} & {session, element.steps[-2].name})
 
-        row = self._seen(lambda moment: self.assessor(project, element._urn, moment), is_right, now, now)
+        row = self._seen(lambda moment: self.assessor(project, element.path_name, moment), is_right, now, now)
         if row is None or is_right(row):
             self._tell(element, 'assessors', row, self._looks[project, 'assessors'])
             return
-        what = f'assessor {element._urn} of project {project} is that of session {row.get("session_label")} ({row.get("session_ID")})'
-        raise self._refusal(element, what, f'/experiments/{row.get("session_ID")}/assessors/{element._urn}')
+        what = f'assessor {element.path_name} of project {project} is that of session {row.get("session_label")} ({row.get("session_ID")})'
+        raise self._refusal(element, what, f'/experiments/{row.get("session_ID")}/assessors/{element.path_name}')
 
     @staticmethod
     def _tell(element: Element, level: str, row: Row | None, look: _Look) -> None:
         """Let an element know its ID and label, where its name means nothing else."""
-        identity = element._known.get('ID', row.get('ID')) if row is not None else None
-        if row is not None and element._urt == level and identity == row.get('ID') and look.ids.get(element._urn, row) is row:
-            element._known.update({name: row[name] for name in ('ID', 'label') if row.get(name)})
+        identity = element.row.get('ID', row.get('ID')) if row is not None else None
+        if row is not None and element.level.plural == level and identity == row.get('ID') and look.ids.get(element.path_name, row) is row:
+            element.row.update({name: row[name] for name in ('ID', 'label') if row.get(name)})
 
     def _check_reconstruction(self, element: Element, now: float) -> None:
         try:
-            item = json.loads(self._intf._exec(uris.with_query(element._uri, {'format': 'json'}), 'GET', expiration=0))
+            item = json.loads(self.host.connection.request(uris.with_query(element.uri, {'format': 'json'}), 'GET', expiration=0))
         except errors.NotFoundError:
             return
         owner = _field(item, 'image_session_ID')
         if owner and owner != self._session_id(element, now):
-            what = f'reconstruction {element._urn} is that of session {owner}: its ID is one for the whole site'
-            raise self._refusal(element, what, f'/experiments/{owner}/reconstructions/{element._urn}')
+            what = f'reconstruction {element.path_name} is that of session {owner}: its ID is one for the whole site'
+            raise self._refusal(element, what, f'/experiments/{owner}/reconstructions/{element.path_name}')
 
     def _session_id(self, element: Element, now: float) -> str:
         """The accession ID of the session that a path names."""
-        session = element._path[-2].name
-        known = element._above.get('experiments', {}).get('ID')
+        session = element.steps[-2].name
+        known = element.above.get('experiments', {}).get('ID')
         names = _names(element)
         begun = _BEGUN.get()
         row = None if known or 'projects' not in names else self.session(names['projects'], session, now if begun is None else begun)
@@ -227,35 +232,35 @@ class Owners:
     def _project_of(self, element: Element) -> str:
         """The project that owns the session above, where the path does not name one. One request."""
         above = element._above_it()
-        return above._known_or_asked('project') if above is not None else ''
+        return above.value_of('project') if above is not None else ''
 
     def _refusal(self, element: Element, what: str, path: str) -> errors.IntegrityError:
-        remedy = f'Use {path}, or create(move=True) to move it.' if element._path[-1].name in path else f'Use what is below {path}.'
+        remedy = f'Use {path}, or create(move=True) to move it.' if element.steps[-1].name in path else f'Use what is below {path}.'
         return errors.IntegrityError(f'{what}; XNAT would not keep them apart', uri=element._url, method='PUT', remedy=remedy)
 
     def check_id(self, element: Element, identity: Any) -> None:
         """Refuse to give a new element an ID that another has: XNAT would change that one. One request."""
-        if element._urt not in ('subjects', 'experiments') or not identity or str(identity) == element._known.get('ID'):
+        if element.level.plural not in ('subjects', 'experiments') or not identity or str(identity) == element.row.get('ID'):
             return
-        uri = uris.with_query(uris.join(uris.ENTRY, element._level.segment), {'ID': str(identity), 'columns': 'ID,label,project'})
-        for row in self._intf._get_json(uri):
-            if row.get('ID') == str(identity) and element._urn not in (row.get('label'), row.get('ID')):
-                what = f'{identity} is the ID of {element._level.singular} {row.get("label")} in project {row.get("project")}'
+        uri = uris.with_query(uris.join(uris.ENTRY, element.level.segment), {'ID': str(identity), 'columns': 'ID,label,project'})
+        for row in self.host.connection.rows(uri):
+            if row.get('ID') == str(identity) and element.path_name not in (row.get('label'), row.get('ID')):
+                what = f'{identity} is the ID of {element.level.singular} {row.get("label")} in project {row.get("project")}'
                 remedy = 'Leave the ID out: XNAT gives one.'
                 raise errors.DuplicateError(what, uri=element._url, method='PUT', remedy=remedy)
 
 
 def _names(element: Element) -> dict[str, str]:
     """The names on an element's path, by level."""
-    return {step.level: step.name for step in element._path}
+    return {step.level: step.name for step in element.steps}
 
 
 def _is_sure(element: Element, level: str) -> bool:
     """Whether the element of a level needs no look: a listing led to it within a minute, or the path to what is below it has its accession ID."""
-    if element._urt == level:
-        return element._heard is not None and age_s(element._heard.received, Moment.now()) < FRESH_S
-    name = next(step.name for step in element._path if step.level == level)
-    return element._above.get(level, {}).get('ID') == name
+    if element.level.plural == level:
+        return element.listed is not None and age_s(element.listed.received, Moment.now()) < FRESH_S
+    name = next(step.name for step in element.steps if step.level == level)
+    return element.above.get(level, {}).get('ID') == name
 
 
 def _field(item: Any, name: str) -> str:

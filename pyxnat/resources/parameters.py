@@ -29,7 +29,7 @@ class Parameters(Element):
         """
         if not key or any(ord(char) < 32 or char in '\ufffe\uffff' or '\ud800' <= char <= '\udfff' for char in key):
             raise ProgrammingError(f'{key!r} cannot be the name of a parameter', remedy='Give it characters that can be seen.')
-        self._check_owner()
+        self.check_owner()
         write_picked(self, f'{self.datatype()}/parameters/addParam{{}}/addField', key, value)
 
     def get_param(self, key: str) -> str | None:

@@ -18,6 +18,7 @@ from ..errors import PipelineNotFoundError
 from ..model import uris
 from ..model.xml import parse_xml
 from ..tables.table import Row
+from .hosted import Hosted
 
 if TYPE_CHECKING:
     from .base import Element
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ['Pipeline', 'PipelineNotFoundError', 'Pipelines']
 
 
-class Pipelines:
+class Pipelines(Hosted):
     """The pipelines that a project has.
 
     Examples
@@ -39,11 +40,11 @@ class Pipelines:
     """
 
     def __init__(self, project: Element) -> None:
-        self._project = project
-        self._intf = project._intf
+        self.project = project
+        self.host = project.host
 
     def __repr__(self) -> str:
-        return f'<Pipelines of {self._project._urn}>'
+        return f'<Pipelines of {self.project.path_name}>'
 
     def info(self, pipeline_id: str | None = None) -> Any:
         """What the project's table of pipelines says: ``Applies To``, ``Generates``, ``Name``, ``Description``, ``Path``, ``Datatype``. One request.
@@ -60,18 +61,18 @@ class Pipelines:
         PermissionDenied
             Only owners see pipelines.
         """
-        rows = self._intf._get_json(f'{self._project._uri}/pipelines')
+        rows = self.connection.rows(f'{self.project.uri}/pipelines')
         if pipeline_id is None:
             return rows
         row = next((row for row in rows if pipeline_id in (row.get('Name'), _stem(row.get('Path', '')))), None)
         if row is None:
-            raise self._missing(pipeline_id, (row.get('Name', '') for row in rows))
+            raise self.missing(pipeline_id, (row.get('Name', '') for row in rows))
         return row
 
     def aliases(self) -> dict[str, str]:
         """Alias -> name of each pipeline: a project may have one several times, with different parameters. One request."""
-        uri = f'{self._project._uri}/archive_spec'
-        root = parse_xml(self._intf._exec(uris.with_query(uri, {'format': 'xml'})))
+        uri = f'{self.project.uri}/archive_spec'
+        root = parse_xml(self.connection.request(uris.with_query(uri, {'format': 'xml'})))
         found: dict[str, str] = {}
         for pipeline in root.xpath('.//*[local-name()="pipeline"]'):  # type: ignore[union-attr]
             name = pipeline.findtext('{*}name') or _stem(pipeline.findtext('{*}location') or '')  # type: ignore[union-attr]
@@ -82,19 +83,19 @@ class Pipelines:
         """One pipeline, by name or alias, whether it exists or not. No request."""
         return Pipeline(pipeline_id, self)
 
-    def _missing(self, name: str, known: Iterable[str] | None = None) -> PipelineNotFoundError:
-        uri = f'{self._intf._server}{self._project._uri}/pipelines'
+    def missing(self, name: str, known: Iterable[str] | None = None) -> PipelineNotFoundError:
+        uri = f'{self.connection.server}{self.project.uri}/pipelines'
         remedy = 'pipelines.aliases() lists those there are' if known is None else f'The project has: {", ".join(filter(None, known)) or "none"}'
         return PipelineNotFoundError(f'no pipeline {name!r}', uri=uri, remedy=f'{remedy}. Add others on its page.')
 
 
-class Pipeline:
+class Pipeline(Hosted):
     """One pipeline of a project."""
 
     def __init__(self, pipeline_id: str, pipelines: Pipelines) -> None:
         self._id = pipeline_id
         self._pipelines = pipelines
-        self._intf = pipelines._intf
+        self.host = pipelines.host
 
     def __repr__(self) -> str:
         return f'<Pipeline {self._id}>'
@@ -111,11 +112,11 @@ class Pipeline:
         PipelineNotFoundError
             The project has no such pipeline.
         """
-        uri = uris.join(self._pipelines._project._uri, 'pipelines', uris.quote(self._id))
+        uri = uris.join(self._pipelines.project.uri, 'pipelines', uris.quote(self._id))
         try:
-            details: dict[str, Any] = json.loads(self._intf._exec(uris.with_query(uri, {'format': 'json'})))
+            details: dict[str, Any] = json.loads(self.connection.request(uris.with_query(uri, {'format': 'json'})))
         except errors.NotFoundError as error:
-            raise self._pipelines._missing(self._id) from error
+            raise self._pipelines.missing(self._id) from error
         except errors.InternalError:
             self._alias()  # XNAT answers 500 for a name that it does not know
             raise
@@ -143,10 +144,10 @@ class Pipeline:
         XNAT queues it, and answers 200 also where it could not be started: see `status`.
         """
         name = experiment if isinstance(experiment, str) else experiment.id()
-        uri = uris.join(self._pipelines._project._uri, 'pipelines', uris.quote(self._alias()), 'experiments', uris.quote(name))
+        uri = uris.join(self._pipelines.project.uri, 'pipelines', uris.quote(self._alias()), 'experiments', uris.quote(name))
         query = {key: f'[{",".join(map(str, value))}]' if isinstance(value, (list, tuple)) else value for key, value in (params or {}).items()}
         try:
-            self._intf._exec(uris.with_query(uri, query), 'POST')
+            self.connection.request(uris.with_query(uri, query), 'POST')
         except (errors.NotFoundError, errors.ProgrammingError) as error:
             error.remedy = f'Check that the project has an experiment {name!r}, of a type that the pipeline is for.'
             raise
@@ -171,13 +172,13 @@ class Pipeline:
             return rows
         aliases = self._pipelines.aliases()
         if self._id not in aliases and self._id not in aliases.values():
-            raise self._pipelines._missing(self._id, aliases)
+            raise self._pipelines.missing(self._id, aliases)
         name = aliases.get(self._id, self._id)
         return self._runs(name, label) if name != self._id else []
 
     def _runs(self, name: str, experiment: str) -> list[Row]:
-        query = {'project': self._pipelines._project._urn, 'experiment': experiment, 'display': 'ALL'}
-        rows = self._intf._get_json(uris.with_query(uris.join(uris.ENTRY, 'services/workflows', uris.quote(name)), query))
+        query = {'project': self._pipelines.project.path_name, 'experiment': experiment, 'display': 'ALL'}
+        rows = self.connection.rows(uris.with_query(uris.join(uris.ENTRY, 'services/workflows', uris.quote(name)), query))
         mine = [row for row in rows if _stem(row.get('pipeline_name', name)) == name]  # XNAT gives those, too, whose name holds this one
         return sorted(mine, key=lambda row: row.get('launch_time', ''), reverse=True)
 
@@ -185,7 +186,7 @@ class Pipeline:
         aliases = self._pipelines.aliases()
         alias = self._id if self._id in aliases else next((alias for alias, name in aliases.items() if name == self._id), None)
         if alias is None:
-            raise self._pipelines._missing(self._id, aliases)
+            raise self._pipelines.missing(self._id, aliases)
         return alias
 
 

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from .. import errors
@@ -21,10 +21,8 @@ from ..model import uris
 from ..model.wildcards import ANY, is_wildcard, matches
 from ..tables.json_stream import parse_result_set
 from ..tables.table import Row
+from .host import Host
 from .prearchive_files import PrearchiveCollection, PrearchiveElement, PrearchiveGroup, PrearchiveResource, PrearchiveScan
-
-if TYPE_CHECKING:
-    from ..interface import Interface
 
 __all__ = ['FINAL', 'UNASSIGNED', 'PrearchiveSession', 'PrearchiveSessions', 'select_prearchive']
 
@@ -58,29 +56,29 @@ class PrearchiveSession(PrearchiveElement):
     _id_column = 'folderName'
 
     @classmethod
-    def _of(cls, interface: Interface, project: str, timestamp: str, name: str, known: Row | None = None) -> PrearchiveSession:
+    def of(cls, interface: Host, project: str, timestamp: str, name: str, known: Row | None = None) -> PrearchiveSession:
         return cls(uris.join(_ROOT, 'projects', *map(uris.quote, (project, timestamp, name))), interface, known)
 
     @classmethod
-    def _of_row(cls, interface: Interface, row: Row) -> PrearchiveSession:
+    def of_row(cls, interface: Host, row: Row) -> PrearchiveSession:
         project, timestamp, name = row['url'].split('/')[-3:]
-        return cls._of(interface, project, timestamp, name, row)
+        return cls.of(interface, project, timestamp, name, row)
 
     @property
     def triple(self) -> tuple[str, str, str]:
         """Project, timestamp and folder: what a session of the prearchive is known by."""
-        project, timestamp, name = uris.segments(self._uri)[-3:]
+        project, timestamp, name = uris.segments(self.uri)[-3:]
         return project, timestamp, name
 
     def _look(self) -> Row:
-        rows = self._intf._get_json(self._uri)
+        rows = self.connection.rows(self.uri)
         if not rows:
-            raise errors.NotFoundError('not in the prearchive', uri=self._intf._server + self._uri, remedy='It may be archived, moved or deleted.')
-        self._known = rows[0]
-        return self._known
+            raise errors.NotFoundError('not in the prearchive', uri=self.connection.server + self.uri, remedy='It may be archived, moved or deleted.')
+        self.row = rows[0]
+        return self.row
 
     def _cell(self, column: str) -> str:
-        return self._known[column] if column in self._known else self._look()[column]
+        return self.row[column] if column in self.row else self._look()[column]
 
     def status(self) -> str:
         """``READY``, ``CONFLICT``, ``ERROR``, ``RECEIVING``, ``BUILDING``, …, as it is now. One request.
@@ -108,16 +106,16 @@ class PrearchiveSession(PrearchiveElement):
 
     def get(self) -> bytes:
         """Its XML document, as the headers of its images gave it when it was built. One request."""
-        document: bytes = self._intf._exec(uris.with_query(self._uri, {'format': 'xml'}))
+        document: bytes = self.connection.request(uris.with_query(self.uri, {'format': 'xml'}))
         return document
 
     def log(self) -> str:
         """What the server wrote of it last, such as why it is in ERROR. One request."""
-        return self._intf._exec(f'{self._uri}/logs/last').decode('utf-8', 'replace')
+        return self.connection.request(f'{self.uri}/logs/last').decode('utf-8', 'replace')
 
     def scan(self, ID: str) -> PrearchiveScan:  # noqa: N803 - XNAT's word
         """A scan by its ID. No request."""
-        return PrearchiveScan(f'{self._uri}/scans/{uris.quote(ID)}', self._intf)
+        return PrearchiveScan(f'{self.uri}/scans/{uris.quote(ID)}', self.host)
 
     def scans(self, id_filter: str = ANY) -> PrearchiveCollection:
         """Its scans. One request when iterated."""
@@ -131,20 +129,20 @@ class PrearchiveSession(PrearchiveElement):
         """The files of its scans. One request and one for each resource, when iterated."""
         return self._below('files', id_filter)
 
-    def _list(self, plural: str) -> Iterator[PrearchiveElement]:
+    def members(self, plural: str) -> Iterator[PrearchiveElement]:
         if plural == 'scans':
             for row in self._rows('scans'):
-                yield PrearchiveScan(f'{self._uri}/scans/{uris.quote(row["ID"])}', self._intf, row)
+                yield PrearchiveScan(f'{self.uri}/scans/{uris.quote(row["ID"])}', self.host, row)
             return
         for row in self._rows('resources'):
             holder = ('scans', uris.quote(row['cat_id'])) if row.get('category') == 'scans' else ()
-            resource = PrearchiveResource(uris.join(self._uri, *holder, 'resources', uris.quote(row['label'])), self._intf, row)
-            yield from [resource] if plural == 'resources' else resource._list(plural)
+            resource = PrearchiveResource(uris.join(self.uri, *holder, 'resources', uris.quote(row['label'])), self.host, row)
+            yield from [resource] if plural == 'resources' else resource.members(plural)
 
     def download(self, dest_dir: str | os.PathLike[str], extract: bool = False) -> Any:
         """Download all of its files as one zip ``<dest_dir>/<folder>.zip``; with `extract`, unpack it there. One request; path or paths."""
-        target = FilePath(dest_dir).expanduser() / f'{safe_name(self._urn)}.zip'
-        return self._intf.transfer.download_level(self._uri, target, extract, keep=not extract)
+        target = FilePath(dest_dir).expanduser() / f'{safe_name(self.path_name)}.zip'
+        return self.host.transfer.download_level(self.uri, target, extract, keep=not extract)
 
     # -- what can be done with it
 
@@ -177,21 +175,21 @@ class PrearchiveSession(PrearchiveElement):
             raise errors.ProgrammingError(f'overwrite={overwrite!r} is not known', remedy=f'There are: {", ".join(_OVERWRITE)}.')
         if self.project() == UNASSIGNED and project is None:
             raise errors.ProgrammingError(f'{self!r} belongs to no project', remedy='Give project=, or move() it first.')
-        form = {'src': self._path, 'overwrite': overwrite}
+        form = {'src': self.spelt, 'overwrite': overwrite}
         if project or subject or session:
             form['dest'] = self._destination(project or self.project(), subject, session)
-        return self._intf.select(self._archive(form))
+        return self.host.select(self._archive(form))
 
     def _archive(self, form: dict[str, str]) -> str:
         """Have it archived; the path of the experiment."""
         home = form.get('dest', '').removeprefix('/archive') or f'/projects/{self.project()}'
         try:
-            said = self._intf._exec(f'{uris.ENTRY}/services/archive', 'POST', urlencode(form), _FORM)
+            said = self.connection.request(f'{uris.ENTRY}/services/archive', 'POST', urlencode(form), _FORM)
         except errors.NetworkTimeout:
-            if self.wait() or 'name' not in self._known:
+            if self.wait() or 'name' not in self.row:
                 raise
             parts = home.split('/')
-            return '/'.join(parts + ['subjects', self._known['subject'], 'experiments', self._known['name']][len(parts) - 3 :])
+            return '/'.join(parts + ['subjects', self.row['subject'], 'experiments', self.row['name']][len(parts) - 3 :])
         return uris.strip_entry(uris.unquote(said.decode().split()[0]))
 
     def _destination(self, project: str, subject: str | None, session: str | None) -> str:
@@ -203,7 +201,7 @@ class PrearchiveSession(PrearchiveElement):
         """Give it to another project, still in the prearchive; it as it is there. One request, and those of `wait` where the server takes time."""
         [row] = self._service('move', newProject=project, async_='false')
         project, timestamp, name = row['url'].split('/')[-3:]
-        moved = self._of(self._intf, project, timestamp, name, row)
+        moved = self.of(self.host, project, timestamp, name, row)
         if row.get('status') not in FINAL:
             moved.wait()
         return moved
@@ -215,7 +213,7 @@ class PrearchiveSession(PrearchiveElement):
 
     def reset(self) -> None:
         """Free it of a lock that an interrupted job left: then it can be rebuilt. One request."""
-        self._intf._exec(uris.with_query(self._uri, {'action': 'reset'}), 'POST')
+        self.connection.request(uris.with_query(self.uri, {'action': 'reset'}), 'POST')
 
     def delete(self) -> None:
         """Delete it, with its files. One request.
@@ -225,13 +223,13 @@ class PrearchiveSession(PrearchiveElement):
         NotFoundError
             It is not in the prearchive.
         """
-        self._intf._exec(self._uri, 'DELETE')
-        self._known.clear()
+        self.connection.request(self.uri, 'DELETE')
+        self.row.clear()
 
     def _service(self, name: str, **form: str) -> list[Row]:
-        fields = {'src': self._path, **{key.rstrip('_'): value for key, value in form.items()}}
+        fields = {'src': self.spelt, **{key.rstrip('_'): value for key, value in form.items()}}
         uri = f'{uris.ENTRY}/services/prearchive/{name}?format=json'
-        return parse_result_set(self._intf._exec(uri, 'POST', urlencode(fields), _FORM))
+        return parse_result_set(self.connection.request(uri, 'POST', urlencode(fields), _FORM))
 
     def wait(self, timeout_s: float = 600) -> str:
         """Wait until the server has done with it, asking now and then.
@@ -260,7 +258,7 @@ class PrearchiveSession(PrearchiveElement):
             if status in FINAL:
                 return status
             if time.monotonic() + pause_s > end:
-                uri = self._intf._server + self._uri
+                uri = self.connection.server + self.uri
                 raise errors.NetworkTimeout(f'still {status} after {timeout_s:g} s', uri=uri, remedy='Wait for longer, with timeout_s.')
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -275,16 +273,16 @@ class PrearchiveSessions(PrearchiveGroup):
         Patterns (``*``, ``?``); a session's name is its folder or the label that it will have.
     """
 
-    def __init__(self, interface: Interface, project: str = ANY, timestamp: str = ANY, name: str = ANY) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host, project: str = ANY, timestamp: str = ANY, name: str = ANY) -> None:
+        self.host = interface
         self._wanted = (project, timestamp, name)
-        self._path = '/'.join(('/prearchive/projects', *self._wanted))
+        self.spelt = '/'.join(('/prearchive/projects', *self._wanted))
 
     def _ask(self, ahead: str) -> Iterator[PrearchiveSession]:
         project, timestamp, name = self._wanted
         uri = _ROOT if is_wildcard(project) else uris.join(_ROOT, 'projects', uris.quote(project))
-        for row in self._intf._get_json(uri):
-            session = PrearchiveSession._of_row(self._intf, row)
+        for row in self.connection.rows(uri):
+            session = PrearchiveSession.of_row(self.host, row)
             found = session.triple
             if matches(project, found[0]) and matches(timestamp, found[1]) and matches(name, found[2], row['name']):
                 yield session
@@ -293,7 +291,7 @@ class PrearchiveSessions(PrearchiveGroup):
 _PLURALS = {name: plural for plural in ('scans', 'resources', 'files') for name in (plural, plural[:-1])}
 
 
-def select_prearchive(path: str, interface: Interface) -> Any:
+def select_prearchive(path: str, interface: Host) -> Any:
     """The element or collection of a path that begins with ``/prearchive``. No request.
 
     ::
@@ -310,7 +308,7 @@ def select_prearchive(path: str, interface: Interface) -> Any:
         raise errors.ProgrammingError(f'in {path!r}: below the prearchive there are projects', remedy=_REMEDY)
     project, timestamp, name = [*tokens[:3], ANY, ANY, ANY][:3]
     some = any(map(is_wildcard, (project, timestamp, name)))
-    here: Any = (PrearchiveSessions if some else PrearchiveSession._of)(interface, project, timestamp, name)
+    here: Any = (PrearchiveSessions if some else PrearchiveSession.of)(interface, project, timestamp, name)
     rest = tokens[3:]
     while rest:
         token = rest.pop(0)

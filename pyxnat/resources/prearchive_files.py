@@ -4,64 +4,68 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from .. import errors
 from ..model import uris
 from ..model.wildcards import ANY, matches
 from ..tables.table import Row
+from .host import Host
+from .hosted import Hosted, Named
 from .lazy import LazyCollection
-
-if TYPE_CHECKING:
-    from ..interface import Interface
 
 __all__ = ['PrearchiveCollection', 'PrearchiveElement', 'PrearchiveFile', 'PrearchiveGroup', 'PrearchiveResource', 'PrearchiveScan']
 
 _HIDDEN = (errors.NotFoundError, errors.PermissionDenied)
 
 
-class PrearchiveElement:
+class PrearchiveElement(Named):
     """A session of the prearchive, or something in it. Making one asks nothing."""
 
     _id_column: ClassVar[str]
 
-    def __init__(self, uri: str, interface: Interface, known: Row | None = None) -> None:
-        self._uri = uri
-        self._intf = interface
-        self._known: Row = dict(known or {})
+    def __init__(self, uri: str, interface: Host, known: Row | None = None) -> None:
+        self._address = uri
+        self.host = interface
+        self.row: Row = dict(known or {})
 
     @property
-    def _urn(self) -> str:
+    def uri(self) -> str:
+        """The URI, encoded, from the entry point on."""
+        return self._address
+
+    @property
+    def path_name(self) -> str:
         """Its own name: the last part of its URI."""
-        return uris.unquote(self._uri.rpartition('/')[2])
+        return uris.unquote(self.uri.rpartition('/')[2])
 
     @property
-    def _path(self) -> str:
+    def spelt(self) -> str:
         """Its URI as a person writes it."""
-        return f'/{"/".join(uris.segments(self._uri))}'
+        return f'/{"/".join(uris.segments(self.uri))}'
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} Object> {self._urn}'
+        return f'<{type(self).__name__} Object> {self.path_name}'
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PrearchiveElement):
             return NotImplemented
-        return self._uri == other._uri and self._intf._server == other._intf._server and self._intf._user == other._intf._user
+        return self.uri == other.uri and self.connection.server == other.connection.server and self.connection.user == other.connection.user
 
     def __hash__(self) -> int:
-        return hash((self._uri, self._intf._server))
+        return hash((self.uri, self.connection.server))
 
     def id(self) -> str:
         """Its name in URIs. No request."""
-        return self._urn
+        return self.path_name
 
     def label(self) -> str:
         """The same as `id`, but of sessions. No request."""
-        return self._urn
+        return self.path_name
 
     def datatype(self) -> str:
         """Its XNAT type where a listing said it; else the empty text. No request."""
-        return self._known.get('xsiType', '')
+        return self.row.get('xsiType', '')
 
     def exists(self) -> bool:
         """Whether it is in the prearchive, and this login may see it. One request."""
@@ -76,19 +80,19 @@ class PrearchiveElement:
         return dict(self._look())
 
     def _look(self) -> Row:
-        rows = self._intf._get_json(uris.parent(self._uri))
-        row = next((row for row in rows if row.get(self._id_column) == self._urn), None)
+        rows = self.connection.rows(uris.parent(self.uri))
+        row = next((row for row in rows if row.get(self._id_column) == self.path_name), None)
         if row is None:
-            raise errors.NotFoundError('not in the prearchive', uri=self._intf._server + self._uri, remedy='Check the spelling.')
-        self._known.update(row)
+            raise errors.NotFoundError('not in the prearchive', uri=self.connection.server + self.uri, remedy='Check the spelling.')
+        self.row.update(row)
         return row
 
     def _rows(self, plural: str) -> list[Row]:
-        return self._intf._get_json(f'{self._uri}/{plural}')
+        return self.connection.rows(f'{self.uri}/{plural}')
 
-    def _list(self, plural: str) -> Iterator[PrearchiveElement]:
+    def members(self, plural: str) -> Iterator[PrearchiveElement]:
         """What is below it, of a level that it has."""
-        raise errors.ProgrammingError(f'{self._path} has no {plural}', remedy='A session has scans, a scan resources, a resource files.')
+        raise errors.ProgrammingError(f'{self.spelt} has no {plural}', remedy='A session has scans, a scan resources, a resource files.')
 
     def _below(self, plural: str, pattern: str) -> PrearchiveCollection:
         return PrearchiveCollection(self, [self], plural, pattern)
@@ -100,26 +104,26 @@ class PrearchiveFile(PrearchiveElement):
     _id_column = 'path'
 
     @property
-    def _urn(self) -> str:
-        return uris.file_path(self._uri) or super()._urn
+    def path_name(self) -> str:
+        return uris.file_path(self.uri) or super().path_name
 
     def _look(self) -> Row:
-        resource = PrearchiveResource(self._uri.partition('/files/')[0], self._intf)
-        row: Row | None = next((file._known for file in resource.files() if file._urn == self._urn), None)
+        resource = PrearchiveResource(self.uri.partition('/files/')[0], self.host)
+        row: Row | None = next((file.row for file in resource.files() if file.path_name == self.path_name), None)
         if row is None:
-            raise errors.NotFoundError('not in the prearchive', uri=self._intf._server + self._uri, remedy='Check the spelling.')
-        self._known.update(row)
+            raise errors.NotFoundError('not in the prearchive', uri=self.connection.server + self.uri, remedy='Check the spelling.')
+        self.row.update(row)
         return row
 
     _look_again = _look  # what is in the prearchive is never answered from the cache
 
     def size(self) -> str:
         """Bytes, as text. One request if not known."""
-        return str(self._known['Size'] if 'Size' in self._known else self._look()['Size'])
+        return str(self.row['Size'] if 'Size' in self.row else self._look()['Size'])
 
     def get(self, dest: str | os.PathLike[str] | None = None) -> str:
         """Download it: as a file of the archive, to `dest` or to the cache. One request; its local path."""
-        return str(self._intf.transfer.download(self, dest))
+        return str(self.host.transfer.download(self, dest))
 
 
 class PrearchiveResource(PrearchiveElement):
@@ -129,18 +133,18 @@ class PrearchiveResource(PrearchiveElement):
 
     def file(self, name: str) -> PrearchiveFile:
         """A file by its path. No request."""
-        return PrearchiveFile(f'{self._uri}/files/{uris.quote_path(name)}', self._intf)
+        return PrearchiveFile(f'{self.uri}/files/{uris.quote_path(name)}', self.host)
 
     def files(self, id_filter: str = ANY) -> PrearchiveCollection:
         """Its files. One request when iterated."""
         return self._below('files', id_filter)
 
-    def _list(self, plural: str) -> Iterator[PrearchiveElement]:
+    def members(self, plural: str) -> Iterator[PrearchiveElement]:
         if plural != 'files':
-            yield from super()._list(plural)
+            yield from super().members(plural)
         for row in self._rows('files'):
             path = uris.file_path(row.get('URI', '')) or row['Name']
-            yield PrearchiveFile(f'{self._uri}/files/{uris.quote_path(path)}', self._intf, {**row, 'path': path})
+            yield PrearchiveFile(f'{self.uri}/files/{uris.quote_path(path)}', self.host, {**row, 'path': path})
 
 
 class PrearchiveScan(PrearchiveElement):
@@ -150,7 +154,7 @@ class PrearchiveScan(PrearchiveElement):
 
     def resource(self, label: str) -> PrearchiveResource:
         """A resource by its label, such as ``DICOM``. No request."""
-        return PrearchiveResource(f'{self._uri}/resources/{uris.quote(label)}', self._intf)
+        return PrearchiveResource(f'{self.uri}/resources/{uris.quote(label)}', self.host)
 
     def resources(self, id_filter: str = ANY) -> PrearchiveCollection:
         """Its resources. One request when iterated."""
@@ -160,30 +164,29 @@ class PrearchiveScan(PrearchiveElement):
         """The files of its resources. One request and one for each resource, when iterated."""
         return self._below('files', id_filter)
 
-    def _list(self, plural: str) -> Iterator[PrearchiveElement]:
+    def members(self, plural: str) -> Iterator[PrearchiveElement]:
         if plural == 'scans':
-            yield from super()._list(plural)
+            yield from super().members(plural)
         for row in self._rows('resources'):
-            resource = PrearchiveResource(f'{self._uri}/resources/{uris.quote(row["label"])}', self._intf, row)
-            yield from [resource] if plural == 'resources' else resource._list(plural)
+            resource = PrearchiveResource(f'{self.uri}/resources/{uris.quote(row["label"])}', self.host, row)
+            yield from [resource] if plural == 'resources' else resource.members(plural)
 
 
-class PrearchiveGroup(LazyCollection[Any]):
+class PrearchiveGroup(Hosted, LazyCollection[Any]):
     """A collection in the prearchive: sessions, scans, resources or files."""
 
-    _path: str
-    _intf: Interface
+    spelt: str
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} {self._path}>'
+        return f'<{type(self).__name__} {self.spelt}>'
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PrearchiveGroup):
             return NotImplemented
-        return self._path == other._path and self._intf._server == other._intf._server and self._intf._user == other._intf._user
+        return self.spelt == other.spelt and self.connection.server == other.connection.server and self.connection.user == other.connection.user
 
     def __hash__(self) -> int:
-        return hash((self._path, self._intf._server))
+        return hash((self.spelt, self.connection.server))
 
     def _below(self, plural: str, pattern: str) -> PrearchiveCollection:
         return PrearchiveCollection(self, self, plural, pattern)
@@ -205,14 +208,14 @@ class PrearchiveCollection(PrearchiveGroup):
     """Scans, resources or files of the prearchive, asked for holder by holder."""
 
     def __init__(self, above: Any, holders: Iterable[Any], plural: str, pattern: str) -> None:
-        self._intf = above._intf
+        self.host = above.host
         self._holders = holders
         self._plural = plural
         self._pattern = pattern
-        self._path = f'{above._path}/{plural}/{pattern}'
+        self.spelt = f'{above.spelt}/{plural}/{pattern}'
 
     def _ask(self, ahead: str) -> Iterator[Any]:
         for holder in self._holders:
-            for element in holder._list(self._plural):
-                if matches(self._pattern, element._urn):
+            for element in holder.members(self._plural):
+                if matches(self._pattern, element.path_name):
                     yield element

@@ -63,7 +63,7 @@ class Provenance:
         NotSupportedError
             XNAT kept the steps that were to be replaced: it does so with those of a reconstruction.
         """
-        self._element._check_owner()
+        self._element.check_owner()
         root = parse_xml(self._element.get())
         holder = _holder(root)
         if overwrite:
@@ -71,7 +71,7 @@ class Provenance:
                 holder.remove(old)
         for step in [steps] if isinstance(steps, Mapping) else steps:
             _write(holder, {**_here_and_now(), **step})
-        self._element._put_document(etree.tostring(root), {'allowDataDeletion': overwrite})
+        self._element.put_document(etree.tostring(root), {'allowDataDeletion': overwrite})
         if overwrite:
             self._check_count(len(holder))
 
@@ -83,7 +83,7 @@ class Provenance:
         NotSupportedError
             XNAT kept them: it does so with those of a reconstruction.
         """
-        self._element._check_owner()
+        self._element.check_owner()
         root = parse_xml(self._element.get())
         holders = list(root.iter(f'{{{_XNAT}}}provenance'))
         if not holders:
@@ -92,15 +92,15 @@ class Provenance:
             parent = holder.getparent()
             if parent is not None:
                 parent.remove(holder)
-        self._element._put_document(etree.tostring(root), {'allowDataDeletion': True})
+        self._element.put_document(etree.tostring(root), {'allowDataDeletion': True})
         self._check_count(0)
 
     def _check_count(self, wanted: int) -> None:
         there = len(self.get())
         if there > wanted:
             raise NotSupportedError(
-                f'XNAT kept {there - wanted} steps of the {self._element._level.singular} {self._element._urn}',
-                uri=self._element._intf._server + self._element._uri,
+                f'XNAT kept {there - wanted} steps of the {self._element.level.singular} {self._element.path_name}',
+                uri=self._element.connection.server + self._element.uri,
                 remedy='Create it anew to be rid of them.',
             )
 

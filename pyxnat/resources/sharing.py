@@ -31,9 +31,9 @@ class SharedElement(Element):
         id_filter : str
             Pattern that the project's ID must match.
         """
-        row = class_of('projects')._level
-        step = Step('projects', as_name(row, id_filter), False, self._uri)
-        projects: Collection[Any] = class_of('projects')([(step,)], self._intf)
+        row = class_of('projects').level
+        step = Step('projects', as_name(row, id_filter), False, self.uri)
+        projects: Collection[Any] = class_of('projects')([(step,)], self.host)
         return projects
 
     def share(self, project: str, label: str | None = None, primary: bool = False) -> None:
@@ -63,12 +63,12 @@ class SharedElement(Element):
         if project == self._project_name() and not primary:
             return
         if label:
-            labels.check_sent(self._level.singular, label, self._url)
-        self._check_owner()
+            labels.check_sent(self.level.singular, label, self._url)
+        self.check_owner()
         uri = self._uri_of_shares()
         query = {'label': label or self.label(), 'primary': primary or None, 'format': 'json'}
-        self._intf._exec(uris.with_query(f'{uri}/{uris.quote(project)}', query), 'PUT')
-        self._intf._owners.forget()
+        self.connection.request(uris.with_query(f'{uri}/{uris.quote(project)}', query), 'PUT')
+        self.host.owners.forget()
 
     def unshare(self, project: str) -> None:
         """Take it out of a project that it was shared into; its own keeps it.
@@ -84,18 +84,18 @@ class SharedElement(Element):
         -----
         Two requests, and one for its accession ID if that is not known. Where it is not shared there, nothing is sent.
         """
-        self._check_owner()
+        self.check_owner()
         if self._is_shared_into(project):
-            self._intf._owners.forget()
-            self._intf._exec(f'{self._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
+            self.host.owners.forget()
+            self.connection.request(f'{self._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
 
     def _is_shared_into(self, project: str) -> bool:
         """Whether a project has a share of it; an error where it is its own. One request."""
         uri = self._uri_of_shares()
-        names = [row.get('ID', '') for row in self._intf._get_json(uri)]  # its own comes first
-        url = f'{self._intf._server}{uri}/{uris.quote(project)}'
+        names = [row.get('ID', '') for row in self.connection.rows(uri)]  # its own comes first
+        url = f'{self.connection.server}{uri}/{uris.quote(project)}'
         if project in names[:1]:
-            what = f'{project} is the own project of {self._level.singular} {self._urn!r}: XNAT would delete it, with all that is in it'
+            what = f'{project} is the own project of {self.level.singular} {self.path_name!r}: XNAT would delete it, with all that is in it'
             raise errors.ProgrammingError(what, uri=url, method='DELETE', remedy='Use delete() to delete it, share(…, primary=True) to give it away.')
         return project in names
 
@@ -115,16 +115,16 @@ class SharedElement(Element):
             letters, digits, ``-`` and ``_`` are for new elements. What has a label that a URI has to quote is found by its listing: XNAT knows it by
             its ID alone, so each path with it costs one request more.
         """
-        labels.check_label(self._level.singular, label, self._url)
-        self._check_owner()
-        self._intf._owners.forget()
-        self._intf._exec(uris.with_query(self._exact_uri(), {'label': label}), 'PUT')
-        self._known['label'] = label
-        if self._urn != self._known.get('ID'):
-            self._path = (*self._path[:-1], Step(self._urt, label, True))
+        labels.check_label(self.level.singular, label, self._url)
+        self.check_owner()
+        self.host.owners.forget()
+        self.connection.request(uris.with_query(self._exact_uri(), {'label': label}), 'PUT')
+        self.row['label'] = label
+        if self.path_name != self.row.get('ID'):
+            self.steps = (*self.steps[:-1], Step(self.level.plural, label, True))
 
     def _project_name(self) -> str:
-        return self._path[0].name if self._path[0].level == 'projects' else ''
+        return self.steps[0].name if self.steps[0].level == 'projects' else ''
 
     def _exact_uri(self) -> str:
         """A URI that means this element and no other, whatever labels there are: XNAT takes an ID first when it reads and deletes, but a label first
@@ -136,26 +136,26 @@ class SharedElement(Element):
             When its name is the ID of one element and the label of another.
         """
         identity = uris.quote(self._accession_id())
-        if self._urt == 'assessors':
-            return uris.join(uris.parent(self._uri), identity)
-        return uris.join(uris.ENTRY, self._level.segment, identity)
+        if self.level.plural == 'assessors':
+            return uris.join(uris.parent(self.uri), identity)
+        return uris.join(uris.ENTRY, self.level.segment, identity)
 
     def _look(self) -> Row:
-        rows = self._intf._get_json(self._listing())
+        rows = self.connection.rows(self.listing_uri())
         row = self._find(rows)
-        self._known.update(row)
-        named_alike = (other for other in rows if self._urn in (other.get('ID'), other.get('label')) and other.get('ID') != row['ID'])
+        self.row.update(row)
+        named_alike = (other for other in rows if self.path_name in (other.get('ID'), other.get('label')) and other.get('ID') != row['ID'])
         self._namesake = next(named_alike, None)
         return row
 
     def _accession_id(self) -> str:
-        if 'ID' not in self._known:
+        if 'ID' not in self.row:
             self._look()
         if self._namesake is not None:
-            one, other = (f'{row.get("ID")} ({row.get("label")})' for row in (self._known, self._namesake))
+            one, other = (f'{row.get("ID")} ({row.get("label")})' for row in (self.row, self._namesake))
             remedy = 'Use the accession ID or the label of the one you mean.'
-            raise errors.ProgrammingError(f'{self._urn!r} means two: {one} and {other}', uri=self._url, remedy=remedy)
-        return self._known['ID']
+            raise errors.ProgrammingError(f'{self.path_name!r} means two: {one} and {other}', uri=self._url, remedy=remedy)
+        return self.row['ID']
 
     def _uri_to_delete(self) -> str:
-        return uris.join(uris.parent(self._uri), uris.quote(self._accession_id()))
+        return uris.join(uris.parent(self.uri), uris.quote(self._accession_id()))

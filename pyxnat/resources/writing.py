@@ -69,9 +69,9 @@ class Fields:
 
     def as_inner(self, element: Element) -> list[Any]:
         """A new scan as it stands in the document of its session; empty for what cannot stand there."""
-        if element._level.singular != 'scan' or self.registry is None or not self.registry.is_a(self.kind, 'xnat:imageScanData'):
+        if element.level.singular != 'scan' or self.registry is None or not self.registry.is_a(self.kind, 'xnat:imageScanData'):
             return []
-        return [item_xml.write_inner(self.registry, self.kind, element._urn, self.settings)]
+        return [item_xml.write_inner(self.registry, self.kind, element.path_name, self.settings)]
 
     def check_new(self) -> None:
         """Refuse a new item that lacks what its type requires."""
@@ -81,7 +81,7 @@ class Fields:
 
 def _settings(element: Element, kind: str, values: Mapping[str, Any]) -> tuple[Registry | None, list[Setting]]:
     """The settings of values, by the types that every XNAT has, else by those of the server; no registry where neither knows the type."""
-    where = element._level.singular
+    where = element.level.singular
     known = item_xml.bundled()
     if kind in known:
         try:
@@ -99,7 +99,7 @@ def _settings(element: Element, kind: str, values: Mapping[str, Any]) -> tuple[R
 
 def _served(element: Element) -> Registry | None:
     """The schemas of the server, fetched once for a login; None where it does not give them."""
-    served: Registry | None = element._intf.manage.schemas.served()
+    served: Registry | None = element.host.manage.schemas.served()
     return served
 
 
@@ -119,7 +119,7 @@ def _in_query(setting: Setting) -> str:
 
 def divide(element: Element, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fields of the item, and parameters of the request."""
-    if element._level.singular not in LEVELS_WITH_NAMES:
+    if element.level.singular not in LEVELS_WITH_NAMES:
         return {}, dict(fields)
     own = {name: value for name, value in fields.items() if is_field(name)}
     return own, {name: value for name, value in fields.items() if name not in own}
@@ -166,14 +166,14 @@ def write_picked(element: Element, path: str, name: str, value: Any) -> None:
 
 
 def _write(element: Element, fields: Fields, query: Mapping[str, Any]) -> None:
-    uri = element._writing_uri()
+    uri = element.writing_uri()
     document, settings = fields.document(), fields.query()
     if document is None and not fields.is_checked:
-        settings = {'xsiType': fields.kind, **settings} if element._level.singular in ('scan', 'assessor') else settings
+        settings = {'xsiType': fields.kind, **settings} if element.level.singular in ('scan', 'assessor') else settings
     if document is not None:
-        element._intf._exec(uris.with_query(uri, {**settings, **query}), 'PUT', document, XML)
+        element.connection.request(uris.with_query(uri, {**settings, **query}), 'PUT', document, XML)
     elif settings or query:
-        element._intf._exec(uris.with_query(uri, {**settings, **query}), 'PUT')
+        element.connection.request(uris.with_query(uri, {**settings, **query}), 'PUT')
     _check_stored(element, fields, settings)
 
 
@@ -196,8 +196,8 @@ def _check_stored(element: Element, fields: Fields, sent: Mapping[str, str]) -> 
     lost = [name for name in names if not _same(wanted[name], stored[name])]
     if lost:
         raise errors.DataError(
-            f'{element._level.singular} {element._urn}: {", ".join(lost)} {"was" if len(lost) == 1 else "were"} not stored',
-            uri=element._intf._server + element._uri, method='PUT', remedy='See what the type has with attrs().',
+            f'{element.level.singular} {element.path_name}: {", ".join(lost)} {"was" if len(lost) == 1 else "were"} not stored',
+            uri=element.connection.server + element.uri, method='PUT', remedy='See what the type has with attrs().',
         )  # fmt: skip
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ProgrammingError
 from ..model import uris
 from ..model.short_names import find_column
+from ..resources.host import Host
 from ..tables.table import JsonTable
-
-if TYPE_CHECKING:
-    from ..interface import Interface
 
 __all__ = ['ArrayData', 'listing']
 
@@ -54,11 +52,11 @@ class ArrayData:
     ``subject_label``) or full paths; XNAT answers with full paths in lower case.
     """
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
 
     def __repr__(self) -> str:
-        return f'<ArrayData of {self._intf._server}>'
+        return f'<ArrayData of {self._host.connection.server}>'
 
     def experiments(
         self,
@@ -169,7 +167,7 @@ class ArrayData:
         }
         given = list(constraints or [])
         criteria = [(field, '=', value) for field, value in fields.items() if value is not None] + ([given] if 'OR' in given else given)
-        search = self._intf.select(experiment_type, list(columns or []))
+        search = self._host.select(experiment_type, list(columns or []))
         found: JsonTable = search.where([*criteria, 'AND']) if criteria else search.all()
         return found
 
@@ -186,7 +184,7 @@ class ArrayData:
             experiment_id=experiment_id,
             experiment_label=experiment_label,
         )
-        table = JsonTable(self._intf._rows(uri))
+        table = JsonTable(self._host.connection.iter_rows(uri))
         missing = [name for name in columns or () if table.data and find_column(table.headers(), name) is None]
         if missing:
             remedy = f'Give the full path with its type, such as xnat:imageScanData/type. The answer has: {", ".join(table.headers())}.'

@@ -9,15 +9,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..model.levels import chains, level
 from ..model.wildcards import ANY
 from ..query.criteria import Field
+from ..resources.host import Host
 from ..tables.table import Row
-
-if TYPE_CHECKING:
-    from ..interface import Interface
 
 __all__ = ['Draw']
 
@@ -48,11 +46,11 @@ class Draw:
         interface.draw.field_values('xnat:subjectData/GENDER', ax=ax)
     """
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
 
     def __repr__(self) -> str:
-        return f'<Draw for {self._intf._server}>'
+        return f'<Draw for {self._host.connection.server}>'
 
     def architecture(self, with_count: bool = True, project: str | None = None, *, ax: Any = None, save: Any = None) -> Any:
         """The levels with the types in use and how many there are of each, in the archive or in a project.
@@ -61,11 +59,11 @@ class Draw:
         """
         if not with_count:
             return self._picture({(_ROOT, *chain): 0 for chain in chains()}, ax, save)
-        return self._picture({_branch(row): int(row['count']) for row in self._intf.inspect.summary(project)}, ax, save)
+        return self._picture({_branch(row): int(row['count']) for row in self._host.inspect.summary(project)}, ax, save)
 
     def datatypes(self, pattern: str = ANY, fields_pattern: str | None = None, *, ax: Any = None, save: Any = None) -> Any:
         """The types that can be searched, or their fields; the arguments and the requests are those of `inspect.datatypes`."""
-        found = self._intf.inspect.datatypes(pattern, fields_pattern)
+        found = self._host.inspect.datatypes(pattern, fields_pattern)
         return self._picture({('types', *name.partition(':')[:1], *name.split('/')): 0 for name in found}, ax, save)
 
     def rest_resource(self, name: str, project: str | None = None, *, ax: Any = None, save: Any = None) -> Any:
@@ -78,14 +76,14 @@ class Draw:
         if plural.endswith(('resources', 'files')):
             found.update({(plural, *reversed(chain[:-1])): 0 for chain in chains() if chain[-1] == plural})
         else:
-            for row in self._intf.inspect.summary(project):
+            for row in self._host.inspect.summary(project):
                 if row['level'] == plural:
                     found[(plural, row['type'])] += int(row['count'])
         return self._picture(found or {(plural,): 0}, ax, save)
 
     def field_values(self, field: str, *, ax: Any = None, save: Any = None) -> Any:
         """The values that a field takes, with their numbers. One request, whose answer has a row for each item of the type."""
-        table = self._intf.search.table(Field.parse(field).datatype, [field], None)
+        table = self._host.search.table(Field.parse(field).datatype, [field], None)
         counts = Counter((field, value) for row in table for value in row.values() if value)
         return self._picture(dict(sorted(counts.items())) or {(field,): 0}, ax, save)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from ..model import uris
 from ..model.levels import chains, level
@@ -14,10 +13,9 @@ from ..model.schemas import Registry
 from ..model.short_names import cell
 from ..model.wildcards import ANY, is_wildcard, matches
 from ..query.criteria import Field
+from ..resources.host import Host
 from ..tables.table import JsonTable, Row
-
-if TYPE_CHECKING:
-    from ..interface import Interface
+from .manage.schemas import Schemas
 
 __all__ = ['Inspector', 'SchemaInspector', 'Structure', 'Types']
 
@@ -31,12 +29,12 @@ class Inspector:
         Types and fields as the server's schema documents declare them.
     """
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
         self.schemas = SchemaInspector(interface)
 
     def __repr__(self) -> str:
-        return f'<Inspector of {self._intf._server}>'
+        return f'<Inspector of {self._host.connection.server}>'
 
     @staticmethod
     def structure() -> Structure:
@@ -88,12 +86,12 @@ class Inspector:
         pattern : str
             Gives those that match, with or without their type: ``*AGE*``.
         """
-        rows = self._intf._get_json(f'{uris.ENTRY}/search/elements/{uris.quote(datatype)}')
+        rows = self._host.connection.rows(f'{uris.ENTRY}/search/elements/{uris.quote(datatype)}')
         names = {row['FIELD_ID'] + ('=' if row.get('REQUIRES_VALUE') == 'true' and '=' not in row['FIELD_ID'] else '') for row in rows}
         return sorted(f'{datatype}/{name}' for name in names if matches(pattern, name, f'{datatype}/{name}'))
 
     def _types(self, pattern: str) -> list[str]:
-        rows = self._intf._get_json(f'{uris.ENTRY}/search/elements')
+        rows = self._host.connection.rows(f'{uris.ENTRY}/search/elements')
         return sorted(row['ELEMENT_NAME'] for row in rows if matches(pattern, row['ELEMENT_NAME']))
 
     def field_values(self, field: str) -> list[str]:
@@ -108,9 +106,9 @@ class Inspector:
             Such as ``xnat:subjectData/HANDEDNESS``.
         """
         wanted = Field.parse(field)
-        values = self._intf.search.distinct(wanted)
+        values = self._host.search.distinct(wanted)
         if values is None:
-            table = self._intf.search.table(wanted.datatype, [field], None)
+            table = self._host.search.table(wanted.datatype, [field], None)
             values = [value for row in table for value in row.values() if value]
         return sorted(set(values), key=_by_size)
 
@@ -173,7 +171,7 @@ class Inspector:
             ``level``, ``type``, ``within`` (for what belongs to sessions: their type) and ``count``, from projects down.
         """
         counts: Counter[tuple[str, str, str]] = Counter()
-        counts['projects', 'xnat:projectData', ''] = 1 if project is not None else len(self._intf._get_json(f'{uris.ENTRY}/projects'))
+        counts['projects', 'xnat:projectData', ''] = 1 if project is not None else len(self._host.connection.rows(f'{uris.ENTRY}/projects'))
         counts['subjects', 'xnat:subjectData', ''] = len(self._rows('subjects', project, {'columns': 'ID'}))
         experiments = self._rows('experiments', project, {'xsiType': 'xnat:subjectAssessorData', 'columns': 'ID,xsiType'})
         types = {cell(row, 'ID'): cell(row, 'xsiType') for row in experiments}
@@ -190,7 +188,7 @@ class Inspector:
 
     def _rows(self, plural: str, project: str | None, query: dict[str, str]) -> list[Row]:
         place = plural if project is None else f'projects/{uris.quote(project)}/{plural}'
-        return self._intf._get_json(uris.with_query(f'{uris.ENTRY}/{place}', query))
+        return self._host.connection.rows(uris.with_query(f'{uris.ENTRY}/{place}', query))
 
     @staticmethod
     def set_autolearn(auto: bool | None = None, tick: int | None = None) -> None:
@@ -203,7 +201,7 @@ class Inspector:
         return self._values('experiments', column, query)
 
     def _values(self, level: str, column: str, query: dict[str, str | None]) -> list[str]:
-        rows = self._intf._get_json(uris.with_query(f'{uris.ENTRY}/{level}', query))
+        rows = self._host.connection.rows(uris.with_query(f'{uris.ENTRY}/{level}', query))
         return sorted({cell(row, column) for row in rows} - {''}, key=_by_size)
 
 
@@ -273,11 +271,11 @@ class SchemaInspector:
     the server has are fetched and added: one request for each, and one for their list.
     """
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
 
     def __repr__(self) -> str:
-        return f'<SchemaInspector of {self._intf._server}>'
+        return f'<SchemaInspector of {self._host.connection.server}>'
 
     def __call__(self, pattern: str = ANY) -> Types:
         """The types, with what they extend and how many fields they have; of a single type, its fields.
@@ -313,7 +311,7 @@ class SchemaInspector:
         return [f'{name}/{field.path}' for name in sorted(types) for field in registry.fields(name) if matches(wanted, field.key.rpartition('/')[2])]
 
     def _registry(self) -> Registry:
-        schemas = self._intf.manage.schemas
+        schemas: Schemas = self._host.manage.schemas
         if not schemas():
             schemas.add()
         return schemas.registry

@@ -6,19 +6,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import errors
 from ..model import uris
 from ..query import search_xml
 from ..query.criteria import Constraint, Field, Group, Saved, given
 from ..query.search_xml import Bundle
+from ..resources.host import Host
 from ..tables.json_stream import ResultSet
 from ..tables.table import JsonTable, Row
 from .manage.saved_searches import SearchManager
-
-if TYPE_CHECKING:
-    from ..interface import Interface
 
 __all__ = ['Search', 'SearchEngine', 'SearchManager', 'expected_key', 'keys_of']
 
@@ -34,8 +32,8 @@ _REMEDY = 'Check that the fields exist (interface.inspect.datatypes) and that ea
 class SearchEngine:
     """Asks the search engine of one server."""
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
 
     def table(self, root: str, columns: Iterable[str], criteria: Group | Saved | None) -> JsonTable:
         """The table of a search. One request.
@@ -75,7 +73,7 @@ class SearchEngine:
     def _posted(self, bundle: Bundle, query: Mapping[str, Any] | None = None) -> ResultSet:
         uri = uris.with_query(_URI, query) if query else _URI
         with _explained([*bundle.fields, *(one.field for one in bundle.criteria.constraints())] if bundle.criteria else bundle.fields):
-            return self._intf._result_set(uri, 'POST', search_xml.write(bundle), search_xml.HEADERS)
+            return self._host.connection.result_set(uri, 'POST', search_xml.write(bundle), search_xml.HEADERS)
 
     def distinct(self, field: Field) -> list[str] | None:
         """The different values of a field: two requests, for a search that the server keeps, and for what is in its column.
@@ -89,7 +87,7 @@ class SearchEngine:
             return None
         (key,) = keys_of(columns, [field], field.datatype, {})
         try:
-            rows = self._intf._get_json(f'{_URI}/{uris.quote(str(identity))}/{uris.quote(key)}')
+            rows = self._host.connection.rows(f'{_URI}/{uris.quote(str(identity))}/{uris.quote(key)}')
         except (errors.DatabaseError, errors.NotFoundError):
             return None
         values = [{name.lower(): value for name, value in row.items()}.get('values') for row in rows]
@@ -102,7 +100,7 @@ class SearchEngine:
         """
         uri = uris.with_query(f'{uris.ENTRY}/search/saved/{uris.quote(identity)}/results', {'format': 'json'})
         with _explained(()):
-            found = self._intf._result_set(uri)
+            found = self._host.connection.result_set(uri)
         rows = list(found)
         return JsonTable(rows, _shown(_columns(found)))
 
@@ -113,14 +111,14 @@ class SearchEngine:
         """
         given = [Field.parse(column, root) for column in ([columns] if isinstance(columns, str) else columns)]
         if not given:
-            return self._intf.inspect.datatypes(root)
+            return self._host.inspect.datatypes(root)
         types = dict.fromkeys(field.datatype for field in given if _may_be_display_field(field))
-        known = frozenset(one for datatype in types for one in self._intf.inspect.datatypes(datatype, '*'))
+        known = frozenset(one for datatype in types for one in self._host.inspect.datatypes(datatype, '*'))
         return [_as_display_field(field, known) for field in given]
 
     def resolved(self, criteria: Group | Saved | None) -> Group | None:
         """Criteria themselves. Two requests for those that are saved on the server, none for others."""
-        return self._intf.manage.search.criteria(criteria) if isinstance(criteria, Saved) else criteria
+        return self._host.manage.search.criteria(criteria) if isinstance(criteria, Saved) else criteria
 
     def ids(self, criteria: Group | Saved, level: str) -> frozenset[str]:
         """Accession IDs of the subjects, experiments or assessors that satisfy criteria: one request for the list, one for each nested list.
@@ -277,10 +275,10 @@ class Search:
     ``xnat_col_mrsessiondatascannermodel``, and ``df_alias_0`` where that would be longer than 63 characters.
     """
 
-    def __init__(self, row: str, columns: Iterable[str], interface: Interface) -> None:
+    def __init__(self, row: str, columns: Iterable[str], interface: Host) -> None:
         self._row = row
         self._columns = (columns,) if isinstance(columns, str) else tuple(columns)
-        self._intf = interface
+        self._host = interface
 
     def __repr__(self) -> str:
         return f'<Search of {self._row}: {", ".join(self._columns) or "all fields"}>'
@@ -305,11 +303,11 @@ class Search:
             No such search or template.
         """
         criteria = given(constraints, template, query, self._row)
-        return self._intf.search.table(self._row, self._fields(), criteria)
+        return self._host.search.table(self._row, self._fields(), criteria)
 
     def all(self) -> JsonTable:
         """All rows of the type that this login may see. One request."""
-        return self._intf.search.table(self._row, self._fields(), None)
+        return self._host.search.table(self._row, self._fields(), None)
 
     def rows(self, constraints: Any = None, template: Any = None, query: str | None = None) -> Iterator[Row]:
         """The rows that satisfy criteria, or all, one at a time: a table of any length takes the memory of a few rows.
@@ -318,10 +316,10 @@ class Search:
         """
         everything = constraints is None and template is None and query is None
         criteria = None if everything else given(constraints, template, query, self._row)
-        return self._intf.search.rows(self._row, self._columns, criteria)
+        return self._host.search.rows(self._row, self._columns, criteria)
 
     def _fields(self) -> list[str]:
-        return self._intf.search.fields(self._row, self._columns)
+        return self._host.search.fields(self._row, self._columns)
 
 
 def _may_be_display_field(field: Field) -> bool:

@@ -14,11 +14,11 @@ from ..model.wildcards import ANY
 from ..query import paths
 from ..query.paths import Step
 from ..resources.base import as_name, class_of
+from ..resources.host import Host
 from ..resources.prearchive import select_prearchive
 from .search import Search
 
 if TYPE_CHECKING:
-    from ..interface import Interface
     from ..resources import Experiment, Experiments, Project, Projects, Subject, Subjects
 
 __all__ = ['Select']
@@ -27,11 +27,11 @@ __all__ = ['Select']
 class Select:
     """Selects elements, collections and searches. Nothing is asked of the server, but for tags."""
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
 
     def __repr__(self) -> str:
-        return f'<Select on {self._intf._server}>'
+        return f'<Select on {self._host.connection.server}>'
 
     def __call__(self, path: str, columns: Sequence[str] = ()) -> Any:
         """What a path names, or a search for a data type.
@@ -70,16 +70,16 @@ class Select:
         if path.startswith(('/tag/', '/tags/')):
             return self.tag(path.rstrip('/').rpartition('/')[2])
         if uris.strip_entry(path).split('/')[1:2] == ['prearchive']:
-            return select_prearchive(path, self._intf)
+            return select_prearchive(path, self._host)
         if ':' in path and not path.startswith('/'):
-            return Search(path, columns, self._intf)
+            return Search(path, columns, self._host)
         if columns:
             raise ProgrammingError('columns go with a data type, not with a path', remedy="Select such as 'xnat:subjectData'.")
         selection = paths.parse(path)
         cls = class_of(selection.paths[0][-1].level)
         if selection.is_element:
-            return cls._element(paths.uri_of(selection.paths[0]), self._intf)
-        return cls(list(selection.paths), self._intf)
+            return cls.element_at(paths.uri_of(selection.paths[0]), self._host)
+        return cls(list(selection.paths), self._host)
 
     def compute(self, path: str) -> list[str]:
         """The concrete paths that a path stands for, each level with its name or ``*``. No request.
@@ -92,10 +92,10 @@ class Select:
         return [paths.spell(route) for route in paths.parse(path).paths]
 
     def _collection(self, plural: str, id_filter: str) -> Any:
-        return class_of(plural)([(Step(plural, as_name(level(plural), id_filter), False),)], self._intf)
+        return class_of(plural)([(Step(plural, as_name(level(plural), id_filter), False),)], self._host)
 
     def _element(self, plural: str, name: str) -> Any:
-        return class_of(plural)._element(paths.uri_of((Step(plural, as_name(level(plural), name), True),)), self._intf)
+        return class_of(plural).element_at(paths.uri_of((Step(plural, as_name(level(plural), name), True),)), self._host)
 
     def projects(self, id_filter: str = ANY) -> Projects:
         """The projects that this login may see."""
@@ -123,11 +123,12 @@ class Select:
 
     def tag(self, name: str) -> Any:
         """The elements of a tag. One request."""
-        return self._intf.manage.tags.get(name).references()
+        return self._host.manage.tags.get(name).references()
 
     def tags(self) -> list[str]:
         """Names of the login's tags. One request."""
-        return self._intf.manage.tags()
+        names: list[str] = self._host.manage.tags()
+        return names
 
     def __dir__(self) -> list[str]:
         return [name for row in children(SERVER) for name in (row.plural, row.singular)]

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .. import errors
 from ..cache import Page
@@ -25,10 +25,8 @@ from ..model.levels import children
 from ..query.paths import uri_of
 from ..query.row_owner import may_be_of_others, own_rows
 from ..resources import Element
+from ..resources.host import Host
 from ..tables.table import Row
-
-if TYPE_CHECKING:
-    from ..interface import Interface
 
 __all__ = ['Sent', 'Transfer', 'duplicates_in']
 
@@ -51,8 +49,8 @@ class Transfer:
         Project and level of those whose uploads a listing has shown to be stored.
     """
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
         self.proved: set[tuple[str, str]] = set()
         self._turns: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -60,19 +58,19 @@ class Transfer:
     def download(self, file: Any, dest: str | os.PathLike[str] | None = None) -> Path:
         """Fetch a file to the cache, or to a place; its local path."""
         self._find_below(file)
-        uri = file._uri
+        uri = file.uri
         if dest is None:
             return self._to_cache(uri, file)
         target = Path(dest).expanduser()
         if target.is_dir():
-            target = target / safe_name(file._urn.rpartition('/')[2])
+            target = target / safe_name(file.path_name.rpartition('/')[2])
         target.parent.mkdir(parents=True, exist_ok=True)
-        page = self._intf.cache.files.page(uri)
-        if self._intf.cache.is_offline or (page is not None and page.modified):
+        page = self._host.cache.files.page(uri)
+        if self._host.cache.is_offline or (page is not None and page.modified):
             copy_file(self._to_cache(uri, file), target)
             return target
         fetch(
-            self._intf._transport,
+            self._host.connection.transport,
             uri,
             lambda headers: publish(target, http_time(headers.get('last-modified'))),
             _expected(file),
@@ -82,7 +80,7 @@ class Transfer:
 
     def _find_below(self, file: Any) -> None:
         """See by its listing that a file is where it is asked for: of a session that is not there XNAT gives those of the subject."""
-        if isinstance(file, Element) and not file._known and may_be_of_others(file._path) and not self._intf.cache.is_offline:
+        if isinstance(file, Element) and not file.row and may_be_of_others(file.steps) and not self._host.cache.is_offline:
             file._look()
 
     def prefetch(self, selection: Any) -> int:
@@ -92,7 +90,7 @@ class Transfer:
 
     def _prefetch(self, element: Any) -> int:
         self._ask_below(element)
-        files = [element] if element._urt == 'files' else list(self._intf.select(f'{element._uri}//files'))
+        files = [element] if element.level.plural == 'files' else list(self._host.select(f'{element.uri}//files'))
         for file in files:
             self.download(file)
         return len(files)
@@ -100,18 +98,18 @@ class Transfer:
     def _ask_below(self, element: Any) -> None:
         """The listings and documents that an element and all below it answer questions with."""
         element.exists()
-        if element._urt.endswith('resources') or element._urt == 'files':
+        if element.level.plural.endswith('resources') or element.level.plural == 'files':
             return
         element.get()
-        for row in children(element._urt):
+        for row in children(element.level.plural):
             found = list(getattr(element, row.plural)())
-            if (element._urt, row.plural) != ('projects', 'experiments'):  # they come below their subjects
+            if (element.level.plural, row.plural) != ('projects', 'experiments'):  # they come below their subjects
                 for below in found:
                     self._ask_below(below)
 
     def _to_cache(self, uri: str, file: Any) -> Path:
         """The file in the cache, as the server has it now: it says so itself (304), or its listing does where dates are too coarse."""
-        store = self._intf.cache.files
+        store = self._host.cache.files
         path = store.path(uri)
         while True:
             page = store.page(uri)
@@ -119,7 +117,7 @@ class Transfer:
                 if not self._is_current(uri, file, page):
                     self._fetch_to_cache(uri, file, page.modified if page is not None else '')
             except errors.NetworkError as error:
-                if self._intf.cache.mode != 'fallback' or page is None:
+                if self._host.cache.mode != 'fallback' or page is None:
                     raise
                 warnings.warn(f'{uri}: the file in the cache, which may be old, since {error.message}', UserWarning, stacklevel=4)
             if store.use(uri):
@@ -127,9 +125,9 @@ class Transfer:
 
     def _is_current(self, uri: str, file: Any, page: Page | None) -> bool:
         """Whether what is in the cache need not be asked for: it is all there is, or it has the digest that the listing gives."""
-        if self._intf.cache.is_offline:
+        if self._host.cache.is_offline:
             return page is not None
-        store = self._intf.cache.files
+        store = self._host.cache.files
         if (page is not None and page.modified) or not store.path(uri).exists():
             return False
         row = file._look()
@@ -137,9 +135,9 @@ class Transfer:
 
     def _fetch_to_cache(self, uri: str, file: Any, since: str) -> None:
         """Bring the file over, unless the server says that it has not changed since a date."""
-        store, expected = self._intf.cache.files, _expected(file)
+        store, expected = self._host.cache.files, _expected(file)
         fetch(
-            self._intf._transport,
+            self._host.connection.transport,
             uri,
             lambda headers: store.writing(uri, headers, digested=bool(expected.md5)),
             expected,
@@ -158,7 +156,7 @@ class Transfer:
         resource = file.parent()
         resource._check_label()
         payload = source if isinstance(source, Payload) else Payload(source)
-        with self._turn(resource), carried(resource._uri, file._urn, payload, about) as request:
+        with self._turn(resource), carried(resource.uri, file.path_name, payload, about) as request:
             self._send_below(file, request, types)
         return Sent(request.size, request.is_plain)
 
@@ -166,13 +164,13 @@ class Transfer:
     def _turn(self, resource: Any) -> Iterator[None]:
         """One upload at a time into a resource: XNAT keeps a catalogue for it, and fails where two change that."""
         with self._lock:
-            turn = self._turns.setdefault(resource._uri, threading.Lock())
+            turn = self._turns.setdefault(resource.uri, threading.Lock())
         with turn:
             yield
 
     def _send_below(self, file: Any, request: Carried, types: dict[str, str]) -> None:
         """Send a file, creating what holds its resource if that is missing; what the server has already, and kept, is an error."""
-        file._check_owner()
+        file.check_owner()
         try:
             duplicates = self._send(file, request)
         except errors.NotFoundError:
@@ -183,7 +181,7 @@ class Transfer:
             duplicates = self._send(file, request)
         if duplicates:
             what = f'{_some(duplicates)} is there already, and was left as it is'
-            url = self._intf._server + file._uri
+            url = self._host.connection.server + file.uri
             raise errors.DuplicateError(what, uri=url, method='PUT', status=200, remedy='Replace it with overwrite=True.')
 
     def upload_archive(self, resource: Any, name: str, source: Any, about: dict[str, Any], types: dict[str, str]) -> None:
@@ -196,24 +194,24 @@ class Transfer:
     def upload_unpacked(self, resource: Any, path: Path, about: dict[str, Any], types: dict[str, str]) -> None:
         """Send a zip or tar for the server to unpack, and compare the listing with what is in it."""
         members = zips.sizes(path)
-        check_names(list(members), self._intf._server + resource._uri)
+        check_names(list(members), self._host.connection.server + resource.uri)
         self.upload_archive(resource, _archive_name(path.name), path, about, types)
         listed = self._listed(resource)
         self._compare(resource, [name for name, size in members.items() if listed.get(name, {}).get('Size') != str(size)])
 
     def _listed(self, resource: Any) -> dict[str | None, Row]:
-        return {row['path']: row for row in self._intf._get_json(f'{resource._uri}/files')}
+        return {row['path']: row for row in self._host.connection.rows(f'{resource.uri}/files')}
 
     def _compare(self, resource: Any, wrong: list[str]) -> None:
         if wrong:
             what = f'{_some(wrong)} is not on the server as it is here'
-            raise errors.TransferError(what, uri=self._intf._server + resource._uri, remedy='Send it again.')
+            raise errors.TransferError(what, uri=self._host.connection.server + resource.uri, remedy='Send it again.')
 
     def upload_members(self, resource: Any, members: list[tuple[str, Path]], about: dict[str, Any], types: dict[str, str]) -> None:
         """Send files as one zip, and compare the listing with them."""
-        check_names([name for name, _ in members], self._intf._server + resource._uri)
+        check_names([name for name, _ in members], self._host.connection.server + resource.uri)
         with zips.pack(members) as packed:
-            self.upload_archive(resource, _archive_name(f'{resource._urn}.zip'), packed, about, types)
+            self.upload_archive(resource, _archive_name(f'{resource.path_name}.zip'), packed, about, types)
         if not about.get('extract'):
             return
         listed = self._listed(resource)
@@ -221,21 +219,23 @@ class Transfer:
 
     def download_resource(self, resource: Any, dest: Path, extract: bool) -> Any:
         """Fetch all files of a resource as a zip, and unpack it if asked."""
-        label = safe_name(resource.label() if resource._urn.isdigit() else resource._urn)
-        target, uri = dest / f'{label}.zip', f'{resource._uri}/files'
+        label = safe_name(resource.label() if resource.path_name.isdigit() else resource.path_name)
+        target, uri = dest / f'{label}.zip', f'{resource.uri}/files'
         dest.mkdir(parents=True, exist_ok=True)
         with self._fetched_zip(uri, target) as part:
-            listed = own_rows(resource._path, self._intf._get_json(uri))
+            listed = own_rows(resource.steps, self._host.connection.rows(uri))
             if not listed and not resource.exists():  # XNAT answers for a resource without files as if there were none
-                raise errors.NotFoundError('there is no such resource', uri=self._intf._server + resource._uri, remedy='Check the spelling.')
+                raise errors.NotFoundError('there is no such resource', uri=self._host.connection.server + resource.uri, remedy='Check the spelling.')
             missing = zips.missing([row['path'] for row in listed], part)
             if missing:
                 what = f'the server lists {_some(missing)}, and does not send it: it is gone from its disk'
-                raise errors.TransferError(what, uri=self._intf._server + uri, remedy='Download the other files singly; tell the administrators.')
+                raise errors.TransferError(
+                    what, uri=self._host.connection.server + uri, remedy='Download the other files singly; tell the administrators.'
+                )
             if extract:
-                return zips.unpack(part, dest / label, uri=self._intf._server + uri) if part else []
+                return zips.unpack(part, dest / label, uri=self._host.connection.server + uri) if part else []
             if part:
-                zips.repack(part, target, self._intf._server + uri)
+                zips.repack(part, target, self._host.connection.server + uri)
             else:
                 with publish(target) as file, zipfile.ZipFile(file, 'w'):
                     pass
@@ -246,8 +246,8 @@ class Transfer:
         target.parent.mkdir(parents=True, exist_ok=True)
         with self._fetched_zip(uri, target) as part:
             if part is None:
-                raise errors.NotFoundError('there are no such files', uri=self._intf._server + uri, remedy='Check the IDs or types.')
-            paths = zips.unpack(part, target.parent, str, self._intf._server + uri) if extract else []
+                raise errors.NotFoundError('there are no such files', uri=self._host.connection.server + uri, remedy='Check the IDs or types.')
+            paths = zips.unpack(part, target.parent, str, self._host.connection.server + uri) if extract else []
             if keep:
                 os.replace(part, target)
         return paths if extract else str(target)
@@ -258,18 +258,18 @@ class Transfer:
         part = target.with_name(f'.{target.name}.{os.getpid()}.part')
         try:
             try:
-                fetch(self._intf._transport, uris.with_query(uri, {'format': 'zip'}), lambda headers: publish(part))
+                fetch(self._host.connection.transport, uris.with_query(uri, {'format': 'zip'}), lambda headers: publish(part))
             except errors.NotFoundError:
                 yield None
             else:
-                zips.check(part, self._intf._server + uri)
+                zips.check(part, self._host.connection.server + uri)
                 yield part
         finally:
             part.unlink(missing_ok=True)
 
     def _send(self, file: Any, request: Carried) -> list[str]:
         """The names that the server says it has already, and kept."""
-        with self._intf._transport.stream('PUT', request.uri, request.payload, request.headers, accept_pages=True) as stream:
+        with self._host.connection.transport.stream('PUT', request.uri, request.payload, request.headers, accept_pages=True) as stream:
             said = stream.read()
             attempts = stream.record.attempt
         duplicates = duplicates_in(said)
@@ -279,7 +279,7 @@ class Transfer:
 
     def _stored_size(self, file: Any) -> int | None:
         """Bytes of the stored file; `None` where there is none."""
-        row = self._listed(file.parent()).get(file._urn)
+        row = self._listed(file.parent()).get(file.path_name)
         return int(row['Size']) if row else None
 
     def _verify(self, file: Any, sent: Sent) -> None:
@@ -293,7 +293,7 @@ class Transfer:
         if self._stored_size(file) != sent.size:
             raise errors.PermissionDenied(
                 'the server took the file and stored nothing',
-                uri=self._intf._server + file._uri,
+                uri=self._host.connection.server + file.uri,
                 method='PUT',
                 status=200,
                 remedy='The login may not write there.',
@@ -303,8 +303,8 @@ class Transfer:
     @staticmethod
     def _proof(file: Any) -> tuple[str, str]:
         """What rights depend on: the project (or what was selected from the server itself) and the level that is written to."""
-        top, holder = file._path[0], file.parent().parent()
-        return uri_of((top,)), holder._urt
+        top, holder = file.steps[0], file.parent().parent()
+        return uri_of((top,)), holder.level.plural
 
 
 def duplicates_in(said: bytes) -> list[str]:
@@ -335,7 +335,7 @@ def _is_same(row: Row | None, path: Path) -> bool:
 
 
 def _expected(file: Any) -> Expected:
-    return Expected.of(file._known, file._look_again) if file._known else Expected()
+    return Expected.of(file.row, file._look_again) if file.row else Expected()
 
 
 def _is_page_name(uri: str) -> bool:

@@ -16,12 +16,12 @@ from ..query import plan
 from ..query.criteria import Group, Saved
 from ..query.paths import Path
 from ..query.plan import Column, Found, JoinSubjects, Stage
+from ..resources.host import Host
 from ..tables.table import Row
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    from ..interface import Interface
 
 __all__ = ['Condition', 'Walker']
 
@@ -51,10 +51,10 @@ class Walker:
         Names of short cuts (:data:`pyxnat.query.plan.SHORT_CUTS`) that are not to be used.
     """
 
-    def __init__(self, interface: Interface, jobs: int = 4) -> None:
+    def __init__(self, interface: Host, jobs: int = 4) -> None:
         if jobs < 1:
             raise errors.ProgrammingError(f'jobs={jobs}: at least one must ask', remedy='Give 1 or more.')
-        self._intf = interface
+        self._host = interface
         self.jobs = jobs
         self.without: frozenset[str] = frozenset()
 
@@ -90,11 +90,11 @@ class Walker:
         """The walk of each path, with its stages."""
         wanted = self._ids(conditions)
         plans = self._plans(plan.answerable(routes, wanted), wanted, columns)
-        with _Asked(self._intf, self.jobs if ahead != 'none' else 1, keep=len(plans) > 1) as asked:
+        with _Asked(self._host, self.jobs if ahead != 'none' else 1, keep=len(plans) > 1) as asked:
             if ahead == 'all' and self.jobs > 1:
                 asked.foresee(uri for stages in plans for uri in plan.first_requests(stages))
             for stages in plans:
-                yield _Walk(self._intf, asked, ahead), stages
+                yield _Walk(self._host, asked, ahead), stages
 
     def _plans(self, routes: Sequence[Path], wanted: dict[str, frozenset[str]], columns: tuple[Column, ...]) -> list[tuple[Stage, ...]]:
         return plan.plans(routes, wanted, self.without, [plan.wanted_of(columns, route) for route in routes])
@@ -104,7 +104,7 @@ class Walker:
         wanted: dict[str, frozenset[str]] = {}
         for condition in conditions:
             name = f'{condition.level}s'
-            ids = self._intf.search.ids(condition.criteria, condition.level)
+            ids = self._host.search.ids(condition.criteria, condition.level)
             wanted[name] = wanted[name] & ids if name in wanted else ids
         return wanted
 
@@ -135,22 +135,22 @@ class _Answer:
         The moment before it was asked for.
     """
 
-    def __init__(self, interface: Interface, uri: str, begun: Entry, pool: ThreadPoolExecutor | None) -> None:
-        self._intf, self._uri, self.begun = interface, uri, begun
-        self._future: Future[Iterable[Row]] | None = pool.submit(interface._rows, uri) if pool else None
+    def __init__(self, interface: Host, uri: str, begun: Entry, pool: ThreadPoolExecutor | None) -> None:
+        self._host, self._uri, self.begun = interface, uri, begun
+        self._future: Future[Iterable[Row]] | None = pool.submit(interface.connection.iter_rows, uri) if pool else None
         self._rows: Iterable[Row] | None = None
 
     def rows(self) -> Iterable[Row]:
         if self._rows is None:
-            self._rows = self._future.result() if self._future else self._intf._rows(self._uri)
+            self._rows = self._future.result() if self._future else self._host.connection.iter_rows(self._uri)
         return self._rows
 
 
 class _Asked:
     """The listings of one walk, asked by several threads. Routes that begin alike ask for theirs once."""
 
-    def __init__(self, interface: Interface, jobs: int, keep: bool) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host, jobs: int, keep: bool) -> None:
+        self._host = interface
         self.jobs = jobs
         self._keep = keep
         self._kept: dict[str, _Answer] = {}
@@ -165,7 +165,7 @@ class _Asked:
 
     def foresee(self, uris: Iterable[str]) -> None:
         """Ask now, at once, for what several routes will want first."""
-        several, begun = dict.fromkeys(uris), self._intf.cache.moment()
+        several, begun = dict.fromkeys(uris), self._host.cache.moment()
         if len(several) > 1:
             self._kept.update({uri: self._answer(uri, begun, at_once=True) for uri in several})
 
@@ -181,7 +181,7 @@ class _Asked:
             from concurrent.futures import ThreadPoolExecutor
 
             self._pool = ThreadPoolExecutor(self.jobs, 'pyxnat-walk')
-        return _Answer(self._intf, uri, begun, self._pool if at_once else None)
+        return _Answer(self._host, uri, begun, self._pool if at_once else None)
 
 
 class _Chunk(NamedTuple):
@@ -240,8 +240,8 @@ class _Unit(NamedTuple):
 class _Walk:
     """One path, walked stage by stage; each stage takes from the one before no more than it is asked for, or as far ahead as it may."""
 
-    def __init__(self, interface: Interface, asked: _Asked, ahead: str) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host, asked: _Asked, ahead: str) -> None:
+        self._host = interface
         self._asked = asked
         self._lazy = ahead == 'none'
         self._eager = ahead == 'all'
@@ -279,7 +279,7 @@ class _Walk:
         if founds.is_empty():
             return ()
         keys = [column.key for column in plan.subject_columns(columns)]
-        subjects = _Subjects(self._intf, self._asked, join, founds.at.uri, lambda row: tuple(row.get(key, '') for key in keys))
+        subjects = _Subjects(self._host, self._asked, join, founds.at.uri, lambda row: tuple(row.get(key, '') for key in keys))
         return plan.table_rows(founds, columns, plural, lambda rows: subjects.of(rows, ('',) * len(keys)))
 
     def _join(self, stage: JoinSubjects, chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
@@ -291,7 +291,7 @@ class _Walk:
     def _with_subjects(self, stage: JoinSubjects, subjects: dict[str, _Subjects[Row | None]], founds: Iterable[Found]) -> Iterator[Found]:
         for home, run in groupby(founds, lambda found: uris.parent(uris.parent(found.uri))):
             if home not in subjects:
-                subjects[home] = _Subjects(self._intf, self._asked, stage, home, lambda row: row)
+                subjects[home] = _Subjects(self._host, self._asked, stage, home, lambda row: row)
             while some := list(islice(run, stage.most_ids)):
                 rows = subjects[home].of([found.row for found in some], None)
                 for found, row in zip(some, rows, strict=True):
@@ -329,7 +329,7 @@ class _Walk:
         together = stage.at_most > 1 and (self._eager or (passed >= _SEEN_THROUGH and not self._lazy))
         founds = source.take(stage.at_most if together else room, self._eager)
         units = list(stage.units(founds)) if together else [[found] for found in founds]
-        begun = self._intf.cache.moment()
+        begun = self._host.cache.moment()
         for unit in units:
             asked = stage.together(unit) if len(unit) > 1 else stage.requests(unit[0])
             at_once = not self._lazy and self._asked.jobs > 1 and (others or len(units) > 1 or len(asked) > 1)
@@ -391,14 +391,14 @@ class _Subjects(Generic[_T]):
         What of a row is kept.
     """
 
-    def __init__(self, interface: Interface, asked: _Asked, join: JoinSubjects, home: str, keep: Callable[[Row], _T]) -> None:
-        self._intf, self._asked, self._stage = interface, asked, join
+    def __init__(self, interface: Host, asked: _Asked, join: JoinSubjects, home: str, keep: Callable[[Row], _T]) -> None:
+        self._host, self._asked, self._stage = interface, asked, join
         self.keep = keep
         self._listed = self._begin(join.beside(home), asked.jobs > 1)
         self._known: dict[str, _T] | None = None
 
     def _begin(self, uris: Iterable[str], at_once: bool = False) -> list[_Answer]:
-        begun = self._intf.cache.moment()
+        begun = self._host.cache.moment()
         return [self._asked.begin(uri, begun, at_once) for uri in uris]
 
     def _read(self, answers: Sequence[_Answer]) -> dict[str, _T]:

@@ -7,16 +7,14 @@ XPath without asking the server again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lxml import etree
 
 from .. import errors
 from ..model import uris
 from ..model.xml import parse_xml
-
-if TYPE_CHECKING:
-    from ..interface import Interface
+from ..resources.host import Host
 
 __all__ = ['XpathStore']
 
@@ -35,8 +33,8 @@ class XpathStore:
         interface.xpath.element_text('xnat:quality')
     """
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
         self._roots: dict[str, etree._Element] = {}
 
     def __repr__(self) -> str:
@@ -75,7 +73,7 @@ class XpathStore:
             raise errors.ProgrammingError('nothing to check out', remedy='Give project= or subjects=.')
         root = uris.ENTRY if project is None else uris.join(uris.ENTRY, 'projects', uris.quote(project))
         if subjects is None:
-            subjects = [row['ID'] for row in self._intf._get_json(f'{root}/subjects')]
+            subjects = [row['ID'] for row in self._host.connection.rows(f'{root}/subjects')]
         names = [subjects] if isinstance(subjects, str) else subjects
         return [self._fetch(uris.join(root, 'subjects', uris.quote(name))) for name in names]
 
@@ -90,9 +88,9 @@ class XpathStore:
     def _fetch(self, uri: str, **options: Any) -> str:
         uri = uris.with_query(uri, {'format': 'xml'})
         try:
-            root = parse_xml(self._intf._exec(uri, **options))
+            root = parse_xml(self._host.connection.request(uri, **options))
         except ValueError as error:
-            raise errors.UnexpectedAnswer(f'not an XML document: {error}', uri=self._intf._server + uri, remedy='Check the ID.') from error
+            raise errors.UnexpectedAnswer(f'not an XML document: {error}', uri=self._host.connection.server + uri, remedy='Check the ID.') from error
         identity = root.get('ID', '')
         self._roots[identity] = root
         return identity
@@ -111,7 +109,7 @@ class XpathStore:
         """
         if subject_id not in self._roots:
             raise errors.NotFoundError(f'subject {subject_id!r} was not checked out', remedy='checkout(subjects=[…]) fetches it.')
-        one = XpathStore(self._intf)
+        one = XpathStore(self._host)
         one._roots = {subject_id: self._roots[subject_id]}
         return one
 

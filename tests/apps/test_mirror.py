@@ -60,7 +60,7 @@ def contents(session: Any) -> dict[str, tuple[str, str, str, str]]:
     found = {}
     for chain in ('', 'scans/*/', 'reconstructions/*/', 'assessors/*/'):
         for kind in ('in_resources', 'out_resources') if chain[:1] in 'ra' and chain else ('resources',):
-            base = '/'.join(['/projects', session._path[0].name, 'subjects', session._path[1].name, 'experiments', session._path[2].name])
+            base = '/'.join(['/projects', session.steps[0].name, 'subjects', session.steps[1].name, 'experiments', session.steps[2].name])
             for file in session._intf.select(f'{base}/{chain}{kind}/*/files'):
                 row = file.attributes()
                 resource = file.parent()

@@ -45,7 +45,7 @@ def session(project: Any, xnat: pyxnat.Interface) -> Any:
 def stored(session: Any) -> dict[str, bytes]:
     found = {}
     for file in session.scans().resources().files():
-        place = f'{file._path[-3].name}/{file._known["collection"]}/{file._urn}'
+        place = f'{file.steps[-3].name}/{file.row["collection"]}/{file._urn}'
         found[place] = session._intf.get(file._uri).content
     return found
 

@@ -156,7 +156,7 @@ def test_a_row_has_a_class_for_elements_and_one_for_collections(row: Level) -> N
     element, collection = getattr(resources, row.element_class), getattr(resources, row.collection_class)
     assert issubclass(element, Element) and issubclass(collection, Collection)
     assert class_of(row.singular) is element and class_of(row.plural) is collection
-    assert element._level is collection._level is row
+    assert element.level is collection.level is row
     for cls in (element, collection):
         assert cls.__module__ == 'pyxnat.resources' and row.doc in cls.__doc__[:1].lower() + cls.__doc__[1:]
 

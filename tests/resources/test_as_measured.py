@@ -41,7 +41,7 @@ def study(xnat: pyxnat.Interface, project: Any) -> Any:
     assessor = m.assessor('A').create(assessors=QC, **{f'{QC}/pass': '1'})
     reconstruction = m.reconstruction(f'R_{project.id()}').create()
     for holder in (project, s1, m, scan):
-        holder.resource('DATA').file(f'{holder._level.singular}.txt').put(holder._level.singular.encode())
+        holder.resource('DATA').file(f'{holder.level.singular}.txt').put(holder.level.singular.encode())
     assessor.out_resource('OUT').file('o.txt').put(b'assessor')
     reconstruction.out_resource('OUT').file('r.txt').put(b'reconstruction')
     return project

@@ -142,7 +142,7 @@ def test_deleting_what_is_not_there_is_an_error(project):
 
 def test_a_session_straight_below_its_project_has_children(xnat, scan):
     session = scan.parent()
-    below_project = xnat.select.project(scan._path[0].name).experiment('S1_MR')
+    below_project = xnat.select.project(scan.steps[0].name).experiment('S1_MR')
     assert below_project.id() == session.id()
     assert below_project.scan('1').exists()
     assert below_project.scans().get() == ['1']

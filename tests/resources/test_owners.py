@@ -19,7 +19,7 @@ def filled(xnat, project):
     session.assessor('A').create(**QC)
     session.reconstruction(f'{project._urn}_R').create(type='first')
     session.resource('R').file('f').put(b'first')
-    xnat._owners.forget()
+    xnat.owners.forget()
     return project
 
 
@@ -259,7 +259,7 @@ def test_what_is_missing_above_is_created(xnat, project, there, level):
     for name, element in (('project', home), ('subject', subject), ('session', session)):
         if there in ('project', 'subject', 'session')[('project', 'subject', 'session').index(name) :]:
             element.create()
-    xnat._owners.forget()
+    xnat.owners.forget()
     made = {'scan': session.scan('1'), 'assessor': session.assessor('A'), 'reconstruction': session.reconstruction(f'{home._urn}_1'),
             'session': session, 'subject': subject}[level]  # fmt: skip
     with xnat.trace() as trace:

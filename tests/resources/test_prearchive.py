@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import pyxnat
+from pyxnat.resources.imported import ARCHIVED
 from pyxnat.resources.prearchive import PrearchiveSession
-from pyxnat.services.manage.imports import ARCHIVED
 from tests.support.dicoms import changed, content, members, tarred, zipped
 
 
@@ -187,8 +187,8 @@ def test_scans_resources_files(xnat: pyxnat.Interface, waiting: PrearchiveSessio
     assert scan.resource('DICOM').exists() and scan.resource('DICOM').attributes()['file_count'] == '2'
     names = ['a.dcm', 'b.dcm']
     assert sorted(waiting.files().get()) == sorted(scan.files().get()) == sorted(scan.resource('DICOM').files().get()) == names
-    assert xnat.select(f'{waiting._path}//files/a*').get() == ['a.dcm']
-    assert xnat.select(f'{waiting._path}/scans/*/resources/*/files').get() == waiting.scans().resources().files().get()
+    assert xnat.select(f'{waiting.steps}//files/a*').get() == ['a.dcm']
+    assert xnat.select(f'{waiting.steps}/scans/*/resources/*/files').get() == waiting.scans().resources().files().get()
 
 
 def test_files_are_downloaded_as_those_of_the_archive(waiting: PrearchiveSession, images: Path, tmp_path: Path) -> None:

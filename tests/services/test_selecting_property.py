@@ -315,7 +315,7 @@ def columns_of(chain: str, draw: Any) -> list[tuple[str, str]]:
 def table(interface: pyxnat.Interface, path: str, columns: list[str], condition: Any) -> Any:
     found = interface.select(path)
     try:
-        rows = (found.where(condition) if condition else found).table(['path' if found._level.plural == 'files' else 'ID', *columns]).items()
+        rows = (found.where(condition) if condition else found).table(['path' if found.level.plural == 'files' else 'ID', *columns]).items()
     except errors.DatabaseError as error:
         return error
     return sorted([[sorted(cell) if isinstance(cell, list) else cell for cell in row] for row in rows], key=repr)

@@ -133,7 +133,7 @@ def test_several_may_read_one_listing_at_once(connect: Any) -> None:
     with answering(Reply(body=LISTING)) as server:
         interface = connect(server)
         interface.cache.expiration = 60
-        rows = interface._rows('/data/projects/P/experiments')
+        rows = interface.connection.iter_rows('/data/projects/P/experiments')
         for one, other in zip(rows, rows, strict=True):
             assert one == other
         assert len(server.requests) == 1
@@ -296,7 +296,7 @@ def test_a_long_table_comes_about_as_quickly_as_from_the_csv_module(count: int, 
 def test_one_element_is_found_in_a_long_listing(connect: Any) -> None:
     with answering(Reply(body=LISTING)) as server:
         interface = connect(server)
-        by_id, by_label = (sessions(interface)._element(f'/data/projects/P/experiments/{name}', interface) for name in ('XNAT_E000007', 'MR%207'))
+        by_id, by_label = (sessions(interface).element_at(f'/data/projects/P/experiments/{name}', interface) for name in ('XNAT_E000007', 'MR%207'))
         assert by_id.label() == 'MR 7' and by_label.id() == 'XNAT_E000007' and by_label.datatype() == 'xnat:mrSessionData'
         assert not interface.select('/projects/P/experiments/NONE').exists()
         assert len(server.requests) <= 3

@@ -18,6 +18,7 @@ from ...files.unzip_stream import Unzipping, unzip
 from ...http.download import Expected, fetch
 from ...model import uris
 from ...query.layouts import Layout, check_places
+from ...resources.host import Host
 from .manifest import LOCK, MANIFEST, Manifest, running
 from .pieces import Single, Zipped, plan_pieces
 from .report import Report
@@ -27,7 +28,6 @@ from .workers import Stopped, Undertaking, check_compression, is_final, meter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...interface import Interface
 
 __all__ = ['EXISTING', 'Downloading', 'download']
 
@@ -38,7 +38,7 @@ EXISTING = ('refresh', 'keep', 'replace', 'error')
 
 
 def download(
-    interface: Interface,
+    interface: Host,
     selection: Any,
     dest: str | os.PathLike[str],
     *,
@@ -104,10 +104,10 @@ class Downloading(Undertaking):
         0 for zips in which files are stored as they are; XNAT knows no degrees.
     """
 
-    def __init__(self, interface: Interface, folder: Path, report: Report, jobs: int, compression: int = 0) -> None:
-        super().__init__(report, jobs, interface._transport)
+    def __init__(self, interface: Host, folder: Path, report: Report, jobs: int, compression: int = 0) -> None:
+        super().__init__(report, jobs, interface.connection.transport)
         self._compression = compression
-        self._intf = interface
+        self._host = interface
         self._folder = folder
         self._manifest = Manifest(folder)
         self._made: set[Path] = set()
@@ -212,7 +212,7 @@ class Downloading(Undertaking):
             return self._writing(file, target, http_time(headers.get('last-modified')))
 
         accept_pages = file.path.lower().endswith(('.html', '.htm', '.xhtml'))
-        fetch(self._intf._transport, file.uri, opened, Expected(file.size, file.md5), accept_pages=accept_pages)
+        fetch(self._host.connection.transport, file.uri, opened, Expected(file.size, file.md5), accept_pages=accept_pages)
         self._did(file, target)
 
     def _fetch_zip(self, zipped: Zipped) -> list[Wanted]:
@@ -225,7 +225,7 @@ class Downloading(Undertaking):
 
         uri = uris.with_query(zipped.uri, {'format': 'zip', 'compression': 8 if self._compression else 0})
         try:
-            with self._intf._transport.stream('GET', uri) as stream:
+            with self._host.connection.transport.stream('GET', uri) as stream:
                 for entry in unzip(stream, length_of, stream.uri):
                     file = find(entry.name)
                     if file is not None and file.uri in owed and self._unpack(entry, file):

@@ -8,7 +8,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ... import errors
 from ...model.levels import LEVELS, level
@@ -16,12 +16,10 @@ from ...model.short_names import check_settable
 from ...model.wildcards import ANY, matches
 from ...query.paths import Path, Step, spell, uri_of
 from ...resources.base import class_of
+from ...resources.host import Host
 from ...resources.writing import XML, Fields, is_field
 from .report import Report
 from .workers import Undertaking, meter
-
-if TYPE_CHECKING:
-    from ...interface import Interface
 
 __all__ = ['EXISTING', 'insert', 'rows_of']
 
@@ -45,19 +43,19 @@ class _Row(NamedTuple):
         return tuple(step.name for step in self.path)
 
 
-def insert(interface: Interface, collection: Any, table: Any, *, existing: str, jobs: int, progress: bool | None) -> Report:
+def insert(interface: Host, collection: Any, table: Any, *, existing: str, jobs: int, progress: bool | None) -> Report:
     """Create the elements that a table names. See :meth:`pyxnat.resources.bulk.Mappable.insert`."""
     if existing not in EXISTING:
         raise errors.ProgrammingError(f'existing={existing!r} is not known', remedy=f'There are {", ".join(EXISTING)}.')
     rows = _named(collection, rows_of(table))
-    undertaking = Undertaking(Report('inserted', f'in {spell(collection._paths[0])}'), jobs, interface._transport)
+    undertaking = Undertaking(Report('inserted', f'in {spell(collection.routes[0])}'), jobs, interface.connection.transport)
     there = _names_there(collection) if rows else set()
     if existing == 'error':
         _refuse([row for row in rows if row.names in there])
     families: dict[tuple[str, ...], list[_Row]] = defaultdict(list)
     for row in rows:
         families[row.names[:2]].append(row)  # what is missing above them is created once
-    with meter(len(rows), level(collection._level.plural).singular, progress) as bar:
+    with meter(len(rows), level(collection.level.plural).singular, progress) as bar:
 
         def put(family: list[_Row]) -> None:
             for rows in _together(family, there):
@@ -71,12 +69,12 @@ def insert(interface: Interface, collection: Any, table: Any, *, existing: str, 
     return undertaking.report.end()
 
 
-def _put(interface: Interface, row: _Row, is_there: bool, existing: str, undertaking: Undertaking) -> None:
+def _put(interface: Host, row: _Row, is_there: bool, existing: str, undertaking: Undertaking) -> None:
     uri = uri_of(row.path)
     if is_there and (existing == 'keep' or not row.fields):
         undertaking.report.skip(uri)
         return
-    element = class_of(row.path[-1].level)._element(uri, interface)
+    element = class_of(row.path[-1].level).element_at(uri, interface)
     try:
         if is_there:
             element.attrs.mset({name: value for name, value in row.fields.items() if is_field(name) and name not in _LEVEL_NAMES_PLURAL})
@@ -97,16 +95,16 @@ def _together(family: list[_Row], there: set[tuple[str, ...]]) -> list[list[_Row
     return list(groups.values())
 
 
-def _put_scans(interface: Interface, rows: list[_Row], existing: str, undertaking: Undertaking) -> None:
+def _put_scans(interface: Host, rows: list[_Row], existing: str, undertaking: Undertaking) -> None:
     """Create scans of one session by one document, with the session and its subject where they are not there; one by one where that is refused."""
-    session = class_of('experiments')._element(uri_of(rows[0].path[:-1]), interface)
+    session = class_of('experiments').element_at(uri_of(rows[0].path[:-1]), interface)
     try:
         inner = [node for row in rows for node in _inner(interface, row)]
         if len(inner) < len(rows):
             raise errors.ProgrammingError('not all fields go by document', remedy='Insert one by one.')
         if session.exists():
             document = Fields(session, session.datatype(), {}).document(inner)
-            interface._exec(session._writing_uri(), 'PUT', document, XML)
+            interface.connection.request(session.writing_uri(), 'PUT', document, XML)
         else:
             session._create({'experiments': str(rows[0].fields['experiments'])} if 'experiments' in rows[0].fields else {}, {}, inner=inner)
     except errors.DatabaseError:
@@ -117,11 +115,11 @@ def _put_scans(interface: Interface, rows: list[_Row], existing: str, undertakin
             undertaking.did(uri_of(row.path))
 
 
-def _inner(interface: Interface, row: _Row) -> list[Any]:
+def _inner(interface: Host, row: _Row) -> list[Any]:
     """A row as a scan in the document of its session; empty where not all of it goes by document."""
-    element = class_of('scans')._element(uri_of(row.path), interface)
+    element = class_of('scans').element_at(uri_of(row.path), interface)
     fields = {name: value for name, value in row.fields.items() if name not in _LEVEL_NAMES_PLURAL}
-    made = element._fields_of_new(str(fields.get('xsiType') or element._level.datatype), fields)
+    made = element._fields_of_new(str(fields.get('xsiType') or element.level.datatype), fields)
     return made.as_inner(element) if not made.query() and not fields.keys() - {'xsiType'} - made.values.keys() else []
 
 
@@ -154,11 +152,11 @@ def _value(value: Any) -> Any:
 
 def _named(collection: Any, table: list[dict[str, Any]]) -> list[_Row]:
     """The rows with their elements; anything wrong is an error before the first request."""
-    if len(collection._paths) != 1 or collection._conditions:
+    if len(collection.routes) != 1 or collection._conditions:
         raise errors.ProgrammingError(
             'it is not told where to insert', remedy="Use such as project.subjects() or '/projects/P/subjects/*/experiments'."
         )
-    [route], rows, taken = collection._paths, [], dict[tuple[str, ...], int]()
+    [route], rows, taken = collection.routes, [], dict[tuple[str, ...], int]()
     for number, fields in enumerate(table, 1):
         path = tuple(_step(step, fields, number, step is route[-1]) for step in route)
         row = _Row(number, path, _settable(fields, path, number))
@@ -207,13 +205,13 @@ def _settable(fields: dict[str, Any], path: Path, number: int) -> dict[str, Any]
 def _names_there(collection: Any) -> set[tuple[str, ...]]:
     """What the collection has, by labels and by IDs, with the names of the levels above."""
     found = set()
-    [route] = collection._paths
+    [route] = collection.routes
     try:
         for element in collection:
-            steps = element._path[-len(route) :]
+            steps = element.steps[-len(route) :]
             labels = []
             for wanted, step in zip(route, steps, strict=False):
-                known = element._known if step is steps[-1] else element._above.get(step.level, {})
+                known = element.row if step is steps[-1] else element.above.get(step.level, {})
                 labels.append(wanted.name if wanted.literal else known.get(level(step.level).label_column, step.name))
             found |= {tuple(labels), tuple(wanted.name if wanted.literal else step.name for wanted, step in zip(route, steps, strict=False))}
     except errors.NotFoundError:

@@ -121,13 +121,13 @@ def map_elements(
     _check(function, processes is not None)
     journal = _Log(log)
     earlier = journal.done()
-    outcomes = {at: Outcome(element, earlier[element._uri], None, True) for at, element in enumerate(elements) if element._uri in earlier}
+    outcomes = {at: Outcome(element, earlier[element.uri], None, True) for at, element in enumerate(elements) if element.uri in earlier}
     mapped = Mapped()
     todo = [(at, element) for at, element in enumerate(elements) if at not in outcomes]
     with meter(len(todo), 'element', progress) as bar:
         for at, outcome, seconds in _run(todo, function, jobs, processes):
             outcomes[at] = outcome
-            journal.add(outcome.element._uri, outcome, seconds)
+            journal.add(outcome.element.uri, outcome, seconds)
             bar.update(1)
     mapped.outcomes = [outcomes[at] for at in range(len(elements))]
     for outcome in mapped:
@@ -149,11 +149,11 @@ def _check(function: Callable[[Any], Any], pickles: bool) -> None:
 
 def _note(report: Report, outcome: Outcome) -> None:
     if outcome.error is not None:
-        report.fail(outcome.element._uri, outcome.error)
+        report.fail(outcome.element.uri, outcome.error)
     elif outcome.is_earlier:
-        report.skip(outcome.element._uri)
+        report.skip(outcome.element.uri)
     else:
-        report.did(outcome.element._uri)
+        report.did(outcome.element.uri)
 
 
 def _run(todo: list[tuple[int, Any]], function: Callable[[Any], Any], jobs: int, processes: int | None) -> Iterator[tuple[int, Outcome, float]]:

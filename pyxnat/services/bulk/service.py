@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...query.layouts import LAYOUT
+from ...resources.host import Host
 from .download import download
 from .insert import insert
 from .manifest import Verification, verify
@@ -15,20 +16,17 @@ from .members import Source
 from .report import Report
 from .upload import upload
 
-if TYPE_CHECKING:
-    from ...interface import Interface
-
 __all__ = ['Bulk']
 
 
 class Bulk:
     """Moves many files and elements of what one Interface selects."""
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
 
     def __repr__(self) -> str:
-        return f'<Bulk of {self._intf._server}>'
+        return f'<Bulk of {self._host.connection.server}>'
 
     def download(
         self,
@@ -42,7 +40,7 @@ class Bulk:
         progress: bool | None = None,
     ) -> Report:
         """Download the files below an element or a collection, as its own ``download`` does."""
-        return download(self._intf, selection, dest, layout=layout, jobs=jobs, existing=existing, compression=compression, progress=progress)
+        return download(self._host, selection, dest, layout=layout, jobs=jobs, existing=existing, compression=compression, progress=progress)
 
     def upload(
         self,
@@ -58,13 +56,13 @@ class Bulk:
     ) -> Report:
         """Upload files below an element, as its own ``upload`` does."""
         how: dict[str, Any] = {'overwrite': overwrite, 'jobs': jobs, 'compression': compression, 'progress': progress}
-        with self._intf._owners.one_look():
-            return upload(self._intf, target, source, layout=layout, params=params, **how)
+        with self._host.owners.one_look():
+            return upload(self._host, target, source, layout=layout, params=params, **how)
 
     def insert(self, collection: Any, table: Any, *, existing: str = 'keep', jobs: int = 4, progress: bool | None = None) -> Report:
         """Create the elements that a table names, as the collection's own ``insert`` does."""
-        with self._intf._owners.one_look():
-            return insert(self._intf, collection, table, existing=existing, jobs=jobs, progress=progress)
+        with self._host.owners.one_look():
+            return insert(self._host, collection, table, existing=existing, jobs=jobs, progress=progress)
 
     def map(
         self,

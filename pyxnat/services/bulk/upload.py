@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from ... import errors
 from ...files import zips
@@ -23,15 +23,13 @@ from ...query.layouts import Layout, default_for
 from ...query.row_owner import own_rows
 from ...resources.base import as_name
 from ...resources.files import about_upload
+from ...resources.host import Host
 from ...tables.table import Row
 from .members import Member, Source, members_of
 from .pieces import BIG, MOST_ZIPPED
 from .report import Report
 from .wanted import files_below
 from .workers import Stopped, Undertaking, check_compression, is_final, meter
-
-if TYPE_CHECKING:
-    from ...interface import Interface
 
 __all__ = ['Uploading', 'upload']
 
@@ -48,7 +46,7 @@ _Files = dict[str, Member]
 
 
 def upload(
-    interface: Interface,
+    interface: Host,
     target: Any,
     source: Source,
     *,
@@ -61,9 +59,9 @@ def upload(
 ) -> Report:
     """Upload files below an element. See :meth:`pyxnat.resources.bulk.Uploadable.upload`."""
     check_compression(compression)
-    plan = Layout(layout or default_for(target._urt))
+    plan = Layout(layout or default_for(target.level.plural))
     grouped = _by_resource(target, plan, members_of(source))
-    sending = Uploading(interface, Report('uploaded', f'to {target._urn}'), jobs, overwrite, compression, dict(params))
+    sending = Uploading(interface, Report('uploaded', f'to {target.path_name}'), jobs, overwrite, compression, dict(params))
     holes = sending.missing(grouped)
     with meter(sum(member.path.stat().st_size for files in holes.values() for member in files.values()), 'B', progress) as bar:
         sending.run(holes, bar)
@@ -72,13 +70,15 @@ def upload(
 
 def _by_resource(target: Any, layout: Layout, members: Iterable[Member]) -> dict[Any, _Files]:
     """Resource -> its files. What the layout does not place is an error before anything is sent."""
-    if target._urt == 'files':
+    if target.level.plural == 'files':
         raise errors.ProgrammingError(f'{target!r} has nothing below it', remedy='Upload to its resource, or put() one file.')
-    is_resource = target._urt.endswith('resources')
-    known = layout.fields & set(_ABOVE[: _DEPTHS.get(target._urt, len(_ABOVE))])
+    is_resource = target.level.plural.endswith('resources')
+    known = layout.fields & set(_ABOVE[: _DEPTHS.get(target.level.plural, len(_ABOVE))])
     if known or 'path' not in layout.fields or not ('resource' in layout.fields or is_resource):
         what = f'{layout.text} is no layout of what is below {target!r}'
-        raise errors.ProgrammingError(what, remedy=f'It can be {default_for(target._urt)}: from there downwards, with {{resource}} and {{path}}.')
+        raise errors.ProgrammingError(
+            what, remedy=f'It can be {default_for(target.level.plural)}: from there downwards, with {{resource}} and {{path}}.'
+        )
     grouped: dict[Any, _Files] = defaultdict(dict)
     for member in members:
         values = layout.values(member.name)
@@ -88,7 +88,7 @@ def _by_resource(target: Any, layout: Layout, members: Iterable[Member]) -> dict
         resource = target if is_resource else _resource(target, values)
         other = grouped[resource].setdefault(values['path'], member)
         if other is not member:
-            raise errors.DataError(f'{member.path} and {other.path} would be one file', uri=resource.file(values['path'])._uri)
+            raise errors.DataError(f'{member.path} and {other.path} would be one file', uri=resource.file(values['path']).uri)
     return grouped
 
 
@@ -97,7 +97,7 @@ def _resource(target: Any, values: Mapping[str, str]) -> Any:
     for name in _ABOVE:
         if name not in values:
             continue
-        if name not in {row.singular for row in children(target._urt)}:
+        if name not in {row.singular for row in children(target.level.plural)}:
             raise errors.ProgrammingError(f'{target!r} has no {name} below it', remedy='Leave that field out of the layout.')
         target = getattr(target, name)(values[name])
     return getattr(target, _SIDES.get(values.get('side', ''), 'resource'))(values['resource'])
@@ -116,9 +116,9 @@ class Uploading(Undertaking):
         Of each upload: ``format``, ``content``, …, and the types of missing levels above.
     """
 
-    def __init__(self, interface: Interface, report: Report, jobs: int, overwrite: bool, compression: int, params: dict[str, Any]) -> None:
-        super().__init__(report, jobs, interface._transport)
-        self._intf = interface
+    def __init__(self, interface: Host, report: Report, jobs: int, overwrite: bool, compression: int, params: dict[str, Any]) -> None:
+        super().__init__(report, jobs, interface.connection.transport)
+        self._host = interface
         self._overwrite = overwrite
         self._compression = compression
         self._about, self._types = about_upload(params, overwrite)
@@ -140,7 +140,7 @@ class Uploading(Undertaking):
                 elif row is not None and self._is_same(row, member.path):
                     self.report.skip(member.name)
                 elif row is not None and not self._overwrite:
-                    what, uri = 'a file is there with other content, and was left as it is', resource.file(path)._uri
+                    what, uri = 'a file is there with other content, and was left as it is', resource.file(path).uri
                     self.failed(member.name, errors.DuplicateError(what, uri=uri, remedy='Replace it with overwrite=True.'))
                 elif not os.access(member.path, os.R_OK):
                     self.failed(member.name, OSError(errno.EACCES, 'it is gone, or may not be read', str(member.path)))
@@ -150,7 +150,7 @@ class Uploading(Undertaking):
 
     def _refuse(self, resource: Any, path: str, member: Member) -> None:
         try:
-            check_names([path], resource._uri)
+            check_names([path], resource.uri)
         except errors.DataError as error:
             self.failed(member.name, error)
 
@@ -160,28 +160,28 @@ class Uploading(Undertaking):
         together: dict[Any, list[Any]] = defaultdict(list)
         for resource in found:
             holder = resource.parent()
-            together[holder.parent() if holder is not None and holder._urt == 'scans' else resource].append(resource)
+            together[holder.parent() if holder is not None and holder.level.plural == 'scans' else resource].append(resource)
 
         def look(several: list[Any]) -> None:
             if len(several) == 1:
                 found[several[0]] = self._rows(several[0])
                 return
-            wanted = {(resource.parent()._urn, resource._urn): resource for resource in several}
+            wanted = {(resource.parent().path_name, resource.path_name): resource for resource in several}
             session = several[0].parent().parent()
             self._unseen[session] = {scan for scan, _ in wanted}
             for file in self._files_of_scans(session):
-                scan, row = next(step.name for step in file._path if step.level == 'scans'), file._known
+                scan, row = next(step.name for step in file.steps if step.level == 'scans'), file.row
                 self._unseen[session].discard(scan)
                 resource = wanted.get((scan, row.get('collection', ''))) or wanted.get((scan, row.get('cat_ID', '')))
                 if resource is not None:
-                    found[resource][file._urn] = row
+                    found[resource][file.path_name] = row
 
         self.each(look, together.values())
         return found
 
     def _rows(self, resource: Any) -> dict[str, Row]:
         try:
-            return {row['path']: row for row in own_rows(resource._path, self._intf._get_json(f'{resource._uri}/files'))}
+            return {row['path']: row for row in own_rows(resource.steps, self._host.connection.rows(f'{resource.uri}/files'))}
         except errors.NotFoundError:
             return {}
 
@@ -204,7 +204,7 @@ class Uploading(Undertaking):
     def run(self, holes: dict[Any, _Files], bar: Any) -> None:
         """Send them, resource by resource, and compare the listings with what was sent."""
         self._bar = bar
-        self._gates = {resource._path[:2]: _Gate() for resource in holes}
+        self._gates = {resource.steps[:2]: _Gate() for resource in holes}
         self._make_room()
         self.each(lambda resource: self._send(resource, list(holes[resource].items())), holes)
         listed = self._listed(holes)
@@ -216,7 +216,7 @@ class Uploading(Undertaking):
                 else:
                     what = 'the server took it, and keeps other content' if row is not None else 'the server took it, and does not list it'
                     remedy = 'Send it again; see whether this login may write there.'
-                    error = errors.TransferError(what, uri=resource.file(path)._uri, remedy=remedy)
+                    error = errors.TransferError(what, uri=resource.file(path).uri, remedy=remedy)
                     self.failed(member.name, self._errors.get(member.name, error))
 
     def _make_room(self) -> None:
@@ -224,7 +224,7 @@ class Uploading(Undertaking):
         homes: dict[Any, list[Any]] = defaultdict(list)
         for session, scans in self._unseen.items():
             if scans:
-                homes[session._path[:2]].append(session)
+                homes[session.steps[:2]].append(session)
         self.each(self._create_scans, homes.values())
 
     def _create_scans(self, sessions: list[Any]) -> None:
@@ -252,7 +252,7 @@ class Uploading(Undertaking):
             if self.ended.is_set():
                 return
             try:
-                with self._gates[resource._path[:2]].passing():
+                with self._gates[resource.steps[:2]].passing():
                     self._send_bundle(resource, bundle)
             except (errors.DatabaseError, OSError) as error:
                 if is_final(error):
@@ -260,7 +260,7 @@ class Uploading(Undertaking):
                 self._errors.update({member.name: error for _, member in bundle})
 
     def _send_bundle(self, resource: Any, bundle: list[tuple[str, Member]]) -> None:
-        send, (path, member) = self._intf.transfer.send, bundle[0]
+        send, (path, member) = self._host.transfer.send, bundle[0]
         if len(bundle) == 1:
             with member.path.open('rb') as file:
                 watched = _Watched(file, self.ended, self._bar)
@@ -269,7 +269,7 @@ class Uploading(Undertaking):
             return
         with zips.pack(((path, member.path) for path, member in bundle), self._compression) as packed:
             stoppable = _Stoppable(packed, self.ended)
-            name = f'{resource._urn}.zip'
+            name = f'{resource.path_name}.zip'
             send(resource.file(name if uris.is_carried(name) else 'upload.zip'), stoppable, {**self._about, 'extract': True}, self._types)
         self._bar.update(sum(member.path.stat().st_size for _, member in bundle))
 

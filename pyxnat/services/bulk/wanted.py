@@ -68,12 +68,12 @@ class Scope(NamedTuple):
 def files_below(selection: Any) -> Any:
     """The collection of files that an element or a collection has; no request."""
     if isinstance(selection, Element):
-        routes, conditions = [selection._path], ()
+        routes, conditions = [selection.steps], ()
     else:
-        routes, conditions = list(selection._paths), selection._conditions
+        routes, conditions = list(selection.routes), selection.conditions
     if routes and routes[0][-1].level != 'files':
         routes = [_past_subjects(route, longer) for route in routes for longer in routes_below(route, 'files')]
-    return class_of('files')(routes, selection._intf, conditions)
+    return class_of('files')(routes, selection.host, conditions)
 
 
 def _past_subjects(route: Path, longer: Path) -> Path:
@@ -85,7 +85,7 @@ def _past_subjects(route: Path, longer: Path) -> Path:
 
 def scope_of(files: Any) -> Scope:
     """What the paths of a collection of files leave out."""
-    names = [{step.level: step.name for step in route} for route in files._paths]
+    names = [{step.level: step.name for step in route} for route in files.routes]
 
     def are_all(*levels: str) -> bool:
         return all(route.get(plural, ANY) == ANY for route in names for plural in levels)
@@ -99,7 +99,7 @@ def wanted(files: Any, layout: Layout) -> Iterator[Wanted]:
     """The files of a collection with their places. Requests: those of iterating, and what labels take that no listing told (`_Names`)."""
     names = _Names(files, layout)
     resources: dict[str, _Resource] = {}
-    for found, _ in files._intf.walker.walk(files._paths, files._conditions, names.columns, ahead='all'):
+    for found, _ in files.host.walker.walk(files.routes, files.conditions, names.columns, ahead='all'):
         row, path = found.row, found.row['path']
         uri = found.uri[: -len('/files/' + uris.quote_path(path).strip('/'))]
         if uri not in resources:
@@ -149,16 +149,16 @@ class _Names:
     """
 
     def __init__(self, files: Any, layout: Layout) -> None:
-        self._intf = files._intf
+        self._host = files.host
         self._fields = layout.fields | ({'assessor', 'reconstruction'} if 'scan' in layout.fields else set())
         self._known: dict[Path, dict[str, str]] = {}
         self._sessions: dict[str, dict[str, Row]] = {}
-        homes = {route[0].name if route[0].level == 'projects' and route[0].literal else '' for route in files._paths}
+        homes = {route[0].name if route[0].level == 'projects' and route[0].literal else '' for route in files.routes}
         self._home = homes.pop() if len(homes) == 1 else ''
         """The project that all was selected in."""
-        past = [route for route in files._paths if 'experiments' in chain_of(route)]
+        past = [route for route in files.routes if 'experiments' in chain_of(route)]
         are_listed = bool(past) and all(chain_of(route)[:2] == ('projects', 'experiments') for route in past)
-        self.columns = columns_of(files._paths, ['experiment/subject_label'] if are_listed and 'subject' in self._fields else [])
+        self.columns = columns_of(files.routes, ['experiment/subject_label'] if are_listed and 'subject' in self._fields else [])
 
     def of(self, uri: str, found: Found) -> dict[str, str]:
         """The fields of what stands above a resource."""
@@ -179,14 +179,14 @@ class _Names:
         is_asked = row.singular in self._fields and step.level in _LABELLED and not _is_label(step, found)
         values = {row.singular: str(self._element(above, found).label()) if is_asked else step.name}
         if step.level == 'subjects' and len(above) == 1 and 'project' in self._fields:
-            values['project'] = self._home or str(self._element(above, found)._known_or_asked('project'))
+            values['project'] = self._home or str(self._element(above, found).value_of('project'))
         return values
 
     def _of_session(self, above: Path, found: Found) -> dict[str, str]:
         """Project, subject and label of a session that was reached past its subject."""
         home = self._home or (above[0].name if len(above) > 1 else '')
         element = self._element(above, found)
-        row = element._known
+        row = element.row
         if 'subject_label' not in row:
             row = self._session(home, element.id() if len(above) > 1 or 'ID' in row else above[0].name)
         return {'project': home or row.get('project', ''), 'subject': row.get('subject_label', ''), 'experiment': row.get('label', '')}
@@ -198,13 +198,13 @@ class _Names:
             scope = ('projects', uris.quote(home)) if home else ()
             columns = {'xsiType': 'xnat:subjectAssessorData', 'columns': 'ID,label,project,subject_label'}
             query = {'ID': None if home else identity, **columns}
-            rows = self._intf._get_json(uris.with_query(uris.join(uris.ENTRY, *scope, 'experiments'), query))
+            rows = self._host.connection.rows(uris.with_query(uris.join(uris.ENTRY, *scope, 'experiments'), query))
             self._sessions[key] = {cell(row, 'ID'): row for row in rows}
         return self._sessions[key].get(identity, {})
 
     def _element(self, above: Path, found: Found) -> Any:
         """The element of some steps above a file, with what listings said of it."""
-        return class_of(above[-1].level)._element(uri_of(above), self._intf, found.above.get(above[-1].level), found.above)
+        return class_of(above[-1].level).element_at(uri_of(above), self._host, found.above.get(above[-1].level), found.above)
 
 
 def _is_label(step: Step, found: Found) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...resources.host import Host
 from .imports import Importer
 from .prearchive import Prearchive
 from .saved_searches import SearchManager
@@ -12,9 +13,6 @@ from .schemas import Schemas
 from .tags import Tags
 from .tokens import Tokens
 from .users import Users
-
-if TYPE_CHECKING:
-    from ...interface import Interface
 
 __all__ = ['Callback', 'Manager']
 
@@ -45,8 +43,8 @@ class Manager:
         The users of the server.
     """
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
         self.callback: Callback | None = None
         self.import_dicom = Importer(interface)
         self.prearchive = Prearchive(interface)
@@ -57,7 +55,7 @@ class Manager:
         self.users = Users(interface)
 
     def __repr__(self) -> str:
-        return f'<Manager of {self._intf._server}>'
+        return f'<Manager of {self._host.connection.server}>'
 
     def register_callback(self, callback: Callback) -> None:
         """Have a function called with the collection and each element that iterating it finds; it takes the place of an earlier one.
@@ -72,4 +70,4 @@ class Manager:
 
     def project(self, ID: str) -> Any:  # noqa: N803 - XNAT's word
         """A project, with its users, settings and accessibility. No request."""
-        return self._intf.select.project(ID)
+        return self._host.select.project(ID)

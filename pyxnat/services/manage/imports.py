@@ -3,54 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from ... import errors
 from ...files import zips
 from ...http.body import Payload
 from ...model import uris
+from ...resources.host import Host
+from ...resources.imported import ARCHIVED, GONE, UNKNOWN, Imported, Source
 from ...resources.prearchive import PrearchiveSession
 
-if TYPE_CHECKING:
-    from ...interface import Interface
-
-    Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
-
-__all__ = ['ARCHIVED', 'GONE', 'UNKNOWN', 'Imported', 'Importer']
-
-ARCHIVED = 'ARCHIVED'
-"""Status of an import that is in the archive."""
-
-UNKNOWN = 'UNKNOWN'
-"""Status of one that this login may not see, or that the server could not be asked about any more."""
-
-GONE = 'GONE'
-"""Status of one that is neither in the prearchive nor, under the name it had there, in the archive."""
+__all__ = ['Importer']
 
 _SERVICE = f'{uris.ENTRY}/services/import'
 _PACKED = ('.zip', '.tar', '.tar.gz', '.tgz')
 _PLACES = ('archive', 'prearchive')
 _OVERWRITE = ('none', 'append', 'delete')
-
-
-class Imported(NamedTuple):
-    """What became of one session of an import."""
-
-    uri: str
-    """Where it is, from ``/data`` on."""
-    status: str
-    """``ARCHIVED``; for one in the prearchive ``READY``, ``CONFLICT``, ``ERROR`` or, where the time was over or it was not to be waited for, what it
-    was then (``BUILDING``, …); ``UNKNOWN`` where this login may not see it, as one without a project; ``GONE`` where it is not found any more."""
-    element: Any
-    """The experiment, or the session of the prearchive."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it is where it was sent to: archived, or ready to be."""
-        return self.status in (ARCHIVED, 'READY')
 
 
 class Importer:
@@ -84,11 +55,11 @@ class Importer:
             print(session.status, session.element)
     """
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
 
     def __repr__(self) -> str:
-        return f'<Importer of {self._intf._server}>'
+        return f'<Importer of {self._host.connection.server}>'
 
     def __call__(
         self,
@@ -140,8 +111,8 @@ class Importer:
             'Ignore-Unparsable': ignore_unparsable or None,
             **params,
         }
-        said = _send(self._intf, source, uris.with_query(_SERVICE, query), timeout_s)
-        return [_report(self._intf, line, wait, timeout_s) for line in said.split('\n') if line.strip()]
+        said = _send(self._host, source, uris.with_query(_SERVICE, query), timeout_s)
+        return [_report(self._host, line, wait, timeout_s) for line in said.split('\n') if line.strip()]
 
 
 def _destination(dest: str | None, project: str | None, subject: str | None, session: str | None) -> str | None:
@@ -184,14 +155,14 @@ def _existing(location: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _send(interface: Interface, source: Source, uri: str, timeout_s: float) -> str:
+def _send(interface: Host, source: Source, uri: str, timeout_s: float) -> str:
     """Send it once; the server's answer, which comes when it has taken all of it in."""
     headers = {'content-type': 'application/octet-stream'}
-    timeout = (interface._transport.timeouts.connect_s, timeout_s)
+    timeout = (interface.connection.transport.timeouts.connect_s, timeout_s)
     with _packed(source) as body:
         payload = Payload(body)
         try:
-            with interface._transport.stream('POST', uri, payload, headers, timeout=timeout) as stream:
+            with interface.connection.transport.stream('POST', uri, payload, headers, timeout=timeout) as stream:
                 return stream.read().decode('utf-8', 'replace')
         except errors.NetworkError as error:
             if not payload.untouched:
@@ -203,24 +174,24 @@ def _send(interface: Interface, source: Source, uri: str, timeout_s: float) -> s
             raise
 
 
-def _report(interface: Interface, line: str, wait: bool, timeout_s: float) -> Imported:
+def _report(interface: Host, line: str, wait: bool, timeout_s: float) -> Imported:
     """What became of a session. The upload is done: whatever there is to say of it is said here, and no error stands in the way."""
     element = interface.select(uris.strip_entry(uris.unquote(line.strip())))
     if not isinstance(element, PrearchiveSession):
-        return Imported(element._uri, ARCHIVED, element)
+        return Imported(element.uri, ARCHIVED, element)
     try:
         status = element.wait(timeout_s if wait else 0)
     except (errors.NetworkError, errors.PermissionDenied):  # a wait that is over is one of the former
-        status = element._known.get('status', UNKNOWN)
+        status = element.row.get('status', UNKNOWN)
     archived = None if status else _archived(element)
     if archived is not None:
-        return Imported(archived._uri, ARCHIVED, archived)
-    return Imported(element._uri, status or GONE, element)
+        return Imported(archived.uri, ARCHIVED, archived)
+    return Imported(element.uri, status or GONE, element)
 
 
 def _archived(session: PrearchiveSession) -> Any:
     """The experiment that a session of the prearchive became, as far as can be told; `None` where it cannot."""
-    if 'name' not in session._known:
+    if 'name' not in session.row:
         return None
-    experiment = session._intf.select.project(session.project()).subject(session.subject()).experiment(session.name())
+    experiment = session.host.select.project(session.project()).subject(session.subject()).experiment(session.name())
     return experiment if experiment.exists() else None

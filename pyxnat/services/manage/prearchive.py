@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from ... import errors
 from ...model.wildcards import ANY
+from ...resources.host import Host
 from ...resources.prearchive import PrearchiveSession, PrearchiveSessions
 from ...tables.table import JsonTable
 
 if TYPE_CHECKING:
-    from ...interface import Interface
-
     Which = str | Sequence[str] | PrearchiveSession
 
 __all__ = ['Prearchive']
@@ -25,15 +24,15 @@ class Prearchive:
     methods of pyxnat 1.x. A *triple* is ``[project, timestamp, folder]``, as `get` gives it; the URI of a session, or the session, does as well.
     """
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
 
     def __repr__(self) -> str:
-        return f'<Prearchive of {self._intf._server}>'
+        return f'<Prearchive of {self._host.connection.server}>'
 
     def sessions(self, project: str = ANY) -> PrearchiveSessions:
         """The sessions, of all projects or of one. One request when iterated."""
-        return PrearchiveSessions(self._intf, project)
+        return PrearchiveSessions(self._host, project)
 
     def session(self, which: Which) -> PrearchiveSession:
         """One session. No request."""
@@ -42,7 +41,7 @@ class Prearchive:
         parts = which.rstrip('/').split('/')[-3:] if isinstance(which, str) else list(which)
         if len(parts) != 3:
             raise errors.ProgrammingError(f'{which!r} is no session of the prearchive', remedy='Give [project, timestamp, folder], or a URI of one.')
-        return PrearchiveSession._of(self._intf, parts[0], parts[1], parts[2])
+        return PrearchiveSession.of(self._host, parts[0], parts[1], parts[2])
 
     def get(self) -> list[list[str]]:
         """The triples of all sessions. One request."""
@@ -54,7 +53,7 @@ class Prearchive:
 
     def get_uri(self, triple: Which) -> str:
         """The URI of a session, from ``/data`` on. No request."""
-        return self.session(triple)._uri
+        return self.session(triple).uri
 
     def get_scans(self, triple: Which) -> list[str]:
         """IDs of its scans. One request."""
@@ -70,7 +69,7 @@ class Prearchive:
 
     def table(self, project: str = ANY) -> JsonTable:
         """All that the server tells of the sessions: a row each. One request."""
-        return JsonTable(session._known for session in self.sessions(project))
+        return JsonTable(session.row for session in self.sessions(project))
 
     def archive(self, sessions: Which | Iterable[Which], overwrite: str = 'none') -> list[Any]:
         """Archive sessions, each as its images name it; the experiments. One request for each.

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ... import errors
 from ...model import uris
@@ -18,10 +18,8 @@ from ...query import search_xml, templates
 from ...query.criteria import Field, Group, Saved, parse, spell
 from ...query.criteria_text import read
 from ...query.search_xml import Bundle
+from ...resources.host import Host
 from ...tables.table import JsonTable, Row
-
-if TYPE_CHECKING:
-    from ...interface import Interface
 
 __all__ = ['SearchManager']
 
@@ -33,11 +31,11 @@ _FORMATS = ('results', 'xml', 'query')
 class SearchManager:
     """The saved searches that this login may use."""
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
 
     def __repr__(self) -> str:
-        return f'<SearchManager of {self._intf._server}>'
+        return f'<SearchManager of {self._host.connection.server}>'
 
     # -- searches
 
@@ -118,7 +116,7 @@ class SearchManager:
             raise errors.ProgrammingError(f'a search cannot be had as {out_format!r}', remedy=f'Use one of: {", ".join(_FORMATS)}.')
         identity = self._identity(name)
         if out_format == 'results':
-            return self._intf.search.saved(identity)
+            return self._host.search.saved(identity)
         document = self._document(identity)
         return document if out_format == 'xml' else _query(search_xml.read(document))
 
@@ -179,7 +177,7 @@ class SearchManager:
             When there is none of the name.
         """
         bundle = search_xml.read(self._document(self._identity(name, _TEMPLATE)))
-        return self._intf.search.table(bundle.root, list(map(str, bundle.fields)), _filled(bundle, values))
+        return self._host.search.table(bundle.root, list(map(str, bundle.fields)), _filled(bundle, values))
 
     def delete_template(self, name: str) -> None:
         """Remove a template. Two requests."""
@@ -205,7 +203,7 @@ class SearchManager:
     # -- on the server
 
     def _store(self, name: str, row: str, columns: Sequence[str], criteria: Group | None, sharing: Any, description: str, overwrite: bool) -> None:
-        fields = [Field.parse(column, row) for column in self._intf.search.fields(row, columns)]
+        fields = [Field.parse(column, row) for column in self._host.search.fields(row, columns)]
         users = _users(sharing)
         bundle = Bundle(row, fields, criteria, name, description, users is None, users or [])
         found = self._find(name)
@@ -223,27 +221,29 @@ class SearchManager:
             there = search_xml.read(self._document(identity))
         if not _is_same(there, bundle):
             what = f'there is another search {bundle.name!r}' + (f' of {", ".join(there.users)}' if there.users else '')
-            raise errors.DuplicateError(what, uri=self._intf._server + _uri(identity), remedy='Use another name, or overwrite=True.')
+            raise errors.DuplicateError(what, uri=self._host.connection.server + _uri(identity), remedy='Use another name, or overwrite=True.')
 
     def _need_own(self, identity: str, name: str, row: Row | None) -> None:
         """See that nobody else's search is put over: XNAT lets anybody do that, without a word."""
         if row is not None:
             users = [login for login in row.get('users', '').strip('{}').split(',') if login and login != 'NULL']
-            if users and self._intf._user and self._intf._user not in users:
+            if users and self._host.connection.user and self._host.connection.user not in users:
                 raise errors.PermissionDenied(f'the search {name!r} is of {", ".join(users)}', remedy='Use another name.')
             return
         with suppress(errors.NotFoundError), _owned(name):
             if self._document(identity):
                 what = f'there is a search with the ID {identity!r} that is not listed for you'
-                raise errors.DuplicateError(what, uri=self._intf._server + _uri(identity), remedy='Use another name.')
+                raise errors.DuplicateError(what, uri=self._host.connection.server + _uri(identity), remedy='Use another name.')
 
     def _put(self, identity: str, bundle: Bundle) -> None:
         with _owned(bundle.name):
-            self._intf._exec(uris.with_query(_uri(identity), {'inbody': True}), 'PUT', search_xml.write(bundle, identity), search_xml.HEADERS)
+            self._host.connection.request(
+                uris.with_query(_uri(identity), {'inbody': True}), 'PUT', search_xml.write(bundle, identity), search_xml.HEADERS
+            )
 
     def _delete(self, identity: str) -> None:
         with _owned(identity):
-            self._intf._exec(_uri(identity), 'DELETE')
+            self._host.connection.request(_uri(identity), 'DELETE')
 
     def _verify(self, identity: str, bundle: Bundle) -> None:
         """See that nothing is left of a search that another took the place of: XNAT adds users, and takes none away."""
@@ -251,14 +251,14 @@ class SearchManager:
         if not _is_same(there, bundle):
             what = f'{bundle.name!r} was saved, but it is still shared with {", ".join(there.users)}'
             remedy = 'Delete it, and use another name for what the others are not to see.'
-            raise errors.IntegrityError(what, uri=self._intf._server + _uri(identity), remedy=remedy)
+            raise errors.IntegrityError(what, uri=self._host.connection.server + _uri(identity), remedy=remedy)
 
     def _document(self, identity: str) -> bytes:
-        document: bytes = self._intf._exec(_uri(identity))
+        document: bytes = self._host.connection.request(_uri(identity))
         return document
 
     def _rows(self) -> list[Row]:
-        rows: list[Row] = self._intf._get_json(_LIST)
+        rows: list[Row] = self._host.connection.rows(_LIST)
         return rows
 
     def _names(self, prefix: str, with_description: bool) -> list[Any]:
@@ -275,7 +275,9 @@ class SearchManager:
         what = 'template' if prefix else 'search'
         if not found:
             there = ', '.join(self._names(prefix, False))
-            raise errors.NotFoundError(f'there is no {what} {name!r}', uri=self._intf._server + _LIST, remedy=f'There are: {there or "none"}.')
+            raise errors.NotFoundError(
+                f'there is no {what} {name!r}', uri=self._host.connection.server + _LIST, remedy=f'There are: {there or "none"}.'
+            )
         if len(found) > 1:
             identities = ', '.join(row['id'] for row in found)
             raise errors.ProgrammingError(f'there are several searches {name!r}', remedy=f'Use an ID in place of the name: {identities}.')

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ... import errors
 from ...model import uris
 from ...model.schemas import Registry
-
-if TYPE_CHECKING:
-    from ...interface import Interface
+from ...resources.host import Host
 
 __all__ = ['Schemas']
 
@@ -30,8 +28,8 @@ class Schemas:
         interface.inspect.schemas.look_for('gender', 'xnat:subjectData')
     """
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
         self._documents: dict[str, bytes] = {}
         self._registry: Registry | None = None
         self._served: tuple[Registry | None] | None = None
@@ -52,9 +50,9 @@ class Schemas:
             The server is older than XNAT 1.7, and cannot list them.
         """
         try:
-            return [str(name) for name in json.loads(self._intf._exec(_XAPI))]
+            return [str(name) for name in json.loads(self._host.connection.request(_XAPI))]
         except (errors.NotFoundError, errors.UnexpectedAnswer, ValueError) as error:
-            uri = self._intf._server + _XAPI
+            uri = self._host.connection.server + _XAPI
             raise errors.NotSupportedError('the server does not list its schemas', uri=uri, remedy="Add them by name: add('xnat').") from error
 
     def add(self, url: str | None = None) -> list[str]:
@@ -87,7 +85,9 @@ class Schemas:
         try:
             registry = Registry(documents.values())
         except ValueError as error:
-            raise errors.DataError(f'not a schema: {error}', uri=self._intf._server + _XAPI, remedy='Add those that are, by name.') from error
+            raise errors.DataError(
+                f'not a schema: {error}', uri=self._host.connection.server + _XAPI, remedy='Add those that are, by name.'
+            ) from error
         self._documents, self._registry = documents, registry
         return names
 
@@ -129,7 +129,7 @@ class Schemas:
             return self._document(uris.join('/schemas', uris.quote(folder), f'{uris.quote(name.rpartition("/")[2])}.xsd'))
 
     def _document(self, uri: str) -> bytes:
-        document: Any = self._intf._exec(uri)
+        document: Any = self._host.connection.request(uri)
         return bytes(document)
 
 

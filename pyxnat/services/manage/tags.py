@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ... import errors
 from ...query import paths
 from ...resources.base import class_of
-
-if TYPE_CHECKING:
-    from ...interface import Interface
+from ...resources.host import Host
 
 __all__ = ['References', 'Tag', 'Tags']
 
@@ -24,8 +22,8 @@ _RESOURCE = 'tags'
 class References:
     """The elements of a tag, in the order in which they were tagged. No request; they need not exist."""
 
-    def __init__(self, interface: Interface, references: Iterable[str]) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host, references: Iterable[str]) -> None:
+        self._host = interface
         self._uris = list(references)
 
     def __repr__(self) -> str:
@@ -34,7 +32,7 @@ class References:
     def __iter__(self) -> Iterator[Any]:
         for uri in self._uris:
             level = paths.read(uri)[-1].level
-            yield class_of(level)._element(uri, self._intf)
+            yield class_of(level).element_at(uri, self._host)
 
     def __len__(self) -> int:
         return len(self._uris)
@@ -43,7 +41,7 @@ class References:
         """``'id'`` the names in their URIs, ``'uri'`` the URIs, any other word the elements."""
         if what == 'uri':
             return list(self._uris)
-        return [element._urn if what == 'id' else element for element in self]
+        return [element.path_name if what == 'id' else element for element in self]
 
     fetchall = get
 
@@ -76,10 +74,10 @@ class Tag:
     def references(self) -> References:
         """Its elements; none where it does not exist. One request."""
         try:
-            text = self._tags._intf._exec(self._file._uri).decode('utf-8')
+            text = self._tags.host.connection.request(self._file.uri).decode('utf-8')
         except errors.NotFoundError:
             text = ''
-        return References(self._tags._intf, filter(None, text.splitlines()))
+        return References(self._tags.host, filter(None, text.splitlines()))
 
     def reference(self, uri: str) -> None:
         """Add an element by its URI. Two requests, and one or two for the first tag of all."""
@@ -114,12 +112,12 @@ class Tag:
 class Tags:
     """The tags of the login: ``interface.manage.tags``. Calling it lists their names."""
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self.host = interface
         self._made = False
 
     def __repr__(self) -> str:
-        return f'<Tags of {self._intf._user or "guest"}>'
+        return f'<Tags of {self.host.connection.user or "guest"}>'
 
     def __call__(self) -> list[str]:
         """Names of all tags. One request."""
@@ -141,8 +139,8 @@ class Tags:
         self.get(name).delete()
 
     def _project(self, create: bool = False) -> Any:
-        login = re.sub(r'[^A-Za-z0-9_-]', '_', self._intf._user or 'guest')
-        project = self._intf.select.project(f'metabase_{login}')
+        login = re.sub(r'[^A-Za-z0-9_-]', '_', self.host.connection.user or 'guest')
+        project = self.host.select.project(f'metabase_{login}')
         if create and not self._made:
             if not project.exists():
                 project.create(accessibility='private', description=f'Tags of {login}, kept by pyxnat')

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ... import errors
 from ...model import uris
-
-if TYPE_CHECKING:
-    from ...interface import Interface
+from ...resources.host import Host
 
 __all__ = ['Token', 'Tokens']
 
@@ -49,11 +47,11 @@ class Tokens:
         interface.manage.tokens.revoke(token)
     """
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
 
     def __repr__(self) -> str:
-        return f'<Tokens on {self._intf._server}>'
+        return f'<Tokens on {self._host.connection.server}>'
 
     def __call__(self) -> list[Token]:
         """The valid tokens of this login, without their secrets, which XNAT tells again. One request."""
@@ -100,9 +98,11 @@ class Tokens:
 
     def _ask(self, *words: str) -> Any:
         uri = uris.join(_SERVICE, *map(uris.quote, words))
-        body = self._intf._exec(uri)
+        body = self._host.connection.request(uri)
         try:
             return json.loads(body)
         except ValueError as error:
             remedy = 'Check that the URL is that of an XNAT server of version 1.6 or later.'
-            raise errors.UnexpectedAnswer('no answer of the token service', uri=self._intf._server + uri, method='GET', remedy=remedy) from error
+            raise errors.UnexpectedAnswer(
+                'no answer of the token service', uri=self._host.connection.server + uri, method='GET', remedy=remedy
+            ) from error

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ... import errors
 from ...model import uris
+from ...resources.host import Host
 from ...tables.json_stream import parse_result_set
 from ...tables.table import JsonTable, Row
-
-if TYPE_CHECKING:
-    from ...interface import Interface
 
 __all__ = ['Users']
 
@@ -31,11 +27,11 @@ class Users:
         interface.manage.users.table()            # all that is known of all of them
     """
 
-    def __init__(self, interface: Interface) -> None:
-        self._intf = interface
+    def __init__(self, interface: Host) -> None:
+        self._host = interface
 
     def __repr__(self) -> str:
-        return f'<Users of {self._intf._server}>'
+        return f'<Users of {self._host.connection.server}>'
 
     def __call__(self) -> list[str]:
         """Logins of all users. One request.
@@ -76,15 +72,17 @@ class Users:
     def resources(self) -> list[str]:
         """Names of this login's resources in its cache on the server, where files wait for an import. One request."""
         uri = f'{uris.ENTRY}/user/cache/resources'
-        body = self._intf._exec(f'{uri}?format=json')
-        rows = parse_result_set(body, self._intf._server + uri) if body.strip() else []  # some XNAT answer nothing for none
+        body = self._host.connection.request(f'{uri}?format=json')
+        rows = parse_result_set(body, self._host.connection.server + uri) if body.strip() else []  # some XNAT answer nothing for none
         return [row['Resource'] for row in rows]
 
     def _rows(self) -> list[Row]:
-        return self._intf._get_json(_URI)
+        return self._host.connection.rows(_URI)
 
     def _row(self, login: str) -> Row:
         for row in self._rows():
             if row['login'] == login:
                 return row
-        raise errors.NotFoundError(f'no user {login!r}', uri=self._intf._server + _URI, remedy='manage.users() lists those that are enabled.')
+        raise errors.NotFoundError(
+            f'no user {login!r}', uri=self._host.connection.server + _URI, remedy='manage.users() lists those that are enabled.'
+        )
