@@ -109,7 +109,7 @@ class Element(Named, Uploadable):
         return step
 
     @property
-    def _url(self) -> str:
+    def url(self) -> str:
         """Where it is, for messages. No request."""
         return self.connection.server + paths.uri_of(self.steps)
 
@@ -217,7 +217,7 @@ class Element(Named, Uploadable):
             return found
         raise errors.NotFoundError(
             f'no {self.level.singular} {self.path_name!r}',
-            uri=self._url,
+            uri=self.url,
             remedy='Check the spelling; what this login may not see is hidden.',
         )
 
@@ -351,7 +351,7 @@ class Element(Named, Uploadable):
     def _check_new(self, fields: Mapping[str, Any], move: bool) -> bool | None:
         """Refuse a name that XNAT does not take, a place that is another's, an ID that another has; as `check_owner` returns."""
         if self.level.plural in _CHECKED and labels.why_not_new(self.level.plural, self.path_name) and not self.exists():
-            labels.check_new(self.level.plural, self.level.singular, self.path_name, self._url)
+            labels.check_new(self.level.plural, self.level.singular, self.path_name, self.url)
         self.host.owners.check_id(self, fields.get('ID'))
         return self.check_owner(move)
 
@@ -379,7 +379,7 @@ class Element(Named, Uploadable):
             return
         if len(accession_id) > _LONGEST_ID or not accession_id.isprintable():
             what, remedy = f'no accession ID: {accession_id[:60]!r}', 'See whether it is there now.'
-            raise errors.UnexpectedAnswer(what, uri=self._url, method='PUT', remedy=remedy)
+            raise errors.UnexpectedAnswer(what, uri=self.url, method='PUT', remedy=remedy)
         if '/' not in accession_id:
             self.row[self.level.id_column] = accession_id
             self.host.owners.learn(self)

@@ -40,7 +40,7 @@ class SharedCollection(Collection[Any]):
 
     def unshare(self, project: str) -> None:
         """Take each of them out of a project; nothing is done where it is the own project of one. Two requests for each, after those of iterating."""
-        self._intf._owners.forget()
+        self.host.owners.forget()
         for element in [one for one in list(self) if one._is_shared_into(project)]:
             self.connection.request(f'{element._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
 

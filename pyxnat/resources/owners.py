@@ -236,7 +236,7 @@ class Owners:
 
     def _refusal(self, element: Element, what: str, path: str) -> errors.IntegrityError:
         remedy = f'Use {path}, or create(move=True) to move it.' if element.steps[-1].name in path else f'Use what is below {path}.'
-        return errors.IntegrityError(f'{what}; XNAT would not keep them apart', uri=element._url, method='PUT', remedy=remedy)
+        return errors.IntegrityError(f'{what}; XNAT would not keep them apart', uri=element.url, method='PUT', remedy=remedy)
 
     def check_id(self, element: Element, identity: Any) -> None:
         """Refuse to give a new element an ID that another has: XNAT would change that one. One request."""
@@ -247,7 +247,7 @@ class Owners:
             if row.get('ID') == str(identity) and element.path_name not in (row.get('label'), row.get('ID')):
                 what = f'{identity} is the ID of {element.level.singular} {row.get("label")} in project {row.get("project")}'
                 remedy = 'Leave the ID out: XNAT gives one.'
-                raise errors.DuplicateError(what, uri=element._url, method='PUT', remedy=remedy)
+                raise errors.DuplicateError(what, uri=element.url, method='PUT', remedy=remedy)
 
 
 def _names(element: Element) -> dict[str, str]:

@@ -63,7 +63,7 @@ class SharedElement(Element):
         if project == self._project_name() and not primary:
             return
         if label:
-            labels.check_sent(self.level.singular, label, self._url)
+            labels.check_sent(self.level.singular, label, self.url)
         self.check_owner()
         uri = self._uri_of_shares()
         query = {'label': label or self.label(), 'primary': primary or None, 'format': 'json'}
@@ -115,7 +115,7 @@ class SharedElement(Element):
             letters, digits, ``-`` and ``_`` are for new elements. What has a label that a URI has to quote is found by its listing: XNAT knows it by
             its ID alone, so each path with it costs one request more.
         """
-        labels.check_label(self.level.singular, label, self._url)
+        labels.check_label(self.level.singular, label, self.url)
         self.check_owner()
         self.host.owners.forget()
         self.connection.request(uris.with_query(self._exact_uri(), {'label': label}), 'PUT')
@@ -154,7 +154,7 @@ class SharedElement(Element):
         if self._namesake is not None:
             one, other = (f'{row.get("ID")} ({row.get("label")})' for row in (self.row, self._namesake))
             remedy = 'Use the accession ID or the label of the one you mean.'
-            raise errors.ProgrammingError(f'{self.path_name!r} means two: {one} and {other}', uri=self._url, remedy=remedy)
+            raise errors.ProgrammingError(f'{self.path_name!r} means two: {one} and {other}', uri=self.url, remedy=remedy)
         return self.row['ID']
 
     def _uri_to_delete(self) -> str:

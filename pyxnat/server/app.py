@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
 from . import xapi
 from .archive import Archive
-from .http.error_pages import by_container, page, plain_page
+from .errors import InternalServerError, MethodNotAllowed, NotFound, Refusal, by_container
+from .http.error_pages import page, plain_page, refusal_of
 from .http.request import Call, parse_query
-from .http.uri_routes import admit_path, admit_target, decoded, parse, segments
+from .items.uris import admit_path, admit_target, decoded, parse, segments
 from .routes import items, login, search, services, users
 
 __all__ = ['App']
@@ -47,8 +48,10 @@ class App:
             response = self._answer(request, raw, cookies)
         except MethodNotAllowed as error:
             response = self._page(error) if request.method != 'OPTIONS' else _options(error)
-        except HTTPException as error:
+        except Refusal as error:
             response = self._page(error)
+        except HTTPException as error:
+            response = self._page(refusal_of(error))
         except Exception:  # noqa: BLE001  (the last resort of a server: logged with its trace, answered with 500)
             _log.exception('%s %s failed', request.method, raw)
             response = self._page(InternalServerError('The server failed; its log tells why.'))
@@ -57,7 +60,7 @@ class App:
             self._seen(request.method, raw, response.status_code)
         return response(environ, lambda status, headers, *more: start_response(f'{status[:3]} ', headers, *more))
 
-    def _page(self, error: HTTPException) -> Response:
+    def _page(self, error: Refusal) -> Response:
         return page(error, self.archive.prefix)
 
     # -- one request
@@ -133,4 +136,4 @@ def _tunnel(environ: dict[str, Any]) -> None:
 
 def _options(error: MethodNotAllowed) -> Response:
     """What a path allows."""
-    return Response(headers={'Allow': ', '.join([*(error.valid_methods or ()), 'OPTIONS'])})
+    return Response(headers={'Allow': ', '.join([*error.methods, 'OPTIONS'])})

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pyxnat.server.http.table_formats import Table
 from pyxnat.server.search.result_cache import Views
+from pyxnat.server.table import Table
 
 from .conftest import Client
 from .searches import M, S, criterion, document, run

@@ -19,10 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select, true
-from werkzeug.exceptions import BadRequest
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from ..http.error_pages import WrongCredentials
+from ..errors import BadRequest, WrongCredentials
 from .store import Store, group_right, item, role, share, token, user
 
 __all__ = ['ANY', 'GUEST', 'OTHER', 'Caller', 'Sessions', 'Users', 'digest_of', 'hash_password', 'parse_basic', 'readable', 'rights', 'visible']

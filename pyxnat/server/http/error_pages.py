@@ -7,36 +7,29 @@ XNAT's page has the message in ``<h3>``. What the container refuses itself, a lo
 from __future__ import annotations
 
 import html
-from typing import TypeVar
 
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotAcceptable, Unauthorized
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-__all__ = ['WrongCredentials', 'by_container', 'is_by_container', 'page', 'plain_page']
+from ..errors import (
+    BadRequest,
+    BareRefusal,
+    InternalServerError,
+    MethodNotAllowed,
+    Refusal,
+    RequestEntityTooLarge,
+    Unauthorized,
+    UnsupportedMediaType,
+    WrongCredentials,
+)
+
+__all__ = ['page', 'plain_page', 'refusal_of']
 
 _PAGE = '<html><head><title>{title}</title></head><body><h3>{words}</h3>{more}</body></html>'
 _CONTAINER = (
     '<!doctype html><html lang="en"><head><title>HTTP Status {title}</title></head><body><h1>HTTP Status {title}</h1>'
     '<p><b>Type</b> Status Report</p>{message}<p><b>Description</b> {described}</p><h3>pyxnat.server</h3></body></html>'
 )
-Error = TypeVar('Error', bound=HTTPException)
-
-
-class WrongCredentials(Unauthorized):
-    """A user and a password, or an alias and a secret, that do not fit: the answer asks for no others."""
-
-    description = 'The login failed: user and password do not fit, or the user has the maximum number of user sessions open.'
-
-
-def by_container(error: Error) -> Error:
-    """Have a refusal told by the container's page."""
-    error.told_by_container = True  # type: ignore[attr-defined]
-    return error
-
-
-def is_by_container(error: HTTPException) -> bool:
-    """Whether the container's page tells a refusal."""
-    return isinstance(error, (Unauthorized, NotAcceptable)) or getattr(error, 'told_by_container', False)
 
 
 def plain_page(title: str, words: str, more: str = '') -> Response:
@@ -44,27 +37,40 @@ def plain_page(title: str, words: str, more: str = '') -> Response:
     return Response(_PAGE.format(title=title, words=words, more=more), mimetype='text/html')
 
 
-def page(error: HTTPException, realm: str) -> Response:
-    """The page of a refusal; never a trace."""
-    if error.response is not None:
-        return Response(status=error.response.status, headers=error.response.headers)
-    response = (_container_page if is_by_container(error) else _status_page)(error)
-    response.status_code = error.code or 500
+def page(error: Refusal, realm: str) -> Response:
+    """The page of a refusal; never a trace.
+
+    Parameters
+    ----------
+    error : Refusal
+    realm : str
+        Name of the archive, for the challenge to log in.
+    """
+    if isinstance(error, BareRefusal):
+        return Response(status=error.status, headers={'Location': error.location} if error.location else None)
+    response = (_container_page if error.is_by_container else _status_page)(error)
+    response.status_code = error.status
     if isinstance(error, Unauthorized) and not isinstance(error, WrongCredentials):
         response.headers['WWW-Authenticate'] = f'Basic realm="{realm}"'
-    if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        response.headers['Allow'] = ', '.join(error.valid_methods)
+    if isinstance(error, MethodNotAllowed) and error.methods:
+        response.headers['Allow'] = ', '.join(error.methods)
     return response
 
 
-def _status_page(error: HTTPException) -> Response:
-    more = f'<p>{error.code or 500}<br>{html.escape(error.name)}</p>'  # like XNAT's page, no XML
-    return plain_page('Status page', html.escape(str(error.description or error.name)), more)
+def refusal_of(error: HTTPException) -> Refusal:
+    """The refusal for an error that Werkzeug raises while it reads a request."""
+    classes = {cls.status: cls for cls in (BadRequest, RequestEntityTooLarge, UnsupportedMediaType, MethodNotAllowed)}
+    return classes.get(error.code or 500, InternalServerError)(description=error.description)
 
 
-def _container_page(error: HTTPException) -> Response:
-    own = error.description != type(error).description or isinstance(error, WrongCredentials)
-    message = f'<p><b>Message</b> {html.escape(str(error.description))}</p>' if own and error.description else ''
-    title = f'{error.code or 500} – {error.name}'
-    described = html.escape(str(type(error).description or error.name))
+def _status_page(error: Refusal) -> Response:
+    more = f'<p>{error.status}<br>{html.escape(error.name)}</p>'  # like XNAT's page, no XML
+    return plain_page('Status page', html.escape(error.description or error.name), more)
+
+
+def _container_page(error: Refusal) -> Response:
+    own = error.description != error.words or isinstance(error, WrongCredentials)
+    message = f'<p><b>Message</b> {html.escape(error.description)}</p>' if own and error.description else ''
+    title = f'{error.status} – {error.name}'
+    described = html.escape(type(error).words if not isinstance(error, WrongCredentials) else Unauthorized.words)
     return Response(_CONTAINER.format(title=title, message=message, described=described), mimetype='text/html')

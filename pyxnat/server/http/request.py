@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote_plus
 
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.formparser import parse_form_data
 from werkzeug.wrappers import Request, Response
 
 from ..db.access import GUEST, Caller
+from ..errors import BadRequest, RequestEntityTooLarge
 
 if TYPE_CHECKING:
     from ..archive import Archive

@@ -9,12 +9,13 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import ColumnElement
-from werkzeug.exceptions import NotAcceptable, UnprocessableEntity
 from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 
+from ..errors import NotAcceptable, UnprocessableEntity
+from ..table import Table
 from .request import Call
-from .table_formats import FORMATS, Table, render
+from .table_formats import FORMATS, render
 
 __all__ = ['made_at', 'no_table', 'nothing', 'order_asked', 'page_asked', 'table_response']
 

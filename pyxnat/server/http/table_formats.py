@@ -11,62 +11,19 @@ import html
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from json.encoder import encode_basestring
 from tempfile import SpooledTemporaryFile
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-__all__ = ['BATCH', 'FORMATS', 'Table', 'render']
+from ..table import BATCH, Table, cell
 
-BATCH = 500
-"""Rows that are held at once."""
+__all__ = ['FORMATS', 'render']
+
 _IN_MEMORY = 2**20
 FORMATS = {'json': 'application/json', 'csv': 'text/csv', 'xml': 'text/xml', 'html': 'text/html', 'xlist': 'text/html'}
 """The media types, without a charset as XNAT sends them: the bytes are UTF-8."""
-
-
-@dataclass
-class Table:
-    """Columns, rows and what is told about them."""
-
-    columns: Sequence[str]
-    rows: Iterable[Sequence[Any]]
-    meta: dict[str, Any] = field(default_factory=dict)
-    """Members beside the rows: title, totalRecords, rootElementName."""
-    described: list[dict[str, Any]] | None = None
-    """The ``Columns`` member of JSON, where there is one."""
-    count: bool = True
-    """Whether totalRecords is told."""
-    ordered: bool = False
-    """Whether the rows come in the order that the request's ``sortBy`` asks for."""
-    attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What XML tells of columns, by their names."""
-
-    def sorted(self, keys: Sequence[str], descending: bool) -> Table:
-        """The table sorted in memory by columns, numbers as numbers; a column that is not there is passed over, as in XNAT."""
-        lower = [name.lower() for name in self.columns]
-        places = [lower.index(key.lower()) for key in keys if key.lower() in lower]
-        rows = sorted(self.rows, key=lambda row: [_sort_key(row[place]) for place in places], reverse=descending)
-        return replace(self, rows=rows)
-
-
-def _sort_key(value: Any) -> tuple[int, float, str]:
-    text = cell(value)
-    try:
-        return (1, float(text), '')
-    except ValueError:
-        return (2, 0.0, text) if text else (0, 0.0, '')
-
-
-def cell(value: Any) -> str:
-    """A value as the text of a cell."""
-    if value is None:
-        return ''
-    if isinstance(value, bool):
-        return '1' if value else '0'
-    return value if isinstance(value, str) else str(value)
 
 
 def render(table: Table, form: str) -> Iterator[bytes]:

@@ -7,16 +7,16 @@ from typing import Any
 
 from lxml import etree
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from ...model.xml import write_xml
 from ..db.store import file
+from ..errors import NotFound
 from ..http.request import Call
-from ..http.uri_routes import Route
 from .find_files import Held, file_uri, resources_at, split, with_parts
 from .holders import holders_of, need_project
 from .represent import CAT, java_date
+from .uris import Route
 from .zip_tar import entry_name
 
 __all__ = ['catalogue', 'catalogue_of_files', 'catalogue_of_resource']

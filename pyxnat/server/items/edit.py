@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lxml import etree
-from werkzeug.exceptions import BadRequest, ExpectationFailed, UnprocessableEntity
 
 from ...model.schemas import Field, canonical
 from ...model.xml import parse_xml
@@ -20,6 +19,7 @@ from ..db.json_keys import join, name_of, pick_of_name, steps, storage_key
 from ..db.store import fields_of
 from ..db.types import Model
 from ..db.values import normalise, unless_null
+from ..errors import BadRequest, ExpectationFailed, UnprocessableEntity
 from ..http.request import Call
 from .settings import CORE, Settings, read_settings
 

@@ -16,10 +16,10 @@ from ...model.levels import level
 from ..archive import Archive
 from ..db.store import fields_of, file, item, resource
 from ..http.request import Call
-from ..http.uri_routes import Route, Step
 from ..storage.file_area import FileArea
 from .holders import holders_of
 from .locate import Place, found_below
+from .uris import Route, Step
 
 __all__ = [
     'Held',

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import Forbidden
 
 from ..db.store import fields_of, now, version
+from ..errors import Forbidden
 from ..http.request import Call
 
 __all__ = ['Event', 'record', 'versions']

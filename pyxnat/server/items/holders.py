@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
-from werkzeug.exceptions import Forbidden, InternalServerError, NotFound
 
 from ..db.access import Caller
-from ..http.uri_routes import Step
+from ..errors import Forbidden, InternalServerError, NotFound
 from .locate import Place, find, found_below, found_one
+from .uris import Step
 
 __all__ = ['holder_of', 'holders_of', 'need_project']
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
-from werkzeug.exceptions import BadRequest
 
 from ..db.store import item, now, resource, share, touch
+from ..errors import BadRequest
 from .edit import Document
 from .locate import find_project
 

@@ -14,12 +14,12 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
-from werkzeug.exceptions import Forbidden, NotFound
 
 from ...model.levels import level
 from ..db.access import Caller, readable, rights
 from ..db.store import alias, item, share
-from ..http.uri_routes import Step
+from ..errors import Forbidden, NotFound
+from .uris import Step
 
 __all__ = ['Place', 'find', 'find_project', 'found_below', 'found_one', 'has_alias', 'in_project', 'kind_of', 'labelled', 'need', 'need_on']
 

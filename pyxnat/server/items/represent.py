@@ -10,7 +10,6 @@ from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
-from werkzeug.exceptions import BadRequest
 
 from ...model.schemas import canonical
 from ...model.short_names import short_name
@@ -18,6 +17,7 @@ from ..db.access import Caller, readable, visible
 from ..db.json_keys import Step, name_of, steps, storage_key
 from ..db.store import counted, fields_of, file, item, resource, share
 from ..db.types import Model, split_path
+from ..errors import BadRequest
 from .edit import TYPE_LEAF
 from .nested import SHARE_TYPES, key_names, number_of, type_of
 from .settings import CORE

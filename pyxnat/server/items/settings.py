@@ -12,12 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from werkzeug.exceptions import BadRequest
-
 from ...model.schemas import Field, canonical
 from ...model.short_names import READ_ONLY, short_name
 from ..db.json_keys import Step, join, pick_of_name, steps
 from ..db.types import Model
+from ..errors import BadRequest
 
 __all__ = ['CORE', 'Settings', 'escaped', 'read_settings']
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
-from werkzeug.exceptions import BadRequest, Conflict, ExpectationFailed, Forbidden, UnprocessableEntity
 
 from ...model.schemas import canonical
 from ..archive import Archive
@@ -33,6 +32,7 @@ from ..db.store import (
     user_group,
 )
 from ..db.values import unless_null
+from ..errors import BadRequest, Conflict, ExpectationFailed, Forbidden, UnprocessableEntity
 from ..prearchive.sessions import discard_all
 from .edit import Document, check_complete, check_kept, filled, kept, merged, validated
 from .history import Event, record

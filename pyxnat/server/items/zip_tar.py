@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from werkzeug.exceptions import BadRequest, NotFound, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from ..db.store import fields_of
+from ..errors import BadRequest, NotFound, RequestEntityTooLarge
 from ..http.request import Call
-from ..http.table_formats import Table
 from ..storage.file_area import FileArea, Staged, check_path
+from ..table import Table
 
 if TYPE_CHECKING:
     from .find_files import Held

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException
 
 from ..db.store import arrival
+from ..errors import Refusal
 from .sessions import build, note
 from .to_archive import Policy, archive_session
 
@@ -33,7 +33,7 @@ def tend(archive: Archive) -> None:
     for pk in found:
         try:
             _finish(archive, build(archive, pk))
-        except HTTPException as error:  # told in the session's log and status; another request may have been faster
+        except Refusal as error:  # told in the session's log and status; another request may have been faster
             _log.info('a session of the prearchive stays there: %s', error.description)
 
 

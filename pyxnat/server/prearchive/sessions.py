@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import Conflict, NotFound
 
 from ..db.store import arrival, arrival_file, arrival_log, arrival_scan, now
+from ..errors import Conflict, NotFound
 from ..storage.dicom_headers import Header, NotDicom, fields_for, lead_modality, read, scan_type, scan_values, session_type, session_values
 from ..storage.file_area import FileArea, Staged, safe_name
 

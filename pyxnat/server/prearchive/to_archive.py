@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
-from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException
 
 from ..db.access import Caller
 from ..db.store import arrival, arrival_file, fields_of, file, item, now, resource
+from ..errors import BadRequest, Conflict, Forbidden, Refusal
 from ..items.edit import Document
 from ..items.locate import in_project, labelled
 from ..items.settings import read_settings
@@ -103,7 +103,7 @@ def archive_session(archive: Archive, caller: Caller, pk: int, policy: Policy) -
                 raise BadRequest(f'The session {row.folder} cannot be built; its log tells why.')
             session = _Transfer(archive, connection, caller, row, policy).run()
             started = archive.pipelines.launch_auto(connection, session, caller.login) if policy.trigger else []
-    except HTTPException as error:
+    except Refusal as error:
         with archive.store.write() as connection:
             if not isinstance(error, Forbidden):
                 set_status(connection, pk, 'CONFLICT' if isinstance(error, Conflict) else 'ERROR', f'Not archived: {error.description}')

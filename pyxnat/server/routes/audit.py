@@ -7,12 +7,12 @@ import re
 from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select
-from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ..db.access import readable, visible
 from ..db.store import item, workflow
 from ..db.values import parse_stamp
+from ..errors import BadRequest, MethodNotAllowed, NotFound
 from ..http.request import Call
 
 __all__ = ['answer', 'history']

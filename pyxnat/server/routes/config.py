@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ..db.store import config, now
+from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.table_formats import Table
+from ..table import Table
 from .project_scope import project_of
 
 __all__ = ['answer']

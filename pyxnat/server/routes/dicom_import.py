@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException, InternalServerError, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ..db.access import ANY, Caller, rights
 from ..db.store import arrival
+from ..errors import BadRequest, Conflict, Forbidden, InternalServerError, MethodNotAllowed, NotFound, Refusal
 from ..http.request import Call, text
 from ..items import zip_tar
 from ..items.locate import find_project
@@ -87,7 +87,7 @@ def answer(call: Call) -> Response:
         objects = list(_objects(call, order, members))
         tell('PROCESSING', f'Importing {len(objects)} objects')
         uris = _Import(call, order).run(objects)
-    except HTTPException as error:
+    except Refusal as error:
         tell('FAILED', str(error.description), True)
         raise
     finally:

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ..db.store import arrival_file
+from ..errors import BadRequest, MethodNotAllowed, NotFound
 from ..http.request import Call
 from ..http.responses import table_response
-from ..http.table_formats import Table
-from ..http.uri_routes import Route, parse
 from ..items.find_files import files_of
+from ..items.uris import Route, parse
 from ..prearchive.sessions import images_of, scans_of
 from ..storage.dicom_headers import NotDicom, dump
+from ..table import Table
 from .prearchive import find_waiting
 
 __all__ = ['answer', 'archived_parts']

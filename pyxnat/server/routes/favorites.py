@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import Forbidden, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ..db.access import readable, rights
 from ..db.store import favorite, item
+from ..errors import Forbidden, MethodNotAllowed, NotFound
 from ..http.request import Call
 from ..http.responses import no_table, table_response
-from ..http.table_formats import Table
 from ..items.locate import find_project
+from ..table import Table
 
 __all__ = ['answer']
 

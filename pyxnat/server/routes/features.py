@@ -6,15 +6,15 @@ import json
 from typing import Any
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
 from werkzeug.wrappers import Response
 
 from ..db.access import visible
 from ..db.store import item
+from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.table_formats import Table
 from ..items.locate import find_project, need
+from ..table import Table
 from .groups import titles
 
 __all__ = ['answer']

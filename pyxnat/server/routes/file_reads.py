@@ -10,19 +10,18 @@ from typing import IO, Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, func, select
-from werkzeug.exceptions import BadRequest, NotFound
-from werkzeug.exceptions import NotImplemented as Unavailable
 from werkzeug.http import http_date, parse_date
 from werkzeug.wrappers import Response
 
 from ...model.levels import level
 from ..db.store import file
+from ..errors import BadRequest, NotFound, NotSupported
 from ..http.request import Call, text
-from ..http.table_formats import Table
-from ..http.uri_routes import Route
 from ..items import zip_tar
 from ..items.catalogues import catalogue_of_files
 from ..items.find_files import Held, Kept, chosen, file_uri, files_of, kept_at
+from ..items.uris import Route
+from ..table import Table
 
 __all__ = ['download', 'resource_table']
 
@@ -191,7 +190,7 @@ def _range(call: Call, size: int) -> tuple[int, int]:
     if not asked.startswith('bytes='):
         return 0, size
     if ',' in asked:
-        raise Unavailable('Only one range can be asked for.')
+        raise NotSupported('Only one range can be asked for.')
     first, _, last = asked.removeprefix('bytes=').strip().partition('-')
     if not (first or last) or not (first or '0').isdigit() or not (last or '0').isdigit():
         raise BadRequest(f'{asked!r} is no range.')

@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import IO, Any
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest, Conflict, Forbidden, InternalServerError, NotFound
 from werkzeug.formparser import MultiPartParser
 from werkzeug.wrappers import Response
 
 from ..db.access import rights
 from ..db.store import fields_of, file, now, resource, touch
 from ..db.values import unless_null
+from ..errors import BadRequest, Conflict, Forbidden, InternalServerError, NotFound
 from ..http.request import Call, text
 from ..http.responses import made_at
-from ..http.uri_routes import Route, Step
 from ..items import zip_tar
 from ..items.find_files import files_of, resources_at, side_of, split
 from ..items.history import Event
 from ..items.holders import holder_of, need_project
 from ..items.locate import Place, kind_of, need_on
+from ..items.uris import Route, Step
 from ..items.writer import Writer
 from ..jobs import change_feed
 from ..storage.file_area import Staged, check_path, pieces_of

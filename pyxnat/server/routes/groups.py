@@ -11,17 +11,17 @@ from collections.abc import Mapping
 
 from lxml import etree
 from sqlalchemy import Connection, func, select
-from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ...model.xml import write_xml
 from ..db.access import ROLES
 from ..db.store import group_right, role, user, user_group
 from ..db.types import Model
+from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from ..http.request import Call
 from ..http.responses import table_response
-from ..http.table_formats import Table
 from ..items.locate import need
+from ..table import Table
 from .invitations import invite
 from .project_scope import project_of, rest_of
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection, func, select
-from werkzeug.exceptions import Conflict, Forbidden, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ..db.store import fields_of, invitation, item, now, role, user
+from ..errors import Conflict, Forbidden, MethodNotAllowed, NotFound
 from ..http.request import Call
 from ..http.responses import table_response
-from ..http.table_formats import Table
 from ..items.locate import need
+from ..table import Table
 from .project_scope import project_of
 
 __all__ = ['answer', 'invite', 'of_project']

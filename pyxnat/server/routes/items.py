@@ -6,32 +6,24 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import select
-from werkzeug.exceptions import (
-    BadRequest,
-    Conflict,
-    ExpectationFailed,
-    InternalServerError,
-    MethodNotAllowed,
-    NotAcceptable,
-    NotFound,
-    UnprocessableEntity,
-)
 from werkzeug.wrappers import Response
 
 from ..db.access import ANY, Caller, rights, visible
 from ..db.store import item
 from ..db.types import split_path
+from ..errors import BadRequest, Conflict, ExpectationFailed, InternalServerError, MethodNotAllowed, NotAcceptable, NotFound, UnprocessableEntity
 from ..http.request import Call, text
 from ..http.responses import made_at, nothing, table_response
-from ..http.table_formats import Table, render
-from ..http.uri_routes import Route, Step
+from ..http.table_formats import render
 from ..items.catalogues import catalogue_of_resource
 from ..items.edit import Document, read_document
 from ..items.history import Event, versions
 from ..items.locate import Place, find, find_project, need, need_on
 from ..items.represent import Representer
+from ..items.uris import Route, Step
 from ..items.writer import Writer
 from ..jobs import change_feed
+from ..table import Table
 from . import file_reads, file_writes, project_lists, session_folders, sharing, triggers
 from .audit import history
 from .listings import listing

@@ -10,21 +10,21 @@ from itertools import chain
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select
-from werkzeug.exceptions import Forbidden, InternalServerError
 
 from ...model.levels import level
 from ...model.short_names import full_paths
 from ..db.access import OTHER, Caller, readable, readable_in, rights, visible
 from ..db.store import alias, item, share
 from ..db.types import Model
+from ..errors import Forbidden, InternalServerError
 from ..http.request import Call
-from ..http.table_formats import BATCH, Table
-from ..http.uri_routes import Route
 from ..items.locate import Place
+from ..items.uris import Route
 from ..search.field_sql import Scope
 from ..search.listing_columns import Asked, ListingFails, Path, sql_name
 from ..search.listing_filters import expression_of, filters
 from ..search.recent import recent_table
+from ..table import BATCH, Table
 from .project_lists import owned_by
 
 __all__ = ['listing']

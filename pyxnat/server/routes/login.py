@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
-from werkzeug.exceptions import HTTPException, InternalServerError, Unauthorized
-from werkzeug.wrappers import Response
-
 from ..db.access import GUEST, parse_basic
+from ..errors import BareRefusal, InternalServerError, Unauthorized
 from ..http.request import Call
 
 __all__ = ['LOGIN_PAGE', 'admit', 'is_browser', 'to_login_page']
@@ -28,7 +26,7 @@ def is_browser(call: Call) -> bool:
 
 def to_login_page(call: Call) -> NoReturn:
     """Send a browser to the page where people log in."""
-    raise HTTPException(response=Response(status=302, headers={'Location': f'{call.request.root_path}/{LOGIN_PAGE}'}))
+    raise BareRefusal(302, f'{call.request.root_path}/{LOGIN_PAGE}')
 
 
 def admit(call: Call, base: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from werkzeug.exceptions import BadRequest, MethodNotAllowed, ServiceUnavailable
 from werkzeug.wrappers import Response
 
+from ..errors import BadRequest, MethodNotAllowed, ServiceUnavailable
 from ..http.request import Call
 
 __all__ = ['answer']

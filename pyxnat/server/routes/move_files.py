@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from werkzeug.exceptions import BadRequest, Conflict, NotFound
 from werkzeug.wrappers import Response
 
+from ..errors import BadRequest, Conflict, NotFound
 from ..http.request import Call, text
-from ..http.uri_routes import Route, parse
 from ..items.find_files import split
+from ..items.uris import Route, parse
 from ..storage.file_area import Staged, check_path, pieces_of
 from .dicomdump import archived_parts
 from .file_writes import store_files

@@ -8,19 +8,19 @@ from typing import Any
 
 from lxml import etree
 from sqlalchemy import Connection
-from werkzeug.exceptions import ExpectationFailed, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ...model.levels import level
 from ...model.xml import parse_xml, write_xml
 from ..db.store import pipeline, project_pipeline
 from ..db.types import Model
+from ..errors import ExpectationFailed, MethodNotAllowed, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.table_formats import Table
-from ..http.uri_routes import Step
 from ..items.locate import find, need_on
+from ..items.uris import Step
 from ..jobs.pipeline_engine import AUTO, stem
+from ..table import Table
 from . import triggers
 from .project_scope import project_of, rest_of
 

@@ -8,15 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection, func, select
-from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
 from ..db.access import ANY, Caller, rights
 from ..db.store import arrival, arrival_file, arrival_log, fields_of
+from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.table_formats import Table
 from ..items.locate import find_project, need
 from ..items.represent import Representer
 from ..items.xml import write
@@ -25,6 +24,7 @@ from ..prearchive import sessions
 from ..prearchive.rescan import rebuild, rescan
 from ..prearchive.sessions import UNASSIGNED, folder_of, images_of, scans_of
 from ..prearchive.to_archive import Policy, archive_session, uri_of
+from ..table import Table
 from .dicom_import import prearchive_uri
 
 __all__ = ['COLUMNS', 'answer', 'by_uri', 'find_waiting', 'overwrite_of', 'session_rows', 'target_of']

@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
-from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed
 from werkzeug.wrappers import Response
 
+from ..errors import BadRequest, Forbidden, MethodNotAllowed
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.table_formats import Table
 from ..items.locate import find_project
 from ..prearchive import sessions
 from ..prearchive.rescan import rebuild
 from ..prearchive.sessions import UNASSIGNED
 from ..prearchive.to_archive import Policy, archive_session, notices, uri_of
+from ..table import Table
 from .prearchive import COLUMNS, by_uri, find_waiting, overwrite_of, session_rows, target_of
 
 __all__ = ['HANDLERS', 'read_form']

@@ -8,9 +8,9 @@ import threading
 from collections import OrderedDict
 from typing import NamedTuple
 
-from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
+from ..errors import BadRequest, MethodNotAllowed, NotFound
 from ..http.request import Call, text
 
 __all__ = ['Message', 'Progress', 'Reporter', 'answer']

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, false, func, or_, select, true
-from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from ..db.access import ANY, Caller, rights, visible
 from ..db.store import favorite, fields_of, item, role
 from ..db.values import parse_date
+from ..errors import BadRequest
 from ..http.request import Call
 from ..http.responses import table_response
-from ..http.table_formats import Table
 from ..search.query import Search
 from ..search.search_xml import CriteriaSet, Criterion, SearchDocument, SearchField, write_document
+from ..table import Table
 
 __all__ = ['answer', 'is_variant', 'owned_by']
 

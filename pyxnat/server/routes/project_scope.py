@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection
-from werkzeug.exceptions import NotFound
 
 from ..db.access import rights
+from ..errors import NotFound
 from ..http.request import Call
 from ..items.locate import find_project, need
 

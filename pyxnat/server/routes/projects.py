@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 
 from lxml import etree
 from sqlalchemy import Connection, func, select
-from werkzeug.exceptions import BadRequest, MethodNotAllowed
 from werkzeug.wrappers import Response
 
 from ...model.xml import write_xml
 from ..db.access import readable, visible
 from ..db.store import item, project_setting
+from ..errors import BadRequest, MethodNotAllowed
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.table_formats import Table
 from ..items.writer import ACCESS, check_access
+from ..table import Table
 from . import config, groups, invitations, pipelines
 from .project_scope import project_of, rest_of
 from .protocols import protocol

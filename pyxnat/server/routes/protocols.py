@@ -7,13 +7,13 @@ from typing import Any
 
 from lxml import etree
 from sqlalchemy import Connection
-from werkzeug.exceptions import BadRequest, InternalServerError, MethodNotAllowed, NotAcceptable, NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
 from ...model.schemas import canonical
 from ...model.xml import parse_xml
 from ..db.access import rights
 from ..db.store import fields_of, item, now
+from ..errors import BadRequest, InternalServerError, MethodNotAllowed, NotAcceptable, NotFound, UnprocessableEntity
 from ..http.request import Call, text
 from ..items.edit import TYPE_LEAF, Document, part_of, validated
 from ..items.locate import find_project, need

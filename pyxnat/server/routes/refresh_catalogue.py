@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from ..db.store import file, item, now, resource, touch
+from ..errors import BadRequest
 from ..http.request import Call, text
-from ..http.uri_routes import Route, parse
 from ..items.find_files import resources_at, split
 from ..items.locate import find, need_on
+from ..items.uris import Route, parse
 from ..jobs import change_feed
 from ..storage.file_area import check_path, md5_of
 from .dicomdump import archived_parts

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ..db.access import Caller, rights
 from ..db.store import search as saved
+from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.table_formats import Table
 from ..items.locate import find_project, need
 from ..search import default_searches
 from ..search.query import may_query, root_of
 from ..search.search_xml import SearchDocument, document_of, parse_document, write_document
+from ..table import Table
 from . import search_results
 
 __all__ = ['answer', 'of_project']

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response
 
+from ..errors import MethodNotAllowed
 from ..http.request import Call
 from ..search.search_xml import document_of, parse_document
 from . import saved_searches, search_results, searchable_types

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from werkzeug.exceptions import Forbidden, InternalServerError, UnprocessableEntity
 from werkzeug.wrappers import Response
 
 from ..db.store import stamp
+from ..errors import Forbidden, InternalServerError, UnprocessableEntity
 from ..http.request import Call
 from ..http.responses import no_table, order_asked, page_asked, table_response
 from ..search.query import found, may_query, root_of

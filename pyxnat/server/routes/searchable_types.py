@@ -11,17 +11,17 @@ from typing import Any
 from lxml import etree
 from sqlalchemy import Connection, and_, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
-from werkzeug.exceptions import BadRequest, MethodNotAllowed
 from werkzeug.wrappers import Response
 
 from ..db.access import readable, visible
 from ..db.store import custom_form, item
+from ..errors import BadRequest, MethodNotAllowed
 from ..http.request import Call
 from ..http.responses import table_response
-from ..http.table_formats import Table
 from ..search import workflow_search
 from ..search.display_fields import DisplayField
 from ..search.display_versions import DisplayVersion
+from ..table import Table
 
 __all__ = ['answer']
 

@@ -10,22 +10,21 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
-from werkzeug.exceptions import NotImplemented as Unavailable
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
 from ..db.store import item, resource
+from ..errors import BadRequest, MethodNotAllowed, NotFound, NotSupported
 from ..http.request import Call
 from ..http.responses import table_response
-from ..http.table_formats import Table
-from ..http.uri_routes import Route
 from ..items.catalogues import catalogue
 from ..items.find_files import paths_of
 from ..items.locate import find
 from ..items.represent import Representer
+from ..items.uris import Route
 from ..items.zip_tar import send_folder
 from ..storage.file_area import safe_name
+from ..table import Table
 
 __all__ = ['answer', 'dicomdir']
 
@@ -111,7 +110,7 @@ def dicomdir(call: Call, route: Route) -> Response:
         from pydicom.errors import InvalidDicomError
         from pydicom.fileset import FileSet
     except ImportError as error:
-        raise Unavailable('This server cannot read DICOM: pydicom is not installed.') from error
+        raise NotSupported('This server cannot read DICOM: pydicom is not installed.') from error
     found = FileSet()
     for path in paths:
         try:

@@ -6,20 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import select
-from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ..db.access import Caller, rights, visible
 from ..db.store import fields_of, item, share
+from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.table_formats import Table
-from ..http.uri_routes import Route
 from ..items.edit import Document
 from ..items.history import Event
 from ..items.locate import find, find_project
+from ..items.uris import Route
 from ..items.writer import Writer
 from ..jobs import change_feed
+from ..table import Table
 
 __all__ = ['answer', 'share_by_field', 'target_project']
 

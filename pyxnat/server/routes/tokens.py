@@ -9,11 +9,11 @@ import uuid
 from typing import Any
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound, Unauthorized
 from werkzeug.wrappers import Response
 
 from ..db.access import digest_of
 from ..db.store import token, user
+from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, Unauthorized
 from ..http.request import Call
 
 __all__ = ['answer']

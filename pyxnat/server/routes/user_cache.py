@@ -9,15 +9,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
-from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
+from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.table_formats import Table
 from ..items.zip_tar import send_folder
 from ..storage.file_area import Staged, check_path, safe_name
+from ..table import Table
 from .file_writes import received
 
 __all__ = ['answer', 'find_file', 'find_path']

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import select
-from werkzeug.exceptions import Forbidden, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ..db.store import user
+from ..errors import Forbidden, MethodNotAllowed, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.table_formats import Table
+from ..table import Table
 
 __all__ = ['find', 'login']
 

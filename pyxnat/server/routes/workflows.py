@@ -12,16 +12,16 @@ from typing import Any
 
 from lxml import etree
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
 from ...model.xml import parse_xml
 from ..db.access import readable, visible
 from ..db.store import item, now, workflow
 from ..db.values import parse_stamp
+from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, UnprocessableEntity
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.table_formats import Table
+from ..table import Table
 
 __all__ = ['answer', 'put_status', 'record', 'table']
 

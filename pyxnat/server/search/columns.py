@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import cast, func, select
-from werkzeug.exceptions import BadRequest
 
 from ..db.store import item
 from ..db.types import Model, split_path
+from ..errors import BadRequest
 from .display import Displays, expression
 from .display_fields import DisplayField, Link
 from .field_sql import Expression, Scope

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, false, func, not_, or_
-from werkzeug.exceptions import BadRequest, InternalServerError
 
 from ..db.values import parse_date, parse_stamp, parse_time
+from ..errors import BadRequest, InternalServerError
 from .field_sql import Expression
 from .search_xml import CriteriaSet, Criterion
 

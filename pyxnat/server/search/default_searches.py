@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest
 
 from ..db.store import item
+from ..errors import BadRequest
 from ..http.request import Call
 from ..items.locate import in_project
 from .display_versions import FieldRef

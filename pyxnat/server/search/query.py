@@ -9,14 +9,14 @@ from typing import Any
 from sqlalchemy import Connection, Integer, Select, and_, cast, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.elements import ColumnElement
-from werkzeug.exceptions import BadRequest, Forbidden, InternalServerError
 
 from ..db.access import ROLES, readable, visible
 from ..db.store import group_right, item, role
 from ..db.types import Model
+from ..errors import BadRequest, Forbidden, InternalServerError
 from ..http.request import Call
 from ..http.responses import order_asked
-from ..http.table_formats import BATCH, Table
+from ..table import BATCH, Table
 from . import workflow_search
 from .columns import NO_VALUE, Columns, find_field
 from .criteria import condition

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 from ..db.access import readable
 from ..db.store import fields_of, item, workflow
 from ..http.request import Call
-from ..http.table_formats import Table
+from ..table import Table
 
 __all__ = ['recent_table']
 

@@ -17,10 +17,10 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Float, ForeignKey, Integer, MetaData, String, Text, cast, func, select
 from sqlalchemy import Table as SqlTable
-from werkzeug.exceptions import Gone, UnprocessableEntity
 
 from ..db.store import open_engine
-from ..http.table_formats import BATCH, Table, cell
+from ..errors import Gone, UnprocessableEntity
+from ..table import BATCH, Table, cell
 
 __all__ = ['View', 'Views']
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lxml import etree
-from werkzeug.exceptions import BadRequest, UnprocessableEntity
 
 from ...model.xml import parse_xml
+from ..errors import BadRequest, UnprocessableEntity
 from ..http.request import Call
 
 __all__ = ['CriteriaSet', 'Criterion', 'SearchDocument', 'SearchField', 'document_of', 'in_projects', 'parse_document', 'write_document']

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, case, func, literal, or_, select
 from sqlalchemy.sql.elements import ColumnElement
-from werkzeug.exceptions import BadRequest, Forbidden
 
 from ..db.access import readable
 from ..db.store import item, user, workflow
+from ..errors import BadRequest, Forbidden
 from ..http.request import Call
-from ..http.table_formats import Table
+from ..table import Table
 from .columns import identifier
 from .criteria import condition
 from .field_sql import Expression

@@ -14,11 +14,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from werkzeug.exceptions import NotImplemented as Unavailable
-
 from ...model.schemas import canonical
 from ..db.types import Model
 from ..db.values import normalise
+from ..errors import NotSupported
 
 __all__ = ['Header', 'NotDicom', 'dump', 'fields_for', 'lead_modality', 'read', 'scan_type', 'scan_values', 'session_type', 'session_values']
 
@@ -198,7 +197,7 @@ def _pydicom() -> Any:
     try:
         import pydicom
     except ImportError as error:
-        raise Unavailable('This server cannot read DICOM: pydicom is not installed.') from error
+        raise NotSupported('This server cannot read DICOM: pydicom is not installed.') from error
     return pydicom
 
 

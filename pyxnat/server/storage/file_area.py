@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from sqlalchemy import Connection, Table, select
-from werkzeug.exceptions import BadRequest
 
 from ..db.store import Store, file, item, resource
+from ..errors import BadRequest
 
 __all__ = ['FileArea', 'Staged', 'check_path', 'md5_of', 'pieces_of', 'safe_name']
 

@@ -9,18 +9,18 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 from sqlalchemy import Connection
-from werkzeug.exceptions import Forbidden, HTTPException, InternalServerError, NotFound, UnsupportedMediaType
 from werkzeug.wrappers import Response
 
 from ...model.levels import level
 from ...model.xml import write_xml
 from ..db.store import fields_of
+from ..errors import Forbidden, InternalServerError, NotFound, Refusal, UnsupportedMediaType
 from ..http.request import Call
-from ..http.uri_routes import Step
 from ..items.find_files import Held, Kept, files_in, resources_at, with_parts
 from ..items.holders import holders_of
 from ..items.locate import Place
 from ..items.represent import CAT
+from ..items.uris import Step
 from ..items.zip_tar import send_named
 from ..routes import refresh_catalogue
 from .routing import Access, Route, json_body
@@ -106,7 +106,7 @@ def _sessions(call: Call, connection: Connection, download: _Download) -> Iterat
         try:
             steps = [Step(level('projects'), project), Step(level('experiments'), identity)]
             place = holders_of(connection, call.caller, steps)[0]
-        except HTTPException as error:
+        except Refusal as error:
             raise Forbidden from error
         if place.row.level != 'experiment':
             raise Forbidden
@@ -227,7 +227,7 @@ def _refresh(call: Call, operations: str = '') -> None:
         raise InternalServerError(f'There was an error in the request: there is no operation {operations}.')
     try:
         refresh_catalogue.refresh(call, [str(uri) for uri in json_body(call, list)], options or refresh_catalogue.OPTIONS)
-    except HTTPException as error:
+    except Refusal as error:
         raise InternalServerError(f'There was an error in the request: {error.description}') from error
 
 

@@ -11,14 +11,14 @@ from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, select
-from werkzeug.exceptions import BadRequest, Forbidden, NotFound
 
 from ..db.access import rights
 from ..db.store import custom_field, fields_of, item, now, touch
+from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
-from ..http.uri_routes import parse
 from ..items.history import Event, record
 from ..items.locate import find, kind_of
+from ..items.uris import parse
 from .routing import Access, Route
 
 __all__ = ['ROUTES', 'values_of']

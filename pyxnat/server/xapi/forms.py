@@ -11,10 +11,10 @@ import uuid
 from typing import Any
 
 from sqlalchemy import Connection, func, select
-from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
 from ..db.store import custom_form, custom_form_use, item
+from ..errors import BadRequest, NotFound
 from ..http.request import Call, text
 from ..items.locate import find_project
 from .routing import Access, Route, json_body

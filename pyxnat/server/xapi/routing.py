@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, MethodNotAllowed, NotFound, Unauthorized, UnsupportedMediaType
 from werkzeug.wrappers import Response
 
-from ..http.error_pages import by_container, is_by_container, page
+from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, Refusal, Unauthorized, UnsupportedMediaType, by_container
+from ..http.error_pages import page
 from ..http.request import Call
 
 __all__ = ['Access', 'Route', 'answer_as', 'answer_from', 'json_body']
@@ -57,7 +57,7 @@ def answer_from(routes: Sequence[Route], call: Call) -> Response:
         route, names = _find(routes, call)
         _admit(route, call, names.get('username'))
         return answer_as(route.handler(call, **names))
-    except HTTPException as error:
+    except Refusal as error:
         return _refusal(error, call)
 
 
@@ -97,10 +97,10 @@ def answer_as(found: Any, status: int = 200) -> Response:
     return Response(body, status=status, mimetype='application/json')
 
 
-def _refusal(error: HTTPException, call: Call) -> Response:
-    if isinstance(error, (Unauthorized, MethodNotAllowed)) or is_by_container(error):
+def _refusal(error: Refusal, call: Call) -> Response:
+    if isinstance(error, (Unauthorized, MethodNotAllowed)) or error.is_by_container:
         return page(error, call.archive.prefix)
-    return Response(f'{error.description or error.name}', status=error.code, mimetype='text/plain')
+    return Response(f'{error.description or error.name}', status=error.status, mimetype='text/plain')
 
 
 def json_body(call: Call, kind: type[dict[str, Any]] | type[list[Any]] = dict) -> Any:

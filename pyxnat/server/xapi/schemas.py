@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response
 
 from ...model.schemas import DataType
+from ..errors import BadRequest, MethodNotAllowed, NotFound
 from ..http.request import Call
 from .descriptions import described
 from .routing import Access, Route, json_body

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import select
-from werkzeug.exceptions import BadRequest, Forbidden, NotFound, Unauthorized
 
 from ... import version
 from ..db.access import Caller
 from ..db.preferences import DEFAULTS
 from ..db.store import put_setting, setting
+from ..errors import BadRequest, Forbidden, NotFound, Unauthorized
 from ..http.request import Call
 from .routing import Access, Route, json_body
 

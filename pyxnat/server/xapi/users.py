@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, func, select
-from werkzeug.exceptions import BadRequest, Conflict, Forbidden, HTTPException, NotFound
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response
 
 from ..db.access import ANY, GUEST, Caller, hash_password, rights
 from ..db.store import fields_of, get_setting, item, put_setting, role, token, user
+from ..errors import BadRequest, Conflict, Forbidden, NotFound, Refusal
 from ..http.request import Call, text
 from ..items.locate import find_project
 from ..routes.groups import key_of
@@ -335,7 +335,7 @@ def _each(change: Callable[..., None], argument: str) -> Callable[..., Response]
 def _went_well(change: Callable[..., None], call: Call, names: Mapping[str, str]) -> bool:
     try:
         change(call, **names)
-    except HTTPException:
+    except Refusal:
         return False
     return True
 

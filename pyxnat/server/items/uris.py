@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import unquote, unquote_plus, unquote_to_bytes
 
-from werkzeug.exceptions import BadRequest, InternalServerError, MethodNotAllowed
-from werkzeug.wrappers import Response
-
 from ...model.levels import SERVER, Chain, Level, chains, children, level
+from ..errors import BadRequest, BareRefusal, InternalServerError
 
 __all__ = ['Route', 'Step', 'admit_path', 'admit_target', 'decoded', 'parse', 'segments']
 
@@ -69,7 +67,7 @@ def admit_path(method: str, raw_path: str) -> None:
         return
     if method in ('GET', 'HEAD'):
         raise InternalServerError('The path holds %25, a semicolon, an empty segment or dots, and is refused.')
-    raise MethodNotAllowed(response=Response(status=405))
+    raise BareRefusal(405)
 
 
 def admit_target(raw: str) -> None:
