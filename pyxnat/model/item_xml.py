@@ -19,6 +19,7 @@ from lxml import etree
 from ..errors import ProgrammingError
 from .schemas import Field, Registry, canonical
 from .short_names import READ_ONLY, short_name, short_names
+from .xml import Node
 
 __all__ = [
     'CORE',
@@ -183,7 +184,7 @@ def _survives(value: str) -> str:
 # -- documents
 
 
-def write_document(registry: Registry, kind: str, settings: Iterable[Setting], inner: Sequence[etree._Element] = ()) -> bytes:
+def write_document(registry: Registry, kind: str, settings: Iterable[Setting], inner: Sequence[Node] = ()) -> bytes:
     """The document of an item of a type with some of its fields, and with items in it."""
     row = registry.get(kind)
     if row is None:
@@ -197,7 +198,7 @@ def write_document(registry: Registry, kind: str, settings: Iterable[Setting], i
     return etree.tostring(root, encoding='UTF-8', xml_declaration=True)
 
 
-def read_values(root: etree._Element, setting: Setting) -> list[str]:
+def read_values(root: Node, setting: Setting) -> list[str]:
     """What the document of an item has of a field; names of instances are told apart by case only where one is there in that case."""
     field, names = setting.field, iter(setting.picks)
     parts = _steps(field.path)
@@ -214,7 +215,7 @@ def read_values(root: etree._Element, setting: Setting) -> list[str]:
     return [''.join(piece for piece in (node.text, *(child.tail for child in node)) if piece and piece.strip()) for node in nodes]
 
 
-def _picked(nodes: list[etree._Element], name: str) -> list[etree._Element]:
+def _picked(nodes: list[Node], name: str) -> list[Node]:
     exact = [node for node in nodes if node.get('name') == name]
     return exact or [node for node in nodes if (node.get('name') or '').lower() == name.lower()]
 
@@ -224,7 +225,7 @@ def is_picked(name: str) -> bool:
     return _ONE_NAME.search(name) is not None
 
 
-def write_inner(registry: Registry, kind: str, identity: str, settings: Iterable[Setting]) -> etree._Element:
+def write_inner(registry: Registry, kind: str, identity: str, settings: Iterable[Setting]) -> Node:
     """A scan as it stands in the document of its session."""
     base = registry.get('xnat:imageScanData')
     node = etree.Element(f'{{{base.namespace if base is not None else ""}}}scan')
@@ -255,14 +256,14 @@ def _lacks(field: Field, given: set[str]) -> bool:
     return field.key not in given and (not above or any(key.startswith(above + '/') for key in given))
 
 
-def _fill(root: etree._Element, registry: Registry, kind: str, settings: Iterable[Setting]) -> None:
+def _fill(root: Node, registry: Registry, kind: str, settings: Iterable[Setting]) -> None:
     order = {one.key: place for place, one in enumerate(registry.fields(kind))}
-    nodes: dict[str, etree._Element] = {'': root}
+    nodes: dict[str, Node] = {'': root}
     for setting in sorted(settings, key=lambda one: order.get(one.field.key, len(order))):
         _put(nodes, setting)
 
 
-def _put(nodes: dict[str, etree._Element], setting: Setting) -> None:
+def _put(nodes: dict[str, Node], setting: Setting) -> None:
     """Write one value, and the elements on its way."""
     field, names = setting.field, iter(setting.picks)
     parts = _steps(field.path)
@@ -281,7 +282,7 @@ def _put(nodes: dict[str, etree._Element], setting: Setting) -> None:
         nodes[key].text = etree.CDATA(setting.value) if _survives(setting.value) == 'cdata' else setting.value
 
 
-def _mark(node: etree._Element, part: str, picked: str) -> None:
+def _mark(node: Node, part: str, picked: str) -> None:
     kind = _TYPE.search(part)
     if kind is not None:
         node.set(_XSI_TYPE, kind.group(1))

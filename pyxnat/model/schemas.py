@@ -16,9 +16,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from lxml import etree
-
-from .xml import parse_xml
+from .xml import Node, parse_xml
 
 __all__ = ['DEFAULT_LENGTH', 'DataType', 'Field', 'Registry', 'canonical']
 
@@ -90,7 +88,7 @@ class DataType(NamedTuple):
     root: str
     """Name of its root element (``MRSession``); empty where it has none."""
     namespace: str
-    node: etree._Element
+    node: Node
     """Where it is declared."""
 
 
@@ -106,7 +104,7 @@ class _Here(NamedTuple):
     namespaces: tuple[str, ...] = ()
     holders: tuple[str, ...] = ()
 
-    def step(self, node: etree._Element, name: str) -> _Here:
+    def step(self, node: Node, name: str) -> _Here:
         """One element or attribute further, declared at a node."""
         return _Here(_join(self.path, name), (*self.namespaces, _namespace(node)), self.holders)
 
@@ -132,7 +130,7 @@ class Registry:
         """Namespace to the prefix that type names carry."""
         for root in roots:
             self._learn_prefix(root)
-        self._simple: dict[str, etree._Element] = {}
+        self._simple: dict[str, Node] = {}
         self._types: dict[str, DataType] = {}
         for root in roots:
             self._read(root)
@@ -276,13 +274,13 @@ class Registry:
 
     # -- reading
 
-    def _learn_prefix(self, root: etree._Element) -> None:
+    def _learn_prefix(self, root: Node) -> None:
         namespace = root.get('targetNamespace', '')
         for prefix, uri in root.nsmap.items():
             if uri == namespace and prefix:
                 self.prefixes.setdefault(namespace, prefix)
 
-    def _read(self, root: etree._Element) -> None:
+    def _read(self, root: Node) -> None:
         namespace = root.get('targetNamespace', '')
         prefix = self.prefixes.get(namespace, '')
         roots = {self._resolve(node, node.get('type')): node.get('name') for node in reversed(root.findall(_XS + 'element')) if node.get('type')}
@@ -296,7 +294,7 @@ class Registry:
             abstract = node.get('abstract') == 'true'
             self._types[name] = DataType(name, base, abstract, roots.get(name) or '', namespace, node)
 
-    def _resolve(self, node: etree._Element, name: str | None) -> str:
+    def _resolve(self, node: Node, name: str | None) -> str:
         """A type's name as written at a node, with the prefix this registry uses; ``xs:`` for XML Schema's own."""
         prefix, _, local = (name or '').rpartition(':')
         uri = node.nsmap.get(prefix or None, '')
@@ -310,7 +308,7 @@ class Registry:
             yield from self._expand(base, seen | {row.name})
         yield from self._content(row.node, _Here(), row.name.partition(':')[2], seen | {row.name})
 
-    def _content(self, node: etree._Element, here: _Here, text_name: str, seen: frozenset[str]) -> Iterator[Field]:
+    def _content(self, node: Node, here: _Here, text_name: str, seen: frozenset[str]) -> Iterator[Field]:
         """Fields below a complex type's node: its attributes, its text, its elements."""
         extension = _first(node, 'simpleContent/extension')
         body = _first(node, 'complexContent/extension') if extension is None else extension
@@ -326,7 +324,7 @@ class Registry:
             if _owner(child) is body:
                 yield from self._element(child, here, seen)
 
-    def _element(self, node: etree._Element, above: _Here, seen: frozenset[str]) -> Iterator[Field]:
+    def _element(self, node: Node, above: _Here, seen: frozenset[str]) -> Iterator[Field]:
         name = node.get('name')
         if not name:
             return
@@ -382,17 +380,17 @@ class Registry:
             current = self._types.get(current.base)
         return found
 
-    def _is_simple(self, node: etree._Element) -> bool:
+    def _is_simple(self, node: Node) -> bool:
         name = self._resolve(node, node.get('type')) if node.get('type') else ''
         return not name or name.startswith('xs:') or name in self._simple or _first(node, 'simpleType') is not None
 
-    def _leaf(self, node: etree._Element, path: str) -> Field:
+    def _leaf(self, node: Node, path: str) -> Field:
         inline = _first(node, 'simpleType/restriction')
         if inline is not None:
             return self._simple_field(inline, path, inline.get('base'))
         return self._simple_field(node, path, node.get('type') or 'xs:string')
 
-    def _simple_field(self, node: etree._Element, path: str, type_name: str | None) -> Field:
+    def _simple_field(self, node: Node, path: str, type_name: str | None) -> Field:
         """A field of a simple type, with what restricts it."""
         name = self._resolve(node, type_name)
         named = self._simple.get(name)
@@ -407,7 +405,7 @@ def _builtin(path: str, local: str) -> Field:
     return Field(path, kind=kind, type=local, max_length=limit)
 
 
-def _facets(node: etree._Element | None) -> dict[str, Any]:
+def _facets(node: Node | None) -> dict[str, Any]:
     if node is None:
         return {}
     facets: dict[str, Any] = {}
@@ -421,7 +419,7 @@ def _facets(node: etree._Element | None) -> dict[str, Any]:
     return facets
 
 
-def _first(node: etree._Element, *paths: str) -> etree._Element | None:
+def _first(node: Node, *paths: str) -> Node | None:
     for path in paths:
         found = node.find('/'.join(_XS + step for step in path.split('/')))
         if found is not None:
@@ -429,7 +427,7 @@ def _first(node: etree._Element, *paths: str) -> etree._Element | None:
     return None
 
 
-def _owner(node: etree._Element) -> etree._Element | None:
+def _owner(node: Node) -> Node | None:
     """The complex type or extension that an element is declared in, past sequences, choices and groups."""
     parent = node.getparent()
     while parent is not None and parent.tag in (_XS + 'sequence', _XS + 'choice', _XS + 'all'):
@@ -437,19 +435,19 @@ def _owner(node: etree._Element) -> etree._Element | None:
     return parent
 
 
-def _is_required(node: etree._Element) -> bool:
+def _is_required(node: Node) -> bool:
     """Whether an element must be there: it is no choice, and nothing says that there may be none."""
     parent = node.getparent()
     return node.get('minOccurs', '1') != '0' and (parent is None or parent.tag != _XS + 'choice')
 
 
-def _holder(node: etree._Element) -> etree._Element | None:
+def _holder(node: Node) -> Node | None:
     """The complex type that an element is declared in."""
     owner = _owner(node)
     return next(owner.iterancestors(_XS + 'complexType'), None) if owner is not None and owner.tag == _XS + 'extension' else owner
 
 
-def _namespace(node: etree._Element) -> str:
+def _namespace(node: Node) -> str:
     """The target namespace of the document that a node is in."""
     return node.getroottree().getroot().get('targetNamespace', '')
 

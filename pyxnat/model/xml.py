@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from lxml import etree
 
-__all__ = ['parse_xml', 'write_xml']
+__all__ = ['Node', 'parse_xml', 'write_xml']
+
+Node: TypeAlias = etree._Element
+"""An element of an XML document; lxml's class has no public name."""
 
 
-def parse_xml(text: bytes | str) -> etree._Element:
+def parse_xml(text: bytes | str) -> Node:
     """The root element of a document; `ValueError` for one that is malformed or has a DOCTYPE.
 
     Comments stay; no entity is expanded, no network or file is touched, and lxml's limits on depth and size hold.
@@ -23,6 +28,6 @@ def parse_xml(text: bytes | str) -> etree._Element:
     return root
 
 
-def write_xml(root: etree._Element) -> bytes:
+def write_xml(root: Node) -> bytes:
     """A document with line breaks. Its declaration is in double quotes, as Java writes it: clients compare the first bytes."""
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + etree.tostring(root, encoding='UTF-8', xml_declaration=False, pretty_print=True)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from lxml import etree
 
 from ..errors import ProgrammingError, UnexpectedAnswer
-from ..model.xml import parse_xml
+from ..model.xml import Node, parse_xml
 from .criteria import Constraint, Field, Group, is_rewriting, parse
 
 __all__ = ['HEADERS', 'NAMESPACE', 'Bundle', 'read', 'write']
@@ -78,7 +78,7 @@ def write(bundle: Bundle, identity: str = '') -> bytes:
     return etree.tostring(document, xml_declaration=True, encoding='UTF-8')
 
 
-def _write_field(document: etree._Element, sequence: int, field: Field, header: str) -> None:
+def _write_field(document: Node, sequence: int, field: Field, header: str) -> None:
     """A column. The answer repeats its header, which tells it from others: of a search that is not kept it is the whole field."""
     node = etree.SubElement(document, f'{_XDAT}search_field')
     _leaf(node, 'element_name', field.datatype)
@@ -90,7 +90,7 @@ def _write_field(document: etree._Element, sequence: int, field: Field, header: 
         _leaf(node, 'value', field.name.partition('=')[2])
 
 
-def _fill(node: etree._Element, group: Group) -> None:
+def _fill(node: Node, group: Group) -> None:
     for member in group.members:
         if isinstance(member, Group):
             _write_set(node, member)
@@ -102,7 +102,7 @@ def _fill(node: etree._Element, group: Group) -> None:
         _leaf(criteria, 'value', member.value)
 
 
-def _write_set(node: etree._Element, group: Group) -> None:
+def _write_set(node: Node, group: Group) -> None:
     """A group in another. Each list around what looks like a rewritten constraint is doubled; one more says that it is a list itself."""
     lists, inner = _unwrapped(group)
     around = lists if not is_rewriting(inner) else 2 * lists if inner.is_rewritten else 2 * lists + 1
@@ -119,7 +119,7 @@ def _unwrapped(group: Group) -> tuple[int, Group]:
     return lists, group
 
 
-def _leaf(parent: etree._Element, name: str, text: str) -> None:
+def _leaf(parent: Node, name: str, text: str) -> None:
     node = etree.SubElement(parent, f'{_XDAT}{name}')
     try:
         node.text = text
@@ -127,7 +127,7 @@ def _leaf(parent: etree._Element, name: str, text: str) -> None:
         raise _unwritable(text) from error
 
 
-def _set(node: etree._Element, name: str, text: str) -> None:
+def _set(node: Node, name: str, text: str) -> None:
     try:
         node.set(name, text)
     except ValueError as error:
@@ -169,29 +169,29 @@ def read(body: bytes) -> Bundle:
     )
 
 
-def _text(node: etree._Element, name: str) -> str:
+def _text(node: Node, name: str) -> str:
     return (node.findtext(f'{_XDAT}{name}') or '').strip()
 
 
-def _sequence(node: etree._Element) -> int:
+def _sequence(node: Node) -> int:
     text = _text(node, 'sequence')
     return int(text) if text.isdigit() else 0
 
 
-def _read_field(node: etree._Element, root: str) -> Field:
+def _read_field(node: Node, root: str) -> Field:
     name, value = _text(node, 'field_ID'), _text(node, 'value')
     field = Field.parse(name, _text(node, 'element_name') or root)
     return field._replace(name=f'{name}={value}') if value and field.is_display_field and '=' not in name else field
 
 
-def _read_where(nodes: list[etree._Element]) -> Group | None:
+def _read_where(nodes: list[Node]) -> Group | None:
     groups = [group for group in map(_read_group, nodes) if group.members]
     if len(groups) > 1:
         return Group('AND', tuple(groups))
     return groups[0] if groups else None
 
 
-def _read_group(node: etree._Element) -> Group:
+def _read_group(node: Node) -> Group:
     method = node.get('method', 'AND').upper()
     if method not in ('AND', 'OR'):
         raise UnexpectedAnswer(f'not a search: its criteria are joined by {method!r}')
@@ -199,7 +199,7 @@ def _read_group(node: etree._Element) -> Group:
     return Group(method, tuple(sorted((one for one in members if one is not _NOTHING), key=lambda one: isinstance(one, Group))))
 
 
-def _read_set(node: etree._Element) -> Constraint | Group:
+def _read_set(node: Node) -> Constraint | Group:
     """The inverse of `_write_set`."""
     around = 0
     while node.find(_CRITERIA) is None and len(sets := node.findall(_SET)) == 1 and node.get('method', 'AND').upper() == 'AND':
@@ -215,7 +215,7 @@ def _read_set(node: etree._Element) -> Constraint | Group:
     return group
 
 
-def _read_criteria(node: etree._Element) -> Constraint | Group:
+def _read_criteria(node: Node) -> Constraint | Group:
     field = str(Field.parse(_text(node, 'schema_field')))
     operator = ' '.join(_text(node, 'comparison_type').upper().split())
     value: str | None = node.findtext(f'{_XDAT}value') or ''

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lxml import etree
 
 from ..errors import NotSupportedError
-from ..model.xml import parse_xml
+from ..model.xml import Node, parse_xml
 
 if TYPE_CHECKING:
     from .base import Element
@@ -117,7 +117,7 @@ def _here_and_now() -> dict[str, str]:
     }
 
 
-def _holder(root: etree._Element) -> etree._Element:
+def _holder(root: Node) -> Node:
     """The ``provenance`` element; made where there is none, before what the schema has after it."""
     found = root.find(f'{{{_XNAT}}}provenance')
     if found is not None:
@@ -131,7 +131,7 @@ def _holder(root: etree._Element) -> etree._Element:
     return made
 
 
-def _write(holder: etree._Element, step: Mapping[str, Any]) -> None:
+def _write(holder: Node, step: Mapping[str, Any]) -> None:
     known = [*_FIELDS, *(name for name in _PARENT_ATTRIBUTES if name not in _FIELDS)]
     unknown = sorted(set(step) - set(known))
     if unknown or not step.get('program'):
@@ -147,12 +147,12 @@ def _write(holder: etree._Element, step: Mapping[str, Any]) -> None:
             child.set(attribute, str(step[name]))
 
 
-def _text(node: etree._Element) -> str:
+def _text(node: Node) -> str:
     """The text of an element without that of comments."""
     return ''.join([node.text or '', *(child.tail or '' for child in node)]).strip()
 
 
-def _read(step: etree._Element) -> dict[str, str]:
+def _read(step: Node) -> dict[str, str]:
     found = {etree.QName(child).localname: _text(child) for child in step if isinstance(child.tag, str)}
     for name, (parent, attribute) in _PARENT_ATTRIBUTES.items():
         child = step.find(f'{{{_PROV}}}{parent}')

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lxml import etree
 
-from ..model.xml import parse_xml
+from ..model.xml import Node, parse_xml
 
 __all__ = ['Definitions', 'add_definitions', 'read_definitions']
 
@@ -43,7 +43,7 @@ def add_definitions(document: bytes, wanted: Definitions) -> bytes | None:
     return etree.tostring(root) if changed else None
 
 
-def _add_fields(protocol: etree._Element, group: str, fields: Mapping[str, str]) -> bool:
+def _add_fields(protocol: Node, group: str, fields: Mapping[str, str]) -> bool:
     """Add the fields that a group has not; XNAT refuses a definition that names its projects."""
     datatype = protocol.get('data-type', '')
     definition = protocol.find(f'.//xnat:definition[@ID="{group}"]', _NS)

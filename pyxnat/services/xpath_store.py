@@ -13,7 +13,7 @@ from lxml import etree
 
 from .. import errors
 from ..model import uris
-from ..model.xml import parse_xml
+from ..model.xml import Node, parse_xml
 from ..resources.host import Host
 
 __all__ = ['XpathStore']
@@ -35,7 +35,7 @@ class XpathStore:
 
     def __init__(self, interface: Host) -> None:
         self._host = interface
-        self._roots: dict[str, etree._Element] = {}
+        self._roots: dict[str, Node] = {}
 
     def __repr__(self) -> str:
         return f'<XpathStore of {len(self._roots)} subjects>'
@@ -170,26 +170,26 @@ class XpathStore:
         """The text of each element of a name, of those that have one."""
         return [node.text.strip() for node in self._named(name) if node.text and node.text.strip()]
 
-    def _nodes(self) -> Iterator[etree._Element]:
+    def _nodes(self) -> Iterator[Node]:
         for root in self._roots.values():
             yield from root.iter(etree.Element)
 
-    def _named(self, name: str) -> Iterator[etree._Element]:
+    def _named(self, name: str) -> Iterator[Node]:
         return (node for node in self._nodes() if _name(node) == name)
 
     def _prefixes(self) -> dict[str, str]:
         return {prefix: uri for root in self._roots.values() for prefix, uri in root.nsmap.items() if prefix}
 
 
-def _name(node: etree._Element) -> str:
+def _name(node: Node) -> str:
     return _prefixed(node, str(node.tag))
 
 
-def _attributes(node: etree._Element) -> dict[str, str]:
+def _attributes(node: Node) -> dict[str, str]:
     return {_prefixed(node, str(name)): str(value) for name, value in node.attrib.items()}
 
 
-def _prefixed(node: etree._Element, name: str) -> str:
+def _prefixed(node: Node, name: str) -> str:
     """A name with the prefix that its namespace has in the document.
 
     >>> _prefixed(parse_xml('<a:b xmlns:a="u"/>'), '{u}b')

@@ -24,6 +24,8 @@ SHORT = 3
 """Lines of a body that a helper used once should have more of."""
 _WHAT = re.compile(r'\bwhat\b', re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]+")
+_PUBLIC = frozenset({'_asdict', '_fields', '_mapping', '_replace'})
+"""Documented attributes of named tuples and of SQLAlchemy's rows."""
 _QUESTION = re.compile(r'[^.?!]*\?')
 
 
@@ -65,7 +67,7 @@ def read(folder: Path) -> list[Source]:
 def foreign_privates(source: Source) -> int:
     """Count uses of an underscore attribute of anything but ``self`` and ``cls``."""
     nodes = (node for node in ast.walk(source.tree) if isinstance(node, ast.Attribute))
-    private = (node for node in nodes if re.match(r'_(?!_)', node.attr))
+    private = (node for node in nodes if re.match(r'_(?!_)', node.attr) and node.attr not in _PUBLIC)
     own = {'self', 'cls'}
     return sum(not (isinstance(n.value, ast.Name) and n.value.id in own) for n in private)
 
