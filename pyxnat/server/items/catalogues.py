@@ -16,13 +16,13 @@ from ..http.request import Call
 from .find_files import Held, file_uri, resources_at, split, with_parts
 from .holders import holders_of, need_project
 from .represent import CAT, java_date
-from .uris import Route
+from .uris import ItemPath
 from .zip_tar import entry_name
 
 __all__ = ['catalogue', 'catalogue_of_files', 'catalogue_of_resource']
 
 
-def catalogue_of_resource(call: Call, connection: Connection, route: Route) -> Response:
+def catalogue_of_resource(call: Call, connection: Connection, route: ItemPath) -> Response:
     """``X/resources/L``: what is known of each of its files, by their paths in it.
 
     XNAT looks for the label in all that a session has, so that it finds none where two have it, and that of a scan where the session has none.

@@ -19,7 +19,7 @@ from ..http.request import Call
 from ..storage.file_area import FileArea
 from .holders import holders_of
 from .locate import Place, found_below
-from .uris import Route, Step
+from .uris import ItemPath, Step
 
 __all__ = [
     'Held',
@@ -81,7 +81,7 @@ class Held:
         return FileArea.file_path(self.kept.folder, self.file.path)
 
 
-def split(route: Route) -> tuple[Sequence[Step], Step, Step | None]:
+def split(route: ItemPath) -> tuple[Sequence[Step], Step, Step | None]:
     """The steps of the holder, the resource's step and, on a route of files, theirs."""
     steps = route.steps
     if steps[-1].level.plural == 'files':
@@ -129,7 +129,7 @@ def with_parts(connection: Connection, call: Call, place: Place) -> list[Place]:
     return places
 
 
-def kept_at(call: Call, connection: Connection, route: Route) -> list[Kept]:
+def kept_at(call: Call, connection: Connection, route: ItemPath) -> list[Kept]:
     """The resources that a route names. Where it is one, by name, its URI has what was asked; of several each has its own."""
     steps, step, _ = split(route)
     places = holders_of(connection, call.caller, steps, call.request.method if call.request.method == 'HEAD' else 'GET')
@@ -204,7 +204,7 @@ def file_uri(held: Held) -> str:
     return f'{held.kept.uri}/files/{held.file.path}'
 
 
-def files_of(call: Call, connection: Connection, route: Route, *, path: str | None = None) -> list[Held]:
+def files_of(call: Call, connection: Connection, route: ItemPath, *, path: str | None = None) -> list[Held]:
     """The files that a route names, after the filters of the query; only those of a path, where one is given."""
     found: list[Held] = []
     for kept in kept_at(call, connection, route):

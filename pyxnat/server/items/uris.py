@@ -15,7 +15,7 @@ from urllib.parse import unquote, unquote_plus, unquote_to_bytes
 from ...model.levels import SERVER, Chain, Level, chains, children, level
 from ..errors import BadRequest, BareRefusal, InternalServerError
 
-__all__ = ['Route', 'Step', 'admit_path', 'admit_target', 'decoded', 'parse', 'segments']
+__all__ = ['ItemPath', 'Step', 'admit_path', 'admit_target', 'decoded', 'parse', 'segments']
 
 MAX_PATH = 8192
 """Bytes of a request's path; longer ones are refused."""
@@ -33,7 +33,7 @@ class Step(NamedTuple):
     """ID or label of the element; None for the collection."""
 
 
-class Route(NamedTuple):
+class ItemPath(NamedTuple):
     """A path as levels from the root down, and what follows the last element."""
 
     steps: tuple[Step, ...]
@@ -103,7 +103,7 @@ def _name(plural: str, text: str) -> str:
     return text.replace("'", '&apos;') if plural.endswith('resources') else text
 
 
-def parse(parts: Sequence[str]) -> Route | None:
+def parse(parts: Sequence[str]) -> ItemPath | None:
     """The route of segments below ``/data`` as they were sent; None where the first is no level."""
     trailing = len(parts) > 1 and parts[-1] == ''
     rest = [part for part in parts if part]
@@ -120,7 +120,7 @@ def parse(parts: Sequence[str]) -> Route | None:
         else:
             name = rest.pop(0) if rest else ''
         steps += [*found[:-1], Step(last, _name(last.plural, name) or None)]
-    return Route(tuple(steps), tuple(decoded(rest))) if steps else None
+    return ItemPath(tuple(steps), tuple(decoded(rest))) if steps else None
 
 
 def _next(chain: Chain, rest: list[str]) -> list[Step] | None:

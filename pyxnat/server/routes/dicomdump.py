@@ -15,7 +15,7 @@ from ..errors import BadRequest, MethodNotAllowed, NotFound
 from ..http.request import Call
 from ..http.responses import table_response
 from ..items.find_files import files_of
-from ..items.uris import Route, parse
+from ..items.uris import ItemPath, parse
 from ..prearchive.sessions import images_of, scans_of
 from ..storage.dicom_headers import NotDicom, dump
 from ..table import Table
@@ -73,13 +73,13 @@ def _archived(call: Call, connection: Connection, source: str) -> Iterator[Path]
     yield from (one.path for one in held)
 
 
-def _route(parts: list[str]) -> Route | None:
+def _route(parts: list[str]) -> ItemPath | None:
     """The levels of a path. Here scans can also be told below ``projects/P/experiments/E``, where XNAT's other routes have none."""
     route = parse(parts)
     if route is None or route.names != ('projects', 'experiments') or not route.tail:
         return route
     below = parse([parts[2], *parts[3:]])
-    return Route((*route.steps, *below.steps[1:]), below.tail) if below is not None else None
+    return ItemPath((*route.steps, *below.steps[1:]), below.tail) if below is not None else None
 
 
 def _waiting(call: Call, connection: Connection, project: str, timestamp: str, folder: str, scan: str, name: str) -> Iterator[Path]:

@@ -20,7 +20,7 @@ from ..http.request import Call, text
 from ..items import zip_tar
 from ..items.catalogues import catalogue_of_files
 from ..items.find_files import Held, Kept, chosen, file_uri, files_of, kept_at
-from ..items.uris import Route
+from ..items.uris import ItemPath
 from ..table import Table
 
 __all__ = ['download', 'resource_table']
@@ -35,7 +35,7 @@ _CATEGORY = {'scan': 'scans', 'reconstruction': 'reconstructions', 'assessor': '
 # -- listing
 
 
-def resource_table(call: Call, connection: Connection, route: Route) -> Table:
+def resource_table(call: Call, connection: Connection, route: ItemPath) -> Table:
     """The resources of an element; with ``all=true`` also those of a session's scans, reconstructions and assessors."""
     rows = [_resource_row(connection, kept) for kept in kept_at(call, connection, route)]
     return Table(RESOURCE_COLUMNS, rows, {'title': 'Resources'})
@@ -87,7 +87,7 @@ def _locate(call: Call, held: Held, locator: str) -> str:
 # -- reading
 
 
-def download(call: Call, connection: Connection, route: Route) -> Response | Table:
+def download(call: Call, connection: Connection, route: ItemPath) -> Response | Table:
     """A file's bytes, an archive of several, or their table."""
     asked = route.last.id
     if asked is None:

@@ -24,7 +24,7 @@ from ..items.find_files import files_of, resources_at, side_of, split
 from ..items.history import Event
 from ..items.holders import holder_of, need_project
 from ..items.locate import Place, kind_of, need_on
-from ..items.uris import Route, Step
+from ..items.uris import ItemPath, Step
 from ..items.writer import Writer
 from ..jobs import change_feed
 from ..storage.file_area import Staged, check_path, pieces_of
@@ -38,7 +38,7 @@ MAX_LABEL = 99
 # -- writing
 
 
-def put_resource(call: Call, route: Route) -> Response:
+def put_resource(call: Call, route: ItemPath) -> Response:
     """Create a resource: 200 when new, 409 when its label is taken. Of an assessor or reconstruction, on the ``out`` side, whatever the path."""
     steps, step, _ = split(route)
     if route.tail:
@@ -102,7 +102,7 @@ def _new_resource(call: Call, connection: Connection, holder: Any, side: str, la
     return connection.execute(query.returning(resource)).one()
 
 
-def put_files(call: Call, route: Route) -> Response:
+def put_files(call: Call, route: ItemPath) -> Response:
     """Store the body's files. One that is there already is left alone and named in ``{"duplicates": [...]}``, with status 200.
 
     XNAT answers 200 and stores nothing to a caller without edit right; here that is a 403 unless the archive was opened to do as XNAT does.
@@ -294,7 +294,7 @@ def _write_row(call: Call, connection: Connection, row: Any, path: str, staged: 
 # -- deleting
 
 
-def delete_resource(call: Call, route: Route) -> Response:
+def delete_resource(call: Call, route: ItemPath) -> Response:
     """Delete a resource and its files; XNAT answers 200 also where the label is unknown."""
     steps, step, _ = split(route)
     with call.archive.store.write() as connection:
@@ -308,7 +308,7 @@ def delete_resource(call: Call, route: Route) -> Response:
     return text()
 
 
-def delete_files(call: Call, route: Route) -> Response:
+def delete_files(call: Call, route: ItemPath) -> Response:
     """Delete all files whose path begins as was asked, or with a trailing ``*``; the delete right is needed, which members have not.
 
     So a folder goes with all that is in it, and ``a.txt`` takes ``a.txt.bak`` along: XNAT compares no more than that.

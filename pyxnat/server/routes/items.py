@@ -20,7 +20,7 @@ from ..items.edit import Document, read_document
 from ..items.history import Event, versions
 from ..items.locate import Place, find, find_project, need, need_on
 from ..items.represent import Representer
-from ..items.uris import Route, Step
+from ..items.uris import ItemPath, Step
 from ..items.writer import Writer
 from ..jobs import change_feed
 from ..table import Table
@@ -38,7 +38,7 @@ _WITH_ACCESSION = frozenset({'subject', 'experiment', 'assessor'})
 _STATUS = {'activate': 'active', 'quarantine': 'quarantine', '_lock': 'locked', '_unlock': 'active', '_obsolete': 'obsolete'}
 
 
-def answer(call: Call, route: Route) -> Response:
+def answer(call: Call, route: ItemPath) -> Response:
     """Answer a request for a data element."""
     if call.method != 'GET':
         Event.of(call)  # a site may want a reason
@@ -54,7 +54,7 @@ def answer(call: Call, route: Route) -> Response:
     return _verb(call, {'GET': _get, 'PUT': _put, 'DELETE': _delete})(call, route)
 
 
-def _verb(call: Call, handlers: Mapping[str, Callable[[Call, Route], Response]]) -> Callable[[Call, Route], Response]:
+def _verb(call: Call, handlers: Mapping[str, Callable[[Call, ItemPath], Response]]) -> Callable[[Call, ItemPath], Response]:
     if call.method not in handlers:
         raise MethodNotAllowed([*handlers, 'HEAD'])
     return handlers[call.method]
@@ -63,29 +63,29 @@ def _verb(call: Call, handlers: Mapping[str, Callable[[Call, Route], Response]])
 # -- resources and files
 
 
-def _resource(call: Call, route: Route) -> Response:
+def _resource(call: Call, route: ItemPath) -> Response:
     if route.last.id is None:
         return _verb(call, {'GET': _resource_list, 'POST': file_writes.put_resource, 'PUT': file_writes.put_resource})(call, route)
     handlers = {'GET': _resource_get, 'PUT': file_writes.put_resource, 'POST': file_writes.put_resource, 'DELETE': file_writes.delete_resource}
     return _verb(call, handlers)(call, route)
 
 
-def _resource_list(call: Call, route: Route) -> Response:
+def _resource_list(call: Call, route: ItemPath) -> Response:
     with call.archive.store.read() as connection:
         return table_response(call, file_reads.resource_table(call, connection, route))
 
 
-def _resource_get(call: Call, route: Route) -> Response:
+def _resource_get(call: Call, route: ItemPath) -> Response:
     with call.archive.store.read() as connection:
         return catalogue_of_resource(call, connection, route)
 
 
-def _files(call: Call, route: Route) -> Response:
+def _files(call: Call, route: ItemPath) -> Response:
     handlers = {'GET': _files_get, 'PUT': file_writes.put_files, 'POST': file_writes.put_files, 'DELETE': file_writes.delete_files}
     return _verb(call, handlers)(call, route)
 
 
-def _files_get(call: Call, route: Route) -> Response:
+def _files_get(call: Call, route: ItemPath) -> Response:
     with call.archive.store.read() as connection:
         found = file_reads.download(call, connection, route)
     return table_response(call, found) if isinstance(found, Table) else found
@@ -94,18 +94,18 @@ def _files_get(call: Call, route: Route) -> Response:
 # -- collections
 
 
-def _collection(call: Call, route: Route) -> Response:
+def _collection(call: Call, route: ItemPath) -> Response:
     names = route.names
     creating = names in _POST or names[-1] in ('scans', 'assessors', 'reconstructions')
     post = _post if creating else _post_sessions if names == ('projects', 'experiments') else None
     return _verb(call, {'GET': _list, **({'POST': post} if post else {})})(call, route)
 
 
-def _post_sessions(call: Call, route: Route) -> Response:
+def _post_sessions(call: Call, route: ItemPath) -> Response:
     raise ExpectationFailed('Sessions are made below their subject: /data/projects/P/subjects/S/experiments/E')
 
 
-def _list(call: Call, route: Route) -> Response:
+def _list(call: Call, route: ItemPath) -> Response:
     with call.archive.store.read() as connection:
         if route.names == ('projects',) and project_lists.is_variant(call):
             return project_lists.answer(call, connection)
@@ -123,7 +123,7 @@ def _check_reader(call: Call, connection: Any) -> None:
         raise InternalServerError('XNAT cannot list the subjects of a user who may read no project.')
 
 
-def _post(call: Call, route: Route) -> Response:
+def _post(call: Call, route: ItemPath) -> Response:
     """Create an element whose label is in the query or the document; the answer is its URI."""
     where = route.last.level.singular
     document = read_document(call, where)
@@ -156,7 +156,7 @@ def _next_number(call: Call, connection: Any, where: str, place: Place) -> str:
 # -- items
 
 
-def _get(call: Call, route: Route) -> Response:
+def _get(call: Call, route: ItemPath) -> Response:
     with call.archive.store.read() as connection:
         place = find(connection, call.caller, route.steps)
         return _representation(call, connection, place)
@@ -201,7 +201,7 @@ def _accepted(call: Call) -> str:
     return best
 
 
-def _put(call: Call, route: Route) -> Response:
+def _put(call: Call, route: ItemPath) -> Response:
     where = route.last.level.singular
     document = None
     if call.has_body:  # read before the transaction; and a caller who may not is told before it is read
@@ -239,7 +239,7 @@ def _known(place: Place) -> Any:
     return place.row if place.missing is None else None
 
 
-def _read(call: Call, route: Route, known: Any) -> Document:
+def _read(call: Call, route: ItemPath, known: Any) -> Document:
     """What a PUT says. Where the path of a session names no subject, short names count for nothing, and a type makes it another item."""
     where = route.last.level.singular
     if where != 'experiment' or 'subjects' in route.names:
@@ -256,7 +256,7 @@ def _read(call: Call, route: Route, known: Any) -> Document:
     return document
 
 
-def _place_for_put(call: Call, connection: Any, route: Route) -> Place:
+def _place_for_put(call: Call, connection: Any, route: ItemPath) -> Place:
     """The item of a PUT; where its subject is missing too, a PUT of a session makes it."""
     steps, where = route.steps, route.last.level.singular
     if steps[0].level.plural == 'projects' and where in ('subject', 'experiment'):
@@ -276,7 +276,7 @@ def _place_for_put(call: Call, connection: Any, route: Route) -> Place:
     return place
 
 
-def _found_for_put(call: Call, connection: Any, route: Route) -> Place:
+def _found_for_put(call: Call, connection: Any, route: ItemPath) -> Place:
     """What a path names; for a scan or an assessor of no session XNAT's own refusal."""
     where = route.last.level.singular
     try:
@@ -296,7 +296,7 @@ def _scan_told(call: Call) -> Mapping[str, str]:
     return read_document(call, 'scan').core if call.has_body else {}
 
 
-def _scan_of_document(call: Call, connection: Any, route: Route, error: NotFound) -> Place:
+def _scan_of_document(call: Call, connection: Any, route: ItemPath, error: NotFound) -> Place:
     """The scan of the session that a document names, where its path names no session that is there."""
     told = _scan_told(call)
     if not told.get('image_session_ID'):
@@ -316,7 +316,7 @@ def _need_project(connection: Any, caller: Caller, name: str, where: str) -> Non
         raise UnprocessableEntity(f'Submitted {where} record must include the project attribute. Unable to find the project: {name}')
 
 
-def _session_of_no_subject(call: Call, connection: Any, route: Route, above: Place) -> Place:
+def _session_of_no_subject(call: Call, connection: Any, route: ItemPath, above: Place) -> Place:
     """A session that the project has keeps its subject; a new one gets a subject that is made for it."""
     place = find(connection, call.caller, [route.steps[0], route.steps[2]], 'PUT', may_miss=True)
     if place.missing is None:
@@ -327,7 +327,7 @@ def _session_of_no_subject(call: Call, connection: Any, route: Route, above: Pla
     return above
 
 
-def _create(call: Call, route: Route, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
+def _create(call: Call, route: ItemPath, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
     where = route.last.level.singular
     name = (place.missing.id if place.missing is not None else None) or ''
     if route.names == ('subjects',):
@@ -353,7 +353,7 @@ def _create(call: Call, route: Route, place: Place, writer: Writer, document: Do
     return text(row.id, 201) if where in _WITH_ACCESSION else text(), row
 
 
-def _parent(writer: Writer, place: Place, route: Route, document: Document) -> Any:
+def _parent(writer: Writer, place: Place, route: ItemPath, document: Document) -> Any:
     """What an item is put below: what its path names, or, of a session, what the document does; made where it is not there."""
     if route.last.level.plural != 'experiments' or place.project is None:
         return place.row
@@ -373,7 +373,7 @@ def _project_told(call: Call, writer: Writer, document: Document) -> Any:
     return target_project(writer.connection, call.caller, name)
 
 
-def _change(call: Call, route: Route, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
+def _change(call: Call, route: ItemPath, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
     row = place.row
     wanted = document.core.get('label')
     if row.level in _WITH_ACCESSION and wanted and wanted != row.label and not (document.from_xml and row.level == 'subject'):
@@ -408,7 +408,7 @@ def _manage_status(call: Call, writer: Writer, row: Any) -> None:
             writer.set_status(row, status)
 
 
-def _delete(call: Call, route: Route) -> Response:
+def _delete(call: Call, route: ItemPath) -> Response:
     with call.archive.store.write() as connection:
         try:
             place = find(connection, call.caller, route.steps, 'DELETE')
@@ -428,7 +428,7 @@ def _delete(call: Call, route: Route) -> Response:
 # -- sub-paths of items
 
 
-def _below(call: Call, route: Route) -> Response:
+def _below(call: Call, route: ItemPath) -> Response:
     """What XNAT does with segments that name no level: sharing, the status; else the item itself, or a refusal."""
     where = route.last.level.singular
     if route.tail[0] == 'projects' and where in ('subject', 'experiment', 'assessor', 'scan'):

@@ -19,7 +19,7 @@ from ..db.types import Model
 from ..errors import Forbidden, InternalServerError
 from ..http.request import Call
 from ..items.locate import Place
-from ..items.uris import Route
+from ..items.uris import ItemPath
 from ..search.field_sql import Scope
 from ..search.listing_columns import Asked, ListingFails, Path, sql_name
 from ..search.listing_filters import expression_of, filters
@@ -36,7 +36,7 @@ _SHUFFLE = 2654435761
 """Knuth's factor for hashes: the order of rows is that of their numbers times this, so neighbours come apart."""
 
 
-def listing(call: Call, connection: Connection, route: Route, place: Place) -> Table | None:
+def listing(call: Call, connection: Connection, route: ItemPath, place: Place) -> Table | None:
     """The table of a collection, as the query wants it; None where XNAT's query fails and it answers nothing at all."""
     where = route.last.level.singular
     if call.has('fields'):
@@ -52,7 +52,7 @@ def listing(call: Call, connection: Connection, route: Route, place: Place) -> T
 
 
 class _Listing:
-    def __init__(self, call: Call, connection: Connection, route: Route, place: Place, where: str) -> None:
+    def __init__(self, call: Call, connection: Connection, route: ItemPath, place: Place, where: str) -> None:
         self.call = call
         self.connection = connection
         self.route = route

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from ..errors import BadRequest, Conflict, NotFound
 from ..http.request import Call, text
 from ..items.find_files import split
-from ..items.uris import Route, parse
+from ..items.uris import ItemPath, parse
 from ..storage.file_area import Staged, check_path, pieces_of
 from .dicomdump import archived_parts
 from .file_writes import store_files
@@ -39,7 +39,7 @@ def answer(call: Call) -> Response:
     return text()
 
 
-def _target(uri: str) -> Route:
+def _target(uri: str) -> ItemPath:
     route = parse([*archived_parts(uri), *([''] if uri.endswith('/') else [])])
     kinds = [name.rpartition('_')[2] for name in route.names[-2:]] if route and not route.tail else []
     if route is None or 'resources' not in kinds or split(route)[1].id is None:
@@ -47,7 +47,7 @@ def _target(uri: str) -> Route:
     return route
 
 
-def _move(call: Call, source: Path, route: Route) -> None:
+def _move(call: Call, source: Path, route: ItemPath) -> None:
     """Copy files to staging, put them in their place as an upload does, and only then remove them from the cache."""
     steps, step, last = split(route)
     area = call.archive.files

@@ -14,7 +14,7 @@ from ..errors import BadRequest
 from ..http.request import Call, text
 from ..items.find_files import resources_at, split
 from ..items.locate import find, need_on
-from ..items.uris import Route, parse
+from ..items.uris import ItemPath, parse
 from ..jobs import change_feed
 from ..storage.file_area import check_path, md5_of
 from .dicomdump import archived_parts
@@ -89,7 +89,7 @@ def _all(connection: Connection, row: Any) -> list[tuple[Any, Any]]:
     return [(one, holder) for holder in holders for one in connection.execute(select(resource).where(resource.c.item == holder.pk))]
 
 
-def _one(connection: Connection, holder: Any, route: Route) -> list[tuple[Any, Any]]:
+def _one(connection: Connection, holder: Any, route: ItemPath) -> list[tuple[Any, Any]]:
     return [(one, holder) for one in resources_at(connection, holder, split(route)[1])]  # of a resource that is not there XNAT says nothing
 
 

@@ -21,7 +21,7 @@ from ..items.catalogues import catalogue
 from ..items.find_files import paths_of
 from ..items.locate import find
 from ..items.represent import Representer
-from ..items.uris import Route
+from ..items.uris import ItemPath
 from ..items.zip_tar import send_folder
 from ..storage.file_area import safe_name
 from ..table import Table
@@ -29,7 +29,7 @@ from ..table import Table
 __all__ = ['answer', 'dicomdir']
 
 
-def answer(call: Call, route: Route) -> Response:
+def answer(call: Call, route: ItemPath) -> Response:
     """``E/DIR[/path]``: what is in the folder, as a table or a zip, or one file; ``E/XAR``: the session's document and its files."""
     if call.method != 'GET':
         raise MethodNotAllowed(['GET', 'HEAD'])
@@ -100,7 +100,7 @@ def _xar(call: Call, connection: Connection, row: Any, folder: Path) -> Response
     )
 
 
-def dicomdir(call: Call, route: Route) -> Response:
+def dicomdir(call: Call, route: ItemPath) -> Response:
     """``scans/N/DICOMDIR``: the directory of the images of a scan, as they would lie in a DICOM file-set."""
     if call.method != 'GET':
         raise MethodNotAllowed(['GET', 'HEAD'])

@@ -16,7 +16,7 @@ from ..http.responses import table_response
 from ..items.edit import Document
 from ..items.history import Event
 from ..items.locate import find, find_project
-from ..items.uris import Route
+from ..items.uris import ItemPath
 from ..items.writer import Writer
 from ..jobs import change_feed
 from ..table import Table
@@ -24,9 +24,9 @@ from ..table import Table
 __all__ = ['answer', 'share_by_field', 'target_project']
 
 
-def answer(call: Call, route: Route) -> Response:
+def answer(call: Call, route: ItemPath) -> Response:
     """Answer ``…/projects`` and ``…/projects/Q`` below an item."""
-    handlers: dict[str, Callable[[Call, Route], Response]] = {'GET': _projects_of}
+    handlers: dict[str, Callable[[Call, ItemPath], Response]] = {'GET': _projects_of}
     if len(route.tail) > 1:
         handlers |= {'PUT': _share, 'DELETE': _unshare}
     if call.method not in handlers:
@@ -36,7 +36,7 @@ def answer(call: Call, route: Route) -> Response:
     return handlers[call.method](call, route)
 
 
-def _projects_of(call: Call, route: Route) -> Response:
+def _projects_of(call: Call, route: ItemPath) -> Response:
     with call.archive.store.read() as connection:
         return _projects_table(call, connection, find(connection, call.caller, route.steps).row)
 
@@ -54,7 +54,7 @@ def _names(connection: Any, project: str) -> tuple[str, str]:
     return fields.get('secondary_ID', ''), fields.get('name', '')
 
 
-def _share(call: Call, route: Route) -> Response:
+def _share(call: Call, route: ItemPath) -> Response:
     """Share an item. XNAT answers the ID of a session, and of all else where it was before."""
     where = route.last.level.singular
     with call.archive.store.write() as connection:
@@ -88,7 +88,7 @@ def target_project(connection: Any, caller: Caller, name: str) -> Any:
     return found
 
 
-def _unshare(call: Call, route: Route) -> Response:
+def _unshare(call: Call, route: ItemPath) -> Response:
     with call.archive.store.write() as connection:
         row = find(connection, call.caller, route.steps).row
         target = target_project(connection, call.caller, route.tail[1])
