@@ -75,7 +75,7 @@ class App:
         admit_path(request.method, path)
         raw_parts = segments(path[len(request.root_path) :])
         parts = decoded(raw_parts)
-        call = Call(self.archive, request, parts[1:], parse_query(query), cookies=cookies, raw_parts=raw_parts[1:])
+        call = Call(self.archive, parse_query(query), request=request, parts=parts[1:], cookies=cookies, raw_parts=raw_parts[1:])
         base = parts[0] if parts else ''
         if base in _BASES and tuple(call.parts[:2]) in _PUBLIC:
             return users.login(call)

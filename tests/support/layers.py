@@ -33,6 +33,7 @@ SERVER: list[dict[str, str]] = [
     {'db': 'tables, values, types, access rights'},
     {'storage': 'files, DICOM headers'},
     {'archive': 'one archive: its database, files, types'},
+    {'context': 'a question: archive, caller, options'},
     {'items': 'find, read and write items'},
     {'search': 'criteria, fields and results as SQL'},
     {'prearchive': 'sessions not archived yet', 'jobs': 'pipelines and their log'},

@@ -1,4 +1,4 @@
-"""One request as the handlers see it, and the archive it is addressed to."""
+"""One request as the handlers see it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import IO, TYPE_CHECKING
+from typing import IO
 from urllib.parse import unquote_plus
 
 from werkzeug.formparser import parse_form_data
 from werkzeug.wrappers import Request, Response
 
-from ..db.access import GUEST, Caller
+from ..context import Context
 from ..errors import BadRequest, RequestEntityTooLarge
-
-if TYPE_CHECKING:
-    from ..archive import Archive
 
 __all__ = ['Call', 'parse_query', 'text']
 
 MAX_DOCUMENT = 64 * 2**20
 """Bytes of an XML document or a form; files have no limit."""
-_FALSE = frozenset({'', 'false', '0'})
 
 
 def parse_query(raw: str) -> list[tuple[str, str]]:
@@ -35,16 +31,13 @@ def parse_query(raw: str) -> list[tuple[str, str]]:
     return [(unquote_plus(name), unquote_plus(value)) for name, _, value in pairs]
 
 
-@dataclass
-class Call:
-    """A request."""
+@dataclass(kw_only=True)
+class Call(Context):
+    """A request: a question that came over HTTP."""
 
-    archive: Archive
     request: Request
     parts: list[str]
     """Decoded segments below ``/data``."""
-    query: list[tuple[str, str]]
-    caller: Caller = GUEST
     session: str = ''
     cookies: list[tuple[str, str]] = field(default_factory=list)
     raw_parts: list[str] = field(default_factory=list)
@@ -55,21 +48,10 @@ class Call:
         """The verb; HEAD counts as GET."""
         return 'GET' if self.request.method == 'HEAD' else self.request.method
 
-    def get(self, name: str, default: str = '') -> str:
-        """The first value of a query parameter."""
-        return next((value for key, value in self.query if key == name), default)
-
-    def all(self, name: str) -> list[str]:
-        """All values of a query parameter."""
-        return [value for key, value in self.query if key == name]
-
-    def has(self, name: str) -> bool:
-        """Whether a query parameter is there."""
-        return any(key == name for key, _ in self.query)
-
-    def flag(self, name: str, default: bool = False) -> bool:
-        """A boolean parameter: true with any value but ``false``, ``0`` and none."""
-        return self.get(name).lower() not in _FALSE if self.has(name) else default
+    @property
+    def is_head(self) -> bool:
+        """Whether it is a HEAD request."""
+        return self.request.method == 'HEAD'
 
     @cached_property
     def stream(self) -> IO[bytes]:
@@ -114,6 +96,15 @@ class Call:
             yield piece
         if 0 <= expected != seen:
             raise BadRequest(f'The body was announced with {expected} bytes and ended after {seen}.')
+
+    def posted_document(self) -> bytes:
+        """Return the body, or the first file of a form; `BadRequest` for a form without one."""
+        if self.mimetype != 'multipart/form-data':
+            return self.document()
+        files = self.multipart()[1]
+        if not files:
+            raise BadRequest('The form holds no document.')
+        return files[0][2]
 
     def form(self) -> list[tuple[str, str]]:
         """The fields of an urlencoded or multipart body."""

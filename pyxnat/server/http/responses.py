@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import ColumnElement
 from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 
 from ..errors import NotAcceptable, UnprocessableEntity
+from ..items.sending import Sending
+from ..search.order import sort_keys
 from ..table import Table
 from .request import Call
 from .table_formats import FORMATS, render
 
-__all__ = ['made_at', 'no_table', 'nothing', 'order_asked', 'page_asked', 'table_response']
+__all__ = ['made_at', 'no_table', 'nothing', 'page_asked', 'send', 'table_response']
 
 _ACCEPTED = {'application/json': 'json', 'text/html': 'html', 'text/xml': 'xml'}
 """What a table can be had as by ``Accept``."""
@@ -44,6 +45,12 @@ def made_at(call: Call, name: str | int) -> Response:
     return Response(url, mimetype='text/plain', headers={'Location': f'{url}?{query}' if query else url})
 
 
+def send(sending: Sending) -> Response:
+    """Make a response of a body that a lower room made."""
+    headers = {'Content-Disposition': sending.disposition} if sending.disposition else {}
+    return Response(sending.body, content_type=sending.content_type, headers=headers)
+
+
 def table_response(call: Call, table: Table, default: str = 'json') -> Response:
     """A table as ``format`` or else ``Accept`` wants it, in the order of ``sortBy``; a table of no asked kind is JSON.
 
@@ -51,7 +58,7 @@ def table_response(call: Call, table: Table, default: str = 'json') -> Response:
     database is read no longer than that takes, however slow the client, and what goes wrong on the way is still a status.
     """
     form = _form(call, default)
-    keys, descending = _sort_keys(call)
+    keys, descending = sort_keys(call)
     if keys and not table.ordered:
         table = table.sorted(keys, descending)
     written = SpooledTemporaryFile(_IN_MEMORY, dir=str(call.archive.files.staging))  # noqa: SIM115  (the response closes it)
@@ -71,22 +78,6 @@ def _pieces(written: Any) -> Iterator[bytes]:
     written.seek(0)
     while piece := written.read(_PIECE):
         yield piece
-
-
-def order_asked(call: Call, columns: Mapping[str, ColumnElement[Any]]) -> list[Any]:
-    """``sortBy`` and ``sortOrder`` as SQL, numbers as numbers; empty where nothing is asked, `UnprocessableEntity` for an unknown column."""
-    keys, descending = _sort_keys(call)
-    lower = {name.lower(): found for name, found in columns.items()}
-    unknown = [key for key in keys if key.lower() not in lower]
-    if unknown:
-        raise UnprocessableEntity(f'There is no column {unknown[0]!r} to sort by.')
-    wanted = [part for key in keys for part in (lower[key.lower()].op('+')(0), lower[key.lower()])]
-    return [part.desc() for part in wanted] if descending else wanted
-
-
-def _sort_keys(call: Call) -> tuple[list[str], bool]:
-    descending = call.get('sortOrder').strip().upper() == 'DESC'
-    return [key for value in call.all('sortBy') for key in value.split(',') if key], descending
 
 
 def page_asked(call: Call, limit: int | None) -> tuple[int | None, int]:

@@ -7,33 +7,33 @@ from typing import Any
 
 from lxml import etree
 from sqlalchemy import Connection, select
-from werkzeug.wrappers import Response
 
 from ...model.xml import write_xml
+from ..context import Context
 from ..db.store import file
 from ..errors import NotFound
-from ..http.request import Call
 from .find_files import Held, file_uri, resources_at, split, with_parts
 from .holders import holders_of, need_project
 from .represent import CAT, java_date
+from .sending import Sending
 from .uris import ItemPath
 from .zip_tar import entry_name
 
 __all__ = ['catalogue', 'catalogue_of_files', 'catalogue_of_resource']
 
 
-def catalogue_of_resource(call: Call, connection: Connection, route: ItemPath) -> Response:
+def catalogue_of_resource(context: Context, connection: Connection, route: ItemPath) -> Sending:
     """``X/resources/L``: what is known of each of its files, by their paths in it.
 
     XNAT looks for the label in all that a session has, so that it finds none where two have it, and that of a scan where the session has none.
     """
     steps, step, _ = split(route)
-    place = holders_of(connection, call.caller, steps)[0]
+    place = holders_of(connection, context.caller, steps)[0]
     need_project(place)
-    rows = [(row, one) for one in with_parts(connection, call, place) for row in resources_at(connection, one.row, step)]
+    rows = [(row, one) for one in with_parts(connection, context, place) for row in resources_at(connection, one.row, step)]
     if len(rows) != 1:
         raise NotFound('Unable to find the specified catalog.')
-    return Response(catalogue(connection, rows[0][0], rows[0][1].row), mimetype='text/xml')
+    return Sending(catalogue(connection, rows[0][0], rows[0][1].row), 'text/xml; charset=utf-8')
 
 
 def catalogue(connection: Connection, row: Any, holder: Any) -> bytes:
@@ -59,17 +59,25 @@ def _audit(files: Iterable[Any]) -> dict[str, str]:
     return {'AUDIT': '|'.join(told)} if told else {}
 
 
-def catalogue_of_files(call: Call, held: Iterable[Held]) -> Response:
-    """``format=xcat``: the files with the whole URI of each."""
+def catalogue_of_files(context: Context, held: Iterable[Held], site: str) -> Sending:
+    """Return a catalogue of files with the whole URI of each (``format=xcat``).
+
+    Parameters
+    ----------
+    context : Context
+        The question; its option ``structure`` says how paths are made.
+    held : iterable of Held
+        The files.
+    site : str
+        URL of the archive.
+    """
     root = _root('')
     entries = etree.SubElement(root, _name('entries'))
-    site = call.request.root_url.rstrip('/')
     for one in held:
-        path = entry_name(call, one, 'zip')
-        entry = etree.SubElement(entries, _name('entry'), URI=site + file_uri(one), cachePath=path)
+        path = entry_name(context, one, 'zip')
+        entry = etree.SubElement(entries, _name('entry'), URI=site.rstrip('/') + file_uri(one), cachePath=path)
         _meta_fields(entry, {'RELATIVE_PATH': path, 'SIZE': str(one.file.size)})
-    headers = {'Content-Disposition': 'inline; filename="files.xcat";'}
-    return Response(write_xml(root), mimetype='application/xcat', headers=headers)
+    return Sending(write_xml(root), 'application/xcat', 'inline; filename="files.xcat";')
 
 
 def _root(identifier: str) -> etree._Element:

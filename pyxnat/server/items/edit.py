@@ -15,17 +15,28 @@ from lxml import etree
 
 from ...model.schemas import Field, canonical
 from ...model.xml import parse_xml
+from ..context import Context
 from ..db.json_keys import join, name_of, pick_of_name, steps, storage_key
 from ..db.store import fields_of
 from ..db.types import Model
 from ..db.values import normalise, unless_null
 from ..errors import BadRequest, ExpectationFailed, UnprocessableEntity
-from ..http.request import Call
 from .settings import CORE, Settings, read_settings
 
 __all__ = [
-    'TYPE_LEAF', 'Document', 'check_complete', 'check_kept', 'filled', 'kept', 'merged', 'part_of', 'read_document', 'text_of', 'validated',
-]  # fmt: skip
+    'TYPE_LEAF',
+    'Document',
+    'check_complete',
+    'check_kept',
+    'complete_document',
+    'filled',
+    'kept',
+    'merged',
+    'parse_item',
+    'part_of',
+    'text_of',
+    'validated',
+]
 
 XSI_TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
 TYPE_LEAF = 'xsi:type'
@@ -36,8 +47,6 @@ _NAMED_TYPE = re.compile(r'@xsi:type=([^\]]+)')
 _VARIABLE = re.compile(r'fields/field\[name=[^\]]*\]/field')
 _EMPTIED = 'demographics/'
 """How the fields begin that a complete document takes from a subject."""
-_FORM = 'application/x-www-form-urlencoded'
-_XML = frozenset({'text/xml', 'application/xml'})
 
 
 @dataclass
@@ -66,25 +75,40 @@ class Document:
     """Names of the elements that stand right below the root, whatever is in them."""
 
 
-def read_document(call: Call, where: str, known: Any = None, short: bool = True) -> Document:
-    """The document of a request for an item of a level.
+def complete_document(
+    context: Context, document: Document, form: list[tuple[str, str]], where: str, known: Any = None, short: bool = True
+) -> Document:
+    """Complete a document with the settings of a form and of the options; it is returned.
 
     Parameters
     ----------
+    context : Context
+        The question.
+    document : Document
+        As the body holds it; an empty one where there is none.
+    form : list of tuple
+        Names and values of a form's fields.
+    where : str
+        The level of the item.
     known
         The row of the item that is there.
-    short
-        Whether short names count in the query: on the routes of experiments that name no subject they do not.
+    short : bool
+        Whether short names count in the options: on the routes of experiments that name no subject they do not.
+
+    Raises
+    ------
+    BadRequest
+        For a type that is not known.
     """
-    model = call.archive.model
-    document, form = _read_body(call)
-    document.complete = document.from_xml and call.flag('allowDataDeletion')
+    model = context.archive.model
+    document.complete = document.from_xml and context.flag('allowDataDeletion')
     known_type = str(known.xsi_type) if known is not None else ''
-    is_named = any(name in ('xsiType', 'ELEMENT_0') for name, _ in call.query)
-    _choose_type(model, document, form + call.query, where, known_type or ('' if short or is_named else model.default_type(where)))
+    is_named = any(name in ('xsiType', 'ELEMENT_0') for name, _ in context.query)
+    default = '' if short or is_named else model.default_type(where)
+    _choose_type(model, document, form + context.query, where, known_type or default)
     kind = document.xsi_type or model.base_of(where)
     before = {**(fields_of(known) if known is not None else {}), **document.fields}
-    for pairs, names in ((form + call.query if form else [], False), (call.query, short)):
+    for pairs, names in ((form + context.query if form else [], False), (context.query, short)):
         is_new = known is None or where == 'scan'  # a scan is not read before it is written
         has_type = document.is_named or bool(model.default_type(where))
         _apply(document, read_settings(model, kind, where, pairs, before, names), is_new, has_type)
@@ -92,27 +116,26 @@ def read_document(call: Call, where: str, known: Any = None, short: bool = True)
     return document
 
 
-def _read_body(call: Call) -> tuple[Document, list[tuple[str, str]]]:
-    """The document of a body, and the fields of a form."""
-    wanted = call.get('req_format').lower()
-    if not call.has_body or wanted == 'qs':
-        return Document(), []
-    if call.mimetype == 'multipart/form-data':
-        told, parts = call.multipart()
-        bodies = [data for name, kind, data in parts if name.lower().endswith('.xml') or kind in _XML]
-        return (_from_xml(call.archive.model, _parsed(bodies[-1])) if bodies else Document()), told
-    if wanted == 'form':  # and a form it must be
-        return Document(), call.form() if call.mimetype == _FORM else []
-    if call.mimetype in _XML or wanted == 'xml' or call.flag('inbody'):
-        return _from_xml(call.archive.model, _parsed(call.document())), []
-    return Document(), []
+def parse_item(model: Model, body: bytes) -> Document:
+    """Read the XML document of an item.
 
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    body : bytes
+        The document.
 
-def _parsed(body: bytes) -> etree._Element:
+    Raises
+    ------
+    UnprocessableEntity
+        For what is no document, or none of an item.
+    """
     try:
-        return parse_xml(body)
+        root = parse_xml(body)
     except ValueError as error:
         raise UnprocessableEntity(f'The document cannot be read: {error}') from error
+    return _from_xml(model, root)
 
 
 def _choose_type(model: Model, document: Document, settings: list[tuple[str, str]], where: str, known_type: str) -> None:

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, select
 
 from ...model.levels import level
 from ..archive import Archive
+from ..context import Context
 from ..db.store import fields_of, file, item, resource
-from ..http.request import Call
 from ..storage.file_area import FileArea
 from .holders import holders_of
 from .locate import Place, found_below
@@ -119,39 +119,53 @@ def paths_of(archive: Archive, connection: Connection, holder: Any) -> Iterator[
             yield archive.files.file_path(folder, path)
 
 
-def with_parts(connection: Connection, call: Call, place: Place) -> list[Place]:
+def with_parts(connection: Connection, context: Context, place: Place) -> list[Place]:
     """What a session has that may have resources of its own: scans, reconstructions, and the assessors that may be read."""
     places = [place]
     for name in ('scans', 'reconstructions', 'assessors') if place.row.level == 'experiment' else ():
         step = Step(level(name), 'ALL')
-        rows = found_below(connection, call.caller, place, step, 'ALL')
+        rows = found_below(connection, context.caller, place, step, 'ALL')
         places += [Place(place.project, {**place.rows, step.level.singular: row}, row) for row in rows]
     return places
 
 
-def kept_at(call: Call, connection: Connection, route: ItemPath) -> list[Kept]:
-    """The resources that a route names. Where it is one, by name, its URI has what was asked; of several each has its own."""
+def kept_at(context: Context, connection: Connection, route: ItemPath, *, strict: bool = False) -> list[Kept]:
+    """Return the resources that a route names.
+
+    Where it is one, by name, its URI has the scope of the route; of several each has its own.
+
+    Parameters
+    ----------
+    context : Context
+        The question.
+    connection : Connection
+        The database.
+    route : ItemPath
+        Items, a resource, perhaps files.
+    strict : bool
+        Whether the route must name exactly one holder, as in a HEAD request.
+    """
     steps, step, _ = split(route)
-    places = holders_of(connection, call.caller, steps, call.request.method if call.request.method == 'HEAD' else 'GET')
-    among_all = call.flag('all') and all(place.row.level == 'experiment' for place in places)
+    places = holders_of(connection, context.caller, steps, 'HEAD' if strict else 'GET')
+    among_all = context.flag('all') and all(place.row.level == 'experiment' for place in places)
     if among_all:
-        places = [one for place in places for one in with_parts(connection, call, place)]
+        places = [one for place in places for one in with_parts(connection, context, place)]
     rows = [(row, place) for place in places for row in resources_at(connection, place.row, step)]
-    scope = _scope(connection, places, step) if step.id is not None and len(rows) == 1 and not _is_zip(call) else ''
+    scope = _scope(connection, places, step) if step.id is not None and len(rows) == 1 and not _is_zip(context) else ''
     found = []
     for row, place in rows:
-        folder = call.archive.files.resource_folder(connection, row, place.row)
+        folder = context.archive.files.resource_folder(connection, row, place.row)
         uri = f'{scope or _own(connection, place, row)}/resources/{row.pk}'
-        subject = _subject_label(connection, place) if call.flag('subjectIncludedInPath') else ''
-        found.append(Kept(row, place, folder, uri, described(call, place.row), subject, among_all))
+        subject = _subject_label(connection, place) if context.flag('subjectIncludedInPath') else ''
+        found.append(Kept(row, place, folder, uri, described(context, place.row), subject, among_all))
     return found
 
 
-def described(call: Call, holder: Any) -> str:
+def described(context: Context, holder: Any) -> str:
     """What XNAT calls a holder of resources: the type of a scan or reconstruction, the name of the type of an assessor, a blank for all else."""
     if holder.level in ('scan', 'reconstruction'):
         return str(fields_of(holder).get('type', ''))
-    return call.archive.model.singular(holder.xsi_type) if holder.level == 'assessor' else ' '
+    return context.archive.model.singular(holder.xsi_type) if holder.level == 'assessor' else ' '
 
 
 def _subject_label(connection: Connection, place: Place) -> str:
@@ -159,8 +173,8 @@ def _subject_label(connection: Connection, place: Place) -> str:
     return str(connection.scalar(select(item.c.label).where(item.c.pk == session.parent)) if session is not None else '')
 
 
-def _is_zip(call: Call) -> bool:
-    return call.get('format').lower() in ('zip', 'tar', 'tar.gz')
+def _is_zip(context: Context) -> bool:
+    return context.get('format').lower() in ('zip', 'tar', 'tar.gz')
 
 
 def _scope(connection: Connection, places: Sequence[Place], step: Step) -> str:
@@ -204,14 +218,28 @@ def file_uri(held: Held) -> str:
     return f'{held.kept.uri}/files/{held.file.path}'
 
 
-def files_of(call: Call, connection: Connection, route: ItemPath, *, path: str | None = None) -> list[Held]:
-    """The files that a route names, after the filters of the query; only those of a path, where one is given."""
+def files_of(context: Context, connection: Connection, route: ItemPath, *, path: str | None = None, strict: bool = False) -> list[Held]:
+    """Return the files that a route names, after the filters of the options.
+
+    Parameters
+    ----------
+    context : Context
+        The question; its options ``file_content`` and ``file_format`` filter.
+    connection : Connection
+        The database.
+    route : ItemPath
+        Items, a resource, perhaps files.
+    path : str, optional
+        Only the files of this path.
+    strict : bool
+        Whether the route must name exactly one holder, as in a HEAD request.
+    """
     found: list[Held] = []
-    for kept in kept_at(call, connection, route):
+    for kept in kept_at(context, connection, route, strict=strict):
         query = select(file).where(file.c.resource == kept.row.pk).order_by(file.c.path)
         query = query if path is None else query.where(file.c.path == path)
         found += [Held(one, kept) for one in connection.execute(query)]
-    contents, formats = call.all('file_content'), call.all('file_format')
+    contents, formats = context.all('file_content'), context.all('file_format')
     return [one for one in found if _wanted(one.file, contents, formats)] if contents or formats else found
 
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
+from ..context import Context
 from ..db.store import fields_of, now, version
 from ..errors import Forbidden
-from ..http.request import Call
 
 __all__ = ['Event', 'record', 'versions']
 
@@ -27,12 +27,12 @@ class Event(NamedTuple):
     comment: str = ''
 
     @classmethod
-    def of(cls, call: Call) -> Event:
+    def of(cls, context: Context) -> Event:
         """The event of a request; `Forbidden` where the site wants a reason and none is given."""
-        reason = call.get('event_reason')
-        if not reason and call.archive.preferences.flag('requireChangeJustification'):
+        reason = context.get('event_reason')
+        if not reason and context.archive.preferences.flag('requireChangeJustification'):
             raise Forbidden('This site wants a reason for a change: give event_reason.')
-        return cls(call.caller.login, call.get('event_action') or call.get('event_type'), reason, call.get('event_comment'))
+        return cls(context.caller.login, context.get('event_action') or context.get('event_type'), reason, context.get('event_comment'))
 
 
 def record(connection: Connection, before: Any, after: Any, event: Event) -> None:

@@ -16,18 +16,17 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from werkzeug.wrappers import Response
-
+from ..context import Context
 from ..db.store import fields_of
 from ..errors import BadRequest, NotFound, RequestEntityTooLarge
-from ..http.request import Call
 from ..storage.file_area import FileArea, Staged, check_path
 from ..table import Table
+from .sending import Sending
 
 if TYPE_CHECKING:
     from .find_files import Held
 
-__all__ = ['FORMATS', 'contents', 'entry_name', 'is_zip', 'send', 'send_entry', 'send_folder', 'send_named', 'send_one', 'type_of', 'unpack']
+__all__ = ['FORMATS', 'contents', 'entry_name', 'is_zip', 'pack', 'pack_folder', 'pack_named', 'pack_one', 'type_of', 'unpack', 'unpack_entry']
 
 FORMATS = {'zip': 'application/zip', 'tar': 'application/x-tar', 'tar.gz': 'application/x-gtar'}
 MAX_RATIO = 200
@@ -48,34 +47,31 @@ _COMPRESSED = ('.gz', '.zip', '.bz2', '.xz', '.jpg', '.jpeg', '.png')
 # -- out
 
 
-def send(call: Call, held: list[Held]) -> Response:
+def pack(context: Context, held: list[Held]) -> Sending:
     """The files as one archive, without a Content-Length. What is not on the disk is left out, as XNAT does; `NotFound` if nothing is left."""
-    form = call.get('format').lower()
+    form = context.get('format').lower()
     writer = _zip if form == 'zip' else _tar
-    entries = [(entry_name(call, one, form), one) for one in held if one.path.is_file()]
+    entries = [(entry_name(context, one, form), one) for one in held if one.path.is_file()]
     if not entries:
         raise NotFound('Unable to find any files.')
-    _check_method(call)
-    headers = {'Content-Disposition': f'attachment; filename="{quote(_top(held[0]))}.{form}";'}
-    return Response(writer(call, entries, form), mimetype=FORMATS[form], headers=headers)
+    _check_method(context)
+    return Sending(writer(context, entries, form), FORMATS[form], f'attachment; filename="{quote(_top(held[0]))}.{form}";')
 
 
-def send_one(call: Call, held: Held) -> Response:
+def pack_one(context: Context, held: Held) -> Sending:
     """A file as an archive of its own, under its bare name."""
-    form = call.get('format').lower()
+    form = context.get('format').lower()
     writer = _zip if form == 'zip' else _tar
-    headers = {'Content-Disposition': f'attachment; filename="{quote(_top(held))}.{form}";'}
-    return Response(writer(call, [(held.path.name, held)], form), mimetype=FORMATS[form], headers=headers)
+    return Sending(writer(context, [(held.path.name, held)], form), FORMATS[form], f'attachment; filename="{quote(_top(held))}.{form}";')
 
 
-def send_named(name: str, entries: list[tuple[str, Held]]) -> Response:
+def pack_named(name: str, entries: list[tuple[str, Held]]) -> Sending:
     """Files as a zip, by the names given."""
-    headers = {'Content-Disposition': f'attachment; filename="{name}.zip"'}
-    return Response(_zip_of(entries, DEFAULT_EFFORT), mimetype=FORMATS['zip'], headers=headers)
+    return Sending(_zip_of(entries, DEFAULT_EFFORT), FORMATS['zip'], f'attachment; filename="{name}.zip"')
 
 
-def _check_method(call: Call) -> None:
-    if call.get('compression') not in ('', *_METHODS):
+def _check_method(context: Context) -> None:
+    if context.get('compression') not in ('', *_METHODS):
         raise BadRequest('compression is the method of the zip: 0 (stored) or 8 (deflated).')
 
 
@@ -86,18 +82,18 @@ def _top(held: Held) -> str:
     return str(row.label or row.id)
 
 
-def entry_name(call: Call, held: Held, form: str) -> str:
+def entry_name(context: Context, held: Held, form: str) -> str:
     """The path of a file in the archive, by the ``structure`` that was asked for."""
-    structure = call.get('structure')
+    structure = context.get('structure')
     if structure == 'improved':
         return _improved(held, form)
     if structure == 'legacy':
-        return _legacy(call, held)
-    path = _standard(call, held, typed=structure != 'simplified')
+        return _legacy(context, held)
+    path = _standard(context, held, typed=structure != 'simplified')
     return path.replace('/resources', '').replace('/files', '') if structure == 'simplified' else path
 
 
-def _standard(call: Call, held: Held, typed: bool) -> str:
+def _standard(context: Context, held: Held, typed: bool) -> str:
     """Below the session; what belongs to assessors that were asked for by name below those."""
     row, one, among_all = held.place.row, held.resource, held.kept.among_all
     name = one.label or str(one.pk)
@@ -106,17 +102,17 @@ def _standard(call: Call, held: Held, typed: bool) -> str:
         return f'{row.label or row.id}/{side}resources/{name}/files/{held.file.path}'
     kind = re.sub(r'\W', '_', _type_of(row)) if typed and not among_all and row.level in ('scan', 'reconstruction') else ''
     middle = f'{row.level}s/{row.id}{"-" + kind if kind else ""}/' if row.level in ('scan', 'reconstruction', 'assessor') else ''
-    return f'{_before(call, held)}{_top(held)}/{middle}{side}resources/{name}/files/{held.file.path}'
+    return f'{_before(context, held)}{_top(held)}/{middle}{side}resources/{name}/files/{held.file.path}'
 
 
-def _before(call: Call, held: Held) -> str:
+def _before(context: Context, held: Held) -> str:
     """Project and subject, where they are to stand before a session."""
     rows, before = held.place.rows, ''
     if not {'scan', 'reconstruction'} & set(rows):
         return before
-    if call.flag('projectIncludedInPath'):
+    if context.flag('projectIncludedInPath'):
         before += f'{rows["experiment"].project}/'
-    if call.flag('subjectIncludedInPath'):
+    if context.flag('subjectIncludedInPath'):
         before += f'{held.kept.subject}/'
     return before
 
@@ -131,9 +127,9 @@ def _improved(held: Held, form: str) -> str:
     return f'{group}/{row.id}{"_" + kind if kind else ""}/{name}/{held.file.path}'
 
 
-def _legacy(call: Call, held: Held) -> str:
+def _legacy(context: Context, held: Held) -> str:
     """The path on the disk, from the folder of the session, assessor, subject or project on."""
-    parts = held.path.relative_to(call.archive.files.root).parts
+    parts = held.path.relative_to(context.archive.files.root).parts
     rows = held.place.rows
     if 'assessor' in rows:
         return '/'.join(parts[4:])
@@ -164,8 +160,8 @@ class _Sink(io.RawIOBase):
             yield b''.join(pieces)
 
 
-def _zip(call: Call, entries: list[tuple[str, Held]], form: str) -> Iterator[bytes]:
-    return _zip_of(entries, 0 if call.get('compression') == '0' else DEFAULT_EFFORT)
+def _zip(context: Context, entries: list[tuple[str, Held]], form: str) -> Iterator[bytes]:
+    return _zip_of(entries, 0 if context.get('compression') == '0' else DEFAULT_EFFORT)
 
 
 def _zip_of(entries: list[tuple[str, Held]], effort: int) -> Iterator[bytes]:
@@ -186,7 +182,7 @@ def _is_compressed(name: str) -> bool:
     return name.lower().endswith(_COMPRESSED)
 
 
-def _tar(call: Call, entries: list[tuple[str, Held]], form: str) -> Iterator[bytes]:
+def _tar(context: Context, entries: list[tuple[str, Held]], form: str) -> Iterator[bytes]:
     sink = _Sink()
     squeeze = zlib.compressobj(1, wbits=31) if form == 'tar.gz' else None
     for name, held in entries:
@@ -209,7 +205,7 @@ def _squeezed(sink: _Sink, squeeze: Any) -> Iterator[bytes]:
         yield squeeze.compress(piece) if squeeze is not None else piece
 
 
-def send_folder(name: str, folder: Path, paths: list[Path], above: str = '', first: Mapping[str, bytes] | None = None, form: str = 'zip') -> Response:
+def pack_folder(name: str, folder: Path, paths: list[Path], above: str = '', first: Mapping[str, bytes] | None = None, form: str = 'zip') -> Sending:
     """Files of a folder as a zip, by their paths in it, below a name; before them what is given by name."""
     sink = _Sink()
 
@@ -224,8 +220,7 @@ def send_folder(name: str, folder: Path, paths: list[Path], above: str = '', fir
                         yield from sink.taken()
         yield from sink.taken()
 
-    headers = {'Content-Disposition': f'attachment; filename="{quote(name)}.{form}"'}
-    return Response(pieces(), mimetype=FORMATS.get(form, f'application/{form}'), headers=headers)
+    return Sending(pieces(), FORMATS.get(form, f'application/{form}'), f'attachment; filename="{quote(name)}.{form}"')
 
 
 # -- what is in a stored zip
@@ -248,7 +243,7 @@ def contents(path: Path) -> Table:
     return Table(['File Name', 'Size'], rows, {'title': 'Files'}, [{'key': 'URI', 'serverRoot': ''}], count=False)
 
 
-def send_entry(path: Path, name: str) -> Response:
+def unpack_entry(path: Path, name: str) -> Sending:
     """An entry of a stored zip, in pieces."""
     try:
         source = zipfile.ZipFile(path)
@@ -261,7 +256,7 @@ def send_entry(path: Path, name: str) -> Response:
             while piece := member.read(BLOCK):
                 yield piece
 
-    return Response(pieces(), content_type=type_of(name))
+    return Sending(pieces(), type_of(name))
 
 
 # -- in

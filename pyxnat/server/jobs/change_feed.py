@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from ..context import Context
 from ..db.store import item, now, workflow
 from ..db.types import Model
-from ..http.request import Call
 
 __all__ = [
     'CREATED_RESOURCE', 'REMOVED_FILE', 'REMOVED_RESOURCE', 'UPLOADED_FILE', 'added', 'modified', 'note', 'project_made', 'refreshed', 'removed',
@@ -27,13 +27,13 @@ REFRESHED = 'Catalog(s) Refreshed'
 _PARTS = ('scan', 'reconstruction')
 
 
-def note(call: Call, connection: Connection, row: Any, action: str, category: str = '') -> None:
+def note(context: Context, connection: Connection, row: Any, action: str, category: str = '') -> None:
     """Write down that something was done to an item; ``event_action`` and the like of the request say more of it."""
     whole = _whole(connection, row)
-    told = {'justification': call.get('event_reason'), 'comments': call.get('event_comment')}
-    kind = call.get('event_type') or 'WEB_SERVICE'
+    told = {'justification': context.get('event_reason'), 'comments': context.get('event_comment')}
+    kind = context.get('event_type') or 'WEB_SERVICE'
     category = category or ('PROJECT_ADMIN' if whole.level == 'project' else 'DATA')
-    _write(connection, whole.id, whole.project, whole.xsi_type, call.get('event_action') or action, call.caller.login, kind, category, told)
+    _write(connection, whole.id, whole.project, whole.xsi_type, context.get('event_action') or action, context.caller.login, kind, category, told)
 
 
 def _whole(connection: Connection, row: Any) -> Any:
@@ -57,40 +57,40 @@ def _called(model: Model, row: Any) -> str:
     return (known.root if known is not None else '') or row.xsi_type.partition(':')[2]
 
 
-def added(call: Call, connection: Connection, row: Any) -> None:
+def added(context: Context, connection: Connection, row: Any) -> None:
     """Write down that an item is new; of a part, its session was modified."""
-    note(call, connection, row, f'{"Modified" if row.level in _PARTS else "Added"} {_called(call.archive.model, row)}')
+    note(context, connection, row, f'{"Modified" if row.level in _PARTS else "Added"} {_called(context.archive.model, row)}')
 
 
-def modified(call: Call, connection: Connection, before: Any, row: Any) -> None:
+def modified(context: Context, connection: Connection, before: Any, row: Any) -> None:
     """Write down that an item, or what is in it, changed, if it did."""
     mark = connection.scalar(select(item.c.last_modified).where(item.c.pk == row.pk))
     if mark != before.last_modified:
-        note(call, connection, row, f'Modified {_called(call.archive.model, row)}')
+        note(context, connection, row, f'Modified {_called(context.archive.model, row)}')
 
 
-def removed(call: Call, connection: Connection, row: Any) -> None:
+def removed(context: Context, connection: Connection, row: Any) -> None:
     """Write down that an item is deleted, before it is."""
-    note(call, connection, row, f'Removed {_called(call.archive.model, row)}')
+    note(context, connection, row, f'Removed {_called(context.archive.model, row)}')
 
 
-def shared(call: Call, connection: Connection, row: Any) -> None:
+def shared(context: Context, connection: Connection, row: Any) -> None:
     """Write down that the projects which show an item changed, and its scans with it: these are told by their numbers."""
-    note(call, connection, row, SHARED)
+    note(context, connection, row, SHARED)
     for scan in connection.execute(select(item).where(item.c.parent == row.pk, item.c.level == 'scan')):
-        _write(connection, str(scan.pk), row.project, scan.xsi_type, SHARED, call.caller.login, 'WEB_SERVICE', 'DATA', {})
+        _write(connection, str(scan.pk), row.project, scan.xsi_type, SHARED, context.caller.login, 'WEB_SERVICE', 'DATA', {})
 
 
-def refreshed(call: Call, connection: Connection, row: Any, uri: str) -> None:
+def refreshed(context: Context, connection: Connection, row: Any, uri: str) -> None:
     """Write down that files were looked for again on the disk, changed or not; nothing of an item that is gone meanwhile."""
     if connection.scalar(select(item.c.pk).where(item.c.pk == row.pk)) is None:
         return
     whole = _whole(connection, row)
     told = {'justification': f'Refreshed catalog for resource {uri}'}
-    _write(connection, whole.id, whole.project, whole.xsi_type, REFRESHED, call.caller.login, 'PROCESS', 'DATA', told)
+    _write(connection, whole.id, whole.project, whole.xsi_type, REFRESHED, context.caller.login, 'PROCESS', 'DATA', told)
 
 
-def project_made(call: Call, connection: Connection, row: Any) -> None:
+def project_made(context: Context, connection: Connection, row: Any) -> None:
     """Write down that a project is new, and has groups."""
-    note(call, connection, row, 'unknown action', 'PROJECT_ADMIN')
-    _write(connection, str(row.pk), row.id, 'xdat:userGroup', 'Initialized permissions', call.caller.login, 'PROCESS', 'PROJECT_ACCESS', {})
+    note(context, connection, row, 'unknown action', 'PROJECT_ADMIN')
+    _write(connection, str(row.pk), row.id, 'xdat:userGroup', 'Initialized permissions', context.caller.login, 'PROCESS', 'PROJECT_ACCESS', {})

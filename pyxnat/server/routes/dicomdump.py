@@ -66,7 +66,7 @@ def _archived(call: Call, connection: Connection, source: str) -> Iterator[Path]
     route = _route([*parts, *more]) if more is not None else None
     if route is None:
         raise BadRequest(f'{source!r} is no session, scan or resource.')
-    held = files_of(call, connection, route)
+    held = files_of(call, connection, route, strict=call.is_head)
     if names[-1] == 'files':
         held = [one for one in held if one.file.path == route.last.id]
     held.sort(key=lambda one: _FIRST.get(one.resource.label or '', 2))

@@ -17,6 +17,7 @@ from ...model.levels import level
 from ..db.store import file
 from ..errors import BadRequest, NotFound, NotSupported
 from ..http.request import Call, text
+from ..http.responses import send
 from ..items import zip_tar
 from ..items.catalogues import catalogue_of_files
 from ..items.find_files import Held, Kept, chosen, file_uri, files_of, kept_at
@@ -37,7 +38,7 @@ _CATEGORY = {'scan': 'scans', 'reconstruction': 'reconstructions', 'assessor': '
 
 def resource_table(call: Call, connection: Connection, route: ItemPath) -> Table:
     """The resources of an element; with ``all=true`` also those of a session's scans, reconstructions and assessors."""
-    rows = [_resource_row(connection, kept) for kept in kept_at(call, connection, route)]
+    rows = [_resource_row(connection, kept) for kept in kept_at(call, connection, route, strict=call.is_head)]
     return Table(RESOURCE_COLUMNS, rows, {'title': 'Resources'})
 
 
@@ -91,12 +92,12 @@ def download(call: Call, connection: Connection, route: ItemPath) -> Response | 
     """A file's bytes, an archive of several, or their table."""
     asked = route.last.id
     if asked is None:
-        return _several(call, files_of(call, connection, route))
-    held = files_of(call, connection, route, path=asked)  # one of very many is found without reading them all
+        return _several(call, files_of(call, connection, route, strict=call.is_head))
+    held = files_of(call, connection, route, path=asked, strict=call.is_head)  # one of very many is found without reading them all
     if not held:
-        held = files_of(call, connection, route)
+        held = files_of(call, connection, route, strict=call.is_head)
         if inside := _entry_of(held, asked):
-            return zip_tar.send_entry(*inside)
+            return send(zip_tar.unpack_entry(*inside))
         held = chosen(held, asked, recursive=call.get('recursive').lower() not in ('false', '0'))
     if not held and not asked.endswith('/'):
         return _nothing(call)
@@ -118,7 +119,7 @@ def _one(call: Call, held: Held) -> Response:
     is_packed = call.get('format').lower() == 'zip' and held.path.suffix.lower() == '.zip'
     if not held.path.is_file():
         return _nothing(call)
-    return zip_tar.send_one(call, held) if _is_archive(call) and not is_packed else _send(call, held)
+    return send(zip_tar.pack_one(call, held)) if _is_archive(call) and not is_packed else _send(call, held)
 
 
 def _several(call: Call, held: list[Held]) -> Response | Table:
@@ -126,8 +127,8 @@ def _several(call: Call, held: list[Held]) -> Response | Table:
         place = int(call.get('index'))
         return _send(call, held[place]) if place < len(held) else _nothing(call)
     if _is_archive(call):
-        return zip_tar.send(call, held)
-    return catalogue_of_files(call, held) if call.get('format').lower() == 'xcat' else file_table(call, held)
+        return send(zip_tar.pack(call, held))
+    return send(catalogue_of_files(call, held, call.request.root_url)) if call.get('format').lower() == 'xcat' else file_table(call, held)
 
 
 def _is_archive(call: Call) -> bool:

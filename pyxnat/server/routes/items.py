@@ -13,10 +13,10 @@ from ..db.store import item
 from ..db.types import split_path
 from ..errors import BadRequest, Conflict, ExpectationFailed, InternalServerError, MethodNotAllowed, NotAcceptable, NotFound, UnprocessableEntity
 from ..http.request import Call, text
-from ..http.responses import made_at, nothing, table_response
+from ..http.responses import made_at, nothing, send, table_response
 from ..http.table_formats import render
 from ..items.catalogues import catalogue_of_resource
-from ..items.edit import Document, read_document
+from ..items.edit import Document
 from ..items.history import Event, versions
 from ..items.locate import Place, find, find_project, need, need_on
 from ..items.represent import Representer
@@ -26,6 +26,7 @@ from ..jobs import change_feed
 from ..table import Table
 from . import file_reads, file_writes, project_lists, session_folders, sharing, triggers
 from .audit import history
+from .item_bodies import document_of
 from .listings import listing
 from .sharing import share_by_field, target_project
 
@@ -77,7 +78,7 @@ def _resource_list(call: Call, route: ItemPath) -> Response:
 
 def _resource_get(call: Call, route: ItemPath) -> Response:
     with call.archive.store.read() as connection:
-        return catalogue_of_resource(call, connection, route)
+        return send(catalogue_of_resource(call, connection, route))
 
 
 def _files(call: Call, route: ItemPath) -> Response:
@@ -126,7 +127,7 @@ def _check_reader(call: Call, connection: Any) -> None:
 def _post(call: Call, route: ItemPath) -> Response:
     """Create an element whose label is in the query or the document; the answer is its URI."""
     where = route.last.level.singular
-    document = read_document(call, where)
+    document = document_of(call, where)
     name = document.core.get('label' if where in _WITH_ACCESSION else 'ID') or ''
     with call.archive.store.write() as connection:
         place = find(connection, call.caller, route.steps[:-1], 'PUT')
@@ -243,9 +244,9 @@ def _read(call: Call, route: ItemPath, known: Any) -> Document:
     """What a PUT says. Where the path of a session names no subject, short names count for nothing, and a type makes it another item."""
     where = route.last.level.singular
     if where != 'experiment' or 'subjects' in route.names:
-        return read_document(call, where, known)
+        return document_of(call, where, known)
     named = any(name in ('xsiType', 'ELEMENT_0') or split_path(name) for name, _ in call.query)
-    document = read_document(call, where, None if named else known, short=False)
+    document = document_of(call, where, None if named else known, short=False)
     document.core.update({name: call.get(name) for name in ('label', 'subject_ID') if call.get(name)})
     if not named and not document.from_xml:
         return document
@@ -293,7 +294,7 @@ def _found_for_put(call: Call, connection: Any, route: ItemPath) -> Place:
 
 def _scan_told(call: Call) -> Mapping[str, str]:
     """What a document says of the place of a scan."""
-    return read_document(call, 'scan').core if call.has_body else {}
+    return document_of(call, 'scan').core if call.has_body else {}
 
 
 def _scan_of_document(call: Call, connection: Any, route: ItemPath, error: NotFound) -> Place:

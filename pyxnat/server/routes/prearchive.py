@@ -15,11 +15,11 @@ from ..db.access import ANY, Caller, rights
 from ..db.store import arrival, arrival_file, arrival_log, fields_of
 from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from ..http.request import Call, text
-from ..http.responses import table_response
+from ..http.responses import send, table_response
 from ..items.locate import find_project, need
 from ..items.represent import Representer
 from ..items.xml import write
-from ..items.zip_tar import send_folder
+from ..items.zip_tar import pack_folder
 from ..prearchive import sessions
 from ..prearchive.rescan import rebuild, rescan
 from ..prearchive.sessions import UNASSIGNED, folder_of, images_of, scans_of
@@ -142,7 +142,7 @@ def _get(call: Call, row: Any) -> Response:
     form = call.get('format').lower()
     if form == 'zip':
         folder = folder_of(call.archive.files, row)
-        return send_folder(row.folder, folder.parent, sorted(path for path in folder.rglob('*') if path.is_file()))
+        return send(pack_folder(row.folder, folder.parent, sorted(path for path in folder.rglob('*') if path.is_file())))
     if form in ('xml', 'text/xml', 'application/xml'):
         with call.archive.store.read() as connection:
             return Response(_document(call, connection, row), content_type='text/xml')
@@ -285,7 +285,7 @@ def _scan_resources(call: Call, connection: Connection, row: Any, scan: Any, res
             raise NotFound('Unable to find file.')
         return send_file(call.archive.files.file_path(home, asked), call.request.environ, mimetype='application/octet-stream', etag=False)
     if call.get('format').lower() == 'zip':
-        return send_folder(row.folder, home, [call.archive.files.file_path(home, image.path) for image in images])
+        return send(pack_folder(row.folder, home, [call.archive.files.file_path(home, image.path) for image in images]))
     base = f'{prearchive_uri(row)}/scans/{scan.id}/resources/DICOM/files'
     return table_response(call, Table(['Name', 'Size', 'URI'], [(image.path, image.size, f'{base}/{image.path}') for image in images]))
 

@@ -17,7 +17,7 @@ from ..http.responses import table_response
 from ..items.locate import find_project, need
 from ..search import default_searches
 from ..search.query import may_query, root_of
-from ..search.search_xml import SearchDocument, document_of, parse_document, write_document
+from ..search.search_xml import SearchDocument, parse_document, write_document
 from ..table import Table
 from . import search_results
 
@@ -60,7 +60,7 @@ def of_project(call: Call) -> Response:
             raise NotFound(f'Unable to find the specified project: {name}')
         need(connection, call.caller, row.id, 'read')
         if call.method == 'PUT':  # XNAT reads the document, says 200, and nothing can be found there afterwards
-            parse_document(document_of(call))
+            parse_document(call.posted_document())
             return text()
         found = _find(connection, f'{row.id}_{wanted[1:]}' if wanted.startswith('@') else wanted)
         if found is None and wanted.startswith('@') and _wants_xml(call):
@@ -161,7 +161,7 @@ def _is_public(found: SearchDocument) -> bool:
 
 def _put(call: Call, name: str) -> Response:
     """Keep a document under an ID, in place of what is there, whoever put that; groups that it names are kept, and let nobody in."""
-    document = parse_document(document_of(call))
+    document = parse_document(call.posted_document())
     root_of(call, document)
     if name.startswith('@') or not re.fullmatch(r'[^\x00-\x1f/]{1,255}', name):
         raise BadRequest(f'{name!r} cannot be the ID of a saved search.')

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from ..errors import MethodNotAllowed
 from ..http.request import Call
-from ..search.search_xml import document_of, parse_document
+from ..search.search_xml import parse_document
 from . import saved_searches, search_results, searchable_types
 
 __all__ = ['find']
@@ -34,7 +34,7 @@ def _post(call: Call) -> Response:
     """``POST /search``: the search of a document."""
     if call.method != 'POST':
         raise MethodNotAllowed(['POST'])
-    return search_results.answer(call, parse_document(document_of(call)))
+    return search_results.answer(call, parse_document(call.posted_document()))
 
 
 def _cached(call: Call) -> Response:

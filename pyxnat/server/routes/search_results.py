@@ -11,7 +11,8 @@ from werkzeug.wrappers import Response
 from ..db.store import stamp
 from ..errors import Forbidden, InternalServerError, UnprocessableEntity
 from ..http.request import Call
-from ..http.responses import no_table, order_asked, page_asked, table_response
+from ..http.responses import no_table, page_asked, table_response
+from ..search.order import order_asked
 from ..search.query import found, may_query, root_of
 from ..search.result_cache import View
 from ..search.search_xml import SearchDocument

@@ -16,13 +16,13 @@ from werkzeug.wrappers import Response
 from ..db.store import item, resource
 from ..errors import BadRequest, MethodNotAllowed, NotFound, NotSupported
 from ..http.request import Call
-from ..http.responses import table_response
+from ..http.responses import send, table_response
 from ..items.catalogues import catalogue
 from ..items.find_files import paths_of
 from ..items.locate import find
 from ..items.represent import Representer
 from ..items.uris import ItemPath
-from ..items.zip_tar import send_folder
+from ..items.zip_tar import pack_folder
 from ..storage.file_area import safe_name
 from ..table import Table
 
@@ -46,7 +46,7 @@ def answer(call: Call, route: ItemPath) -> Response:
     if not found:
         raise NotFound('There is no such file.')
     if call.get('format').lower() == 'zip':
-        return send_folder(folder.name, folder, [path for one in found for path in _below(one, True)], f'{folder.name}/')
+        return send(pack_folder(folder.name, folder, [path for one in found for path in _below(one, True)], f'{folder.name}/'))
     if len(found) == 1 and found[0].is_file():
         return send_file(found[0], call.request.environ, mimetype='application/octet-stream', etag=False)
     rows = [(*_described(path, one), _uri(row.id, path, folder)) for one in found for path in _below(one, call.flag('recursive'))]
@@ -95,9 +95,8 @@ def _xar(call: Call, connection: Connection, row: Any, folder: Path) -> Response
         for held in connection.execute(select(resource).where(resource.c.item == one.pk)).all():
             first[place(held, one)] = catalogue(connection, held, one)
     representer = Representer(connection, call.archive.model, call.caller, place, call.request.root_url.rstrip('/'))
-    return send_folder(
-        row.label, folder, list(_below(folder, True)), f'{folder.name}/', {f'{row.id}.xml': representer.xml(row, conceal=True), **first}, 'xar'
-    )
+    first = {f'{row.id}.xml': representer.xml(row, conceal=True), **first}
+    return send(pack_folder(row.label, folder, list(_below(folder, True)), f'{folder.name}/', first, 'xar'))
 
 
 def dicomdir(call: Call, route: ItemPath) -> Response:

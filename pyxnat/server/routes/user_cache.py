@@ -14,8 +14,8 @@ from werkzeug.wrappers import Response
 
 from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
 from ..http.request import Call, text
-from ..http.responses import table_response
-from ..items.zip_tar import send_folder
+from ..http.responses import send, table_response
+from ..items.zip_tar import pack_folder
 from ..storage.file_area import Staged, check_path, safe_name
 from ..table import Table
 from .file_writes import received
@@ -102,7 +102,7 @@ def _files(call: Call, name: str, folder: Path, asked: str) -> Response:
             path.unlink()
         return text()
     if call.get('format').lower() == 'zip':
-        return send_folder(name, folder, paths)
+        return send(pack_folder(name, folder, paths))
     if asked and len(paths) == 1 and paths[0].relative_to(folder).as_posix() == asked:
         return send_file(paths[0], call.request.environ, mimetype='application/octet-stream', etag=False)
     return _table(call, name, folder, paths)

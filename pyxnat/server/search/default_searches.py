@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
+from ..context import Context
 from ..db.store import item
 from ..errors import BadRequest
-from ..http.request import Call
 from ..items.locate import in_project
 from .display_versions import FieldRef
 from .search_xml import CriteriaSet, SearchDocument, SearchField, in_projects
@@ -14,36 +14,36 @@ from .search_xml import CriteriaSet, SearchDocument, SearchField, in_projects
 __all__ = ['of_project', 'of_site']
 
 
-def of_site(call: Call, type_name: str, version: str) -> SearchDocument:
+def of_site(context: Context, type_name: str, version: str) -> SearchDocument:
     """The listing of a type over all projects: the columns of a display version; `BadRequest` for what is no type of items."""
-    name = _name(call, type_name)
-    refs = call.archive.displays.version(name, version).fields
-    return SearchDocument(name, {'ID': f'@{name}'}, [_field(call, name, ref) for ref in refs])
+    name = _name(context, type_name)
+    refs = context.archive.displays.version(name, version).fields
+    return SearchDocument(name, {'ID': f'@{name}'}, [_field(context, name, ref) for ref in refs])
 
 
-def of_project(call: Call, connection: Connection, type_name: str, project: str) -> SearchDocument:
+def of_project(context: Context, connection: Connection, type_name: str, project: str) -> SearchDocument:
     """The listing of a type in a project. That of subjects counts the types of experiments that the project has."""
-    name, model = _name(call, type_name), call.archive.model
-    refs = list(call.archive.displays.version(name, 'project_bundle').fields)
+    name, model = _name(context, type_name), context.archive.model
+    refs = list(context.archive.displays.version(name, 'project_bundle').fields)
     if model.level_of(name) == 'subject':
         kinds = connection.scalars(select(item.c.xsi_type).where(item.c.level == 'experiment', in_project(project)).distinct())
         counts = (f'CNT_{model.sql_name(kind).upper()}' for kind in sorted(kinds))
-        refs += [FieldRef(one) for one in counts if one in call.archive.displays.fields(name)]
+        refs += [FieldRef(one) for one in counts if one in context.archive.displays.fields(name)]
     attributes = {'ID': f'{project}_{name}', 'allow-diff-columns': '0', 'secure': '0', 'brief-description': model.plural(name), 'tag': project}
     where = [CriteriaSet('AND', (in_projects(name, [project]),))]
-    return SearchDocument(name, attributes, [_field(call, name, ref, project) for ref in refs], where)
+    return SearchDocument(name, attributes, [_field(context, name, ref, project) for ref in refs], where)
 
 
-def _name(call: Call, type_name: str) -> str:
-    found = call.archive.model.name(type_name)
-    if found is None or not call.archive.model.level_of(found):
+def _name(context: Context, type_name: str) -> str:
+    found = context.archive.model.name(type_name)
+    if found is None or not context.archive.model.level_of(found):
         raise BadRequest(f'{type_name} cannot be searched.')
     return found
 
 
-def _field(call: Call, type_name: str, ref: FieldRef, project: str = '') -> SearchField:
+def _field(context: Context, type_name: str, ref: FieldRef, project: str = '') -> SearchField:
     element = ref.element or type_name
-    known = call.archive.displays.fields(element)[ref.id]
+    known = context.archive.displays.fields(element)[ref.id]
     here = project if known.requires_value and not ref.value else ''
     name = f'{ref.id}={here}' if here else ref.id
     return SearchField(element, name, ref.header or known.header, known.type, ref.value or here, ref.visible)

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from ...model.levels import level
 from ...model.schemas import canonical
 from ...model.short_names import full_paths
+from ..context import Context
 from ..db.types import Model, split_path
-from ..http.request import Call
 
 __all__ = ['Asked', 'ListingFails', 'Path', 'sql_name']
 
@@ -55,11 +55,11 @@ class Path(NamedTuple):
 class Asked:
     """The root and the columns of a listing of one level, of the whole site or below a project."""
 
-    def __init__(self, model: Model, where: str, whole_site: bool, call: Call) -> None:
+    def __init__(self, model: Model, where: str, whole_site: bool, context: Context) -> None:
         self.where = where
         self.short = full_paths(where)
         self._model = model
-        self._call = call
+        self._context = context
         self._site = where == 'experiment' and whole_site
         self.root = self._root()
 
@@ -67,7 +67,7 @@ class Asked:
 
     def _root(self) -> str:
         """The root type; `ListingFails` for a type that is not there."""
-        kind = self._call.get('xsiType')
+        kind = self._context.get('xsiType')
         if kind and ',' not in kind:
             name = self._model.name(kind)
             if name is None or self._model.level_of(name) not in self._levels:
@@ -85,7 +85,7 @@ class Asked:
 
     def _named(self) -> Iterator[Path]:
         """All paths that columns and filters name, in the order of the query."""
-        for name, value in self._call.query:
+        for name, value in self._context.query:
             yield from map(self._read, value.split(',')) if name == 'columns' else [self._read(name)]
 
     # -- columns
@@ -97,7 +97,7 @@ class Asked:
 
     def columns(self) -> list[Path]:
         """The columns but for the URI: the key first, each once."""
-        names = [name for name in self._call.get('columns').split(',') if name]
+        names = [name for name in self._context.get('columns').split(',') if name]
         asked = list(self._paths(self._defaults() if names in ([], ['DEFAULT']) else names))
         if self.where == 'experiment' and not self.secured:
             asked += self._paths((ELEMENT_NAME, PROJECT))

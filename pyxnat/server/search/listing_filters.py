@@ -10,17 +10,17 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, and_, false, func, or_
 
+from ..context import Context
 from ..db.values import parse_date
-from ..http.request import Call
 from .field_sql import Expression, Scope
 from .listing_columns import Asked, ListingFails, Path
 
 __all__ = ['expression_of', 'filters']
 
 
-def filters(call: Call, asked: Asked, scope: Scope) -> Iterator[ColumnElement[bool]]:
+def filters(context: Context, asked: Asked, scope: Scope) -> Iterator[ColumnElement[bool]]:
     """The conditions of a listing's query; a field that is not there is passed over."""
-    for name, value in call.query:
+    for name, value in context.query:
         found = asked.read(name) if name != 'xsiType' and value else None
         if found is not None and scope.model.declares(found.kind, found.path):
             yield _condition(asked, scope, found, value)

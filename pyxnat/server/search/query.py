@@ -10,18 +10,18 @@ from sqlalchemy import Connection, Integer, Select, and_, cast, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.elements import ColumnElement
 
+from ..context import Context
 from ..db.access import ROLES, readable, visible
 from ..db.store import group_right, item, role
 from ..db.types import Model
 from ..errors import BadRequest, Forbidden, InternalServerError
-from ..http.request import Call
-from ..http.responses import order_asked
 from ..table import BATCH, Table
 from . import workflow_search
 from .columns import NO_VALUE, Columns, find_field
 from .criteria import condition
 from .display import Displays, expression
 from .field_sql import Expression, Scope
+from .order import order_asked
 from .search_xml import SearchDocument, SearchField
 
 __all__ = ['Search', 'found', 'may_query', 'root_of']
@@ -30,11 +30,11 @@ STATUS = 'quarantine_status'
 _TOO_MUCH = re.compile(r'too (many|large|deep)|at most \d+ tables|overflow', re.IGNORECASE)
 
 
-def found(call: Call, connection: Connection, document: SearchDocument, keyed: bool = False) -> Table:
+def found(context: Context, connection: Connection, document: SearchDocument, keyed: bool = False) -> Table:
     """What a search finds; with the IDs of the items in a column ``key`` at the end if it is `keyed`."""
     if workflow_search.is_root(document.root):
-        return workflow_search.table(call, connection, document, keyed)
-    return Search(call, connection, document).table(keyed)
+        return workflow_search.table(context, connection, document, keyed)
+    return Search(context, connection, document).table(keyed)
 
 
 class Search:
@@ -46,18 +46,18 @@ class Search:
     Only a path of the root type that can have several values gives a row for each.
     """
 
-    def __init__(self, call: Call, connection: Connection, document: SearchDocument) -> None:
-        self._call = call
+    def __init__(self, context: Context, connection: Connection, document: SearchDocument) -> None:
+        self._context = context
         self._connection = connection
         self._document = document
-        self._model: Model = call.archive.model
-        self._displays: Displays = call.archive.displays
-        self.root = root_of(call, document)
-        if not may_query(call, connection, self.root):
+        self._model: Model = context.archive.model
+        self._displays: Displays = context.archive.displays
+        self.root = root_of(context, document)
+        if not may_query(context, connection, self.root):
             raise Forbidden(f'You may read {self.root} in no project.')
-        self._scope = Scope(self._model, call.caller, self.root)
+        self._scope = Scope(self._model, context.caller, self.root)
         self._scope.sessions = self._named('experiment')
-        self._linked = call.get('format').lower() == 'json'
+        self._linked = context.get('format').lower() == 'json'
         self._columns = Columns(self._scope, self._displays, self._model, self._linked)
         self._asked = 0
         self._beside: list[str] = []
@@ -76,7 +76,7 @@ class Search:
 
     def query(self, keyed: bool = False) -> Select[Any]:
         """The SQL: the columns, the root item's status, distances in time, the root item's ID if it is `keyed`."""
-        self._asked = [self._columns.add(one, self._call.caller.pk) for one in self._document.fields].count(True)
+        self._asked = [self._columns.add(one, self._context.caller.pk) for one in self._document.fields].count(True)
         if not self._asked:
             self._add_listing()
         root = self._scope.root
@@ -112,7 +112,7 @@ class Search:
 
     def _guard(self) -> list[ColumnElement[bool]]:
         """Only items of the root's type that the caller may read."""
-        root, caller, level = self._scope.root, self._call.caller, self._scope.level
+        root, caller, level = self._scope.root, self._context.caller, self._scope.level
         kinds = self._model.registry.subtypes(self.root)
         levels = {self._model.level_of(kind) for kind in kinds} - {''}
         found = [root.c.level.in_(sorted(levels)), root.c.xsi_type.in_(kinds)]
@@ -133,7 +133,7 @@ class Search:
         if self.root == 'xnat:mrSessionData':  # XNAT fails here: it sorts by a field that its display document lacks
             raise BadRequest(f'A search of {self.root} needs search_field elements that name fields of it.')
         for one in self._displays.first_version(self.root).fields:
-            self._columns.add(SearchField(one.element or self.root, one.id, value=one.value, visible=one.visible), self._call.caller.pk)
+            self._columns.add(SearchField(one.element or self.root, one.id, value=one.value, visible=one.visible), self._context.caller.pk)
 
     def _diff(self, element: str) -> str:
         """The column that tells how many days an item beside the root is from it."""
@@ -174,14 +174,14 @@ class Search:
 
     def _sorted(self) -> list[Any]:
         """``sortBy``: of a cached search a column, of another the ID of a display field of the root."""
-        if self._call.get('cache').lower() == 'true':
-            return order_asked(self._call, {one.name: one.value.sql for one in self._columns.all()})
+        if self._context.get('cache').lower() == 'true':
+            return order_asked(self._context, {one.name: one.value.sql for one in self._columns.all()})
         known = self._displays.fields(self.root)
-        wanted = [name for value in self._call.all('sortBy') for name in value.split(',') if name]
+        wanted = [name for value in self._context.all('sortBy') for name in value.split(',') if name]
         unknown = [name for name in wanted if name not in known]
         if unknown:
             raise InternalServerError(f'sortBy wants IDs of display fields of {self.root}; {unknown[0]!r} is none.')
-        return [self._resolve(self.root, name).ordered(self._call.get('sortOrder').upper() == 'DESC') for name in wanted]
+        return [self._resolve(self.root, name).ordered(self._context.get('sortOrder').upper() == 'DESC') for name in wanted]
 
     def _order(self) -> list[Any]:
         """By ``sort_by``, else by the first column where the site wants sorted listings: the newest day first, and all else the least."""
@@ -191,7 +191,7 @@ class Search:
             if full is None:
                 raise BadRequest(f'{element} is not a data type of this archive.')
             return [self._resolve(full, name).ordered()]
-        columns = self._columns.all() if self._call.archive.preferences.flag('defaultToSortedListings') else []
+        columns = self._columns.all() if self._context.archive.preferences.flag('defaultToSortedListings') else []
         return [found.value.ordered((found.described or {}).get('type') == 'date') for found in columns[:1]]
 
 
@@ -201,23 +201,23 @@ GENERAL = frozenset({
 """Types that stand for others: XNAT has no display document of theirs, and fails."""
 
 
-def root_of(call: Call, document: SearchDocument) -> str:
+def root_of(context: Context, document: SearchDocument) -> str:
     """The data type that a search is rooted at: `Forbidden` where there is none such, `BadRequest` for one that cannot be searched."""
     if workflow_search.is_root(document.root):
         return workflow_search.TYPE
-    root = call.archive.model.name(document.root)
+    root = context.archive.model.name(document.root)
     if root is None:
         raise Forbidden(f'{document.root} is no data type of this archive.')
-    if root in GENERAL or not call.archive.model.level_of(root):
+    if root in GENERAL or not context.archive.model.level_of(root):
         raise BadRequest(f'{document.root} cannot be searched; name a type of items, such as xnat:mrSessionData.')
     return root
 
 
-def may_query(call: Call, connection: Connection, root: str) -> bool:
+def may_query(context: Context, connection: Connection, root: str) -> bool:
     """Whether the caller may search a type at all: users may, and find what they may read; guests need a project that lets them read it."""
-    if not call.caller.guest:
+    if not context.caller.guest:
         return True
-    model, login = call.archive.model, call.caller.login
+    model, login = context.archive.model, context.caller.login
     if model.level_of(root) in ('project', 'scan', 'reconstruction'):
         return True
     public = select(item.c.pk).where(item.c.level == 'project', item.c.access == 'public')

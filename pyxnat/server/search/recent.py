@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from ..context import Context
 from ..db.access import readable
 from ..db.store import fields_of, item, workflow
-from ..http.request import Call
 from ..table import Table
 
 __all__ = ['recent_table']
@@ -22,26 +22,26 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def recent_table(call: Call, connection: Connection) -> Table:
+def recent_table(context: Context, connection: Connection) -> Table:
     """The experiments of the last ``recent`` days, or 60 where it is no number, what was last first; at most 60 unless ``limit`` says so."""
-    days, rows = _number(call.get('recent'), _DAYS), _number(call.get('limit'), _ROWS)
+    days, rows = _number(context.get('recent'), _DAYS), _number(context.get('limit'), _ROWS)
     since = datetime.now() - timedelta(days)
     last = select(workflow.c.item, func.max(workflow.c.pk).label('pk')).group_by(workflow.c.item).subquery()
     moment = func.coalesce(workflow.c.launch_time, item.c.insert_date)
     query = select(item, workflow.c.status.label('workflow_status'), workflow.c.launch_time, workflow.c.pipeline_name, moment.label('moment'))
     query = query.select_from(item.outerjoin(last, last.c.item == item.c.id).outerjoin(workflow, workflow.c.pk == last.c.pk))
-    query = query.where(item.c.level == 'experiment', moment >= f'{since:%Y-%m-%d}', readable(call.caller, item))
+    query = query.where(item.c.level == 'experiment', moment >= f'{since:%Y-%m-%d}', readable(context.caller, item))
     found = connection.execute(query.order_by(moment.desc(), item.c.pk).limit(rows))
-    return Table(_COLUMNS, [_row(call, one) for one in found], {'title': 'Recent Experiments'})
+    return Table(_COLUMNS, [_row(context, one) for one in found], {'title': 'Recent Experiments'})
 
 
 def _number(text: str, default: int) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else default
 
 
-def _row(call: Call, one: Any) -> tuple[Any, ...]:
+def _row(context: Context, one: Any) -> tuple[Any, ...]:
     fields = fields_of(one)
-    kind = call.archive.model.singular(one.xsi_type).removesuffix(' Session')
+    kind = context.archive.model.singular(one.xsi_type).removesuffix(' Session')
     done = one.workflow_status or 'Complete'
     return (
         one.id, one.label, one.project, fields.get('date'), one.status, done, one.xsi_type, kind, one.insert_date, one.insert_date,

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from ...model.xml import parse_xml
-from ..errors import BadRequest, UnprocessableEntity
-from ..http.request import Call
+from ..errors import UnprocessableEntity
 
-__all__ = ['CriteriaSet', 'Criterion', 'SearchDocument', 'SearchField', 'document_of', 'in_projects', 'parse_document', 'write_document']
+__all__ = ['CriteriaSet', 'Criterion', 'SearchDocument', 'SearchField', 'in_projects', 'parse_document', 'write_document']
 
 XDAT = 'http://nrg.wustl.edu/security'
 XSI = 'http://www.w3.org/2001/XMLSchema-instance'
@@ -91,16 +90,6 @@ def _criteria(part: CriteriaSet) -> Iterator[Criterion]:
 
 def _is_true(text: str) -> bool:
     return text.strip().lower() in ('1', 'true')
-
-
-def document_of(call: Call) -> bytes:
-    """The document that a request brings: its body, or the first file of a form."""
-    if call.mimetype != 'multipart/form-data':
-        return call.document()
-    files = call.multipart()[1]
-    if not files:
-        raise BadRequest('The form holds no document.')
-    return files[0][2]
 
 
 # -- reading

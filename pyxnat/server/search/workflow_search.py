@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, case, func, literal, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from ..context import Context
 from ..db.access import readable
 from ..db.store import item, user, workflow
 from ..errors import BadRequest, Forbidden
-from ..http.request import Call
 from ..table import Table
 from .columns import identifier
 from .criteria import condition
@@ -112,14 +112,14 @@ def is_root(name: str) -> bool:
     return name.lower() == TYPE.lower()
 
 
-def table(call: Call, connection: Connection, document: SearchDocument, keyed: bool = False) -> Table:
+def table(context: Context, connection: Connection, document: SearchDocument, keyed: bool = False) -> Table:
     """The rows that the caller may see; XNAT shows all workflows to everybody, which is a leak."""
-    if call.caller.guest:
+    if context.caller.guest:
         raise Forbidden(f'You may read {TYPE} in no project.')
     columns = _columns(document)
     where = condition(document.where, _criterion)
     shown = [value.sql.label(f'c{number}') for number, (_, value) in enumerate(columns.values())]
-    query = select(*shown, literal('active'), *([workflow.c.pk] if keyed else [])).where(_guard(call))
+    query = select(*shown, literal('active'), *([workflow.c.pk] if keyed else [])).where(_guard(context))
     query = query if where is None else query.where(where)
     rows = connection.execute(query.order_by(_order(document, *next(iter(columns.values()))), workflow.c.pk))
     names = [*columns, 'quarantine_status', *(['key'] if keyed else [])]
@@ -144,14 +144,14 @@ def _order(document: SearchDocument, told: dict[str, Any], first: Expression) ->
     return first.ordered(descending=told.get('type') == 'date')
 
 
-def _guard(call: Call) -> ColumnElement[bool]:
+def _guard(context: Context) -> ColumnElement[bool]:
     """Workflows of the caller, of items that they may read, and of those that are gone from projects that they may read."""
     one, project = item.alias('one'), item.alias('project_of_one')
-    of_item = select(one.c.pk).where(one.c.id == workflow.c.item, readable(call.caller, one)).correlate(workflow).exists()
+    of_item = select(one.c.pk).where(one.c.id == workflow.c.item, readable(context.caller, one)).correlate(workflow).exists()
     there = select(one.c.pk).where(one.c.id == workflow.c.item).correlate(workflow).exists()
-    at_home = and_(project.c.level == 'project', project.c.id == workflow.c.project, readable(call.caller, project))
+    at_home = and_(project.c.level == 'project', project.c.id == workflow.c.project, readable(context.caller, project))
     of_project = select(project.c.pk).where(at_home).correlate(workflow).exists()
-    return or_(literal(call.caller.admin), workflow.c.login == call.caller.login, of_item, and_(~there, of_project))
+    return or_(literal(context.caller.admin), workflow.c.login == context.caller.login, of_item, and_(~there, of_project))
 
 
 def _column(asked: SearchField) -> tuple[dict[str, Any], Expression] | None:

@@ -16,12 +16,13 @@ from ...model.xml import write_xml
 from ..db.store import fields_of
 from ..errors import Forbidden, InternalServerError, NotFound, Refusal, UnsupportedMediaType
 from ..http.request import Call
+from ..http.responses import send
 from ..items.find_files import Held, Kept, files_in, resources_at, with_parts
 from ..items.holders import holders_of
 from ..items.locate import Place
 from ..items.represent import CAT
 from ..items.uris import Step
-from ..items.zip_tar import send_named
+from ..items.zip_tar import pack_named
 from ..routes import refresh_catalogue
 from .routing import Access, Route, json_body
 
@@ -165,7 +166,7 @@ def _zip(call: Call, name: str) -> Response:
         found = reversed([*_parts(call, connection, download)])
         parts = sorted(found, key=lambda part: _ORDER.index(part.group))
         entries = list(_entries(connection, parts, 'simplified' in download.options))
-    return send_named(name, entries)
+    return send(pack_named(name, entries))
 
 
 def _entries(connection: Connection, parts: list[_Part], is_whole: bool) -> Iterator[tuple[str, Held]]:

@@ -1,0 +1,48 @@
+"""Bodies of requests that make or change an item: an XML document, a form, or both in parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..http.request import Call
+from ..items.edit import Document, complete_document, parse_item
+
+__all__ = ['document_of']
+
+_FORM = 'application/x-www-form-urlencoded'
+_XML = frozenset({'text/xml', 'application/xml'})
+
+
+def document_of(call: Call, where: str, known: Any = None, short: bool = True) -> Document:
+    """Return the document of a request for an item of a level.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    where : str
+        The level.
+    known
+        The row of the item that is there.
+    short : bool
+        Whether short names count in the query: on the routes of experiments that name no subject they do not.
+    """
+    document, form = _read_body(call)
+    return complete_document(call, document, form, where, known, short)
+
+
+def _read_body(call: Call) -> tuple[Document, list[tuple[str, str]]]:
+    """Return the document of a body, and the fields of a form."""
+    model = call.archive.model
+    wanted = call.get('req_format').lower()
+    if not call.has_body or wanted == 'qs':
+        return Document(), []
+    if call.mimetype == 'multipart/form-data':
+        fields, parts = call.multipart()
+        bodies = [data for name, kind, data in parts if name.lower().endswith('.xml') or kind in _XML]
+        return (parse_item(model, bodies[-1]) if bodies else Document()), fields
+    if wanted == 'form':  # and a form it must be
+        return Document(), call.form() if call.mimetype == _FORM else []
+    if call.mimetype in _XML or wanted == 'xml' or call.flag('inbody'):
+        return parse_item(model, call.document()), []
+    return Document(), []
