@@ -11,9 +11,9 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from .archive import Archive
 from .db.store import ArchiveBusy
 from .serving import Server, new_password
+from .startup import ServedArchive
 
 __all__ = ['main']
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         password = _password(options.password_file)
-        archive = Archive(options.folder, site=options.site, require_login=not options.guests, schemas=options.schemas)
+        archive = ServedArchive(options.folder, site=options.site, require_login=not options.guests, schemas=options.schemas)
     except (ArchiveBusy, OSError, ValueError) as error:
         print(f'pyxnat.server: {error}', file=sys.stderr)
         return 1

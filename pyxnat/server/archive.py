@@ -1,26 +1,26 @@
-"""What all requests share: the parts of one archive folder."""
+"""One archive folder: its database, files, data types, users and preferences.
+
+What is made of these in higher rooms and shared by all requests, an archive keeps as parts, by their class; `startup` adds them.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .db.access import Sessions, Users
 from .db.accessions import Accessions
 from .db.preferences import Preference, Preferences
-from .db.store import Store, get_setting, put_setting
+from .db.store import Connection, Store, get_setting, put_setting
 from .db.types import Model
-from .jobs.pipeline_engine import Pipelines
-from .prearchive import sessions
-from .routes.progress import Progress
-from .search.display import Displays
-from .search.result_cache import Views
 from .storage import old_folders
 from .storage.file_area import FileArea
 
 __all__ = ['Archive']
+
+Part = TypeVar('Part')
 
 
 class Archive:
@@ -38,18 +38,20 @@ class Archive:
         self.folder: Path = Path(folder).resolve()
         self.silent_refusals = silent_refusals
         further = [Path(one) for one in schemas]
+        self.schema_folders = further
+        """Further XSD files, or folders of them."""
         self.model = Model(further=further)
-        self.displays = Displays(self.model, further)
         self.store = Store(self.folder)
         self.files: FileArea = FileArea(self.folder)
-        self.views = Views(self.folder)
         self.users = Users(self.store)
-        """When users last looked at projects, by login and project, on the process's clock."""
         self.downloads: dict[str, Any] = {}
         """Downloads that were prepared, by their IDs."""
-        self.pipelines = Pipelines(self.store, self.model)
-        self.progress = Progress()
         self.accessions = Accessions()
+        self.before_project_removal: list[Callable[[Connection, str], None]] = []
+        """Called with the transaction and the ID of a project that is about to be deleted."""
+        self.was_crashed = False
+        """Whether an earlier process ended without closing the archive."""
+        self._parts: dict[type, object] = {}
         self.started = time.monotonic()
         try:
             self.site: str = self._open(site)
@@ -68,14 +70,22 @@ class Archive:
             old_folders.renew(self.files, self.store, connection)
             found = get_setting(connection, 'site', site)
             put_setting(connection, 'site', found)
-            crashed = get_setting(connection, 'open') == '1'
+            self.was_crashed = get_setting(connection, 'open') == '1'
             put_setting(connection, 'open', '1')
-        if crashed:
+        if self.was_crashed:
             self.files.sweep(self.store)
-            sessions.mend(self)
-            with self.store.write() as connection:
-                self.pipelines.resume(connection)
         self.files.clear_staging()
+        return found
+
+    def add_part(self, part: object) -> None:
+        """Keep an object that a higher room works with, under its class."""
+        self._parts[type(part)] = part
+
+    def part(self, kind: type[Part]) -> Part:
+        """Return the part of a class; `LookupError` where `startup` did not add it."""
+        found = self._parts.get(kind)
+        if not isinstance(found, kind):
+            raise LookupError(f'The archive was opened without {kind.__name__}: use startup.ServedArchive.')
         return found
 
     @property
@@ -96,8 +106,6 @@ class Archive:
 
     def close(self) -> None:
         """Leave the folder in order for the next start."""
-        self.pipelines.close()
         with self.store.write() as connection:
             put_setting(connection, 'open', '0')
-        self.views.close()
         self.store.close()

@@ -14,8 +14,8 @@ from cheroot import wsgi
 from cheroot.server import HTTPConnection, HTTPRequest
 
 from .app import App
-from .archive import Archive
 from .prearchive.auto_archive import Tender
+from .startup import ServedArchive
 
 __all__ = ['Server', 'new_password', 'serve']
 
@@ -71,7 +71,7 @@ class Server:
     ``user`` and ``password`` are the administrator's, ``host`` and ``port`` where it listens, ``archive`` is what it serves.
     """
 
-    def __init__(self, archive: Archive, host: str, port: int, user: str, password: str, context: str = '') -> None:
+    def __init__(self, archive: ServedArchive, host: str, port: int, user: str, password: str, context: str = '') -> None:
         self.archive = archive
         self.user = user
         self.password = password
@@ -170,7 +170,7 @@ def serve(
     context
         Path that the archive stands below, as XNAT often does: ``/xnat``.
     """
-    archive = Archive(folder, site=site, require_login=require_login, schemas=schemas, silent_refusals=silent_refusals)
+    archive = ServedArchive(folder, site=site, require_login=require_login, schemas=schemas, silent_refusals=silent_refusals)
     try:
         secret = password if password is not None else new_password()
         archive.users.add(user, secret, admin=True)

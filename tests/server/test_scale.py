@@ -20,13 +20,12 @@ from typing import NamedTuple
 
 import pytest
 from sqlalchemy.dialects import sqlite
-from werkzeug.wrappers import Request
 
-from pyxnat.server.archive import Archive
+from pyxnat.server.context import Context
 from pyxnat.server.db.access import Caller
-from pyxnat.server.http.request import Call
 from pyxnat.server.search.query import Search
 from pyxnat.server.search.search_xml import parse_document
+from pyxnat.server.startup import ServedArchive
 from tests.conftest import DEEP
 from tests.support.loading import loading
 
@@ -42,7 +41,7 @@ LITTLE = 12 * 2**20
 """Bytes by which the server may grow while it answers, whatever the length."""
 
 
-def fill(archive: Archive) -> None:
+def fill(archive: ServedArchive) -> None:
     """Subjects with ten sessions each, in ten projects."""
     with loading(archive) as loader:
         projects = [loader.project(f'P{number}') for number in range(10)]
@@ -71,12 +70,11 @@ WITH_SCANS = document(
 )  # fmt: skip
 
 
-def sql_of(archive: Archive, body: bytes) -> str:
+def sql_of(archive: ServedArchive, body: bytes) -> str:
     """A search as SQL that stands alone."""
-    request = Request({'REQUEST_METHOD': 'POST', 'QUERY_STRING': ''})
-    call = Call(archive, request, ['search'], [('format', 'csv')], caller=Caller('admin', True, 1))
+    context = Context(archive, [('format', 'csv')], Caller('admin', True, 1))
     with archive.store.read() as connection:
-        query = Search(call, connection, parse_document(body)).query()
+        query = Search(context, connection, parse_document(body)).query()
         return str(query.compile(dialect=sqlite.dialect(), compile_kwargs={'literal_binds': True}))
 
 
@@ -114,7 +112,7 @@ class Served(NamedTuple):
 @pytest.fixture(scope='module')
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp('archive')
-    archive = Archive(folder)
+    archive = ServedArchive(folder)
     archive.users.add('admin', 'secret', admin=True)
     fill(archive)
     sql = {body: sql_of(archive, body) for body in (WITH_SUBJECTS, WITH_SCANS)}

@@ -36,7 +36,8 @@ SERVER: list[dict[str, str]] = [
     {'context': 'a question: archive, caller, options'},
     {'items': 'find, read and write items'},
     {'search': 'criteria, fields and results as SQL'},
-    {'prearchive': 'sessions not archived yet', 'jobs': 'pipelines and their log'},
+    {'jobs': 'pipelines, their log, the log of changes'},
+    {'prearchive': 'sessions not archived yet'},
     {'http': 'requests, responses, the router'},
     {'routes': 'handlers below /data'},
     {'xapi': 'handlers below /xapi'},
@@ -51,7 +52,7 @@ SHARED = {'errors', 'version', 'model', 'query'}
 
 LIBRARIES = {
     'httplib2': {'http', 'compat'},
-    'lxml': {'model', 'query', 'resources', 'services', 'apps', 'server.db', 'server.items', 'server.search'},
+    'lxml': {'model', 'query', 'resources', 'services', 'apps', 'server.db', 'server.items', 'server.search', 'server.jobs'},
     'werkzeug': {'server.http', 'server.routes', 'server.xapi', 'server.app', 'server.serving'},
     'cheroot': {'server.serving'},
     'sqlalchemy': {'server.db', 'server.items', 'server.search', 'server.prearchive', 'server.jobs'},

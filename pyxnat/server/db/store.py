@@ -55,7 +55,9 @@ from .schema import (
 
 __all__ = [
     'ArchiveBusy',
+    'Connection',
     'Store',
+    'Table',
     'alias',
     'arrival',
     'arrival_file',

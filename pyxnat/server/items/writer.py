@@ -33,7 +33,6 @@ from ..db.store import (
 )
 from ..db.values import unless_null
 from ..errors import BadRequest, Conflict, ExpectationFailed, Forbidden, UnprocessableEntity
-from ..prearchive.sessions import discard_all
 from .edit import Document, check_complete, check_kept, filled, kept, merged, validated
 from .history import Event, record
 from .links import add_links, drop_unnamed, project_told
@@ -457,7 +456,8 @@ class Writer:
             self._remove_folder(path)
 
     def _retire(self, row: Any) -> None:
-        discard_all(self.archive, self.connection, row.id)
+        for hook in self.archive.before_project_removal:
+            hook(self.connection, row.id)
         self.connection.execute(retired.delete().where(retired.c.id == row.id))
         self.connection.execute(retired.insert().values(id=row.id))
         for table in (role, user_group, group_right, project_setting, project_pipeline, config, share, invitation, project_visit):

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, select
 
 from ..db.store import Store, pipeline, project_pipeline, workflow
 from ..db.types import Model
-from ..routes.workflows import put_status, record
+from .workflow_log import put_status, record
 
 __all__ = ['AUTO', 'Launch', 'Pipelines', 'stem']
 

@@ -18,10 +18,11 @@ from ..db.store import arrival, arrival_file, fields_of, file, item, now, resour
 from ..errors import BadRequest, Conflict, Forbidden, Refusal
 from ..items.edit import Document
 from ..items.locate import in_project, labelled
+from ..items.scan_types import usual_types
 from ..items.settings import read_settings
 from ..items.writer import Writer
-from ..routes.triggers import usual_types
-from ..routes.workflows import record
+from ..jobs.pipeline_engine import Pipelines
+from ..jobs.workflow_log import record
 from .sessions import BUSY, build, clean_label, folder_of, images_of, relocate, scans_of, set_status
 
 if TYPE_CHECKING:
@@ -102,14 +103,14 @@ def archive_session(archive: Archive, caller: Caller, pk: int, policy: Policy) -
             if row.status == 'ERROR':
                 raise BadRequest(f'The session {row.folder} cannot be built; its log tells why.')
             session = _Transfer(archive, connection, caller, row, policy).run()
-            started = archive.pipelines.launch_auto(connection, session, caller.login) if policy.trigger else []
+            started = archive.part(Pipelines).launch_auto(connection, session, caller.login) if policy.trigger else []
     except Refusal as error:
         with archive.store.write() as connection:
             if not isinstance(error, Forbidden):
                 set_status(connection, pk, 'CONFLICT' if isinstance(error, Conflict) else 'ERROR', f'Not archived: {error.description}')
         raise
     for path, launch in started:
-        archive.pipelines.start(path, launch)
+        archive.part(Pipelines).start(path, launch)
     return session
 
 

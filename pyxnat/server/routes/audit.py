@@ -6,14 +6,14 @@ import json
 import re
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
 from werkzeug.wrappers import Response
 
-from ..db.access import readable, visible
-from ..db.store import item, workflow
+from ..db.store import Connection
 from ..db.values import parse_stamp
 from ..errors import BadRequest, MethodNotAllowed, NotFound
 from ..http.request import Call
+from ..items.rows import find_of_type
+from ..jobs import workflow_log
 
 __all__ = ['answer', 'history']
 
@@ -28,32 +28,21 @@ def answer(call: Call) -> Response:
     model = call.archive.model
     if model.level_of(kind) not in ('project', 'subject', 'experiment', 'assessor'):
         raise BadRequest(f'{kind} is no data type of items.')
-    project = and_(item.c.level == 'project', visible(call.caller, item.c.id))
-    query = select(item).where(item.c.id == name, item.c.xsi_type.in_(model.registry.subtypes(kind)))
     with call.archive.store.read() as connection:
-        row = connection.execute(query.where(or_(project, and_(item.c.level != 'project', readable(call.caller, item))))).first()
+        row = find_of_type(connection, call.caller, model.registry.subtypes(kind), name)
         if row is not None:
             return history(connection, row)
-        gone = _of_the_deleted(call, connection, kind, name)
+        gone = workflow_log.of_deleted_item(connection, call.caller, kind, name)
         if not gone:
             raise NotFound(f'Unable to find the specified {kind}: {name}')
         return _told(gone)
 
 
-def _of_the_deleted(call: Call, connection: Connection, kind: str, name: str) -> list[Any]:
-    """The workflows of an item that is no more, for those who may see its project."""
-    if connection.scalar(select(item.c.pk).where(item.c.id == name, item.c.xsi_type == kind).limit(1)) is not None:
-        return []
-    same = workflow.c.item == name, workflow.c.data_type == kind, visible(call.caller, workflow.c.project)
-    return list(connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc())))
-
-
 def history(connection: Connection, row: Any) -> Response:
     """The events of an item, the latest first."""
-    same = workflow.c.item == row.id, workflow.c.project == row.project, workflow.c.data_type == row.xsi_type
     if row.level in ('scan', 'reconstruction'):  # what is done to those is told of their session
         return _told([])
-    return _told(list(connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc()))))
+    return _told(workflow_log.of_item(connection, row))
 
 
 def _told(rows: list[Any]) -> Response:

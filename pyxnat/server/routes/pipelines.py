@@ -19,7 +19,7 @@ from ..http.request import Call, text
 from ..http.responses import table_response
 from ..items.locate import find, need_on
 from ..items.uris import Step
-from ..jobs.pipeline_engine import AUTO, stem
+from ..jobs.pipeline_engine import AUTO, Pipelines, stem
 from ..table import Table
 from . import triggers
 from .project_scope import project_of, rest_of
@@ -54,7 +54,7 @@ def _table(call: Call) -> Response:
     archive = call.archive
     with archive.store.read() as connection:
         row = project_of(call, connection, 'delete')
-        found = archive.pipelines.of(connection, row.id)
+        found = archive.part(Pipelines).of(connection, row.id)
         if call.flag('additional'):
             known = {one.path for one in found}
             found = [one for one in connection.execute(pipeline.select().order_by(pipeline.c.path)) if one.path not in known]
@@ -80,7 +80,7 @@ def _remove(call: Call) -> None:
         raise ExpectationFailed('Expecting path and datatype as query parameters')
     with call.archive.store.write() as connection:
         row = project_of(call, connection, 'delete')
-        for one in call.archive.pipelines.of(connection, row.id):
+        for one in call.archive.part(Pipelines).of(connection, row.id):
             if one.path == path and one.datatype == kind:
                 gone = (project_pipeline.c.project == row.id) & (project_pipeline.c.step == one.step)
                 connection.execute(project_pipeline.delete().where(gone))
@@ -88,7 +88,7 @@ def _remove(call: Call) -> None:
 
 def _named(call: Call, connection: Connection, project: str, name: str) -> list[Any]:
     """The pipelines of a project with an alias, a name or the name of a descriptor; `NotFound` where there is none."""
-    every = call.archive.pipelines.of(connection, project)
+    every = call.archive.part(Pipelines).of(connection, project)
     found = [one for one in every if name in (one.step, one.step.removeprefix(AUTO), one.name, stem(one.path))]
     if not found:
         raise NotFound(f'There is no pipeline {name} in project {project}.')
@@ -165,7 +165,7 @@ def _on_experiment(call: Call, name: str, experiment: str) -> Response:
                 launch = None
             else:
                 one = _fitting(call, connection, project.id, name, row)
-                launch = archive.pipelines.launch(connection, row, one, call.caller.login, told)
+                launch = archive.part(Pipelines).launch(connection, row, one, call.caller.login, told)
         else:
             root = specification([_fitting(call, connection, project.id, name, row)])
             return Response(write_xml(next(root.iter(f'{{{ARC}}}pipeline'))), mimetype='text/xml')
@@ -173,12 +173,12 @@ def _on_experiment(call: Call, name: str, experiment: str) -> Response:
         call.query.append((name, 'true'))
         triggers.run(call, row)
     else:
-        archive.pipelines.start(one.path, launch)
+        archive.part(Pipelines).start(one.path, launch)
     return text()
 
 
 def _fitting(call: Call, connection: Connection, project: str, name: str, row: Any) -> Any:
-    found = [one for one in _named(call, connection, project, name) if call.archive.pipelines.fits(one, row.xsi_type)]
+    found = [one for one in _named(call, connection, project, name) if call.archive.part(Pipelines).fits(one, row.xsi_type)]
     if not found:
         raise NotFound(f'The pipeline {name} is not for items of type {row.xsi_type}.')
     return found[0]

@@ -4,55 +4,14 @@ from __future__ import annotations
 
 import html
 import json
-import threading
-from collections import OrderedDict
-from typing import NamedTuple
 
 from werkzeug.wrappers import Response
 
 from ..errors import BadRequest, MethodNotAllowed, NotFound
 from ..http.request import Call, text
+from ..jobs.progress import STATUSES, Message, Progress
 
-__all__ = ['Message', 'Progress', 'Reporter', 'answer']
-
-STATUSES = ('PROCESSING', 'WARNING', 'COMPLETED', 'FAILED')
-MAX_LOGS = 1000
-MAX_MESSAGES = 1000
-
-
-class Message(NamedTuple):
-    """One line of a log."""
-
-    status: str
-    text: str
-    terminal: bool = False
-
-
-class Progress:
-    """The logs of all sessions; the oldest are forgotten first."""
-
-    def __init__(self) -> None:
-        self._logs: OrderedDict[tuple[str, str], list[Message]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def tell(self, session: str, name: str, message: Message) -> None:
-        """Add a line to a log."""
-        with self._lock:
-            log = self._logs.setdefault((session, name), [])
-            del log[: max(0, len(log) + 1 - MAX_MESSAGES)]
-            log.append(message)
-            while len(self._logs) > MAX_LOGS:
-                self._logs.popitem(last=False)
-
-    def of(self, session: str, name: str) -> list[Message]:
-        """The lines of a log; none for one that nothing was told in."""
-        with self._lock:
-            return list(self._logs.get((session, name), ()))
-
-    def forget(self, session: str, name: str) -> None:
-        """Remove a log."""
-        with self._lock:
-            self._logs.pop((session, name), None)
+__all__ = ['Reporter', 'answer']
 
 
 class Reporter:
@@ -64,7 +23,7 @@ class Reporter:
     def __call__(self, status: str, message: str, terminal: bool = False) -> None:
         name = self._call.get('http-session-listener')
         if name:
-            self._call.archive.progress.tell(self._call.session, name, Message(status, message, terminal))
+            self._call.archive.part(Progress).tell(self._call.session, name, Message(status, message, terminal))
 
 
 def answer(call: Call) -> Response:
@@ -76,14 +35,14 @@ def answer(call: Call) -> Response:
         told = dict(call.query + call.form())
         if told.get('status') not in STATUSES:
             raise BadRequest(f'{told.get("status")} is not a valid Status.')
-        call.archive.progress.tell(call.session, name, Message(told['status'], told.get('message', '')))
+        call.archive.part(Progress).tell(call.session, name, Message(told['status'], told.get('message', '')))
         return text()
     if call.method == 'DELETE':
-        call.archive.progress.forget(call.session, name)
+        call.archive.part(Progress).forget(call.session, name)
         return text()
     if call.method != 'GET':
         raise MethodNotAllowed(['GET', 'HEAD', 'POST', 'DELETE'])
-    log = call.archive.progress.of(call.session, name)
+    log = call.archive.part(Progress).of(call.session, name)
     form = call.get('format').lower()
     if form == 'json':  # XNAT's JSON has a list in the list
         return Response(

@@ -15,6 +15,7 @@ from ..errors import BadRequest, MethodNotAllowed
 from ..http.request import Call, text
 from ..http.responses import table_response
 from ..items.writer import ACCESS, check_access
+from ..jobs.pipeline_engine import Pipelines
 from ..table import Table
 from . import config, groups, invitations, pipelines
 from .project_scope import project_of, rest_of
@@ -92,7 +93,7 @@ def _archive_spec(call: Call) -> Response:
     with call.archive.store.read() as connection:
         row = project_of(call, connection, 'edit')
         values = {name: setting_of(connection, row.id, name) for name in ('current_arc', 'quarantine_code', 'prearchive_code')}
-        described = pipelines.specification(call.archive.pipelines.of(connection, row.id))
+        described = pipelines.specification(call.archive.part(Pipelines).of(connection, row.id))
     root = etree.Element(f'{{{pipelines.ARC}}}project', {'id': row.id, **values}, nsmap={'arc': pipelines.ARC})
     paths = etree.SubElement(root, f'{{{pipelines.ARC}}}paths')
     etree.SubElement(paths, f'{{{pipelines.ARC}}}archivePath').text = str(call.archive.files.root / row.id)

@@ -14,7 +14,7 @@ from ..http.request import Call
 from ..http.responses import no_table, page_asked, table_response
 from ..search.order import order_asked
 from ..search.query import found, may_query, root_of
-from ..search.result_cache import View
+from ..search.result_cache import View, Views
 from ..search.search_xml import SearchDocument
 
 __all__ = ['answer', 'cached', 'of_saved']
@@ -31,13 +31,13 @@ def answer(call: Call, document: SearchDocument) -> Response:
     with call.archive.store.read() as connection:
         if not may_query(call, connection, root_of(call, document)):
             raise Forbidden(f'You may read {document.root} in no project.')
-        view = call.archive.views.of_search(call.caller.login, document.id) if kept else None
+        view = call.archive.part(Views).of_search(call.caller.login, document.id) if kept else None
         known = view is not None
         if view is None:
             table = found(call, connection, document, keyed=wanted)
             if not wanted:
                 return table_response(call, table)
-            view = call.archive.views.make(call.caller.login, document.id, table)
+            view = call.archive.part(Views).make(call.caller.login, document.id, table)
     return _page(call, view, known) if wanted else _whole(call, view)
 
 
@@ -51,13 +51,13 @@ def of_saved(call: Call, document: SearchDocument) -> Response:
 
 def cached(call: Call, name: str, column: str) -> Response:
     """A page of a cached result, or the values of one of its columns."""
-    view = call.archive.views.find(name)
+    view = call.archive.part(Views).find(name)
     if view.login != call.caller.login:
         return no_table()  # XNAT builds none for another user, and says nothing
     if column:
-        return table_response(call, call.archive.views.values(view, column))
+        return table_response(call, call.archive.part(Views).values(view, column))
     wanted, offset = page_asked(call, None)
-    with call.archive.views.page(view, _order(call, view), wanted, offset) as table:
+    with call.archive.part(Views).page(view, _order(call, view), wanted, offset) as table:
         return table_response(call, replace(table, meta={'ID': view.id}, described=None, count=False))
 
 
@@ -72,7 +72,7 @@ def _order(call: Call, view: View) -> list[Any]:
 def _page(call: Call, view: View, known: bool) -> Response:
     """The answer to a search that is kept, `known` if it was before: without rows unless a limit says how many."""
     wanted, offset = page_asked(call, 0)
-    with call.archive.views.page(view, _order(call, view), wanted, offset) as table:
+    with call.archive.part(Views).page(view, _order(call, view), wanted, offset) as table:
         if known:
             table.meta['last_access'] = stamp(datetime.fromtimestamp(view.last_access))
         return table_response(call, table)
@@ -80,6 +80,6 @@ def _page(call: Call, view: View, known: bool) -> Response:
 
 def _whole(call: Call, view: View) -> Response:
     """All rows of an earlier result, in answer to the search it is of."""
-    with call.archive.views.page(view, _order(call, view), None, 0) as table:
+    with call.archive.part(Views).page(view, _order(call, view), None, 0) as table:
         meta = {name: value for name, value in table.meta.items() if name != 'ID'}
         return table_response(call, replace(table, meta=meta))

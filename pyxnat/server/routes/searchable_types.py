@@ -19,6 +19,7 @@ from ..errors import BadRequest, MethodNotAllowed
 from ..http.request import Call
 from ..http.responses import table_response
 from ..search import workflow_search
+from ..search.display import Displays
 from ..search.display_fields import DisplayField
 from ..search.display_versions import DisplayVersion
 from ..table import Table
@@ -97,7 +98,7 @@ def _fields(call: Call, names: list[str]) -> Table:
     rows: list[tuple[Any, ...]] = []
     with call.archive.store.read() as connection:
         for name in filter(call.archive.model.level_of, names):  # no field of the others is told
-            rows += [_row(one, name) for one in call.archive.displays.fields(name).values() if one.searchable]
+            rows += [_row(one, name) for one in call.archive.part(Displays).fields(name).values() if one.searchable]
             rows += [_row(one, name, source) for one, source in _found(call, connection, name)]
     meta = {
         'title': 'Search Fields',
@@ -122,7 +123,7 @@ def _row(field: DisplayField, element: str, source: int = 0) -> tuple[Any, ...]:
 
 def _found(call: Call, connection: Connection, element: str) -> Iterator[tuple[DisplayField, int]]:
     """Fields with their value, for what projects hold: custom variables that they define (1) and labels in projects (2)."""
-    fields = call.archive.displays.fields(element)
+    fields = call.archive.part(Displays).fields(element)
     for variables in [one for name, one in fields.items() if name.endswith('_FIELD_MAP')]:
         for name, kind in _defined(call, connection, element, call.get('projectScope')):
             about = f'Custom Variable: {name}'
@@ -182,8 +183,8 @@ def _versions(call: Call, name: str) -> Response:
 def _versions_of(call: Call, name: str) -> list[dict[str, Any]]:
     if not call.archive.model.level_of(name):
         return []
-    versions = [_version(call, name, one) for one in call.archive.displays.versions(name).values()]
-    plain = (one for one in call.archive.displays.fields(name).values() if not one.requires_value and not one.image)
+    versions = [_version(call, name, one) for one in call.archive.part(Displays).versions(name).values()]
+    plain = (one for one in call.archive.part(Displays).fields(name).values() if not one.requires_value and not one.image)
     return [*versions, {'name': 'all', 'fields': [_entry(one, name) for one in plain]}]
 
 
@@ -191,7 +192,7 @@ def _version(call: Call, name: str, version: DisplayVersion) -> dict[str, Any]:
     fields = []
     for ref in version.fields:
         element = ref.element or name
-        entry = _entry(call.archive.displays.fields(element)[ref.id], element)
+        entry = _entry(call.archive.part(Displays).fields(element)[ref.id], element)
         entry |= {'header': ref.header} if ref.header else {}
         entry |= {'value': ref.value or 'null'}
         fields.append(entry if ref.visible else {key: value for key, value in entry.items() if key != 'visible'})

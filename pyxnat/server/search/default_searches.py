@@ -8,6 +8,7 @@ from ..context import Context
 from ..db.store import item
 from ..errors import BadRequest
 from ..items.locate import in_project
+from .display import Displays
 from .display_versions import FieldRef
 from .search_xml import CriteriaSet, SearchDocument, SearchField, in_projects
 
@@ -17,18 +18,18 @@ __all__ = ['of_project', 'of_site']
 def of_site(context: Context, type_name: str, version: str) -> SearchDocument:
     """The listing of a type over all projects: the columns of a display version; `BadRequest` for what is no type of items."""
     name = _name(context, type_name)
-    refs = context.archive.displays.version(name, version).fields
+    refs = context.archive.part(Displays).version(name, version).fields
     return SearchDocument(name, {'ID': f'@{name}'}, [_field(context, name, ref) for ref in refs])
 
 
 def of_project(context: Context, connection: Connection, type_name: str, project: str) -> SearchDocument:
     """The listing of a type in a project. That of subjects counts the types of experiments that the project has."""
     name, model = _name(context, type_name), context.archive.model
-    refs = list(context.archive.displays.version(name, 'project_bundle').fields)
+    refs = list(context.archive.part(Displays).version(name, 'project_bundle').fields)
     if model.level_of(name) == 'subject':
         kinds = connection.scalars(select(item.c.xsi_type).where(item.c.level == 'experiment', in_project(project)).distinct())
         counts = (f'CNT_{model.sql_name(kind).upper()}' for kind in sorted(kinds))
-        refs += [FieldRef(one) for one in counts if one in context.archive.displays.fields(name)]
+        refs += [FieldRef(one) for one in counts if one in context.archive.part(Displays).fields(name)]
     attributes = {'ID': f'{project}_{name}', 'allow-diff-columns': '0', 'secure': '0', 'brief-description': model.plural(name), 'tag': project}
     where = [CriteriaSet('AND', (in_projects(name, [project]),))]
     return SearchDocument(name, attributes, [_field(context, name, ref, project) for ref in refs], where)
@@ -43,7 +44,7 @@ def _name(context: Context, type_name: str) -> str:
 
 def _field(context: Context, type_name: str, ref: FieldRef, project: str = '') -> SearchField:
     element = ref.element or type_name
-    known = context.archive.displays.fields(element)[ref.id]
+    known = context.archive.part(Displays).fields(element)[ref.id]
     here = project if known.requires_value and not ref.value else ''
     name = f'{ref.id}={here}' if here else ref.id
     return SearchField(element, name, ref.header or known.header, known.type, ref.value or here, ref.visible)

@@ -51,7 +51,7 @@ class Search:
         self._connection = connection
         self._document = document
         self._model: Model = context.archive.model
-        self._displays: Displays = context.archive.displays
+        self._displays: Displays = context.archive.part(Displays)
         self.root = root_of(context, document)
         if not may_query(context, connection, self.root):
             raise Forbidden(f'You may read {self.root} in no project.')

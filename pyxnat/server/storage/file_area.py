@@ -18,9 +18,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Table, select
-
-from ..db.store import Store, file, item, resource
+from ..db.rows import delete_row, file_rows, item_row, resources_with_holders, update_row
+from ..db.store import Connection, Store, Table, file
 from ..errors import BadRequest
 
 __all__ = ['FileArea', 'Staged', 'check_path', 'md5_of', 'pieces_of', 'safe_name']
@@ -91,7 +90,7 @@ class FileArea:
             return self.root / safe_name(row.project) / 'subjects' / safe_name(row.label or row.id)
         if row.level == 'experiment':
             return self.root / safe_name(row.project) / 'arc001' / safe_name(row.label or row.id)
-        parent = connection.execute(select(item).where(item.c.pk == row.parent)).one()
+        parent = item_row(connection, row.parent)
         group = {'scan': 'SCANS', 'assessor': 'ASSESSORS', 'reconstruction': 'PROCESSED'}[row.level]
         return self.item_folder(connection, parent) / group / safe_name(row.id)
 
@@ -246,13 +245,12 @@ class FileArea:
         with store.write() as connection:
             expected: dict[Path, Any] = {}
             for one, folder in self._resources(connection):
-                for row in connection.execute(select(file).where(file.c.resource == one.pk)):
+                for row in file_rows(connection, one.pk):
                     expected[self.file_path(folder, row.path)] = row
             self.reconcile(connection, self.root, file, expected)
 
     def _resources(self, connection: Connection) -> Iterator[tuple[Any, Path]]:
-        for one in connection.execute(select(resource)).all():
-            holder = connection.execute(select(item).where(item.c.pk == one.item)).one()
+        for one, holder in resources_with_holders(connection):
             yield one, self.resource_folder(connection, one, holder)
 
     def reconcile(self, connection: Connection, root: Path, table: Table, expected: Mapping[Path, Any]) -> None:
@@ -274,12 +272,12 @@ class FileArea:
     def _mend(self, connection: Connection, table: Table, path: Path, row: Any) -> None:
         if not path.is_file():
             _log.warning('%s is missing: its row is removed', path)
-            connection.execute(table.delete().where(table.c.pk == row.pk))
+            delete_row(connection, table, row.pk)
         elif (path.stat().st_size, path.stat().st_mtime_ns) != (row.size, row.mtime_ns):
             with path.open('rb') as source:
                 digest = md5_of(source)
-            values = {'size': path.stat().st_size, 'mtime_ns': path.stat().st_mtime_ns, 'digest': digest}
-            connection.execute(table.update().where(table.c.pk == row.pk).values(**values))
+            state = path.stat()
+            update_row(connection, table, row.pk, size=state.st_size, mtime_ns=state.st_mtime_ns, digest=digest)
 
 
 def pieces_of(path: Path) -> Iterator[bytes]:

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
-
-from ..db.store import Store, get_setting, item, put_setting, resource
+from ..db.rows import items_of_level, rename_resource_folder, resources_of
+from ..db.store import Connection, Store, get_setting, put_setting
 from .file_area import FileArea, safe_name
 
 __all__ = ['renew']
@@ -36,13 +35,12 @@ def renew(area: FileArea, store: Store, connection: Connection) -> None:
 def _places(area: FileArea, connection: Connection) -> Iterator[tuple[Any, Path, Path]]:
     """Resources of assessors and reconstructions, with the old and the new place of each."""
     taken: set[Path] = set()
-    query = select(item).where(item.c.level.in_(('assessor', 'reconstruction'))).order_by(item.c.pk)
-    for holder in connection.execute(query).all():
-        for one in connection.execute(select(resource).where(resource.c.item == holder.pk).order_by(resource.c.side.desc(), resource.c.pk)).all():
+    for holder in items_of_level(connection, 'assessor', 'reconstruction'):
+        for one in sorted(resources_of(connection, holder.pk), key=lambda one: one.side, reverse=True):
             after = area.resource_folder(connection, one, holder)
             if after in taken:  # a label on both sides, which was possible
                 after = after.with_name(f'{after.name}%{one.pk}')
-                connection.execute(resource.update().where(resource.c.pk == one.pk).values(folder=after.name))
+                rename_resource_folder(connection, one.pk, after.name)
             taken.add(after)
             yield one, _before(area, connection, one, holder), after
 

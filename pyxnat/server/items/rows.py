@@ -1,0 +1,49 @@
+"""Items and projects by what a caller may see of them, and changes of a field or two."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, and_, or_, select
+
+from ..db.access import Caller, readable, visible
+from ..db.store import item, now
+
+__all__ = ['find_of_type', 'put_fields']
+
+
+def find_of_type(connection: Connection, caller: Caller, xsi_types: Iterable[str], name: str) -> Any:
+    """Return the item of some types with an ID; None where a caller sees none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    xsi_types : iterable of str
+        Data types.
+    name : str
+        ID of the item.
+    """
+    project = and_(item.c.level == 'project', visible(caller, item.c.id))
+    query = select(item).where(item.c.id == name, item.c.xsi_type.in_(list(xsi_types)))
+    return connection.execute(query.where(or_(project, and_(item.c.level != 'project', readable(caller, item))))).first()
+
+
+def put_fields(connection: Connection, row: Any, fields: Mapping[str, str]) -> None:
+    """Write the fields of an item, in place of those that it has.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    row
+        The item.
+    fields : mapping
+        Storage key to value.
+    """
+    values = {'fields': json.dumps(fields, ensure_ascii=False), 'last_modified': now()}
+    connection.execute(item.update().where(item.c.pk == row.pk).values(**values))

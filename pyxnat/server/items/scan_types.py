@@ -1,0 +1,63 @@
+"""Types of scans by their descriptions, and the images that tell of a scan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from ..archive import Archive
+from ..db.store import fields_of, file, item, resource
+from .rows import put_fields
+
+__all__ = ['first_images', 'fix_scan_types', 'usual_types']
+
+_TRIED = 3
+"""Files of a resource that may be looked at for a header."""
+
+
+def usual_types(connection: Connection, project: str) -> dict[str, str]:
+    """Return the type that most scans of a description have in a project, by description."""
+    kind = func.json_extract(item.c.fields, '$."type"')
+    described = func.json_extract(item.c.fields, '$."series_description"')
+    query = select(described, kind).where(item.c.level == 'scan', item.c.project == project, kind.is_not(None), described.is_not(None))
+    counts: dict[str, Counter[str]] = {}
+    for text, name in connection.execute(query):
+        counts.setdefault(text, Counter())[name] += 1
+    return {text: names.most_common(1)[0][0] for text, names in counts.items()}
+
+
+def fix_scan_types(connection: Connection, session: Any) -> None:
+    """Give scans of a session that have no type the usual one of their description."""
+    known = usual_types(connection, session.project)
+    kind = func.json_extract(item.c.fields, '$."type"')
+    for scan in connection.execute(select(item).where(item.c.parent == session.pk, item.c.level == 'scan', kind.is_(None))).all():
+        fields = fields_of(scan)
+        found = known.get(fields.get('series_description', ''))
+        if found:
+            put_fields(connection, scan, {**fields, 'type': found})
+
+
+def first_images(archive: Archive, connection: Connection, session: Any) -> Iterator[tuple[Any, list[Path]]]:
+    """Yield the scans of a session, each with the first files of its resources.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    connection : Connection
+        The database.
+    session
+        The session.
+    """
+    area = archive.files
+    for scan in connection.execute(select(item).where(item.c.parent == session.pk, item.c.level == 'scan').order_by(item.c.pk)).all():
+        paths = []
+        for one in connection.execute(select(resource).where(resource.c.item == scan.pk)).all():
+            folder = area.resource_folder(connection, one, scan)
+            query = select(file.c.path).where(file.c.resource == one.pk).order_by(file.c.path).limit(_TRIED)
+            paths += [area.file_path(folder, path) for path in connection.scalars(query)]
+        yield scan, paths

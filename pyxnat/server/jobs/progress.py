@@ -1,0 +1,48 @@
+"""What long requests tell of themselves while they run, by login session and name of the log. In memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import NamedTuple
+
+__all__ = ['STATUSES', 'Message', 'Progress']
+
+STATUSES = ('PROCESSING', 'WARNING', 'COMPLETED', 'FAILED')
+MAX_LOGS = 1000
+MAX_MESSAGES = 1000
+
+
+class Message(NamedTuple):
+    """One line of a log."""
+
+    status: str
+    text: str
+    terminal: bool = False
+
+
+class Progress:
+    """The logs of all sessions; the oldest are forgotten first."""
+
+    def __init__(self) -> None:
+        self._logs: OrderedDict[tuple[str, str], list[Message]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def tell(self, session: str, name: str, message: Message) -> None:
+        """Add a line to a log."""
+        with self._lock:
+            log = self._logs.setdefault((session, name), [])
+            del log[: max(0, len(log) + 1 - MAX_MESSAGES)]
+            log.append(message)
+            while len(self._logs) > MAX_LOGS:
+                self._logs.popitem(last=False)
+
+    def of(self, session: str, name: str) -> list[Message]:
+        """The lines of a log; none for one that nothing was told in."""
+        with self._lock:
+            return list(self._logs.get((session, name), ()))
+
+    def forget(self, session: str, name: str) -> None:
+        """Remove a log."""
+        with self._lock:
+            self._logs.pop((session, name), None)

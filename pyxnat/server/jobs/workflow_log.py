@@ -1,0 +1,225 @@
+"""Workflows: what was done with items and what is being done, as ``wrk:workflowData``, a row for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from ..context import Context
+from ..db.access import Caller, readable, visible
+from ..db.store import item, now, workflow
+from ..errors import Forbidden
+
+__all__ = [
+    'COLUMNS', 'FIELDS', 'TYPE', 'change', 'find', 'find_all', 'may_see', 'of_deleted_item', 'of_item', 'put_status', 'record', 'record_foreign',
+    'values_of',
+]  # fmt: skip
+
+TYPE = 'wrk:workflowData'
+COLUMNS = {
+    'ID': 'item', 'ExternalID': 'project', 'data_type': 'data_type', 'pipeline_name': 'pipeline_name', 'status': 'status',
+    'launch_time': 'launch_time', 'scan_id': 'scan_id', 'create_user': 'login',
+}  # fmt: skip
+"""Fields that have a column of their own."""
+MORE = (
+    'src', 'type', 'category', 'current_step_launch_time', 'current_step_id', 'next_step_id', 'step_description', 'percentageComplete', 'jobID',
+    'comments', 'details', 'justification', 'description',
+)  # fmt: skip
+FIELDS = {name.lower(): name for name in (*COLUMNS, *MORE)}
+"""Names of fields by their lower case."""
+
+
+def record(connection: Connection, row: Any, name: str, login: str, status: str = 'Complete', **fields: str) -> int:
+    """Write down that something is done with an item; return the number of the workflow.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    row
+        The item.
+    name : str
+        Name of the pipeline or action.
+    login : str
+        The user who does it.
+    status : str
+        Status of the workflow.
+    **fields : str
+        Further fields.
+    """
+    values = {'item': row.id, 'project': row.project, 'data_type': row.xsi_type, 'pipeline_name': name, 'status': status, 'login': login}
+    query = workflow.insert().values(**values, launch_time=now(), fields=json.dumps(fields, ensure_ascii=False)).returning(workflow.c.pk)
+    return int(connection.execute(query).scalar_one())
+
+
+def put_status(connection: Connection, pk: int, status: str, **fields: str) -> None:
+    """Set the status of a workflow.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int
+        Number of the workflow.
+    status : str
+        The new status.
+    **fields : str
+        Further fields to set.
+    """
+    row = connection.execute(select(workflow).where(workflow.c.pk == pk)).one()
+    told = json.dumps(json.loads(row.fields) | fields, ensure_ascii=False)
+    connection.execute(workflow.update().where(workflow.c.pk == pk).values(status=status, fields=told))
+
+
+def find(connection: Connection, number: str, fields: Mapping[str, str]) -> Any:
+    """Return the workflow of a number; without one, that of the same pipeline, item, scan and launch; None where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    number : str
+        Number of the workflow; may be empty.
+    fields : mapping
+        Field to value, used without a number.
+    """
+    if number:
+        return connection.execute(select(workflow).where(workflow.c.pk == int(number))).first() if number.isdecimal() else None
+    keys = {name: fields.get(name, '') for name in ('pipeline_name', 'ID', 'scan_id', 'launch_time')}
+    same = [workflow.c[COLUMNS[name]] == value for name, value in keys.items()]
+    return connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc())).first()
+
+
+def may_see(connection: Connection, caller: Caller, row: Any) -> bool:
+    """Whether a caller sees a workflow: who made it does, and who may read its item.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    row
+        The workflow.
+    """
+    if caller.admin or row.login == caller.login:
+        return True
+    return connection.scalar(select(item.c.pk).where(item.c.id == row.item, readable(caller, item)).limit(1)) is not None
+
+
+def record_foreign(connection: Connection, caller: Caller, fields: Mapping[str, str]) -> None:
+    """Write down a workflow of a client's own.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user who makes it.
+    fields : mapping
+        Field to value; ``ID`` is that of an item.
+
+    Raises
+    ------
+    Forbidden
+        Where the caller cannot read the item.
+    """
+    owner = connection.execute(select(item.c.project).where(item.c.id == fields['ID'], readable(caller, item)).limit(1)).first()
+    if owner is None and not caller.admin:
+        raise Forbidden(f'Insufficient privileges: {fields["ID"]} cannot be read.')
+    project = str(owner.project) if owner is not None else ''
+    values = {'status': 'Queued', 'project': project, **_columns_of(fields), 'login': caller.login}
+    connection.execute(workflow.insert().values(**values, fields=json.dumps(_more_of(fields), ensure_ascii=False)))
+
+
+def change(connection: Connection, row: Any, fields: Mapping[str, str]) -> None:
+    """Set fields of a workflow.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    row
+        The workflow.
+    fields : mapping
+        Field to value; the others stay.
+    """
+    more = json.dumps(json.loads(row.fields) | _more_of(fields), ensure_ascii=False)
+    connection.execute(workflow.update().where(workflow.c.pk == row.pk).values(**_columns_of(fields), fields=more))
+
+
+def _columns_of(fields: Mapping[str, str]) -> dict[str, str]:
+    return {COLUMNS[name]: value for name, value in fields.items() if name in COLUMNS and name != 'create_user'}
+
+
+def _more_of(fields: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if name in MORE}
+
+
+def values_of(row: Any) -> dict[str, str]:
+    """Return the fields of a workflow that have a value."""
+    found = {name: str(getattr(row, column)) for name, column in COLUMNS.items()} | json.loads(row.fields)
+    return {name: value for name, value in found.items() if value}
+
+
+def of_item(connection: Connection, row: Any) -> list[Any]:
+    """Return the workflows of an item in its own project, the latest first."""
+    same = workflow.c.item == row.id, workflow.c.project == row.project, workflow.c.data_type == row.xsi_type
+    return list(connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc())))
+
+
+def of_deleted_item(connection: Connection, caller: Caller, xsi_type: str, name: str) -> list[Any]:
+    """Return the workflows of an item that is deleted, for those who may see its project; none where it is still there.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    xsi_type : str
+        Data type of the item.
+    name : str
+        ID of the item.
+    """
+    if connection.scalar(select(item.c.pk).where(item.c.id == name, item.c.xsi_type == xsi_type).limit(1)) is not None:
+        return []
+    same = workflow.c.item == name, workflow.c.data_type == xsi_type, visible(caller, workflow.c.project)
+    return list(connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc())))
+
+
+def find_all(context: Context, connection: Connection, names: Sequence[str], latest: bool) -> list[Any]:
+    """Return the workflows that the options ``experiment``, ``project`` and ``status`` name, the latest first.
+
+    Parameters
+    ----------
+    context : Context
+        The question.
+    connection : Connection
+        The database.
+    names : sequence of str
+        Names of pipelines, or parts of them.
+    latest : bool
+        Whether only the latest of each item is wanted.
+    """
+    query = select(workflow).where(visible(context.caller, workflow.c.project) | (workflow.c.login == context.caller.login))
+    experiment = context.get('experiment')
+    if experiment:
+        labelled = select(item.c.id).where(item.c.label == experiment, item.c.project == context.get('project'))
+        query = query.where((workflow.c.item == experiment) | workflow.c.item.in_(labelled))
+    for column, value in ((workflow.c.project, context.get('project')), (workflow.c.status, context.get('status'))):
+        query = query.where(column == value) if value else query
+    rows = connection.execute(query.order_by(workflow.c.launch_time.desc(), workflow.c.pk.desc())).all()
+    if latest and not experiment:
+        found = [row for row in rows if row.pipeline_name in names]
+    else:
+        found = [row for row in rows if not names or any(name.lower() in row.pipeline_name.lower() for name in names)]
+    if not latest:
+        return found
+    first: dict[str, Any] = {}
+    for row in found:
+        first.setdefault(row.item, row)
+    return list(first.values())[:1] if experiment else list(first.values())
