@@ -168,13 +168,34 @@ def pages(root: Path) -> str:
     return '\n'.join(path.read_text(encoding='utf-8') for path in found)
 
 
+def find_missing(folder: Path) -> Iterator[str]:
+    """Yield the places that break the rules for words, for one folder or file.
+
+    Public functions of two or more arguments without Parameters; docstrings and comments
+    with "what" outside a question; helpers of three lines that are used once.
+    """
+    sources = read(folder) if folder.is_dir() else read(folder.parent)
+    sources = [source for source in sources if folder.is_dir() or source.path == folder]
+    for source in sources:
+        for function in source.functions():
+            if wants_parameters(function) and not has_parameters(function):
+                yield f'{source.path}:{function.lineno} {function.name} has no Parameters'
+        for number, line in enumerate(source.lines, 1):
+            if _WHAT.search(line) and '?' not in line:
+                yield f'{source.path}:{number} {line.strip()}'
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description='Measure the shape of the code.')
     here = Path(__file__).parents[2]
     parser.add_argument('root', nargs='?', type=Path, default=here)
     parser.add_argument('--walks', action='store_true', help='trace the ten everyday calls, too')
+    parser.add_argument('--missing', type=Path, metavar='PATH', help='list places to mend there')
     options = parser.parse_args()
+    if options.missing is not None:
+        print(*find_missing(options.missing), sep='\n')
+        return
     for name, value in report(options.root / 'pyxnat', pages(options.root)).items():
         print(f'{name:48}{value}')
     if options.walks:
