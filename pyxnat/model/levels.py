@@ -78,7 +78,7 @@ LEVELS: tuple[Level, ...] = (
         'ID',
         'xnat:projectData',
         ('ID', 'secondary_ID', 'name', 'description', 'pi_firstname', 'pi_lastname', 'URI'),
-        'a study: the unit that access rights are given for',
+        'a study; access rights are given per project',
     ),
     Level(
         'subjects',
@@ -166,7 +166,7 @@ LEVELS: tuple[Level, ...] = (
         'label',
         '',
         _RESOURCE_COLUMNS,
-        'a named folder of the files that went into an assessor or reconstruction',
+        'a named folder of the input files of an assessor or reconstruction',
     ),
     Level(
         'out_resources',
@@ -177,7 +177,7 @@ LEVELS: tuple[Level, ...] = (
         'label',
         '',
         _RESOURCE_COLUMNS,
-        'a named folder of the files that came out of an assessor or reconstruction',
+        'a named folder of the output files of an assessor or reconstruction',
     ),
     Level(
         'files',

@@ -1,6 +1,7 @@
-"""From a row of the table to a pair of classes.
+"""Classes of all levels, generated from the table of levels.
 
-For each level: an element class and a collection class, with one accessor for each level below, each with a name, a signature and a docstring.
+Each level gets an element class and a collection class, with one accessor for each level
+below it; each accessor has its own name, signature and docstring.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ _MODULE = 'pyxnat.resources'
 
 
 def make_classes() -> dict[str, type[Any]]:
-    """All element and collection classes by their names."""
+    """Return all element and collection classes by name."""
     made: dict[str, type[Any]] = {}
     for row in LEVELS:
         for name, base, doc in (
             (row.element_class, BEHAVIOUR.get(row.plural, Element), f'{_sentence(row.doc)}.'),
-            (row.collection_class, GROUPS.get(row.plural, Collection), f'{row.plural.replace("_", " ").capitalize()}: each is {row.doc}.'),
+            (row.collection_class, GROUPS.get(row.plural, Collection), f'Collection of {_words(row.plural)}.\n\nEach is {row.doc}.'),
         ):
             made[name] = _make(name, base, row, doc)
         register(row.singular, made[row.element_class])
@@ -47,12 +48,14 @@ def _collection_accessor(row: Level, owner: str) -> Callable[..., Any]:
     def accessor(self: Any, id_filter: str = '*') -> Any:
         return self._children(row, id_filter)
 
-    doc = f"""The {row.plural.replace('_', ' ')} below: each is {row.doc}. No request until it is iterated.
+    doc = f"""Return the {_words(row.plural)} below, as a lazy collection.
+
+        Each is {row.doc}. No request until the collection is iterated.
 
         Parameters
         ----------
         id_filter : str
-            Pattern that ID or label must match; ``*`` is any text, ``?`` any character.
+            Pattern for the ID or label: ``*`` matches any text, ``?`` one character.
 
         Returns
         -------
@@ -65,12 +68,15 @@ def _element_accessor(row: Level, owner: str) -> Callable[..., Any]:
     def accessor(self: Any, ID: str) -> Any:  # noqa: N803 - XNAT's word
         return self._child(row, ID)
 
-    doc = f"""One {row.singular.replace('_', ' ')}: {row.doc}, whether it exists or not. No request.
+    name = 'path' if row.plural == 'files' else 'ID or label'
+    doc = f"""Return the {_words(row.singular)} with this {name}, whether it exists or not.
+
+        {_sentence(row.doc)}. No request.
 
         Parameters
         ----------
         ID : str
-            Its {'path below the resource' if row.plural == 'files' else 'ID or label'}.
+            {_sentence(name)}{' below the resource' if row.plural == 'files' else ''}.
 
         Returns
         -------
@@ -85,6 +91,10 @@ def _named(accessor: Callable[..., Any], name: str, owner: str, doc: str) -> Cal
     accessor.__module__ = _MODULE
     accessor.__doc__ = doc
     return accessor
+
+
+def _words(name: str) -> str:
+    return name.replace('_', ' ')
 
 
 def _sentence(text: str) -> str:
