@@ -1,6 +1,6 @@
-"""pyxnat: XNAT in Python.
+"""Python client for XNAT.
 
-``import pyxnat`` loads next to nothing; a name is loaded when it is first asked for.
+``import pyxnat`` loads almost nothing; each public name is loaded on first access.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ __all__ = ['Error', 'Inspector', 'Interface', 'JsonTable', 'SearchManager', 'Sel
 
 _CLASSES = {**core.OLD_CLASSES, 'Error': 'errors', 'JsonTable': 'tables'}
 _MODULES = frozenset({*core.OLD_NAMES, 'compat', 'files', 'http', 'interface', 'model', 'query', 'services', 'tables'})
-"""Modules and packages that are attributes without an import of their own."""
+"""Modules and packages that are attributes of ``pyxnat`` without an import of their own."""
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public class, or a module of the client, when it is first asked for."""
+    """Load a public class or a module of the client on first access."""
     if name in _CLASSES:
         return getattr(import_module(f'{__name__}.{_CLASSES[name]}'), name)
     if name in _MODULES:

@@ -1,33 +1,34 @@
-"""Every error the library raises.
+"""Errors that the library raises.
 
 The names are those of the Python database API (PEP 249)::
 
     Warning
     Error
-    ├── InterfaceError                  the library was called or set up wrongly; nothing was asked
+    ├── InterfaceError                  wrong call or wrong set-up; no request was sent
     │   ├── ConfigurationError          no server, no credentials, an unusable configuration
-    │   └── NoElementError              a collection has none at that place   (also IndexError)
-    └── DatabaseError                   what came back from, or never reached, the server
-        ├── OperationalError            not the caller's fault
-        │   ├── NetworkError            no connection, or one that broke      (also ConnectionError)
-        │   │   ├── OfflineError        not in the cache, and nothing is asked while it is offline
-        │   │   ├── TransferError       an answer that was cut or does not match what was announced
-        │   │   └── NetworkTimeout      no answer in time                     (also TimeoutError)
-        │   ├── AuthenticationError     the login is wrong, or its session ended and cannot be renewed
-        │   ├── PermissionDenied        the login may not do this             (also PermissionError)
+    │   └── NoElementError              no element at that index of a collection (also IndexError)
+    └── DatabaseError                   a request failed, or its response is unusable
+        ├── OperationalError            a cause outside the caller's program
+        │   ├── NetworkError            no connection, or a broken one        (also ConnectionError)
+        │   │   ├── OfflineError        offline mode, and not in the cache
+        │   │   ├── TransferError       a truncated response, or a wrong length or checksum
+        │   │   └── NetworkTimeout      no response in time                   (also TimeoutError)
+        │   ├── AuthenticationError     wrong login, or a session that cannot be renewed
+        │   ├── PermissionDenied        the login lacks the right             (also PermissionError)
         │   ├── BusyError               the server refuses work for now
-        │   └── UnexpectedAnswer        a web page, or another thing that is not what was asked for
-        ├── DataError                   a value or a file that is not as it should be
-        │   └── NotFoundError           the server has no such thing, or hides it
+        │   └── UnexpectedAnswer        a response of another kind, such as a web page
+        ├── DataError                   a malformed value or file
+        │   └── NotFoundError           the server has no such object, or hides it
         │       └── PipelineNotFoundError   the project has no such pipeline
-        ├── IntegrityError              in conflict with what the server has
-        │   └── DuplicateError          a file, label or ID that is there already
+        ├── IntegrityError              a conflict with the data on the server
+        │   └── DuplicateError          the file, label or ID exists
         ├── InternalError               the server failed
-        ├── ProgrammingError            a path, criterion, name or request that cannot be
-        └── NotSupportedError           the server, or its version, cannot do this
+        ├── ProgrammingError            an invalid path, criterion, name or request
+        └── NotSupportedError           the server, or its version, lacks the function
 
-A `DatabaseError` carries ``uri``, ``method``, ``status`` (`None` where no answer came), ``message`` (the server's own words) and ``remedy``;
-its text has them all. :data:`STATUS_TABLE` is the one place where answers become errors.
+A `DatabaseError` carries ``uri``, ``method``, ``status`` (`None` without a response), ``message``
+(the server's own words) and ``remedy``; its text has them all. :data:`STATUS_TABLE` alone maps
+responses to errors.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ _SECRETS = re.compile(
 
 
 def without_secrets(uri: str) -> str:
-    """A URI with the secrets of tokens and passwords taken out, for logs and messages.
+    """Replace the secrets of tokens and passwords in a URI by an ellipsis.
 
     >>> without_secrets('/data/services/tokens/validate/alias/s3cret')
     '/data/services/tokens/validate/alias/…'
@@ -85,7 +86,7 @@ def without_secrets(uri: str) -> str:
 
 
 class Warning(Exception):  # noqa: A001 - PEP 249's name
-    """Something to look at that stopped nothing."""
+    """Condition worth a look that did not stop the operation."""
 
 
 class Error(Exception):
@@ -93,33 +94,33 @@ class Error(Exception):
 
 
 class InterfaceError(Error):
-    """The library was called or set up wrongly; nothing was asked of the server."""
+    """Wrong call or set-up of the library; no request was sent."""
 
 
 class ConfigurationError(InterfaceError):
-    """No server, no credentials, or a configuration that cannot be used."""
+    """Missing server or credentials, or an unusable configuration."""
 
 
 class NoElementError(InterfaceError, IndexError, StopIteration):
-    """A collection has no element at that place.
+    """Index beyond the end of a collection.
 
-    It is a `StopIteration`, too, because scripts written for pyxnat 1.x expect that of ``collection[0]``.
+    Also a `StopIteration`: scripts written for pyxnat 1.x expect that of ``collection[0]``.
     """
 
 
 class DatabaseError(Error):
-    """What came back from the server, or never reached it.
+    """Failed request, or a response that cannot be used.
 
     Attributes
     ----------
     message : str
-        What happened, in the server's words where it said something.
+        The server's own words where it sent some, otherwise a description of the failure.
     uri, method : str or None
         The request.
     status : int or None
-        Status of the answer; `None` where there was none.
+        Status of the response; `None` without one.
     remedy : str or None
-        What to do about it.
+        Advice to the user.
     """
 
     def __init__(
@@ -150,135 +151,163 @@ def _restore(cls: type[DatabaseError], args: tuple[Any, ...], state: dict[str, A
 
 
 class OperationalError(DatabaseError):
-    """The operation failed for a reason outside the caller's program."""
+    """Failure with a cause outside the caller's program."""
 
 
 class NetworkError(OperationalError, ConnectionError):
-    """No connection to the server, or one that broke."""
+    """No connection to the server, or a connection that broke."""
 
 
 class OfflineError(NetworkError):
-    """The cache is offline, and what was asked for is not in it."""
+    """Request in offline mode for something that is not in the cache."""
 
 
 class TransferError(NetworkError):
-    """An answer that was cut short, or does not match what was announced."""
+    """Truncated response, or one that differs from its length or checksum."""
 
 
 class NetworkTimeout(NetworkError, TimeoutError):
-    """No connection, or no further byte, in the time allowed."""
+    """No connection, or no further byte, within the timeout."""
 
 
 class AuthenticationError(OperationalError):
-    """The login is wrong, or its session ended and cannot be renewed."""
+    """Wrong login, or an ended session that cannot be renewed."""
 
 
 class PermissionDenied(OperationalError, PermissionError):
-    """The login may not do this."""
+    """Request that needs a right that the login lacks."""
 
 
 class BusyError(OperationalError):
-    """The server is starting, overloaded or behind a gateway that cannot reach it."""
+    """Server that is starting, overloaded or unreachable behind its gateway."""
 
 
 class UnexpectedAnswer(OperationalError):
-    """A web page or another thing that is not what was asked for."""
+    """Response of another kind than requested, such as a web page."""
 
 
 class DataError(DatabaseError):
-    """A value or a file that is not as it should be."""
+    """Malformed value or file."""
 
 
 class NotFoundError(DataError):
-    """The server has no such thing, or hides it from this login."""
+    """Object that the server does not have, or hides from this login."""
 
 
 class PipelineNotFoundError(NotFoundError):
-    """The project has no such pipeline."""
+    """Pipeline that the project does not have."""
 
 
 class IntegrityError(DatabaseError):
-    """In conflict with what the server has."""
+    """Conflict with the data on the server."""
 
 
 class DuplicateError(IntegrityError):
-    """A file, label or ID that is there already."""
+    """File, label or ID that exists already."""
 
 
 class InternalError(DatabaseError):
-    """The server failed."""
+    """Failure of the server itself."""
 
 
 class ProgrammingError(DatabaseError):
-    """A path, criterion, name or request that cannot be."""
+    """Invalid path, criterion, name or request."""
 
 
 class NotSupportedError(DatabaseError):
-    """The server, or its version, cannot do this."""
+    """Function that the server, or its version, does not have."""
 
 
 class StatusRow(NamedTuple):
-    """One row of :data:`STATUS_TABLE`; the first row that fits an answer names its class."""
+    """Row of :data:`STATUS_TABLE`; the first match gives the class."""
 
     first: int
     last: int
     pattern: str
-    """Regular expression searched in the server's message, case ignored; empty fits every message."""
+    """Regular expression searched for in the server's message, ignoring case; empty matches all."""
     error: type[DatabaseError]
     remedy: str
 
 
 _LOGIN = 'Check user and password (or token); a login of another provider needs provider=.'
-_AGAIN = 'Try again later; if it stays so, tell the administrator of the server.'
+_AGAIN = 'Try again later; if it keeps failing, inform the administrator of the server.'
 
 STATUS_TABLE: tuple[StatusRow, ...] = (
-    StatusRow(300, 399, r'', UnexpectedAnswer, 'The server sends elsewhere: check the URL (http or https, context path such as /xnat).'),
-    StatusRow(400, 409, r'exists.*overwrite', DuplicateError, "overwrite='append' adds to what is there, 'delete' replaces it."),
-    StatusRow(400, 400, r'', ProgrammingError, 'A name or value of the request is not one the server accepts.'),
+    StatusRow(300, 399, r'', UnexpectedAnswer, 'The server redirects: check the URL (http or https, context path such as /xnat).'),
+    StatusRow(400, 409, r'exists.*overwrite', DuplicateError, "overwrite='append' adds to it, 'delete' replaces it."),
+    StatusRow(400, 400, r'', ProgrammingError, 'The server rejects a name or value of the request.'),
     StatusRow(401, 401, r'', AuthenticationError, _LOGIN),
     StatusRow(403, 403, r'password .*expired|expired .*password', AuthenticationError, 'Log in on the web site and change the password.'),
-    StatusRow(403, 403, r'', PermissionDenied, 'Ask an owner of the project for the right.'),
-    StatusRow(404, 404, r'', NotFoundError, 'Check the spelling; what this login may not see is hidden in the same way.'),
-    StatusRow(405, 405, r'', NotSupportedError, 'The server does not offer this method there.'),
-    StatusRow(407, 407, r'', AuthenticationError, 'The proxy wants a login: give it in the URL of the proxy.'),
+    StatusRow(403, 403, r'', PermissionDenied, 'Ask an owner of the project for access.'),
+    StatusRow(404, 404, r'', NotFoundError, 'Check the spelling; the server hides objects that this login may not read.'),
+    StatusRow(405, 405, r'', NotSupportedError, 'The server does not support this method for this URI.'),
+    StatusRow(407, 407, r'', AuthenticationError, 'The proxy needs a login: give it in the URL of the proxy.'),
     StatusRow(408, 408, r'', NetworkTimeout, _AGAIN),
-    StatusRow(409, 409, r'', DuplicateError, 'Choose another name, or change the element that has it.'),
-    StatusRow(410, 410, r'', NotFoundError, 'What was there has expired: ask for it anew.'),
-    StatusRow(413, 414, r'', ProgrammingError, 'Ask for, or send, less in one request.'),
-    StatusRow(416, 416, r'', TransferError, 'The file changed on the server: fetch it anew.'),
+    StatusRow(409, 409, r'', DuplicateError, 'Choose another name, or change the existing element.'),
+    StatusRow(410, 410, r'', NotFoundError, 'It has expired: request it again.'),
+    StatusRow(413, 414, r'', ProgrammingError, 'Split the request into smaller ones.'),
+    StatusRow(416, 416, r'', TransferError, 'The file changed on the server: download it again.'),
     StatusRow(429, 429, r'', BusyError, _AGAIN),
-    StatusRow(400, 499, r'', ProgrammingError, 'A name, value or type of the request is not one the server accepts.'),
-    StatusRow(501, 501, r'', NotSupportedError, 'This server cannot do it.'),
+    StatusRow(400, 499, r'', ProgrammingError, 'The server rejects a name, value or type of the request.'),
+    StatusRow(501, 501, r'', NotSupportedError, 'This server lacks the function.'),
     StatusRow(502, 504, r'', BusyError, _AGAIN),
-    StatusRow(500, 599, r'', InternalError, 'If the request was right, tell the administrator of the server.'),
+    StatusRow(500, 599, r'', InternalError, 'If the request is right, inform the administrator of the server.'),
 )
-"""(status, message) -> class and remedy. Statuses are those in use in XNAT's REST application and in front of it (gateways)."""
+"""(status, message) -> class and remedy.
+
+The statuses are those of XNAT's REST application and of the gateways in front of it.
+"""
 
 
 def from_status(status: int, message: str, *, method: str | None = None, uri: str | None = None) -> DatabaseError:
-    """The error for an answer that was a refusal.
+    """Return the error for a response with a failure status.
 
-    A status no row names (1xx, 600, …) gives `UnexpectedAnswer`.
+    Parameters
+    ----------
+    status : int
+        HTTP status. One that no row names (1xx, 600, …) gives `UnexpectedAnswer`.
+    message : str
+        The server's own words; some rows match on them.
+    method, uri : str, optional
+        The request, for the error's text.
+
+    Returns
+    -------
+    DatabaseError
+        An instance, not yet raised.
     """
     for row in STATUS_TABLE:
         if row.first <= status <= row.last and re.search(row.pattern, message, re.IGNORECASE | re.DOTALL):
             return row.error(message, method=method, uri=uri, status=status, remedy=row.remedy)
-    return UnexpectedAnswer(message or 'a status that HTTP does not know', method=method, uri=uri, status=status)
+    return UnexpectedAnswer(message or 'unknown HTTP status', method=method, uri=uri, status=status)
 
 
 _TAG = re.compile(r'<(script|style|title|head)\b[^<>]*>.*?</\1\s*>|<[^<>]*>', re.IGNORECASE | re.DOTALL)
 _HEADING = re.compile(r'<h3[^<>]*>(.*?)</h3>', re.IGNORECASE | re.DOTALL)
 _SEARCHED = 8192
-"""How many bytes of an answer are searched for a message: a bound on what a hostile page costs."""
+"""Bytes of a response that are searched for a message; bounds the cost of a hostile page."""
 
 MESSAGE_LENGTH = 500
-"""Longest message, in characters, that is taken out of an answer."""
+"""Maximum length, in characters, of a message taken from a response."""
 
 
 def server_message(body: bytes, reason: str = '') -> str:
-    """The server's own words, taken out of the HTML page it wraps them in.
+    """Extract the server's own words from the HTML page around them.
 
-    XNAT puts its message both into the reason phrase and into an ``<h3>`` of a small page; a servlet container into a larger one.
+    XNAT puts its message into the reason phrase and into an ``<h3>`` of a small page; a servlet
+    container wraps it in a larger one.
+
+    Parameters
+    ----------
+    body : bytes
+        Body of the response, of which the first 8,192 bytes are searched.
+    reason : str
+        Reason phrase, used when the body has no text.
+
+    Returns
+    -------
+    str
+        Plain text, at most `MESSAGE_LENGTH` characters.
     """
     text = body[:_SEARCHED].decode('utf-8', 'replace')
     heading = _HEADING.search(text)

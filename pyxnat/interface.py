@@ -1,4 +1,4 @@
-"""The door: one object that stands for a server, and assembles everything else."""
+"""Entry point of the client: connects to a server and assembles the services."""
 
 from __future__ import annotations
 
@@ -43,81 +43,85 @@ log = logging.getLogger('pyxnat')
 
 
 class Interface(Classic):
-    """A connection to an XNAT server.
+    """Connection to an XNAT server.
 
-    Making one asks nothing of the server; the first request logs in.
+    Creating one sends no request; the first request logs in.
 
     Parameters
     ----------
     server : str, optional
-        URL, with the context path where there is one: ``https://central.xnat.org``, ``https://example.org/xnat``.
+        URL, with the context path if there is one: ``https://central.xnat.org``,
+        ``https://example.org/xnat``.
     user, password : str, optional
         The login.
     cachedir : path, optional
-        Folder for downloaded files; by default ``PYXNAT_CACHEDIR``, or the system's place for caches.
+        Folder of the cache; by default ``PYXNAT_CACHEDIR``, or the system's folder for caches.
     config : path, optional
-        A JSON file as `save_config` writes it; it wins over every other argument.
+        JSON file written by `save_config`; it wins over every other argument.
     anonymous : bool
-        Ask as a guest.
+        Connect as a guest.
     proxy : str, optional
         URL of a proxy; by default the environment's.
     verify : bool or str, optional
-        Whether certificates are checked (they are); a `str` is the path of a CA bundle.
+        Whether to check certificates (default: yes); a `str` is the path of a CA bundle.
     token : pair of str, or str, optional
         Alias and secret of an alias token, in place of user and password.
     provider : str, optional
-        The authentication provider that knows the user (LDAP, …).
+        Authentication provider of the user (LDAP, …).
     cert : path, or pair of paths, optional
-        The client's certificate for servers that want one: a PEM file that holds the key too, or the files of certificate and key.
+        Client certificate: a PEM file that holds the key too, or the files of certificate and key.
     timeout : float or pair
         Seconds to wait for a connection, and for each next byte.
     retries : int
-        How often requests that can be repeated are repeated when the connection breaks or the server is busy.
+        How often to retry a repeatable request when the connection breaks or the server is busy.
     jobs : int
-        How many listings are asked for at once where all of a selection is wanted; 1 for one after the other. A subclass with an `_exec` of its own
-        has 1, since that may not be made for threads, unless it sets ``walker.jobs``.
+        Listings fetched in parallel when a whole selection is needed; 1 for one at a time. A
+        subclass that overrides `_exec` gets 1, because its method may not be thread-safe, unless
+        it sets ``walker.jobs``.
     offline : bool, optional
-        Whether all is answered from the cache, and nothing asked of the server, which needs no password; by default whether ``PYXNAT_OFFLINE``
-        is 1.
+        Whether to use the cache only: no request is sent, and no password is needed. By default
+        whether ``PYXNAT_OFFLINE`` is 1.
     share_session : bool
-        Whether a pickle carries the session cookie. Without it, a process that unpickles needs credentials of its own.
+        Whether a pickle carries the session cookie. Without it, a process that unpickles needs
+        credentials of its own.
 
     Attributes
     ----------
     connection : Connection
-        Requests to the server; elements and services use it.
+        Requests to the server; used by elements and services.
     cache : Cache
-        What was asked and downloaded before: its mode, expiration and size.
+        Cached responses and files; its mode, expiration and size.
     select : Select
-        The way to elements, collections and searches.
+        Elements, collections and searches.
     array : ArrayData
-        Tables of experiments and scans, each with one request.
+        Tables of experiments and scans, one request each.
     inspect : Inspector
         Types, fields and values of the archive.
     draw : Draw
-        Pictures of types, fields and values; needs the extra ``draw``.
+        Plots of types, fields and values; needs the extra ``draw``.
     search : SearchEngine
-        Runs searches; `select` and `where` use it.
+        Runs searches; used by `select` and `where`.
     manage : Manager
         Projects, users, schemas, tags, callbacks.
     xpath : XpathStore
         XPath over the documents of many subjects.
     transfer : Transfer
-        Moves files; elements use it.
+        Uploads and downloads of files; used by elements.
     bulk : Bulk
-        Moves many files and elements at once; elements and collections use it.
+        Transfers of many files and elements in parallel; used by elements and collections.
     walker : Walker
-        Walks selections; collections use it.
+        Executes the plans of selections; used by collections.
 
     Raises
     ------
     ConfigurationError
-        Something is missing, and there is no terminal to ask at.
+        A setting is missing, and there is no terminal to prompt on.
 
     Notes
     -----
-    What is not given is looked for, item by item, in the environment (``XNAT_HOST``, ``XNAT_USER``, ``XNAT_PASS``, ``XNAT_TOKEN``), in
-    ``~/.netrc``, in ``~/.xnatPass``, and then asked for on the terminal.
+    Each missing setting is looked up in the environment (``XNAT_HOST``, ``XNAT_USER``,
+    ``XNAT_PASS``, ``XNAT_TOKEN``), in ``~/.netrc`` and in ``~/.xnatPass``, and then prompted for
+    on the terminal.
 
     Examples
     --------
@@ -175,12 +179,12 @@ class Interface(Classic):
 
     def _assemble(self, settings: configuration.Settings, session: Session, timeouts: Timeouts, retries: int, cachedir: Any, jobs: int) -> None:
         self._settings = settings
-        this = weakref.ref(self)  # what the finalizer holds must not hold the Interface
+        this = weakref.ref(self)  # the finalizer must not keep the Interface alive
         self.cache = Cache(configuration.cache_folder(cachedir), settings.server, lambda: _account(session, this()))
         self._transport = Transport(
             session, self.cache, verify=settings.verify, proxy=settings.proxy, timeouts=timeouts, retries=retries, cert=settings.cert
         )
-        self.connection = Connection(self._transport, self.cache, None if self._asks_itself else self._exec, also_of_requests)
+        self.connection = Connection(self._transport, self.cache, None if self._exec_is_own else self._exec, also_of_requests)
         self.select = Select(self)
         self.search = SearchEngine(self)
         self.inspect = Inspector(self)
@@ -189,13 +193,16 @@ class Interface(Classic):
         self.owners = Owners(self)
         self.transfer = Transfer(self)
         self.bulk = Bulk(self)
-        self.walker = Walker(self, jobs if self._asks_itself else 1)
+        self.walker = Walker(self, jobs if self._exec_is_own else 1)
         self.manage = Manager(self)
         self.xpath = XpathStore(self)
         self._finalizer = weakref.finalize(self, _close, self._transport)
 
     def _end_previous(self) -> None:
-        """Close what an earlier ``__init__`` of the same object opened: subclasses connect again that way."""
+        """End the session of an earlier ``__init__`` of the same object.
+
+        Subclasses reconnect by calling ``__init__`` again.
+        """
         finalizer = self.__dict__.get('_finalizer')
         if finalizer is not None:
             finalizer()
@@ -209,29 +216,32 @@ class Interface(Classic):
         return self._transport.session.login
 
     def whoami(self) -> str:
-        """The name of the account that the server takes this login for; ``guest`` for none. With a token it is its owner's. One request."""
-        said = self._exec(f'{uris.ENTRY}/auth').decode('utf-8', 'replace')
-        found = re.search("User '(.*)' is logged in", said)
-        if found is None:
-            raise errors.UnexpectedAnswer(f'the server says {said[:100]!r}', uri=f'{self._server}{uris.ENTRY}/auth', method='GET')
-        return found.group(1)
+        """Return the name of the login's account. One request.
+
+        It is ``guest`` without a login, and the owner's name with an alias token.
+        """
+        body = self._exec(f'{uris.ENTRY}/auth').decode('utf-8', 'replace')
+        match = re.search("User '(.*)' is logged in", body)
+        if match is None:
+            raise errors.UnexpectedAnswer(f'the server sent {body[:100]!r}', uri=f'{self._server}{uris.ENTRY}/auth', method='GET')
+        return match.group(1)
 
     def prefetch(self, selection: Any) -> int:
-        """Fill the cache for work without a network: an element or a collection with all that is below, files too.
+        """Fill the cache with an element or a collection, for offline work.
 
         Parameters
         ----------
         selection : Element, collection or str
-            A `str` is a path of `select`.
+            A `str` is a path of `select`. All descendants are fetched, files included.
 
         Returns
         -------
         int
-            The number of files, which are in the cache now.
+            The number of files of the selection, all of which are now in the cache.
 
         Notes
         -----
-        One request for each listing and document, and one for each file that is not there yet.
+        One request for each listing and document, and one for each file not cached yet.
 
         Examples
         --------
@@ -252,17 +262,25 @@ class Interface(Classic):
         self.disconnect()
 
     def disconnect(self) -> None:
-        """End the session, if this process opened it, and close the connections. One request, or none. A later request opens another."""
+        """Log out and close the connections. One request at most.
+
+        The session is ended only if this process opened it. A later request opens another.
+        """
         self._transport.close_session()
 
     def trace(self, path: str | os.PathLike[str] | None = None) -> AbstractContextManager[Trace]:
-        """Record the requests made while a block runs, and what was answered from the cache.
+        """Record the requests and cache hits while a block runs.
 
         Parameters
         ----------
         path : path, optional
-            A file that gets a line of JSON for each, behind what is in it: method, uri, status, bytes, milliseconds, attempt, whether from the cache.
-            No secret is in it.
+            File to which a line of JSON is appended for each: method, uri, status, bytes,
+            milliseconds, attempt, whether from the cache. It contains no secrets.
+
+        Returns
+        -------
+        context manager
+            Gives the `Trace`.
 
         Examples
         --------
@@ -275,12 +293,18 @@ class Interface(Classic):
         return self._transport.trace(path)
 
     def save_config(self, location: str | os.PathLike[str]) -> None:
-        """Write server and login, the password too, to a JSON file that only its owner can read (0600). No request."""
+        """Write server and login to a JSON file. No request.
+
+        The file holds the password too, and only its owner can read it (mode 0600).
+        """
         path = configuration.write_config(location, self._settings)
-        log.info('wrote %s, readable by its owner alone', path)
+        log.info('wrote %s (mode 0600)', path)
 
     def load_config(self, location: str | os.PathLike[str]) -> None:
-        """Connect as a file says that `save_config` wrote. Elements selected before ask the new server from now on."""
+        """Connect with the settings of a file written by `save_config`.
+
+        Elements selected earlier use the new server from now on.
+        """
         settings = configuration.read_config(location)
         self._end_previous()
         session = Session(settings.server, settings.credentials)
@@ -295,40 +319,50 @@ class Interface(Classic):
         force_preemptive_auth: bool = False,
         **kwargs: Any,
     ) -> bytes:
-        """One request with a small answer; every one of the library's goes through here, so a subclass can see and change them.
+        """Send one request and return the small body of its response.
+
+        All small requests of the library call this method, so a subclass can see and change them.
 
         Parameters
         ----------
         uri : str
-            Encoded; below the server's URL, a leading slash may be missing.
+            Percent-encoded, relative to the server's URL; the leading slash is optional.
+        method : str
+            HTTP method.
         body : Body or dict
             For GET, query parameters.
+        headers : mapping, optional
+            Additional headers.
         force_preemptive_auth : bool
-            Accepted and without effect: credentials always go with the first request.
+            Accepted and ignored: the first request always carries the credentials.
         timeout : float or pair, optional
             Seconds for this request.
         expiration : float or None, optional
-            Seconds for which an answer in the cache is as good; 0 asks the server in any case.
+            Maximum age, in seconds, of a cached response; 0 always sends the request.
 
         Returns
         -------
         bytes
-            The body of the answer.
+            The body of the response.
 
         Raises
         ------
         DatabaseError
-            Everything but a status of 2xx, and an HTML page. Where the program has loaded requests, one of the network is also requests' own.
+            For a status other than 2xx, and for an HTML page. If the program has imported
+            requests, a network error is also an instance of the matching requests exception.
         """
         return self.connection.send(uri, method, body, headers, **kwargs)
 
     @property
-    def _asks_itself(self) -> bool:
-        """Whether `_exec` is this one, and no other that has to see every request."""
+    def _exec_is_own(self) -> bool:
+        """Whether `_exec` is this class's own, and need not see every request."""
         return getattr(self._exec, '__func__', None) is Interface._exec
 
     def _get_json(self, uri: str) -> list[Row]:
-        """The rows of a table; those of a listing of files have ``path`` besides. One request."""
+        """Return the rows of a table. One request.
+
+        Rows of a listing of files have an additional column, ``path``.
+        """
         return self.connection.rows(uri)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -355,21 +389,27 @@ class Interface(Classic):
 
 
 def _config_or_cachedir(config: Any, cachedir: Any) -> tuple[Any, Any]:
-    """The fourth argument was a cache folder in pyxnat 0.9 and a configuration file in 1.x: an existing file is the latter."""
+    """Take an existing file in the fourth argument for a configuration file.
+
+    The fourth argument was a cache folder in pyxnat 0.9 and a configuration file in 1.x.
+    """
     if config is None and cachedir is not None and os.path.isfile(os.path.expanduser(cachedir)):
-        warnings.warn('give a configuration file as config=; the fourth argument is the cache folder', DeprecationWarning, stacklevel=3)
+        warnings.warn('pass a configuration file as config=; the fourth argument is the cache folder', DeprecationWarning, stacklevel=3)
         return cachedir, None
     return config, cachedir
 
 
 _RESTORED: dict[tuple[Any, ...], Interface] = {}
-"""Interfaces that came by pickle, kept so that the tasks of a worker share connections and session."""
+"""Unpickled Interfaces, kept so that the tasks of a worker share connections and session."""
 
 _EXIT_TIMEOUT_S = (2, 5)
 
 
 def _restore(state: dict[str, Any]) -> Interface:
-    """The Interface for a pickle: on the session that this process has, or on the one that the pickle carries."""
+    """Return the Interface of a pickle, with a session.
+
+    The session is that of this process if it has one, else the one in the pickle.
+    """
     key = (state['class'], state['server'], state['login'], state['cachedir'], state['verify'], state['proxy'], state['cert'])
     interface = _RESTORED.get(key)
     if interface is None:
@@ -385,38 +425,41 @@ def _rebuild(state: dict[str, Any]) -> Interface:
     server, login = state['server'], state['login']
     session = known_session(server, login)
     if session is None:
-        session = Session(server, login=login, cookies=state['cookies'], find_credentials=lambda: _found_credentials(server, login))
+        session = Session(server, login=login, cookies=state['cookies'], find_credentials=lambda: _find_credentials(server, login))
         if login and not state['cookies']:
-            session.credentials = _found_credentials(server, login, offline=state['cache'][0] == 'offline')
+            session.credentials = _find_credentials(server, login, offline=state['cache'][0] == 'offline')
     settings = configuration.Settings(server, session.credentials, state['verify'], state['proxy'], state['cert'])
     interface: Interface = state['class'].__new__(state['class'])
     interface._share_session = state['share_session']
     interface._assemble(settings, session, state['timeouts'], state['retries'], state['cachedir'], state['jobs'])
     interface.cache.mode, interface.cache.expiration, interface.cache.max_bytes = state['cache']
     finalizers = sys.modules.get('multiprocessing.util')
-    if finalizers is not None:  # workers of a pool leave without running what is registered with atexit
+    if finalizers is not None:  # workers of a pool exit without running atexit handlers
         finalizers.Finalize(None, _close, args=(interface._transport,), exitpriority=10)
     return interface
 
 
-def _found_credentials(server: str, login: str, offline: bool = False) -> Any:
-    """Credentials from the usual sources, for a session that has died in a process that was given none."""
+def _find_credentials(server: str, login: str, offline: bool = False) -> Any:
+    """Look up credentials for an unpickled Interface without a session."""
     return configuration.resolve(server, login, prompt=False, offline=offline).credentials
 
 
 def _account(session: Session, interface: Interface | None) -> str:
-    """The account whose cache it is. One request for a token that was not used before."""
+    """Return the account that owns the cache.
+
+    One request for an alias token that is used for the first time.
+    """
     credentials = session.credentials
     if credentials is None or not credentials.is_token:
         return session.login
     if interface is None:
-        raise errors.InterfaceError('whose cache this is must be asked, and its Interface is gone: keep the Interface as long as the cache')
+        raise errors.InterfaceError('the owner of the cache is unknown: keep its Interface as long as the cache')
     return account_of(interface.cache.server_folder, credentials.login, interface.whoami)
 
 
 def _close(transport: Transport) -> None:
-    """End a session when its Interface goes, or the process does."""
+    """End the session when its Interface is deleted or the process exits."""
     try:
         transport.close_session(timeout=_EXIT_TIMEOUT_S)
     except errors.DatabaseError as error:
-        log.warning('a session was left open on %s: %s', transport.server, error)
+        log.warning('the session on %s was not ended: %s', transport.server, error)

@@ -1,8 +1,8 @@
-"""The module names of pyxnat 1.x, for programs that import them.
+"""Module names of pyxnat 1.x, for programs that import them.
 
-``pyxnat.core.errors`` is :mod:`pyxnat.errors`, the same module object, and is loaded when it
-is first asked for. Old modules without a counterpart (``derivatives``, ``downloadutils``,
-``pathutil``) are missing, so that importing them fails at once.
+``pyxnat.core.errors`` is :mod:`pyxnat.errors`, the same module object, loaded on first access.
+Old modules without a counterpart (``derivatives``, ``downloadutils``, ``pathutil``) are missing,
+so that importing them fails at once.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ OLD_NAMES = {
     'xpass': 'compat.xpass',
     'xpath_store': 'services.xpath_store',
 }
-"""Name of the module below ``pyxnat.core`` in pyxnat 1.x -> the module below ``pyxnat``."""
+"""Module below ``pyxnat.core`` in pyxnat 1.x -> module below ``pyxnat``."""
 
 OLD_CLASSES = {
     'Inspector': 'services.inspector',
@@ -52,28 +52,39 @@ OLD_CLASSES = {
     'Select': 'services.select',
     'Users': 'services.manage.users',
 }
-"""Class that ``pyxnat.core`` itself had -> its module below ``pyxnat``."""
+"""Class of ``pyxnat.core`` itself -> its module below ``pyxnat``."""
 
 _TOP = __name__.rpartition('.')[0]
 _MODULES = {
     **{f'{__name__}.{old}': f'{_TOP}.{new}' for old, new in OLD_NAMES.items()},
     **{f'{_TOP}.{old}': f'{_TOP}.{new}' for old, new in OLD_NAMES.items() if old != new},
 }
-"""Old full name -> new full name. ``pyxnat`` itself showed the modules of its core, too: ``pyxnat.jsonutil``."""
+"""Old full name -> new full name; ``pyxnat`` itself had them too: ``pyxnat.jsonutil``."""
 
 
 class _OldNames:
-    """Finds a module under its old name, and loads it under its new one."""
+    """Import hook that finds a module by its old name and loads the new one."""
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
-        """Answer for the old names alone."""
+        """Return a spec for an old name, `None` for any other.
+
+        Parameters
+        ----------
+        name : str
+            Full name of the module.
+        _path, _target : object
+            Passed by Python's import system and not used.
+        """
         return ModuleSpec(name, self) if name in _MODULES else None  # type: ignore[arg-type]
 
     def create_module(self, _spec: ModuleSpec) -> None:
-        """Leave it to Python to make a module, which `exec_module` then replaces."""
+        """Return `None`, so that Python creates the module.
+
+        `exec_module` then replaces it.
+        """
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put the new module in the place of the old one."""
+        """Put the new module into ``sys.modules`` under the old name."""
         sys.modules[module.__name__] = import_module(_MODULES[module.__name__])
 
 
@@ -81,7 +92,7 @@ sys.meta_path.insert(0, _OldNames())
 
 
 def __getattr__(name: str) -> Any:
-    """Load an old module, or a class of the package, when it is first asked for."""
+    """Load an old module or class on first access."""
     if name in OLD_NAMES:
         return import_module(f'{__name__}.{name}')
     if name in OLD_CLASSES:
