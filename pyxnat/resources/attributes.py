@@ -129,7 +129,7 @@ class Attributes:
             tables = [element.connection.rows(uris.with_query(uri, query)) for uri in listing.uris]
             rows = list(self._rows(listing, tables))
             found = [row for row in rows if known and row.get(element.level.id_column) == known]
-            if found or element._among(rows):
+            if found or element._match_row(rows):
                 break
         return found[0] if found else element._find(rows)
 

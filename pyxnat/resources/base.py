@@ -1,4 +1,8 @@
-"""What all elements have in common. An element is a handle on one thing of the archive: making, comparing and showing it asks nothing."""
+"""Base class of all elements.
+
+An element is a handle on one item of the archive: creating, comparing and printing it makes no
+request.
+"""
 
 from __future__ import annotations
 
@@ -31,33 +35,45 @@ _CLASSES: dict[str, type[Any]] = {}
 
 
 def register(name: str, cls: type[Any]) -> None:
-    """Make a class known under the name of its level (plural: collection, singular: element)."""
+    """Register a class under the name of its level.
+
+    Parameters
+    ----------
+    name : str
+        Plural name of the level for a collection class, singular for an element class.
+    cls : type
+        The collection or element class.
+    """
     _CLASSES[name] = cls
 
 
 def class_of(name: str) -> type[Any]:
-    """The class for a plural or singular level name."""
+    """Return the class of a plural or singular level name."""
     return _CLASSES[name]
 
 
 class Element(Named, Uploadable):
-    """One thing of the archive, whether it exists or not.
+    """An item of the archive, whether it exists or not.
 
     Parameters
     ----------
     uri : str
         Its URI, with or without ``/data``.
     interface : Interface
-        The connection it belongs to.
+        The Interface that it makes its requests with.
     known : dict, optional
-        What a listing said of it.
+        Its row in a listing.
     above : dict, optional
-        What listings said of the elements above it, by level.
+        Rows of the elements above it, by level.
 
     Attributes
     ----------
     attrs : Attributes
         Its fields.
+    row : dict
+        The columns known so far, as text.
+    level : Level
+        Its row in the table of levels.
     """
 
     level: ClassVar[Level]
@@ -73,11 +89,11 @@ class Element(Named, Uploadable):
 
     @property
     def uri(self) -> str:
-        """The URI, encoded, from the entry point on.
+        """The encoded URI, starting with ``/data``.
 
-        XNAT has no scans, assessors and reconstructions below ``/projects/P/experiments/E``, and no experiments below ``/subjects/S``: one
-        reached that way has its URI below ``/experiments``, or in the subject's project, and the first look at it asks for what that takes
-        (one request).
+        XNAT has no scans, assessors or reconstructions below ``/projects/P/experiments/E``, and no
+        experiments below ``/subjects/S``. An element selected that way has its URI below
+        ``/experiments``, or in the subject's own project; the first use costs one request.
         """
         step = self.steps[-1]
         if len(self.steps) > 1 and labels.needs_id(step.level, step.name):
@@ -85,9 +101,10 @@ class Element(Named, Uploadable):
         return paths.uri_of((*self._above_path(), step))
 
     def _above_path(self) -> Path:
-        """The path of what is above it as XNAT takes it: from where it has routes, and by the ID where a label has to be quoted.
+        """Return the path above, with routes and names that XNAT accepts.
 
-        XNAT compares labels with paths as they were sent. Each label of that kind costs one request, once for an element.
+        XNAT compares labels with the encoded path, so a label that needs quoting never matches;
+        the ID replaces it. Each such label costs one request, once per element.
         """
         self._check_sent()
         chain = paths.chain_of(self.steps)
@@ -101,7 +118,7 @@ class Element(Named, Uploadable):
         return self.steps[:-1]
 
     def _step_above(self, place: int) -> Step:
-        """A step of its path, by the ID where the name is a label that has to be quoted."""
+        """Return a step of the path; an ID replaces a label to be quoted."""
         step = self.steps[place]
         if labels.needs_id(step.level, step.name):
             above = class_of(step.level).element_at(paths.uri_of(self.steps[: place + 1]), self.host, self.above.get(step.level), self.above)
@@ -110,26 +127,32 @@ class Element(Named, Uploadable):
 
     @property
     def url(self) -> str:
-        """Where it is, for messages. No request."""
+        """The full address for messages, including the server. No request."""
         return self.connection.server + paths.uri_of(self.steps)
 
     def _check_sent(self) -> None:
-        """Refuse names that no path can hold. Those of resources and files are matters of their own."""
+        """Raise an error for names that no path can hold.
+
+        Resources and files check their own names.
+        """
         for step in self.steps:
             if step.level in _CHECKED and step.literal and labels.why_not_sent(step.name):
                 labels.check_sent(class_of(step.level).level.singular, step.name, self.connection.server + paths.uri_of(self.steps))
 
     def _exact_uri(self) -> str:
-        """A URI to write to that means this element and no other."""
+        """Return a URI for writing that cannot match another element."""
         return self.uri
 
     def writing_uri(self) -> str:
-        """A URI to write fields to that means this element, which is there, and no other."""
+        """Return a URI for writing fields that matches no other element.
+
+        The element must exist.
+        """
         self.datatype()
         return self._exact_uri()
 
     def _find_home(self, depth: int) -> Path:
-        """The path of the ancestor of that depth from where XNAT routes its children."""
+        """Return the routed path of the ancestor at a depth."""
         ancestor = self.steps[depth - 1]
         element = class_of(ancestor.level).element_at(paths.uri_of(self.steps[:depth]), self.host, self.above.get(ancestor.level))
         itself = Step(ancestor.level, element.id(), True)
@@ -137,7 +160,7 @@ class Element(Named, Uploadable):
 
     @property
     def path_name(self) -> str:
-        """The name it is addressed by: an ID or a label."""
+        """The last name in the URI, decoded: an ID or a label."""
         return self.steps[-1].name
 
     def __repr__(self) -> str:
@@ -155,74 +178,89 @@ class Element(Named, Uploadable):
         return _restore, (self.level.singular, paths.uri_of(self.steps), self.host, self.row, self.above)
 
     def exists(self, consistent: bool = False) -> bool:
-        """Whether the server has it, by ID or label, and this login may see it.
+        """Whether the server lists it, by ID or label, for this login.
 
-        One request: the listing of its level. `False` means that the server said so (not listed, or 404 or 403 for what is above it); a
-        server that cannot be reached, a wrong password or a failure are errors. XNAT fails for some listings below what is not there: then it is
-        looked for what is above, a request for each level.
+        One request: the listing of its level. False means that the server answered: not listed, or
+        404 or 403 for an element above. A failed connection, a wrong password or a server failure
+        raises an error. If XNAT answers 500 because an element above is missing, each level above
+        costs one more request.
 
         Parameters
         ----------
         consistent : bool
-            Whether to ask the server even if it was asked within the last second.
+            Fetch the listing even if it is cached, also within the last second.
         """
         try:
-            self._look_again() if consistent else self._look()
+            self._refetch_row() if consistent else self._fetch_row()
         except (errors.NotFoundError, errors.PermissionDenied):
             return False
         except errors.InternalError:
-            above = self._above_it()
+            above = self._parent_on_path()
             if above is None or above.exists(consistent):
                 raise
             return False
         return True
 
     def id(self) -> str:
-        """The ID: an accession ID such as ``XNAT_S00001``; of a scan what the scanner gave, of a resource a number. One request if not known."""
+        """Return the ID.
+
+        An accession ID such as ``XNAT_S00001``; for a scan the number given by the scanner; for a
+        resource a number. One request if not known.
+        """
         return self.value_of(self.level.id_column)
 
     def label(self) -> str:
-        """The label; the ID where XNAT knows none. One request if not known."""
+        """Return the label, or the ID for levels without labels.
+
+        One request if not known.
+        """
         return self.value_of(self.level.label_column)
 
     def datatype(self) -> str:
-        """The XNAT type, such as ``xnat:mrSessionData``. One request if not known; none for projects, subjects and reconstructions."""
+        """Return the XNAT type, such as ``xnat:mrSessionData``.
+
+        One request if not known; none for projects, subjects and reconstructions.
+        """
         if 'xsiType' in self.level.columns:
             return self.value_of('xsiType')
         return self.level.datatype
 
     def value_of(self, column: str) -> str:
-        return self.row[column] if column in self.row else self._look()[column]
+        """Return a column of its listing. One request if not known."""
+        return self.row[column] if column in self.row else self._fetch_row()[column]
 
-    def _look(self) -> Row:
-        """Its row in the listing of its level."""
+    def _fetch_row(self) -> Row:
+        """Fetch its row in the listing of its level."""
         row = self._find(self.connection.iter_rows(self.listing_uri()))
         self.row.update(row)
         return row
 
-    def _look_again(self) -> Row:
-        """The same as the server has it now, whatever the cache holds."""
+    def _refetch_row(self) -> Row:
+        """Fetch its row from the server, even if the listing is cached."""
         self.connection.request(uris.with_query(self.listing_uri(), {'format': 'json'}), expiration=0)
-        return self._look()
+        return self._fetch_row()
 
     def listing_uri(self) -> str:
-        """URI of the listing it stands in."""
+        """Return the URI of the listing that contains it."""
         uri = uris.join(uris.ENTRY if len(self.steps) == 1 else paths.uri_of(self._above_path()), self.level.segment)
         at_server = len(self.steps) == 1 and self.level.plural != 'projects'
         return uris.with_query(uri, {'ID': self.path_name}) if at_server else uri
 
     def _find(self, rows: Iterable[Row]) -> Row:
-        found = self._among(rows)
+        found = self._match_row(rows)
         if found is not None:
             return found
         raise errors.NotFoundError(
             f'no {self.level.singular} {self.path_name!r}',
             uri=self.url,
-            remedy='Check the spelling; what this login may not see is hidden.',
+            remedy='Check the spelling; items hidden from this login are not listed.',
         )
 
-    def _among(self, rows: Iterable[Row]) -> Row | None:
-        """Its row among some: the one with its name as ID, or else as label, as XNAT reads names of what is not below them."""
+    def _match_row(self, rows: Iterable[Row]) -> Row | None:
+        """Return its row: the one with its name as ID, or else as label.
+
+        XNAT resolves the last name of a path in the same order.
+        """
         first, second = self.level.id_column, self.level.label_column
         other = None
         for row in rows:
@@ -233,14 +271,16 @@ class Element(Named, Uploadable):
         return other
 
     def parent(self) -> Element | None:
-        """The element above; `None` above a project, and above a subject that was selected from the server itself.
+        """Return the element above.
 
-        That of an experiment is its subject, whatever it was selected by: one request where the path does not name the subject. Else none.
+        None for a project, and for a subject selected from the server itself. The parent of an
+        experiment is always its subject: one request if the path does not name it. No request
+        otherwise.
         """
-        return self._above_it()
+        return self._parent_on_path()
 
-    def _above_it(self) -> Element | None:
-        """The element above it on its path."""
+    def _parent_on_path(self) -> Element | None:
+        """Return the element above on its path."""
         if len(self.steps) == 1:
             return None
         above = self.steps[:-1]
@@ -248,21 +288,34 @@ class Element(Named, Uploadable):
         return cast('Element', class_of(level).element_at(paths.uri_of(above), self.host, self.above.get(level), self.above))
 
     def children(self, show_names: bool = True) -> Any:
-        """Names of the collections below it; with ``show_names=False`` the collections themselves. No request."""
+        """Return the names of the collections below. No request.
+
+        Parameters
+        ----------
+        show_names : bool
+            False returns the collections themselves.
+        """
         names = [row.plural for row in children(self.level.plural)]
         return names if show_names else [getattr(self, name)() for name in names]
 
     def create(self, **params: Any) -> Any:
-        """Create it, and whatever is missing above it.
+        """Create it, along with all missing elements above it.
 
         Parameters
         ----------
         **params
-            Fields by short name or xpath (``gender='female'``, ``**{'xnat:mrSessionData/fieldStrength': '3.0'}``); the type of a level by its
-            plural name (``experiments='xnat:petSessionData'``) or ``xsiType``; full paths of types above it count where that is created, too;
-            ``params={…}`` for further query parameters; ``xml=`` the path of an XNAT document to create it from, with ``allowDataDeletion`` if
-            fields that the document has not are to go; ``move=True`` to move a session, an assessor or a reconstruction here that is elsewhere
-            in the project (XNAT does so without being asked).
+            Any of:
+
+            - fields by short name or full path: ``gender='female'``,
+              ``**{'xnat:mrSessionData/fieldStrength': '3.0'}``;
+            - the type of a level by its plural name (``experiments='xnat:petSessionData'``), or
+              ``xsiType`` for this one;
+            - full paths of types above it, set if that element is created, too;
+            - ``params={…}``: further query parameters;
+            - ``xml=``: path of an XNAT document to create it from; ``allowDataDeletion=True``
+              deletes fields that the document lacks;
+            - ``move=True``: move a session, assessor or reconstruction of this name here from
+              elsewhere in the project. XNAT itself would do so silently.
 
         Returns
         -------
@@ -272,20 +325,24 @@ class Element(Named, Uploadable):
         Raises
         ------
         ProgrammingError
-            A field or label that the server refuses.
+            The server rejects a field or label.
         IntegrityError
-            The session on the path is that of another subject, or the assessor or reconstruction that of another session: XNAT would move it.
+            The session on the path belongs to another subject, or the assessor or reconstruction to
+            another session: XNAT would move it.
         PermissionDenied
             This login may not create it.
 
         Notes
         -----
-        One request where everything above it exists, and one look at the sessions of the project where the path names a subject and a session that no
-        listing led to; an assessor or reconstruction takes one more look. Fields go by document. Where the server answers that something is missing,
-        the nearest missing element is created and the request repeated. A scan of a new session goes in the session's document, with which XNAT makes
-        the subject, too: two requests for all three.
+        One request if everything above exists. One more (the sessions of the project) if the path
+        names a subject and a session and neither came from a listing; one more for an assessor or
+        reconstruction.
+
+        Fields are sent as an XML document. If the server reports a missing element, the nearest one
+        above is created and the request repeated. A scan of a new session is sent in the session's
+        document, from which XNAT also creates the subject: two requests for all three.
         """
-        document = _document(params.pop('xml', None))
+        document = _read_document(params.pop('xml', None))
         types = {row.plural: str(params.pop(row.plural)) for row in LEVELS if row.plural in params}
         extra = dict(params.pop('params', {}))
         for ignored in ('use_label', 'overwrite'):
@@ -299,23 +356,26 @@ class Element(Named, Uploadable):
     def _create(
         self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = (), *, move: bool = False
     ) -> None:
-        """Create it with what is missing above it; `inner` are elements that its document holds. One look at whose things are serves all of it."""
-        with self.host.owners.one_look():
-            self._create_looking(types, fields, document, inner, move)
+        """Create it and all missing elements above it.
 
-    def _create_looking(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None, inner: Sequence[Any], move: bool) -> None:
+        `inner` are child elements for its document. One lookup of owners serves all levels.
+        """
+        with self.host.owners.reuse_lookups():
+            self._create_checked(types, fields, document, inner, move)
+
+    def _create_checked(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None, inner: Sequence[Any], move: bool) -> None:
         kind = str(types.get(self.level.plural) or fields.get('xsiType') or self.level.datatype)
         above = {} if document else fields_above(kind, fields)
         fields = {name: value for name, value in fields.items() if name not in above}
         made = None if document or not kind else self._fields_of_new(kind, fields)
-        is_in_vain = self._check_new(fields, move) is False and self.level.plural != 'experiments'
+        lacks_session = self._check_new(fields, move) is False and self.level.plural != 'experiments'
         if made is not None:
             _, query = divide(self, fields)
             document, fields = made.document(inner), {**made.query(), **query}
             if document is None and 'xsiType' in self.level.columns:
                 fields['xsiType'] = made.kind
-        parent = self._above_it()
-        if is_in_vain and parent is not None:  # its session is not there
+        parent = self._parent_on_path()
+        if lacks_session and parent is not None:  # its session does not exist
             answer = self._create_below(parent, types, above, made, fields, document)
         else:
             try:
@@ -324,18 +384,18 @@ class Element(Named, Uploadable):
                 if parent is None or not self._is_well_named() or not self._lacks_parent(error, parent):
                     raise
                 answer = self._create_below(parent, types, above, made, fields, document)
-        self._learn(six.ensure_text(answer or b'', errors='replace').strip())
+        self._store_accession_id(six.ensure_text(answer or b'', errors='replace').strip())
 
     def _create_below(
         self, parent: Element, types: dict[str, str], above: dict[str, Any], made: Fields | None, fields: dict[str, Any], document: bytes | None
     ) -> bytes:
-        """Create what is above it, with it in the document of that where it can stand there; else after it."""
+        """Create the parent, then the element unless its document holds it."""
         within = made.as_inner(self) if made is not None and not made.query() and fields.keys() <= {'xsiType'} else []
         parent._create(types, above, inner=within)
         return b'' if within else self._put(fields, document)
 
     def _fields_of_new(self, kind: str, fields: dict[str, Any]) -> Fields:
-        """The fields that it is created with, checked."""
+        """Return the fields of the new element, checked against its schema."""
         values, _ = divide(self, fields)
         made = Fields(self, kind, {name: value for name, value in values.items() if value not in (None, '')})
         made.check_new()
@@ -343,24 +403,49 @@ class Element(Named, Uploadable):
 
     @staticmethod
     def _lacks_parent(error: errors.DatabaseError, parent: Element) -> bool:
-        """Whether a refusal says that what is above is missing. XNAT has many words for it; where they may mean another thing, it is looked up."""
+        """Whether an error reports a missing element above.
+
+        XNAT uses many statuses for it. Ambiguous ones (400, 422, 500) cost one request.
+        """
         if isinstance(error, errors.NotFoundError) or error.status in (404, 417):
             return True
         return error.status in (400, 422, 500) and not parent.exists()
 
     def _check_new(self, fields: Mapping[str, Any], move: bool) -> bool | None:
-        """Refuse a name that XNAT does not take, a place that is another's, an ID that another has; as `check_owner` returns."""
+        """Reject an invalid name, and a place or ID of another element.
+
+        Returns the result of `check_owner`.
+        """
         if self.level.plural in _CHECKED and labels.why_not_new(self.level.plural, self.path_name) and not self.exists():
             labels.check_new(self.level.plural, self.level.singular, self.path_name, self.url)
         self.host.owners.check_id(self, fields.get('ID'))
         return self.check_owner(move)
 
     def check_owner(self, move: bool = False, fresh: bool = False) -> bool | None:
-        """Refuse a path that names another owner than that of what is on it, unless it is to `move` there; whether the session on it is there."""
+        """Raise an error if the path names a wrong owner of the element.
+
+        Parameters
+        ----------
+        move : bool
+            Accept another owner: the element is moved.
+        fresh : bool
+            Fetch the owner even if it was fetched within the last minute.
+
+        Returns
+        -------
+        bool or None
+            Whether the session on the path exists; None if that was not checked.
+
+        Raises
+        ------
+        IntegrityError
+            The session belongs to another subject, or the assessor or reconstruction to another
+            session.
+        """
         self._check_sent()
         try:
             return self.host.owners.check(self, move, fresh)
-        except errors.NotFoundError:  # there is no such project: the request that follows says so, or what is above it is created
+        except errors.NotFoundError:  # no such project: the next request fails, or creates it
             return None
 
     def _put(self, query: Mapping[str, Any], document: bytes | None) -> bytes:
@@ -370,37 +455,48 @@ class Element(Named, Uploadable):
         return answer
 
     def _is_well_named(self) -> bool:
-        """Whether the name is one that XNAT takes for the label of a new element; if not, its refusal is not about what is above."""
+        """Whether XNAT accepts the name as the label of a new element.
+
+        If not, an error of the server is about the name, not about the elements above.
+        """
         return self.level.plural not in _CHECKED or not labels.why_not_new(self.level.plural, self.path_name)
 
-    def _learn(self, accession_id: str) -> None:
-        """Keep the accession ID that the server answers a PUT of a subject, experiment or assessor with."""
+    def _store_accession_id(self, accession_id: str) -> None:
+        """Store the accession ID from the response to a PUT.
+
+        XNAT returns one for subjects, experiments and assessors.
+        """
         if self.level.plural not in ('subjects', 'experiments', 'assessors') or not accession_id:
             return
         if len(accession_id) > _LONGEST_ID or not accession_id.isprintable():
-            what, remedy = f'no accession ID: {accession_id[:60]!r}', 'See whether it is there now.'
-            raise errors.UnexpectedAnswer(what, uri=self.url, method='PUT', remedy=remedy)
+            message, remedy = f'no accession ID: {accession_id[:60]!r}', 'Check with exists() whether it was created.'
+            raise errors.UnexpectedAnswer(message, uri=self.url, method='PUT', remedy=remedy)
         if '/' not in accession_id:
             self.row[self.level.id_column] = accession_id
             self.host.owners.learn(self)
 
     def delete(self, delete_files: bool = True) -> None:
-        """Delete it and all that belongs to it; what is seen through a project that it is only shared into is taken out of there.
+        """Delete it and everything below it.
 
-        One request; one more for the accession ID of a subject, experiment or assessor, if that is not known; where the path names subject and
-        session by label, one for whose the session is: XNAT would delete that of another. One more for an assessor or reconstruction.
+        Deleted through a project that it is only shared into, it is removed from that project
+        alone.
+
+        One request; one more for the accession ID of a subject, experiment or assessor if not
+        known; one more for the session's owner if the path names subject and session by label (XNAT
+        would delete another subject's session); one more for an assessor or reconstruction.
 
         Parameters
         ----------
         delete_files : bool
-            Whether its files go too; otherwise they stay on the server's disk, out of reach.
+            Delete its files, too. False leaves them on the server's disk, out of reach of clients.
 
         Raises
         ------
         NotFoundError
-            There is no such thing.
+            It does not exist.
         IntegrityError
-            The session on the path is that of another subject, or the assessor or reconstruction that of another session.
+            The session on the path belongs to another subject, or the assessor or reconstruction to
+            another session.
         PermissionDenied
             This login may not delete it.
         """
@@ -410,54 +506,77 @@ class Element(Named, Uploadable):
         self.host.owners.forget()
 
     def _uri_to_delete(self) -> str:
-        """A URI to delete that means this element and no other."""
+        """Return a URI for deleting that cannot match another element."""
         return self.uri
 
     def get(self) -> bytes:
-        """Its XML document. One request.
+        """Return its XML document. One request.
 
         Raises
         ------
         UnexpectedAnswer
-            What came is no document, or not all of it.
+            The response is no XML document, or is truncated.
         """
         document: bytes = self.connection.request(uris.with_query(self.uri, {'format': 'xml'}), 'GET')
         if not (document.lstrip(b'\xef\xbb\xbf \r\n\t').startswith(b'<') and document.rstrip().endswith(b'>')):
             raise errors.UnexpectedAnswer(
-                f'no XML document: {document[:60]!r}', uri=self.connection.server + self.uri, method='GET', remedy='Ask again.'
+                f'no XML document: {document[:60]!r}', uri=self.connection.server + self.uri, method='GET', remedy='Retry.'
             )
         return document
 
     def attributes(self) -> dict[str, str]:
-        """Its row in its level's listing: column -> text. One request."""
-        return dict(self._look())
+        """Return its row in its listing: column -> text. One request."""
+        return dict(self._fetch_row())
 
     def tag(self, name: str) -> Any:
-        """Put it into a named set; the tag. Two requests, and up to two for the first tag of all."""
+        """Add it to a tag, and return the tag.
+
+        Two requests, and up to two more for the first tag of this login.
+        """
         tag = self.host.manage.tags.get(name)
         tag.reference(self.uri)
         return tag
 
     def untag(self, name: str) -> None:
-        """Take it out of a named set. Two requests."""
+        """Remove it from a tag. Two requests."""
         self.host.manage.tags.get(name).dereference(self.uri)
 
     def _repr_html_(self) -> str:
-        """What its listing says of it, for a notebook. One request, none where a listing said it already."""
-        known = self.row or (self._look() if self.exists() else {'': 'not on the server, or hidden from this login'})
+        """Render its row as an HTML table, for a notebook.
+
+        One request; none if its row is known.
+        """
+        known = self.row or (self._fetch_row() if self.exists() else {'': 'not on the server, or hidden from this login'})
         return f'<p>{html.escape(repr(self))}</p>{html_table([known])}'
 
     def xpath(self, expression: str) -> list[Any]:
-        """What an XPath finds in its XML document, by the document's own prefixes (``//xnat:scan``). One request."""
+        """Evaluate an XPath expression on its XML document. One request.
+
+        The prefixes are those of the document: ``//xnat:scan``.
+        """
         root = parse_xml(self.get())
         found: Any = root.xpath(expression, namespaces={prefix: uri for prefix, uri in root.nsmap.items() if prefix})
         return list(found) if isinstance(found, list) else [found]
 
     def namespaces(self) -> dict[str, str]:
-        """Prefixes of its XML document. One request."""
+        """Return the namespace prefixes of its XML document. One request."""
         return {prefix: uri for prefix, uri in parse_xml(self.get()).nsmap.items() if prefix}
 
     def put_document(self, document: bytes, query: Mapping[str, Any]) -> bytes:
+        """Send its XML document. One request.
+
+        Parameters
+        ----------
+        document : bytes
+            The XML document.
+        query : mapping
+            Query parameters.
+
+        Returns
+        -------
+        bytes
+            The response body: for most levels the accession ID.
+        """
         answer: bytes = self.connection.request(uris.with_query(self.uri, query), 'PUT', document, XML)
         return answer
 
@@ -471,8 +590,8 @@ class Element(Named, Uploadable):
         return class_of(row.plural)([(*self.steps, step)], self.host)
 
 
-def _document(location: Any) -> bytes | None:
-    """An XNAT document from a file; what is not well-formed is refused here, where the file can be named."""
+def _read_document(location: Any) -> bytes | None:
+    """Read an XNAT document from a file, and check that it is well-formed."""
     if location is None:
         return None
     text = FilePath(location).expanduser().read_bytes()
@@ -484,7 +603,20 @@ def _document(location: Any) -> bytes | None:
 
 
 def as_name(row: Level, name: Any) -> str:
-    """A name as text; the shape of one, not its existence, is checked."""
+    """Return an element's name as text, after a check of its form.
+
+    Parameters
+    ----------
+    row : Level
+        The level of the element.
+    name : str, bytes or int
+        Its ID or label; for files a path.
+
+    Raises
+    ------
+    ProgrammingError
+        The name is empty or None, or has a slash (except for files), a NUL or a ``.`` or ``..``.
+    """
     text = six.ensure_text(name) if isinstance(name, bytes) else str(name)
     parts = text.split('/')
     if name is None or not text or (row.plural != 'files' and len(parts) > 1) or '\x00' in text or {'.', '..'} & set(parts):

@@ -212,7 +212,7 @@ class ExperimentElement(SharedElement):
     def parent(self) -> Element | None:
         """Its subject, in the subject's own project where the path does not name it. One request then, else none."""
         if 'subjects' in chain_of(self.steps):
-            return self._above_it()
+            return self._parent_on_path()
         identity, project = self.attrs.mget(['subject_ID', 'subject_project'])
         uri = uris.join(uris.ENTRY, 'projects', uris.quote(project), 'subjects', uris.quote(identity))
         subject: Element = class_of('subjects').element_at(uri, self.host)

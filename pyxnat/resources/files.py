@@ -185,13 +185,13 @@ class ResourceElement(Element):
 
     def attributes(self) -> dict[str, str]:
         """Its row in the listing: label, file_count, file_size (bytes), tags, format, content. One request."""
-        return dict(self._look())
+        return dict(self._fetch_row())
 
 
 class FileElement(Element):
     """A file of a resource."""
 
-    def _look(self) -> Row:
+    def _fetch_row(self) -> Row:
         row = self._find(own_rows(self.steps, self.connection.rows(self.listing_uri())))
         self.row.update(row)
         return row
@@ -201,7 +201,7 @@ class FileElement(Element):
         return uris.join(self.listing_uri(), uris.quote_path(self.path_name))
 
     def listing_uri(self) -> str:
-        resource = self._above_it()
+        resource = self._parent_on_path()
         return f'{resource.uri if resource else ""}/files'
 
     def delete(self, delete_files: bool = True) -> None:
@@ -354,7 +354,7 @@ class FileElement(Element):
 
     def attributes(self) -> dict[str, str]:
         """Its row in the listing: Name, path, Size (bytes), URI, digest (MD5), file_tags, file_format, file_content. One request."""
-        return dict(self._look())
+        return dict(self._fetch_row())
 
 
 def _source(src: Body) -> Any:

@@ -4,7 +4,7 @@ XNAT does not compare the subject in a path with that of the session: a PUT of a
 goes into the session of the other. Labels of assessors are one space for the project, IDs of reconstructions one for the site: a PUT below another
 session moves them. So the client looks at the server before each write that could move something or delete it, whatever the cache holds. A write of
 what stands below a session reaches the session of that label, whoever owns it by now: a look of the last minute is enough for it. Work on many items
-at once looks once for all of them (`Owners.one_look`).
+at once looks once for all of them (`Owners.reuse_lookups`).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Owners:
     # -- looking
 
     @contextmanager
-    def one_look(self) -> Iterator[None]:
+    def reuse_lookups(self) -> Iterator[None]:
         """Work on many items, in this thread and those of an `Undertaking`: what is seen within it serves all of them, for a minute."""
         token = _BEGUN.set(time.monotonic() if _BEGUN.get() is None else _BEGUN.get())
         try:
@@ -231,7 +231,7 @@ class Owners:
 
     def _project_of(self, element: Element) -> str:
         """The project that owns the session above, where the path does not name one. One request."""
-        above = element._above_it()
+        above = element._parent_on_path()
         return above.value_of('project') if above is not None else ''
 
     def _refusal(self, element: Element, what: str, path: str) -> errors.IntegrityError:

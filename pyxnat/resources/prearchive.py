@@ -70,7 +70,7 @@ class PrearchiveSession(PrearchiveElement):
         project, timestamp, name = uris.segments(self.uri)[-3:]
         return project, timestamp, name
 
-    def _look(self) -> Row:
+    def _fetch_row(self) -> Row:
         rows = self.connection.rows(self.uri)
         if not rows:
             raise errors.NotFoundError('not in the prearchive', uri=self.connection.server + self.uri, remedy='It may be archived, moved or deleted.')
@@ -78,7 +78,7 @@ class PrearchiveSession(PrearchiveElement):
         return self.row
 
     def _cell(self, column: str) -> str:
-        return self.row[column] if column in self.row else self._look()[column]
+        return self.row[column] if column in self.row else self._fetch_row()[column]
 
     def status(self) -> str:
         """``READY``, ``CONFLICT``, ``ERROR``, ``RECEIVING``, ``BUILDING``, …, as it is now. One request.
@@ -88,7 +88,7 @@ class PrearchiveSession(PrearchiveElement):
         NotFoundError
             It is not in the prearchive (any more).
         """
-        return self._look()['status']
+        return self._fetch_row()['status']
 
     def project(self) -> str:
         """ID of the project that it is for, or ``Unassigned``. No request."""

@@ -70,16 +70,16 @@ class PrearchiveElement(Named):
     def exists(self) -> bool:
         """Whether it is in the prearchive, and this login may see it. One request."""
         try:
-            self._look()
+            self._fetch_row()
         except _HIDDEN:
             return False
         return True
 
     def attributes(self) -> dict[str, str]:
         """Its row in the listing: column -> text. One request."""
-        return dict(self._look())
+        return dict(self._fetch_row())
 
-    def _look(self) -> Row:
+    def _fetch_row(self) -> Row:
         rows = self.connection.rows(uris.parent(self.uri))
         row = next((row for row in rows if row.get(self._id_column) == self.path_name), None)
         if row is None:
@@ -107,7 +107,7 @@ class PrearchiveFile(PrearchiveElement):
     def path_name(self) -> str:
         return uris.file_path(self.uri) or super().path_name
 
-    def _look(self) -> Row:
+    def _fetch_row(self) -> Row:
         resource = PrearchiveResource(self.uri.partition('/files/')[0], self.host)
         row: Row | None = next((file.row for file in resource.files() if file.path_name == self.path_name), None)
         if row is None:
@@ -115,11 +115,11 @@ class PrearchiveFile(PrearchiveElement):
         self.row.update(row)
         return row
 
-    _look_again = _look  # what is in the prearchive is never answered from the cache
+    _refetch_row = _fetch_row  # what is in the prearchive is never answered from the cache
 
     def size(self) -> str:
         """Bytes, as text. One request if not known."""
-        return str(self.row['Size'] if 'Size' in self.row else self._look()['Size'])
+        return str(self.row['Size'] if 'Size' in self.row else self._fetch_row()['Size'])
 
     def get(self, dest: str | os.PathLike[str] | None = None) -> str:
         """Download it: as a file of the archive, to `dest` or to the cache. One request; its local path."""

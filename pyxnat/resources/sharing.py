@@ -140,7 +140,7 @@ class SharedElement(Element):
             return uris.join(uris.parent(self.uri), identity)
         return uris.join(uris.ENTRY, self.level.segment, identity)
 
-    def _look(self) -> Row:
+    def _fetch_row(self) -> Row:
         rows = self.connection.rows(self.listing_uri())
         row = self._find(rows)
         self.row.update(row)
@@ -150,7 +150,7 @@ class SharedElement(Element):
 
     def _accession_id(self) -> str:
         if 'ID' not in self.row:
-            self._look()
+            self._fetch_row()
         if self._namesake is not None:
             one, other = (f'{row.get("ID")} ({row.get("label")})' for row in (self.row, self._namesake))
             remedy = 'Use the accession ID or the label of the one you mean.'

@@ -81,7 +81,7 @@ class Transfer:
     def _find_below(self, file: Any) -> None:
         """See by its listing that a file is where it is asked for: of a session that is not there XNAT gives those of the subject."""
         if isinstance(file, Element) and not file.row and may_be_of_others(file.steps) and not self._host.cache.is_offline:
-            file._look()
+            file._fetch_row()
 
     def prefetch(self, selection: Any) -> int:
         """Ask for all that is below an element, or the elements of a collection, and bring the files to the cache; how many."""
@@ -130,7 +130,7 @@ class Transfer:
         store = self._host.cache.files
         if (page is not None and page.modified) or not store.path(uri).exists():
             return False
-        row = file._look()
+        row = file._fetch_row()
         return store.holds(uri, page, row.get('Size', ''), row.get('digest', ''))
 
     def _fetch_to_cache(self, uri: str, file: Any, since: str) -> None:
@@ -335,7 +335,7 @@ def _is_same(row: Row | None, path: Path) -> bool:
 
 
 def _expected(file: Any) -> Expected:
-    return Expected.of(file.row, file._look_again) if file.row else Expected()
+    return Expected.of(file.row, file._refetch_row) if file.row else Expected()
 
 
 def _is_page_name(uri: str) -> bool:

@@ -56,12 +56,12 @@ class Bulk:
     ) -> Report:
         """Upload files below an element, as its own ``upload`` does."""
         how: dict[str, Any] = {'overwrite': overwrite, 'jobs': jobs, 'compression': compression, 'progress': progress}
-        with self._host.owners.one_look():
+        with self._host.owners.reuse_lookups():
             return upload(self._host, target, source, layout=layout, params=params, **how)
 
     def insert(self, collection: Any, table: Any, *, existing: str = 'keep', jobs: int = 4, progress: bool | None = None) -> Report:
         """Create the elements that a table names, as the collection's own ``insert`` does."""
-        with self._host.owners.one_look():
+        with self._host.owners.reuse_lookups():
             return insert(self._host, collection, table, existing=existing, jobs=jobs, progress=progress)
 
     def map(
