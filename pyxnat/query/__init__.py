@@ -1,1 +1,1 @@
-"""Selections and searches as values: paths, criteria, plans. No input or output."""
+"""Selections and searches as values: paths, criteria, plans. No I/O."""

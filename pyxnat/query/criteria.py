@@ -1,17 +1,20 @@
-"""Search criteria: what lists of tuples mean, in the words of XNAT's engine, and back.
+"""Search criteria: parser for lists of tuples, and the inverse.
 
-Criteria are a list of constraints ``(field, operator, value)``, of nested lists, and of one ``'AND'`` or ``'OR'`` that joins them; without one, AND
-is meant::
+Criteria are a list of constraints ``(field, operator, value)``, nested lists, and one ``'AND'``
+or ``'OR'`` that joins them (default: AND)::
 
     [('xnat:mrSessionData/AGE', '>', 80),
-     [('xnat:subjectData/GENDER', '=', 'female'), ('xnat:subjectData/HANDEDNESS', '=', 'left'), 'OR'],
+     [('xnat:subjectData/GENDER', '=', 'female'),
+      ('xnat:subjectData/HANDEDNESS', '=', 'left'),
+      'OR'],
      'AND']
 
-Values are text, numbers, booleans, dates and times, `None` (with ``=``, ``!=``: is empty, is not) and lists (with ``IN``, ``NOT IN``, ``BETWEEN``).
-What XNAT's engine offers for some fields only is rewritten to what it has for all: lists to ``=`` joined by OR, ranges to two comparisons.
-Values that the engine would refuse, or take for something else, are an error here.
+Values are text, numbers, booleans, dates and times, `None` (with ``=``: is empty, with ``!=``: is
+not empty) and lists (with ``IN``, ``NOT IN``, ``BETWEEN``). Operators that XNAT's engine supports
+for some fields only are rewritten to those that it supports for all: lists to ``=`` joined by OR,
+ranges to two comparisons. Values that the engine would refuse or misread are an error.
 
-Source: the behaviour is that of ``DisplayCriteria``, ``SearchCriteria`` and ``PoolDBUtils.HackCheck`` in XNAT 1.8.
+Source: ``DisplayCriteria``, ``SearchCriteria`` and ``PoolDBUtils.HackCheck`` in XNAT 1.8.
 """
 
 from __future__ import annotations
@@ -47,41 +50,51 @@ class Field(NamedTuple):
     datatype: str
     """``xnat:subjectData``."""
     name: str
-    """An ID of a display field (``AGE``; with an argument ``SUB_PROJECT_IDENTIFIER=P``) or a path of the schema (``demographics/age``)."""
+    """ID of a display field or path of the schema.
+
+    ``AGE``, with an argument ``SUB_PROJECT_IDENTIFIER=P``; ``demographics/age``.
+    """
 
     @classmethod
     def parse(cls, text: str, default: str = '') -> Field:
-        """From ``xnat:mrSessionData/AGE``, or with a dot as XNAT writes it, too; without a data type the default is meant.
+        """Parse a field such as ``xnat:mrSessionData/AGE``.
+
+        Parameters
+        ----------
+        text : str
+            Data type and name, joined by a slash or, as XNAT writes it, a dot.
+        default : str
+            Data type of a field without one.
 
         Raises
         ------
         ProgrammingError
-            When there is no data type or no field.
+            The data type or the name is missing.
 
         Notes
         -----
-        XNAT wants to know which type of demographics is meant, and fails where it is not told: ``demographics/age`` becomes
+        XNAT fails for a path into demographics without their type: ``demographics/age`` becomes
         ``demographics[@xsi:type=xnat:demographicData]/age``.
         """
-        found = _FIELD.fullmatch(text)
-        datatype, name = (found.group(1) or default, found.group(2)) if found else ('', '')
+        match = _FIELD.fullmatch(text)
+        datatype, name = (match.group(1) or default, match.group(2)) if match else ('', '')
         if not datatype or not name:
             raise ProgrammingError(f'{text!r} is not a field', remedy="Write data type and field, such as 'xnat:mrSessionData/AGE'.")
         return cls(datatype, _typed(datatype, name))
 
     @property
     def is_display_field(self) -> bool:
-        """Whether the name is an ID of the type's display document (capitals) and not a path of its schema."""
+        """Whether the name is an ID of a display field (in capitals)."""
         return _DISPLAY_FIELD.fullmatch(self.name) is not None
 
     @property
     def field_id(self) -> str:
-        """As the document's ``field_ID``: paths of the schema go with their data type."""
+        """``field_ID`` in search documents; a schema path includes its type."""
         return self.name if self.is_display_field else str(self)
 
     @property
     def is_text(self) -> bool:
-        """False where the name tells that the values are numbers, dates or times."""
+        """Whether the values are text, judged by the name."""
         last = self.name.rpartition('/')[2]
         return not (_NO_TEXT if self.is_display_field else _NO_TEXT_AT).fullmatch(last)
 
@@ -90,11 +103,11 @@ class Field(NamedTuple):
 
 
 _TYPES = {'demographics': 'xnat:demographicData', 'metadata': 'xnat:subjectMetadata'}
-"""Elements of subjects whose type is general: the special type that stands there."""
+"""Element of a subject whose type is abstract -> the concrete type to name in its path."""
 _NO_TEXT = re.compile(r'AGE|GEN_AGE|DOB|EDUC|SES|DATE|\w+_DATE|LAST_MODIFIED|LAUNCH_TIME|\w+_COUNT|SCAN_COUNT_\w+=.*|CNT_\w+=.*')
-"""Display fields of XNAT's own documents that are no texts."""
+"""Display fields of XNAT's own documents that hold numbers, dates or times."""
 _NO_TEXT_AT = re.compile(r'age|yob|dob|date|time|insert_date|last_modified|launch_time|startTime|frames')
-"""The last steps of such paths of the schema."""
+"""Last steps of schema paths that hold numbers, dates or times."""
 
 
 def _typed(datatype: str, name: str) -> str:
@@ -103,26 +116,27 @@ def _typed(datatype: str, name: str) -> str:
 
 
 class Constraint(NamedTuple):
-    """One comparison, in the words of XNAT's engine."""
+    """One comparison, as XNAT's engine takes it."""
 
     field: Field
     operator: str
     value: str
     raw: bool = False
-    """The value is SQL and is not quoted by the engine (only for NULL)."""
+    """The value is SQL, not to be quoted by the engine (only for NULL)."""
 
 
 class Group(NamedTuple):
-    """Constraints and groups that hold together (AND) or of which one holds (OR)."""
+    """Constraints and groups joined by AND or OR."""
 
     method: str
+    """``AND`` or ``OR``."""
     members: tuple[Union[Constraint, Group], ...]
-    """Constraints first, as XNAT's documents have them."""
+    """Constraints first, the order of XNAT's documents."""
     is_rewritten: bool = False
-    """It stands for one constraint of the caller's (a list, a range), not for a nested list."""
+    """The caller wrote one constraint (a list, a range), not a nested list."""
 
     def constraints(self) -> Iterator[Constraint]:
-        """All of them, nested ones too."""
+        """Yield all constraints, including those of nested groups."""
         for member in self.members:
             if isinstance(member, Constraint):
                 yield member
@@ -131,20 +145,36 @@ class Group(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """Criteria that a saved search on the server has, or a saved template with values for its keys."""
+    """Reference to a saved search, or to a saved template with its values."""
 
     name: str
     values: tuple[tuple[str, Any], ...] | None = None
-    """Key and value of each; `None` for a search."""
+    """Keys of a template with their values; `None` for a search."""
 
 
 def given(constraints: Any = None, template: Any = None, query: str | None = None, default: str = '') -> Group | Saved:
-    """What ``where`` was given, in one of its three ways.
+    """Read the arguments of ``where``, of which exactly one must be given.
+
+    Parameters
+    ----------
+    constraints : list or str, optional
+        Criteria.
+    template : pair, optional
+        Name of a saved template and a dictionary of values for its keys.
+    query : str, optional
+        Name of a saved search.
+    default : str
+        Data type of fields without one.
+
+    Returns
+    -------
+    Group or Saved
+        Parsed criteria, or a reference to a search or template on the server.
 
     Raises
     ------
     ProgrammingError
-        When it is not one of the three, or criteria that cannot be.
+        Not exactly one argument is given, or the criteria are invalid.
     """
     ways = [name for name, way in (('constraints', constraints), ('template', template), ('query', query)) if way is not None]
     if len(ways) != 1:
@@ -166,19 +196,20 @@ def _name(name: Any) -> str:
 
 
 def parse(criteria: Any, default: str = '') -> Group:
-    """What criteria mean.
+    """Parse criteria.
 
     Parameters
     ----------
-    criteria : list or str
-        See the module, and :mod:`pyxnat.query.criteria_text` for text. One constraint may stand by itself.
+    criteria : list, tuple or str
+        A list as the module describes it, a single constraint, or text
+        (:mod:`pyxnat.query.criteria_text`).
     default : str
-        The data type of fields without one.
+        Data type of fields without one.
 
     Raises
     ------
     ProgrammingError
-        Naming the part that cannot be.
+        The criteria are invalid; the message names the part.
     """
     if isinstance(criteria, (str, bytes)):
         criteria = read(six.ensure_text(criteria))
@@ -212,7 +243,10 @@ def _member(member: Any, default: str) -> Constraint | Group:
         raise ProgrammingError(f'{member!r} is not a constraint', remedy='A constraint is a tuple of field, operator and value.')
     field = Field.parse(member[0], default)
     if len(member) == 2 and ' '.join(str(member[1]).upper().split()) not in ('IS NULL', 'IS NOT NULL'):
-        raise ProgrammingError(f'{field} {member[1]}: compared with what?', remedy='Give a value; None means that there is none.')
+        raise ProgrammingError(
+            f'{field} {member[1]}: there is no value to compare with',
+            remedy='Give a value; use None for an empty one.',
+        )
     return _constraint(field, member[1], member[2] if len(member) == 3 else None)
 
 
@@ -227,7 +261,7 @@ def _constraint(field: Field, operator: Any, value: Any) -> Constraint | Group:
         return _of_list(field, name, value)
     if name in ('IS NULL', 'IS NOT NULL') or _is_nothing(value) or (name in ('=', '!=') and str(value).upper() == 'NULL'):
         return _null(field, name)
-    text = _text(field, value)
+    text = _value_text(field, value)
     if name.endswith('LIKE'):
         if not field.is_text:
             raise ProgrammingError(f'{field}: {name} is for texts, and fails for numbers and dates', remedy='Use BETWEEN, or < and >.')
@@ -255,18 +289,21 @@ def _of_list(field: Field, operator: str, value: Any) -> Group:
     if operator not in ('IN', 'NOT IN', '=', '!='):
         raise ProgrammingError(f'{field}: {operator} does not take several values', remedy='Use IN, NOT IN or BETWEEN.')
     if not values:
-        raise ProgrammingError(f'{field}: {operator} an empty list fits nothing, or everything', remedy='Leave the constraint out, or ask nothing.')
+        raise ProgrammingError(
+            f'{field}: {operator} with an empty list matches no row or every row',
+            remedy='Leave the constraint out, or do not search.',
+        )
     each, method = ('!=', 'AND') if operator in ('NOT IN', '!=') else ('=', 'OR')
-    return Group(method, tuple(_compared(field, each, one) for one in values), True)
+    return Group(method, tuple(_compared(field, each, value) for value in values), True)
 
 
 def _compared(field: Field, operator: str, value: Any) -> Constraint:
-    """A comparison with one value of a list."""
+    """Compare with a single value of a list."""
     if _is_list(value) or (isinstance(value, str) and value.strip(_BLANK) == '*'):
         raise ProgrammingError(f'{field}: {value!r} is not a value of a list', remedy='Give text, numbers, dates or None.')
-    found = _constraint(field, operator, value)
-    assert isinstance(found, Constraint)
-    return found
+    constraint = _constraint(field, operator, value)
+    assert isinstance(constraint, Constraint)
+    return constraint
 
 
 def _list(operator: str, value: Any) -> list[Any]:
@@ -282,17 +319,20 @@ def _null(field: Field, operator: str) -> Constraint:
         return Constraint(field, 'IS NULL', 'NULL', raw=True)
     if operator in ('!=', 'IS NOT NULL'):
         return Constraint(field, 'IS NOT NULL', 'NULL', raw=True)
-    raise ProgrammingError(f'{field}: {operator} does not compare with nothing', remedy="Use '=' or '!=' with None.")
+    raise ProgrammingError(
+        f'{field}: {operator} does not compare with an empty value',
+        remedy="Use '=' or '!=' with None.",
+    )
 
 
 def _anything(field: Field, operator: str) -> Constraint:
-    """What XNAT takes a single star for, whatever the operator."""
+    """Rewrite a single star, which XNAT reads as "any value"."""
     if operator != '=':
         raise ProgrammingError(f"{field} {operator} '*': a single star means any value for XNAT", remedy="Use '=' or '!=' with None, or LIKE.")
     return _null(field, 'IS NOT NULL')
 
 
-def _text(field: Field, value: Any) -> str:
+def _value_text(field: Field, value: Any) -> str:
     if isinstance(value, bool):
         return '1' if value else '0'
     if isinstance(value, datetime.datetime):
@@ -312,7 +352,10 @@ def _moment(field: Field, value: datetime.datetime) -> str:
     if value != value:  # pandas' NaT
         raise ProgrammingError(f'{field}: NaT is not a value', remedy='Use None for a missing value.')
     if value.tzinfo is not None:
-        raise ProgrammingError(f'{field}: {value} has a time zone', remedy='Give the time of the archive, without a zone: XNAT knows none.')
+        raise ProgrammingError(
+            f'{field}: {value} has a time zone',
+            remedy="Give the server's local time, without a zone: XNAT stores none.",
+        )
     return value.strftime('%Y-%m-%d %H:%M:%S')
 
 
@@ -331,21 +374,25 @@ def _decoded(field: Field, value: bytes) -> str:
 
 
 def _allowed(field: Field, text: str) -> str:
-    """A value that XNAT does not take for an attack: it refuses some texts wherever they stand (``HackCheck``)."""
+    """Check that XNAT does not refuse a value as an attack (``HackCheck``)."""
     if text.endswith('\\'):
         raise ProgrammingError(f'{field}: XNAT refuses {text!r}, which ends in a backslash', remedy="Use LIKE, with '_' in place of the backslash.")
     word = _SQL.search(text)
     if word and not _HARMLESS.fullmatch(text):
-        what = f'{field}: XNAT refuses {text!r} for its {word.group(1)}'
-        raise ProgrammingError(what, remedy="Use LIKE, with '_' in place of the blank behind that word.")
+        raise ProgrammingError(
+            f'{field}: XNAT refuses {text!r} because of the SQL word {word.group(1)}',
+            remedy="Use LIKE, with '_' in place of the blank after that word.",
+        )
     return text
 
 
 def spell(group: Group) -> list[Any]:
-    """The list of tuples that a group stands for; values are text, lists of text and `None`. The inverse of `parse`.
+    """Return a group as a list of tuples: the inverse of `parse`.
 
-    >>> spell(parse([('xnat:mrSessionData/AGE', 'in', [79, 82]), ('xnat:subjectData/GENDER', '=', None)]))
-    [('xnat:subjectData/GENDER', '=', None), ('xnat:mrSessionData/AGE', 'IN', ['79', '82']), 'AND']
+    Values are text, lists of text and `None`.
+
+    >>> spell(parse([('xnat:ctSessionData/AGE', 'in', [79, 82]), ('xnat:scanData/TYPE', '=', None)]))
+    [('xnat:scanData/TYPE', '=', None), ('xnat:ctSessionData/AGE', 'IN', ['79', '82']), 'AND']
     """
     return [*map(_spelled, group.members), group.method]
 
@@ -368,10 +415,10 @@ _NULLS = {'IS NULL': '=', 'IS NOT NULL': '!='}
 
 
 def is_rewriting(group: Group) -> bool:
-    """Whether a group, told from its members alone, could stand for one constraint with a list or a range."""
+    """Return whether the members look like a rewritten list or range."""
     if not all(isinstance(member, Constraint) for member in group.members):
         return False
     constraints = list(group.constraints())
-    operators = [_NULLS.get(one.operator, one.operator) for one in constraints]
+    operators = [_NULLS.get(constraint.operator, constraint.operator) for constraint in constraints]
     alike = set(operators) == {'=' if group.method == 'OR' else '!='} or (group.method == 'AND' and operators == ['>=', '<='])
-    return alike and len({one.field for one in constraints}) == 1
+    return alike and len({constraint.field for constraint in constraints}) == 1

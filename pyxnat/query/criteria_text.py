@@ -1,16 +1,18 @@
-"""Search criteria as one text, as scripts and NiPyPE write them: ``xnat:subjectData/SUBJECT_ID = S01 AND``.
+"""Parser for search criteria written as text, as in scripts and NiPyPE.
 
-The text stands for the list of tuples that :mod:`pyxnat.query.criteria` has::
+``xnat:subjectData/SUBJECT_ID = S01 AND`` is read into the list of tuples described in
+:mod:`pyxnat.query.criteria`::
 
-    expression  := operand { joiner operand } [joiner]          joiners between: AND binds closer than OR
-                 | operand { operand | joiner }                 joiners behind what they join (reverse Polish)
+    expression  := operand { joiner operand } [joiner]          infix: AND binds closer than OR
+                 | operand { operand | joiner }                 postfix (reverse Polish)
     operand     := constraint | '(' expression ')'
     constraint  := field operator value
     joiner      := AND | OR                                     in any case
 
-Parts are separated by white space. A value with white space, or one that looks like a part of the grammar, stands in single or double quotes; the
-quote itself is written twice within. Lists stand in parentheses: ``IN (a, 'b c')``; a range is ``BETWEEN 20 AND 40``. A joiner at the end says
-what a single constraint is joined with (nothing), or repeats what joins the whole.
+Parts are separated by white space. A value with white space, or one that is a word of the grammar,
+stands in single or double quotes; within it, the quote is doubled. Lists stand in parentheses:
+``IN (a, 'b c')``; a range is ``BETWEEN 20 AND 40``. A joiner at the end is ignored after a single
+constraint; otherwise it must be the joiner of the whole expression.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ _REMEDY = "Write it as: xnat:mrSessionData/AGE > 80 AND (xnat:subjectData/GENDER
 
 
 class _Token(NamedTuple):
-    """A part of the text, and where it begins."""
+    """A token of the text and its position."""
 
     kind: str
     text: str
@@ -41,30 +43,32 @@ class _Token(NamedTuple):
 
     @property
     def joiner(self) -> str | None:
-        """``AND`` or ``OR``, if it is one."""
+        """``AND`` or ``OR``; `None` for any other token."""
         return self.text.upper() if self.kind == 'word' and self.text.upper() in _JOINERS else None
 
 
 def read(text: str) -> list[Any]:
-    """The list of tuples that a text stands for.
+    """Parse a text into a list of tuples.
 
-    >>> read("xnat:mrSessionData/AGE > 80 AND xnat:subjectData/GENDER = female OR xnat:subjectData/GROUP LIKE 'a b%'")
-    [[('xnat:mrSessionData/AGE', '>', '80'), ('xnat:subjectData/GENDER', '=', 'female'), 'AND'], ('xnat:subjectData/GROUP', 'LIKE', 'a b%'), 'OR']
+    >>> read("xnat:mrSessionData/AGE > 80 AND xnat:subjectData/GENDER = female")
+    [('xnat:mrSessionData/AGE', '>', '80'), ('xnat:subjectData/GENDER', '=', 'female'), 'AND']
+    >>> read("a:b/X > 80 AND a:b/Y = 1 OR a:b/Z LIKE 'a b%'")
+    [[('a:b/X', '>', '80'), ('a:b/Y', '=', '1'), 'AND'], ('a:b/Z', 'LIKE', 'a b%'), 'OR']
 
     Raises
     ------
     ProgrammingError
-        Where the text is none of the grammar; it shows the place.
+        The text does not follow the grammar; the message shows the place.
     """
     reader = _Reader(text)
-    found = reader.expression(0)
+    criteria = reader.expression(0)
     if reader.token is not None:
-        reader.refuse('there is no parenthesis to close')
-    return found if isinstance(found, list) else [found]
+        reader.fail('there is no parenthesis to close')
+    return criteria if isinstance(criteria, list) else [criteria]
 
 
 class _Reader:
-    """Reads a text from left to right, one token ahead."""
+    """Recursive descent parser with one token of look-ahead."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -82,42 +86,43 @@ class _Reader:
         self.token = _Token(kind, self.text[start:end], start, end)
 
     def take(self) -> _Token:
-        """The token at hand; the next one comes to hand."""
+        """Return the current token and move to the next."""
         if self.token is None:
-            self.refuse('it ends too early')
+            self.fail('it ends too early')
         token = self.token
         self._move(token.end)
         return token
 
-    def refuse(self, what: str) -> NoReturn:
-        """The error that shows the place."""
+    def fail(self, reason: str) -> NoReturn:
+        """Raise a `ProgrammingError` that shows the place."""
         rest = self.text[self.token.start :] if self.token else ''
-        raise ProgrammingError(f'criteria {self.text!r}: {what}{f", at {rest[:40]!r}" if rest else ""}', remedy=_REMEDY)
+        place = f', at {rest[:40]!r}' if rest else ''
+        raise ProgrammingError(f'criteria {self.text!r}: {reason}{place}', remedy=_REMEDY)
 
     def expression(self, depth: int) -> Any:
-        """What stands up to the end, or to the closing parenthesis."""
+        """Parse up to the end or to the closing parenthesis."""
         parts: list[Any] = []
         while self.token is not None and self.token.text != ')':
             joiner = self.token.joiner
             parts.append(self.take().text.upper() if joiner else self._operand(depth))
         if not parts:
-            self.refuse('a constraint is missing')
+            self.fail('a constraint is missing')
         return _joined(parts, self)
 
     def _operand(self, depth: int) -> Any:
         if self.token is None or self.token.kind != 'mark':
             return self._constraint()
         if depth > 50:
-            self.refuse('parentheses are nested too deeply')
+            self.fail('parentheses are nested too deeply')
         self.take()
         inside = self.expression(depth + 1)
         if self.token is None:
-            self.refuse('a parenthesis is not closed')
+            self.fail('a parenthesis is not closed')
         self.take()
         return _Closed(inside) if isinstance(inside, list) else inside
 
     def _constraint(self) -> tuple[Any, ...]:
-        field = self._word('a field is due')
+        field = self._word('a field is missing')
         operator = self._operator()
         if operator in _NO_VALUE:
             return field, operator, None
@@ -126,25 +131,25 @@ class _Reader:
         value = self._value()
         if operator == 'BETWEEN':
             if self.token is None or self.token.joiner != 'AND':
-                self.refuse('BETWEEN is written: field BETWEEN low AND high')
+                self.fail('BETWEEN is written: field BETWEEN low AND high')
             self.take()
             return field, operator, [value, self._value()]
         return field, operator, value
 
-    def _word(self, due: str) -> str:
+    def _word(self, missing: str) -> str:
         if self.token is None or self.token.kind != 'word':
-            self.refuse(due)
+            self.fail(missing)
         return self.take().text
 
     def _operator(self) -> str:
-        words = [self._word('an operator is due').upper()]
+        words = [self._word('an operator is missing').upper()]
         while self.token is not None and self.token.kind == 'word' and ' '.join([*words, self.token.text.upper()]) in _LONG:
             words.append(self.take().text.upper())
         return ' '.join(words)
 
     def _value(self) -> str:
         if self.token is None or self.token.kind == 'mark' or self.token.joiner:
-            self.refuse('a value is due (quote one that is empty, or a word of the grammar)')
+            self.fail('a value is missing (quote an empty value or a word of the grammar)')
         return _unquoted(self.take())
 
     def _list(self) -> list[str]:
@@ -158,21 +163,21 @@ class _Reader:
                 break
             position += 1
         if self.text[position : position + 1] != ')' or not values:
-            self.refuse('a list is written: (a, b)')
+            self.fail('a list is written: (a, b)')
         self._move(position + 1)
         return values
 
 
 _LONG = frozenset({'NOT LIKE', 'NOT IN', 'IS NOT', 'IS NULL', 'IS NOT NULL'})
-"""Operators of more than one word, and how they begin."""
+"""Operators of several words, and their beginnings."""
 
 
 class _Closed(list[Any]):
-    """A group that stood in parentheses: it stays by itself."""
+    """A group in parentheses: never merged with its neighbours."""
 
 
 def _without_closing(word: str) -> str:
-    """A word without the parentheses behind it that it does not open."""
+    """Remove closing parentheses at the end that the word does not open."""
     while word.endswith(')') and word.count('(') < word.count(')'):
         word = word[:-1]
     return word
@@ -186,7 +191,7 @@ def _unquoted(token: _Token) -> str:
 
 
 def _joined(parts: list[Any], reader: _Reader) -> Any:
-    """Operands and joiners, in whichever of the two orders, as one operand."""
+    """Join operands in infix or postfix order into one."""
     adjacent = any(not _is_joiner(one) and not _is_joiner(other) for one, other in pairwise(parts))
     return _postfix(parts, reader) if adjacent else _infix(parts, reader)
 
@@ -198,12 +203,12 @@ def _is_joiner(part: Any) -> bool:
 def _infix(parts: list[Any], reader: _Reader) -> Any:
     trailing = parts.pop() if _is_joiner(parts[-1]) else None
     if any(_is_joiner(part) != bool(index % 2) for index, part in enumerate(parts)) or not parts:
-        reader.refuse('AND and OR stand between constraints, or behind what they join')
+        reader.fail('AND and OR stand between constraints, or after both of them')
     terms = [_group('AND', list(term)) for term in _split(parts, 'OR')]
     joiners = set(parts[1::2])
     whole = 'OR' if 'OR' in joiners else 'AND'
     if trailing and joiners and trailing != whole:
-        reader.refuse(f'the {trailing} at its end does not say what it joins: set parentheses')
+        reader.fail(f'the {trailing} at the end is ambiguous: set parentheses')
     return _group('OR', terms)
 
 
@@ -226,21 +231,21 @@ def _postfix(parts: list[Any], reader: _Reader) -> Any:
         elif len(stack) == 1:
             continue  # one operand joined with nothing
         elif not stack:
-            reader.refuse(f'{part} has nothing before it to join')
+            reader.fail(f'{part} has nothing before it to join')
         else:
             right = stack.pop()
             stack.append(_extended(part, stack.pop(), right))
     joiners = {part for part in parts if _is_joiner(part)}
     if len(stack) > 1 and len(joiners) > 1:
-        reader.refuse('there are more constraints than AND and OR to join them')
+        reader.fail('there are more constraints than AND and OR to join them')
     if len(stack) == 1:
         return stack[0]
     joiner = next(iter(joiners), 'AND')
-    return _group(joiner, [one for operand in stack for one in _opened(operand, {joiner})])
+    return _group(joiner, [member for operand in stack for member in _opened(operand, {joiner})])
 
 
 def _extended(joiner: str, left: Any, right: Any) -> list[Any]:
-    """Two operands joined; a left one that the same joiner made grows."""
+    """Join two operands, extending a left one that has the same joiner."""
     return [*_opened(left, {joiner}), right, joiner]
 
 

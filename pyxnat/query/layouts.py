@@ -1,11 +1,12 @@
-"""Layouts: where the files of an archive lie in a folder, and back.
+"""Layouts: map files of an archive to paths below a folder, and back.
 
 ::
 
     layout  = segment { '/' segment }
     segment = text with fields in braces, such as '{subject}_{experiment}'
 
-A segment that comes out empty is left out: a file of the session itself has no scan. Pure: no file is touched.
+A segment that is empty for a file is left out: a file of the session itself has no scan. Nothing
+here reads or writes files.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from ..files.disk import safe_name
 __all__ = ['FIELDS', 'LAYOUT', 'Layout', 'check_places', 'default_for']
 
 LAYOUT = '{project}/{subject}/{experiment}/{scan}/{resource}/{path}'
-"""Where files lie unless told otherwise."""
+"""Default layout."""
 
 FIELDS: Mapping[str, str] = {
     'project': 'ID of the project',
     'subject': 'label of the subject',
     'experiment': 'label of the session',
-    'scan': 'ID of the scan; of what belongs to an assessor or reconstruction its label, unless the layout names that field',
+    'scan': 'ID of the scan; for files of an assessor or reconstruction its label, unless the layout has that field',
     'assessor': 'label of the assessor',
     'reconstruction': 'ID of the reconstruction',
     'side': 'in or out, for such resources of assessors and reconstructions',
@@ -34,21 +35,26 @@ FIELDS: Mapping[str, str] = {
     'path': 'path below the resource, with its folders',
     'name': 'last part of the path',
 }
-"""What a layout can hold."""
+"""Fields of a layout."""
 
 _Segment = list[tuple[str, str]]
-"""Text and field by turns."""
+"""Pairs of literal text and the field after it (may be empty)."""
 
 _ITEMS = ('assessor', 'reconstruction')
 
 
 class Layout:
-    """A layout that was read.
+    """A parsed layout.
+
+    Parameters
+    ----------
+    text : str
+        Layout such as ``{subject}/{scan}/{path}``.
 
     Raises
     ------
     ProgrammingError
-        It holds a field that there is not, or none that tells the files of a resource apart.
+        The layout has an unknown field, or neither ``path`` nor ``name``.
 
     Examples
     --------
@@ -60,7 +66,7 @@ class Layout:
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
-            raise ProgrammingError(f'a layout is text, not {text!r}', remedy=f'Write such as {LAYOUT}.')
+            raise ProgrammingError(f'a layout is text, not {text!r}', remedy=f'Write it like {LAYOUT}.')
         self.text = text
         self._segments = [_parsed(segment, text) for segment in text.split('/') if segment]
         self.fields = {field for segment in self._segments for _, field in segment if field}
@@ -71,17 +77,23 @@ class Layout:
         return f'Layout({self.text!r})'
 
     def place(self, values: Mapping[str, str]) -> str:
-        """Path of a file below the folder, with ``/``; nothing in it leads out of there.
+        """Return the path of a file below the folder, with ``/``.
+
+        Every part is a safe name: the path never leads out of the folder.
 
         Parameters
         ----------
         values : mapping
-            Field -> text. ``name`` follows from ``path``, and ``scan``, where it is missing, from ``assessor`` or ``reconstruction``.
+            Field -> text. ``name`` is derived from ``path``, and a missing ``scan`` from
+            ``assessor`` or ``reconstruction``.
         """
         return self.places(values)(values.get('path', ''))
 
     def places(self, values: Mapping[str, str]) -> Callable[[str], str]:
-        """What gives the place of each file that all of this holds for, by its ``path``."""
+        """Return a function from ``path`` to place, for files of one resource.
+
+        Faster than `place`: the segments that are the same for all of them are filled in once.
+        """
         known = dict(values)
         if not known.get('scan'):
             known['scan'] = next((known[item] for item in _ITEMS if known.get(item) and item not in self.fields), '')
@@ -95,9 +107,13 @@ class Layout:
         return place
 
     def values(self, place: str) -> dict[str, str] | None:
-        """The fields of a path below the folder; `None` where the layout has no such path. The inverse of `place` for ordinary names."""
-        found = self._pattern().fullmatch(place)
-        return found.groupdict() if found else None
+        """Return the fields of a path below the folder (inverse of `place`).
+
+        `None` if the path does not match the layout. Names that `place` had to change to make them
+        safe are returned in their changed form.
+        """
+        match = self._pattern().fullmatch(place)
+        return match.groupdict() if match else None
 
     def _pattern(self) -> re.Pattern[str]:
         seen: set[str] = set()
@@ -115,12 +131,12 @@ class Layout:
 
 
 def _names_files(segment: _Segment) -> bool:
-    """Whether it is another for each file of a resource."""
+    """Return whether a segment differs between the files of a resource."""
     return any(field in ('path', 'name') for _, field in segment)
 
 
 def _part(segment: _Segment, values: Mapping[str, str]) -> str:
-    """A segment with its fields filled in, each part of it a safe name."""
+    """Fill in the fields of a segment and make its parts safe names."""
     text = ''.join([before + (values.get(field, '') if field else '') for before, field in segment])
     if '/' in text and any(field == 'path' for _, field in segment):
         return '/'.join([safe_name(part) for part in text.split('/') if part])
@@ -128,7 +144,7 @@ def _part(segment: _Segment, values: Mapping[str, str]) -> str:
 
 
 def _parsed(segment: str, text: str) -> _Segment:
-    """Text and field by turns."""
+    """Split a segment into pairs of literal text and field."""
     parts = []
     try:
         for before, field, form, conversion in string.Formatter().parse(segment):
@@ -136,12 +152,12 @@ def _parsed(segment: str, text: str) -> _Segment:
                 raise ProgrammingError(f'the layout {text!r} has no field {{{field}}}', remedy=f'There are {", ".join(FIELDS)}.')
             parts.append((before, field or ''))
     except ValueError as error:
-        raise ProgrammingError(f'the layout {text!r} cannot be read: {error}', remedy=f'Write such as {LAYOUT}.') from error
+        raise ProgrammingError(f'the layout {text!r} cannot be read: {error}', remedy=f'Write it like {LAYOUT}.') from error
     return parts
 
 
 def default_for(plural: str) -> str:
-    """The layout of a folder that holds what is below an element.
+    """Return the default layout of a folder for one element's files.
 
     >>> default_for('experiments')
     '{scan}/{resource}/{path}'
@@ -151,21 +167,23 @@ def default_for(plural: str) -> str:
 
 
 def check_places(places: Iterable[tuple[str, str]], occupied: Iterable[str] = (), name_of: Callable[[str], str] = str) -> None:
-    """See that no two files have one place, and that none lies where another's folder would be.
+    """Check that no two files have the same place.
+
+    A file where another file needs a folder is a conflict as well.
 
     Parameters
     ----------
     places : iterable of pairs
         URI and place of each file.
     occupied : iterable of str
-        Names right below the folder that are not free.
+        Names directly below the folder that are reserved.
     name_of : callable
-        Gives the same text for all names that a disk takes for one.
+        Returns the same text for names that the file system treats as equal.
 
     Raises
     ------
     DataError
-        Naming both.
+        Two files conflict; the message names both.
     """
     taken = {name_of(name): f'a file of this library ({name})' for name in occupied}
     folders: dict[str, str] = {}

@@ -1,14 +1,16 @@
-"""The grammar of ``select``: from what a person writes to the levels it names.
+"""The grammar of ``select``: parser for paths of levels and names.
 
 ::
 
     path     = ['/data' | '/REST'] ['/archive'] { '/' part | '//' part } ['/']
     part     = level [ '/' name ]
-    level    = a plural or singular name of :data:`pyxnat.model.levels.LEVELS` | ('in' | 'out') '/' ('resources' | 'files')
+    level    = a plural or singular name of :data:`pyxnat.model.levels.LEVELS`
+             | ('in' | 'out') '/' ('resources' | 'files')
     name     = an ID or a label, with '*' (any text) and '?' (any character) as wildcards
 
-A level without a name means all of its elements. ``//`` stands for every route from one level to the next. Behind ``files``, slashes belong to the
-name. ``files`` straight below anything but a resource means the files of all of its resources.
+A level without a name selects all of its elements. ``//`` stands for every route from one level to
+the next. After ``files``, slashes are part of the name. ``files`` directly below any level but a
+resource selects the files of all resources.
 """
 
 from __future__ import annotations
@@ -28,21 +30,25 @@ __all__ = ['Path', 'Selection', 'Step', 'below', 'chain_of', 'parse', 'read', 'r
 
 _DIRECTIONS = {'in': 'in_resources', 'out': 'out_resources'}
 _NOT_EXPANDED = {('projects', 'experiments'), ('reconstructions', 'resources'), ('assessors', 'resources')}
-"""Second ways to what ``//`` reaches through subjects, or through ``out``: what XNAT lists without a side is that."""
+"""Pairs of levels that ``//`` skips: it reaches the same elements through subjects or ``out``.
+
+XNAT lists the ``out`` resources for a path without a side.
+"""
 _LAST = {('reconstructions', 'resources'), ('assessors', 'resources')}
-"""Those that are the only way where resources themselves are wanted."""
+"""Pairs that ``//`` keeps at the end of a path, as the only route to ``resources``."""
 
 
 class Step(NamedTuple):
-    """One level of a path and what is wanted of it."""
+    """One level of a path, with the name or pattern of its elements."""
 
     level: str
     """Plural name."""
     name: str
     """An ID, a label or, unless `literal`, a pattern."""
     literal: bool
+    """Whether the name has no wildcard."""
     of: str = ''
-    """For projects: the URI of an element, where those are meant that it is shared into."""
+    """For projects: URI of an element; selects the projects that it is shared into."""
 
 
 Path = tuple[Step, ...]
@@ -50,24 +56,24 @@ Path = tuple[Step, ...]
 
 
 class Selection(NamedTuple):
-    """What a path names."""
+    """The result of parsing a path."""
 
     paths: tuple[Path, ...]
-    """Several where ``//`` allows several routes."""
+    """One for each route that ``//`` allows."""
 
     @property
     def is_element(self) -> bool:
-        """Whether it is one element and not a collection."""
+        """Whether the selection is one element, not a collection."""
         return len(self.paths) == 1 and all(step.literal for step in self.paths[0])
 
 
 def chain_of(path: Path) -> tuple[str, ...]:
-    """The levels of a path."""
+    """Return the levels of a path."""
     return tuple(step.level for step in path)
 
 
 def uri_of(path: Path) -> str:
-    """The URI of a path of literal steps, from the entry point.
+    """Return the URI of a path of literal steps, from the entry point.
 
     >>> uri_of((Step('projects', 'P', True), Step('resources', 'a b', True)))
     '/data/projects/P/resources/a%20b'
@@ -80,7 +86,7 @@ def uri_of(path: Path) -> str:
 
 
 def read(uri: str) -> Path:
-    """The literal steps of an element's URI: the inverse of :func:`uri_of`.
+    """Parse an element's URI into steps: the inverse of :func:`uri_of`.
 
     >>> spell(read('/data/experiments/E1/assessors/A/out/resources/12/files/a%20b.txt'))
     '/experiments/E1/assessors/A/out/resources/12/files/a b.txt'
@@ -88,7 +94,7 @@ def read(uri: str) -> Path:
     Raises
     ------
     ProgrammingError
-        When it is not the URI of an element.
+        The text is not the URI of an element.
     """
     parts = uris.segments(uri)
     steps: list[Step] = []
@@ -107,17 +113,17 @@ def read(uri: str) -> Path:
 
 
 def spell(path: Path) -> str:
-    """A path as a person would write it in full."""
+    """Return a path as text, in full and unquoted."""
     return ''.join(f'/{level(step.level).segment}/{step.name}' for step in path)
 
 
 def parse(text: str | bytes) -> Selection:
-    """What a path names. Pure: nothing is asked of a server, nothing needs to exist.
+    """Parse a path for ``select``. No request; the elements need not exist.
 
     Raises
     ------
     ProgrammingError
-        Naming the part that cannot be.
+        The path is invalid; the message names the part.
 
     Examples
     --------
@@ -133,7 +139,7 @@ def parse(text: str | bytes) -> Selection:
 
 
 class _Parser:
-    """Reads a path part by part, holding every route that fits so far."""
+    """Parser that reads a path part by part and keeps every route so far."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -203,7 +209,17 @@ class _Parser:
 
 
 def below(path: Path, name: str) -> Iterator[Path]:
-    """The path with one more level, or with resources and files where files are wanted of what has resources; nothing where it cannot be."""
+    """Yield the path extended by a level; nothing where XNAT has no route.
+
+    ``files`` below a level with resources adds two steps, ``resources`` and ``files``.
+
+    Parameters
+    ----------
+    path : Path
+        Path to extend.
+    name : str
+        Plural name of the level.
+    """
     here = path[-1].level if path else SERVER
     names = {row.plural for row in children(here)}
     if name in names:
@@ -213,7 +229,15 @@ def below(path: Path, name: str) -> Iterator[Path]:
 
 
 def routes_below(path: Path, name: str) -> Iterator[Path]:
-    """Every route from where a path ends to a level below it, shortest first."""
+    """Yield every route from a path to a level below it, shortest first.
+
+    Parameters
+    ----------
+    path : Path
+        Path to extend; each route starts with it.
+    name : str
+        Plural name of the level to reach.
+    """
     start = chain_of(path)[-1:]
     suffixes: list[tuple[str, ...]] = []
     for chain in chains():
@@ -226,7 +250,7 @@ def routes_below(path: Path, name: str) -> Iterator[Path]:
 
 
 def _suffix(chain: tuple[str, ...], start: tuple[str, ...]) -> tuple[str, ...]:
-    """What of a chain lies below a level; nothing where it does not pass it."""
+    """Return the part of a chain below a level; empty without that level."""
     if not start:
         return chain if chain[0] == 'projects' else ()
     return chain[chain.index(start[0]) + 1 :] if start[0] in chain[:-1] else ()

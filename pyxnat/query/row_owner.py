@@ -1,7 +1,8 @@
-"""Whose a row of a listing of resources or files is.
+"""Detect rows of resources or files that belong to another element.
 
-XNAT answers for a session, scan, assessor or reconstruction that is not there, or may not be read, as if the subject, or the project, had been asked.
-The rows tell: those of files by their URIs, those of resources by the category of what has them.
+For a session, scan, assessor or reconstruction that does not exist or may not be read, XNAT lists
+the resources or files of its subject or project instead. The rows show it: files by their URI,
+resources by their category.
 """
 
 from __future__ import annotations
@@ -24,18 +25,29 @@ _CATEGORIES = {
 
 
 def _holder(path: Path) -> str:
-    """The level of what has resources on a path; empty for projects and subjects, which are there or not."""
+    """Return the level that owns the resources of a path.
+
+    Empty for projects and subjects: XNAT answers 404 for those that do not exist.
+    """
     chain = chain_of(path)
     return next((plural for plural in _HOLDERS if plural in chain), '')
 
 
 def may_be_of_others(path: Path) -> bool:
-    """Whether what is asked for on a path may be answered for what stands above: there is something to fall back to."""
+    """Return whether XNAT may answer a path with rows of an element above."""
     return bool(_holder(path)) and path[0].level != 'experiments'
 
 
 def is_own(path: Path, row: Row) -> bool:
-    """Whether a row of a listing of resources or files on a path is of what the path names."""
+    """Return whether a row belongs to the element that a path names.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the listing.
+    row : Row
+        Row of a listing of resources or files; one without a known URI counts as its own.
+    """
     holder = _holder(path)
     if not holder:
         return True
@@ -49,5 +61,13 @@ def is_own(path: Path, row: Row) -> bool:
 
 
 def own_rows(path: Path, rows: Iterable[Row]) -> list[Row]:
-    """The rows that are of what a path names."""
+    """Return the rows that belong to the element that a path names.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the listing.
+    rows : iterable of Row
+        Rows of a listing of resources or files.
+    """
     return [row for row in rows if is_own(path, row)]

@@ -1,7 +1,8 @@
-"""Search documents: what a search is, as the XML that XNAT reads (``xdat:bundle``), and back.
+"""Search documents (``xdat:bundle``): XML that describes a search to XNAT.
 
-A list or a range of the caller's (``IN``, ``BETWEEN``) is one ``child_set`` of comparisons with one field. A nested list that looks like that gets a
-``child_set`` of its own around it, so that what was written comes back; the criteria stay the same for XNAT.
+A list or a range (``IN``, ``BETWEEN``) is one ``child_set`` of comparisons with one field. A nested
+list that looks like one is wrapped in a further ``child_set``, so that reading the document gives
+the same tuples; for XNAT the criteria mean the same.
 
 Source: XNAT's schema ``security.xsd`` (stored_search), and documents of real sites.
 """
@@ -24,7 +25,7 @@ NAMESPACE = 'http://nrg.wustl.edu/security'
 """XML namespace of search documents."""
 
 HEADERS = {'content-type': 'text/xml; charset=UTF-8'}
-"""What goes with a document that is sent."""
+"""Headers of a request whose body is a search document."""
 
 _XDAT = f'{{{NAMESPACE}}}'
 _CRITERIA, _SET = f'{_XDAT}criteria', f'{_XDAT}child_set'
@@ -32,34 +33,36 @@ _NOTHING = Group('AND', ())
 
 
 class Bundle(NamedTuple):
-    """A search, with the name and the rights that a saved one has."""
+    """A search, with the name and the access rights of a saved one."""
 
     root: str
-    """The data type that makes a row: ``xnat:subjectData``."""
+    """Data type of a row, such as ``xnat:subjectData``."""
     fields: Sequence[Field] = ()
-    """The columns."""
+    """Columns."""
     criteria: Group | None = None
-    """Without them every row of the type is meant."""
+    """`None` selects every row of the type."""
     name: str = ''
     description: str = ''
     is_public: bool = True
     users: Sequence[str] = ()
-    """Logins that may use one that is not public."""
+    """Logins that may use a search that is not public."""
 
 
 def write(bundle: Bundle, identity: str = '') -> bytes:
-    """The document.
+    """Write a search as a document.
 
     Parameters
     ----------
+    bundle : Bundle
+        Search to write.
     identity : str
-        The ID of a search that is to be saved. One to be run has none: XNAT would answer with an older result that it has under the same ID,
-        whatever the criteria now say.
+        ID of a search to save. Leave it empty for a search to run: XNAT would return an older
+        result kept under the same ID, even with other criteria.
 
     Raises
     ------
     ProgrammingError
-        When a text has a character that XML cannot carry.
+        A text holds a character that XML does not allow.
     """
     document = etree.Element(f'{_XDAT}bundle', nsmap={'xdat': NAMESPACE})
     _set(document, 'ID', identity)
@@ -79,7 +82,11 @@ def write(bundle: Bundle, identity: str = '') -> bytes:
 
 
 def _write_field(document: Node, sequence: int, field: Field, header: str) -> None:
-    """A column. The answer repeats its header, which tells it from others: of a search that is not kept it is the whole field."""
+    """Write a column.
+
+    XNAT returns its header as the key of the column in the rows: for a search that is not saved,
+    the full field, so that no two columns share a key.
+    """
     node = etree.SubElement(document, f'{_XDAT}search_field')
     _leaf(node, 'element_name', field.datatype)
     _leaf(node, 'field_ID', field.field_id)
@@ -103,7 +110,11 @@ def _fill(node: Node, group: Group) -> None:
 
 
 def _write_set(node: Node, group: Group) -> None:
-    """A group in another. Each list around what looks like a rewritten constraint is doubled; one more says that it is a list itself."""
+    """Write a group inside another.
+
+    If the group looks like a rewritten list or range, the number of ``child_set`` elements around
+    it is even for a rewritten one and odd for a nested list.
+    """
     lists, inner = _unwrapped(group)
     around = lists if not is_rewriting(inner) else 2 * lists if inner.is_rewritten else 2 * lists + 1
     for _ in range(around):
@@ -112,7 +123,7 @@ def _write_set(node: Node, group: Group) -> None:
 
 
 def _unwrapped(group: Group) -> tuple[int, Group]:
-    """How many lists of nothing but one list a group is, and the innermost."""
+    """Return the number of groups around a single group, and that group."""
     lists = 0
     while group.method == 'AND' and len(group.members) == 1 and isinstance(group.members[0], Group):
         group, lists = group.members[0], lists + 1
@@ -135,27 +146,24 @@ def _set(node: Node, name: str, text: str) -> None:
 
 
 def _unwritable(text: str) -> ProgrammingError:
-    return ProgrammingError(f'{text!r} holds a character that XML cannot carry', remedy='Leave out control characters.')
-
-
-# -- back
+    return ProgrammingError(f'{text!r} holds a character that XML does not allow', remedy='Leave out control characters.')
 
 
 def read(body: bytes) -> Bundle:
-    """The search that a document stands for, this library's or another's.
+    """Read a search document, written by this library or another program.
 
     Raises
     ------
     UnexpectedAnswer
-        When it is no search.
+        The body is not a search document.
     ProgrammingError
-        When its criteria cannot be told as tuples: SQL of its own, for one.
+        The criteria have no form as tuples, for example because they contain SQL.
     """
     try:
         document = parse_xml(body)
     except ValueError as error:
-        raise UnexpectedAnswer(f'not a search: {error}', remedy='Look at the document itself: it is no XML.') from error
-    root = _text(document, 'root_element_name')
+        raise UnexpectedAnswer(f'not a search: {error}', remedy='Look at the document itself: it is not XML.') from error
+    root = _child_text(document, 'root_element_name')
     if not root:
         raise UnexpectedAnswer(f'{document.tag} is not a search', remedy='Look at the document itself: it names no type.')
     return Bundle(
@@ -165,22 +173,22 @@ def read(body: bytes) -> Bundle:
         document.get('brief-description', ''),
         document.get('description', ''),
         document.get('secure', '0') in ('0', 'false'),
-        [_text(node, 'login') for node in document.iterfind(f'{_XDAT}allowed_user')],
+        [_child_text(node, 'login') for node in document.iterfind(f'{_XDAT}allowed_user')],
     )
 
 
-def _text(node: Node, name: str) -> str:
+def _child_text(node: Node, name: str) -> str:
     return (node.findtext(f'{_XDAT}{name}') or '').strip()
 
 
 def _sequence(node: Node) -> int:
-    text = _text(node, 'sequence')
+    text = _child_text(node, 'sequence')
     return int(text) if text.isdigit() else 0
 
 
 def _read_field(node: Node, root: str) -> Field:
-    name, value = _text(node, 'field_ID'), _text(node, 'value')
-    field = Field.parse(name, _text(node, 'element_name') or root)
+    name, value = _child_text(node, 'field_ID'), _child_text(node, 'value')
+    field = Field.parse(name, _child_text(node, 'element_name') or root)
     return field._replace(name=f'{name}={value}') if value and field.is_display_field and '=' not in name else field
 
 
@@ -196,11 +204,12 @@ def _read_group(node: Node) -> Group:
     if method not in ('AND', 'OR'):
         raise UnexpectedAnswer(f'not a search: its criteria are joined by {method!r}')
     members = [*map(_read_criteria, node.iterfind(_CRITERIA)), *map(_read_set, node.iterfind(_SET))]
-    return Group(method, tuple(sorted((one for one in members if one is not _NOTHING), key=lambda one: isinstance(one, Group))))
+    kept = (member for member in members if member is not _NOTHING)
+    return Group(method, tuple(sorted(kept, key=lambda member: isinstance(member, Group))))
 
 
 def _read_set(node: Node) -> Constraint | Group:
-    """The inverse of `_write_set`."""
+    """Read a group: the inverse of `_write_set`."""
     around = 0
     while node.find(_CRITERIA) is None and len(sets := node.findall(_SET)) == 1 and node.get('method', 'AND').upper() == 'AND':
         node, around = sets[0], around + 1
@@ -216,8 +225,8 @@ def _read_set(node: Node) -> Constraint | Group:
 
 
 def _read_criteria(node: Node) -> Constraint | Group:
-    field = str(Field.parse(_text(node, 'schema_field')))
-    operator = ' '.join(_text(node, 'comparison_type').upper().split())
+    field = str(Field.parse(_child_text(node, 'schema_field')))
+    operator = ' '.join(_child_text(node, 'comparison_type').upper().split())
     value: str | None = node.findtext(f'{_XDAT}value') or ''
     if operator.startswith('IS'):
         negated = f'{operator} {value}'.upper().split().count('NOT') == 1
@@ -229,8 +238,11 @@ def _read_criteria(node: Node) -> Constraint | Group:
 
 
 def _plain(field: str, value: str) -> str:
-    """The value that an expression of SQL stands for, where that is no more than a number or a text."""
-    text = re.fullmatch(r"\s*'((?:[^']|'')*)'\s*|\s*([+-]?\d+(?:\.\d+)?)\s*", value)
-    if text is None:
-        raise ProgrammingError(f'{field} is compared with {value!r}, which is SQL', remedy='Ask for its results, or for the document itself.')
-    return text.group(2) or text.group(1).replace("''", "'")
+    """Return the value of an SQL literal, a number or a text."""
+    literal = re.fullmatch(r"\s*'((?:[^']|'')*)'\s*|\s*([+-]?\d+(?:\.\d+)?)\s*", value)
+    if literal is None:
+        raise ProgrammingError(
+            f'{field} is compared with {value!r}, which is SQL',
+            remedy='Fetch the results of the search, or its document.',
+        )
+    return literal.group(2) or literal.group(1).replace("''", "'")

@@ -1,7 +1,7 @@
-"""Templates: criteria with keys in place of values, ``%(key)s``, to be filled in when they are used.
+"""Templates: criteria with keys such as ``%(key)s`` in place of values.
 
-A value of the criteria that is a text is taken for the name of a key, unless some value is written as a key already: then those alone are keys, and
-every other value stays what it is.
+A text value of the criteria is the name of a key, unless some value is written as a key already:
+then only those are keys, and the other values stay as they are.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ _NAME = re.compile(r'[^()%]+')
 
 
 def keyed(criteria: Any) -> list[Any]:
-    """Criteria whose values are keys.
+    """Replace the text values of criteria by keys.
+
+    Criteria that contain keys already are returned as they are.
 
     >>> keyed([('xnat:subjectData/GENDER', '=', 'gender'), ('xnat:mrSessionData/AGE', '>', 80)])
     [('xnat:subjectData/GENDER', '=', '%(gender)s'), ('xnat:mrSessionData/AGE', '>', 80)]
@@ -30,13 +32,13 @@ def keyed(criteria: Any) -> list[Any]:
     Raises
     ------
     ProgrammingError
-        When there is no key among the values, or one whose name cannot be.
+        No value is a key, or the name of a key is invalid.
     """
     given = read(six.ensure_text(criteria)) if isinstance(criteria, (str, bytes)) else [criteria] if _is_constraint(criteria) else criteria
-    found = given if keys(given) else _mapped(given, _as_key)
-    if not keys(found):
+    template = given if keys(given) else _mapped(given, _as_key)
+    if not keys(template):
         raise ProgrammingError('the template has no key', remedy='Give names of keys as values, or save it as a search.')
-    return list(found)
+    return list(template)
 
 
 def _as_key(value: Any) -> Any:
@@ -48,20 +50,29 @@ def _as_key(value: Any) -> Any:
 
 
 def keys(criteria: Any) -> list[str]:
-    """Names of the keys in criteria, each once, in their order."""
+    """Return the names of the keys in criteria, each once, in order."""
     return list(dict.fromkeys(key for value in _values(criteria) if isinstance(value, str) for key in _KEY.findall(value)))
 
 
 def filled(criteria: Any, values: Mapping[str, Any]) -> list[Any]:
-    """Criteria with values for their keys: text, numbers, dates, `None` and lists, as in any criteria.
+    """Fill in the keys of criteria.
 
-    >>> filled([('xnat:subjectData/GENDER', '=', '%(gender)s')], {'gender': ['male', 'female']})
-    [('xnat:subjectData/GENDER', '=', ['male', 'female'])]
+    Parameters
+    ----------
+    criteria : list
+        Criteria with keys.
+    values : mapping
+        Key -> text, number, date, `None` or list, as in any criteria.
 
     Raises
     ------
     ProgrammingError
-        When a key has no value, or a value no key.
+        A key has no value, or a value no key.
+
+    Examples
+    --------
+    >>> filled([('xnat:subjectData/GENDER', '=', '%(gender)s')], {'gender': ['male', 'female']})
+    [('xnat:subjectData/GENDER', '=', ['male', 'female'])]
     """
     if not isinstance(values, Mapping):
         raise ProgrammingError(f'the values of a template are a dictionary, not {type(values).__name__}', remedy='Give {key: value}.')
@@ -89,7 +100,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _values(part: Any) -> Iterator[Any]:
-    """The values of all constraints; those of lists one by one."""
+    """Yield the values of all constraints, and each value of a list."""
     if _is_constraint(part):
         for value in part[2:]:
             yield from value if _is_list(value) else (value,)
@@ -99,7 +110,10 @@ def _values(part: Any) -> Iterator[Any]:
 
 
 def _mapped(part: Any, change: Callable[[Any], Any]) -> Any:
-    """Criteria with other values; a list that a value of a list becomes is opened."""
+    """Change each value of criteria.
+
+    A list that replaces a value of a list is merged into it.
+    """
     if _is_constraint(part):
         return (*part[:2], *(_mapped_value(value, change) for value in part[2:]))
     return [_mapped(inner, change) for inner in part] if _is_list(part) else part
@@ -108,4 +122,5 @@ def _mapped(part: Any, change: Callable[[Any], Any]) -> Any:
 def _mapped_value(value: Any, change: Callable[[Any], Any]) -> Any:
     if not _is_list(value):
         return change(value)
-    return [one for inner in map(change, value) for one in (inner if _is_list(inner) else [inner])]
+    changed = map(change, value)
+    return [item for part in changed for item in (part if _is_list(part) else [part])]
