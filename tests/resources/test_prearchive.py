@@ -106,7 +106,7 @@ def test_nothing_is_sent_of_what_is_not_there(xnat: pyxnat.Interface, project: A
             with pytest.raises(pyxnat.errors.DataError):
                 project.import_dicom(source)
         for wrong in ({'overwrite': 'yes'}, {'dest': 'somewhere'}):
-            with pytest.raises(pyxnat.errors.ProgrammingError, match='There are'):
+            with pytest.raises(pyxnat.errors.ProgrammingError, match='Use one of'):
                 project.import_dicom(tmp_path, **wrong)
     assert len(trace) == 0
 

@@ -1,4 +1,4 @@
-"""What is managed rather than selected: ``interface.manage``."""
+"""Users, tokens, tags, searches, schemas, imports: ``interface.manage``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .users import Users
 __all__ = ['Callback', 'Manager']
 
 Callback = Callable[[Any, Any], Any]
-"""Called with a collection and each element that iterating it finds."""
+"""Called with a collection and each element that iterating over it yields."""
 
 
 class Manager:
@@ -26,19 +26,19 @@ class Manager:
     Attributes
     ----------
     callback : callable or None
-        What is called for each element that iterating a collection finds.
+        Called for each element that iterating over a collection yields.
     import_dicom : Importer
         Sends DICOM files: ``manage.import_dicom('/scanner/monday', project='P')``.
     prearchive : Prearchive
-        Sessions that were received and not archived yet.
+        Sessions received and not archived yet.
     schemas : Schemas
-        Documents that say what types and fields the server has.
+        XSD documents that declare the types and fields of the server.
     search : SearchManager
-        Searches and templates of searches that are kept on the server.
+        Searches and search templates saved on the server.
     tags : Tags
         Named sets of elements.
     tokens : Tokens
-        Aliases that stand for this login for a while.
+        Alias tokens, which expire.
     users : Users
         The users of the server.
     """
@@ -58,16 +58,17 @@ class Manager:
         return f'<Manager of {self._host.connection.server}>'
 
     def register_callback(self, callback: Callback) -> None:
-        """Have a function called with the collection and each element that iterating it finds; it takes the place of an earlier one.
+        """Call a function for each element that a collection yields.
 
-        What the function raises ends the iteration.
+        It is called with the collection and the element, and replaces an earlier callback. An
+        exception that it raises ends the iteration.
         """
         self.callback = callback
 
     def unregister_callback(self) -> None:
-        """Have nothing called any more."""
+        """Remove the callback."""
         self.callback = None
 
     def project(self, ID: str) -> Any:  # noqa: N803 - XNAT's word
-        """A project, with its users, settings and accessibility. No request."""
+        """Return a project by its ID. No request."""
         return self._host.select.project(ID)

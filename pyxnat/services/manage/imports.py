@@ -1,4 +1,4 @@
-"""Images from a scanner into an archive: ``project.import_dicom(…)``, ``interface.manage.import_dicom(…)``."""
+"""DICOM import: ``project.import_dicom(…)``, ``manage.import_dicom(…)``."""
 
 from __future__ import annotations
 
@@ -25,27 +25,31 @@ _OVERWRITE = ('none', 'append', 'delete')
 
 
 class Importer:
-    """Sends DICOM files to the server, which sorts them into sessions and scans by their headers: ``interface.manage.import_dicom``.
+    """Sends DICOM files to the server: ``interface.manage.import_dicom``.
+
+    The server sorts them into sessions and scans by their headers.
 
     Returns
     -------
     list of Imported
-        For each session its ``uri``, ``status`` and ``element``. One in CONFLICT or ERROR, or not built in time, is reported so, and not ``ok``.
+        The ``uri``, ``status`` and ``element`` of each session. A session in CONFLICT or ERROR, or
+        not built within ``timeout_s``, is not ``ok``.
 
     Raises
     ------
     DataError
-        There are no such files; nothing is sent.
+        If there are no such files; nothing is sent.
     ProgrammingError
-        The server refuses the files.
+        If the server refuses the files.
     DuplicateError
-        The session is in the archive.
+        If the session is in the archive already.
     NetworkTimeout
-        The server did not answer in time, and may be at it still.
+        If the server did not answer in time; it may still be working.
 
     Notes
     -----
-    One request, never sent twice; one, or a few while it is waited for, for each session. Files are packed into a temporary zip on disk.
+    One request, which is not retried; one for each session, and several while waiting for it.
+    Files are packed into a temporary zip on disk.
 
     Examples
     --------
@@ -75,27 +79,29 @@ class Importer:
         timeout_s: float = 3600,
         **params: Any,
     ) -> list[Imported]:
-        """Import files; what became of each session.
+        """Import files, and return the state of each session.
 
         Parameters
         ----------
         source : path or list of paths
-            A folder with all folders in it, a zip, tar or tar.gz (tars from XNAT 1.8.3 on), or files.
+            A folder, read recursively; a zip, tar or tar.gz (tars: XNAT 1.8.3 and later); or files.
         project, subject, session : str, optional
-            Where they belong; otherwise the server goes by the headers.
+            Destination of the files. Default: the server reads it from the headers.
         dest : {'archive', 'prearchive'}, optional
-            Where to put them; otherwise the project's setting decides (``project.prearchive_code()``). A path is passed on as it is.
+            Default: the project's setting (``project.prearchive_code()``). A path is passed on
+            unchanged.
         overwrite : {'none', 'append', 'delete'}
-            What becomes of a session that is in the archive already: it is an error, or a conflict; gets what it has not; is replaced.
+            Treatment of a session that is in the archive already: an error or a conflict, add the
+            files that it lacks, or replace it.
         ignore_unparsable : bool
-            Pass over files that are no DICOM, rather than refuse all.
+            Skip files that are not DICOM instead of refusing the import.
         handler : str
-            The server's importer. ``DICOM-zip`` takes any number of sessions, and adds to one that waits in the prearchive; ``SI`` takes one
-            session, always as a new one.
+            The server's importer. ``DICOM-zip`` takes any number of sessions, and adds to a session
+            waiting in the prearchive; ``SI`` takes one session, always as a new one.
         wait : bool
-            Whether to wait until sessions in the prearchive are built, or archived.
+            Whether to wait until sessions in the prearchive are built or archived.
         timeout_s : float
-            Seconds to wait for the server's answer, and then for each session.
+            Seconds to wait for the server's response, and then for each session.
         **params
             Further parameters of the importer, such as ``SOURCE='scanner 2'``.
         """
@@ -103,7 +109,7 @@ class Importer:
             'import-handler': handler,
             'inbody': True,
             'dest': _destination(dest, project, subject, session),
-            'action': 'commit' if dest is None else None,  # otherwise it is built only after nothing came for some minutes
+            'action': 'commit' if dest is None else None,  # else built after minutes of inactivity
             'project': project,
             'subject': subject,
             'session': session,
@@ -111,8 +117,8 @@ class Importer:
             'Ignore-Unparsable': ignore_unparsable or None,
             **params,
         }
-        said = _send(self._host, source, uris.with_query(_SERVICE, query), timeout_s)
-        return [_report(self._host, line, wait, timeout_s) for line in said.split('\n') if line.strip()]
+        response = _send(self._host, source, uris.with_query(_SERVICE, query), timeout_s)
+        return [_report(self._host, line, wait, timeout_s) for line in response.split('\n') if line.strip()]
 
 
 def _destination(dest: str | None, project: str | None, subject: str | None, session: str | None) -> str | None:
@@ -125,15 +131,15 @@ def _destination(dest: str | None, project: str | None, subject: str | None, ses
     return '/'.join(['', place, 'projects', project, *map(str, below)])
 
 
-def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> str:
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise errors.ProgrammingError(f'{what}={value!r} is not known', remedy=f'There are: {", ".join(allowed)}.')
+        raise errors.ProgrammingError(f'{name}={value!r} is not known', remedy=f'Use one of: {", ".join(allowed)}.')
     return value
 
 
 @contextmanager
 def _packed(source: Source) -> Iterator[Any]:
-    """The body to send: a zip or tar as it is, other files in a temporary zip."""
+    """Yield the body to send: a zip or tar unchanged, other files zipped."""
     if not isinstance(source, (str, os.PathLike)):
         members = zips.named(_existing(location) for location in source)
     else:
@@ -156,7 +162,10 @@ def _existing(location: str | os.PathLike[str]) -> Path:
 
 
 def _send(interface: Host, source: Source, uri: str, timeout_s: float) -> str:
-    """Send it once; the server's answer, which comes when it has taken all of it in."""
+    """Send the files, without retries, and return the server's response.
+
+    The server responds after it has read and sorted all files.
+    """
     headers = {'content-type': 'application/octet-stream'}
     timeout = (interface.connection.transport.timeouts.connect_s, timeout_s)
     with _packed(source) as body:
@@ -166,22 +175,25 @@ def _send(interface: Host, source: Source, uri: str, timeout_s: float) -> str:
                 return stream.read().decode('utf-8', 'replace')
         except errors.NetworkError as error:
             if not payload.untouched:
-                error.remedy = 'The server may have taken it all the same: look at manage.prearchive.get() and the project before sending it again.'
+                error.remedy = 'The server may have taken it all the same: look at manage.prearchive.get() and the project before you send it again.'
             raise
         except errors.ProgrammingError as error:
             if error.status == 400:
-                error.remedy = 'Files that are no DICOM are passed over with ignore_unparsable=True; those before them may be in the prearchive.'
+                error.remedy = 'Skip files that are not DICOM with ignore_unparsable=True; earlier files may be in the prearchive.'
             raise
 
 
 def _report(interface: Host, line: str, wait: bool, timeout_s: float) -> Imported:
-    """What became of a session. The upload is done: whatever there is to say of it is said here, and no error stands in the way."""
+    """Return the state of one imported session.
+
+    The files are on the server, so a failure while waiting becomes a status, not an error.
+    """
     element = interface.select(uris.strip_entry(uris.unquote(line.strip())))
     if not isinstance(element, PrearchiveSession):
         return Imported(element.uri, ARCHIVED, element)
     try:
         status = element.wait(timeout_s if wait else 0)
-    except (errors.NetworkError, errors.PermissionDenied):  # a wait that is over is one of the former
+    except (errors.NetworkError, errors.PermissionDenied):  # a timeout is a NetworkError
         status = element.row.get('status', UNKNOWN)
     archived = None if status else _archived(element)
     if archived is not None:
@@ -190,7 +202,7 @@ def _report(interface: Host, line: str, wait: bool, timeout_s: float) -> Importe
 
 
 def _archived(session: PrearchiveSession) -> Any:
-    """The experiment that a session of the prearchive became, as far as can be told; `None` where it cannot."""
+    """Return the experiment of an archived session, or `None` if unknown."""
     if 'name' not in session.row:
         return None
     experiment = session.host.select.project(session.project()).subject(session.subject()).experiment(session.name())

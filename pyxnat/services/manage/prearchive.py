@@ -1,4 +1,4 @@
-"""The prearchive as a list, and in the words of pyxnat 1.x: ``interface.manage.prearchive``."""
+"""The prearchive, with the methods of pyxnat 1.x: ``manage.prearchive``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ __all__ = ['Prearchive']
 
 
 class Prearchive:
-    """Sessions that were received and not archived yet.
+    """Sessions received and not archived yet.
 
-    The sessions themselves can do all of it: see `sessions`, and :class:`pyxnat.resources.prearchive.PrearchiveSession`. What is here besides are the
-    methods of pyxnat 1.x. A *triple* is ``[project, timestamp, folder]``, as `get` gives it; the URI of a session, or the session, does as well.
+    The other methods are those of pyxnat 1.x; each session has its own, see `sessions` and
+    :class:`pyxnat.resources.prearchive.PrearchiveSession`. A *triple* is
+    ``[project, timestamp, folder]``, as in the result of `get`; the URI of a session, or the
+    session itself, is accepted too.
     """
 
     def __init__(self, interface: Host) -> None:
@@ -31,71 +33,113 @@ class Prearchive:
         return f'<Prearchive of {self._host.connection.server}>'
 
     def sessions(self, project: str = ANY) -> PrearchiveSessions:
-        """The sessions, of all projects or of one. One request when iterated."""
+        """Return the sessions of all projects or of one.
+
+        One request when iterated.
+        """
         return PrearchiveSessions(self._host, project)
 
     def session(self, which: Which) -> PrearchiveSession:
-        """One session. No request."""
+        """Return a session by triple or URI. No request."""
         if isinstance(which, PrearchiveSession):
             return which
         parts = which.rstrip('/').split('/')[-3:] if isinstance(which, str) else list(which)
         if len(parts) != 3:
-            raise errors.ProgrammingError(f'{which!r} is no session of the prearchive', remedy='Give [project, timestamp, folder], or a URI of one.')
+            raise errors.ProgrammingError(f'{which!r} is no session of the prearchive', remedy='Give [project, timestamp, folder] or its URI.')
         return PrearchiveSession.of(self._host, parts[0], parts[1], parts[2])
 
     def get(self) -> list[list[str]]:
-        """The triples of all sessions. One request."""
+        """Return the triples of all sessions. One request."""
         return [list(session.triple) for session in self.sessions()]
 
     def status(self, triple: Which) -> str:
-        """``READY``, ``CONFLICT``, … One request."""
+        """Return the status: ``READY``, ``CONFLICT``, … One request."""
         return self.session(triple).status()
 
     def get_uri(self, triple: Which) -> str:
-        """The URI of a session, from ``/data`` on. No request."""
+        """Return the URI of a session, beginning with ``/data``. No request."""
         return self.session(triple).uri
 
     def get_scans(self, triple: Which) -> list[str]:
-        """IDs of its scans. One request."""
+        """Return the IDs of the scans. One request."""
         return self.session(triple).scans().get()
 
     def get_resources(self, triple: Which, scan_id: str) -> list[str]:
-        """Labels of the resources of a scan. One request."""
+        """Return the labels of the resources of a scan. One request.
+
+        Parameters
+        ----------
+        triple : str, sequence of str or PrearchiveSession
+            The session.
+        scan_id : str
+            ID of one of its scans.
+        """
         return self.session(triple).scan(scan_id).resources().get()
 
     def get_files(self, triple: Which, scan_id: str, resource_id: str) -> list[str]:
-        """Paths of the files of a resource. One request."""
+        """Return the paths of the files of a resource. One request.
+
+        Parameters
+        ----------
+        triple : str, sequence of str or PrearchiveSession
+            The session.
+        scan_id : str
+            ID of one of its scans.
+        resource_id : str
+            Label of a resource of the scan.
+        """
         return self.session(triple).scan(scan_id).resource(resource_id).files().get()
 
     def table(self, project: str = ANY) -> JsonTable:
-        """All that the server tells of the sessions: a row each. One request."""
+        """Return a row per session with all columns it has. One request."""
         return JsonTable(session.row for session in self.sessions(project))
 
     def archive(self, sessions: Which | Iterable[Which], overwrite: str = 'none') -> list[Any]:
-        """Archive sessions, each as its images name it; the experiments. One request for each.
+        """Archive sessions, and return the experiments. One request each.
 
-        The first that cannot be is an error; those before it are archived.
+        Parameters
+        ----------
+        sessions : session or iterable of sessions
+            Triples, URIs or sessions. Each is archived under the names in its images.
+        overwrite : {'none', 'append', 'delete'}
+            Treatment of a session that is in the archive already, as in `import_dicom`.
+
+        Raises
+        ------
+        DatabaseError
+            For the first session that cannot be archived; those before it are archived.
         """
         return [session.archive(overwrite=overwrite) for session in self._several(sessions)]
 
     def move(self, uris: Which | Iterable[Which], new_project: str) -> list[PrearchiveSession]:
-        """Give sessions to another project; they as they are there. One request for each."""
+        """Move sessions to another project, and return them. One request each.
+
+        Parameters
+        ----------
+        uris : session or iterable of sessions
+            Triples, URIs or sessions.
+        new_project : str
+            ID of the project.
+        """
         return [session.move(new_project) for session in self._several(uris)]
 
     def rebuild(self, sessions: Which | Iterable[Which]) -> list[str]:
-        """Read the headers of sessions anew; their statuses. One request for each, and those of waiting."""
+        """Rebuild sessions from their files' headers, and return the statuses.
+
+        One request for each session, and several while waiting for it.
+        """
         return [session.rebuild() for session in self._several(sessions)]
 
     def reset(self, triple: Which) -> None:
-        """Free a session of a lock that an interrupted job left. One request."""
+        """Remove the lock that an interrupted job left. One request."""
         self.session(triple).reset()
 
     def delete(self, uri: Which) -> None:
-        """Delete a session, with its files. One request."""
+        """Delete a session with its files. One request."""
         self.session(uri).delete()
 
     def _several(self, which: Which | Iterable[Which]) -> list[PrearchiveSession]:
-        """One session, or each of several: a triple is one."""
+        """Return one session or several as a list; a triple is one session."""
         if isinstance(which, (str, PrearchiveSession)):
             return [self.session(which)]
         members = list(which)

@@ -1,7 +1,8 @@
-"""Searches that are kept on the server, for oneself or shared, and templates of searches: ``interface.manage.search``.
+"""Searches and search templates saved on the server: ``manage.search``.
 
-A search goes by its name, which may be any text. Its ID on the server is the name where that can stand in a URI as it is, else made from it. XNAT has
-no templates: they are searches whose names begin with ``template_`` and whose values are keys (:mod:`pyxnat.query.templates`).
+A search is addressed by its name, which may be any text. Its ID on the server is the name if a URI
+can contain it unquoted, else derived from it. XNAT has no templates: they are searches with names
+that begin with ``template_`` and keys in place of values (:mod:`pyxnat.query.templates`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _FORMATS = ('results', 'xml', 'query')
 
 
 class SearchManager:
-    """The saved searches that this login may use."""
+    """Saved searches that this login may use."""
 
     def __init__(self, interface: Host) -> None:
         self._host = interface
@@ -50,70 +51,73 @@ class SearchManager:
         *,
         overwrite: bool = False,
     ) -> None:
-        """Keep a search on the server.
+        """Save a search on the server.
 
         Parameters
         ----------
         name : str
             Any text that does not begin with ``template_``.
         row : str
-            The type that makes a row.
+            Data type that a row of the result stands for.
         columns : list of str
-            Fields; all of the type where there are none (one request more).
+            Fields. Default if empty: all of the type, which takes one more request.
         constraints : list, str or None
-            Criteria as :mod:`pyxnat.query.criteria` has them; `None` for all rows.
+            Criteria of :mod:`pyxnat.query.criteria`; `None` for all rows.
         sharing : {'private', 'public'} or list of str
-            Who may use it besides: nobody, everybody, or these logins.
+            Who else may use it: nobody, everybody, or these logins.
+        description : str
+            Any text.
         overwrite : bool
-            Whether it may take the place of another search of the name.
+            Whether to replace another search of the same name.
 
         Raises
         ------
         DuplicateError
-            When there is another search of the name. The same search once more is no error.
+            If there is a different search of this name. Saving an equal search is no error.
         PermissionDenied
-            When the name belongs to a search of somebody else.
+            If the name belongs to a search of another user.
         IntegrityError
-            When it took the place of one that was shared with more people, and the server left them the right to it.
+            If it replaced a search shared with more users, and the server kept them.
 
         Notes
         -----
-        Three requests; XNAT lets anybody put a search over that of another, so it is looked for first.
+        Three requests: XNAT lets anybody overwrite the search of another user, so the name is
+        looked up first.
         """
         _check(name)
         criteria = None if constraints is None else parse(constraints, row)
         self._store(name, row, columns, criteria, sharing, description, overwrite)
 
     def saved(self, with_description: bool = False) -> list[Any]:
-        """Names of the searches, sorted; with descriptions, pairs. One request."""
+        """Return the names of the searches, sorted. One request.
+
+        With descriptions, pairs of name and description.
+        """
         return self._names('', with_description)
 
     def get(self, name: str, out_format: str = 'results') -> Any:
-        """A saved search.
+        """Return the result or the definition of a saved search. Two requests.
 
         Parameters
         ----------
         name : str
             Its name, or its ID on the server.
         out_format : {'results', 'xml', 'query'}
-            What it finds now, its document, or a dictionary with ``row``, ``columns``, ``constraints``, ``sharing`` and ``description``:
-            what `save` takes.
+            The current result, the XML document, or the arguments of `save`: ``row``, ``columns``,
+            ``constraints``, ``sharing`` and ``description``.
 
         Returns
         -------
         JsonTable, bytes or dict
+            For ``results``, ``xml`` and ``query``.
 
         Raises
         ------
         NotFoundError
-            When there is none of the name; it names those there are.
-
-        Notes
-        -----
-        Two requests.
+            If there is no such search; the text lists the existing ones.
         """
         if out_format not in _FORMATS:
-            raise errors.ProgrammingError(f'a search cannot be had as {out_format!r}', remedy=f'Use one of: {", ".join(_FORMATS)}.')
+            raise errors.ProgrammingError(f'out_format={out_format!r} is not known', remedy=f'Use one of: {", ".join(_FORMATS)}.')
         identity = self._identity(name)
         if out_format == 'results':
             return self._host.search.saved(identity)
@@ -121,7 +125,10 @@ class SearchManager:
         return document if out_format == 'xml' else _query(search_xml.read(document))
 
     def delete(self, name: str) -> None:
-        """Remove a search. One that is shared with others only an administrator removes. Two requests."""
+        """Delete a search. Two requests.
+
+        A search that is shared with others can be deleted by administrators only.
+        """
         self._delete(self._identity(name))
 
     # -- templates
@@ -137,28 +144,41 @@ class SearchManager:
         *,
         overwrite: bool = False,
     ) -> None:
-        """Keep a search with keys in place of values; the rest is as in `save`.
+        """Save a search with keys in place of values.
 
         Parameters
         ----------
         constraints : list or str
-            Criteria whose values are names of keys: ``('xnat:subjectData/GENDER', '=', 'gender')``. Numbers, dates and `None` stay as they are, and
-            so does every text beside a key that is written as one, ``'%(gender)s'``.
+            Criteria with names of keys as values: ``('xnat:subjectData/GENDER', '=', 'gender')``.
+            Numbers, dates and `None` are kept. If any key is written ``'%(gender)s'``, other texts
+            are kept, too.
+        name, row, columns, sharing, description, overwrite
+            As in `save`.
         """
         criteria = parse(templates.keyed(constraints), row)
         self._store(_TEMPLATE + name, row, columns, criteria, sharing, description, overwrite)
 
     def saved_templates(self, with_description: bool = False) -> list[Any]:
-        """Names of the templates, sorted; with descriptions, pairs. One request."""
+        """Return the names of the templates, sorted. One request.
+
+        With descriptions, pairs of name and description.
+        """
         return self._names(_TEMPLATE, with_description)
 
     def get_template(self, name: str, as_xml: bool = False) -> Any:
-        """Row, columns, criteria and description of a template, or its document. Two requests.
+        """Return the definition of a template. Two requests.
+
+        Parameters
+        ----------
+        name : str
+            Name of the template.
+        as_xml : bool
+            Whether to return the XML document.
 
         Returns
         -------
         tuple or bytes
-            The criteria with keys as ``'%(gender)s'``.
+            Row, columns, criteria (with keys as ``'%(gender)s'``) and description; or the document.
         """
         document = self._document(self._identity(name, _TEMPLATE))
         if as_xml:
@@ -167,33 +187,47 @@ class SearchManager:
         return query['row'], query['columns'], query['constraints'], query['description']
 
     def use_template(self, name: str, values: Mapping[str, Any]) -> JsonTable:
-        """What a template finds with values for its keys. Three requests.
+        """Run a template with values for its keys. Three requests.
+
+        Parameters
+        ----------
+        name : str
+            Name of the template.
+        values : mapping
+            Key -> value, for all keys.
+
+        Returns
+        -------
+        JsonTable
+            The rows found.
 
         Raises
         ------
         ProgrammingError
-            When a key has no value, or a value no key.
+            If a key has no value, or a value no key.
         NotFoundError
-            When there is none of the name.
+            If there is no such template.
         """
         bundle = search_xml.read(self._document(self._identity(name, _TEMPLATE)))
         return self._host.search.table(bundle.root, list(map(str, bundle.fields)), _filled(bundle, values))
 
     def delete_template(self, name: str) -> None:
-        """Remove a template. Two requests."""
+        """Delete a template. Two requests."""
         self._delete(self._identity(name, _TEMPLATE))
 
     # -- criteria
 
     def criteria(self, saved: Saved) -> Group | None:
-        """The criteria of a saved search, or of a template with its values. Two requests."""
+        """Return the criteria of a search or filled template. Two requests."""
         if saved.values is None:
             return search_xml.read(self._document(self._identity(saved.name))).criteria
         return _filled(search_xml.read(self._document(self._identity(saved.name, _TEMPLATE))), dict(saved.values))
 
     @staticmethod
     def eval_rpn_exp(rpn_exp: str) -> list[Any]:
-        """The list of tuples that criteria in one text stand for (:mod:`pyxnat.query.criteria_text`). No request.
+        """Parse criteria written as text into a list of tuples. No request.
+
+        :mod:`pyxnat.query.criteria_text` has the grammar.
 
         >>> SearchManager.eval_rpn_exp('xnat:mrSessionData/AGE > 80 AND')
         [('xnat:mrSessionData/AGE', '>', '80')]
@@ -218,22 +252,22 @@ class SearchManager:
 
     def _need_same(self, identity: str, bundle: Bundle) -> None:
         with _owned(bundle.name):
-            there = search_xml.read(self._document(identity))
-        if not _is_same(there, bundle):
-            what = f'there is another search {bundle.name!r}' + (f' of {", ".join(there.users)}' if there.users else '')
-            raise errors.DuplicateError(what, uri=self._host.connection.server + _uri(identity), remedy='Use another name, or overwrite=True.')
+            existing = search_xml.read(self._document(identity))
+        if not _is_same(existing, bundle):
+            problem = f'there is another search {bundle.name!r}' + (f' of {", ".join(existing.users)}' if existing.users else '')
+            raise errors.DuplicateError(problem, uri=self._host.connection.server + _uri(identity), remedy='Use another name, or overwrite=True.')
 
     def _need_own(self, identity: str, name: str, row: Row | None) -> None:
-        """See that nobody else's search is put over: XNAT lets anybody do that, without a word."""
+        """Reject overwriting the search of another user, which XNAT allows."""
         if row is not None:
             users = [login for login in row.get('users', '').strip('{}').split(',') if login and login != 'NULL']
             if users and self._host.connection.user and self._host.connection.user not in users:
-                raise errors.PermissionDenied(f'the search {name!r} is of {", ".join(users)}', remedy='Use another name.')
+                raise errors.PermissionDenied(f'the search {name!r} belongs to {", ".join(users)}', remedy='Use another name.')
             return
         with suppress(errors.NotFoundError), _owned(name):
             if self._document(identity):
-                what = f'there is a search with the ID {identity!r} that is not listed for you'
-                raise errors.DuplicateError(what, uri=self._host.connection.server + _uri(identity), remedy='Use another name.')
+                problem = f'there is a search with the ID {identity!r} that is not listed for you'
+                raise errors.DuplicateError(problem, uri=self._host.connection.server + _uri(identity), remedy='Use another name.')
 
     def _put(self, identity: str, bundle: Bundle) -> None:
         with _owned(bundle.name):
@@ -246,12 +280,15 @@ class SearchManager:
             self._host.connection.request(_uri(identity), 'DELETE')
 
     def _verify(self, identity: str, bundle: Bundle) -> None:
-        """See that nothing is left of a search that another took the place of: XNAT adds users, and takes none away."""
-        there = search_xml.read(self._document(identity))
-        if not _is_same(there, bundle):
-            what = f'{bundle.name!r} was saved, but it is still shared with {", ".join(there.users)}'
-            remedy = 'Delete it, and use another name for what the others are not to see.'
-            raise errors.IntegrityError(what, uri=self._host.connection.server + _uri(identity), remedy=remedy)
+        """Check that a replaced search is not shared with its earlier users.
+
+        XNAT adds users to a search and never removes any.
+        """
+        existing = search_xml.read(self._document(identity))
+        if not _is_same(existing, bundle):
+            problem = f'{bundle.name!r} was saved, but it is still shared with {", ".join(existing.users)}'
+            remedy = 'Delete it, and use another name for a search that the others are not to see.'
+            raise errors.IntegrityError(problem, uri=self._host.connection.server + _uri(identity), remedy=remedy)
 
     def _document(self, identity: str) -> bytes:
         document: bytes = self._host.connection.request(_uri(identity))
@@ -266,17 +303,17 @@ class SearchManager:
         return found if with_description else [name for name, _ in found]
 
     def _find(self, name: str) -> list[Row]:
-        """The searches of a name; one whose ID it is goes before others."""
+        """Return the searches with this ID, or else those with this name."""
         rows = self._rows()
         return [row for row in rows if row['id'] == name] or [row for row in rows if _name(row) == name]
 
     def _identity(self, name: str, prefix: str = '') -> str:
         found = self._find(prefix + name)
-        what = 'template' if prefix else 'search'
         if not found:
-            there = ', '.join(self._names(prefix, False))
+            kind = 'template' if prefix else 'search'
+            existing = ', '.join(self._names(prefix, False))
             raise errors.NotFoundError(
-                f'there is no {what} {name!r}', uri=self._host.connection.server + _LIST, remedy=f'There are: {there or "none"}.'
+                f'there is no {kind} {name!r}', uri=self._host.connection.server + _LIST, remedy=f'There are: {existing or "none"}.'
             )
         if len(found) > 1:
             identities = ', '.join(row['id'] for row in found)
@@ -286,17 +323,17 @@ class SearchManager:
 
 @contextmanager
 def _owned(name: str) -> Iterator[None]:
-    """What one may not do with a search is said to be so because of whose it is."""
+    """Add the owner as the reason to a PermissionDenied error."""
     try:
         yield
     except errors.PermissionDenied as error:
-        error.remedy = f'{name!r} is of somebody else, or not of one user alone, and only an administrator changes it: use another name.'
+        error.remedy = f'{name!r} belongs to another user, or not of one user alone, and only an administrator can change it: use another name.'
         raise
 
 
 def _check(name: str) -> None:
     if not isinstance(name, str) or not name.strip() or name.startswith(_TEMPLATE):
-        remedy = f'Use save_template({name.removeprefix(_TEMPLATE)!r}, …).' if isinstance(name, str) and name.strip() else 'Give a text.'
+        remedy = f'Use save_template({name.removeprefix(_TEMPLATE)!r}, …).' if isinstance(name, str) and name.strip() else 'Give a name.'
         raise errors.ProgrammingError(f'{name!r} is not the name of a search', remedy=remedy)
 
 
@@ -305,7 +342,7 @@ def _uri(identity: str) -> str:
 
 
 def _new_id(name: str) -> str:
-    """The name, where any server takes it in a URI; else its letters, and a digest that tells it from others."""
+    """Return the name if it is safe in a URI, else its letters and a digest."""
     if re.fullmatch(r'[A-Za-z0-9_-]{1,80}', name):
         return name
     return f'{re.sub("[^A-Za-z0-9]+", "_", name)[:60]}_{hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]}'
@@ -320,13 +357,13 @@ def _is_template(row: Row) -> bool:
 
 
 def _users(sharing: Any) -> list[str] | None:
-    """Logins that a search is shared with; `None` for everybody."""
+    """Return the logins that a search is shared with; `None` for everybody."""
     if sharing == 'public':
         return None
     if sharing == 'private':
         return []
     if isinstance(sharing, str) or not all(isinstance(login, str) for login in sharing):
-        raise errors.ProgrammingError(f'{sharing!r} does not say who may use a search', remedy="Use 'private', 'public' or a list of logins.")
+        raise errors.ProgrammingError(f'sharing={sharing!r} is not valid', remedy="Use 'private', 'public' or a list of logins.")
     return list(sharing)
 
 
@@ -346,7 +383,10 @@ def _query(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _is_same(there: Bundle, bundle: Bundle) -> bool:
-    """Whether a search on the server is the one that is to be saved: the server has its creator among the users."""
-    users, creator = set(there.users), set(there.users) - set(bundle.users)
-    return there._replace(users=()) == bundle._replace(users=()) and users >= set(bundle.users) and (bundle.is_public or len(creator) <= 1)
+def _is_same(existing: Bundle, bundle: Bundle) -> bool:
+    """Return whether a search on the server equals the one to save.
+
+    The server adds the creator to the users.
+    """
+    users, creator = set(existing.users), set(existing.users) - set(bundle.users)
+    return existing._replace(users=()) == bundle._replace(users=()) and users >= set(bundle.users) and (bundle.is_public or len(creator) <= 1)

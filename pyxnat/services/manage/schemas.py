@@ -1,4 +1,4 @@
-"""The schema documents of a server: ``interface.manage.schemas``."""
+"""Schema documents of a server: ``interface.manage.schemas``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _XAPI = '/xapi/schemas'
 
 
 class Schemas:
-    """XSD documents, which say what types and fields a server has. Calling it lists those that were added here.
+    """XSD documents that declare types and fields.
 
-    Nothing is fetched by itself: `add` fetches, `inspect.schemas` reads what was added.
+    `add` fetches them, `inspect.schemas` reads them. Calling it lists the added ones.
 
     Examples
     --------
@@ -38,16 +38,18 @@ class Schemas:
         return f'<Schemas {", ".join(self._documents) or "(none added)"}>'
 
     def __call__(self) -> list[str]:
-        """Names of the documents that were added, in that order. No request."""
+        """Return the names of the documents, in order of adding. No request."""
         return list(self._documents)
 
     def available(self) -> list[str]:
-        """Names of the documents that the server has (``xnat``, ``birn/birnprov``). One request.
+        """Return the names of the server's documents. One request.
+
+        Names are such as ``xnat`` and ``birn/birnprov``.
 
         Raises
         ------
         NotSupportedError
-            The server is older than XNAT 1.7, and cannot list them.
+            If the server is older than XNAT 1.7, which cannot list them.
         """
         try:
             return [str(name) for name in json.loads(self._host.connection.request(_XAPI))]
@@ -56,12 +58,13 @@ class Schemas:
             raise errors.NotSupportedError('the server does not list its schemas', uri=uri, remedy="Add them by name: add('xnat').") from error
 
     def add(self, url: str | None = None) -> list[str]:
-        """Fetch a document, or all that the server has.
+        """Fetch a document, or all documents of the server.
 
         Parameters
         ----------
         url : str, optional
-            A name as `available` gives it (``xnat``), or a path below ``/schemas`` (``xnat/xnat.xsd``); without it, all of them.
+            A name as `available` returns it (``xnat``), or a path below ``/schemas``
+            (``xnat/xnat.xsd``). Default: all documents.
 
         Returns
         -------
@@ -71,13 +74,14 @@ class Schemas:
         Raises
         ------
         NotFoundError
-            The server has no such document.
+            If the server has no such document.
         DataError
-            What it answers with is no schema; nothing is added.
+            If the response is not a schema; nothing is added.
 
         Notes
         -----
-        One request for each document, and one for the list of all. Where a server has no ``/xapi`` (before XNAT 1.7), one more for each.
+        One request per document, and one for the list if `url` is not given. One more per document
+        on a server without ``/xapi`` (before XNAT 1.7).
         """
         names = self.available() if url is None else [_name(url)]
         fetched = {name: self._fetch(name) for name in names}
@@ -86,18 +90,18 @@ class Schemas:
             registry = Registry(documents.values())
         except ValueError as error:
             raise errors.DataError(
-                f'not a schema: {error}', uri=self._host.connection.server + _XAPI, remedy='Add those that are, by name.'
+                f'not a schema: {error}', uri=self._host.connection.server + _XAPI, remedy='Add valid documents by name.'
             ) from error
         self._documents, self._registry = documents, registry
         return names
 
     def remove(self, name: str) -> None:
-        """Forget a document. No request.
+        """Remove an added document. No request.
 
         Raises
         ------
         NotFoundError
-            It was not added.
+            If it was not added.
         """
         if _name(name) not in self._documents:
             raise errors.NotFoundError(f'no schema {name!r} was added', remedy=f'There are: {", ".join(self._documents) or "none"}.')
@@ -106,18 +110,21 @@ class Schemas:
 
     @property
     def registry(self) -> Registry:
-        """The types and fields of the documents that were added. No request."""
+        """Types and fields of the added documents. No request."""
         if self._registry is None:
             self._registry = Registry(self._documents.values())
         return self._registry
 
     def served(self) -> Registry | None:
-        """The types and fields of the server; None where it does not give them. One request for each document, once for a login."""
+        """Return the types and fields of the server, `None` if it hides them.
+
+        One request for the list and one per document, once per Interface.
+        """
         if self._served is None:
             try:
                 names = self.available()
                 self._served = (Registry([self._fetch(name) for name in names]),)
-            except (errors.DatabaseError, ValueError):  # not all logins may read them, and fields can be set without
+            except (errors.DatabaseError, ValueError):  # this login may not read them
                 self._served = (None,)
         return self._served[0]
 
@@ -134,7 +141,7 @@ class Schemas:
 
 
 def _name(url: str) -> str:
-    """The name of a document, however it is addressed.
+    """Return the name of a document from a name, path or URL.
 
     >>> _name('https://x.org/schemas/xnat/xnat.xsd'), _name('xnat.xsd'), _name('birn/birnprov.xsd'), _name('xnat')
     ('xnat', 'xnat', 'birn/birnprov', 'xnat')

@@ -1,6 +1,7 @@
-"""Tags: named sets of elements, kept on the server so that they are there tomorrow and elsewhere.
+"""Tags: named sets of elements, saved on the server.
 
-XNAT has no tags for elements. They are kept as text files, a URI a line, in a private project of the login's own, which the first tag creates.
+XNAT has no tags for elements. They are stored as text files with one URI per line, in the private
+project ``metabase_<login>``, which the first tag creates.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _RESOURCE = 'tags'
 
 
 class References:
-    """The elements of a tag, in the order in which they were tagged. No request; they need not exist."""
+    """Elements of a tag, in order of tagging; they need not exist. No request."""
 
     def __init__(self, interface: Host, references: Iterable[str]) -> None:
         self._host = interface
@@ -38,7 +39,13 @@ class References:
         return len(self._uris)
 
     def get(self, what: str = 'id') -> list[Any]:
-        """``'id'`` the names in their URIs, ``'uri'`` the URIs, any other word the elements."""
+        """Return names, URIs or elements. No request.
+
+        Parameters
+        ----------
+        what : str
+            ``'id'`` for the names in the URIs, ``'uri'`` for the URIs, anything else for elements.
+        """
         if what == 'uri':
             return list(self._uris)
         return [element.path_name if what == 'id' else element for element in self]
@@ -51,7 +58,7 @@ class Tag:
 
     def __init__(self, name: str, tags: Tags) -> None:
         if not re.fullmatch(r'[\w. -]+', name):
-            raise errors.ProgrammingError(f'{name!r} is not a name of a tag', remedy='Use letters, digits, blanks, dots, "-" and "_".')
+            raise errors.ProgrammingError(f'{name!r} is not a valid name of a tag', remedy='Use letters, digits, spaces, ".", "-" and "_".')
         self.name = name
         self._tags = tags
 
@@ -63,41 +70,51 @@ class Tag:
         return self._tags._folder().file(f'{self.name}.txt')
 
     def exists(self) -> bool:
-        """Whether there is such a tag. One request."""
+        """Return whether the tag exists. One request."""
         return bool(self._file.exists())
 
     def create(self) -> Tag:
-        """Make it, if there is none of the name; it needs an element to be kept. Up to two requests."""
+        """Create the project of the tags if it is missing. Up to two requests.
+
+        The tag itself is stored with its first element.
+        """
         self._tags._project(create=True)
         return self
 
     def references(self) -> References:
-        """Its elements; none where it does not exist. One request."""
+        """Return the elements, none if the tag does not exist. One request."""
         try:
-            text = self._tags.host.connection.request(self._file.uri).decode('utf-8')
+            lines = self._tags.host.connection.request(self._file.uri).decode('utf-8').splitlines()
         except errors.NotFoundError:
-            text = ''
-        return References(self._tags.host, filter(None, text.splitlines()))
+            lines = []
+        return References(self._tags.host, filter(None, lines))
 
     def reference(self, uri: str) -> None:
-        """Add an element by its URI. Two requests, and one or two for the first tag of all."""
+        """Add an element by its URI.
+
+        Two requests; up to two more for the first write of a session, which checks that the
+        project of the tags exists.
+        """
         self.reference_many([uri])
 
     def reference_many(self, references: Iterable[str]) -> None:
-        """Add elements by their URIs. Two requests, and one or two for the first tag of all."""
+        """Add elements by their URIs; requests as `reference`."""
         self._write(dict.fromkeys([*self.references().get('uri'), *references]))
 
     def dereference(self, uri: str) -> None:
-        """Take an element out; a tag without any goes. Two requests."""
+        """Remove an element by its URI. Two requests.
+
+        Removing the last element deletes the tag.
+        """
         self.dereference_many([uri])
 
     def dereference_many(self, references: Iterable[str]) -> None:
-        """Take elements out; a tag without any goes. Two requests."""
-        gone = set(references)
-        self._write(uri for uri in self.references().get('uri') if uri not in gone)
+        """Remove elements by their URIs; otherwise as `dereference`."""
+        removed = set(references)
+        self._write(uri for uri in self.references().get('uri') if uri not in removed)
 
     def delete(self) -> None:
-        """Remove the tag; its elements stay. One request."""
+        """Delete the tag; its elements stay. One request."""
         self._file.delete()
 
     def _write(self, references: Iterable[str]) -> None:
@@ -110,41 +127,41 @@ class Tag:
 
 
 class Tags:
-    """The tags of the login: ``interface.manage.tags``. Calling it lists their names."""
+    """Tags of the login: ``interface.manage.tags``. Calling it lists names."""
 
     def __init__(self, interface: Host) -> None:
         self.host = interface
-        self._made = False
+        self._project_exists = False
 
     def __repr__(self) -> str:
         return f'<Tags of {self.host.connection.user or "guest"}>'
 
     def __call__(self) -> list[str]:
-        """Names of all tags. One request."""
+        """Return the names of all tags. One request."""
         try:
             return [name.removesuffix('.txt') for name in self._folder().files().get()]
         except errors.NotFoundError:
             return []
 
     def get(self, name: str) -> Tag:
-        """A tag, whether it exists or not. No request."""
+        """Return a tag, whether it exists or not. No request."""
         return Tag(name, self)
 
     def new(self, name: str) -> Tag:
-        """A tag to put elements into: it is kept once it has one. Up to two requests."""
+        """Prepare a tag for adding elements; see `Tag.create`."""
         return self.get(name).create()
 
     def delete(self, name: str) -> None:
-        """Remove a tag; its elements stay. One request."""
+        """Delete a tag; its elements stay. One request."""
         self.get(name).delete()
 
     def _project(self, create: bool = False) -> Any:
         login = re.sub(r'[^A-Za-z0-9_-]', '_', self.host.connection.user or 'guest')
         project = self.host.select.project(f'metabase_{login}')
-        if create and not self._made:
+        if create and not self._project_exists:
             if not project.exists():
                 project.create(accessibility='private', description=f'Tags of {login}, kept by pyxnat')
-            self._made = True
+            self._project_exists = True
         return project
 
     def _folder(self) -> Any:

@@ -1,4 +1,4 @@
-"""Alias tokens: a pair that stands for a login for a while, for programs that should not know its password."""
+"""Alias tokens: credentials that expire, for use in place of a password."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _SERVICE = f'{uris.ENTRY}/services/tokens'
 
 
 class Token(NamedTuple):
-    """One token. It shows its secret in no text."""
+    """One token. Its ``repr`` hides the secret."""
 
     alias: str
     secret: str
-    """Empty where the server does not tell it: only the answer that issues a token does."""
+    """Empty except in the result of `Tokens.issue`."""
     login: str
-    """The account it stands for."""
+    """Account that the token authenticates."""
     expires: float
-    """Seconds since 1970, as the server estimates; XNAT's tokens last two days unless the site says otherwise."""
+    """Seconds since 1970, estimated by the server; by default two days ahead."""
 
     def __repr__(self) -> str:
         return f'Token(alias={self.alias!r}, secret=…, login={self.login!r}, expires={self.expires!r})'
 
     @classmethod
-    def _of(cls, told: dict[str, Any]) -> Token:
-        return cls(told['alias'], told.get('secret') or '', told.get('xdatUserId') or '', (told.get('estimatedExpirationTime') or 0) / 1000)
+    def _of(cls, fields: dict[str, Any]) -> Token:
+        return cls(fields['alias'], fields.get('secret') or '', fields.get('xdatUserId') or '', (fields.get('estimatedExpirationTime') or 0) / 1000)
 
 
 class Tokens:
@@ -54,55 +54,63 @@ class Tokens:
         return f'<Tokens on {self._host.connection.server}>'
 
     def __call__(self) -> list[Token]:
-        """The valid tokens of this login, without their secrets, which XNAT tells again. One request."""
-        return [Token._of({**told, 'secret': ''}) for told in self._ask('show')]
+        """Return the valid tokens of this login. One request.
+
+        Their secrets are left out, although XNAT sends them.
+        """
+        return [Token._of({**fields, 'secret': ''}) for fields in self._call('show')]
 
     def issue(self, login: str | None = None) -> Token:
-        """A new token, of this login or, for an administrator, of another. One request.
+        """Issue a token. One request.
+
+        Parameters
+        ----------
+        login : str, optional
+            Account of the token; this login by default. Only administrators may name another.
 
         Raises
         ------
         PermissionDenied
-            For a guest, and for the login of another.
+            For a guest, or if this login may not issue tokens for `login`.
         """
-        return Token._of(self._ask('issue', *(('user', login) if login else ())))
+        return Token._of(self._call('issue', *(('user', login) if login else ())))
 
     def validate(self, token: Any) -> str | None:
-        """The account that a token stands for; `None` where it is not, or no longer, valid. One request."""
+        """Return the account of a valid token, else `None`. One request."""
         alias, secret = token[:2]
         try:
-            said = self._ask('validate', alias, secret)
-        except errors.NotFoundError:  # of an alias that was revoked
+            answer = self._call('validate', alias, secret)
+        except errors.NotFoundError:  # the alias was revoked
             return None
-        found = said.get('valid')
-        return str(found) if found else None
+        login = answer.get('valid')
+        return str(login) if login else None
 
     def revoke(self, token: Any) -> None:
-        """End a token, given whole or by its alias. One request.
+        """Revoke a token, given whole or by its alias. One request.
 
         Raises
         ------
         NotFoundError
-            There is no such token.
+            If there is no such token.
         PermissionDenied
-            It is somebody else's.
+            If the token belongs to another account.
         """
-        self._ask('invalidate', token if isinstance(token, str) else token[0])
+        self._call('invalidate', token if isinstance(token, str) else token[0])
 
     def renew(self, token: Any) -> Token:
-        """A new token in place of an old one, which is revoked. Two requests."""
+        """Issue a token and revoke an old one. Two requests."""
         new = self.issue()
-        with suppress(errors.NotFoundError):  # it has expired
+        with suppress(errors.NotFoundError):  # the old token has expired
             self.revoke(token)
         return new
 
-    def _ask(self, *words: str) -> Any:
-        uri = uris.join(_SERVICE, *map(uris.quote, words))
+    def _call(self, *segments: str) -> Any:
+        uri = uris.join(_SERVICE, *map(uris.quote, segments))
         body = self._host.connection.request(uri)
         try:
             return json.loads(body)
         except ValueError as error:
             remedy = 'Check that the URL is that of an XNAT server of version 1.6 or later.'
             raise errors.UnexpectedAnswer(
-                'no answer of the token service', uri=self._host.connection.server + uri, method='GET', remedy=remedy
+                'the response is not JSON from the token service', uri=self._host.connection.server + uri, method='GET', remedy=remedy
             ) from error

@@ -1,4 +1,4 @@
-"""The users of a server: ``interface.manage.users``."""
+"""Users of a server: ``interface.manage.users``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _URI = f'{uris.ENTRY}/users'
 
 
 class Users:
-    """The users that a server has. Calling it lists their logins.
+    """Users of a server. Calling it lists their logins.
 
-    XNAT lists those that are enabled, by last name. Roles are those of a project: see its ``users()``, ``add_user`` and ``user_role``.
+    XNAT lists enabled accounts, by last name. Roles belong to projects: see the ``users()``,
+    ``add_user`` and ``user_role`` of a project.
 
     Examples
     --------
@@ -24,7 +25,7 @@ class Users:
 
         interface.manage.users()                  # ['admin', 'anna']
         interface.manage.users.email('anna')      # 'anna@example.org'
-        interface.manage.users.table()            # all that is known of all of them
+        interface.manage.users.table()            # all columns of all users
     """
 
     def __init__(self, interface: Host) -> None:
@@ -34,46 +35,53 @@ class Users:
         return f'<Users of {self._host.connection.server}>'
 
     def __call__(self) -> list[str]:
-        """Logins of all users. One request.
+        """Return the logins of all users. One request.
 
         Raises
         ------
         PermissionDenied
-            The site shows its users to administrators alone.
+            If the site shows its users to administrators only.
         """
         return [row['login'] for row in self._rows()]
 
     def table(self) -> JsonTable:
-        """A row for each user: xdat_user_id, login, firstname, lastname, email. One request, however many users are looked up in it."""
+        """Return a row per user. One request.
+
+        Columns: xdat_user_id, login, firstname, lastname, email.
+        """
         return JsonTable(self._rows())
 
     def firstname(self, login: str) -> str:
-        """First name. One request.
+        """Return the first name of a user. One request.
 
         Raises
         ------
         NotFoundError
-            There is no such user, or the account is disabled.
+            If there is no such user, or the account is disabled.
         """
         return self._row(login)['firstname']
 
     def lastname(self, login: str) -> str:
-        """Last name; as `firstname`."""
+        """Return the last name of a user; see `firstname`."""
         return self._row(login)['lastname']
 
     def email(self, login: str) -> str:
-        """Address; as `firstname`."""
+        """Return the email address of a user; see `firstname`."""
         return self._row(login)['email']
 
     def id(self, login: str) -> str:
-        """The number that the server keeps the user under, as text; as `firstname`."""
+        """Return the number of a user as text; see `firstname`."""
         return self._row(login)['xdat_user_id']
 
     def resources(self) -> list[str]:
-        """Names of this login's resources in its cache on the server, where files wait for an import. One request."""
+        """Return the resources in this login's server cache. One request.
+
+        Files wait there for an import.
+        """
         uri = f'{uris.ENTRY}/user/cache/resources'
         body = self._host.connection.request(f'{uri}?format=json')
-        rows = parse_result_set(body, self._host.connection.server + uri) if body.strip() else []  # some XNAT answer nothing for none
+        # Some versions send an empty body in place of an empty list.
+        rows = parse_result_set(body, self._host.connection.server + uri) if body.strip() else []
         return [row['Resource'] for row in rows]
 
     def _rows(self) -> list[Row]:
