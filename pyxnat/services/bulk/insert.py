@@ -152,7 +152,7 @@ def _value(value: Any) -> Any:
 
 def _named(collection: Any, table: list[dict[str, Any]]) -> list[_Row]:
     """The rows with their elements; anything wrong is an error before the first request."""
-    if len(collection.routes) != 1 or collection._conditions:
+    if len(collection.routes) != 1 or collection.conditions:
         raise errors.ProgrammingError(
             'it is not told where to insert', remedy="Use such as project.subjects() or '/projects/P/subjects/*/experiments'."
         )
