@@ -1,4 +1,4 @@
-"""Fields of an element, read and written by short name or xpath."""
+"""Fields of an element, read and written by short name or full path."""
 
 from __future__ import annotations
 
@@ -20,10 +20,16 @@ __all__ = ['Attributes']
 
 
 class Attributes:
-    """The fields of one element: ``subject.attrs.get('age')``, ``session.attrs.set('xnat:mrSessionData/fieldStrength', '3.0')``.
+    """Fields of one element.
 
-    Names are XNAT's short names (``age``, ``date``, ``quality``; upper and lower case differ) or full xpaths. Values come as text, as XNAT's
-    tables have them (``'42.0'`` for a number with decimals), a missing value as the empty text.
+    ::
+
+        subject.attrs.get('age')
+        session.attrs.set('xnat:mrSessionData/fieldStrength', '3.0')
+
+    Names are XNAT's short names (``age``, ``date``, ``quality``; case matters) or full paths.
+    Values are texts as in XNAT's tables: ``'42.0'`` for a decimal number, ``''`` for a missing
+    value.
     """
 
     def __init__(self, element: Element) -> None:
@@ -33,7 +39,7 @@ class Attributes:
         return f'<Attributes of {self._element!r}>'
 
     def __call__(self) -> list[str]:
-        """The short names and full paths that can be read here. One request."""
+        """Return all readable short names and full paths. One request."""
         level = self._element.level
         if level.singular not in LEVELS_WITH_NAMES:
             return []
@@ -42,27 +48,37 @@ class Attributes:
         return sorted({value for row in rows for value in (row.get('key'), row.get('xpath')) if value})
 
     def get(self, path: str) -> Any:
-        """One field: text, or a list of text where a path is repeated (``scans/scan/type`` of a session). Requests as `mget`."""
+        """Return one field. Requests as for `mget`.
+
+        A text, or a list of texts if the path has several values (``scans/scan/type`` of a
+        session).
+        """
         return self.mget([path])[0]
 
     def mget(self, paths: Iterable[str]) -> list[Any]:
-        """Several fields, in the order asked; each as `get` gives it. What the type of the element has not is the empty text.
+        """Return several fields, in the order given.
+
+        Each as `get` returns it; ``''`` for a field that the element's type lacks.
+
+        Parameters
+        ----------
+        paths : iterable of str
+            Short names or full paths.
 
         Raises
         ------
         NotFoundError
             The element does not exist.
         ProgrammingError
-            A field is not among the columns of the answer: there is none of that name.
+            There is no field of that name: the response has no such column.
 
-        Notes
-        -----
-        One request, none for what the listing told that the element came from. Where fields are of several data types, or of one that the element is
-        not of, one more for each type. Paths that name one instance, such as ``fields/field[name=smoker]/field``, are read in the document of the
-        element: XNAT's columns have the values of all instances.
+        Notes ----- One request; none for columns of the listing that the element came from. One
+        more per type if the fields belong to several data types, or to one that the element does
+        not have. Paths that name one instance, such as ``fields/field[name=smoker]/field``, are
+        read from the element's document: XNAT's columns hold the values of all instances.
         """
         wanted = list_of_names(paths)
-        if self._is_told(wanted):
+        if self._is_listed(wanted):
             return [self._element.row[key_of(name)] for name in wanted]
         named = [name for name in wanted if is_picked(name)]
         picked = read_fields(self._element, named) if named else {}
@@ -71,33 +87,45 @@ class Attributes:
         return [picked[name] if name in picked else self._cell(row, name) for name in wanted]
 
     def set(self, path: str, value: Any, **query: Any) -> None:
-        """Set one field. One request, one for the ID or the type, where they are not known yet, and the looks of `Element.create`.
+        """Set one field.
 
         Parameters
         ----------
         path : str
             A short name, or a full path: ``xnat:subjectData/fields/field[name=smoker]/field``.
-        value
-            Text, a number, a boolean or a date. None or the empty text clears the field, where XNAT can.
+        value : str, number, bool, date or None
+            None or the empty text clears the field, if XNAT can.
         **query
             Further query parameters, such as ``event_reason``.
 
         Raises
         ------
         ProgrammingError
-            The type has no such field, it is only for reading, it cannot hold the value, or XNAT cannot clear it.
+            The type has no such field, the field is read-only or cannot hold the value, or XNAT
+            cannot clear it.
         DataError
             XNAT did not clear the field.
 
         Notes
         -----
-        It goes by document, so that any text is stored as it is. A field is cleared by the word ``NULL`` in the query, and read back: one more
-        request. Types that are not among those of every XNAT are looked up in the server's schemas, once for a login.
+        One request; one more for the ID or type if not known, and the owner lookups of
+        `Element.create`. The value is sent in an XML document, so any text is stored unchanged. To
+        clear a field, the word ``NULL`` is sent in the query and the field read back: one more
+        request. Types outside the standard XNAT schemas are looked up in the server's schemas, once
+        per login.
         """
         self.mset({path: value}, **query)
 
     def mset(self, values: Mapping[str, Any], **query: Any) -> None:
-        """Set several fields at once; as `set`."""
+        """Set several fields in one request.
+
+        Parameters
+        ----------
+        values : mapping
+            Values by short name or full path, as for `set`.
+        **query
+            Further query parameters, such as ``event_reason``.
+        """
         element = self._element
         element.check_owner()
         if element.level.singular in LEVELS_WITH_NAMES:
@@ -105,8 +133,8 @@ class Attributes:
         else:
             element.connection.request(uris.with_query(element._exact_uri(), {**values, **query}), 'PUT')
 
-    def _is_told(self, wanted: list[str]) -> bool:
-        """Whether a listing that is still fresh told all of it."""
+    def _is_listed(self, wanted: list[str]) -> bool:
+        """Whether the element has all columns from a fresh listing."""
         element = self._element
         cache = element.host.cache
         if element.listed is None or not all(key_of(name) in element.row for name in wanted):
@@ -114,7 +142,10 @@ class Attributes:
         return cache.is_offline or cache.is_fresh(element.listed, cache.expiration)
 
     def _row(self, wanted: list[str]) -> Row:
-        """Its row in the listing with some columns, with lists where paths are repeated."""
+        """Fetch the element's row with these columns.
+
+        Columns with several values hold lists.
+        """
         element = self._element
         plural = element.level.plural
         known = element.row.get('ID')
@@ -148,6 +179,6 @@ class Attributes:
             raise errors.ProgrammingError(
                 f'{self._element.level.singular} has no field {name!r}',
                 uri=self._element.connection.server + self._element.uri,
-                remedy=f'Short names are told apart by case; a full path is such as xnat:subjectData/group. The answer has: {", ".join(row)}.',
+                remedy=f'Short names are case-sensitive; a full path is such as xnat:subjectData/group. Columns received: {", ".join(row)}.',
             )
         return row[key]

@@ -1,4 +1,7 @@
-"""Collections: questions that have not been asked yet. They never change; refining one gives another."""
+"""Collections: immutable, lazy queries for elements of one level.
+
+Methods that refine a collection return a new one.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ __all__ = ['Collection']
 
 
 class _Where:
-    """A condition on a collection: criteria, perhaps such as are saved on the server, and whose they are."""
+    """A condition on a collection: criteria, and the level they apply to."""
 
     def __init__(self, criteria: Group | Saved, level: str) -> None:
         self.criteria = criteria
@@ -40,14 +43,20 @@ E = TypeVar('E', bound=Element)
 
 
 class Collection(Hosted, Mappable, LazyCollection[E]):
-    """Elements of one level, not asked for yet. Iterating asks, level by level, and no further than it is iterated.
+    """Elements of one level, fetched level by level on iteration.
+
+    Breaking off the iteration saves the remaining requests.
 
     Parameters
     ----------
     routes : list of Path
-        Where they are.
+        The paths of its elements, with wildcards.
     interface : Interface
-        The connection it belongs to.
+        The Interface that it makes its requests with.
+    conditions : tuple, optional
+        Conditions of `where`.
+    columns : tuple of str, optional
+        Further columns of `with_columns`.
     """
 
     level: ClassVar[Level]
@@ -60,6 +69,19 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
 
     @classmethod
     def element_at(cls, uri: str, interface: Host, known: Row | None = None, above: Mapping[str, Row] | None = None) -> Any:
+        """Return the element of this level at a URI. No request.
+
+        Parameters
+        ----------
+        uri : str
+            Its URI, with or without ``/data``.
+        interface : Interface
+            The Interface that it makes its requests with.
+        known : dict, optional
+            Its row in a listing.
+        above : dict, optional
+            Rows of the elements above it, by level.
+        """
         return class_of(cls.level.singular)(uri, interface, known, above)
 
     def __repr__(self) -> str:
@@ -78,7 +100,7 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore_collection, (self.level.plural, list(self.routes), self.host, self.conditions, self._columns)
 
-    def _ask(self, ahead: str) -> Iterator[E]:
+    def _fetch(self, ahead: str) -> Iterator[E]:
         wanted = columns_of(self.routes, self._columns)
         for found, heard in self.host.walker.walk(self.routes, self.conditions, wanted, ahead=ahead):
             element = self.element_at(found.uri, self.host, found.row, found.above)
@@ -88,77 +110,93 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
             yield element
 
     def with_columns(self, *columns: str) -> Collection[E]:
-        """The same elements, knowing more: the listings that find them are asked for these columns, too.
+        """Return the same elements; their listings fetch more columns.
 
-        ``attrs.get`` and ``attrs.mget`` of what a listing told make no request while that is fresh (``interface.cache.expiration``).
+        ``attrs.get`` and ``attrs.mget`` of these columns make no request as long as the listing is
+        fresh (``interface.cache.expiration``).
 
         Parameters
         ----------
         *columns : str
-            As `table` has them.
+            Names as in `table`.
 
         Returns
         -------
         Collection
-            A new one; this one stays as it is.
+            A new collection; this one is unchanged.
         """
         columns_of(self.routes, columns)
         return type(self)(list(self.routes), self.host, self.conditions, (*self._columns, *columns))
 
     def rows(self, columns: Iterable[str] = ()) -> Iterator[Row]:
-        """The rows of `table`, one at a time: a million takes the memory of a few hundred (see `table` for what is held).
+        """Yield the rows of `table` one at a time.
 
-        Requests are made when the first is taken. A listing is brought over whole, to disk if it is long, before its first row is given: whatever is
-        wrong with the connection is known by then, and a slow loop keeps no server waiting.
-        """
-        return self.host.walker.rows(self.routes, self.conditions, columns_of(self.routes, self._names(columns)))
-
-    def _names(self, columns: Iterable[str]) -> list[str]:
-        """The columns that are meant."""
-        return list_of_names(columns) or list(self._columns or _defaults(self.level))
-
-    def table(self, columns: Iterable[str] = ()) -> JsonTable:
-        """A table of them: a row for each, in the order of iterating.
+        A million rows need the memory of a few hundred, with the exceptions listed at `table`. The
+        first request is made when the first row is taken. Each listing is downloaded completely
+        (long ones to disk) before its first row is yielded, so that connection errors are raised
+        early and a slow loop does not hold the connection open.
 
         Parameters
         ----------
         columns : iterable of str, optional
-            Short names (``date``, ``age``), full paths (``xnat:mrSessionData/fieldStrength``), or a level and a name (``subject/age``,
-            ``project/name``, ``scan/type``). A short name is the elements' own if they have one such, else that of the nearest level above.
-            By default the columns of their listing.
+            Names as in `table`.
+        """
+        return self.host.walker.rows(self.routes, self.conditions, columns_of(self.routes, self._names(columns)))
+
+    def _names(self, columns: Iterable[str]) -> list[str]:
+        """Return the given column names, or the default ones."""
+        return list_of_names(columns) or list(self._columns or _defaults(self.level))
+
+    def table(self, columns: Iterable[str] = ()) -> JsonTable:
+        """Return a table with one row per element, in the order of iteration.
+
+        Parameters
+        ----------
+        columns : iterable of str, optional
+            Short names (``date``, ``age``), full paths (``xnat:mrSessionData/fieldStrength``), or a
+            level and a name (``subject/age``, ``project/name``, ``scan/type``). A short name means
+            the elements' own field if they have one, otherwise that of the nearest level above.
+            Default: the columns of their listing.
 
         Returns
         -------
         JsonTable
-            Its columns are called as you asked for them. A cell is text as XNAT has it; empty for what has no value, and for elements whose type
-            or route has no such column; a list of texts where a path has several values (``xnat:mrSessionData/scans/scan/type``).
+            Its columns have the names given. A cell is the text of XNAT; empty for missing values
+            and for elements whose type or route lacks the column; a list of texts for a path with
+            several values (``xnat:mrSessionData/scans/scan/type``).
 
         Raises
         ------
         ProgrammingError
-            There is no such column; it is named.
+            A column does not exist; the message names it.
 
         Notes
         -----
-        The requests of iterating, and for each listing among them one more for each data type that only some of the elements have and a column is
-        of. Subjects of experiments that the path does not lead through take one request a project.
+        The requests of iterating. For each listing, one more per data type that only some of its
+        elements have and that a column belongs to. Subjects of experiments cost one request per
+        project if the path does not lead through them.
 
-        A table is held, 0.7 KiB for a row of six columns. `rows` gives the same without that. It holds the columns of subjects that the path does not
-        lead through, listings of single types, listings with a full path (it may have several values), the sessions of a project
-        that are walked subject by subject, and what is in all projects.
+        The table is held in memory: 0.7 KiB for a row of six columns. `rows` yields the same rows
+        without that, but still holds: the columns of subjects that the path does not lead through,
+        listings of single types, listings with a full path (it may have several values), the
+        sessions of a project that are fetched subject by subject, and the items of all projects.
 
         Examples
         --------
         ::
 
             sessions = xnat.select('/projects/P/experiments')
-            sessions.table(['label', 'project', 'subject/age', 'xnat:mrSessionData/fieldStrength']).to_pandas()
+            columns = ['label', 'project', 'subject/age', 'xnat:mrSessionData/fieldStrength']
+            sessions.table(columns).to_pandas()
         """
         names = self._names(columns)
         return JsonTable(self.rows(names), names)
 
     def mget(self, columns: Iterable[str]) -> list[list[Any]]:
-        """Several fields of each of them, in the order asked, as ``attrs.mget`` of each would give them. Requests as `table`."""
+        """Return several fields of each element, in the order given.
+
+        The same values as ``attrs.mget`` of each element, with the requests of `table`.
+        """
         return [list(row.values()) for row in self.rows(columns)]
 
     def where(
@@ -169,29 +207,31 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
         *,
         level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Collection[E]:
-        """Those of them whose subject satisfies search criteria.
+        """Return the elements whose subject matches search criteria.
 
         Parameters
         ----------
         constraints : list or str, optional
-            Criteria as :mod:`pyxnat.query.criteria` has them. Constraints on one data type in one list hold for the same item; a nested list is a search
-            of its own.
+            Criteria as in :mod:`pyxnat.query.criteria`. Constraints on one data type in one list
+            apply to the same item; a nested list is a search of its own.
         template : pair of str and dict, optional
-            In their place, the criteria of a saved template (``interface.manage.search``), with values for its keys.
+            Instead of `constraints`: the name of a saved template (``interface.manage.search``) and
+            values for its keys.
         query : str, optional
-            In their place, the criteria of a saved search, by its name.
+            Instead of `constraints`: the name of a saved search.
         level : {'subject', 'experiment', 'assessor'}
-            Whether the subject is to satisfy them, by whatever of its sessions, or the experiment or assessor itself.
+            Whose values have to match: those of the subject, with any of its sessions, or those of
+            the experiment or assessor itself.
 
         Returns
         -------
         Collection
-            A new one; this one stays as it is. The searches run when it is iterated: one for the list, one for each nested list, and two requests
-            for what is saved on the server.
+            A new collection; this one is unchanged. The searches run on iteration: one for the
+            list, one for each nested list, and two requests for a saved template or search.
 
         Examples
         --------
-        Everything of a subject that was scanned at 79 and at 82::
+        All experiments of subjects that were scanned at 79 and at 82::
 
             age = 'xnat:mrSessionData/AGE'
             experiments.where([[(age, '=', 79)], [(age, '=', 82)], 'AND'])
@@ -202,17 +242,23 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
         return type(self)(list(self.routes), self.host, (*self.conditions, condition), self._columns)
 
     def tag(self, name: str) -> Any:
-        """Put all of them into a named set; the tag. Two requests after those of iterating, and up to two for the first tag of all."""
+        """Add all elements to a tag, and return the tag.
+
+        Two requests after those of iterating, and up to two more for the first tag of this login.
+        """
         tag = self.host.manage.tags.get(name)
         tag.reference_many([element.uri for element in self])
         return tag
 
     def untag(self, name: str) -> None:
-        """Take all of them out of a named set. Two requests after those of iterating."""
+        """Remove all elements from a tag.
+
+        Two requests after those of iterating.
+        """
         self.host.manage.tags.get(name).dereference_many([element.uri for element in self])
 
     def explain(self) -> str:
-        """What iterating it will ask, in words. No request."""
+        """Describe the requests that iterating makes. No request."""
         return self.host.walker.explain(self.routes, self.conditions, columns_of(self.routes, self._columns))
 
     def _children(self, row: Level, id_filter: Any) -> Any:
@@ -228,5 +274,5 @@ def _restore_collection(
 
 
 def _defaults(level: Level) -> tuple[str, ...]:
-    """The columns of a table where none are named."""
+    """Return the default columns of a table."""
     return tuple(dict.fromkeys(name for name in (level.id_column, level.label_column, *level.columns) if '/' not in name and name != 'URI'))

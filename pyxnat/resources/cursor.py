@@ -1,4 +1,4 @@
-"""The stateful cursor of the Python database API (PEP 249) over a collection."""
+"""Cursor of the Python database API (PEP 249) over a collection."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ['Cursor']
 
 
 class Cursor:
-    """Fetches the elements of a collection one after the other, each once, and asks as they are fetched.
+    """Fetches the elements of a collection once, one after the other.
 
     Attributes
     ----------
     arraysize : int
-        How many `fetchmany` gives where it is not said; 1.
+        Default number of elements of `fetchmany`; 1.
     description : tuple
         One column: the element.
     """
@@ -32,7 +32,7 @@ class Cursor:
 
     @property
     def rowcount(self) -> int:
-        """How many there are; -1 until the last was fetched."""
+        """The number of elements; -1 until the last was fetched."""
         return self._count if self._ended else -1
 
     def _open(self) -> Iterator[Any]:
@@ -41,12 +41,12 @@ class Cursor:
         return self._elements
 
     def fetchone(self) -> Any:
-        """The next one; `None` after the last."""
+        """Return the next element; None after the last."""
         found = self.fetchmany(1)
         return found[0] if found else None
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
-        """The next `size`, fewer at the end."""
+        """Return the next `size` elements, fewer at the end."""
         wanted = self.arraysize if size is None else size
         found = list(islice(self._open(), wanted))
         self._count += len(found)
@@ -54,14 +54,14 @@ class Cursor:
         return found
 
     def fetchall(self) -> list[Any]:
-        """All that are left."""
+        """Return the remaining elements."""
         found = list(self._open())
         self._count += len(found)
         self._ended = True
         return found
 
     def close(self) -> None:
-        """Fetch no more."""
+        """Close the cursor: fetching raises an error from now on."""
         self._elements = None
 
     def __iter__(self) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""What all collections have in common: their elements are asked for as they are wanted, and each time anew."""
+"""Base class of all collections: elements are fetched on iteration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_SHOWN = 20
 
 
 class _Named(Protocol):
-    """What an element has to have."""
+    """The methods of an element that a collection calls."""
 
     @property
     def path_name(self) -> str: ...
@@ -35,77 +35,84 @@ E = TypeVar('E', bound=_Named)
 
 
 class _Iteration(Iterator[E]):
-    """Elements that are asked for when the first is taken.
+    """Iterator that fetches the elements when the first one is taken.
 
-    ``list(collection)`` makes an iterator and calls ``len`` before it takes anything: what that asked for is then given to the iterator, so that it
-    is not asked for twice.
+    ``list(collection)`` creates an iterator, then calls ``len``, and only then takes elements. The
+    elements fetched by ``len`` are handed to the iterator, so that they are fetched once.
     """
 
     def __init__(self, ask: Callable[[], Iterator[E]]) -> None:
-        self._ask = ask
+        self._fetch = ask
         self._elements: Iterator[E] | None = None
 
     def give(self, elements: list[E]) -> None:
-        """Take what was asked for meanwhile, unless it has begun."""
+        """Use elements fetched elsewhere, unless the iteration has begun."""
         if self._elements is None:
             self._elements = iter(elements)
 
     def __next__(self) -> E:
         if self._elements is None:
-            self._elements = self._ask()
+            self._elements = self._fetch()
         return next(self._elements)
 
 
 class LazyCollection(Generic[E]):
-    """Elements that are not asked for yet. A derived class says, by ``_ask``, where they come from."""
+    """Elements that are fetched on iteration, again each time.
+
+    Derived classes implement ``_fetch``.
+    """
 
     _rowcount = -1
     _begun: weakref.ref[_Iteration[E]] | None = None
 
     def __iter__(self) -> Iterator[E]:
-        iteration = _Iteration(lambda: self._ask('some'))
+        iteration = _Iteration(lambda: self._fetch('some'))
         self._begun = weakref.ref(iteration)
         return iteration
 
-    def _ask(self, ahead: str) -> Iterator[E]:
-        """Its elements, asked for anew; ``none``, ``some`` or ``all`` ahead of what is taken."""
+    def _fetch(self, ahead: str) -> Iterator[E]:
+        """Yield the elements; prefetch ``none``, ``some`` or ``all``."""
         raise NotImplementedError
 
-    def get(self, *what: str) -> list[Any]:
-        """All of them, as a list.
+    def get(self, *fields: str) -> list[Any]:
+        """Return all elements as a list.
 
         Parameters
         ----------
-        *what : str
-            ``'id'`` (default), ``'label'`` or ``'datatype'``, any other word (``'obj'``) for elements; several give tuples.
+        *fields : str
+            ``'id'`` (default), ``'label'`` or ``'datatype'`` for text; any other word (``'obj'``)
+            for the elements themselves. Several words give tuples.
         """
-        wanted = what or ('id',)
-        rows = [tuple(_as(element, word) for word in wanted) for element in self._ask('all')]
+        wanted = fields or ('id',)
+        rows = [tuple(_as(element, word) for word in wanted) for element in self._fetch('all')]
         return [row[0] for row in rows] if len(wanted) == 1 else rows
 
     fetchall = get
 
     def first(self) -> E | None:
-        """The first of them; `None` where there is none. Asks no more than it needs."""
-        return next(self._ask('none'), None)
+        """Return the first element; None if there is none.
+
+        Makes no more requests than needed.
+        """
+        return next(self._fetch('none'), None)
 
     fetchone = first
 
     def fetchmany(self, size: int = 1) -> list[E]:
-        """The first `size` of them."""
-        return list(islice(self._ask('none'), size))
+        """Return the first `size` elements."""
+        return list(islice(self._fetch('none'), size))
 
     def cursor(self) -> Cursor:
-        """A cursor as the Python database API has it: it remembers how far it has come."""
+        """Return a cursor (PEP 249), which keeps its position."""
         return Cursor(self)
 
     @property
     def rowcount(self) -> int:
-        """How many there were when they were counted last with ``len``; -1 before."""
+        """Number of elements at the last call of ``len``; -1 before."""
         return self._rowcount
 
     def __len__(self) -> int:
-        elements = list(self._ask('all'))
+        elements = list(self._fetch('all'))
         begun = self._begun() if self._begun is not None else None
         if begun is not None:
             begun.give(elements)
@@ -126,11 +133,11 @@ class LazyCollection(Generic[E]):
         if isinstance(index, slice):
             negative = any(bound is not None and bound < 0 for bound in (index.start, index.stop, index.step))
             if negative or index.stop is None:
-                return list(self._ask('all'))[index]
-            return list(islice(self._ask('none'), index.start, index.stop, index.step))
+                return list(self._fetch('all'))[index]
+            return list(islice(self._fetch('none'), index.start, index.stop, index.step))
         if index < 0:
-            return list(self._ask('all'))[index]
-        found = next(islice(self._ask('none'), index, None), None)
+            return list(self._fetch('all'))[index]
+        found = next(islice(self._fetch('none'), index, None), None)
         if found is None:
             raise errors.NoElementError(f'{self!r} has no element {index}')
         return found
@@ -142,12 +149,15 @@ class LazyCollection(Generic[E]):
         return found
 
     def _ipython_key_completions_(self) -> list[str]:
-        """Labels to complete ``collection['…`` with; the first hundred."""
-        return sorted(element.label() for element in islice(self._ask('none'), _MOST_COMPLETED))
+        """Return up to 100 labels to complete ``collection['…``."""
+        return sorted(element.label() for element in islice(self._fetch('none'), _MOST_COMPLETED))
 
     def _repr_html_(self) -> str:
-        """The first of them as a table, for a notebook; asks what iterating that far asks."""
-        shown = list(islice(self._ask('none'), _MOST_SHOWN + 1))
+        """Render the first 20 elements as an HTML table, for a notebook.
+
+        Makes the requests of iterating over 21 elements.
+        """
+        shown = list(islice(self._fetch('none'), _MOST_SHOWN + 1))
         rows = [{'ID': element.id(), 'label': element.label(), 'type': element.datatype()} for element in shown[:_MOST_SHOWN]]
         more = f'<p>The first {_MOST_SHOWN}.</p>' if len(shown) > _MOST_SHOWN else ''
         return f'<p>{html.escape(repr(self))}</p>{html_table(rows)}{more}'

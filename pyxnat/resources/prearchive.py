@@ -278,7 +278,7 @@ class PrearchiveSessions(PrearchiveGroup):
         self._wanted = (project, timestamp, name)
         self.spelt = '/'.join(('/prearchive/projects', *self._wanted))
 
-    def _ask(self, ahead: str) -> Iterator[PrearchiveSession]:
+    def _fetch(self, ahead: str) -> Iterator[PrearchiveSession]:
         project, timestamp, name = self._wanted
         uri = _ROOT if is_wildcard(project) else uris.join(_ROOT, 'projects', uris.quote(project))
         for row in self.connection.rows(uri):

@@ -214,7 +214,7 @@ class PrearchiveCollection(PrearchiveGroup):
         self._pattern = pattern
         self.spelt = f'{above.spelt}/{plural}/{pattern}'
 
-    def _ask(self, ahead: str) -> Iterator[Any]:
+    def _fetch(self, ahead: str) -> Iterator[Any]:
         for holder in self._holders:
             for element in holder.members(self._plural):
                 if matches(self._pattern, element.path_name):

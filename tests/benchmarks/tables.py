@@ -167,7 +167,7 @@ class Reader:
 
     def elements(self, count: int) -> int:
         """The same as elements."""
-        return sum(1 for _ in self._selection(count)._ask('all'))
+        return sum(1 for _ in self._selection(count)._fetch('all'))
 
     def table(self, count: int) -> int:
         """A table that is held."""

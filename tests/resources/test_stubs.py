@@ -46,7 +46,7 @@ def test_a_class_of_the_stub_has_the_members_and_arguments_of_the_real_one(name:
     for member in stubbed.body:
         if isinstance(member, ast.FunctionDef) and member.decorator_list == []:
             written = [arg.arg for arg in (*member.args.args, *member.args.kwonlyargs)]
-            assert [one for one in inspect.signature(getattr(cls, member.name)).parameters if one not in ('params', 'what')] == written
+            assert [one for one in inspect.signature(getattr(cls, member.name)).parameters if one not in ('params', 'fields')] == written
         elif isinstance(member, ast.Assign):
             assert hasattr(cls, member.targets[0].id)  # type: ignore[attr-defined]
     own = {one for one in vars(cls) if not one.startswith('_')} - {'level'}

@@ -258,7 +258,7 @@ def test_a_listing_takes_the_memory_of_a_piece(connect: Any) -> None:
         interface = connect(server)
         assert sum(1 for _ in sessions(interface).rows(COLUMNS)) == COUNT
         interface.cache.expiration = 0
-        for ask in (lambda: sessions(interface).rows(COLUMNS), lambda: sessions(interface)._ask('all'), lambda: sessions(interface)._ask('none')):
+        for ask in (lambda: sessions(interface).rows(COLUMNS), lambda: sessions(interface)._fetch('all'), lambda: sessions(interface)._fetch('none')):
             tracemalloc.start()
             try:
                 assert sum(1 for _ in ask()) == COUNT
