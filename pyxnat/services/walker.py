@@ -97,7 +97,7 @@ class Walker:
                 yield _Walk(self._host, asked, ahead), stages
 
     def _plans(self, routes: Sequence[Path], wanted: dict[str, frozenset[str]], columns: tuple[Column, ...]) -> list[tuple[Stage, ...]]:
-        return plan.plans(routes, wanted, self.without, [plan.wanted_of(columns, route) for route in routes])
+        return plan.plans(routes, wanted, self.without, [plan.wanted_columns(columns, route) for route in routes])
 
     def _ids(self, conditions: tuple[Condition, ...]) -> dict[str, frozenset[str]]:
         """The IDs that conditions let pass, by level."""
@@ -252,7 +252,7 @@ class _Walk:
             if isinstance(stage, JoinSubjects):
                 chunks = self._join(stage, chunks)
             else:
-                chunks = self._run(stage, _Source(chunks)) if stage.asks else self._pass(stage, chunks)
+                chunks = self._run(stage, _Source(chunks)) if stage.has_requests else self._pass(stage, chunks)
         return chunks
 
     def tables(self, stages: Sequence[Stage], columns: Sequence[Column], plural: str) -> Iterator[Iterable[Row]]:
@@ -326,12 +326,12 @@ class _Walk:
 
     def _begin(self, stage: Stage, source: _Source, passed: int, room: int, others: bool) -> Iterator[_Unit]:
         """Ask what comes next; by threads of their own where there is more than one thing to ask."""
-        together = stage.at_most > 1 and (self._eager or (passed >= _SEEN_THROUGH and not self._lazy))
-        founds = source.take(stage.at_most if together else room, self._eager)
-        units = list(stage.units(founds)) if together else [[found] for found in founds]
+        together = stage.batch_size > 1 and (self._eager or (passed >= _SEEN_THROUGH and not self._lazy))
+        founds = source.take(stage.batch_size if together else room, self._eager)
+        units = list(stage.batches(founds)) if together else [[found] for found in founds]
         begun = self._host.cache.moment()
         for unit in units:
-            asked = stage.together(unit) if len(unit) > 1 else stage.requests(unit[0])
+            asked = stage.batch_requests(unit) if len(unit) > 1 else stage.requests(unit[0])
             at_once = not self._lazy and self._asked.jobs > 1 and (others or len(units) > 1 or len(asked) > 1)
             answers = [self._asked.begin(uri, begun, at_once) for uri in asked]
             yield _Unit(stage, unit, answers, answers[0].begun if answers else begun)
@@ -364,10 +364,10 @@ class _Walk:
 
     def _together(self, stage: Stage, founds: list[Found], answers: list[_Answer]) -> list[Found]:
         try:
-            below = stage.apart(founds, [answer.rows() for answer in answers])
+            below = stage.batch_rows(founds, [answer.rows() for answer in answers])
         except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
             log.info('asking one by one: a listing of several was refused (%s)', error)
-            return self._all(stage.instead(), founds)
+            return self._all(stage.fallback(), founds)
         return self._completed(stage, founds, below)
 
     def _completed(self, stage: Stage, founds: list[Found], below: list[list[Found] | None]) -> list[Found]:
@@ -375,7 +375,7 @@ class _Walk:
         found: list[Found] = []
         for is_missing, pairs in groupby(zip(founds, below, strict=True), lambda pair: pair[1] is None):
             some = list(pairs)
-            found += self._all([stage.alone()], [at for at, _ in some]) if is_missing else [one for _, several in some for one in several or ()]
+            found += self._all([stage.unbatched()], [at for at, _ in some]) if is_missing else [one for _, several in some for one in several or ()]
         return found
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pyxnat.errors import ProgrammingError
 from pyxnat.query.paths import parse
-from pyxnat.query.plan import Column, Found, JoinSubjects, ListLevel, ListSessions, columns_of, plan, wanted_of
+from pyxnat.query.plan import Column, Found, JoinSubjects, ListLevel, ListSessions, columns_of, plan, wanted_columns
 from pyxnat.tables.table import Row
 
 
@@ -71,7 +71,7 @@ def test_a_column_is_asked_for_once_and_of_the_levels_of_its_route() -> None:
     routes = parse('/projects/P//files').paths
     found = columns_of(routes, ['path', 'scan/type', 'subject/age', 'path'])
     assert [column.name for column in found] == ['path', 'scan/type', 'subject/age']
-    wanted = [wanted_of(found, route) for route in routes]
+    wanted = [wanted_columns(found, route) for route in routes]
     assert {} in wanted and {'scans': ('type',), 'subjects': ('age',)} in wanted and {'subjects': ('age',)} in wanted
 
 
@@ -85,8 +85,8 @@ def test_full_paths_are_answered_in_lower_case() -> None:
 
 def requests(text: str, *names: str) -> list[str]:
     (path,) = parse(text).paths
-    stages = plan(path, columns=wanted_of(columns_of([path], names), path))
-    return [uri for stage in stages if stage.asks for uri in stage.requests(Found('/data/projects/P/experiments/E', {'subject_ID': 'S'}))]
+    stages = plan(path, columns=wanted_columns(columns_of([path], names), path))
+    return [uri for stage in stages if stage.has_requests for uri in stage.requests(Found('/data/projects/P/experiments/E', {'subject_ID': 'S'}))]
 
 
 def test_what_all_have_comes_with_the_listing_and_what_one_type_has_with_a_listing_of_that_type() -> None:
@@ -113,7 +113,7 @@ def test_a_literal_name_above_is_looked_up_where_something_is_wanted_of_it() -> 
 
 def test_subjects_are_joined_to_experiments_that_are_not_reached_through_them() -> None:
     (path,) = parse('/projects/P/experiments/*').paths
-    wanted = wanted_of(columns_of([path], ['age']), path)
+    wanted = wanted_columns(columns_of([path], ['age']), path)
     stages = plan(path, columns=wanted)
     assert [type(stage) for stage in stages[1:]] == [ListLevel, JoinSubjects]
     assert 'subject_ID' in stages[1].requests(Found('/data/projects/P'))[0]

@@ -34,7 +34,7 @@ from pyxnat.tables.table import Row
 
 Ask = Callable[[str], list[Row]]
 ALL_SHORT_CUTS = frozenset(SHORT_CUTS)
-SEVERAL = frozenset(name for name, short_cut in SHORT_CUTS.items() if short_cut.stage.at_most > 1)
+SEVERAL = frozenset(name for name, short_cut in SHORT_CUTS.items() if short_cut.stage.batch_size > 1)
 """Short cuts that ask for several elements at once."""
 
 
@@ -424,13 +424,13 @@ def test_known_requests_are_explained_literally_and_later_ones_as_templates() ->
 def test_an_explanation_names_the_bound_and_what_it_rests_on() -> None:
     path = path_of(SESSIONS)
     text = explain(path, plan(path))
-    assert '(2' in text and ListSessions.rests_on in text
+    assert '(2' in text and ListSessions.assumption in text
     path = path_of('/projects/*/subjects')
     assert '1 per element of projects' in explain(path, plan(path, without=SEVERAL))
 
 
 def test_every_short_cut_says_what_it_rests_on() -> None:
-    assert all(short_cut.stage.rests_on for short_cut in SHORT_CUTS.values())
+    assert all(short_cut.stage.assumption for short_cut in SHORT_CUTS.values())
 
 
 def test_an_explanation_follows_where_the_plan_goes_on_below_the_server() -> None:

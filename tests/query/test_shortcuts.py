@@ -46,20 +46,20 @@ SCANS = tail('/experiments/*/scans/*', 1)
 
 def test_lists_have_fifty_ids_at_most_and_a_bounded_length() -> None:
     stage = ListFiles(FILES)
-    units = list(stage.units([session(number) for number in range(120)]))
+    units = list(stage.batches([session(number) for number in range(120)]))
     assert [len(unit) for unit in units] == [50, 50, 20]
     long = [Found('/data/experiments/x', {'ID': f'{number:0200}'}, True, {}, 'experiments') for number in range(30)]
-    units = list(stage.units(long))
+    units = list(stage.batches(long))
     assert [found for unit in units for found in unit] == long
-    assert all(len(stage.together(unit)[0]) < 2100 for unit in units)
+    assert all(len(stage.batch_requests(unit)[0]) < 2100 for unit in units)
 
 
 def test_files_of_several_sessions_are_asked_for_by_their_ids_and_come_apart_in_order() -> None:
     stage = ListFiles(FILES)
     unit = [session(2), session(1), session(3)]
-    assert stage.together(unit) == ('/data/experiments/E2,E1,E3/scans/ALL/files',)
+    assert stage.batch_requests(unit) == ('/data/experiments/E2,E1,E3/scans/ALL/files',)
     table = [file_row('E1', 'a', '1'), file_row('E2', 'b/c d', '1'), file_row('E1', 'd', '2')]
-    second, first, third = stage.apart(unit, [table])
+    second, first, third = stage.batch_rows(unit, [table])
     assert [found.uri for found in second or ()] == ['/data/projects/P/subjects/S/experiments/E2/scans/1/resources/7/files/b/c%20d']
     assert [found.row['path'] for found in first or ()] == ['a', 'd'] and third == []
     assert [found.row['URI'] for found in first or ()] == [found.uri for found in first or ()]
@@ -68,25 +68,25 @@ def test_files_of_several_sessions_are_asked_for_by_their_ids_and_come_apart_in_
 def test_the_same_session_in_two_projects_is_named_once_and_found_twice() -> None:
     stage = ListFiles(FILES)
     unit = [session(1), session(1, '/data/projects/Q/subjects/S')]
-    assert stage.together(unit) == ('/data/experiments/E1/scans/ALL/files',)
-    first, second = stage.apart(unit, [[file_row('E1', 'a', '1')]])
+    assert stage.batch_requests(unit) == ('/data/experiments/E1/scans/ALL/files',)
+    first, second = stage.batch_rows(unit, [[file_row('E1', 'a', '1')]])
     assert first and second and first[0].uri.startswith('/data/projects/P/') and second[0].uri.startswith('/data/projects/Q/')
 
 
 @pytest.mark.parametrize('row', [file_row('E9', 'a', '1'), file_row('E1,E2', 'a', '1')])
 def test_a_file_of_something_else_is_not_believed(row: Row) -> None:
     with pytest.raises(UnexpectedAnswer):
-        ListFiles(FILES).apart([session(1), session(2)], [[row]])
+        ListFiles(FILES).batch_rows([session(1), session(2)], [[row]])
 
 
 def test_a_literal_resource_is_asked_for_by_its_name() -> None:
     for name, asked in (('R_1', '/resources/R_1'), ('R 1', '')):  # a name that XNAT stores otherwise is looked for among all
         stage = ListOwnFiles(tail(f'/experiments/*/resources/{name}/files/*', 2))
-        assert stage.together([session(1), session(2)]) == (f'/data/experiments/E1,E2{asked}/files',)
+        assert stage.batch_requests([session(1), session(2)]) == (f'/data/experiments/E1,E2{asked}/files',)
 
 
 def test_files_of_sessions_are_listed_by_session_where_more_of_the_scans_is_wanted() -> None:
-    assert (ListFiles(FILES).at_most, ListFiles(FILES, None, {'scans': ('type',)}).at_most) == (50, 1)
+    assert (ListFiles(FILES).batch_size, ListFiles(FILES, None, {'scans': ('type',)}).batch_size) == (50, 1)
 
 
 def test_files_of_experiments_of_a_project_are_asked_for_below_the_server() -> None:
@@ -135,8 +135,8 @@ def scan_row(experiment: str, name: str, kind: str = 'T1') -> Row:
 def test_scans_of_a_project_belong_to_the_sessions_that_were_walked() -> None:
     stage = ListScansTogether(SCANS)
     unit = [session(1), session(2), session(3)]
-    assert stage.together(unit)[0].startswith('/data/projects/P/experiments?xsiType=xnat:imageSessionData&columns=ID,')
-    first, second, third = stage.apart(unit, [[scan_row('E1', '1'), scan_row('E1', '2', 'T2'), scan_row('E9', '1'), scan_row('E3', '')]])
+    assert stage.batch_requests(unit)[0].startswith('/data/projects/P/experiments?xsiType=xnat:imageSessionData&columns=ID,')
+    first, second, third = stage.batch_rows(unit, [[scan_row('E1', '1'), scan_row('E1', '2', 'T2'), scan_row('E9', '1'), scan_row('E3', '')]])
     assert [found.uri for found in first or ()] == [f'/data/projects/P/subjects/S/experiments/E1/scans/{name}' for name in '12']
     assert first and first[1].row['type'] == 'T2' and first[1].row['xsiType'] == 'xnat:mrScanData'
     assert second is None and third == []  # not spoken of: to be asked by itself; spoken of: it has none
@@ -155,13 +155,13 @@ def any_row(identity: str, label: str, assessor: str = '', reconstruction: str =
 def test_one_look_tells_which_sessions_have_assessors_and_which_reconstructions() -> None:
     assessors, reconstructions = (KeepWhereAny(level) for level in ('assessors', 'reconstructions'))
     unit = [session(1), session(2), session(3)]
-    assert assessors.together(unit) == reconstructions.together(unit) == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)
+    assert assessors.batch_requests(unit) == reconstructions.batch_requests(unit) == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)
     table = [any_row('E1', 'L1'), any_row('E2', 'L2', 'A'), any_row('E2', 'L2', '', 'R')]
-    assert assessors.apart(unit, [table]) == reconstructions.apart(unit, [table]) == [[], [unit[1]], [unit[2]]]  # the last is not spoken of
-    assert reconstructions.apart(unit[1:2], [[any_row('E2', 'L2', 'A')]]) == [[]]
+    assert assessors.batch_rows(unit, [table]) == reconstructions.batch_rows(unit, [table]) == [[], [unit[1]], [unit[2]]]  # the last is not spoken of
+    assert reconstructions.batch_rows(unit[1:2], [[any_row('E2', 'L2', 'A')]]) == [[]]
     elsewhere = session(4, '/data/projects/P/subjects/T')
-    assert assessors.together([*unit, elsewhere]) == (f'/data/projects/P/experiments?{LOOK}',)
-    assert assessors.together([session(1, '/data')]) == (f'/data/projects/P/experiments?{LOOK}',)
+    assert assessors.batch_requests([*unit, elsewhere]) == (f'/data/projects/P/experiments?{LOOK}',)
+    assert assessors.batch_requests([session(1, '/data')]) == (f'/data/projects/P/experiments?{LOOK}',)
 
 
 def test_a_session_by_its_name_is_looked_for_by_its_id_and_its_label() -> None:
@@ -183,17 +183,17 @@ def test_subjects_that_have_no_resources_are_left_out() -> None:
     unit = [Found(f'/data/projects/P/subjects/S{number}', {'ID': f'S{number}'}, True, {}, 'subjects') for number in range(4)]
     path = 'xnat:subjectData/resources/resource'
     columns = f'ID,label,{path}/label,{path}/xnat_abstractResource_id'
-    assert stage.together(unit) == (f'/data/projects/P/subjects?columns={columns}',)
+    assert stage.batch_requests(unit) == (f'/data/projects/P/subjects?columns={columns}',)
     cells = [('S0', '', ''), ('S1', 'R', '1'), ('S2', '', '2')]
     table = [dict(zip(columns.lower().replace('id,', 'ID,', 1).split(','), [name, name, *rest], strict=True)) for name, *rest in cells]
-    assert stage.apart(unit, [table]) == [[], *([found] for found in unit[1:])]
+    assert stage.batch_rows(unit, [table]) == [[], *([found] for found in unit[1:])]
     assert stage.requests(unit[0]) == () and list(stage.rows(unit[0], [])) == unit[:1]
 
 
 def test_where_a_look_is_refused_nothing_is_left_out() -> None:
-    (stage,) = KeepWhereAny('assessors', for_one=True).instead()
+    (stage,) = KeepWhereAny('assessors', for_one=True).fallback()
     assert (stage.requests(session(1)), stage.rows(session(1), [])) == ((), [session(1)])
-    assert [type(stage) for stage in ListFiles(FILES).instead()] == [KeepWhereAny, ListFiles]
+    assert [type(stage) for stage in ListFiles(FILES).fallback()] == [KeepWhereAny, ListFiles]
 
 
 def stages_below(path: str, levels: tuple[str, ...], without: frozenset[str] = frozenset()) -> list[tuple[Stage, ...]]:
@@ -222,7 +222,7 @@ def test_looking_first_is_for_one_session_of_which_both_are_wanted() -> None:
 def test_columns_that_do_not_stay_together_are_not_believed() -> None:
     crossed = [scan_row('E1', name, kind) for name in '12' for kind in ('T1', 'T2')]
     with pytest.raises(UnexpectedAnswer, match='twice'):
-        ListScansTogether(SCANS).apart([session(1)], [crossed])
+        ListScansTogether(SCANS).batch_rows([session(1)], [crossed])
 
 
 SESSIONS, LOOKS, SITE = 'sessions of a project', 'elements that have any', 'levels of all projects'
@@ -275,7 +275,7 @@ SEVERAL = {
 @pytest.mark.parametrize('text', SEVERAL)
 def test_only_experiments_are_asked_for_files_together(text: str) -> None:
     (path,) = parse(text).paths
-    assert plan(path)[-1].at_most == SEVERAL[text]
+    assert plan(path)[-1].batch_size == SEVERAL[text]
 
 
 def test_an_explanation_names_what_is_asked_of_some_alone() -> None:

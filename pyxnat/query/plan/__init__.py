@@ -5,7 +5,7 @@ elements at once is a short cut; it names what it rests on, and a server that re
 :mod:`pyxnat.services.walker` executes.
 """
 
-from .columns import Column, Join, columns_of, subject_columns, table_rows, wanted_of
+from .columns import Column, Join, columns_of, subject_columns, table_rows, wanted_columns
 from .file_shortcuts import ListDerivedFiles, ListFiles, ListOwnFiles
 from .listings import Columns, Listing, Tables
 from .planner import answerable, explain, first_requests, plan, plan_below, plans
@@ -18,5 +18,5 @@ __all__ = [
     'SHORT_CUTS', 'Column', 'Columns', 'Conditions', 'Found', 'Join', 'JoinSubjects', 'KeepWhereAny', 'ListDerivedFiles', 'ListFiles', 'ListLevel',
     'ListNamed', 'ListOfAll', 'ListOwnFiles', 'ListScansOfAll', 'ListScansTogether', 'ListSessions', 'ListShares', 'Listed', 'Listing', 'Name',
     'Rebase', 'ShortCut', 'Stage', 'Tables', 'answerable', 'columns_of', 'explain', 'first_requests', 'names_of', 'plan', 'plan_below', 'plans',
-    'subject_columns', 'table_rows', 'wanted_of',
+    'subject_columns', 'table_rows', 'wanted_columns',
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from ..paths import Path, chain_of
 from .listings import Columns
 from .stages import Found, Listed
 
-__all__ = ['Column', 'Join', 'columns_of', 'subject_columns', 'table_rows', 'wanted_of']
+__all__ = ['Column', 'Join', 'columns_of', 'subject_columns', 'table_rows', 'wanted_columns']
 
 _LEVEL_OF_TYPE = {'xnat:projectData': 'projects', 'xnat:subjectData': 'subjects', 'xnat:reconstructedImageData': 'reconstructions'}
 
@@ -58,7 +58,7 @@ def columns_of(routes: Sequence[Path], names: Iterable[str]) -> tuple[Column, ..
     return tuple(_column(name, levels) for name in dict.fromkeys(list_of_names(names)))
 
 
-def wanted_of(columns: Iterable[Column], route: Path) -> Columns:
+def wanted_columns(columns: Iterable[Column], route: Path) -> Columns:
     """What is to be asked of the levels of one route; columns of others are not there."""
     chain = {*chain_of(route), *(['subjects'] if 'experiments' in chain_of(route) else [])}
     found: dict[str, tuple[str, ...]] = {}

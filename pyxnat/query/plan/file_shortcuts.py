@@ -24,9 +24,9 @@ _MOST_CHARACTERS = 2000
 class ListOwnFiles(Stage):
     """The files of all resources of an element in one listing, or of up to fifty experiments, in place of one of resources and one for each."""
 
-    rests_on: ClassVar[str] = 'FileList lists X/files over all resources of X, with cat_ID and collection, and takes lists of experiments (1.8)'
-    of_several: ClassVar[str] = 'experiments'
-    at_most: int = 50
+    assumption: ClassVar[str] = 'FileList lists X/files over all resources of X, with cat_ID and collection, and takes lists of experiments (1.8)'
+    batch_level: ClassVar[str] = 'experiments'
+    batch_size: int = 50
 
     def requests(self, at: Found) -> tuple[str, ...]:
         steps = read(at.uri)
@@ -57,22 +57,22 @@ class ListOwnFiles(Stage):
         between = {resource_step.level: {'xnat_abstractresource_id': resource, 'label': label}}
         return at.child(resource_step.level, name, {}, between=between).child('files', path, {**row, 'path': path})
 
-    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
-        unit: list[Found] = []
+    def batches(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+        batch: list[Found] = []
         for found in founds:
-            if len(unit) == self.at_most or sum(len(name_in_lists(one)) for one in [*unit, found]) > _MOST_CHARACTERS:
-                yield unit
-                unit = []
-            unit.append(found)
-        if unit:
-            yield unit
+            if len(batch) == self.batch_size or sum(len(name_in_lists(one)) for one in [*batch, found]) > _MOST_CHARACTERS:
+                yield batch
+                batch = []
+            batch.append(found)
+        if batch:
+            yield batch
 
-    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
-        names = ','.join(dict.fromkeys(uris.quote(name_in_lists(found)) for found in unit))
+    def batch_requests(self, batch: Sequence[Found]) -> tuple[str, ...]:
+        names = ','.join(dict.fromkeys(uris.quote(name_in_lists(found)) for found in batch))
         return self._files(uris.join(uris.ENTRY, 'experiments', names))
 
-    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
-        of: dict[str, list[Row]] = {name_in_lists(found): [] for found in unit}
+    def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
+        of: dict[str, list[Row]] = {name_in_lists(found): [] for found in batch}
         for row in tables[0]:
             steps = read(cell(row, 'URI'))
             depth = next((depth for depth, step in enumerate(steps, 1) if step.level == 'experiments'), 0)
@@ -80,21 +80,21 @@ class ListOwnFiles(Stage):
             if depth == 0 or name not in of:
                 raise UnexpectedAnswer(f'a file of {name!r} is listed, which was not asked for')
             of[name].append({**row, 'URI': uri_of(steps[depth:])})
-        return [list(self.rows(found, [_below(found, of[name_in_lists(found)]), *tables[1:]])) for found in unit]
+        return [list(self.rows(found, [_below(found, of[name_in_lists(found)]), *tables[1:]])) for found in batch]
 
     def bound(self, parents: str, each: int) -> str:
-        return f'1 per {self.at_most} elements of {parents}' if self.at_most > 1 else super().bound(parents, each)
+        return f'1 per {self.batch_size} elements of {parents}' if self.batch_size > 1 else super().bound(parents, each)
 
 
 class ListFiles(ListOwnFiles):
     """The files of all scans of a session, or of up to fifty, in one listing, in place of one for each scan and each of its resources."""
 
-    rests_on: ClassVar[str] = 'FileList takes ALL for scans, in lists of experiments too, and gives scan, resource and path in the URI (1.8)'
+    assumption: ClassVar[str] = 'FileList takes ALL for scans, in lists of experiments too, and gives scan, resource and path in the URI (1.8)'
 
     def __init__(self, steps: Path, conditions: Conditions | None = None, columns: Columns | None = None) -> None:
         super().__init__(steps, conditions, columns)
         if self.columns.get('scans'):
-            self.at_most = 1  # what is wanted of scans is listed by session
+            self.batch_size = 1  # what is wanted of scans is listed by session
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return (*self._files(at.uri), *(self._scans(at).uris if self.columns.get('scans') else ()))
@@ -115,9 +115,9 @@ class ListFiles(ListOwnFiles):
                 if found is not None:
                     yield found
 
-    def instead(self) -> tuple[Stage, ...]:
+    def fallback(self) -> tuple[Stage, ...]:
         """A list of sessions of which none has scans is refused: it is looked which have any."""
-        return (KeepWhereAny('scans'), self.alone())
+        return (KeepWhereAny('scans'), self.unbatched())
 
 
 class ListDerivedFiles(ListFiles):
@@ -127,7 +127,7 @@ class ListDerivedFiles(ListFiles):
     each, and what is of no such resource is left.
     """
 
-    rests_on: ClassVar[str] = 'FileList takes ALL for assessors and reconstructions, in lists of experiments too, and so do resources (1.8)'
+    assumption: ClassVar[str] = 'FileList takes ALL for assessors and reconstructions, in lists of experiments too, and so do resources (1.8)'
 
     def _files(self, uri: str) -> tuple[str, ...]:
         listings_of_files = super()._files(uri)
@@ -150,8 +150,8 @@ class ListDerivedFiles(ListFiles):
                 if found is not None:
                     yield found
 
-    def instead(self) -> tuple[Stage, ...]:
-        return (self.alone(),)
+    def fallback(self) -> tuple[Stage, ...]:
+        return (self.unbatched(),)
 
 
 def _below(at: Found, rows: list[Row]) -> list[Row]:

@@ -10,7 +10,7 @@ from ...model.labels import needs_id
 from ...model.levels import GAPS, level
 from ..paths import Path, chain_of, read, spell
 from .listings import Columns
-from .shortcut_table import looked_for, short_cut
+from .shortcut_table import probe_before, short_cut
 from .stages import Conditions, Found, JoinSubjects, ListLevel, ListNamed, ListShares, Name, Rebase, Stage, element_uri
 
 __all__ = ['answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'plans']
@@ -46,7 +46,7 @@ def plan(
     while len(done) < len(path):
         rest = path[len(done) :]
         stage = short_cut(done, rest, conditions, without, columns) or _single(done, rest, conditions, columns)
-        look = looked_for(done, rest, without, both)
+        look = probe_before(done, rest, without, both)
         stages += [look, stage] if look else [stage]
         done = path[: len(done) + len(stage.steps)]
         if joined and done[-1].level == 'experiments':
@@ -84,7 +84,7 @@ def first_requests(stages: Sequence[Stage]) -> tuple[str, ...]:
     """What a plan asks first."""
     founds = [Found(uris.ENTRY)]
     for stage in stages:
-        if stage.asks:
+        if stage.has_requests:
             return tuple(uri for at in founds for uri in stage.requests(at))
         founds = [found for at in founds for found in stage.rows(at, ())]
     return ()
@@ -151,7 +151,7 @@ def explain(path: Path, stages: Sequence[Stage], told: set[str] | None = None) -
     uri, parents = uris.ENTRY, ''
     for stage in stages:
         requests = {f'  GET {uris.unquote(request)}': request for request in _templates(stage, uri)}
-        about = f'({stage.bound(parents, len(requests))}; {stage.rests_on})'
+        about = f'({stage.bound(parents, len(requests))}; {stage.assumption})'
         lines += [f'{line}   {"(asked above)" if line in told else about}' for line in requests]
         told |= {line for line in requests if not line.endswith('/files')}
         if isinstance(stage, Rebase):
@@ -165,9 +165,9 @@ def explain(path: Path, stages: Sequence[Stage], told: set[str] | None = None) -
 
 def _templates(stage: Stage, uri: str) -> tuple[str, ...]:
     """The requests of a stage, with names that are not known yet in braces."""
-    if stage.at_most == 1 or not uri.endswith('{ID}'):
+    if stage.batch_size == 1 or not uri.endswith('{ID}'):
         return stage.requests(Found(uri))
     project = uris.segments(uri)[1] if '/projects/' in uri else '{project}'
     row = {'project': project, 'subject_ID': '{subject_ID}'}
     names = ('{ID}', '{ID}…')
-    return stage.together([Found(uri.replace('{ID}', name), {'ID': name, **row}, plural=read(uri)[-1].level) for name in names])
+    return stage.batch_requests([Found(uri.replace('{ID}', name), {'ID': name, **row}, plural=read(uri)[-1].level) for name in names])

@@ -14,14 +14,14 @@ from ..paths import read
 from .listings import Tables
 from .stages import Found, ListLevel, Stage, name_in_lists, runs
 
-__all__ = ['KeepWhereAny', 'ListScansTogether', 'is_told_by_sessions']
+__all__ = ['KeepWhereAny', 'ListScansTogether', 'is_listed_with_sessions']
 
 _SCAN = 'xnat:imageSessionData/scans/scan'
 _DERIVED = ('xnat:imageSessionData/assessors/assessor/ID', 'xnat:imageSessionData/reconstructions/reconstructedImage/ID')
 _RESOURCE = 'xnat:subjectData/resources/resource'
 
 
-class _Look(NamedTuple):
+class _Probe(NamedTuple):
     """What tells which elements have any of something."""
 
     of: str
@@ -34,11 +34,11 @@ class _Look(NamedTuple):
     """Those that an element has a value of, if it has any."""
 
 
-_LOOKS = {
-    'scans': _Look('experiments', 'xnat:imageSessionData', (f'{_SCAN}/ID',), (f'{_SCAN}/ID',)),
-    'assessors': _Look('experiments', 'xnat:imageSessionData', _DERIVED, _DERIVED[:1]),
-    'reconstructions': _Look('experiments', 'xnat:imageSessionData', _DERIVED, _DERIVED[1:]),
-    'resources': _Look('subjects', None, *[(f'{_RESOURCE}/label', f'{_RESOURCE}/xnat_abstractResource_id')] * 2),
+_PROBES = {
+    'scans': _Probe('experiments', 'xnat:imageSessionData', (f'{_SCAN}/ID',), (f'{_SCAN}/ID',)),
+    'assessors': _Probe('experiments', 'xnat:imageSessionData', _DERIVED, _DERIVED[:1]),
+    'reconstructions': _Probe('experiments', 'xnat:imageSessionData', _DERIVED, _DERIVED[1:]),
+    'resources': _Probe('subjects', None, *[(f'{_RESOURCE}/label', f'{_RESOURCE}/xnat_abstractResource_id')] * 2),
 }
 """One look tells of assessors and of reconstructions."""
 
@@ -50,16 +50,16 @@ class ListScansTogether(ListLevel):
     by itself.
     """
 
-    rests_on: ClassVar[str] = 'listings of sessions give a row for each value of a repeated path, and its columns stay together (1.8)'
-    of_several: ClassVar[str] = 'experiments'
-    at_most: int = 100_000
+    assumption: ClassVar[str] = 'listings of sessions give a row for each value of a repeated path, and its columns stay together (1.8)'
+    batch_level: ClassVar[str] = 'experiments'
+    batch_size: int = 100_000
 
-    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+    def batches(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
         return runs(founds, _project)
 
-    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
+    def batch_requests(self, batch: Sequence[Found]) -> tuple[str, ...]:
         columns = ','.join(['ID', *self._paths().values()])
-        return (uris.with_query(uris.join(self._above(unit[0]), 'experiments'), {'xsiType': 'xnat:imageSessionData', 'columns': columns}),)
+        return (uris.with_query(uris.join(self._above(batch[0]), 'experiments'), {'xsiType': 'xnat:imageSessionData', 'columns': columns}),)
 
     def _above(self, found: Found) -> str:
         """Where the sessions are listed."""
@@ -70,7 +70,7 @@ class ListScansTogether(ListLevel):
         names = [*level('scans').columns, *self.columns.get('scans', ())]
         return {key_of(name): f'{_SCAN}/{path}' for name in names if (path := _path_in_session(name))}
 
-    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
+    def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         paths = {name: path.lower() for name, path in self._paths().items()}
         of: dict[str, dict[str, Row]] = {}
         for row in tables[0]:
@@ -81,9 +81,9 @@ class ListScansTogether(ListLevel):
             there[name] = {column: cell(row, key) for column, key in paths.items()}
         for there in of.values():
             there.pop('', None)  # a session that has none
-        return [list(self.rows(at, [[*of[name_in_lists(at)].values()]])) if name_in_lists(at) in of else None for at in unit]
+        return [list(self.rows(at, [[*of[name_in_lists(at)].values()]])) if name_in_lists(at) in of else None for at in batch]
 
-    def alone(self) -> Stage:
+    def unbatched(self) -> Stage:
         return ListLevel(self.steps, self.conditions, self.columns)
 
     def bound(self, parents: str, each: int) -> str:
@@ -103,51 +103,51 @@ class KeepWhereAny(Stage):
         Whether looking is worth it for one element by itself.
     """
 
-    rests_on: ClassVar[str] = 'listings give a row for each value of a repeated path (1.8)'
-    at_most: int = 100_000
+    assumption: ClassVar[str] = 'listings give a row for each value of a repeated path (1.8)'
+    batch_size: int = 100_000
 
     def __init__(self, plural: str, *, for_one: bool = False) -> None:
         super().__init__()
         self.plural = plural
         self.for_one = for_one
-        self._look = _LOOKS[plural]
+        self._probe = _PROBES[plural]
 
     def requests(self, at: Found) -> tuple[str, ...]:
-        return self.together([at]) if self.for_one else ()
+        return self.batch_requests([at]) if self.for_one else ()
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
-        return self.apart([at], tables)[0] or () if tables else [at]
+        return self.batch_rows([at], tables)[0] or () if tables else [at]
 
-    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+    def batches(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
         return runs(founds, _project)
 
-    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
-        above = {uris.parent(found.uri) for found in unit}
-        is_beside = len(above) == 1 and '/projects/' in unit[0].uri
-        uri = above.pop() if is_beside else uris.join(_project(unit[0]), self._look.of)
-        identity = None if '/projects/' in uri else name_in_lists(unit[0])
-        columns = ','.join(['ID', 'label', *self._look.asked])
-        return (uris.with_query(uri, {'ID': identity, 'xsiType': self._look.datatype, 'columns': columns}),)
+    def batch_requests(self, batch: Sequence[Found]) -> tuple[str, ...]:
+        above = {uris.parent(found.uri) for found in batch}
+        is_beside = len(above) == 1 and '/projects/' in batch[0].uri
+        uri = above.pop() if is_beside else uris.join(_project(batch[0]), self._probe.of)
+        identity = None if '/projects/' in uri else name_in_lists(batch[0])
+        columns = ','.join(['ID', 'label', *self._probe.asked])
+        return (uris.with_query(uri, {'ID': identity, 'xsiType': self._probe.datatype, 'columns': columns}),)
 
-    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
-        paths = [path.lower() for path in self._look.tells]
+    def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
+        paths = [path.lower() for path in self._probe.tells]
         known: dict[str, bool] = {}
         for row in tables[0]:
             has_any = ''.join(cell(row, path) for path in paths) != ''
             for name in (cell(row, 'ID'), cell(row, 'label')):  # a name that was given may be either
                 known[name] = known.get(name, False) or has_any
-        return [[found] if known.get(name_in_lists(found), True) else [] for found in unit]
+        return [[found] if known.get(name_in_lists(found), True) else [] for found in batch]
 
-    def alone(self) -> Stage:
+    def unbatched(self) -> Stage:
         one = KeepWhereAny(self.plural)
-        one.at_most = 1
+        one.batch_size = 1
         return one
 
     def bound(self, parents: str, each: int) -> str:
         return '1 per project' if parents else '1'
 
 
-def is_told_by_sessions(name: str) -> bool:
+def is_listed_with_sessions(name: str) -> bool:
     """Whether a column of scans is one that they have whatever their type."""
     return _path_in_session(name) != ''
 

@@ -9,11 +9,11 @@ from ...model.wildcards import ANY
 from ..paths import Path, chain_of
 from .file_shortcuts import ListDerivedFiles, ListFiles, ListOwnFiles
 from .listings import Columns
-from .session_shortcuts import KeepWhereAny, ListScansTogether, is_told_by_sessions
-from .site_shortcuts import ListOfAll, ListScansOfAll, is_told_by_sites
+from .session_shortcuts import KeepWhereAny, ListScansTogether, is_listed_with_sessions
+from .site_shortcuts import ListOfAll, ListScansOfAll, is_listed_by_site
 from .stages import Conditions, ListSessions, Stage
 
-__all__ = ['LOOKS', 'SHORT_CUTS', 'ShortCut', 'looked_for', 'short_cut']
+__all__ = ['PROBE', 'SHORT_CUTS', 'ShortCut', 'probe_before', 'short_cut']
 
 
 class ShortCut(NamedTuple):
@@ -35,14 +35,14 @@ def _is_of_all_projects(done: Path) -> bool:
 
 
 def _of_all(done: Path, rest: Path, columns: Columns) -> int:
-    if not (_is_of_all_projects(done) and len(done) == 1 and is_told_by_sites(columns)):
+    if not (_is_of_all_projects(done) and len(done) == 1 and is_listed_by_site(columns)):
         return 0
     is_level = rest[0].level in ('subjects', 'experiments') and not rest[0].literal
     return _sessions(done, rest, columns) or int(is_level)
 
 
 def _files_of_scans(done: Path, rest: Path, columns: Columns) -> int:
-    return 3 if chain_of(rest) == ('scans', 'resources', 'files') and not rest[0].literal and _is_told_by_files(columns) else 0
+    return 3 if chain_of(rest) == ('scans', 'resources', 'files') and not rest[0].literal and _is_listed_with_files(columns) else 0
 
 
 def _derived_files(done: Path, rest: Path, columns: Columns) -> int:
@@ -51,7 +51,7 @@ def _derived_files(done: Path, rest: Path, columns: Columns) -> int:
     holder = rest[0].level
     fits = len(rest) == 3 and rest[1].level in kinds.get(holder, ()) and rest[0].name == ANY and rest[2].level == 'files'
     below = done != () and done[-1].level == 'experiments'
-    return 3 if fits and below and _is_told_by_files(columns) and not columns.get(holder) else 0
+    return 3 if fits and below and _is_listed_with_files(columns) and not columns.get(holder) else 0
 
 
 def _own_files(done: Path, rest: Path, columns: Columns) -> int:
@@ -59,10 +59,10 @@ def _own_files(done: Path, rest: Path, columns: Columns) -> int:
     own = chain_of(rest) == ('resources', 'files') and holder in ('projects', 'subjects', 'experiments', 'scans')
     directed = chain_of(rest) in (('in_resources', 'files'), ('out_resources', 'files'))
     is_shorter = not rest[0].literal or (holder == 'experiments' and not done[-1].literal)
-    return 2 if (own or directed) and is_shorter and _is_told_by_files(columns) else 0
+    return 2 if (own or directed) and is_shorter and _is_listed_with_files(columns) else 0
 
 
-def _is_told_by_files(columns: Columns) -> bool:
+def _is_listed_with_files(columns: Columns) -> bool:
     """Whether listings of files tell what is wanted of resources."""
     wanted = {name for plural in ('resources', 'in_resources', 'out_resources') for name in columns.get(plural, ())}
     return wanted <= {'xnat_abstractresource_id', 'label'}
@@ -70,7 +70,7 @@ def _is_told_by_files(columns: Columns) -> bool:
 
 def _scans(done: Path, rest: Path, columns: Columns) -> int:
     fits = done[-1:] != () and done[-1].level == 'experiments' and done[0].level == 'projects' and not any(step.literal for step in done[1:])
-    told = all(is_told_by_sessions(name) for name in columns.get('scans', ()))
+    told = all(is_listed_with_sessions(name) for name in columns.get('scans', ()))
     return 1 if fits and told and rest[0].level == 'scans' and not rest[0].literal else 0
 
 
@@ -78,7 +78,7 @@ def _scans_of_all(done: Path, rest: Path, columns: Columns) -> int:
     return _scans(done, rest, columns) if _is_of_all_projects(done) else 0
 
 
-LOOKS = 'elements that have any'
+PROBE = 'elements that have any'
 """Name of the short cut that leaves out elements below which there is nothing (:class:`pyxnat.query.plan.KeepWhereAny`)."""
 
 SHORT_CUTS: dict[str, ShortCut] = {
@@ -89,7 +89,7 @@ SHORT_CUTS: dict[str, ShortCut] = {
     'files of an element': ShortCut(ListOwnFiles, _own_files),
     'scans of all projects': ShortCut(ListScansOfAll, _scans_of_all),
     'scans of a project': ShortCut(ListScansTogether, _scans),
-    LOOKS: ShortCut(KeepWhereAny, lambda done, rest, columns: 0),  # stands before others
+    PROBE: ShortCut(KeepWhereAny, lambda done, rest, columns: 0),  # stands before others
 }
 """Each can be switched off by its name. The first that fits is taken."""
 
@@ -100,12 +100,12 @@ def short_cut(done: Path, rest: Path, conditions: Conditions, without: Container
         covered = covers(done, rest, columns)
         if covered and name not in without:
             stage = kind(rest[:covered], conditions, columns)
-            asks_together = done[-1:] != () and done[-1].level == stage.of_several and not done[-1].literal
-            return stage if asks_together else stage.alone()
+            asks_together = done[-1:] != () and done[-1].level == stage.batch_level and not done[-1].literal
+            return stage if asks_together else stage.unbatched()
     return None
 
 
-def looked_for(done: Path, rest: Path, without: Container[str], both: bool) -> KeepWhereAny | None:
+def probe_before(done: Path, rest: Path, without: Container[str], both: bool) -> KeepWhereAny | None:
     """The look whether elements have any of what comes next, where it saves requests.
 
     Parameters
@@ -114,7 +114,7 @@ def looked_for(done: Path, rest: Path, without: Container[str], both: bool) -> K
         Whether assessors and reconstructions are wanted of one session: one look tells of both.
     """
     step, at = rest[0], done[-1] if done else None
-    if at is None or LOOKS in without or step.name != ANY:
+    if at is None or PROBE in without or step.name != ANY:
         return None
     if at.level == 'subjects':
         fits = chain_of(rest) == ('resources', 'files') and len(done) > 1

@@ -15,19 +15,19 @@ from .listings import Columns, Listing, Tables
 from .session_shortcuts import ListScansTogether
 from .stages import Found, ListLevel, ListSessions, Stage
 
-__all__ = ['ListOfAll', 'ListScansOfAll', 'is_told_by_sites']
+__all__ = ['ListOfAll', 'ListScansOfAll', 'is_listed_by_site']
 
 _TYPES = {'subjects': 'xnat:subjectData', 'experiments': 'xnat:subjectAssessorData'}
 """What a listing of the site is to hold: that of experiments has assessors too, where no type is asked for."""
 
 
-class _Shown:
+class _SiteListing:
     """A listing of the site, taken apart: what each project shows, its own and what is shared into it."""
 
     def __init__(self, plural: str, columns: Columns, needed: Sequence[str], tables: Tables) -> None:
         self._plural = plural
         self._rows: dict[str, list[Row]] = {}
-        self._sure: set[tuple[str, str]] = set()
+        self._readable: set[tuple[str, str]] = set()
         project, self._label = map(key_of, _shares(plural))
         items: dict[str, dict[str, list[Row]]] = {}
         for row in tables[0]:
@@ -43,7 +43,7 @@ class _Shown:
         self._rows.setdefault(row['project'], []).append(row)
         others = shares.keys() - {'', row['project']}
         if not others:
-            self._sure.add((row['project'], row.get('xsiType', '')))
+            self._readable.add((row['project'], row.get('xsiType', '')))
         for project in others:
             labels = {cell(one, self._label) for one in shares[project]}
             if len(labels) > 1:
@@ -55,9 +55,9 @@ class _Shown:
         """The rows of a project."""
         return self._rows.get(project, [])
 
-    def is_sure(self, project: str) -> bool:
+    def is_readable(self, project: str) -> bool:
         """Whether those may be seen in the project, and not by way of other projects alone."""
-        return all((project, row.get('xsiType', '')) in self._sure for row in self.of(project))
+        return all((project, row.get('xsiType', '')) in self._readable for row in self.of(project))
 
 
 class ListOfAll(Stage):
@@ -68,51 +68,51 @@ class ListOfAll(Stage):
     such is asked by itself.
     """
 
-    rests_on: ClassVar[str] = 'listings give a row for each project that an item is shared into (1.8)'
-    of_several: ClassVar[str] = 'projects'
-    at_most: int = 100_000
+    assumption: ClassVar[str] = 'listings give a row for each project that an item is shared into (1.8)'
+    batch_level: ClassVar[str] = 'projects'
+    batch_size: int = 100_000
 
-    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+    def batches(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
         yield from [list(founds)] if founds else []
 
-    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
+    def batch_requests(self, batch: Sequence[Found]) -> tuple[str, ...]:
         return tuple(uri for asked in self._listings().values() for uri in asked)
 
     def requests(self, at: Found) -> tuple[str, ...]:
-        return self.alone().requests(at)
+        return self.unbatched().requests(at)
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
-        return self.alone().rows(at, tables)
+        return self.unbatched().rows(at, tables)
 
     def _listings(self) -> dict[str, tuple[str, ...]]:
         """The listings of each level: that of subjects too, since experiments may be seen where subjects may be."""
         plurals = dict.fromkeys(['subjects', *chain_of(self.steps)])
-        return {plural: _of_site(plural, self._columns(plural), self._needed(plural)) for plural in plurals}
+        return {plural: _site_requests(plural, self._columns(plural), self._needed(plural)) for plural in plurals}
 
     def _columns(self, plural: str) -> Columns:
         return self.columns if plural in chain_of(self.steps) else {}
 
     def _needed(self, plural: str) -> tuple[str, ...]:
-        return self.alone().needed(plural)
+        return self.unbatched().needed(plural)
 
-    def _shown(self, tables: Tables) -> dict[str, _Shown]:
+    def _shown(self, tables: Tables) -> dict[str, _SiteListing]:
         """The answers, level by level."""
         left = iter(tables)
         parts = {plural: list(islice(left, len(asked))) for plural, asked in self._listings().items()}
-        return {plural: _Shown(plural, self._columns(plural), self._needed(plural), part) for plural, part in parts.items()}
+        return {plural: _SiteListing(plural, self._columns(plural), self._needed(plural), part) for plural, part in parts.items()}
 
-    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
+    def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         shown = self._shown(tables)
-        return [self._of(project, shown) for project in unit]
+        return [self._of(project, shown) for project in batch]
 
-    def _of(self, project: Found, shown: Mapping[str, _Shown]) -> list[Found] | None:
+    def _of(self, project: Found, shown: Mapping[str, _SiteListing]) -> list[Found] | None:
         """What one project shows; `None` where it is to be asked by itself."""
         name = cell(project.row, 'ID')
-        if not all(one.is_sure(name) for one in shown.values()):
+        if not all(one.is_readable(name) for one in shown.values()):
             return None
-        return list(self.alone().below(project, [shown[step.level].of(name) for step in self.steps]))
+        return list(self.unbatched().below(project, [shown[step.level].of(name) for step in self.steps]))
 
-    def alone(self) -> Stage:
+    def unbatched(self) -> Stage:
         return (ListSessions if len(self.steps) > 1 else ListLevel)(self.steps, self.conditions, self.columns)
 
     def bound(self, parents: str, each: int) -> str:
@@ -122,20 +122,20 @@ class ListOfAll(Stage):
 class ListScansOfAll(ListScansTogether):
     """The scans of the sessions of all projects in one listing; those that it does not speak of are asked for project by project."""
 
-    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+    def batches(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
         yield from [list(founds)] if founds else []
 
     def _above(self, found: Found) -> str:
         return uris.ENTRY
 
-    def alone(self) -> Stage:
+    def unbatched(self) -> Stage:
         return ListScansTogether(self.steps, self.conditions, self.columns)
 
     def bound(self, parents: str, each: int) -> str:
         return '1'
 
 
-def _of_site(plural: str, columns: Columns, needed: Sequence[str]) -> tuple[str, ...]:
+def _site_requests(plural: str, columns: Columns, needed: Sequence[str]) -> tuple[str, ...]:
     """The URIs of a listing of the site, and of those of single types."""
     wanted = {**columns, plural: (*columns.get(plural, ()), *_shares(plural))}
     datatype = _TYPES[plural] if plural == 'experiments' else ''
@@ -148,7 +148,7 @@ def _shares(plural: str) -> tuple[str, str]:
     return f'{base}/project', f'{base}/label'
 
 
-def is_told_by_sites(columns: Columns) -> bool:
+def is_listed_by_site(columns: Columns) -> bool:
     """Whether what is wanted is the same in all projects, but for the label."""
     wanted = [name for plural in _TYPES for name in columns.get(plural, ())]
     return not any('sharing/' in name or name == 'subject_label' for name in wanted)

@@ -120,9 +120,9 @@ class Stage:
         Level -> the accession IDs that may pass.
     columns : mapping
         Level -> the columns that are wanted of it.
-    rests_on : str
+    assumption : str
         Where it is known that XNAT answers so.
-    of_several : str
+    batch_level : str
         Level of the elements above that can be asked for together.
     at_most : int
         How many of those.
@@ -130,10 +130,10 @@ class Stage:
         Whether it asks for anything.
     """
 
-    rests_on: ClassVar[str] = ''
-    of_several: ClassVar[str] = ''
-    asks: ClassVar[bool] = True
-    at_most: int = 1
+    assumption: ClassVar[str] = ''
+    batch_level: ClassVar[str] = ''
+    has_requests: ClassVar[bool] = True
+    batch_size: int = 1
 
     def __init__(self, steps: Path = (), conditions: Conditions | None = None, columns: Columns | None = None) -> None:
         self.steps = steps
@@ -171,34 +171,34 @@ class Stage:
 
     # -- several elements at once
 
-    def units(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+    def batches(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
         """Elements above, divided into what is asked for at once; in their order."""
         for found in founds:
             yield [found]
 
-    def together(self, unit: Sequence[Found]) -> tuple[str, ...]:
+    def batch_requests(self, batch: Sequence[Found]) -> tuple[str, ...]:
         """URIs of the tables to ask for below several elements."""
         raise NotImplementedError
 
-    def apart(self, unit: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
+    def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         """What the answers speak of below each of several elements; `None` for one that is to be asked by itself."""
         raise NotImplementedError
 
-    def alone(self) -> Stage:
+    def unbatched(self) -> Stage:
         """The stage that asks for one element after the other."""
         one = copy(self)
-        one.at_most = 1
+        one.batch_size = 1
         return one
 
-    def instead(self) -> tuple[Stage, ...]:
+    def fallback(self) -> tuple[Stage, ...]:
         """The stages that stand for it where a server refuses to answer for several."""
-        return (self.alone(),)
+        return (self.unbatched(),)
 
 
 class Name(Stage):
     """A literal name on the way down: nothing to ask."""
 
-    asks: ClassVar[bool] = False
+    has_requests: ClassVar[bool] = False
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return ()
@@ -210,7 +210,7 @@ class Name(Stage):
 class ListLevel(Stage):
     """The plain listing of one level; columns of single types are listings of their own, since others of that level do not have them."""
 
-    rests_on: ClassVar[str] = 'XNAT 1.4 and later: every level has its listing'
+    assumption: ClassVar[str] = 'XNAT 1.4 and later: every level has its listing'
 
     def _listing(self, at: Found) -> Listing:
         plural = self.steps[0].level
@@ -248,7 +248,7 @@ class ListSessions(Stage):
     Both are needed: an experiment may be shared into a project that its subject is not shared into, and is then below none of its subjects.
     """
 
-    rests_on: ClassVar[str] = 'ProjSubExptList lists a project with subject_ID; ID and label of a shared row are those in the project (1.7, 1.8)'
+    assumption: ClassVar[str] = 'ProjSubExptList lists a project with subject_ID; ID and label of a shared row are those in the project (1.7, 1.8)'
 
     def _listings(self, at: Found) -> list[Listing]:
         return [Listing(uris.join(at.uri, step.level), step.level, self.columns, self.needed(step.level)) for step in self.steps]
@@ -281,7 +281,7 @@ class JoinSubjects(Stage):
     Experiments that were shared without their subjects are asked about by the IDs of those.
     """
 
-    rests_on: ClassVar[str] = 'experiments name their subject_ID, and listings take several IDs as a filter (1.7, 1.8)'
+    assumption: ClassVar[str] = 'experiments name their subject_ID, and listings take several IDs as a filter (1.7, 1.8)'
     most_ids: ClassVar[int] = 50
 
     def beside(self, uri: str) -> tuple[str, ...]:
@@ -309,7 +309,7 @@ class JoinSubjects(Stage):
 class ListShares(Stage):
     """The projects that an element is seen in."""
 
-    rests_on: ClassVar[str] = 'ItemResource lists the projects of an item, its own among them (1.7, 1.8)'
+    assumption: ClassVar[str] = 'ItemResource lists the projects of an item, its own among them (1.7, 1.8)'
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return (uris.join(self.steps[0].of, 'projects'),)
@@ -326,7 +326,7 @@ class Rebase(Stage):
     Experiments below a project have them below ``/experiments``, subjects below the server in their own project.
     """
 
-    asks: ClassVar[bool] = False
+    has_requests: ClassVar[bool] = False
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return ()
