@@ -1,4 +1,4 @@
-"""``interface.array``: wide tables of experiments and scans, each with one request."""
+"""Wide tables of experiments and scans, one request each: ``interface.array``."""
 
 from __future__ import annotations
 
@@ -28,8 +28,19 @@ def listing(
     experiment_id: str | None = None,
     experiment_label: str | None = None,
 ) -> str:
-    """URI of the table: its filters and columns, each value quoted.
+    """Return the URI of a table of experiments.
 
+    Parameters
+    ----------
+    experiment_type : str
+        Data type, such as ``xnat:mrSessionData``.
+    columns : iterable of str
+        Short names or paths; duplicates are removed.
+    project_id, subject_id, subject_label, experiment_id, experiment_label : str, optional
+        Values that rows must have; the URI quotes them.
+
+    Examples
+    --------
     >>> listing('xnat:mrSessionData', ['ID', 'label'], project_id='A&B')
     '/data/experiments?xsiType=xnat:mrSessionData&project=A%26B&columns=ID,label'
     """
@@ -48,8 +59,9 @@ def listing(
 class ArrayData:
     """Tables of experiments and scans.
 
-    The filters take what XNAT's listings take: a value, several separated by commas, ``*`` as wildcard. Columns are short names (``date``,
-    ``subject_label``) or full paths; XNAT answers with full paths in lower case.
+    A filter takes a value, several values separated by commas, or ``*`` as a wildcard. Columns are
+    short names (``date``, ``subject_label``) or full paths; the header of a full path is in lower
+    case.
     """
 
     def __init__(self, interface: Host) -> None:
@@ -69,23 +81,31 @@ class ArrayData:
         columns: Iterable[str] | None = None,
         constraints: Mapping[str, Any] | None = None,
     ) -> JsonTable:
-        """The experiments that this login may see. One request.
+        """Return the experiments that this login may see. One request.
 
         Parameters
         ----------
         project_id, subject_id, subject_label, experiment_id, experiment_label : str, optional
-            What to keep.
+            Filters.
         experiment_type : str
-            The type, with all that extend it.
+            Data type; types that extend it are included.
         columns : iterable of str, optional
-            Columns besides ID, project, xsiType, URI and the subject's ID, which is called ``subject_ID`` for the default type, and after the
-            type for others: ``xnat:mrsessiondata/subject_id``.
+            Columns in addition to ID, project, xsiType, URI and the ID of the subject. The header
+            of the latter is ``subject_ID`` for the default type, else it begins with the type:
+            ``xnat:mrsessiondata/subject_id``.
         constraints : dict, optional
-            Further columns, and the values or patterns that they must have; compared here, with the text that XNAT sends.
+            Further columns, with the value or pattern that each must have. The client compares
+            them with the text that XNAT sends.
 
         Returns
         -------
         JsonTable
+            One row per experiment.
+
+        Raises
+        ------
+        ProgrammingError
+            If XNAT does not know one of `columns`.
         """
         first = ['ID', 'project', _subject_column(experiment_type), 'xsiType']
         return self._table(experiment_type, first, columns, constraints, project_id, subject_id, subject_label, experiment_id, experiment_label)
@@ -100,7 +120,15 @@ class ArrayData:
         columns: Iterable[str] | None = None,
         constraints: Mapping[str, Any] | None = None,
     ) -> JsonTable:
-        """MR sessions; as `experiments`."""
+        """Return the MR sessions that this login may see. One request.
+
+        Parameters
+        ----------
+        project_id, subject_id, subject_label, experiment_id, experiment_label : str, optional
+            Filters.
+        columns, constraints : optional
+            As in `experiments`.
+        """
         kind = 'xnat:mrSessionData'
         return self.experiments(project_id, subject_id, subject_label, experiment_id, experiment_label, kind, columns, constraints)
 
@@ -116,12 +144,17 @@ class ArrayData:
         columns: Iterable[str] | None = None,
         constraints: Mapping[str, Any] | None = None,
     ) -> JsonTable:
-        """The scans of the experiments, a row for each. One request; as `experiments`.
+        """Return the scans of experiments, one row per scan. One request.
 
         Parameters
         ----------
         scan_type : str
-            The type of scan; the column of its ID is called after it, in lower case: ``xnat:imagescandata/id``.
+            Data type of the scans. The header of their ID begins with it, in lower case:
+            ``xnat:imagescandata/id``.
+        project_id, subject_id, subject_label, experiment_id, experiment_label : str, optional
+            Filters.
+        experiment_type, columns, constraints : optional
+            As in `experiments`.
         """
         first = ['ID', 'project', _subject_column(experiment_type), 'xsiType', f'{scan_type}/ID']
         table = self._table(experiment_type, first, columns, constraints, project_id, subject_id, subject_label, experiment_id, experiment_label)
@@ -138,7 +171,15 @@ class ArrayData:
         columns: Iterable[str] | None = None,
         constraints: Mapping[str, Any] | None = None,
     ) -> JsonTable:
-        """MR scans of MR sessions; as `scans`."""
+        """Return the MR scans of MR sessions, one row per scan. One request.
+
+        Parameters
+        ----------
+        project_id, subject_id, subject_label, experiment_id, experiment_label : str, optional
+            Filters.
+        columns, constraints : optional
+            As in `experiments`.
+        """
         kinds = 'xnat:mrSessionData', 'xnat:mrScanData'
         return self.scans(project_id, subject_id, subject_label, experiment_id, experiment_label, *kinds, columns, constraints)
 
@@ -151,25 +192,29 @@ class ArrayData:
         columns: Iterable[str] | None = None,
         constraints: Iterable[Any] | None = None,
     ) -> JsonTable:
-        """Experiments by the search engine. One request (two without columns).
+        """Search experiments with XNAT's search engine. One request, or two.
 
         Parameters
         ----------
+        project_id, subject_id, subject_label : str, optional
+            Values that experiments must have.
+        experiment_type : str
+            Data type that a row stands for.
         columns : iterable of str, optional
-            Fields such as ``xnat:mrSessionData/AGE``; all of them by default.
+            Fields such as ``xnat:mrSessionData/AGE``. Default: all, which takes a second request.
         constraints : list, optional
-            Search criteria (:mod:`pyxnat.query.criteria`), joined by AND.
+            Criteria of :mod:`pyxnat.query.criteria`, joined by AND with the values above.
         """
         fields = {
             f'{experiment_type}/PROJECT': project_id,
             'xnat:subjectData/SUBJECT_ID': subject_id,
             'xnat:subjectData/SUBJECT_LABEL': subject_label,
         }
-        given = list(constraints or [])
-        criteria = [(field, '=', value) for field, value in fields.items() if value is not None] + ([given] if 'OR' in given else given)
+        more = list(constraints or [])
+        criteria = [(field, '=', value) for field, value in fields.items() if value is not None] + ([more] if 'OR' in more else more)
         search = self._host.select(experiment_type, list(columns or []))
-        found: JsonTable = search.where([*criteria, 'AND']) if criteria else search.all()
-        return found
+        table: JsonTable = search.where([*criteria, 'AND']) if criteria else search.all()
+        return table
 
     def _table(
         self, experiment_type: str, first: list[str], columns: Iterable[str] | None, constraints: Mapping[str, Any] | None, *names: str | None
@@ -187,12 +232,15 @@ class ArrayData:
         table = JsonTable(self._host.connection.iter_rows(uri))
         missing = [name for name in columns or () if table.data and find_column(table.headers(), name) is None]
         if missing:
-            remedy = f'Give the full path with its type, such as xnat:imageScanData/type. The answer has: {", ".join(table.headers())}.'
+            remedy = f'Give the full path with its type, such as xnat:imageScanData/type. The columns are: {", ".join(table.headers())}.'
             raise ProgrammingError(f'{experiment_type} has no column {", ".join(missing)}', remedy=remedy)
         wanted = {find_column(table.headers(), name) or name: str(value) for name, value in (constraints or {}).items()}
         return table.where(**wanted) if wanted and table else table
 
 
 def _subject_column(experiment_type: str) -> str:
-    """XNAT answers with its short name where a path is the one that a short name stands for."""
+    """Return the column of the subject's ID.
+
+    XNAT sends the short name as the header if the path equals that of the short name.
+    """
     return 'subject_ID' if experiment_type == _SUBJECT_ASSESSOR else f'{experiment_type}/subject_id'

@@ -1,7 +1,7 @@
-"""``interface.draw``: pictures of what an archive could hold, and of what it does.
+"""Figures of the levels, types and fields of an archive: ``interface.draw``.
 
-They need the extra ``draw`` (networkx and matplotlib), which nothing else does, and no further program. Each is a tree, drawn from left to right;
-the larger a dot, the more there is of it.
+They need the extra ``draw`` (networkx and matplotlib). Each is a tree, drawn from left to right;
+the size of a dot shows the count.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..tables.table import Row
 __all__ = ['Draw']
 
 _Branch = tuple[str, ...]
-"""A node of a tree: the names from its root down."""
+"""A node of a tree: the names from the root to the node."""
 
 _ROOT = 'archive'
 _INCHES_A_LINE = 0.28
@@ -33,8 +33,8 @@ _BACKGROUND = {'facecolor': 'white', 'edgecolor': 'none', 'alpha': 0.7, 'pad': 0
 class Draw:
     """Draws trees of levels, types, fields and values.
 
-    Every method takes ``ax``, the axes of matplotlib to draw into (otherwise a new figure is made), and ``save``, the path of a file to write (PNG,
-    PDF or SVG by its ending), and gives the figure.
+    Every method returns the figure of matplotlib, and takes ``ax``, the axes to draw into
+    (default: those of a new figure), and ``save``, the path of a file to write.
 
     Examples
     --------
@@ -53,36 +53,80 @@ class Draw:
         return f'<Draw for {self._host.connection.server}>'
 
     def architecture(self, with_count: bool = True, project: str | None = None, *, ax: Any = None, save: Any = None) -> Any:
-        """The levels with the types in use and how many there are of each, in the archive or in a project.
+        """Draw the levels with the types in use and their counts.
 
-        With ``with_count=False``, the levels that there can be: no request. Otherwise those of `inspect.summary`: five or six.
+        Parameters
+        ----------
+        with_count : bool
+            Whether to show counts: five requests for a project, six for the archive
+            (`inspect.summary`). Without them, all possible levels are drawn: no request.
+        project : str, optional
+            ID of a project. Default: the whole archive.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+        save : path, optional
+            File to write: PNG, PDF or SVG, by its suffix.
         """
         if not with_count:
             return self._picture({(_ROOT, *chain): 0 for chain in chains()}, ax, save)
         return self._picture({_branch(row): int(row['count']) for row in self._host.inspect.summary(project)}, ax, save)
 
     def datatypes(self, pattern: str = ANY, fields_pattern: str | None = None, *, ax: Any = None, save: Any = None) -> Any:
-        """The types that can be searched, or their fields; the arguments and the requests are those of `inspect.datatypes`."""
-        found = self._host.inspect.datatypes(pattern, fields_pattern)
-        return self._picture({('types', *name.partition(':')[:1], *name.split('/')): 0 for name in found}, ax, save)
+        """Draw the types that can be searched, or their fields.
+
+        Parameters
+        ----------
+        pattern, fields_pattern : str, optional
+            As in `inspect.datatypes`, which makes the requests.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+        save : path, optional
+            File to write: PNG, PDF or SVG, by its suffix.
+        """
+        names = self._host.inspect.datatypes(pattern, fields_pattern)
+        return self._picture({('types', *name.partition(':')[:1], *name.split('/')): 0 for name in names}, ax, save)
 
     def rest_resource(self, name: str, project: str | None = None, *, ax: Any = None, save: Any = None) -> Any:
-        """The types in use at a level, such as ``scans``, with their numbers; of resources and files, where they can be.
+        """Draw the types in use at a level, with their counts.
 
-        Five or six requests; none for resources and files.
+        Resources and files have no types: the levels that can hold them are drawn.
+
+        Parameters
+        ----------
+        name : str
+            Name of the level, such as ``scans``. Five requests for a project, six for the archive;
+            none for resources and files.
+        project : str, optional
+            ID of a project. Default: the whole archive.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+        save : path, optional
+            File to write: PNG, PDF or SVG, by its suffix.
         """
         plural = level(name).plural
-        found: Counter[_Branch] = Counter()
+        counts: Counter[_Branch] = Counter()
         if plural.endswith(('resources', 'files')):
-            found.update({(plural, *reversed(chain[:-1])): 0 for chain in chains() if chain[-1] == plural})
+            counts.update({(plural, *reversed(chain[:-1])): 0 for chain in chains() if chain[-1] == plural})
         else:
             for row in self._host.inspect.summary(project):
                 if row['level'] == plural:
-                    found[(plural, row['type'])] += int(row['count'])
-        return self._picture(found or {(plural,): 0}, ax, save)
+                    counts[(plural, row['type'])] += int(row['count'])
+        return self._picture(counts or {(plural,): 0}, ax, save)
 
     def field_values(self, field: str, *, ax: Any = None, save: Any = None) -> Any:
-        """The values that a field takes, with their numbers. One request, whose answer has a row for each item of the type."""
+        """Draw the values of a field, with their counts.
+
+        One request, whose response has a row for each item of the type.
+
+        Parameters
+        ----------
+        field : str
+            Such as ``xnat:subjectData/GENDER``.
+        ax : matplotlib.axes.Axes, optional
+            Axes to draw into. Default: those of a new figure.
+        save : path, optional
+            File to write: PNG, PDF or SVG, by its suffix.
+        """
         table = self._host.search.table(Field.parse(field).datatype, [field], None)
         counts = Counter((field, value) for row in table for value in row.values() if value)
         return self._picture(dict(sorted(counts.items())) or {(field,): 0}, ax, save)
@@ -95,7 +139,11 @@ class Draw:
 
 
 def _branch(row: Row) -> _Branch:
-    """The place of a row of the summary: types of experiments below subjects, what belongs to sessions below their type."""
+    """Return the node of a row of the summary.
+
+    Types of experiments are below subjects; types of scans and assessors are below the type of
+    their session.
+    """
     subjects = (_ROOT, 'projects', 'subjects')
     if row['level'] in ('projects', 'subjects'):
         return subjects[: 2 + (row['level'] == 'subjects')]
@@ -105,7 +153,7 @@ def _branch(row: Row) -> _Branch:
 
 
 def _tree_of(counts: Mapping[_Branch, int]) -> Any:
-    """The tree of some branches, as a directed graph of networkx: each node has a ``label`` and a ``count``."""
+    """Return a networkx graph whose nodes have a ``label`` and a ``count``."""
     networkx = _extra()[0]
     tree = networkx.DiGraph()
     for branch, count in counts.items():
@@ -119,37 +167,40 @@ def _tree_of(counts: Mapping[_Branch, int]) -> Any:
     return tree
 
 
-def _places(tree: Any) -> dict[_Branch, tuple[float, float]]:
-    """Where the nodes of a tree go: the leaves below each other, what is above them in their middle; a step to the right each level down."""
-    found: dict[_Branch, tuple[float, float]] = {}
+def _positions(tree: Any) -> dict[_Branch, tuple[float, float]]:
+    """Return the coordinates of the nodes of a tree.
+
+    x is the depth. Leaves are one below the other; each parent is centred on its children.
+    """
+    positions: dict[_Branch, tuple[float, float]] = {}
     leaves = 0
     networkx = _extra()[0]
     for node in networkx.dfs_postorder_nodes(tree):
-        below = [found[child][1] for child in tree.successors(node)]
+        below = [positions[child][1] for child in tree.successors(node)]
         if not below:
             leaves += 1
-        found[node] = (float(len(node)), (below[0] + below[-1]) / 2 if below else -float(leaves))
-    return found
+        positions[node] = (float(len(node)), (below[0] + below[-1]) / 2 if below else -float(leaves))
+    return positions
 
 
 def _draw_tree(tree: Any, ax: Any = None) -> Any:
-    """Draw a tree; the figure."""
+    """Draw a tree, and return the figure."""
     networkx, figures = _extra()
-    where = _places(tree)
+    positions = _positions(tree)
     depth = max(len(node) for node in tree)
-    height = -min(y for _, y in where.values())
+    height = -min(y for _, y in positions.values())
     if ax is None:
         figure = figures.Figure(figsize=(_INCHES_A_LEVEL * (depth + 1), max(1.5, _INCHES_A_LINE * (height + 2))))
         ax = figure.add_subplot()
     counts = {node: tree.nodes[node]['count'] for node in tree}
     largest = max(counts.values()) or 1
     sizes = [_SMALLEST + _LARGEST * counts[node] / largest for node in tree]
-    networkx.draw_networkx_edges(tree, where, ax=ax, arrows=False, edge_color='0.7')
-    networkx.draw_networkx_nodes(tree, where, ax=ax, node_size=sizes, node_color=[len(node) for node in tree], cmap='viridis', alpha=0.6)
+    networkx.draw_networkx_edges(tree, positions, ax=ax, arrows=False, edge_color='0.7')
+    networkx.draw_networkx_nodes(tree, positions, ax=ax, node_size=sizes, node_color=[len(node) for node in tree], cmap='viridis', alpha=0.6)
     for node, size in zip(tree, sizes, strict=True):
-        text = tree.nodes[node]['label'] + (f' ({counts[node]})' if counts[node] else '')
-        beside = (size**0.5 / 2 + 3, 0)
-        ax.annotate(text, where[node], beside, textcoords='offset points', va='center', fontsize=9, bbox=_BACKGROUND)
+        label = tree.nodes[node]['label'] + (f' ({counts[node]})' if counts[node] else '')
+        offset = (size**0.5 / 2 + 3, 0)
+        ax.annotate(label, positions[node], offset, textcoords='offset points', va='center', fontsize=9, bbox=_BACKGROUND)
     ax.set_xlim(0.8, depth + 1.2)
     ax.set_ylim(-height - 0.8, -0.2)
     ax.set_axis_off()
@@ -157,10 +208,10 @@ def _draw_tree(tree: Any, ax: Any = None) -> Any:
 
 
 def _extra() -> tuple[Any, Any]:
-    """networkx, and matplotlib's figures."""
+    """Import and return networkx and ``matplotlib.figure``."""
     try:
         import matplotlib.figure
         import networkx
     except ImportError as error:
-        raise ImportError(f"{error.name} is missing, which pictures need: pip install 'pyxnat[draw]'", name=error.name) from error
+        raise ImportError(f"{error.name} is missing: pip install 'pyxnat[draw]'", name=error.name) from error
     return networkx, matplotlib.figure

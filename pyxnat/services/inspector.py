@@ -1,4 +1,4 @@
-"""What is in an archive: its types, their fields, the values they take."""
+"""Types, fields and values of an archive: ``interface.inspect``."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ['Inspector', 'SchemaInspector', 'Structure', 'Types']
 
 
 class Inspector:
-    """Looks into the data model of a server: ``interface.inspect``.
+    """Reads the data model and contents of a server: ``interface.inspect``.
 
     Attributes
     ----------
     schemas : SchemaInspector
-        Types and fields as the server's schema documents declare them.
+        Types and fields in the server's schema documents.
     """
 
     def __init__(self, interface: Host) -> None:
@@ -38,28 +38,32 @@ class Inspector:
 
     @staticmethod
     def structure() -> Structure:
-        """The tree of REST levels that elements are selected by. Shown at a prompt; ``print(inspect.structure())`` in a program. No request."""
+        """Return the tree of REST levels. No request.
+
+        A prompt shows the tree; a program can ``print(inspect.structure())``.
+        """
         return Structure()
 
     def datatypes(self, pattern: str = '*', fields_pattern: str | None = None) -> list[str]:
-        """The types that can be searched, or their fields.
+        """Return the types that can be searched, or their fields.
 
         Parameters
         ----------
         pattern : str
-            ``xnat:*`` gives types that match; a type in full gives its fields.
+            A pattern such as ``xnat:*`` for types; the full name of a type for its fields.
         fields_pattern : str, optional
-            Gives the fields that match, of all types that match.
+            Pattern of fields: return the matching fields of all matching types.
 
         Returns
         -------
         list of str
-            Types (``xnat:subjectData``) or fields (``xnat:mrSessionData/AGE``), sorted. The fields are those that can stand as columns of a search as
-            they are: `fields` has those that take an argument, too.
+            Types (``xnat:subjectData``) or fields (``xnat:mrSessionData/AGE``), sorted. Fields that
+            need an argument are left out; see `fields`.
 
         Notes
         -----
-        One request for types; one more for each type whose fields are asked for, and none for the types where one is given in full.
+        One request for the types, none if `pattern` is a full name; one for the fields of each
+        type.
         """
         if fields_pattern is None and not is_wildcard(pattern):
             return self._plain_fields(pattern, ANY)
@@ -72,19 +76,23 @@ class Inspector:
         return [field for field in self.fields(datatype, pattern) if '=' not in field and not field.endswith('SHARINGSHAREPROJECT')]
 
     def fields(self, datatype: str, pattern: str = ANY) -> list[str]:
-        """The fields of a type that the server lists for searches. One request.
+        """Return the fields of a type that the server lists. One request.
 
-        A server lists few: XNAT leaves out labels, counts and texts that its pages do not offer as criteria. They can be used in searches all
-        the same, and so can every path of the schema.
-
-        Those that need an argument end in ``=``, or have one: ``SUB_PROJECT_IDENTIFIER=P``.
+        XNAT does not list labels, counts and texts that its pages do not offer as criteria. They
+        can be used in searches, too, and so can every path of the schema.
 
         Parameters
         ----------
         datatype : str
-            A type in full: ``xnat:subjectData``.
+            Full name of a type: ``xnat:subjectData``.
         pattern : str
-            Gives those that match, with or without their type: ``*AGE*``.
+            Pattern of fields, with or without their type: ``*AGE*``.
+
+        Returns
+        -------
+        list of str
+            Sorted. Fields that need an argument end in ``=``, or have one:
+            ``SUB_PROJECT_IDENTIFIER=P``.
         """
         rows = self._host.connection.rows(f'{uris.ENTRY}/search/elements/{uris.quote(datatype)}')
         names = {row['FIELD_ID'] + ('=' if row.get('REQUIRES_VALUE') == 'true' and '=' not in row['FIELD_ID'] else '') for row in rows}
@@ -95,64 +103,113 @@ class Inspector:
         return sorted(row['ELEMENT_NAME'] for row in rows if matches(pattern, row['ELEMENT_NAME']))
 
     def field_values(self, field: str) -> list[str]:
-        """The different values that a field takes, sorted; numbers by size.
+        """Return the distinct values of a field, sorted; numbers by size.
 
-        Two requests: the server keeps a search for that field, and tells the different values in its column. Where it does not, one or two
-        more, whose answer has a row for each item of the type that this login may see.
+        Two requests: the server caches a search for the field and lists the distinct values of the
+        column. If it does not, two or three, the last with a row for each item of the type that
+        this login may see.
 
         Parameters
         ----------
         field : str
             Such as ``xnat:subjectData/HANDEDNESS``.
         """
-        wanted = Field.parse(field)
-        values = self._host.search.distinct(wanted)
+        parsed = Field.parse(field)
+        values = self._host.search.distinct(parsed)
         if values is None:
-            table = self._host.search.table(wanted.datatype, [field], None)
+            table = self._host.search.table(parsed.datatype, [field], None)
             values = [value for row in table for value in row.values() if value]
         return sorted(set(values), key=_by_size)
 
     def project_values(self) -> list[str]:
-        """IDs of the projects, sorted. One request."""
+        """Return the IDs of the projects, sorted. One request."""
         return self._values('projects', 'ID', {})
 
     def subject_values(self, project: str | None = None) -> list[str]:
-        """IDs of the subjects, of one project or of all, sorted. One request."""
+        """Return the IDs of the subjects, of a project or all. One request."""
         return self._values('subjects', 'ID', {'columns': 'ID', 'project': project})
 
     def experiment_values(self, datatype: str, project: str | None = None) -> list[str]:
-        """IDs of the experiments of a type, sorted. One request."""
+        """Return the IDs of the experiments of a type, sorted. One request.
+
+        Parameters
+        ----------
+        datatype : str
+            Full name of a type; types that extend it are included.
+        project : str, optional
+            ID of a project. Default: the whole archive.
+        """
         return self._values('experiments', 'ID', {'columns': 'ID', 'xsiType': datatype, 'project': project})
 
     def scan_values(self, experiment_type: str, project: str | None = None) -> list[str]:
-        """The different IDs of scans in experiments of a type, sorted. One request, whose answer has a row for each scan."""
+        """Return the distinct IDs of scans in experiments of a type, sorted.
+
+        One request, whose response has a row for each scan.
+
+        Parameters
+        ----------
+        experiment_type : str
+            Full name of a type of experiment.
+        project : str, optional
+            ID of a project. Default: the whole archive.
+        """
         return self._below(experiment_type, 'scans/scan/id', project)
 
     def assessor_values(self, experiment_type: str, project: str | None = None) -> list[str]:
-        """IDs of the assessors of experiments of a type; as `scan_values`."""
+        """Return the IDs of assessors of experiments of a type, sorted.
+
+        One request, whose response has a row for each assessor.
+
+        Parameters
+        ----------
+        experiment_type : str
+            Full name of a type of experiment.
+        project : str, optional
+            ID of a project. Default: the whole archive.
+        """
         return self._below(experiment_type, 'assessors/assessor/id', project)
 
     def reconstruction_values(self, experiment_type: str, project: str | None = None) -> list[str]:
-        """IDs of the reconstructions of experiments of a type; as `scan_values`."""
+        """Return the IDs of reconstructions in experiments of a type, sorted.
+
+        One request, whose response has a row for each reconstruction.
+
+        Parameters
+        ----------
+        experiment_type : str
+            Full name of a type of experiment.
+        project : str, optional
+            ID of a project. Default: the whole archive.
+        """
         return self._below(experiment_type, 'reconstructions/reconstructedimage/id', project)
 
     def experiment_types(self, project: str | None = None) -> list[str]:
-        """The types of experiments that there are, in the archive or in a project (what is shared into it counts), sorted.
+        """Return the types of existing experiments, sorted.
 
-        One request: a listing of two columns with a row for each experiment. `datatypes` tells what there could be.
+        One request: a listing of two columns with a row for each experiment of the archive or of a
+        project, shared ones included. `datatypes` lists the types that are possible.
         """
         return self._types_of('xnat:subjectAssessorData', 'xsiType', project)
 
     def assessor_types(self, project: str | None = None) -> list[str]:
-        """The types of assessors that there are; as `experiment_types`, a row for each assessor."""
+        """Return the types of existing assessors; see `experiment_types`.
+
+        The listing has a row for each assessor.
+        """
         return self._types_of('xnat:imageAssessorData', 'xsiType', project)
 
     def scan_types(self, project: str | None = None) -> list[str]:
-        """The types of scans that there are (``xnat:mrScanData``); as `experiment_types`, a row for each scan of a session."""
+        """Return the types of existing scans; see `experiment_types`.
+
+        The listing has a row for each scan of a session.
+        """
         return self._types_of('xnat:imageSessionData', _SCAN_TYPE, project)
 
     def reconstruction_types(self, project: str | None = None) -> list[str]:
-        """The types of reconstructions that there are; as `experiment_types`, a row for each reconstruction of a session."""
+        """Return the types of existing reconstructions; see `experiment_types`.
+
+        The listing has a row for each reconstruction of a session.
+        """
         rows = self._rows('experiments', project, {'xsiType': 'xnat:imageSessionData', 'columns': f'ID,{_RECONSTRUCTION}/ID'})
         return [_RECONSTRUCTION] if any(cell(row, f'{_RECONSTRUCTION}/ID') for row in rows) else []
 
@@ -161,14 +218,16 @@ class Inspector:
         return sorted({cell(row, column) for row in rows} - {''})
 
     def summary(self, project: str | None = None) -> JsonTable:
-        """How many there are of each type, in the archive or in a project.
+        """Count the elements of each type, in the archive or a project.
 
-        Five requests for a project, six for the archive: listings of two to four columns with a row for each thing counted.
+        Five requests for a project, six for the archive: listings of two to four columns with a row
+        for each element.
 
         Returns
         -------
         JsonTable
-            ``level``, ``type``, ``within`` (for what belongs to sessions: their type) and ``count``, from projects down.
+            Columns ``level``, ``type``, ``within`` and ``count``, from projects down. ``within`` is
+            the type of the session that scans, reconstructions and assessors belong to.
         """
         counts: Counter[tuple[str, str, str]] = Counter()
         counts['projects', 'xnat:projectData', ''] = 1 if project is not None else len(self._host.connection.rows(f'{uris.ENTRY}/projects'))
@@ -179,8 +238,8 @@ class Inspector:
         scans, reconstructions = ['xnat:imageScanData/ID', _SCAN_TYPE], [f'{_RECONSTRUCTION}/ID']
         for plural, columns, constant in (('scans', scans, ''), ('reconstructions', reconstructions, _RECONSTRUCTION)):
             rows = self._rows('experiments', project, {'xsiType': 'xnat:imageSessionData', 'columns': ','.join(['ID', *columns])})
-            found = ((cell(row, 'ID'), cell(row, columns[-1])) for row in rows)
-            counts.update((plural, constant or of, types.get(session, '')) for session, of in found if of)
+            pairs = ((cell(row, 'ID'), cell(row, columns[-1])) for row in rows)
+            counts.update((plural, constant or of, types.get(session, '')) for session, of in pairs if of)
         rows = self._rows('experiments', project, {'xsiType': 'xnat:imageAssessorData', 'columns': 'ID,xsiType,session_ID'})
         counts.update(('assessors', cell(row, 'xsiType'), types.get(cell(row, 'session_ID'), '')) for row in rows)
         names = ('level', 'type', 'within', 'count')
@@ -192,7 +251,17 @@ class Inspector:
 
     @staticmethod
     def set_autolearn(auto: bool | None = None, tick: int | None = None) -> None:
-        """Nothing: pyxnat 1.x learnt from what was listed in passing, so answers depended on what had been asked before."""
+        """Do nothing, with a DeprecationWarning.
+
+        pyxnat 1.x learnt types from listings made before, so results depended on earlier calls.
+
+        Parameters
+        ----------
+        auto : bool, optional
+            Ignored.
+        tick : int, optional
+            Ignored.
+        """
         warnings.warn('set_autolearn has no effect: experiment_types() and its like ask the server when they are called', DeprecationWarning, 2)
 
     def _below(self, experiment_type: str, path: str, project: str | None) -> list[str]:
@@ -206,14 +275,17 @@ class Inspector:
 
 
 _SCAN_TYPE = 'xnat:imageScanData/extension_item/element_name'
-"""Where XNAT keeps the type of a scan: its short name ``xsiType`` stands for this path (1.7, 1.8)."""
+"""Path of the type of a scan; ``xsiType`` is short for it (XNAT 1.7, 1.8)."""
 
 _RECONSTRUCTION = 'xnat:reconstructedImageData'
-"""The one type of reconstructions; XNAT fails where it is asked for."""
+"""Only type of reconstructions; XNAT fails if a listing asks for the type."""
 
 
 class Structure:
-    """The tree of REST levels: its text is the tree, iterating gives the path of each level, from the server down."""
+    """Tree of REST levels.
+
+    ``str`` gives the tree, iterating the path of each level, from the server down.
+    """
 
     def __iter__(self) -> Iterator[str]:
         return (''.join(f'/{level(name).segment}' for name in chain) for chain in self._in_order(()))
@@ -231,9 +303,9 @@ class Structure:
 
 
 class Types:
-    """Data types of schema documents: its text has a line for each, or, where it is but one, for each of its fields.
+    """Data types of schema documents. Iterating gives their names.
 
-    Iterating gives names of types.
+    ``str`` has a line for each type, or, for a single type, a line for each of its fields.
     """
 
     def __init__(self, registry: Registry, names: list[str]) -> None:
@@ -265,10 +337,11 @@ def _field_line(field: SchemaField) -> str:
 
 
 class SchemaInspector:
-    """Reads the schema documents that ``manage.schemas`` holds: ``interface.inspect.schemas``.
+    """Reads the documents of ``manage.schemas``: ``interface.inspect.schemas``.
 
-    They have what the search engine does not list: every field that can be read and set, with its path. Where none was added yet, those that
-    the server has are fetched and added: one request for each, and one for their list.
+    Unlike the search engine, they list every field that can be read and set, with its path. If no
+    document was added yet, all documents of the server are fetched and added: one request for each,
+    and one for the list.
     """
 
     def __init__(self, interface: Host) -> None:
@@ -278,25 +351,29 @@ class SchemaInspector:
         return f'<SchemaInspector of {self._host.connection.server}>'
 
     def __call__(self, pattern: str = ANY) -> Types:
-        """The types, with what they extend and how many fields they have; of a single type, its fields.
+        """Return types with their bases and numbers of fields.
+
+        A single type is shown with its fields.
 
         Parameters
         ----------
         pattern : str
-            Such as ``xnat:*Scan*``, or a type in full.
+            Such as ``xnat:*Scan*``, or the full name of a type.
         """
         registry = self._registry()
         return Types(registry, sorted(name for name in registry.names() if matches(pattern, name)))
 
     def look_for(self, element: str, datatype: str = ANY) -> list[str]:
-        """Paths of the fields of a name: what ``attrs.get`` and ``attrs.set`` take.
+        """Return the paths of the fields with a name.
+
+        ``attrs.get`` and ``attrs.set`` take these paths.
 
         Parameters
         ----------
         element : str
-            Last part of the path, upper and lower case alike, or a pattern: ``age``, ``*date*``.
+            Last part of the path, ignoring case, or a pattern: ``age``, ``*date*``.
         datatype : str
-            A type or pattern of types to look in; by default all that have documents of their own.
+            A type or pattern of types. Default: all types that have documents of their own.
 
         Examples
         --------
@@ -307,8 +384,8 @@ class SchemaInspector:
         """
         registry = self._registry()
         types = [row.name for row in registry if matches(datatype, row.name) and (row.root or datatype != ANY)]
-        wanted = element.lower()
-        return [f'{name}/{field.path}' for name in sorted(types) for field in registry.fields(name) if matches(wanted, field.key.rpartition('/')[2])]
+        pattern = element.lower()
+        return [f'{name}/{field.path}' for name in sorted(types) for field in registry.fields(name) if matches(pattern, field.key.rpartition('/')[2])]
 
     def _registry(self) -> Registry:
         schemas: Schemas = self._host.manage.schemas
@@ -317,8 +394,8 @@ class SchemaInspector:
         return schemas.registry
 
 
-def _by_size(text: str) -> tuple[int, float, str]:
+def _by_size(value: str) -> tuple[int, float, str]:
     try:
-        return 0, float(text), text
+        return 0, float(value), value
     except ValueError:
-        return 1, 0.0, text
+        return 1, 0.0, value

@@ -1,4 +1,4 @@
-"""``interface.select``: the way in, by path, by objects, and to searches."""
+"""Selection by path, by name or by data type: ``interface.select``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ['Select']
 
 
 class Select:
-    """Selects elements, collections and searches. Nothing is asked of the server, but for tags."""
+    """Selects elements, collections and searches. No request, except for tags."""
 
     def __init__(self, interface: Host) -> None:
         self._host = interface
@@ -34,25 +34,26 @@ class Select:
         return f'<Select on {self._host.connection.server}>'
 
     def __call__(self, path: str, columns: Sequence[str] = ()) -> Any:
-        """What a path names, or a search for a data type.
+        """Select an element or a collection by path, or a search by data type.
 
         Parameters
         ----------
         path : str
-            A path such as ``/projects/P/subjects/*//files`` (:mod:`pyxnat.query.paths` has the grammar); ``/prearchive/projects/P``
-            (:mod:`pyxnat.resources.prearchive`); or a type such as ``xnat:mrSessionData``.
+            A path such as ``/projects/P/subjects/*//files`` (:mod:`pyxnat.query.paths` has the
+            grammar); ``/prearchive/projects/P`` (:mod:`pyxnat.resources.prearchive`); or a type
+            such as ``xnat:mrSessionData``.
         columns : sequence of str
-            For a type: the fields of the table; all of them by default.
+            Fields of the table, for a type only. Default: all fields.
 
         Returns
         -------
         Element, Collection or Search
-            An element where every name of the path is literal.
+            An element if the path has no wildcard.
 
         Raises
         ------
         ProgrammingError
-            A path that cannot be, naming the part.
+            If the path is not valid; the text names the wrong part.
 
         Examples
         --------
@@ -82,7 +83,9 @@ class Select:
         return cls(list(selection.paths), self._host)
 
     def compute(self, path: str) -> list[str]:
-        """The concrete paths that a path stands for, each level with its name or ``*``. No request.
+        """Return the full paths that a path stands for. No request.
+
+        Each level has its name or ``*``.
 
         Examples
         --------
@@ -98,35 +101,35 @@ class Select:
         return class_of(plural).element_at(paths.uri_of((Step(plural, as_name(level(plural), name), True),)), self._host)
 
     def projects(self, id_filter: str = ANY) -> Projects:
-        """The projects that this login may see."""
+        """Return the projects that this login may see."""
         return cast('Projects', self._collection('projects', id_filter))
 
     def project(self, ID: str) -> Project:  # noqa: N803 - XNAT's word
-        """One project by its ID."""
+        """Return a project by its ID."""
         return cast('Project', self._element('projects', ID))
 
     def subjects(self, id_filter: str = ANY) -> Subjects:
-        """The subjects of all projects, each once."""
+        """Return the subjects of all projects, each once."""
         return cast('Subjects', self._collection('subjects', id_filter))
 
     def subject(self, ID: str) -> Subject:  # noqa: N803 - XNAT's word
-        """One subject by its accession ID."""
+        """Return a subject by its accession ID."""
         return cast('Subject', self._element('subjects', ID))
 
     def experiments(self, id_filter: str = ANY) -> Experiments:
-        """The experiments of all projects, each once."""
+        """Return the experiments of all projects, each once."""
         return cast('Experiments', self._collection('experiments', id_filter))
 
     def experiment(self, ID: str) -> Experiment:  # noqa: N803 - XNAT's word
-        """One experiment by its accession ID."""
+        """Return an experiment by its accession ID."""
         return cast('Experiment', self._element('experiments', ID))
 
     def tag(self, name: str) -> Any:
-        """The elements of a tag. One request."""
+        """Return the elements of a tag. One request."""
         return self._host.manage.tags.get(name).references()
 
     def tags(self) -> list[str]:
-        """Names of the login's tags. One request."""
+        """Return the names of the login's tags. One request."""
         names: list[str] = self._host.manage.tags()
         return names
 

@@ -1,7 +1,7 @@
-"""``interface.xpath``: questions to the XML documents of many subjects at once.
+"""XPath queries over the XML documents of many subjects: ``interface.xpath``.
 
-A subject's document holds all of it: its fields, its sessions with their scans, and their assessors. Those of a study, once fetched, answer any
-XPath without asking the server again.
+The document of a subject holds its fields, its sessions with their scans, and their assessors.
+After the documents of a study are fetched, queries make no request.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ __all__ = ['XpathStore']
 
 
 class XpathStore:
-    """The documents of some subjects. They are kept in memory until they are checked out anew, `clear` or the end of the Interface.
+    """XML documents of subjects, kept in memory until `clear`.
 
-    Names of elements and attributes are those of the documents, with their prefix: ``xnat:Subject``, ``xsi:type``.
+    Names of elements and attributes have the prefix of the documents: ``xnat:Subject``,
+    ``xsi:type``.
 
     Examples
     --------
@@ -44,26 +45,26 @@ class XpathStore:
         return len(self._roots)
 
     def checkout(self, project: str | None = None, subjects: Iterable[str] | None = None) -> list[str]:
-        """Fetch documents, besides those that are there.
+        """Fetch documents, and add them to the store.
 
         Parameters
         ----------
         project : str, optional
-            ID of a project: all of its subjects; with `subjects`, those of the project.
+            ID of a project. Without `subjects`, all of its subjects are fetched.
         subjects : iterable of str, optional
             Accession IDs; with `project`, IDs or labels.
 
         Returns
         -------
         list of str
-            Accession IDs of those fetched.
+            Accession IDs of the subjects fetched.
 
         Raises
         ------
         NotFoundError
-            There is no such subject; those before it are kept.
+            If there is no such subject; documents fetched before it are kept.
         ProgrammingError
-            Neither was given.
+            If neither argument is given.
 
         Notes
         -----
@@ -78,11 +79,14 @@ class XpathStore:
         return [self._fetch(uris.join(root, 'subjects', uris.quote(name))) for name in names]
 
     def update(self) -> list[str]:
-        """Fetch those that are there again; their IDs. One request for each, whatever the cache holds: XNAT does not say which have changed."""
+        """Fetch all documents again, and return the subjects' IDs.
+
+        One request for each, bypassing the cache: XNAT does not tell which documents have changed.
+        """
         return [self._fetch(uris.join(uris.ENTRY, 'subjects', uris.quote(subject)), expiration=0) for subject in self.subjects()]
 
     def clear(self) -> None:
-        """Forget all of them. No request."""
+        """Remove all documents. No request."""
         self._roots.clear()
 
     def _fetch(self, uri: str, **options: Any) -> str:
@@ -96,78 +100,93 @@ class XpathStore:
         return identity
 
     def subjects(self) -> list[str]:
-        """Accession IDs of the subjects that are there. No request, as all below."""
+        """Return the accession IDs of the subjects in the store. No request."""
         return list(self._roots)
 
     def subject(self, subject_id: str) -> XpathStore:
-        """The store of one of them alone: asks its document in all the same ways.
+        """Return a store with the document of one subject only. No request.
 
         Raises
         ------
         NotFoundError
-            It was not checked out.
+            If the subject was not checked out.
         """
         if subject_id not in self._roots:
             raise errors.NotFoundError(f'subject {subject_id!r} was not checked out', remedy='checkout(subjects=[…]) fetches it.')
-        one = XpathStore(self._host)
-        one._roots = {subject_id: self._roots[subject_id]}
-        return one
+        store = XpathStore(self._host)
+        store._roots = {subject_id: self._roots[subject_id]}
+        return store
 
     def __call__(self, expression: str) -> list[Any]:
-        """What an XPath finds in each of the documents, one after the other: elements of lxml, text, or numbers.
+        """Evaluate an XPath on each document, and join the results.
 
         Parameters
         ----------
         expression : str
-            With the prefixes of the documents.
+            XPath with the prefixes of the documents.
+
+        Returns
+        -------
+        list
+            Elements of lxml, text or numbers.
 
         Raises
         ------
         ProgrammingError
-            It is no XPath, or has a prefix that no document has.
+            If it is not a valid XPath, or has a prefix that no document has.
         """
-        found: list[Any] = []
-        prefixes = self._prefixes()
+        results: list[Any] = []
+        prefixes = {prefix: uri for root in self._roots.values() for prefix, uri in root.nsmap.items() if prefix}
         for root in self._roots.values():
             try:
                 result: Any = root.xpath(expression, namespaces=prefixes)
             except etree.XPathError as error:
                 remedy = f'The prefixes of the documents are: {", ".join(sorted(prefixes))}.'
                 raise errors.ProgrammingError(f'{expression!r}: {error}', remedy=remedy) from error
-            found += result if isinstance(result, list) else [result]
-        return found
+            results += result if isinstance(result, list) else [result]
+        return results
 
     def keys(self) -> list[str]:
-        """Names of the attributes that the subjects themselves have, sorted: ``ID``, ``label``, …"""
+        """Return the names of the subjects' attributes, sorted.
+
+        Such as ``ID`` and ``label``.
+        """
         return sorted({name for attributes in self.attrs() for name in attributes})
 
     def values(self, key: str) -> list[str]:
-        """The values of an attribute of the subjects, of those that have it."""
+        """Return the values of an attribute, for the subjects that have it."""
         return [attributes[key] for attributes in self.attrs() if key in attributes]
 
     def attrs(self) -> list[dict[str, str]]:
-        """The attributes of each subject."""
+        """Return the attributes of each subject."""
         return [_attributes(root) for root in self._roots.values()]
 
     def elements(self) -> list[str]:
-        """Names of all elements in the documents, each once, sorted."""
+        """Return the names of all elements in the documents, sorted."""
         return sorted({_name(node) for node in self._nodes()})
 
     def element_attrs(self, name: str) -> list[dict[str, str]]:
-        """The attributes of each element of a name."""
+        """Return the attributes of each element with a name."""
         return [_attributes(node) for node in self._named(name)]
 
     def element_keys(self, name: str) -> list[str]:
-        """Names of the attributes that elements of a name have, each once, sorted."""
+        """Return the names of the attributes of elements with a name, sorted."""
         return sorted({key for attributes in self.element_attrs(name) for key in attributes})
 
     def element_values(self, name: str, key: str | None = None) -> list[str]:
-        """The different values of an attribute, or of all attributes, of the elements of a name, sorted."""
-        found = {value for attributes in self.element_attrs(name) for one, value in attributes.items() if key in (None, one)}
-        return sorted(found)
+        """Return the distinct values of attributes of elements, sorted.
+
+        Parameters
+        ----------
+        name : str
+            Name of the elements, with prefix.
+        key : str, optional
+            Name of the attribute. Default: all attributes.
+        """
+        return sorted({value for attributes in self.element_attrs(name) for attribute, value in attributes.items() if key in (None, attribute)})
 
     def element_text(self, name: str) -> list[str]:
-        """The text of each element of a name, of those that have one."""
+        """Return the text of each element with a name, if it has text."""
         return [node.text.strip() for node in self._named(name) if node.text and node.text.strip()]
 
     def _nodes(self) -> Iterator[Node]:
@@ -177,8 +196,6 @@ class XpathStore:
     def _named(self, name: str) -> Iterator[Node]:
         return (node for node in self._nodes() if _name(node) == name)
 
-    def _prefixes(self) -> dict[str, str]:
-        return {prefix: uri for root in self._roots.values() for prefix, uri in root.nsmap.items() if prefix}
 
 
 def _name(node: Node) -> str:
@@ -190,7 +207,7 @@ def _attributes(node: Node) -> dict[str, str]:
 
 
 def _prefixed(node: Node, name: str) -> str:
-    """A name with the prefix that its namespace has in the document.
+    """Return a name with the prefix that its namespace has in the document.
 
     >>> _prefixed(parse_xml('<a:b xmlns:a="u"/>'), '{u}b')
     'a:b'
