@@ -1,1 +1,1 @@
-"""Facts about XNAT: levels, fields, names, URIs, documents. No input or output."""
+"""Facts about XNAT: levels, fields, names, URIs, documents; no I/O."""

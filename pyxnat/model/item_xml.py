@@ -1,7 +1,9 @@
-"""XNAT documents that set fields of an item. Pure: a schema and values in, a document out.
+"""XML documents that set fields of an item: a schema and values in, bytes out.
 
-A document is stored as it is sent, merged field by field, while text in a query string is stored HTML-escaped and one path that is not known
-there drops others without a word. What a document cannot carry is told apart: an empty value, and text that XNAT's parser would shorten.
+XNAT merges a document field by field and stores its text unchanged. Text in a query string is
+stored HTML-escaped, and one unknown path there silently drops other fields. A document cannot
+carry an empty value, nor text that XNAT's parser would shorten; `Setting.is_document` is False
+for these.
 """
 
 from __future__ import annotations
@@ -44,19 +46,19 @@ _LINES = re.compile(r'\n*[^\n]+|\n+')
 _ENTITIES = re.compile(r'[&<>\]]')
 _SCHEMAS = Path(__file__).parents[1] / 'server' / 'schemas'
 CORE = frozenset({'ID', 'label', 'project', 'subject_ID', 'image_session_ID', 'imageSession_ID'})
-"""Fields that say which item it is, and that in a document beat the path."""
+"""Fields that identify the item; in a document they override the path of the request."""
 
 
 class Setting(NamedTuple):
-    """A field and the value that it is to have."""
+    """Field of an item and its new value."""
 
     name: str
-    """As it was given."""
+    """Name of the field as the caller spelt it."""
     field: Field
     picks: tuple[str, ...]
-    """Names of the instances of the repeated elements on the way, the outermost first."""
+    """Names of the instances of the repeated elements in the path, outermost first."""
     value: str
-    """The empty text clears it."""
+    """The new value; the empty string clears the field."""
 
     @property
     def query(self) -> str:
@@ -71,18 +73,24 @@ class Setting(NamedTuple):
 
     @property
     def is_document(self) -> bool:
-        """Whether a document can carry it."""
+        """Whether a document can carry this setting."""
         return bool(self.value) and len(self.picks) == len(self.field.holders) and (self.field.attribute or bool(_survives(self.value)))
 
 
 @lru_cache(maxsize=1)
 def bundled() -> Registry:
-    """The types that every XNAT has, as the embedded archive knows them."""
+    """Return the types that every XNAT has.
+
+    They come from the schemas of the embedded archive.
+    """
     return Registry([path.read_bytes() for path in sorted(_SCHEMAS.rglob('*.xsd'))])
 
 
 def as_text(value: Any) -> str:
-    """A value as XNAT takes it: booleans as ``1`` and ``0``, dates and times in ISO form, nothing as the empty text."""
+    """Convert a value to XNAT's text form.
+
+    Booleans become ``1`` and ``0``, dates and times ISO text, `None` the empty string.
+    """
     if value is None:
         return ''
     if isinstance(value, bool):
@@ -93,12 +101,26 @@ def as_text(value: Any) -> str:
 
 
 def find_setting(registry: Registry, kind: str, where: str, name: str, value: Any) -> Setting:
-    """A field by its name, with a value that was checked.
+    """Look up a field by its name and check the new value.
+
+    Parameters
+    ----------
+    registry : Registry
+        Schemas of the data types.
+    kind : str
+        Data type of the item: ``xnat:mrSessionData``.
+    where : str
+        Singular name of the item's level, whose short names are accepted.
+    name : str
+        Short name, or full path with its type: ``xnat:subjectData/group``.
+    value : object
+        The new value; converted by `as_text`.
 
     Raises
     ------
     ProgrammingError
-        The type has no such field, it is only for reading, it is kept by another item, or it cannot hold the value.
+        The type has no such field, the field is read-only or belongs to a nested item, or the
+        value does not fit.
     """
     path = _path(registry, kind, where, name)
     pattern = _ONE_NAME if path.count('[name') + path.count('[@name') == 1 else _NAMED
@@ -107,33 +129,34 @@ def find_setting(registry: Registry, kind: str, where: str, name: str, value: An
     if field is None or not field.kind:
         raise _unknown(registry, kind, where, name, plain)
     if any(one.item_type and field.key.startswith(one.key + '/') and _is_item(registry, one) for one in registry.fields(kind)):
-        raise ProgrammingError(f'{name!r} is a field of what is in it', remedy='Set it at the element that it belongs to.')
+        raise ProgrammingError(f'{name!r} is a field of a nested element', remedy='Set it on that element.')
     picks = tuple(next(part for part in found if part) if any(found) else '' for found in pattern.findall(path))
     return Setting(name, field, picks, _checked(field, name, as_text(value)))
 
 
 def _path(registry: Registry, kind: str, where: str, name: str) -> str:
-    """The path in the type that a name stands for."""
+    """Return the path in the type that a short name or full path stands for."""
     full = _FULL.fullmatch(name)
     if full is None:
         known = short_name(where, name)
         if known is None or known.of or name in READ_ONLY:
-            what = 'only for reading' if name in READ_ONLY else 'no short name'
+            fault = 'read-only' if name in READ_ONLY else 'no short name'
             close = get_close_matches(name, short_names(where), 3)
-            meant = f' Close ones: {", ".join(close)}.' if close else ''
-            remedy = f'Short names are told apart by case; a full path is such as xnat:subjectData/group.{meant}'
-            raise ProgrammingError(f'{where}: {name!r} is {what}', remedy=remedy)
+            similar = f' Similar names: {", ".join(close)}.' if close else ''
+            remedy = f'Short names are case-sensitive; a full path looks like xnat:subjectData/group.{similar}'
+            raise ProgrammingError(f'{where}: {name!r} is {fault}', remedy=remedy)
         return known.path
     if not registry.is_a(kind, full.group(1)):
-        raise ProgrammingError(f'{name!r} is no field of an {kind}', remedy='XNAT passes over fields of other types without a word.')
+        raise ProgrammingError(f'{name!r} is no field of {kind}', remedy='XNAT silently ignores fields of other types.')
     return full.group(2)
 
 
 def _unknown(registry: Registry, kind: str, where: str, name: str, plain: str) -> ProgrammingError:
     paths = {one.key: f'{kind}/{one.path}' for one in registry.fields(kind)}
     close = get_close_matches(plain.lower(), [*paths, *short_names(where)], 3)
-    meant = ', '.join(paths.get(one, one) for one in close)
-    return ProgrammingError(f'{kind} has no field {name!r}', remedy=f'Close ones: {meant}.' if meant else 'See inspect.datatypes for its fields.')
+    similar = ', '.join(paths.get(key, key) for key in close)
+    remedy = f'Similar names: {similar}.' if similar else 'inspect.datatypes lists its fields.'
+    return ProgrammingError(f'{kind} has no field {name!r}', remedy=remedy)
 
 
 def _is_item(registry: Registry, field: Field) -> bool:
@@ -145,7 +168,10 @@ def _is_item(registry: Registry, field: Field) -> bool:
 
 
 def _checked(field: Field, name: str, value: str) -> str:
-    """A value that XNAT would not take for another: it reads dates leniently, and fails at odd times."""
+    """Return a value unless XNAT would store another one for it.
+
+    XNAT parses dates leniently, and fails with some times.
+    """
     if not value:
         return ''
     try:
@@ -159,7 +185,7 @@ def _checked(field: Field, name: str, value: str) -> str:
         form = {'date': '2020-01-31', 'time': '10:20:30', 'dateTime': '2020-01-31T10:20:30'}[field.kind]
         raise ProgrammingError(f'{name}: {value!r} is no {field.kind}', remedy=f'Give it as {form}.') from error
     if any((ord(char) < 32 and char not in '\t\n\r') or char in '\ufffe\uffff' for char in value):
-        raise ProgrammingError(f'{name}: {value!r} has characters that no XML can hold', remedy='Leave control characters out.')
+        raise ProgrammingError(f'{name}: {value!r} has characters that XML does not allow', remedy='Remove control characters.')
     return value
 
 
@@ -172,7 +198,10 @@ def _day(value: str) -> datetime.date:
 
 
 def _survives(value: str) -> str:
-    """How text comes through XNAT's parser, which drops blank pieces: ``text``, ``cdata``, or not at all (empty)."""
+    """Return the notation that keeps text intact in XNAT's parser.
+
+    The parser drops blank pieces. The result is ``text``, ``cdata``, or empty where neither works.
+    """
     if '\r' in value:
         return ''
     lines = _LINES.findall(value)
@@ -185,10 +214,27 @@ def _survives(value: str) -> str:
 
 
 def write_document(registry: Registry, kind: str, settings: Iterable[Setting], inner: Sequence[Node] = ()) -> bytes:
-    """The document of an item of a type with some of its fields, and with items in it."""
+    """Write the document of an item with some of its fields and nested scans.
+
+    Parameters
+    ----------
+    registry : Registry
+        Schemas of the data types.
+    kind : str
+        Data type of the item.
+    settings : iterable of Setting
+        The fields.
+    inner : sequence of Node
+        Scans written by `write_inner`.
+
+    Raises
+    ------
+    ProgrammingError
+        There is no such data type.
+    """
     row = registry.get(kind)
     if row is None:
-        raise ProgrammingError(f'{kind} is no data type', remedy='See inspect.datatypes.')
+        raise ProgrammingError(f'{kind} is no data type', remedy='inspect.datatypes lists them.')
     name = row.root or row.name.partition(':')[2]
     spaces = {prefix: uri for uri, prefix in registry.prefixes.items()}
     root = etree.Element(f'{{{row.namespace}}}{name}', nsmap={**spaces, 'xsi': _XSI_TYPE[1:].partition('}')[0]})
@@ -199,7 +245,17 @@ def write_document(registry: Registry, kind: str, settings: Iterable[Setting], i
 
 
 def read_values(root: Node, setting: Setting) -> list[str]:
-    """What the document of an item has of a field; names of instances are told apart by case only where one is there in that case."""
+    """Return the values of a field in the document of an item.
+
+    Names of instances match exactly if one does, otherwise ignoring case.
+
+    Parameters
+    ----------
+    root : Node
+        Root element of the document.
+    setting : Setting
+        The field, with the names of instances.
+    """
     field, names = setting.field, iter(setting.picks)
     parts = _steps(field.path)
     inner = parts[:-1] if field.attribute or field.text else parts
@@ -221,12 +277,27 @@ def _picked(nodes: list[Node], name: str) -> list[Node]:
 
 
 def is_picked(name: str) -> bool:
-    """Whether a full path names one instance of a repeated element: ``fields/field[name=smoker]/field``."""
+    """Whether a full path names one instance of a repeated element.
+
+    An example is ``fields/field[name=smoker]/field``.
+    """
     return _ONE_NAME.search(name) is not None
 
 
 def write_inner(registry: Registry, kind: str, identity: str, settings: Iterable[Setting]) -> Node:
-    """A scan as it stands in the document of its session."""
+    """Write a scan as an element of its session's document.
+
+    Parameters
+    ----------
+    registry : Registry
+        Schemas of the data types.
+    kind : str
+        Data type of the scan.
+    identity : str
+        ID of the scan.
+    settings : iterable of Setting
+        The fields.
+    """
     base = registry.get('xnat:imageScanData')
     node = etree.Element(f'{{{base.namespace if base is not None else ""}}}scan')
     node.set('ID', identity)
@@ -236,17 +307,26 @@ def write_inner(registry: Registry, kind: str, identity: str, settings: Iterable
 
 
 def check_required(registry: Registry, kind: str, settings: Iterable[Setting]) -> None:
-    """Refuse a new item that lacks what its type requires.
+    """Reject a new item that lacks a required field of its type.
+
+    Parameters
+    ----------
+    registry : Registry
+        Schemas of the data types.
+    kind : str
+        Data type of the item.
+    settings : iterable of Setting
+        The fields given.
 
     Raises
     ------
     ProgrammingError
-        XNAT would refuse it.
+        A required field is missing; XNAT would refuse the item.
     """
     given = {setting.field.key for setting in settings if setting.value}
     lacking = [f'{kind}/{one.path}' for one in registry.fields(kind) if one.required and one.kind and one.path not in CORE and _lacks(one, given)]
     if lacking:
-        raise ProgrammingError(f'a new {kind} needs {", ".join(lacking)}', remedy='Give it as a field.')
+        raise ProgrammingError(f'a new {kind} needs {", ".join(lacking)}', remedy='Pass it as a field.')
 
 
 def _lacks(field: Field, given: set[str]) -> bool:
@@ -264,7 +344,7 @@ def _fill(root: Node, registry: Registry, kind: str, settings: Iterable[Setting]
 
 
 def _put(nodes: dict[str, Node], setting: Setting) -> None:
-    """Write one value, and the elements on its way."""
+    """Write one value, and the missing elements in its path."""
     field, names = setting.field, iter(setting.picks)
     parts = _steps(field.path)
     inner = parts[:-1] if field.attribute or field.text else parts
@@ -291,7 +371,7 @@ def _mark(node: Node, part: str, picked: str) -> None:
 
 
 def _steps(path: str) -> list[str]:
-    """The elements of a schema's path, with their predicates of type."""
+    """Return the elements of a schema's path, with their type predicates."""
     return list(_split(path))
 
 
@@ -306,5 +386,17 @@ def _split(path: str) -> Iterator[str]:
 
 
 def settings_of(registry: Registry, kind: str, where: str, values: Mapping[str, Any]) -> list[Setting]:
-    """The settings of some names and values."""
+    """Look up several fields and check their values, as `find_setting`.
+
+    Parameters
+    ----------
+    registry : Registry
+        Schemas of the data types.
+    kind : str
+        Data type of the item.
+    where : str
+        Singular name of the item's level.
+    values : mapping
+        Short name or full path of each field -> new value.
+    """
     return [find_setting(registry, kind, where, name, value) for name, value in values.items()]

@@ -1,7 +1,9 @@
-"""What XNAT takes as a name, level by level: one table, looked at before anything is sent, so that an error can name the characters.
+"""Names that XNAT accepts on each level, checked before a request is sent.
 
-Measured with XNAT 1.8.11. It answers a new subject, session or scan with another name by a bare 500, and what no path can hold by a 405 or a 400
-without words. A rename takes any characters, so names that are there already are only checked for what no path can hold.
+Measured with XNAT 1.8.11. For a new subject, session or scan with another name it sends a bare
+500, and for a name that no path can hold a bare 405 or 400; the errors here name the characters.
+A rename accepts any characters, so names of existing elements are only checked for characters
+that no path can hold.
 """
 
 from __future__ import annotations
@@ -15,16 +17,16 @@ __all__ = ['NAMES', 'NameRule', 'check_label', 'check_new', 'check_sent', 'needs
 
 
 class NameRule(NamedTuple):
-    """What a new name on a level may be."""
+    """Rule for new names on a level."""
 
     allowed: re.Pattern[str]
-    """Matches a character that it may hold."""
+    """Matches one allowed character."""
     words: str
-    """Those characters, in words."""
+    """The allowed characters, in words for error texts."""
     longest: int
-    """Characters; 0 for no limit."""
+    """Maximum length in characters; 0 for no limit."""
     never: frozenset[str] = frozenset()
-    """Whole names that are not taken, in any case."""
+    """Reserved names, in upper case; rejected in any case."""
 
 
 _WORD = re.compile(r'[A-Za-z0-9_-]')
@@ -32,7 +34,7 @@ _IN_A_PATH = re.compile(r'[^%;/\\\x00]')
 _WORDS = 'letters from a to z, digits, "_" and "-"'
 _ANY = 'anything but % ; / \\ and NUL'
 _LABEL = NameRule(_WORD, _WORDS, 255, frozenset({'NULL'}))
-_RESOURCE = NameRule(re.compile(r'[A-Za-z0-9_.~-]'), 'letters from a to z, digits and _ . ~ - (others are stored quoted)', 65)
+_RESOURCE = NameRule(re.compile(r'[A-Za-z0-9_.~-]'), 'letters from a to z, digits and _ . ~ - (others are stored encoded)', 65)
 
 NAMES: dict[str, NameRule] = {
     'projects': NameRule(_WORD, _WORDS, 200),
@@ -46,35 +48,56 @@ NAMES: dict[str, NameRule] = {
     'out_resources': _RESOURCE,
     'files': NameRule(re.compile(r'[^%;\\\x00]'), 'anything but % ; \\ and NUL', 0),
 }
-"""Plural name of a level -> what a new name there may be. Case counts. The names of files are paths, of which each step obeys the rule."""
+"""Plural name of a level -> rule for new names there.
+
+Names are case-sensitive. A file's name is a path, and each of its segments obeys the rule.
+"""
 
 _REFUSED = {
-    '%': 'XNAT refuses every path that holds it (405)',
-    ';': 'XNAT refuses every path that holds it (405)',
-    '/': 'XNAT refuses it quoted (400), and divides the path at it otherwise',
+    '%': 'XNAT refuses every path with it (405)',
+    ';': 'XNAT refuses every path with it (405)',
+    '/': 'XNAT refuses it encoded (400), and otherwise splits the path there',
     '\\': 'XNAT refuses it (400)',
     '\x00': 'XNAT refuses it (400)',
 }
-"""Characters that no path can hold, and why."""
+"""Character that no path can hold -> reason."""
 _STEPS = frozenset({'', '.', '..'})
 _LABELLED = frozenset({'subjects', 'experiments', 'assessors'})
 _UNQUOTED = re.compile(r'[A-Za-z0-9._~-]+')
 
 
 def needs_id(plural: str, name: str) -> bool:
-    """Whether XNAT finds what has this label by its ID alone: it compares labels with the path as it was sent, quoted."""
+    """Whether XNAT finds an element with this label only by its ID.
+
+    XNAT compares a label with the path as it was sent, percent-encoded.
+
+    Parameters
+    ----------
+    plural : str
+        Plural name of the level.
+    name : str
+        The label.
+    """
     return plural in _LABELLED and not _UNQUOTED.fullmatch(name)
 
 
 def why_not_sent(name: str) -> str:
-    """Why a name cannot stand in a path at all; empty where it can."""
+    """Return why a name cannot stand in a path; empty if it can."""
     if name in _STEPS:
-        return f'{name!r} is no step of a path: XNAT refuses it (405)'
+        return f'{name!r} is no segment of a path: XNAT refuses it (405)'
     return '; '.join(f'{char!r}: {why}' for char, why in _REFUSED.items() if char in name)
 
 
 def why_not_new(plural: str, name: str) -> str:
-    """Why XNAT does not take a name for something new on a level; empty where it does."""
+    """Return why XNAT rejects a new element's name; empty if it does not.
+
+    Parameters
+    ----------
+    plural : str
+        Plural name of the level.
+    name : str
+        The new name.
+    """
     rule = NAMES[plural]
     steps = name.split('/') if plural == 'files' else [name]
     refused = [why for why in map(why_not_sent, steps) if why]
@@ -82,50 +105,81 @@ def why_not_new(plural: str, name: str) -> str:
         return refused[0]
     wrong = dict.fromkeys(char for step in steps for char in step if not rule.allowed.fullmatch(char))
     if wrong:
-        return f'it holds {", ".join(map(repr, wrong))}, and XNAT takes {rule.words}'
+        return f'it has {", ".join(map(repr, wrong))}, and XNAT accepts {rule.words}'
     if name.upper() in rule.never:
-        return f'XNAT stores {name} as nothing'
+        return f'XNAT stores {name} as an empty value'
     if plural.endswith('resources') and name.isdecimal():
-        return 'XNAT takes a number for that of another resource'
-    return f'it has {len(name)} characters, and XNAT takes {rule.longest}' if rule.longest and len(name) > rule.longest else ''
+        return 'XNAT takes a number for the ID of another resource'
+    return f'it has {len(name)} characters, and XNAT accepts {rule.longest}' if rule.longest and len(name) > rule.longest else ''
 
 
-def check_sent(what: str, name: str, uri: str) -> None:
-    """Refuse a name that no path can hold.
+def check_sent(singular: str, name: str, uri: str) -> None:
+    """Reject a name that no path can hold.
+
+    Parameters
+    ----------
+    singular : str
+        Singular name of the level, for the error text.
+    name : str
+        The name.
+    uri : str
+        URI of the element, for the error text.
 
     Raises
     ------
     ProgrammingError
-        It holds ``%``, ``;``, ``/``, ``\\`` or NUL, or is no step of a path.
+        The name holds ``%``, ``;``, ``/``, a backslash or NUL, or is empty, ``.`` or ``..``.
     """
     why = why_not_sent(name)
     if why:
-        raise ProgrammingError(f'{name!r} cannot be the name of a {what} in a request: {why}', uri=uri, remedy='Use its ID, if it has one.')
+        raise ProgrammingError(f'{name!r} cannot be the name of a {singular} in a request: {why}', uri=uri, remedy='Use its ID, if it has one.')
 
 
-def check_label(what: str, label: str, uri: str) -> None:
-    """Refuse a label that no path can hold, or that XNAT would store otherwise: it takes one from the query, whose text it stores HTML-escaped.
+def check_label(singular: str, label: str, uri: str) -> None:
+    """Reject a label that no path can hold or that XNAT would store changed.
+
+    XNAT takes the label from the query string, and stores such text HTML-escaped.
+
+    Parameters
+    ----------
+    singular : str
+        Singular name of the level, for the error text.
+    label : str
+        The new label.
+    uri : str
+        URI of the element, for the error text.
 
     Raises
     ------
     ProgrammingError
-        As `check_sent`, or it holds ``&``, ``<``, ``>``, ``"`` or ``'``.
+        As `check_sent`, or the label holds ``&``, ``<``, ``>``, ``"`` or ``'``.
     """
-    check_sent(what, label, uri)
+    check_sent(singular, label, uri)
     escaped = [char for char in '&<>"\'' if char in label]
     if escaped:
-        what = f'{label!r} cannot be the label of a {what}: XNAT would store {", ".join(escaped)} HTML-escaped'
-        raise ProgrammingError(what, uri=uri, remedy='Leave those characters out.')
+        message = f'{label!r} cannot be the label of a {singular}: XNAT would store {", ".join(escaped)} HTML-escaped'
+        raise ProgrammingError(message, uri=uri, remedy='Leave those characters out.')
 
 
-def check_new(plural: str, what: str, name: str, uri: str) -> None:
-    """Refuse a name that XNAT does not take for something new.
+def check_new(plural: str, singular: str, name: str, uri: str) -> None:
+    """Reject a name that XNAT does not accept for a new element.
+
+    Parameters
+    ----------
+    plural : str
+        Plural name of the level.
+    singular : str
+        Singular name of the level, for the error text.
+    name : str
+        The new name.
+    uri : str
+        URI of the element, for the error text.
 
     Raises
     ------
     ProgrammingError
-        The name, with the characters that are wrong with it and those that are right.
+        Names the wrong characters and the allowed ones.
     """
     why = why_not_new(plural, name)
     if why:
-        raise ProgrammingError(f'{name!r} cannot be the name of a new {what}: {why}', uri=uri, remedy='Give it another name.')
+        raise ProgrammingError(f'{name!r} cannot be the name of a new {singular}: {why}', uri=uri, remedy='Give it another name.')

@@ -1,9 +1,11 @@
-"""The REST levels of an XNAT archive: one row per level.
+"""REST levels of an XNAT archive, one row per level.
 
-An XNAT server does not describe its own REST tree, so the tree is written down here, once. Client classes, the ``select`` grammar, plans,
-introspection, the routes of :mod:`pyxnat.server` and the reference documentation are derived from :data:`LEVELS`.
+An XNAT server does not describe its own REST tree, so :data:`LEVELS` does. Client classes, the
+``select`` grammar, plans, introspection, the routes of :mod:`pyxnat.server` and the reference
+documentation are derived from it.
 
-Sources: the routes and default columns are those of XNAT 1.7 and 1.8's own restlet application (``XNATApplication``, the ``*List`` resources).
+Source: the routes and default columns of XNAT 1.7 and 1.8's own restlet application
+(``XNATApplication``, the ``*List`` resources).
 """
 
 from __future__ import annotations
@@ -14,33 +16,35 @@ from typing import NamedTuple
 __all__ = ['GAPS', 'LEVELS', 'SERVER', 'Chain', 'Level', 'chains', 'children', 'is_route', 'level', 'level_names']
 
 SERVER = ''
-"""Name of the root of the tree, as it stands among the parents of a level."""
+"""Name of the root of the tree among the parents of a level."""
 
 Chain = tuple[str, ...]
-"""The plural names of the levels from the server down to a collection: ``('projects', 'subjects')``."""
+"""Plural names of the levels from the root down to a collection: ``('projects', 'subjects')``."""
 
 
 class Level(NamedTuple):
-    """One level of the tree."""
+    """Level of the REST tree."""
 
     plural: str
     """Name of the collection: ``subjects``."""
     singular: str
     """Name of an element: ``subject``."""
     segment: str
-    """What stands for the level in a URI: ``subjects``, ``in/resources``."""
+    """Segment of the level in a URI: ``subjects``, ``in/resources``."""
     parents: tuple[str, ...]
-    """Plural names of the levels it is listed below; :data:`SERVER` for the server itself."""
+    """Plural names of the levels that it is listed below; :data:`SERVER` for the root."""
     id_column: str
     """Column of the level's listing that identifies an element in URIs."""
     label_column: str
-    """Column that holds its label; the ID column where XNAT knows no label."""
+    """Column that holds the label; the ID column if XNAT has no label there."""
     datatype: str
-    """The XNAT type of an element whose listing has no ``xsiType`` and of one created without a type; empty where it has none."""
+    """XNAT type of an element whose listing lacks ``xsiType``, and of an element created without a
+    type; empty if it has none.
+    """
     columns: tuple[str, ...]
-    """Columns of the listing when none are asked for, in the order of XNAT's CSV."""
+    """Default columns of the listing, in the order of XNAT's CSV."""
     doc: str
-    """What the level is, as a noun phrase."""
+    """Description of the level, as a noun phrase."""
 
     @property
     def element_class(self) -> str:
@@ -200,30 +204,45 @@ GAPS: frozenset[Chain] = frozenset(
         ('projects', 'experiments', 'reconstructions'),
     }
 )
-"""What the parents of the rows would allow but XNAT does not route; it answers 200 there, with the element itself."""
+"""Chains that the parents of the rows allow but XNAT does not route.
+
+XNAT answers 200 there, with the element itself.
+"""
 
 _BY_NAME: dict[str, Level] = {name: row for row in LEVELS for name in (row.plural, row.singular)}
 
 
 def level(name: str) -> Level:
-    """The row of a level by its plural or singular name; `KeyError` where there is none."""
+    """Return the row of a level by its plural or singular name.
+
+    Raises
+    ------
+    KeyError
+        There is no such level.
+    """
     return _BY_NAME[name]
 
 
 def level_names() -> frozenset[str]:
-    """All plural and singular names."""
+    """Return all plural and singular names."""
     return frozenset(_BY_NAME)
 
 
 @lru_cache
 def children(plural: str) -> tuple[Level, ...]:
-    """The levels that can stand below a level (:data:`SERVER` for the root), in table order."""
+    """Return the levels below a level, in table order.
+
+    The name :data:`SERVER` stands for the root.
+    """
     return tuple(row for row in LEVELS if plural in row.parents)
 
 
 @lru_cache(maxsize=1)
 def chains() -> tuple[Chain, ...]:
-    """Every collection that XNAT routes, from the root down: ``('projects',)``, ``('projects', 'subjects')``, …"""
+    """Return every collection that XNAT routes, from the root down.
+
+    The first are ``('projects',)`` and ``('projects', 'subjects')``.
+    """
     found: list[Chain] = []
     pending: list[Chain] = [()]
     while pending:

@@ -1,12 +1,13 @@
-"""XSD documents read as XNAT reads them: data types and their fields.
+"""Data types and their fields, parsed from XSD documents as XNAT does.
 
-A field is addressed by its path from the type: attributes and elements alike, single nested elements joined by ``/``
-(``parameters/voxelRes/x``). Where an element's type is abstract the path says which concrete type is meant
-(``demographics[@xsi:type=xnat:demographicData]/age``), and one instance of a repeated element is picked by its name
-(``fields/field[name=x]/field``). The text of a repeated element that has attributes bears the element's own name
-(``fields/field/field``), or that of its named type (``parameters/addParam/addField``), as in XNAT.
+A field is addressed by its path from the type: attributes and elements alike, single nested
+elements joined by ``/`` (``parameters/voxelRes/x``). If an element's type is abstract, a predicate
+names the concrete type (``demographics[@xsi:type=xnat:demographicData]/age``). An instance of a
+repeated element is selected by its name (``fields/field[name=x]/field``). The text of a repeated
+element with attributes has the element's own name (``fields/field/field``), or that of its named
+type (``parameters/addParam/addField``), as in XNAT.
 
-Pure: text in, values out. Documents with a DTD or entities are refused, and nothing is fetched.
+No I/O: text in, values out. Documents with a DTD or entities are refused, and nothing is fetched.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .xml import Node, parse_xml
 __all__ = ['DEFAULT_LENGTH', 'DataType', 'Field', 'Registry', 'canonical']
 
 DEFAULT_LENGTH = 255
-"""Characters that a string without a limit of its own may have: XNAT stores it in a column of this width."""
+"""Characters of a string without a limit of its own: the width of XNAT's column."""
 
 _XS = '{http://www.w3.org/2001/XMLSchema}'
 _KINDS = {
@@ -34,25 +35,29 @@ _UNLIMITED = frozenset({'anyURI', 'duration'})
 
 
 class Field(NamedTuple):
-    """One field of a data type."""
+    """Field of a data type."""
 
     path: str
     """Path from the type, without the type's name."""
     kind: str = 'string'
-    """``string``, ``integer``, ``float``, ``boolean``, ``date``, ``time`` or ``dateTime``; empty when the field holds items."""
+    """``string``, ``integer``, ``float``, ``boolean``, ``date``, ``time`` or ``dateTime``
+    (empty for a field that holds items).
+    """
     type: str = 'string'
-    """Name of the type in XML Schema that it comes down to: ``double`` and ``decimal`` are of the kind ``float``."""
+    """XML Schema type that it is derived from: ``double`` and ``decimal`` are both of kind
+    ``float``.
+    """
     attribute: bool = False
-    """Whether it is written as an attribute in XML."""
+    """Whether XML has it as an attribute."""
     holders: tuple[str, ...] = ()
-    """Paths of the elements on the way that an item can hold several of, the outermost first, without predicates."""
+    """Paths of the repeated elements above it, outermost first, without predicates."""
     namespaces: tuple[str, ...] = ()
-    """Namespace of each step of the path in XML."""
+    """XML namespace of each segment of the path."""
     text: bool = False
-    """Whether it is the text of a repeated element, which has a step of its own in the path."""
+    """Whether it is the text of a repeated element, which has a segment of its own in the path."""
     required: bool = False
     item_type: str = ''
-    """Name of the data type of the items it holds (``xnat:imageScanData``), where it holds items."""
+    """Data type of the items that it holds (``xnat:imageScanData``); empty for other fields."""
     max_length: int | None = None
     choices: tuple[str, ...] = ()
     minimum: float | None = None
@@ -60,11 +65,11 @@ class Field(NamedTuple):
 
     @property
     def repeated(self) -> bool:
-        """Whether an item can hold several."""
+        """Whether an item can have several values."""
         return bool(self.holders)
 
     def around(self, inner: Field) -> Field:
-        """A field of the items that this one holds, as a field of the type that has this one."""
+        """Return a field of the items held here as a field of this type."""
         below = canonical(self.path)
         return inner._replace(
             path=_join(self.path, inner.path),
@@ -74,42 +79,55 @@ class Field(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The path without predicates, in lower case: what look-ups go by."""
+        """The path without predicates in lower case, the key of look-ups."""
         return canonical(self.path).lower()
 
 
 class DataType(NamedTuple):
-    """One complex type, by its prefixed name (``xnat:mrSessionData``)."""
+    """Complex type, with its prefixed name (``xnat:mrSessionData``)."""
 
     name: str
     base: str
-    """Name of the type it extends; empty where it extends none."""
+    """Name of the type that it extends; empty if none."""
     abstract: bool
     root: str
-    """Name of its root element (``MRSession``); empty where it has none."""
+    """Name of its root element (``MRSession``); empty if none."""
     namespace: str
     node: Node
-    """Where it is declared."""
+    """Node of its declaration."""
 
 
 def canonical(path: str) -> str:
-    """A path without ``[…]`` predicates: ``demographics[@xsi:type=xnat:demographicData]/age`` is ``demographics/age``."""
+    """Remove the ``[…]`` predicates from a path.
+
+    >>> canonical('demographics[@xsi:type=xnat:demographicData]/age')
+    'demographics/age'
+    """
     return re.sub(r'\[[^\]]*\]', '', path)
 
 
 class _Here(NamedTuple):
-    """Where the reading of a type stands: path, namespaces and repeated elements so far."""
+    """Position within a type: path, namespaces and repeated elements so far."""
 
     path: str = ''
     namespaces: tuple[str, ...] = ()
     holders: tuple[str, ...] = ()
 
     def step(self, node: Node, name: str) -> _Here:
-        """One element or attribute further, declared at a node."""
-        return _Here(_join(self.path, name), (*self.namespaces, _namespace(node)), self.holders)
+        """Return the position of a child element or attribute.
+
+        Parameters
+        ----------
+        node : Node
+            Node that declares the child.
+        name : str
+            Segment to append to the path.
+        """
+        namespace = node.getroottree().getroot().get('targetNamespace', '')
+        return _Here(_join(self.path, name), (*self.namespaces, namespace), self.holders)
 
     def many(self) -> _Here:
-        """The same element, of which there may be several."""
+        """Return the same position, marked as a repeated element."""
         return self._replace(holders=(*self.holders, canonical(self.path)))
 
     @property
@@ -117,17 +135,31 @@ class _Here(NamedTuple):
         return self.holders[-1:] == (canonical(self.path),)
 
     def mark(self, row: Field, **more: Any) -> Field:
-        """A field that stands here."""
+        """Return a field at this position.
+
+        Parameters
+        ----------
+        row : Field
+            Field with its type and limits.
+        more : object
+            Other attributes of the field.
+        """
         return row._replace(path=self.path, namespaces=self.namespaces, holders=self.holders, **more)
 
 
 class Registry:
-    """The data types of a set of schema documents."""
+    """Data types of a set of schema documents.
+
+    Parameters
+    ----------
+    documents : iterable of bytes or str
+        XSD documents.
+    """
 
     def __init__(self, documents: Iterable[bytes | str]) -> None:
         roots = [parse_xml(document) for document in documents]
         self.prefixes: dict[str, str] = {}
-        """Namespace to the prefix that type names carry."""
+        """Namespace -> prefix of its type names."""
         for root in roots:
             self._learn_prefix(root)
         self._simple: dict[str, Node] = {}
@@ -142,11 +174,11 @@ class Registry:
     # -- types
 
     def names(self) -> list[str]:
-        """Names of all types, in the order of the documents."""
+        """Return the names of all types, in the order of the documents."""
         return list(self._types)
 
     def get(self, name: str) -> DataType | None:
-        """A type by its name, case ignored; None where there is none."""
+        """Return a type by its name, ignoring case; None if there is none."""
         return self._types.get(self._by_lower.get(name.lower(), ''))
 
     def __contains__(self, name: object) -> bool:
@@ -156,11 +188,27 @@ class Registry:
         return iter(self._types.values())
 
     def by_root(self, namespace: str, root: str) -> DataType | None:
-        """The type of a document's root element."""
+        """Return the type of a document's root element.
+
+        Parameters
+        ----------
+        namespace : str
+            Namespace of the element.
+        root : str
+            Name of the element.
+
+        Returns
+        -------
+        DataType or None
+            None if no type has this root.
+        """
         return self._by_root.get((namespace, root))
 
     def by_element(self, name: str) -> DataType | None:
-        """The type of the element of a name, whatever its prefix; None where there is none, or one in several namespaces."""
+        """Return the type of a root element by its name without the prefix.
+
+        None if there is none, or if several namespaces have one.
+        """
         return self._by_element.get(name.rpartition(':')[2])
 
     @cached_property
@@ -175,18 +223,24 @@ class Registry:
         return {(row.namespace, row.root): row for row in self if row.root}
 
     def ancestry(self, name: str) -> list[str]:
-        """The type and its bases, the nearest first."""
+        """Return the names of a type and its bases, nearest first."""
         row = self.get(name)
         return self.ancestry_exact(row) if row is not None else []
 
     def is_a(self, name: str, base: str) -> bool:
-        """Whether a type is another or extends it."""
+        """Whether a type is another or extends it.
+
+        Parameters
+        ----------
+        name, base : str
+            Names of the type and of the possible base; case is ignored.
+        """
         wanted = self.get(base)
         row = self.get(name)
         return wanted is not None and row is not None and row.name in self.subtypes(wanted.name)
 
     def subtypes(self, base: str) -> list[str]:
-        """The type and all that extend it."""
+        """Return the names of a type and of all that extend it."""
         row = self.get(base)
         if row is None:
             return []
@@ -197,7 +251,13 @@ class Registry:
     # -- fields
 
     def fields(self, name: str) -> tuple[Field, ...]:
-        """Fields of a type in schema order, the base's first; `KeyError` for an unknown type."""
+        """Return the fields of a type in schema order, the base's first.
+
+        Raises
+        ------
+        KeyError
+            There is no such type.
+        """
         row = self.get(name)
         if row is None:
             raise KeyError(name)
@@ -206,7 +266,20 @@ class Registry:
         return self._fields[row.name]
 
     def field(self, name: str, path: str) -> Field | None:
-        """A field by its path, case and predicates ignored, also one of the items that the type holds; None where there is none such."""
+        """Return a field by its path, also of the items that the type holds.
+
+        Parameters
+        ----------
+        name : str
+            Name of the type.
+        path : str
+            Path of the field; case and predicates are ignored.
+
+        Returns
+        -------
+        Field or None
+            None if there is no such type or field.
+        """
         row = self.get(name)
         if row is None:
             return None
@@ -220,7 +293,15 @@ class Registry:
         return keys[plain]
 
     def repeats(self, name: str, path: str) -> bool:
-        """Whether an item of a type can hold several of the element at a path."""
+        """Whether an item can have several elements at a path.
+
+        Parameters
+        ----------
+        name : str
+            Name of the type.
+        path : str
+            Path of the element; case and predicates are ignored.
+        """
         plain = canonical(path).lower()
         found = self.field(name, path)
         if found is not None and found.holders and found.holders[-1].lower() == plain:
@@ -234,7 +315,20 @@ class Registry:
         return any(self.repeats(kind, plain[len(one.key) + 1 :]) for one in held for kind in self.subtypes(one.item_type))
 
     def text_of(self, name: str, path: str) -> Field | None:
-        """The field that the text of an element goes to."""
+        """Return the field that holds the text of an element.
+
+        Parameters
+        ----------
+        name : str
+            Name of the type.
+        path : str
+            Path of the element.
+
+        Returns
+        -------
+        Field or None
+            None if the element has no text.
+        """
         found = self.field(name, path)
         if found is not None and found.kind:
             return found
@@ -243,7 +337,20 @@ class Registry:
         return next((one for one in named if one is not None and one.text), None)
 
     def element_type(self, name: str, element: str) -> str:
-        """The data type of a single element that a type, or one it extends, declares; empty where it has none of its own."""
+        """Return the data type of a single element of a type.
+
+        Parameters
+        ----------
+        name : str
+            Name of the type; elements declared by its bases are included.
+        element : str
+            Name of the element.
+
+        Returns
+        -------
+        str
+            Empty if the element has no data type.
+        """
         for row in filter(None, map(self.get_exact, self.ancestry(name))):
             for node in row.node.iter(_XS + 'element'):
                 if node.get('name') == element and node.get('type') and _holder(node) is row.node:
@@ -260,7 +367,10 @@ class Registry:
         return self._keys[name]
 
     def _inside(self, name: str, plain: str) -> Iterator[Field]:
-        """A field of the items that a type holds, or of a type that extends theirs."""
+        """Yield the fields at a path of the items that a type holds.
+
+        Fields of types that extend the items' type are included.
+        """
         for one in self.fields(name):
             if one.item_type and plain.startswith(one.key + '/'):
                 rest = plain[len(one.key) + 1 :]
@@ -269,7 +379,10 @@ class Registry:
 
     @cached_property
     def _text_names(self) -> tuple[str, ...]:
-        """Names of the types that are a text with attributes: the text of a repeated element of theirs bears the type's name."""
+        """Names of the types that are text with attributes.
+
+        The text of a repeated element of such a type has the type's name.
+        """
         return tuple(row.name.partition(':')[2] for row in self if _first(row.node, 'simpleContent/extension') is not None)
 
     # -- reading
@@ -295,7 +408,10 @@ class Registry:
             self._types[name] = DataType(name, base, abstract, roots.get(name) or '', namespace, node)
 
     def _resolve(self, node: Node, name: str | None) -> str:
-        """A type's name as written at a node, with the prefix this registry uses; ``xs:`` for XML Schema's own."""
+        """Return the name of a type at a node, with the registry's prefix.
+
+        The prefix ``xs:`` stands for XML Schema's own types.
+        """
         prefix, _, local = (name or '').rpartition(':')
         uri = node.nsmap.get(prefix or None, '')
         if uri == _XS[1:-1]:
@@ -309,7 +425,7 @@ class Registry:
         yield from self._content(row.node, _Here(), row.name.partition(':')[2], seen | {row.name})
 
     def _content(self, node: Node, here: _Here, text_name: str, seen: frozenset[str]) -> Iterator[Field]:
-        """Fields below a complex type's node: its attributes, its text, its elements."""
+        """Yield the fields of a complex type: attributes, text, elements."""
         extension = _first(node, 'simpleContent/extension')
         body = _first(node, 'complexContent/extension') if extension is None else extension
         body = node if body is None else body
@@ -345,11 +461,14 @@ class Registry:
             yield from self._nested(row, here, seen)
 
     def get_exact(self, name: str) -> DataType | None:
-        """A type by its exact name."""
+        """Return a type by its exact name."""
         return self._types.get(name)
 
     def _items(self, row: DataType, here: _Here, seen: frozenset[str]) -> Iterator[Field]:
-        """A repeated element of a named type: its own fields follow where the type is a plain value, not an item."""
+        """Yield the field of a repeated element of a named type.
+
+        If the type is text with attributes, yield the fields of its parts instead.
+        """
         if _first(row.node, 'simpleContent/extension') is not None:
             yield from self._content(row.node, here, row.name.partition(':')[2], seen | {row.name})
         else:
@@ -366,13 +485,19 @@ class Registry:
                 yield from self._content(one.node, at, one.name.partition(':')[2], seen | {row.name, one.name})
 
     def _stands_for(self, row: DataType) -> list[DataType]:
-        """The types that may stand where an abstract one is declared; XNAT's own schema marks few as abstract, but names them so."""
+        """Return the concrete types for an abstract one.
+
+        XNAT's own schema marks few types as abstract, but their names begin with "abstract".
+        """
         if not (row.abstract or row.name.partition(':')[2].startswith('abstract')):
             return []
         return [one for one in self if one.name != row.name and row.name in self.ancestry_exact(one)]
 
     def ancestry_exact(self, row: DataType) -> list[str]:
-        """As `ancestry`, usable while the registry is still being read."""
+        """Return the names of a type and its bases, nearest first.
+
+        In contrast to `ancestry` it works while the registry is still being filled.
+        """
         found: list[str] = []
         current: DataType | None = row
         while current is not None and current.name not in found:
@@ -391,7 +516,7 @@ class Registry:
         return self._simple_field(node, path, node.get('type') or 'xs:string')
 
     def _simple_field(self, node: Node, path: str, type_name: str | None) -> Field:
-        """A field of a simple type, with what restricts it."""
+        """Return a field of a simple type, with its restrictions."""
         name = self._resolve(node, type_name)
         named = self._simple.get(name)
         restriction = _first(named, 'restriction') if named is not None else None
@@ -428,7 +553,10 @@ def _first(node: Node, *paths: str) -> Node | None:
 
 
 def _owner(node: Node) -> Node | None:
-    """The complex type or extension that an element is declared in, past sequences, choices and groups."""
+    """Return the complex type or extension that declares an element.
+
+    Sequences, choices and groups in between are skipped.
+    """
     parent = node.getparent()
     while parent is not None and parent.tag in (_XS + 'sequence', _XS + 'choice', _XS + 'all'):
         parent = parent.getparent()
@@ -436,20 +564,15 @@ def _owner(node: Node) -> Node | None:
 
 
 def _is_required(node: Node) -> bool:
-    """Whether an element must be there: it is no choice, and nothing says that there may be none."""
+    """Whether an element is mandatory: no choice, and ``minOccurs`` is not 0."""
     parent = node.getparent()
     return node.get('minOccurs', '1') != '0' and (parent is None or parent.tag != _XS + 'choice')
 
 
 def _holder(node: Node) -> Node | None:
-    """The complex type that an element is declared in."""
+    """Return the complex type that declares an element."""
     owner = _owner(node)
     return next(owner.iterancestors(_XS + 'complexType'), None) if owner is not None and owner.tag == _XS + 'extension' else owner
-
-
-def _namespace(node: Node) -> str:
-    """The target namespace of the document that a node is in."""
-    return node.getroottree().getroot().get('targetNamespace', '')
 
 
 def _join(path: str, name: str) -> str:

@@ -1,6 +1,6 @@
-"""XNAT's short names of fields: what ``columns=``, filters and settings in a query may say in place of a full path.
+"""XNAT's short names of fields, for ``columns=``, filters and query settings.
 
-The names are those of XNAT's XMLPathShortcuts. They are matched with their case, unlike full paths.
+The names are those of XNAT's XMLPathShortcuts. They are case-sensitive, unlike full paths.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ __all__ = [
 
 
 class ShortName(NamedTuple):
-    """What a short name stands for."""
+    """Field that a short name stands for."""
 
     path: str
-    """Path in the type of the route, or in `of` where that is given."""
+    """Path in the type of the route, or in `of` if that is given."""
     of: str = ''
-    """Another type, whose item is reached through the tree."""
+    """Type of an item above in the tree that has the field; empty if the item itself has it."""
 
 
 _PREDICATES = re.compile(r'\[[^\]]*\]')
@@ -143,7 +143,7 @@ _SINGLE = {
         (_MR, 'xnat:mrScanData'),
     ),
 }  # fmt: skip
-"""Short names that not all items of a level have."""
+"""Short names that only some items of a level have."""
 _TABLES = {
     'project': (_PROJECT,),
     'subject': (_SUBJECT,),
@@ -157,15 +157,15 @@ _DECLARING = {
     'project': 'xnat:projectData', 'subject': 'xnat:subjectData', 'experiment': 'xnat:experimentData', 'assessor': 'xnat:experimentData',
     'scan': 'xnat:imageScanData', 'reconstruction': 'xnat:reconstructedImageData',
 }  # fmt: skip
-"""The types that declare the fields of a level's short names, where no narrower type does."""
+"""Types that declare the short names of a level, unless `_SINGLE` names a narrower type."""
 
 LEVELS_WITH_NAMES = frozenset(_TABLES)
-"""Singular names of the levels whose items have short names."""
+"""Singular names of the levels that have short names."""
 
 
 @lru_cache(maxsize=8)
 def short_names(where: str) -> dict[str, ShortName]:
-    """The short names of a level."""
+    """Return the short names of a level."""
     found = {name: ShortName(path) for table in _TABLES[where] for name, path in table.items()}
     if where in ('experiment', 'assessor'):
         found.update(_SESSION_OF)
@@ -176,9 +176,10 @@ def short_names(where: str) -> dict[str, ShortName]:
 
 @lru_cache(maxsize=8)
 def full_paths(where: str) -> dict[str, str]:
-    """The short names of a level and the full paths they stand for, each with the type that declares the field.
+    """Return the short names of a level with their full paths.
 
-    A listing answers a full path that stands here under its short name, and any other under the path in lower case.
+    Each path begins with the type that declares the field. A listing returns one of these paths
+    under its short name, and any other path under the path in lower case.
 
     >>> full_paths('experiment')['fieldStrength']
     'xnat:mrSessionData/fieldStrength'
@@ -196,17 +197,43 @@ def _declaring(where: str, name: str, found: ShortName) -> str:
 
 
 def short_name(where: str, name: str) -> ShortName | None:
-    """What a short name stands for on a level; None where it is none."""
+    """Return the field that a short name stands for on a level.
+
+    Parameters
+    ----------
+    where : str
+        Singular name of the level.
+    name : str
+        Short name, case-sensitive.
+
+    Returns
+    -------
+    ShortName or None
+        None if the level has no such name.
+    """
     return short_names(where).get(name)
 
 
 def types_with(where: str, name: str) -> tuple[str, ...]:
-    """The types that a short name belongs to, where not all items of the level have it; nothing where they do."""
+    """Return the types that a short name is limited to on a level.
+
+    Parameters
+    ----------
+    where : str
+        Singular name of the level.
+    name : str
+        Short name.
+
+    Returns
+    -------
+    tuple of str
+        Empty if all items of the level have the field.
+    """
     return tuple(kind for names, kind in _SINGLE.get(where, ()) if name in names)
 
 
 def key_of(name: str) -> str:
-    """What a column is known under that was asked for: full paths in lower case.
+    """Return the column name in a response: full paths in lower case.
 
     >>> key_of('xnat:subjectData/group'), key_of('subject_ID')
     ('xnat:subjectdata/group', 'subject_ID')
@@ -215,10 +242,23 @@ def key_of(name: str) -> str:
 
 
 def find_column(columns: Iterable[str], name: str) -> str | None:
-    """The column of an answer that is meant by a short name or a full path; `None` where there is none.
+    """Find the column of a response for a short name or full path.
 
-    XNAT answers a full path under the short name of its field, where the path names the type that declares it, and under the path in lower case
-    otherwise. A listing of one type calls its ID after that type, or ``session_ID`` for image sessions in general.
+    XNAT returns a full path under the short name of its field if the path names the type that
+    declares it, and otherwise under the path in lower case. A listing of one type names its ID
+    column after that type, or ``session_ID`` for image sessions in general.
+
+    Parameters
+    ----------
+    columns : iterable of str
+        Columns of the response.
+    name : str
+        Short name or full path.
+
+    Returns
+    -------
+    str or None
+        None if there is no such column.
 
     Examples
     --------
@@ -242,12 +282,19 @@ def find_column(columns: Iterable[str], name: str) -> str | None:
 
 
 def cell(row: Mapping[str, str], name: str) -> str:
-    """What a row of an answer has in a column that must be there, by its short name or full path.
+    """Return the cell of a row in a column that must exist.
+
+    Parameters
+    ----------
+    row : mapping
+        Row of a response.
+    name : str
+        Short name or full path of the column.
 
     Raises
     ------
     UnexpectedAnswer
-        It is not there.
+        The row has no such column.
     """
     if name in row:
         return row[name]
@@ -258,24 +305,28 @@ def cell(row: Mapping[str, str], name: str) -> str:
 
 
 def _plain(path: str) -> str:
-    """A path in lower case, without the predicates."""
+    """Return a path in lower case, without its predicates."""
     return _PREDICATES.sub('', path).lower()
 
 
 @lru_cache
 def _meanings(name: str) -> tuple[frozenset[str], tuple[str, ...]]:
-    """The paths of the field that a name means, from its type; and the short names that it may come under, all in lower case."""
+    """Return the paths of a field, and the short names it may come under.
+
+    The paths start below the type; all is in lower case.
+    """
     kind, slash, path = name.partition('/')
     if slash and ':' in kind:
         plain = _plain(path)
         related = {'xnat:imagesessiondata': 'session_', 'xnat:subjectdata': 'subject_'}.get(kind.lower())
         return frozenset({plain}), (plain, *_names_of(plain), *([related + plain] if related else []))
-    return frozenset(_paths_of(name) or {name.lower()}), ()
+    paths = {path for path, short in _by_path() if short == name}
+    return frozenset(paths or {name.lower()}), ()
 
 
 @lru_cache(maxsize=1)
 def _by_path() -> list[tuple[str, str]]:
-    """Plain path and short name of all fields."""
+    """Return plain path and short name of all fields."""
     return [(_plain(path), name) for tables in _TABLES.values() for table in tables for name, path in table.items()]
 
 
@@ -283,35 +334,38 @@ def _names_of(plain: str) -> list[str]:
     return [name.lower() for path, name in _by_path() if path == plain]
 
 
-def _paths_of(name: str) -> set[str]:
-    return {path for path, one in _by_path() if one == name}
-
-
 def check_settable(singular: str, name: str) -> None:
-    """Refuse a short name that XNAT would ignore without a word.
+    """Reject a short name that XNAT would silently ignore.
+
+    Parameters
+    ----------
+    singular : str
+        Singular name of the level.
+    name : str
+        Short name; a full path is not checked.
 
     Raises
     ------
     ProgrammingError
-        It can only be read, or there is none of that name on the level.
+        The name is read-only, or the level has none such.
     """
     if '/' in name or singular not in LEVELS_WITH_NAMES:
         return
     if name in READ_ONLY or name not in short_names(singular):
         raise ProgrammingError(
-            f'{singular}: {name!r} is {"only for reading" if name in READ_ONLY else "no short name"}',
-            remedy='Short names are told apart by case; a full path is such as xnat:subjectData/group.',
+            f'{singular}: {name!r} is {"read-only" if name in READ_ONLY else "no short name"}',
+            remedy='Short names are case-sensitive; a full path looks like xnat:subjectData/group.',
         )
 
 
 def list_of_names(names: Iterable[str]) -> list[str]:
-    """Some names as a list.
+    """Return several names as a list.
 
     Raises
     ------
     ProgrammingError
-        It is one text, which would be taken letter by letter.
+        `names` is a single string, which would be split into letters.
     """
     if isinstance(names, str):
-        raise ProgrammingError(f'{names!r} is one name where a list of names is due', remedy=f'Give [{names!r}].')
+        raise ProgrammingError(f'{names!r} is one name, not a list of names', remedy=f'Pass [{names!r}].')
     return list(names)

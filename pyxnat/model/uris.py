@@ -1,7 +1,7 @@
-"""URIs of XNAT, as values: taking apart and putting together, nothing else.
+"""URIs of XNAT: parsing, joining and encoding, without I/O.
 
-A URI here is the part that a listing's ``URI`` column shows: it begins with ``/data``, has no host and no context path, and is percent-encoded.
-A *path* is what a person writes: no prefix needed, not encoded.
+A URI here is the part in a listing's ``URI`` column: it begins with ``/data``, has no host and no
+context path, and is percent-encoded. A *path* is written by a person: no prefix, not encoded.
 """
 
 from __future__ import annotations
@@ -40,27 +40,28 @@ __all__ = [
 ]
 
 ENTRY = '/data'
-"""The entry point of the REST application since XNAT 1.5; ``/REST`` is its older name."""
+"""Entry point of the REST application since XNAT 1.5; ``/REST`` is its older name."""
 
 _ENTRIES = re.compile(r'^(/(data|REST)(/archive)?|/archive)(?=/|$)')
 
 
 _FILE = re.compile(r'^(.*?/resources/[^/]+/files/)(.+)$', re.DOTALL)
 _PLAIN = "/-._~!$&'()*+,=:@"
-"""What, beside letters and digits, stands in a path as it is."""
+"""Characters, apart from letters and digits, that a path may hold unencoded."""
 _ERRORS = 'surrogateescape'
-"""Bytes in a URI that are not UTF-8 come back as they were, as Python has it for file names."""
+"""Error handler that keeps bytes that are not UTF-8, as Python does for file names."""
 
 
 def unquote(text: str) -> str:
-    """The name that a part of a URI stands for: the inverse of `quote`."""
+    """Decode a segment of a URI: the inverse of `quote`."""
     return _unquote(text, errors=_ERRORS)
 
 
 def quote(segment: str | bytes) -> str:
-    """One name as one segment of a URI: everything but letters, digits and ``-._~:,`` is percent-encoded as UTF-8, ``/`` too.
+    """Encode one name as one segment of a URI.
 
-    XNAT takes a quoted colon for a part of the name in some places, and fails for a quoted comma in lists.
+    Everything but letters, digits and ``-._~:,`` is percent-encoded as UTF-8, ``/`` too. XNAT takes
+    an encoded colon for a part of the name in some places, and fails for an encoded comma in lists.
 
     >>> quote('a/b c%'), quote('xnat:mrSessionData')
     ('a%2Fb%20c%25', 'xnat:mrSessionData')
@@ -69,7 +70,7 @@ def quote(segment: str | bytes) -> str:
 
 
 def quote_path(path: str | bytes) -> str:
-    """A path below ``files/``: as :func:`quote`, but ``/`` separates folders.
+    """Encode a path below ``files/``: as :func:`quote`, but keep ``/``.
 
     >>> quote_path('run 1/a+b.nii')
     'run%201/a%2Bb.nii'
@@ -78,7 +79,7 @@ def quote_path(path: str | bytes) -> str:
 
 
 def join(*parts: str) -> str:
-    """Encoded parts put together with single slashes.
+    """Join encoded parts with single slashes.
 
     >>> join('/data', 'projects/', 'P')
     '/data/projects/P'
@@ -88,7 +89,7 @@ def join(*parts: str) -> str:
 
 
 def segments(uri: str) -> list[str]:
-    """The decoded segments of a URI below its entry point.
+    """Return the decoded segments of a URI below its entry point.
 
     >>> segments('/data/projects/P/resources/1/files/a%20b')
     ['projects', 'P', 'resources', '1', 'files', 'a b']
@@ -97,7 +98,9 @@ def segments(uri: str) -> list[str]:
 
 
 def strip_entry(path: str) -> str:
-    """A path without ``/data``, ``/REST`` and a following ``/archive``: XNAT answers alike below each of them.
+    """Remove ``/data`` or ``/REST`` and a following ``/archive``.
+
+    XNAT responds alike below each of them.
 
     >>> strip_entry('/REST/archive/projects/P')
     '/projects/P'
@@ -106,14 +109,15 @@ def strip_entry(path: str) -> str:
 
 
 def parent(uri: str) -> str:
-    """The URI one segment up."""
+    """Return the URI one segment up."""
     return uri.rstrip('/').rpartition('/')[0]
 
 
 def file_path(uri: str) -> str | None:
-    """The decoded path of a file below its resource, or `None` where the URI is not one of a file.
+    """Return the decoded path of a file below its resource.
 
-    The first ``files`` behind a resource counts, so folders called ``files`` are kept.
+    `None` for the URI of anything but a file. The first ``files`` after a resource counts, so
+    folders named ``files`` are kept.
 
     >>> file_path('/data/experiments/E1/resources/12/files/files/a%20b.nii')
     'files/a b.nii'
@@ -123,9 +127,11 @@ def file_path(uri: str) -> str | None:
 
 
 def file_row(row: Mapping[str, str]) -> dict[str, str]:
-    """A row of a listing of files with its URI encoded, and with ``path``: where it is in its resource. XNAT's URIs are not encoded.
+    """Encode the URI in a row of a listing of files, and add ``path``.
 
-    >>> file_row({'Name': 'a b#.nii', 'URI': '/data/experiments/E1/resources/12/files/d/a b#.nii'})['path']
+    ``path`` is the file's path in its resource. XNAT's own URIs are not encoded.
+
+    >>> file_row({'Name': 'a b#.nii', 'URI': '/data/projects/P/resources/1/files/d/a b#.nii'})['path']
     'd/a b#.nii'
     """
     raw, name = row.get('URI', ''), row.get('Name', '')
@@ -133,59 +139,74 @@ def file_row(row: Mapping[str, str]) -> dict[str, str]:
     if found is None:
         return {**row, 'path': name}
     holder, path = found.groups()
-    if path.rstrip('/').rpartition('/')[2] != name:  # a server that encodes them
+    if path.rstrip('/').rpartition('/')[2] != name:  # this server encodes URIs
         path = unquote(path)
     return {**row, 'URI': _quote(holder, safe='/%:,', errors=_ERRORS) + quote_path(path), 'path': path}
 
 
 def as_sent(uri: str) -> str:
-    """A URI of ours as XNAT has to be asked.
+    """Encode the URI of a file as XNAT expects it in a request.
 
-    It decodes the path of a file where that holds ``%20`` or ``%2B``, and otherwise takes it as it was sent: so what need not be encoded is sent as
-    it is, and so is what is stored encoded.
+    XNAT decodes the path of a file if it holds ``%20`` or ``%2B``, and otherwise takes it as sent.
+    So characters that need no encoding are sent plain, and paths that are stored encoded are sent
+    encoded.
 
-    >>> as_sent('/data/experiments/E1/resources/12/files/a%28b%29.txt'), as_sent('/data/experiments/E1/resources/12/files/a%20%28b%29.txt')
-    ('/data/experiments/E1/resources/12/files/a(b).txt', '/data/experiments/E1/resources/12/files/a%20%28b%29.txt')
+    >>> as_sent('/data/projects/P/resources/1/files/a%28b%29.txt')
+    '/data/projects/P/resources/1/files/a(b).txt'
+    >>> as_sent('/data/projects/P/resources/1/files/a%20%28b%29.txt')
+    '/data/projects/P/resources/1/files/a%20%28b%29.txt'
     """
     whole, mark, query = uri.partition('?')
     found = _FILE.match(whole)
-    return f'{found[1]}{_carried(unquote(found[2]))}{mark}{query}' if found else uri
-
-
-def _carried(path: str) -> str:
+    if found is None:
+        return uri
+    path = unquote(found[2])
     if _is_decoded(path):
-        return _quote(path, safe='/', errors=_ERRORS)
-    return re.sub('%25(?=[0-9A-Fa-f]{2})', '%', _quote(path, safe=_PLAIN, errors=_ERRORS))
+        encoded = _quote(path, safe='/', errors=_ERRORS)
+    else:
+        encoded = re.sub('%25(?=[0-9A-Fa-f]{2})', '%', _quote(path, safe=_PLAIN, errors=_ERRORS))
+    return f'{found[1]}{encoded}{mark}{query}'
 
 
 def _is_decoded(path: str) -> bool:
-    """Whether XNAT decodes a path: it does where it was sent something that needs it."""
+    """Whether XNAT decodes a path: only one with a space or an encoded plus."""
     return ' ' in path or ('+' in path and not is_plain(path))
 
 
 def is_label(name: str) -> bool:
-    """Whether a name is one that XNAT stores as the label of a resource as it is; others it stores encoded as they were sent."""
+    """Whether XNAT stores a name unchanged as the label of a resource.
+
+    Other names it stores percent-encoded, as they were sent.
+    """
     return bool(re.fullmatch(r'[A-Za-z0-9._-]+', name))
 
 
 def is_plain(path: str) -> bool:
-    """Whether nothing of a path need be encoded."""
+    """Whether no character of a path needs encoding."""
     return all(char.isascii() and (char.isalnum() or char in _PLAIN) for char in path)
 
 
 def is_carried(path: str) -> bool:
-    """Whether a file that is sent to a path is stored under it; if not, its name has to come another way, as in a form or an archive."""
+    """Whether XNAT stores a file under the path that it is sent to.
+
+    If not, its name must be sent in a form or an archive.
+    """
     return is_plain(path) or _is_decoded(path)
 
 
 def why_unreachable(path: str) -> str:
-    """What of a path keeps XNAT from giving the file that is stored there; empty where nothing does."""
+    """Return the characters that keep XNAT from serving a stored file.
+
+    Empty if there are none.
+    """
     found = sorted({char for char in path if char in '%;\\' or ord(char) < 32 or ord(char) == 127})
     return ', '.join(map(repr, found))
 
 
 def meaning(text: str) -> str:
-    """What a name or path means that XNAT stored as it was sent, encoded.
+    """Decode a name or path that XNAT stored percent-encoded.
+
+    Return it unchanged if decoding would alter its segments or yield unprintable characters.
 
     >>> meaning('my%20res'), meaning('x%26y.dcm'), meaning('100%')
     ('my res', 'x&y.dcm', '100%')
@@ -196,8 +217,17 @@ def meaning(text: str) -> str:
 
 
 def with_query(uri: str, query: Mapping[str, Any] | Iterable[tuple[str, Any]] | None) -> str:
-    """A URI with more query parameters; those that are `None` are left out, booleans become ``true`` and ``false``, dates ISO text.
+    """Append query parameters to a URI.
 
+    Parameters
+    ----------
+    uri : str
+        URI, possibly with a query.
+    query : mapping or iterable of pairs, optional
+        Values that are `None` are omitted, booleans become ``true`` and ``false``, dates ISO text.
+
+    Examples
+    --------
     >>> with_query('/data/projects?a=1', {'format': 'json', 'all': True, 'x': None})
     '/data/projects?a=1&format=json&all=true'
     """
@@ -217,23 +247,29 @@ def _text(value: Any) -> str:
 
 
 def normalise_server(server: str) -> str:
-    """The URL of a server as it is used everywhere: a scheme, no trailing slash, no query, no user or password.
+    """Return the URL of a server in the form used throughout.
 
-    Without a scheme, ``https`` is meant, except for a loopback host.
+    It has a scheme, and no trailing slash, query, user or password. The default scheme is
+    ``https``, and ``http`` for a loopback host.
 
     >>> normalise_server('central.xnat.org/')
     'https://central.xnat.org'
+
+    Raises
+    ------
+    ConfigurationError
+        The URL is invalid, or has credentials.
     """
     text = server.strip()
     if '://' not in text:
         host = re.split(r'[:/]', text, maxsplit=1)[0]
         text = f'{"http" if host in ("localhost", "127.0.0.1") else "https"}://{text}'
     if '@' in text.partition('://')[2].partition('/')[0]:
-        raise ConfigurationError('Credentials in the URL of the server end up in logs: give user= and password=')
+        raise ConfigurationError('credentials in the URL of the server end up in logs: pass user= and password=')
     try:
         parts = urlsplit(text)
     except ValueError as error:
-        raise ConfigurationError(f'{server!r} is not the URL of a server ({error}): give one such as https://xnat.example.org') from error
+        raise ConfigurationError(f'{server!r} is not the URL of a server ({error}): pass one such as https://xnat.example.org') from error
     if parts.scheme not in ('http', 'https') or not parts.hostname:
-        raise ConfigurationError(f'{server!r} is not the URL of a server: give one such as https://xnat.example.org')
+        raise ConfigurationError(f'{server!r} is not the URL of a server: pass one such as https://xnat.example.org')
     return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path.rstrip('/'), '', ''))

@@ -1,4 +1,4 @@
-"""Patterns of names: ``*`` stands for any text, ``?`` for one character."""
+"""Name patterns: ``*`` matches any text, ``?`` one character."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from functools import lru_cache
 __all__ = ['ANY', 'is_wildcard', 'matches']
 
 ANY = '*'
-"""The pattern that every name matches."""
+"""Pattern that matches every name."""
 
 
 def is_wildcard(name: str) -> bool:
-    """Whether a name holds ``*`` or ``?``; square brackets mean themselves."""
+    """Whether a name contains ``*`` or ``?``; square brackets are literal."""
     return '*' in name or '?' in name
 
 
 def matches(pattern: str, *names: str) -> bool:
-    """Whether a pattern fits one of the names (ID, label); case matters.
+    """Whether a pattern matches one of the names (ID, label).
+
+    The comparison is case-sensitive.
 
     >>> matches('S?_*', 'XNAT_S00001', 'S1_base')
     True

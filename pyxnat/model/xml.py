@@ -1,4 +1,4 @@
-"""XML documents: read without trusting them, written as XNAT writes them."""
+"""Safe parsing of XML documents, and writing in XNAT's format."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from lxml import etree
 __all__ = ['Node', 'parse_xml', 'write_xml']
 
 Node: TypeAlias = etree._Element
-"""An element of an XML document; lxml's class has no public name."""
+"""Element of an XML document; lxml's class has no public name."""
 
 
 def parse_xml(text: bytes | str) -> Node:
-    """The root element of a document; `ValueError` for one that is malformed or has a DOCTYPE.
+    """Parse a document and return its root element.
 
-    Comments stay; no entity is expanded, no network or file is touched, and lxml's limits on depth and size hold.
+    Comments stay. No entity is expanded, no network or file is accessed, and lxml's limits on depth
+    and size apply.
+
+    Raises
+    ------
+    ValueError
+        The document is malformed or has a DOCTYPE.
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_pis=True)
     data = text.encode('utf-8') if isinstance(text, str) else text
@@ -29,5 +35,8 @@ def parse_xml(text: bytes | str) -> Node:
 
 
 def write_xml(root: Node) -> bytes:
-    """A document with line breaks. Its declaration is in double quotes, as Java writes it: clients compare the first bytes."""
+    """Write a document with line breaks.
+
+    The declaration is in double quotes, as Java writes it: clients compare the first bytes.
+    """
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + etree.tostring(root, encoding='UTF-8', xml_declaration=False, pretty_print=True)

@@ -128,7 +128,7 @@ def test_a_row_that_is_refused_fails_and_the_others_are_done(subjects: Any, proj
         ([{'subject': 'A', 'label': 'B'}], 'row 1: label B where A is inserted'),
         ([{'label': 'A', 'project': 'ANOTHER'}], 'row 1: project ANOTHER where'),
         ([{'label': 'A'}, {'label': 'B', 'nothing_like_it': '1'}], "'nothing_like_it' is no short name"),
-        ([{'label': 'A', 'insert_date': '2020-01-02'}], 'only for reading'),
+        ([{'label': 'A', 'insert_date': '2020-01-02'}], 'read-only'),
         ({'label': 'A', 'gender': 'male'}, 'a table is rows'),
         (['label', 'gender'], 'a table is rows'),
     ],

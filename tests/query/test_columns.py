@@ -63,7 +63,7 @@ def test_what_is_no_column_is_an_error_that_names_it(text: str, name: str) -> No
 
 
 def test_one_name_alone_is_not_taken_letter_by_letter() -> None:
-    with pytest.raises(ProgrammingError, match=r"'label' is one name where a list of names is due. Give \['label'\]"):
+    with pytest.raises(ProgrammingError, match=r"'label' is one name, not a list of names. Pass \['label'\]"):
         columns_of(parse('/projects/P/experiments/*').paths, 'label')
 
 
