@@ -72,10 +72,12 @@ class Attributes:
         ProgrammingError
             There is no field of that name: the response has no such column.
 
-        Notes ----- One request; none for columns of the listing that the element came from. One
-        more per type if the fields belong to several data types, or to one that the element does
-        not have. Paths that name one instance, such as ``fields/field[name=smoker]/field``, are
-        read from the element's document: XNAT's columns hold the values of all instances.
+        Notes
+        -----
+        One request; none for columns of the listing that the element came from. One more per type
+        if the fields belong to several data types, or to one that the element does not have. Paths
+        that name one instance, such as ``fields/field[name=smoker]/field``, are read from the
+        element's document: XNAT's columns hold the values of all instances.
         """
         wanted = list_of_names(paths)
         if self._is_listed(wanted):

@@ -1,4 +1,4 @@
-"""What elements and collections do with many files at once."""
+"""Bulk methods of elements and collections: download, upload, insert, map."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ['Downloadable', 'Mappable', 'Uploadable']
 
 
 class Downloadable:
-    """An element with files below it, or a collection of such."""
+    """Mixin for elements and collections with files below them."""
 
     host: Host
 
@@ -27,53 +27,61 @@ class Downloadable:
         compression: int = 0,
         progress: bool | None = None,
     ) -> Any:
-        """Download all files below, into a folder.
+        """Download all files below into a folder.
 
-        A run that was interrupted, at whatever byte, is completed by running it again: what is there and right is not asked for again. A file
-        appears in its place whole and verified, or not at all.
+        To complete an interrupted download, run it again: files that are present and correct are
+        not fetched again. A file appears only when it is complete and verified.
 
         Parameters
         ----------
         dest : path
-            A folder; made if needed. Nothing in it is touched but the places of the files, and the manifest ``MD5SUMS``, which ``md5sum -c`` reads.
+            A folder; created if needed. Only the downloaded files and the manifest ``MD5SUMS`` are
+            written; ``md5sum -c`` checks it.
         layout : str
-            Where in it the files lie, in fields in braces: ``project``, ``subject``, ``experiment``, ``scan`` (of what belongs to an assessor or
-            reconstruction its label, unless the layout names those), ``assessor``, ``reconstruction``, ``side`` (``in``, ``out``), ``resource``,
-            ``path`` and ``name`` (its last part). A part without a value is left out. Names that could lead out of the folder are encoded.
+            Path of each file in the folder, with fields in braces: ``project``, ``subject``,
+            ``experiment``, ``scan`` (for files of an assessor or reconstruction its label, unless
+            the layout has those fields), ``assessor``, ``reconstruction``, ``side`` (``in``,
+            ``out``), ``resource``, ``path`` and ``name`` (the last part of the path). Parts without
+            a value are left out. Names that could lead out of the folder are encoded.
         jobs : int
-            How many requests at a time.
+            Number of requests in parallel.
         existing : {'refresh', 'keep', 'replace', 'error'}
-            Of what is there: fetch what differs from the listing by size or digest (where the site keeps no checksums: by size, or from what was
-            downloaded); leave it, whatever it is; fetch all anew; or refuse to begin if something differs.
+            How to treat files that are present. ``refresh``: fetch those whose size or digest
+            differs from the listing; without digests on the server, compare the size, or the
+            manifest of an earlier download. ``keep``: leave all. ``replace``: fetch all. ``error``:
+            raise an error before the first download if any differs.
         compression : int
-            How hard the server packs zips, from 0 to 9. Packing takes the server longer than most networks take to carry what it saves; over a slow
-            one 1 may be worth while, for files that are not packed themselves.
+            Compression level of the server's zips, 0 to 9. 0 is fastest on most networks, because
+            compressing takes the server longer than sending; 1 may help on a slow network with
+            uncompressed files.
         progress : bool, optional
-            Whether to show a bar, which takes the extra ``progress``; by default if there is a terminal.
+            Show a progress bar (needs the extra ``progress``). Default: if there is a terminal.
 
         Returns
         -------
         Report
-            What was downloaded (``ok``), was there (``skipped``) and ``failed``, with reasons.
+            Files downloaded (``ok``), already present (``skipped``) and ``failed``, with reasons.
 
         Raises
         ------
         DataError
-            Two files would have one place; nothing is fetched.
+            Two files would have the same path; nothing is fetched.
         AuthenticationError, NetworkError
-            The login is wrong, or the server cannot be reached. What failed of single files is in the report.
+            The login is wrong, or the server cannot be reached. Failures of single files are in the
+            report.
 
         Notes
         -----
-        Requests: those of listing the files (``explain()`` of the selection's ``files``), which for a session that has no assessors and no
-        reconstructions are three, and for a scan or a resource one; up to two for labels that the listings do not tell; one zip for up to 64 MB of
-        small files, one for each file of 16 MiB and more, and for each file that is missing where fewer than 50 are.
+        Requests: those of listing the files (see ``explain()`` of the ``files`` collection): three
+        for a session without assessors and reconstructions, one for a scan or resource. Up to two
+        for labels missing in the listings. One zip per 64 MB of small files; one request for each
+        file of 16 MiB or more, and for each missing file if fewer than 50 are missing.
         """
         return self.host.bulk.download(self, dest, layout=layout, jobs=jobs, existing=existing, compression=compression, progress=progress)
 
 
 class Uploadable(Downloadable):
-    """An element, which may take files below it."""
+    """Mixin for elements that can hold files below them."""
 
     def upload(
         self,
@@ -86,98 +94,107 @@ class Uploadable(Downloadable):
         progress: bool | None = None,
         **params: Any,
     ) -> Any:
-        """Upload files into the resources below, and see by the listings that they are there.
+        """Upload files into the resources below, and verify them in listings.
 
-        A run that was interrupted is completed by running it again: what is there with the same size and digest is not sent again.
+        To complete an interrupted upload, run it again: files that are present with the same size
+        and digest are not sent again.
 
         Parameters
         ----------
-        source : path, or names with paths
-            A folder; a manifest ``MD5SUMS`` that a download left, whose files must be as it says; or a mapping (or pairs) from the name in the layout
-            to the path of a file.
+        source : path, mapping or iterable of pairs
+            A folder; a manifest ``MD5SUMS`` of a download, whose digests the files must match; or a
+            mapping (or pairs) from names in the layout to paths of local files.
         layout : str, optional
-            Where the files lie, as for `download`, from this element downwards: by default ``{scan}/{resource}/{path}`` for a session,
-            ``{resource}/{path}`` for a scan, ``{path}`` for a resource. ``{resource}/{path}`` puts files into resources of a session itself.
+            Path of each file, from this element downwards, with fields as for `download`. Default:
+            ``{scan}/{resource}/{path}`` for a session, ``{resource}/{path}`` for a scan, ``{path}``
+            for a resource. ``{resource}/{path}`` uploads to resources of a session itself.
         overwrite : bool
-            Whether files that are there with other content are replaced; otherwise each is a failure in the report.
+            Replace files that are present with other content. False reports each as a failure.
         jobs : int
-            How many resources at a time; into one resource one request at a time goes.
+            Number of resources in parallel; each resource takes one request at a time.
         compression : int
-            How hard zips are packed, from 0 to 9.
+            Compression level of the zips, 0 to 9.
         progress : bool, optional
-            Whether to show a bar, which takes the extra ``progress``; by default if there is a terminal.
+            Show a progress bar (needs the extra ``progress``). Default: if there is a terminal.
         **params
-            ``format``, ``content``, ``tags`` of all files; types of missing levels above (``experiments='xnat:petSessionData'``);
-            ``params={…}`` for further query parameters.
+            ``format``, ``content``, ``tags`` of all files; types of missing levels above
+            (``experiments='xnat:petSessionData'``); ``params={…}`` for further query parameters.
 
         Returns
         -------
         Report
-            What was uploaded (``ok``), was there (``skipped``) and ``failed``, with reasons.
+            Files uploaded (``ok``), already present (``skipped``) and ``failed``, with reasons.
 
         Raises
         ------
         DataError
-            A file has no place in the layout, or is not there; nothing is sent.
+            A file does not match the layout, or does not exist; nothing is sent.
         AuthenticationError, NetworkError
             The login is wrong, or the server cannot be reached.
 
         Notes
         -----
-        Requests: before and after sending one listing for the scans of a session and one for each other resource; a zip for up to 64 MB of small
-        files of a resource, and one for each file of 16 MiB and more. What is missing above is created: where scans have no files yet, their session
-        is asked for its scans, and each that is missing is one more, as is the session.
+        Requests: before and after sending, one listing for the scans of a session and one for each
+        other resource; one zip per 64 MB of small files of a resource, and one request for each
+        file of 16 MiB or more. Missing elements above are created: if scans have no files yet, one
+        request lists the scans of their session, and one creates each missing scan or session.
         """
         how: dict[str, Any] = {'overwrite': overwrite, 'jobs': jobs, 'compression': compression, 'progress': progress}
         return self.host.bulk.upload(self, source, layout=layout, **how, **params)
 
 
 class Mappable(Downloadable):
-    """A collection."""
+    """Mixin for collections."""
 
     def insert(self, table: Any, *, existing: str = 'keep', jobs: int = 4, progress: bool | None = None) -> Any:
-        """Create the elements that a table names, with their fields.
+        """Create elements from the rows of a table.
 
         Parameters
         ----------
         table : path, DataFrame or iterable of mappings
-            A row for each element. A CSV file is UTF-8 with a header. The columns ``subject``, ``experiment``, … (or ``label``, ``ID`` for the level
-            itself) name it and what is above it, as far as the selection leaves that open; all others are fields, by short name or path, and
-            ``xsiType``. Empty cells are left out; whole numbers are sent as such, also from a column of floats.
+            One row per element. A CSV file is in UTF-8 with a header. The columns ``subject``,
+            ``experiment``, … (or ``label``, ``ID`` for the level itself) name the element and those
+            above it, unless the selection does. All other columns are fields, by short name or full
+            path, and ``xsiType``. Empty cells are skipped; whole numbers are sent as such, also
+            from a column of floats.
         existing : {'keep', 'update', 'error'}
-            Of what is there: leave it as it is, set the fields that the row has, or refuse to begin.
+            How to treat elements that exist: leave them unchanged, set the fields of the row, or
+            raise an error before the first request that writes.
         jobs : int
-            How many requests at a time.
+            Number of requests in parallel.
         progress : bool, optional
-            Whether to show a bar, which takes the extra ``progress``; by default if there is a terminal.
+            Show a progress bar (needs the extra ``progress``). Default: if there is a terminal.
 
         Returns
         -------
         Report
-            URIs of what was inserted or updated (``ok``) and was left (``skipped``), and what ``failed``, with reasons.
+            URIs inserted or updated (``ok``), unchanged (``skipped``) and ``failed``, with reasons.
 
         Raises
         ------
         DataError
-            A row names no element, or two name the same; nothing is sent.
+            A row names no element, or two rows name the same one; nothing is sent.
         ProgrammingError
-            A column is no field that can be set; nothing is sent.
+            A column is not a writable field; nothing is sent.
         DuplicateError
-            With ``existing='error'``, when some are there; nothing is sent.
+            Elements exist and ``existing='error'``; nothing is sent.
 
         Notes
         -----
-        One request for each row, after those of iterating the collection; up to two more where the server does not make what is missing above.
-        New scans of one session go in one document, with the session and its subject where they are new: two requests for all of them. Sessions go
-        one by one: in the document of their subject XNAT takes new ones with accession IDs alone, and those are its own to give.
-        With several jobs accession IDs are not given in the order of the rows.
+        One request per row, after those of iterating the collection; up to two more if the server
+        does not create missing elements above. New scans of one session are sent in one document,
+        with the session and its subject if those are new: two requests for all of them. Sessions
+        are sent one by one: XNAT takes new ones in the document of their subject only with
+        accession IDs, which the server assigns. With several jobs, accession IDs are not in the
+        order of the rows.
 
         Examples
         --------
         ::
 
             project.subjects().insert('people.csv')              # label, gender, yob
-            project.subjects().experiments().insert([{'subject': 'S1', 'label': 'S1_MR', 'date': '2020-01-02'}])
+            row = {'subject': 'S1', 'label': 'S1_MR', 'date': '2020-01-02'}
+            project.subjects().experiments().insert([row])
         """
         return self.host.bulk.insert(self, table, existing=existing, jobs=jobs, progress=progress)
 
@@ -190,33 +207,37 @@ class Mappable(Downloadable):
         log: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
     ) -> Any:
-        """Call a function with each element, in threads or in processes.
+        """Call a function with each element, in threads or processes.
 
         Parameters
         ----------
         function : callable
-            Takes an element. For processes it must be one that pickles: defined in a module.
+            Takes an element. For processes it must be picklable: defined at the top of a module.
         jobs : int
-            How many threads.
+            Number of threads.
         processes : int, optional
-            Use so many processes in place of threads: for work that Python itself does. They share the session.
+            Use this number of processes instead of threads, for work done in Python itself. They
+            share the session on the server.
         log : path, optional
-            A file with a line of JSON for each element: ``uri``, ``ok``, ``result`` or ``error``, ``seconds``. Elements that succeeded by it are not
-            done again; those that failed are.
+            A file that gets one line of JSON per element: ``uri``, ``ok``, ``result`` or ``error``,
+            ``seconds``. Elements that succeeded in an earlier run are skipped; failed ones are
+            repeated.
         progress : bool, optional
-            Whether to show a bar, which takes the extra ``progress``; by default if there is a terminal.
+            Show a progress bar (needs the extra ``progress``). Default: if there is a terminal.
 
         Returns
         -------
         Mapped
-            A report that gives, when iterated, for each element in order its ``element``, ``result`` and ``error``.
+            A report. Iterating it yields, in order, the ``element``, ``result`` and ``error`` of
+            each.
 
         Raises
         ------
         AuthenticationError, NetworkError
-            The login is wrong, or the server cannot be reached. Whatever else the function raises is in the report.
+            The login is wrong, or the server cannot be reached. Other exceptions of the function
+            are in the report.
         ProgrammingError
-            The function cannot be called, or not by other processes.
+            The function is not callable, or not picklable.
 
         Notes
         -----

@@ -1,4 +1,4 @@
-"""What files and the resources that hold them can do besides."""
+"""Element classes of resources and files."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = ['FileElement', 'ResourceElement', 'about_upload']
 _LONGEST_LABEL = 99
 
 
-def _spelled(size: str | None) -> str:
-    """A number of bytes with its unit; of a size that XNAT does not know, as of none."""
+def _format_size(size: str | None) -> str:
+    """Format a number of bytes with its unit; an unknown size counts as 0."""
     number = float(size or 0)
     for unit in ('B', 'KB', 'MB', 'GB'):
         if number < 1024:
@@ -39,20 +39,26 @@ class ResourceElement(Element):
     """A named folder of files."""
 
     def _find(self, rows: Iterable[Row]) -> Row:
-        """By label first: a resource is created under a label, and only a number can be its ID."""
+        """Return its row: the one with its name as label, or else as number.
+
+        Labels come first, because resources are created by label and IDs are always numbers.
+        """
         found = own_rows(self.steps, rows)
         by_label = [row for row in found if self.path_name in (row.get('label'), uris.meaning(row.get('label', '')))]
         by_number = [row for row in found if row.get('xnat_abstractresource_id') == self.path_name]
         if not (by_label or by_number):
             uri = self.connection.server + super().uri
             raise errors.NotFoundError(
-                f'no resource {self.path_name!r}', uri=uri, remedy='Check the spelling; what this login may not see is hidden.'
+                f'no resource {self.path_name!r}', uri=uri, remedy='Check the spelling; items hidden from this login are not listed.'
             )
         return (by_label or by_number)[0]
 
     @property
     def uri(self) -> str:
-        """The URI; by its number where the label is one that XNAT stores otherwise, which takes a look at its listing (one request)."""
+        """The encoded URI, starting with ``/data``.
+
+        A label that XNAT stores encoded is replaced by the resource's number: one request.
+        """
         if not self._is_odd:
             return super().uri
         number = self.value_of('xnat_abstractresource_id')
@@ -63,15 +69,18 @@ class ResourceElement(Element):
 
     @property
     def _is_odd(self) -> bool:
-        """Whether its label is not of letters, digits and ``-._``: XNAT keeps others as they were sent, encoded."""
+        """Whether the label has characters besides letters, digits, ``-._``.
+
+        XNAT stores such labels encoded, as they were sent.
+        """
         return not uris.is_label(self.path_name)
 
     def _check_label(self) -> None:
-        """`DataError` where a resource of that label can only be found, not made, and is not there."""
+        """Raise DataError if XNAT would have to create an invalid label."""
         if (self._is_odd or len(self.path_name) > _LONGEST_LABEL) and not self.exists():
-            what = f'{self.path_name!r} cannot be the label of a resource: XNAT would store it encoded, or not at all'
+            message = f'{self.path_name!r} cannot be the label of a resource: XNAT would store it encoded, or not at all'
             remedy = f'Use letters, digits, "-", "." and "_", {_LONGEST_LABEL} characters at most.'
-            raise errors.DataError(what, uri=self.connection.server + uris.parent(super().uri), remedy=remedy)
+            raise errors.DataError(message, uri=self.connection.server + uris.parent(super().uri), remedy=remedy)
 
     def _create(
         self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = (), *, move: bool = False
@@ -80,71 +89,103 @@ class ResourceElement(Element):
         super()._create(types, fields, document, inner, move=move)
 
     def __repr__(self) -> str:
-        """With what a listing told, as pyxnat 1.x wrote it: programs read the number of files from it."""
+        """Show the label and number of files in the format of pyxnat 1.x.
+
+        Scripts parse the number of files. Needs the row of a listing; shorter without it.
+        """
         known = self.row
         if not {'xnat_abstractresource_id', 'label', 'file_count'} <= set(known):
             return super().__repr__()
-        told = f'{known["xnat_abstractresource_id"]} `{uris.meaning(known["label"])}`'
-        return f'<{type(self).__name__} Object> {told} ({known["file_count"] or 0} files {_spelled(known.get("file_size"))})'
+        name = f'{known["xnat_abstractresource_id"]} `{uris.meaning(known["label"])}`'
+        return f'<{type(self).__name__} Object> {name} ({known["file_count"] or 0} files {_format_size(known.get("file_size"))})'
 
     def label(self) -> str:
-        """Its label; one that XNAT stored encoded, by its meaning. One request if not known."""
+        """Return its label, decoded. One request if not known."""
         return uris.meaning(super().label())
 
     def get(self, dest_dir: str | os.PathLike[str], extract: bool = False) -> Any:  # type: ignore[override]
-        """Download all of its files, in one request.
+        """Download all of its files as one zip.
 
         Parameters
         ----------
         dest_dir : path
-            A folder; made if needed. Nothing in it is touched but what is written.
+            A folder; created if needed. Other files in it are left alone.
         extract : bool
-            Whether to unpack: the files then lie in ``dest_dir/<label>/``, as they lie in the resource.
+            Unpack the zip: the files are then in ``dest_dir/<label>/``, with the paths that they
+            have in the resource.
 
         Returns
         -------
         str or list of str
-            Path of the zip ``dest_dir/<label>.zip``, which `put_zip` takes as it is; of the files, where they were unpacked.
+            Path of the zip ``dest_dir/<label>.zip``, which `put_zip` accepts unchanged; or the
+            paths of the unpacked files.
 
         Raises
         ------
         NotFoundError
-            There is no such resource.
+            The resource does not exist.
         TransferError
-            The zip did not come whole, is damaged, or lacks files that are listed.
+            The zip is truncated or damaged, or lacks listed files.
 
         Notes
         -----
-        Two requests: the listing, and the zip, in which XNAT leaves out what is gone from its disk. Two more where the resource is addressed by its
-        number, or is empty.
+        Two requests: the listing and the zip, since XNAT leaves files that are missing on its disk
+        out of the zip. Two more if the resource is addressed by its number, or is empty.
         """
         return self.host.transfer.download_resource(self, Path(dest_dir).expanduser(), extract)
 
     def put(self, sources: Any, overwrite: bool = False, extract: bool = True, **params: Any) -> ResourceElement:
-        """Upload files under their own names, in one request, and see by the listing that they are there.
+        """Upload files under their own names, in one request.
 
-        Files of several folders are named from the folder that holds them all.
+        A listing then verifies that they are stored. Files from several folders get names relative
+        to their common folder.
 
         Parameters
         ----------
         sources : path or list of paths
-            Files on this computer.
+            Local files.
         overwrite : bool
-            Whether files of the same name are replaced; otherwise they are an error, and the others are stored.
+            Replace files of the same name. False raises an error for them and stores the others.
         extract : bool
-            Whether the zip they travel in is unpacked by the server, or kept as one file.
+            Let the server unpack the zip that is sent. False stores the zip as one file.
         **params
-            ``format``, ``content``, ``tags``; types of missing levels above; ``params={…}`` for further query parameters.
+            ``format``, ``content``, ``tags``; types of missing levels above; ``params={…}`` for
+            further query parameters.
+
+        Returns
+        -------
+        Resource
+            Itself.
+
+        Raises
+        ------
+        DataError
+            A local file does not exist, or there are no files to upload; nothing is sent.
+        DuplicateError
+            Files of the same name are present and unchanged; the others are stored.
         """
         if isinstance(sources, (bytes, bytearray)) or hasattr(sources, 'read'):
-            raise errors.ProgrammingError('a resource takes paths of files', remedy='Give content to one file: resource.file(name).put(content).')
+            raise errors.ProgrammingError('a resource uploads paths of files', remedy='Upload content as one file: resource.file(name).put(content).')
         given = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
         return self._put_members(zips.named(map(_existing, given)), overwrite, extract, params)
 
     batch_insert = put
 
     def put_dir(self, src_dir: str | os.PathLike[str], overwrite: bool = False, extract: bool = True, **params: Any) -> ResourceElement:
-        """Upload a folder with all folders in it; as `put`. Names are relative to it."""
+        """Upload a folder with its subfolders. Requests as for `put`.
+
+        Parameters
+        ----------
+        src_dir : path
+            A local folder; the names of the files are relative to it.
+        overwrite, extract, **params
+            As for `put`.
+
+        Returns
+        -------
+        Resource
+            Itself.
+        """
         root = Path(src_dir).expanduser()
         if not root.is_dir():
             raise errors.DataError(f'there is no folder {os.fspath(src_dir)!r} to upload', remedy='Correct the path.')
@@ -153,14 +194,28 @@ class ResourceElement(Element):
     dir_insert = put_dir
 
     def put_zip(self, zip_location: str | os.PathLike[str], overwrite: bool = False, extract: bool = True, **params: Any) -> ResourceElement:
-        """Upload a zip (or tar, tar.gz), and see by the listing that its files are there. With ``extract=False`` it stays one file.
+        """Upload a zip or tar (tar.gz), and verify its files in the listing.
+
+        Parameters
+        ----------
+        zip_location : path
+            A local file.
+        overwrite, **params
+            As for `put`.
+        extract : bool
+            Let the server unpack it. False stores it as one file.
+
+        Returns
+        -------
+        Resource
+            Itself.
 
         Raises
         ------
         DataError
-            The file is no zip and no tar; nothing is sent.
+            The file is no zip or tar; nothing is sent.
         DuplicateError
-            Files of those names are there, and were left as they are; the others are stored.
+            Files of the same name are present and unchanged; the others are stored.
         """
         path = _existing(zip_location)
         about, types = about_upload(params, overwrite)
@@ -180,11 +235,17 @@ class ResourceElement(Element):
         return self
 
     def datatype(self) -> str:
-        """Its XNAT type, such as ``xnat:resourceCatalog``. One request if not known."""
+        """Return its XNAT type, such as ``xnat:resourceCatalog``.
+
+        One request if not known.
+        """
         return self.value_of('element_name')
 
     def attributes(self) -> dict[str, str]:
-        """Its row in the listing: label, file_count, file_size (bytes), tags, format, content. One request."""
+        """Return its row in the listing of its level. One request.
+
+        Columns: label, file_count, file_size (bytes), tags, format, content.
+        """
         return dict(self._fetch_row())
 
 
@@ -205,21 +266,23 @@ class FileElement(Element):
         return f'{resource.uri if resource else ""}/files'
 
     def delete(self, delete_files: bool = True) -> None:
-        """Delete it, and no other.
+        """Delete this file and no other. Two requests.
 
-        XNAT deletes all files of a resource whose paths begin as was asked: a listing shows first that there are no others. Two requests.
+        XNAT deletes all files of the resource whose paths begin with the given one. A listing first
+        checks that there are no others.
 
         Parameters
         ----------
         delete_files : bool
-            Whether it goes from the server's disk, too.
+            Delete it from the server's disk, too.
 
         Raises
         ------
         NotFoundError
-            There is no such file.
+            The file does not exist.
         DataError
-            Others begin with its name, and would go with it; or XNAT cannot be told its name. Nothing was deleted.
+            Other files begin with its name, or XNAT cannot delete a file of this name. Nothing was
+            deleted.
         PermissionDenied
             This login may not delete it.
         """
@@ -227,52 +290,53 @@ class FileElement(Element):
         self._find(rows)
         others = [row['path'] for row in rows if row['path'] != self.path_name and row['path'].startswith(self.path_name)]
         if others:
-            what = f'XNAT would delete {", ".join(others[:5])} with it'
+            message = f'XNAT would also delete {", ".join(others[:5])}'
             raise errors.DataError(
-                what, uri=self.connection.server + self.uri, remedy='Delete the resource, or the files together: DELETE takes a prefix.'
+                message, uri=self.connection.server + self.uri, remedy='Delete the resource, or all files with this prefix by a DELETE request.'
             )
         if not uris.is_carried(self.path_name) and '%' not in self.path_name:
-            what = f'XNAT cannot be told to delete a file with the name {self.path_name!r}'
-            raise errors.DataError(what, uri=self.connection.server + self.uri, remedy='Delete its resource.')
+            message = f'XNAT cannot delete a file with the name {self.path_name!r}'
+            raise errors.DataError(message, uri=self.connection.server + self.uri, remedy='Delete its resource.')
         super().delete(delete_files)
 
     def id(self) -> str:
-        """Its path below the resource. No request."""
+        """Return its path below the resource. No request."""
         return self.path_name
 
     label = id
 
     def datatype(self) -> str:
-        """Files have no XNAT type: the empty text. No request."""
+        """Return the empty text: files have no XNAT type. No request."""
         return ''
 
     def get(self, dest: str | os.PathLike[str] | None = None, force: bool = True) -> str:  # type: ignore[override]
-        """Download it.
+        """Download the file.
 
         Parameters
         ----------
         dest : path, optional
-            A file to write, or a folder to put it into. Without it the file goes to the cache, under its own name, beside its siblings, and is
-            fetched again only if it changed on the server.
+            A file to write, or an existing folder. Default: the cache, where the file keeps its
+            name and is fetched again only if it changed on the server.
         force : bool
-            Has no effect: old scripts give a second argument.
+            Ignored; old scripts pass a second argument.
 
         Returns
         -------
         str
-            Path of the local file. One in the cache can be read, not written.
+            Path of the local file. Files in the cache are read-only.
 
         Raises
         ------
         NotFoundError
-            The archive has no such file.
+            The file does not exist.
         TransferError
-            The file did not come whole; nothing is left in its place.
+            The download is incomplete; no partial file is left at `dest`.
 
         Notes
         -----
-        One request; for a file below a session that no listing told of, one before it: of what is not there XNAT gives the subject's. The content is
-        never whole in memory.
+        One request. One more for a file below a session that came from no listing: for a missing
+        resource of a session, XNAT answers with that of the subject. The content is streamed to
+        disk.
         """
         return str(self.host.transfer.download(self, dest))
 
@@ -287,20 +351,20 @@ class FileElement(Element):
         overwrite: bool = False,
         **params: Any,
     ) -> FileElement:
-        """Upload it, creating its resource if needed.
+        """Upload the file; its resource is created if needed.
 
         Parameters
         ----------
         src : path, open file, bytes, iterable of bytes, or str
-            A `str` is the path of a file, which must exist, unless it cannot be one: text of several lines, or that begins like JSON or XML, is
-            content. Give other text as bytes, or as `io.StringIO`.
+            A `str` is the path of an existing file, unless it cannot be a path: text of several
+            lines, JSON or XML is content. Pass other text as bytes, or as `io.StringIO`.
         format, content, tags : str, optional
-            What XNAT's catalogue keeps of it: such as ``NIFTI``, ``T1_RAW``, ``a,b``.
+            Attributes in XNAT's catalogue, such as ``NIFTI``, ``T1_RAW``, ``a,b``.
         overwrite : bool
-            Whether a file of that name is replaced; otherwise it is an error.
+            Replace a file of this name. False raises an error for it.
         **params
-            Types of missing levels above it (``experiments='xnat:petSessionData'``); ``params={…}`` for query parameters such as
-            ``event_reason``.
+            Types of missing levels above (``experiments='xnat:petSessionData'``); ``params={…}``
+            for query parameters such as ``event_reason``.
 
         Returns
         -------
@@ -310,15 +374,16 @@ class FileElement(Element):
         Raises
         ------
         DuplicateError
-            A file of that name is there, and was left as it is.
+            A file of this name is present and unchanged.
         PermissionDenied
             The server stored nothing: this login may not write there.
 
         Notes
         -----
-        One request where the session, subject or project above exists; one before it, to see whose the session is, where the path names that and its
-        subject and no listing led to it; once per login session, project and level of the holder, a
-        listing that shows that uploads are stored: XNAT answers 200 to a login without the right, too.
+        One request if the session, subject or project above exists. One before it for the session's
+        owner, if the path names subject and session and neither came from a listing. One listing
+        after it, once per login session, project and level of the resource's parent: it verifies
+        the upload, because XNAT answers 200 even if the login may not write.
         """
         about, types = about_upload({**params, 'format': format, 'content': content, 'tags': tags}, overwrite)
         self.host.transfer.upload(self, _source(src), about, types)
@@ -331,41 +396,50 @@ class FileElement(Element):
         return self.value_of(column)
 
     def size(self) -> str:
-        """Bytes, as text. One request if not known."""
+        """Return the size in bytes, as text. One request if not known."""
         return self._cell('Size')
 
     def format(self) -> str:
-        """Its format in the catalogue. One request if not known."""
+        """Return its format in the catalogue. One request if not known."""
         return self._cell('file_format')
 
     def content(self) -> str:
-        """Its content in the catalogue. One request if not known."""
+        """Return its content in the catalogue. One request if not known."""
         return self._cell('file_content')
 
     def tags(self) -> str:
-        """Its tags in the catalogue. One request if not known."""
+        """Return its tags in the catalogue. One request if not known."""
         return self._cell('file_tags')
 
     labels = tags
 
     def last_modified(self) -> str:
-        """When it was changed last, as an HTTP date. One request."""
+        """Return the time of the last change, as an HTTP date. One request."""
         return str(self.connection.transport.request('HEAD', self.uri).headers.get('last-modified', ''))
 
     def attributes(self) -> dict[str, str]:
-        """Its row in the listing: Name, path, Size (bytes), URI, digest (MD5), file_tags, file_format, file_content. One request."""
+        """Return its row in the listing of its level. One request.
+
+        Columns: Name, path, Size (bytes), URI, digest (MD5), file_tags, file_format, file_content.
+        """
         return dict(self._fetch_row())
 
 
 def _source(src: Body) -> Any:
-    """A `str` names a file; one that does not exist must not be uploaded as its own name, and only what cannot be a path is content."""
+    """Return the path of an existing file, or the content to upload.
+
+    A missing file raises an error, so that its name is never uploaded as its content.
+    """
     if isinstance(src, str) and _is_content(src) and not (len(src) < 4096 and '\x00' not in src and Path(src).is_file()):
         return src
     return _existing(src) if isinstance(src, (str, os.PathLike)) else src
 
 
 def _is_content(text: str) -> bool:
-    """Whether a text cannot be meant as a path: several lines, XML, or JSON of more than a word."""
+    """Whether a text cannot be a path: several lines, XML, or JSON.
+
+    JSON means a list or object here.
+    """
     if '\n' in text or (text.lstrip().startswith('<') and text.rstrip().endswith('>')):
         return True
     try:
@@ -382,11 +456,19 @@ def _existing(location: str | os.PathLike[str]) -> Path:
 
 
 def about_upload(params: dict[str, Any], overwrite: bool) -> tuple[dict[str, Any], dict[str, str]]:
-    """What to tell the server of an upload, and the types of missing levels above it."""
+    """Split upload parameters into query parameters and types of levels above.
+
+    Parameters
+    ----------
+    params : dict
+        Keyword arguments of `put`. Unknown ones cause a warning.
+    overwrite : bool
+        Whether to replace files that are present.
+    """
     rest = {name: value for name, value in params.items() if name != 'use_label'}
     types = {row.plural: str(rest.pop(row.plural)) for row in LEVELS if row.plural in rest}
     about = {name: rest.pop(name, None) for name in ('format', 'content', 'tags', 'description')}
     about.update(rest.pop('params', {}))
     if rest:
-        warnings.warn(f'an upload takes no {", ".join(rest)}', stacklevel=4)
+        warnings.warn(f'unknown upload parameters: {", ".join(rest)}', stacklevel=4)
     return {**about, 'overwrite': overwrite or None}, types

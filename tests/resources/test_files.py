@@ -38,7 +38,7 @@ def test_putting_a_file_takes_one_request_into_a_new_resource_and_an_old_one(xna
     """And a look a minute at whose the session is, where it was named by its label."""
     scan.resource('FIRST').file('f').put(b'proves once that uploads are stored')
     session = scan.parent()
-    listed = xnat.select(f'/projects/{session._path[0].name}//scans').first()
+    listed = xnat.select(f'/projects/{session.steps[0].name}//scans').first()
     found = {'names': scan, 'listing': listed, 'ID': xnat.select.experiment(session.id()).scan('1')}[by]
     found.resource('FIRST').file('g').put(b'the same, below another path')
     for name in ('first.txt', 'second.txt'):

@@ -70,8 +70,8 @@ CHANGES = {
     'rename an assessor': lambda wrong, other: wrong.assessor('A').rename('NEW'),
     'set of an assessor': lambda wrong, other: wrong.assessor('A').attrs.set('note', 'x'),
     'provenance of an assessor': lambda wrong, other: wrong.assessor('A').provenance.set({'program': 'x'}),
-    'delete a reconstruction': lambda wrong, other: wrong.reconstruction(f'{wrong._path[0].name}_R').delete(),
-    'set of a reconstruction': lambda wrong, other: wrong.reconstruction(f'{wrong._path[0].name}_R').attrs.set('type', 'x'),
+    'delete a reconstruction': lambda wrong, other: wrong.reconstruction(f'{wrong.steps[0].name}_R').delete(),
+    'set of a reconstruction': lambda wrong, other: wrong.reconstruction(f'{wrong.steps[0].name}_R').attrs.set('type', 'x'),
     'delete a resource': lambda wrong, other: wrong.resource('R').delete(),
     'delete a file': lambda wrong, other: wrong.resource('R').file('f').delete(),
     'put a folder': lambda wrong, other: wrong.resource('R').put_dir(_folder(wrong)),
@@ -129,7 +129,7 @@ def test_nothing_is_changed_below_a_wrong_subject(xnat, filled, other, by):
     right = filled.subject('S1').experiment('E1')
     wrong = filled.subject('S2').experiment(right.id() if by == 'ID' else 'E1')
     if by == 'known':
-        wrong._known['ID'] = right.id()
+        wrong.row['ID'] = right.id()
     before = state(filled)
     check_refused(xnat, CHANGES, wrong, other)
     assert state(filled) == before
