@@ -1,7 +1,7 @@
-"""An XNAT-compatible archive in one folder.
+"""XNAT-compatible archive in one folder.
 
-Data types come from XSD files, items live in SQLite, files in folders people can read, and everything is answered under the routes and
-in the formats of XNAT's REST API::
+Data types come from XSD files, items are stored in SQLite, and files in readable folders. Routes
+and formats are those of XNAT's REST API::
 
     from pyxnat.server import serve
 

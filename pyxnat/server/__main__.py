@@ -21,7 +21,11 @@ PASSWORD_VARIABLE = 'PYXNAT_SERVER_PASSWORD'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve; the exit status is 0 when stopped, 1 when the archive could not be opened."""
+    """Serve an archive until SIGINT or SIGTERM.
+
+    Returns the exit status: 0 after a signal, 1 if the archive could not be opened or the port is
+    in use.
+    """
     options = _parser().parse_args(arguments)
     try:
         password = _password(options.password_file)
@@ -48,19 +52,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='python -m pyxnat.server', description='Serve an XNAT-compatible archive from one folder.')
-    parser.add_argument('folder', metavar='DIR', type=Path, help='the archive; made where there is none')
+    parser.add_argument('folder', metavar='DIR', type=Path, help='folder of the archive; created if missing')
     parser.add_argument('--host', default='127.0.0.1', help='address to listen on (default: %(default)s, this machine only)')
     parser.add_argument('--port', type=int, default=8080, help='port to listen on, 0 for a free one (default: %(default)s)')
     parser.add_argument('--user', default='admin', help='login of the administrator (default: %(default)s)')
-    parser.add_argument('--password-file', type=Path, metavar='FILE', help=f"the administrator's password; else ${PASSWORD_VARIABLE} is used")
-    parser.add_argument('--site', default='XNAT', help='site ID of a new archive, with which its accession IDs begin (default: %(default)s)')
-    parser.add_argument('--schemas', type=Path, metavar='PATH', action='append', default=[], help='more XSD: a file or a folder; may be repeated')
-    parser.add_argument('--guests', action='store_true', help='let anybody read public projects without logging in')
+    parser.add_argument('--password-file', type=Path, metavar='FILE', help=f"file with the administrator's password (default: ${PASSWORD_VARIABLE})")
+    parser.add_argument('--site', default='XNAT', help='site ID of a new archive; accession IDs start with it (default: %(default)s)')
+    parser.add_argument('--schemas', type=Path, metavar='PATH', action='append', default=[], help='further XSD file or folder; may be repeated')
+    parser.add_argument('--guests', action='store_true', help='let guests read public projects without a login')
     return parser
 
 
 def _password(path: Path | None) -> str | None:
-    """The password given from outside; None to keep the archive's own."""
+    """Return the password from the file or environment; None for neither."""
     if path is not None:
         found = path.read_text(encoding='utf-8').strip()
     else:
@@ -68,15 +72,15 @@ def _password(path: Path | None) -> str | None:
         if not found:
             return None
     if not found:
-        raise ValueError(f'{path} holds no password')
+        raise ValueError(f'{path} is empty; it must contain the password')
     return found
 
 
 def _greet(server: Server, folder: Path, host: str, made: bool) -> None:
     if not _is_loopback(host):
-        print(f'Warning: {host} can be reached from other machines, and passwords travel unencrypted. Put a TLS proxy before it.', file=sys.stderr)
+        print(f'Warning: {host} can be reached from other machines, and passwords are sent unencrypted. Use a TLS proxy.', file=sys.stderr)
     if made:
-        print(f'Administrator: {server.user}  password: {server.password}   (shown once; keep it)')
+        print(f'Administrator: {server.user}  password: {server.password}   (shown only once)')
     print(f'Serving {folder} at {server.url}  (stop with Ctrl-C)', flush=True)
 
 
@@ -88,11 +92,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def _wait() -> None:
-    """Until SIGINT or SIGTERM."""
+    """Wait for SIGINT or SIGTERM."""
     stopped = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
-    while not stopped.wait(0.5):  # with a time-out, so that Windows delivers the signal
+    while not stopped.wait(0.5):  # a timeout lets Windows deliver the signal
         pass
 
 

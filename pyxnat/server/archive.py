@@ -1,6 +1,7 @@
 """One archive folder: its database, files, data types, users and preferences.
 
-What is made of these in higher rooms and shared by all requests, an archive keeps as parts, by their class; `startup` adds them.
+Objects of higher layers that all requests share are kept as parts, by their class; `startup` adds
+them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,27 @@ Part = TypeVar('Part')
 
 
 class Archive:
-    """An archive folder, open for serving."""
+    """Archive folder, open for serving.
+
+    Parameters
+    ----------
+    folder : str | Path
+        Folder of the archive; created if it does not exist.
+    site : str
+        Site ID of a new archive; an existing archive keeps its own.
+    require_login : bool
+        Whether guests are refused.
+    schemas : Iterable[str | Path]
+        Further XSD files, or folders of them.
+    silent_refusals : bool
+        Whether an upload without the right to edit is answered with 200 and stores nothing, as in
+        XNAT, instead of 403.
+
+    Raises
+    ------
+    ArchiveBusy
+        If another process serves the folder.
+    """
 
     def __init__(
         self,
@@ -45,10 +66,10 @@ class Archive:
         self.files: FileArea = FileArea(self.folder)
         self.users = Users(self.store)
         self.downloads: dict[str, Any] = {}
-        """Downloads that were prepared, by their IDs."""
+        """Prepared downloads, by their IDs."""
         self.accessions = Accessions()
         self.before_project_removal: list[Callable[[Connection, str], None]] = []
-        """Called with the transaction and the ID of a project that is about to be deleted."""
+        """Called before a project is deleted, with the transaction and the project's ID."""
         self.was_crashed = False
         """Whether an earlier process ended without closing the archive."""
         self._parts: dict[type, object] = {}
@@ -63,7 +84,10 @@ class Archive:
             raise
 
     def _open(self, site: str) -> str:
-        """Finish what an earlier process could not, and say that the archive is open; the site ID."""
+        """Finish pending work of an earlier process; return the site ID.
+
+        Marks the archive as open. After a crash, files and rows are reconciled.
+        """
         self.store.perform, self.store.settle = self.files.perform, self.files.settle
         self.store.resume()
         with self.store.write() as connection:
@@ -78,11 +102,17 @@ class Archive:
         return found
 
     def add_part(self, part: object) -> None:
-        """Keep an object that a higher room works with, under its class."""
+        """Keep an object of a higher layer under its class."""
         self._parts[type(part)] = part
 
     def part(self, kind: type[Part]) -> Part:
-        """Return the part of a class; `LookupError` where `startup` did not add it."""
+        """Return the part of a class.
+
+        Raises
+        ------
+        LookupError
+            If `startup` did not add one.
+        """
         found = self._parts.get(kind)
         if not isinstance(found, kind):
             raise LookupError(f'The archive was opened without {kind.__name__}: use startup.ServedArchive.')
@@ -90,11 +120,29 @@ class Archive:
 
     @property
     def prefix(self) -> str:
-        """Start of accession IDs: XNAT takes quotes, blanks and carets out of the site ID and writes ``_`` for ``-``."""
+        """Start of accession IDs, made from the site ID.
+
+        As in XNAT: without quotes, blanks and carets, and with ``_`` for ``-``.
+        """
         return ''.join(char for char in self.site if char not in ' "\'^').replace('-', '_')
 
     def prefer(self, name: str, value: Preference) -> None:
-        """Set a site preference; `KeyError` for an unknown name, `ValueError` for a value of another kind."""
+        """Set a site preference.
+
+        Parameters
+        ----------
+        name : str
+            Name of the preference.
+        value : Preference
+            Value of the same type as the default.
+
+        Raises
+        ------
+        KeyError
+            For an unknown name.
+        ValueError
+            For a value of another type.
+        """
         self.preferences.put(name, value)
         self.sessions.idle_limit_s = self.preferences.seconds('sessionTimeout')
         self.sessions.most = int(self.preferences['concurrentMaxSessions'])
@@ -105,7 +153,7 @@ class Archive:
         return self.preferences.flag('requireLogin')
 
     def close(self) -> None:
-        """Leave the folder in order for the next start."""
+        """Mark the archive as closed properly, and release the folder."""
         with self.store.write() as connection:
             put_setting(connection, 'open', '0')
         self.store.close()

@@ -1,4 +1,4 @@
-"""One question to an archive: who asks, and with which options. It knows nothing of HTTP."""
+"""Context of a request below HTTP: archive, caller and query parameters."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ _FALSE = frozenset({'', 'false', '0'})
 
 @dataclass
 class Context:
-    """The archive, the caller and the options of a question."""
+    """Archive, caller and query parameters of one request."""
 
     archive: Archive
     query: list[tuple[str, str]]
-    """Names and values of the options, in order; a name may be there several times."""
+    """Names and values of the query parameters, in order; a name may occur several times."""
     caller: Caller = GUEST
 
     def get(self, name: str, default: str = '') -> str:
-        """Return the first value of an option.
+        """Return the first value of a query parameter.
 
         Parameters
         ----------
         name : str
-            Name of the option.
+            Name of the parameter.
         default : str
-            Returned where the option is not given.
+            Value if the request does not have the parameter.
         """
         return next((value for key, value in self.query if key == name), default)
 
     def all(self, name: str) -> list[str]:
-        """Return all values of an option."""
+        """Return all values of a query parameter."""
         return [value for key, value in self.query if key == name]
 
     def has(self, name: str) -> bool:
-        """Whether an option is given."""
+        """Whether the request has a query parameter."""
         return any(key == name for key, _ in self.query)
 
     def flag(self, name: str, default: bool = False) -> bool:
-        """Return a boolean option: true with any value but ``false``, ``0`` and none.
+        """Return a boolean parameter: true unless ``false``, ``0`` or empty.
 
         Parameters
         ----------
         name : str
-            Name of the option.
+            Name of the parameter.
         default : bool
-            Returned where the option is not given.
+            Value if the request does not have the parameter.
         """
         return self.get(name).lower() not in _FALSE if self.has(name) else default

@@ -1,7 +1,7 @@
-"""Refusals of the archive: one class for each status.
+"""Errors of the archive: one class for each status.
 
-They know nothing of HTTP but the number: :mod:`pyxnat.server.http.error_pages` writes the
-page. The text says what is wrong in words for the person who asked.
+They do not depend on HTTP except for the number: :mod:`pyxnat.server.http.error_pages` writes the
+error page. The text is for the user who sent the request.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ __all__ = [
 
 
 class Refusal(Exception):
-    """A request that is refused.
+    """Base of the errors that refuse a request.
 
     Parameters
     ----------
     description : str, optional
-        What is wrong; by default the words of the class.
+        Text of the error; by default that of the class.
 
     Attributes
     ----------
     status : int
-        The status of the answer.
+        Status of the response.
     is_by_container : bool
-        Whether the page is that of the servlet container in front of XNAT, not XNAT's own.
+        Whether the error page is that of the servlet container in front of XNAT.
     """
 
     status: ClassVar[int] = 500
@@ -60,19 +60,19 @@ class Refusal(Exception):
 
     @property
     def name(self) -> str:
-        """The reason phrase of the status."""
+        """Reason phrase of the status."""
         return HTTPStatus(self.status).phrase
 
 
 class BadRequest(Refusal):
-    """Something in the request cannot be read."""
+    """The request cannot be parsed, or a value in it is invalid."""
 
     status = 400
-    words = 'The request cannot be read.'
+    words = 'The request cannot be parsed.'
 
 
 class Unauthorized(Refusal):
-    """Nobody is logged in."""
+    """The request needs a login."""
 
     status = 401
     words = 'Log in first.'
@@ -80,38 +80,38 @@ class Unauthorized(Refusal):
 
 
 class WrongCredentials(Unauthorized):
-    """User and password, or alias and secret, do not fit: the answer asks for no others."""
+    """Wrong password or secret; the browser is not prompted for another."""
 
-    words = 'The login failed: user and password do not fit, or the user has the maximum number of user sessions open.'
+    words = 'The login failed: wrong user or password, or the user has the maximum number of user sessions open.'
 
 
 class Forbidden(Refusal):
-    """The login may not do this."""
+    """The user lacks the right to do this."""
 
     status = 403
-    words = 'This login may not do that.'
+    words = 'This user does not have the right to do that.'
 
 
 class NotFound(Refusal):
-    """There is no such thing, or none that the login may see."""
+    """The resource does not exist, or the user may not see it."""
 
     status = 404
-    words = 'There is no such thing here.'
+    words = 'Not found, or not visible to this user.'
 
 
 class MethodNotAllowed(Refusal):
-    """The URI has no such method.
+    """The URI does not support the method.
 
     Parameters
     ----------
     methods : iterable of str
-        Those that it has.
+        Methods that it supports.
     description : str, optional
-        What is wrong.
+        Text of the error.
     """
 
     status = 405
-    words = 'The method is not one of this URI.'
+    words = 'This URI does not support the method.'
 
     def __init__(self, methods: Iterable[str] = (), description: str | None = None) -> None:
         super().__init__(description)
@@ -119,88 +119,89 @@ class MethodNotAllowed(Refusal):
 
 
 class NotAcceptable(Refusal):
-    """The answer is not to be had in the media type asked for."""
+    """The requested media type is not available."""
 
     status = 406
-    words = 'The answer is not to be had in that form.'
+    words = 'The requested media type is not available.'
     is_by_container = True
 
 
 class Conflict(Refusal):
-    """It contradicts something stored."""
+    """The request contradicts stored data."""
 
     status = 409
-    words = 'It contradicts what is stored.'
+    words = 'The request contradicts stored data.'
 
 
 class Gone(Refusal):
-    """It was there, and is not kept any longer."""
+    """The resource existed, but is no longer kept."""
 
     status = 410
-    words = 'It is not kept any longer.'
+    words = 'The resource is no longer kept.'
 
 
 class PreconditionFailed(Refusal):
-    """Something that the request takes for granted does not hold."""
+    """A precondition of the request does not hold."""
 
     status = 412
-    words = 'Something the request takes for granted does not hold.'
+    words = 'A precondition of the request does not hold.'
 
 
 class RequestEntityTooLarge(Refusal):
-    """The body is larger than the server takes."""
+    """The body is larger than the server accepts."""
 
     status = 413
     words = 'The body is too large.'
 
 
 class UnsupportedMediaType(Refusal):
-    """The body is of a media type that the URI does not take."""
+    """The media type of the body is not supported."""
 
     status = 415
-    words = 'The body is of a type that is not taken here.'
+    words = 'The media type of the body is not supported.'
 
 
 class ExpectationFailed(Refusal):
-    """XNAT's status for things that the request needs and that are missing."""
+    """XNAT's status for something missing that the request needs."""
 
     status = 417
-    words = 'Something the request needs is missing.'
+    words = 'Something that the request needs is missing.'
 
 
 class UnprocessableEntity(Refusal):
-    """The request can be read, and cannot be meant."""
+    """The request can be parsed, but not carried out."""
 
     status = 422
-    words = 'The request can be read, but not carried out.'
+    words = 'The request can be parsed, but not carried out.'
 
 
 class InternalServerError(Refusal):
-    """The server failed; also XNAT's status for many a wrong request."""
+    """The server failed; also XNAT's status for many invalid requests."""
 
 
 class NotSupported(Refusal):
-    """The server does not do this."""
+    """The server does not support this."""
 
     status = 501
-    words = 'The server does not do this.'
+    words = 'The server does not support this.'
 
 
 class ServiceUnavailable(Refusal):
-    """The server does not do this now."""
+    """The server cannot do this at present."""
 
     status = 503
-    words = 'The server does not do this now.'
+    words = 'The server cannot do this at present.'
 
 
 class BareRefusal(Refusal):
-    """A status with no page.
+    """Status without an error page.
 
     Parameters
     ----------
     status : int
+        The status.
     location : str
-        Where to ask instead; empty for nowhere.
+        URI of a redirect; empty for none.
     """
 
     def __init__(self, status: int, location: str = '') -> None:
@@ -213,6 +214,6 @@ Error = TypeVar('Error', bound=Refusal)
 
 
 def by_container(error: Error) -> Error:
-    """Have a refusal answered with the page of the servlet container, and return it."""
+    """Mark an error for the servlet container's error page, and return it."""
     error.is_by_container = True
     return error

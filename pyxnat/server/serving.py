@@ -1,4 +1,4 @@
-"""The archive behind cheroot, in threads of this process."""
+"""HTTP server for an archive: cheroot, in threads of this process."""
 
 from __future__ import annotations
 
@@ -21,17 +21,23 @@ __all__ = ['Server', 'new_password', 'serve']
 
 _log = logging.getLogger(__name__)
 THREADS = 16
-"""Worker threads. An idle kept-alive connection holds none: cheroot watches those with a selector."""
+"""Worker threads. An idle keep-alive connection uses none: cheroot polls those with a selector."""
 KEEP_ALIVE_S = 120
 DRAIN_BYTES = 64 * 2**20
-"""How much of a body that nobody wanted is read to keep the connection; above it the connection is closed."""
+"""Bytes of an unread body that are discarded to keep a connection; for more it is closed."""
 
 
 class _Request(HTTPRequest):
-    """Keeps or closes a connection whose body was not read, without ever holding that body in memory."""
+    """Request whose unread body is discarded in pieces.
+
+    If more than `DRAIN_BYTES` are left, the connection is closed.
+    """
 
     def send_headers(self) -> None:
-        """Read what is left of the body in pieces first, so that the client can read the answer."""
+        """Discard the rest of the body, then send the headers.
+
+        Otherwise the client could not read the response while it still sends.
+        """
         _drain(self)
         super().send_headers()
 
@@ -56,19 +62,42 @@ class _Connection(HTTPConnection):
 
 class _Cheroot(wsgi.Server):
     ConnectionClass = _Connection
-    keep_alive_conn_limit = None  # type: ignore[assignment]  # None is unlimited
-    expiration_interval = 0.05  # stopping takes as long as that
+    keep_alive_conn_limit = None  # type: ignore[assignment]  # unlimited
+    expiration_interval = 0.05  # seconds; the longest wait of stop()
     nodelay = True
 
     def error_log(self, msg: str = '', level: int = 20, traceback: bool = False) -> None:
-        """Cheroot's messages go to the log of this package."""
+        """Send cheroot's messages to the logger of this module.
+
+        Parameters
+        ----------
+        msg : str
+            The message.
+        level : int
+            Level of :mod:`logging`.
+        traceback : bool
+            Whether the current exception is logged with it.
+        """
         _log.log(level, msg, exc_info=traceback)
 
 
 class Server:
-    """An archive being served; a context manager, stopped at its end.
+    """Running HTTP server; a context manager that stops it at the end.
 
-    ``user`` and ``password`` are the administrator's, ``host`` and ``port`` where it listens, ``archive`` is what it serves.
+    Parameters
+    ----------
+    archive : ServedArchive
+        The archive to serve; closed by `stop`.
+    host : str
+        Address to listen on.
+    port : int
+        Port to listen on; 0 for a free one. The attribute ``port`` has the actual number.
+    user : str
+        Login of the administrator.
+    password : str
+        Password of the administrator.
+    context : str
+        Path prefix of all URIs, like ``/xnat``.
     """
 
     def __init__(self, archive: ServedArchive, host: str, port: int, user: str, password: str, context: str = '') -> None:
@@ -89,23 +118,36 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it answers, without a trailing slash."""
+        """Base URL without a trailing slash."""
         host = f'[{self.host}]' if ':' in self.host else self.host
         return f'http://{host}:{self.port}{self._context}'
 
     @property
     def requests(self) -> list[tuple[str, str, int]]:
-        """What was asked so far (verb, path with query, status), the first first; the last 100,000 at most."""
+        """Requests so far as (method, path with query, status), oldest first.
+
+        At most the last 100,000 are kept.
+        """
         with self._lock:
             return list(self._seen)
 
     def clear_requests(self) -> None:
-        """Forget what was asked."""
+        """Empty the list of requests."""
         with self._lock:
             self._seen.clear()
 
     def add_user(self, login: str, password: str, **more: Any) -> None:
-        """Create a user without any rights, or give an existing one this password. A new one may have a ``firstname``, ``lastname``, ``email``."""
+        """Create a user without rights, or set an existing user's password.
+
+        Parameters
+        ----------
+        login : str
+            Login name.
+        password : str
+            Password of the user.
+        **more
+            ``firstname``, ``lastname`` and ``email`` of a new user.
+        """
         self.archive.users.add(login, password, **more)
 
     def _remember(self, method: str, path: str, status: int) -> None:
@@ -114,7 +156,7 @@ class Server:
             del self._seen[: max(0, len(self._seen) - 100_000)]
 
     def stop(self) -> None:
-        """Stop answering, close all connections and leave the folder in order."""
+        """Stop serving, close all connections and close the archive."""
         self._http.stop()
         self._thread.join(2)
         self._tender.stop()
@@ -128,7 +170,7 @@ class Server:
 
 
 def new_password() -> str:
-    """A random password of 16 characters."""
+    """Return a random password of 16 characters."""
     return secrets.token_urlsafe(12)
 
 
@@ -146,29 +188,39 @@ def serve(
     silent_refusals: bool = False,
     context: str = '',
 ) -> Server:
-    """Serve the archive in a folder, in the background; the folder is made where there is none.
+    """Serve the archive in a folder, in the background.
 
     Parameters
     ----------
-    folder
-        The archive. Only one process can serve it at a time: `ArchiveBusy` otherwise.
-    host, port
-        Where to listen; port 0 takes a free one.
-    user, password
-        The administrator. Without a password a new archive gets a random one; it is in `Server.password`, as it is when an archive
-        that exists is opened without one, where the administrator's password is set anew.
-    users
-        Further logins and their passwords; they have no rights until a project gives them some.
-    require_login
-        False lets guests see public projects.
-    site
-        The site ID that accession IDs of a new archive begin with.
-    schemas
+    folder : str | Path
+        Folder of the archive; created if it does not exist.
+    host : str
+        Address to listen on.
+    port : int
+        Port to listen on; 0 for a free one.
+    user : str
+        Login of the administrator.
+    password : str | None
+        Password of the administrator. By default a random one, which replaces that of an existing
+        archive; it is in `Server.password`.
+    users : Mapping[str, str] | None
+        Further logins and their passwords; they have no rights until a project grants some.
+    require_login : bool
+        Whether guests are refused; otherwise they see public projects.
+    site : str
+        Site ID of a new archive; its accession IDs start with it.
+    schemas : Iterable[str | Path]
         Further XSD files, or folders of them: the data types of plug-ins.
-    silent_refusals
-        Answer 200 and store nothing, as XNAT does, where a file is uploaded without the right to edit; by default that is a 403.
-    context
-        Path that the archive stands below, as XNAT often does: ``/xnat``.
+    silent_refusals : bool
+        Whether an upload without the right to edit is answered with 200 and stores nothing, as in
+        XNAT, instead of 403.
+    context : str
+        Path prefix of all URIs, like ``/xnat``.
+
+    Raises
+    ------
+    ArchiveBusy
+        If another process serves the folder.
     """
     archive = ServedArchive(folder, site=site, require_login=require_login, schemas=schemas, silent_refusals=silent_refusals)
     try:

@@ -1,4 +1,4 @@
-"""A table as the archive answers it: columns, rows, and their description. No format."""
+"""Table of a response: columns, rows and metadata, independent of the format."""
 
 from __future__ import annotations
 
@@ -9,28 +9,38 @@ from typing import Any
 __all__ = ['BATCH', 'Table', 'cell']
 
 BATCH = 500
-"""Rows that are held at once."""
+"""Rows that are held in memory at once."""
 
 
 @dataclass
 class Table:
-    """Columns, rows and what is told about them."""
+    """Columns, rows and metadata of a response."""
 
     columns: Sequence[str]
     rows: Iterable[Sequence[Any]]
     meta: dict[str, Any] = field(default_factory=dict)
     """Members beside the rows: title, totalRecords, rootElementName."""
     described: list[dict[str, Any]] | None = None
-    """The ``Columns`` member of JSON, where there is one."""
+    """The ``Columns`` member of JSON; None for none."""
     count: bool = True
-    """Whether totalRecords is told."""
+    """Whether the response has totalRecords."""
     ordered: bool = False
-    """Whether the rows come in the order that the request's ``sortBy`` asks for."""
+    """Whether the rows are already sorted by the ``sortBy`` of the request."""
     attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What XML tells of columns, by their names."""
+    """XML attributes of columns, by column name."""
 
     def sorted(self, keys: Sequence[str], descending: bool) -> Table:
-        """The table sorted in memory by columns, numbers as numbers; a column that is not there is passed over, as in XNAT."""
+        """Return the table sorted in memory, numbers as numbers.
+
+        Keys that are not columns are ignored, as in XNAT.
+
+        Parameters
+        ----------
+        keys : Sequence[str]
+            Names of columns, whatever their case.
+        descending : bool
+            Whether the largest values come first.
+        """
         lower = [name.lower() for name in self.columns]
         places = [lower.index(key.lower()) for key in keys if key.lower() in lower]
         rows = sorted(self.rows, key=lambda row: [_sort_key(row[place]) for place in places], reverse=descending)
@@ -46,7 +56,7 @@ def _sort_key(value: Any) -> tuple[int, float, str]:
 
 
 def cell(value: Any) -> str:
-    """A value as the text of a cell."""
+    """Return a value as the text of a cell."""
     if value is None:
         return ''
     if isinstance(value, bool):
