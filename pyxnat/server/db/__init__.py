@@ -1,1 +1,1 @@
-"""The archive's database: tables, values, types, access rights."""
+"""Database of an archive: tables, values, data types and access rights."""

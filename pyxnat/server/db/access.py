@@ -1,7 +1,8 @@
 """Users, sessions and rights.
 
-Rights are XNAT's: owners may read, create, edit and delete in a project, members read, create and edit, collaborators read. A public
-project can be read by everybody; of a protected one everybody sees the project itself, not its data; a private one is hidden.
+Rights are XNAT's: owners may read, create, edit and delete in a project; members read, create and
+edit; collaborators read. Everybody may read a public project. A protected project is visible to
+everybody, but its data is not; a private project is hidden.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ IDLE_LIMIT_S = 15 * 60
 MOST_SESSIONS = 1000
 _DROP_EVERY_S = 10
 HASH_METHOD = 'scrypt:16384:8:1'
-"""About 50 ms a check: the cost is bounded, and `Users` remembers what it has checked."""
+"""About 50 ms per check; `Users` caches passwords that were verified."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks."""
+    """User who sent a request."""
 
     login: str
     admin: bool = False
@@ -48,7 +49,7 @@ class Caller:
 
     @property
     def guest(self) -> bool:
-        """Whether nobody logged in."""
+        """Whether nobody is logged in."""
         return self.login == GUEST.login
 
 
@@ -56,9 +57,17 @@ GUEST = Caller('guest')
 
 
 def parse_basic(header: str) -> tuple[str, str]:
-    """Login and password of an ``Authorization`` header; `BadRequest` for what is not ``user:password`` once decoded.
+    """Return login and password of an ``Authorization`` header.
 
-    A password with a colon fits no user here, as in XNAT: such a user logs in through ``services/auth``.
+    A password with a colon matches no user here, as in XNAT; such a user logs in through
+    ``services/auth``.
+
+    Raises
+    ------
+    BadRequest
+        If the decoded header is not ``user:password``.
+    WrongCredentials
+        If the password contains a colon.
     """
     scheme, _, payload = header.partition(' ')
     try:
@@ -66,24 +75,30 @@ def parse_basic(header: str) -> tuple[str, str]:
     except (binascii.Error, UnicodeDecodeError):
         parts = []
     if scheme.lower() != 'basic' or len(parts) < 2:
-        raise BadRequest('The Authorization header is not Basic with a user and a password.')
+        raise BadRequest('The Authorization header must be Basic with user and password.')
     if len(parts) > 2:
         raise WrongCredentials
     return parts[0], parts[1]
 
 
 def hash_password(password: str) -> str:
-    """What is kept of a password."""
+    """Return the salted hash of a password, as stored."""
     return generate_password_hash(password, method=HASH_METHOD)
 
 
 def digest_of(secret: str) -> str:
-    """What is kept of a token's secret: it is random and long, so a fast hash will do."""
+    """Return the digest of a token's secret, as stored.
+
+    The secret is random and long, so a fast hash is enough.
+    """
     return hashlib.sha256(secret.encode('utf-8')).hexdigest()
 
 
 class Users:
-    """The archive's users. A password that was right is remembered as a keyed digest, so the slow hash is computed once a user."""
+    """Users of the archive.
+
+    A verified password is cached as a keyed digest, so the slow hash is computed once per user.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -92,7 +107,28 @@ class Users:
         self._lock = threading.Lock()
 
     def add(self, login: str, password: str, *, admin: bool = False, firstname: str = '', lastname: str = '', email: str = '') -> None:
-        """Create a user, or give an existing one this password."""
+        """Create a user, or set the password of an existing one.
+
+        Parameters
+        ----------
+        login : str
+            Login name, without a colon.
+        password : str
+            The password, in clear.
+        admin : bool
+            Whether a new user is an administrator.
+        firstname : str
+            First name of a new user.
+        lastname : str
+            Last name of a new user; the login by default.
+        email : str
+            Email address of a new user.
+
+        Raises
+        ------
+        ValueError
+            For an empty login, one with a colon, or ``guest``.
+        """
         if not login or ':' in login or login == GUEST.login:
             raise ValueError(f'{login!r} cannot be a login')
         hashed = hash_password(password)
@@ -107,18 +143,31 @@ class Users:
 
     @staticmethod
     def _add_guest(connection: Connection) -> None:
-        """Have the user that guests are, second to the first, with whose password nobody can log in."""
+        """Create the user ``guest``, second after the first, without password."""
         if connection.scalar(select(user.c.pk).where(user.c.login == GUEST.login)) is None:
             names = {'login': GUEST.login, 'firstname': 'XNAT', 'lastname': 'Guest'}
             connection.execute(user.insert().values(password='', admin=False, enabled=True, **names))
 
     def any(self) -> bool:
-        """Whether there is a user at all."""
+        """Whether any user exists."""
         with self._store.read() as connection:
             return connection.scalar(select(user.c.pk).limit(1)) is not None
 
     def check(self, login: str, password: str) -> Caller:
-        """The caller with this login; `WrongCredentials` for a wrong password, an unknown, a disabled or an unverified user."""
+        """Return the user with a login and password, or alias and secret.
+
+        Parameters
+        ----------
+        login : str
+            Login name or alias of a token.
+        password : str
+            Password or secret of the token.
+
+        Raises
+        ------
+        WrongCredentials
+            For a wrong password and for an unknown, disabled or unverified user.
+        """
         with self._store.read() as connection:
             row = connection.execute(select(user).where(user.c.login == login)).first()
             row = row if row is not None else self._by_token(connection, login, password)
@@ -129,14 +178,14 @@ class Users:
         return Caller(row.login, bool(row.admin), row.pk)
 
     def _by_token(self, connection: Connection, alias: str, secret: str) -> Any:
-        """The user that an alias and its secret stand for; None where they stand for nobody, or no more."""
+        """Return the user of an alias token; None if it is invalid or expired."""
         row = connection.execute(select(token).where(token.c.alias == alias, token.c.expires > int(time.time()))).first()
         if row is None or not hmac.compare_digest(row.digest, digest_of(secret)):
             return None
         return connection.execute(select(user).where(user.c.login == row.login)).first()
 
     def find(self, login: str) -> Caller | None:
-        """The caller with this login, unchecked."""
+        """Return the caller with a login, without a check of the password."""
         with self._store.read() as connection:
             row = connection.execute(select(user).where(user.c.login == login, user.c.enabled)).first()
         return Caller(row.login, bool(row.admin), row.pk) if row is not None else None
@@ -162,23 +211,39 @@ class _Session:
 
 
 class Sessions:
-    """Open sessions, in memory: like XNAT's they do not outlive the server."""
+    """Open sessions, in memory: like XNAT's, they end with the server.
+
+    Parameters
+    ----------
+    idle_limit_s : float
+        Seconds after which an unused session ends.
+    clock : Callable[[], float]
+        Monotonic clock in seconds.
+    most : int
+        Limit of open sessions per user.
+    """
 
     def __init__(self, idle_limit_s: float = IDLE_LIMIT_S, clock: Callable[[], float] = time.monotonic, most: int = MOST_SESSIONS) -> None:
         self.idle_limit_s = idle_limit_s
         self.most = most
-        """How many sessions of one user can be open."""
+        """Limit of open sessions per user."""
         self._clock = clock
         self._open: dict[str, _Session] = {}
         self._numbers: dict[str, int] = {}
-        """How many of them each user has."""
+        """Number of open sessions per user."""
         self.last_login: dict[str, int] = {}
-        """When each user last logged in, in milliseconds since 1970; nobody before the archive was opened."""
+        """Last login of each user since the archive was opened, in milliseconds since 1970."""
         self._next_drop = 0.0
         self._lock = threading.Lock()
 
     def open(self, caller: Caller) -> str:
-        """A new session's id; `WrongCredentials` where the user has as many as are allowed: guests may have any number."""
+        """Open a session and return its ID.
+
+        Raises
+        ------
+        WrongCredentials
+            If the user has the maximum number of sessions; guests have no limit.
+        """
         key = secrets.token_hex(16).upper()
         with self._lock:
             self._drop_idle()
@@ -190,7 +255,10 @@ class Sessions:
         return key
 
     def caller(self, key: str) -> Caller | None:
-        """Whose session it is; None for one that is unknown or was idle too long. Being asked for keeps it alive."""
+        """Return the user of a session, and reset its idle time.
+
+        None for a session that is unknown or was idle too long.
+        """
         with self._lock:
             found = self._open.get(key)
             if found is None or self._clock() - found.last_used > self.idle_limit_s:
@@ -200,7 +268,7 @@ class Sessions:
             return found.caller
 
     def close(self, key: str) -> None:
-        """End a session, if there is one."""
+        """Close a session, if it is open."""
         with self._lock:
             self._forget(key)
 
@@ -210,17 +278,17 @@ class Sessions:
             self._numbers[found.caller.login] -= 1
 
     def token(self, key: str) -> str:
-        """What a browser must tell when it writes in a session (CSRF); empty for a session that is over."""
+        """Return the CSRF token of a session; empty for one that is closed."""
         with self._lock:
             found = self._open.get(key)
             return found.data.setdefault('token', str(uuid.uuid4())) if found is not None else ''
 
     def count(self, login: str | None = None) -> int:
-        """Number of open sessions, of one user or of all."""
+        """Return the number of open sessions, of one user or of all."""
         return sum(len(keys) for name, keys in self.by_login().items() if login in (None, name))
 
     def by_login(self) -> dict[str, list[str]]:
-        """The ids of the open sessions of each user who has any."""
+        """Return the IDs of open sessions by user."""
         found: dict[str, list[str]] = {}
         oldest = self._clock() - self.idle_limit_s
         with self._lock:
@@ -230,7 +298,7 @@ class Sessions:
         return found
 
     def change(self, caller: Caller) -> None:
-        """Have the open sessions of a user go on with other rights."""
+        """Replace the rights of a user in all open sessions."""
         with self._lock:
             for one in self._open.values():
                 one.caller = caller if one.caller.login == caller.login else one.caller
@@ -256,16 +324,30 @@ _RIGHTS = (
 
 _GRANTED = select(group_right).where(group_right.c.project == bindparam('project'), group_right.c.key == bindparam('key'))
 ANY = '*'
-"""Stands for whatever data type, where the right one is not known yet."""
+"""Any data type, for a check before the type is known."""
 OTHER = '-'
-"""Stands for a data type that no group speaks of: what remains are rights to all types."""
+"""A data type that no group names; only rights on all types apply."""
 
 
 def rights(connection: Connection, caller: Caller, project: str, kind: str = '') -> frozenset[str]:
-    """What a caller may do in a project: some of read, create, edit, delete, and ``see`` for the project itself.
+    """Return the rights of a caller in a project.
 
-    `kind` is the data type of the item that is meant: in a group of the project's own, rights are given by type. Without one it is the
-    project itself that is meant, with its own resources: members, too, can only read it.
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    project : str
+        ID of the project.
+    kind : str
+        Data type of the item; custom groups have rights by type. Empty for the project itself and
+        its own resources, which members may only read.
+
+    Returns
+    -------
+    frozenset[str]
+        Some of read, create, edit and delete, and ``see`` for the project itself.
     """
     if caller.admin:
         return ROLES['owner'] | {'see'}
@@ -295,7 +377,17 @@ def _granted(connection: Connection, project: str, key: str, kind: str) -> froze
 
 
 def visible(caller: Caller, project: ColumnElement[str], seeing: bool = False) -> ColumnElement[bool]:
-    """The condition that a project, given by a column with its ID, can be read (or, ``seeing``, is listed at all)."""
+    """Return the condition that a caller may read, or see, a project.
+
+    Parameters
+    ----------
+    caller : Caller
+        The user.
+    project : ColumnElement[str]
+        Column with the ID of the project.
+    seeing : bool
+        Whether it is enough that the project is listed.
+    """
     if caller.admin:
         return true()
     own: Select[Any] = select(role.c.project).where(role.c.login == caller.login)
@@ -315,7 +407,17 @@ def _open(project: ColumnElement[str], seeing: bool = False) -> ColumnElement[bo
 
 
 def readable(caller: Caller, table: Any) -> ColumnElement[bool]:
-    """The condition that a row of an alias of the item table can be read, in its own project or through a share."""
+    """Return the condition that a caller may read a row of an item table.
+
+    The item is readable in its own project or through a share.
+
+    Parameters
+    ----------
+    caller : Caller
+        The user.
+    table : Any
+        The item table, or an alias of it.
+    """
     if caller.admin:
         return true()
     shared = share.alias()
@@ -324,7 +426,19 @@ def readable(caller: Caller, table: Any) -> ColumnElement[bool]:
 
 
 def readable_in(caller: Caller, project: ColumnElement[str], table: Any) -> ColumnElement[bool]:
-    """The condition that items of the type of a row can be read in a project, by who is no administrator."""
+    """Return the condition that a user may read items in a project.
+
+    The right depends on the type of each item.
+
+    Parameters
+    ----------
+    caller : Caller
+        The user; not an administrator.
+    project : ColumnElement[str]
+        Column with the ID of the project.
+    table : Any
+        The item table, or an alias of it.
+    """
     own = select(role.c.project).where(role.c.login == caller.login, role.c.role.in_(tuple(ROLES)))
     held, granted = role.alias(), group_right.alias()
     same = and_(granted.c.project == held.c.project, granted.c.key == held.c.role)

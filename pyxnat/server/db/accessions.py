@@ -13,24 +13,54 @@ __all__ = ['Accessions', 'taken']
 
 
 def taken(connection: Connection, levels: Sequence[str], accession: str) -> Any:
-    """The item of some levels that has an ID, wherever on the site it is; None where there is none."""
+    """Return the item that has an ID, anywhere on the site; None for none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    levels : Sequence[str]
+        Levels of the items that share the ID.
+    accession : str
+        The ID.
+    """
     return connection.execute(select(item).where(item.c.level.in_(levels), item.c.id == accession)).first()
 
 
 class Accessions:
-    """Gives IDs within write transactions of one process.
+    """Generator of IDs within write transactions of one process.
 
-    It knows the IDs that were there at its first question and those that it gave. As in XNAT, one that a client chose since then is given
-    again.
+    It knows the IDs that existed at its first call and those that it generated. As in XNAT, an ID
+    that a client chose after that is generated again.
     """
 
     def __init__(self) -> None:
         self._known: dict[str, set[str]] = {}
 
     def give(self, connection: Connection, prefix: str, levels: Sequence[str], xsi_type: str, project: str) -> tuple[str, Any]:
-        """A new ID, ``<PREFIX>_S00001``, and the item of this type and project that has it already: the new one falls onto that.
+        """Generate an ID like ``<PREFIX>_S00001``.
 
-        An ID that an item of another type or project has is passed over: what XNAT does there was never seen.
+        IDs of items of another type or project are skipped: XNAT's behaviour in that case is
+        unknown.
+
+        Parameters
+        ----------
+        connection : Connection
+            Write transaction.
+        prefix : str
+            Start of the IDs of the site.
+        levels : Sequence[str]
+            Levels of the items that share the ID.
+        xsi_type : str
+            Data type of the new item.
+        project : str
+            ID of its project.
+
+        Returns
+        -------
+        tuple[str, Any]
+            The ID, and the item of the same type and project that already has it, which the new
+            item is merged into; None for none.
         """
         letter = 'S' if 'subject' in levels else 'E'
         if letter not in self._known:

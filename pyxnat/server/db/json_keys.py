@@ -1,8 +1,8 @@
 """Storage keys: the path of a value in an item's JSON.
 
-A key is the schema's own path, without predicates of type, with the instance that is meant after each repeated element:
-``fields/field[name=x]/field``, ``provenance/processStep[0]/program``. Any name can be picked: characters that divide keys are
-percent-encoded in it.
+A key is the path in the schema, without predicates for types, and with an instance after each
+repeated element: ``fields/field[name=x]/field``, ``provenance/processStep[0]/program``. Characters
+of names that separate keys are percent-encoded.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ class Step(NamedTuple):
 
     name: str
     pick: str = ''
-    """Which one of several: ``name=x`` or a number from 0; empty where there is one."""
+    """Instance of a repeated element: ``name=x`` or a number from 0; else empty."""
 
 
 def steps(key: str) -> list[Step]:
-    """The elements of a key or path."""
+    """Split a key or path into its elements."""
     return [Step(found.group(1), found.group(2) or '') for found in _STEP.finditer(key)]
 
 
 def join(parts: list[Step]) -> str:
-    """The key of elements."""
+    """Join elements to a key."""
     return '/'.join(f'{step.name}[{step.pick}]' if step.pick else step.name for step in parts)
 
 
 def pick_of_name(name: str) -> str:
-    """The pick of the instance that bears a name.
+    """Return the pick of the instance with a name.
 
     >>> pick_of_name('a[b/c')
     'name=a%5Bb%2Fc'
@@ -48,7 +48,7 @@ def pick_of_name(name: str) -> str:
 
 
 def name_of(pick: str) -> str:
-    """The name that a pick picks by; empty where it picks by number.
+    """Return the name in a pick; empty for a number.
 
     >>> name_of('name=a%5Bb%2Fc'), name_of('0')
     ('a[b/c', '')
@@ -57,7 +57,10 @@ def name_of(pick: str) -> str:
 
 
 def pick_of(predicate: str) -> str:
-    """The pick of a predicate (``@name="x"``, ``0``) at a repeated element; empty for one that picks nothing."""
+    """Return the pick of a predicate, ``@name="x"`` or ``0``.
+
+    Empty for a predicate that selects no instance.
+    """
     named = _NAMED.match(predicate)
     if named is not None:
         name = unquote(named.group(2) or named.group(4) or '')
@@ -66,7 +69,17 @@ def pick_of(predicate: str) -> str:
 
 
 def storage_key(field: Field, path: str, default: str = '') -> str:
-    """The key of a field, with the picks of the path that was asked for; `default` where a repeated element has none."""
+    """Return the storage key of a field, with the instances of a path.
+
+    Parameters
+    ----------
+    field : Field
+        The field.
+    path : str
+        Path with predicates.
+    default : str
+        Instance of a repeated element that has none in the path.
+    """
     asked = steps(path)
     found: list[Step] = []
     here = ''
@@ -79,5 +92,13 @@ def storage_key(field: Field, path: str, default: str = '') -> str:
 
 
 def is_complete(field: Field, key: str) -> bool:
-    """Whether a key says of each repeated element which one is meant."""
+    """Whether a key has an instance for each repeated element.
+
+    Parameters
+    ----------
+    field : Field
+        The field.
+    key : str
+        Its key.
+    """
     return key.count('[') == len(field.holders)

@@ -1,4 +1,4 @@
-"""Site preferences: what an administrator sets for the whole archive, under the names that XNAT gives them."""
+"""Site preferences under XNAT's names."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ DEFAULTS: Mapping[str, Preference] = {
     'sessionXmlRebuilderInterval': 5,
     'uiAllowNonAdminProjectCreation': True,
 }
-"""The preferences that this archive heeds, and what they are until they are set."""
+"""Preferences that the archive supports, and their defaults."""
 
 _UNITS = {'second': 1, 'minute': 60, 'hour': 3600, 'day': 86400}
 _SPAN = re.compile(r'(\d+)\s*(second|minute|hour|day)s?')
 
 
 class Preferences:
-    """The preferences of one archive. They are read once: one process serves an archive."""
+    """Preferences of one archive, read once: only one process serves it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -49,27 +49,42 @@ class Preferences:
             self._known: dict[str, Preference] = {row.name[len(_KEY) :]: json.loads(row.value) for row in rows}
 
     def __getitem__(self, name: str) -> Preference:
-        """What a preference is; `KeyError` for one that the archive does not have."""
+        """Return a preference; `KeyError` for an unknown name."""
         return self._known[name] if name in self._known else DEFAULTS[name]
 
     def flag(self, name: str) -> bool:
-        """Whether a preference is on."""
+        """Return a boolean preference."""
         return bool(self[name])
 
     def seconds(self, name: str) -> int:
-        """A preference that is a span of time."""
+        """Return a time span in seconds."""
         return seconds(str(self[name]))
 
     def all(self) -> dict[str, Preference]:
-        """Every preference."""
+        """Return all preferences."""
         return {**DEFAULTS, **self._known}
 
     def put(self, name: str, value: object) -> None:
-        """Set a preference; `KeyError` for one that the archive does not have, `ValueError` for a value of another kind."""
+        """Set a preference.
+
+        Parameters
+        ----------
+        name : str
+            Name of the preference.
+        value : object
+            Value of the same type as the default.
+
+        Raises
+        ------
+        KeyError
+            For an unknown name.
+        ValueError
+            For a value of another type.
+        """
         wanted = DEFAULTS[name]
         value = _BOOLEANS.get(value.lower(), value) if isinstance(wanted, bool) and isinstance(value, str) else value
         if not isinstance(value, (bool, int, str)) or isinstance(wanted, bool) is not isinstance(value, bool):
-            raise ValueError(f'{value!r} cannot be the {name} of a site; it is {wanted!r} by default')
+            raise ValueError(f'{value!r} is not a value of {name}; the default is {wanted!r}')
         if isinstance(wanted, str) and _SPAN.fullmatch(wanted):
             seconds(str(value))
         if self[name] == value:
@@ -83,12 +98,12 @@ _BOOLEANS: Mapping[str, bool] = {'true': True, 'false': False}
 
 
 def seconds(text: str) -> int:
-    """A span of time as preferences write it.
+    """Return the seconds of a time span.
 
     >>> seconds('15 minutes'), seconds('1 hour 30 minutes')
     (900, 5400)
     """
     parts = _SPAN.findall(text.lower())
     if not parts or _SPAN.sub('', text.lower()).strip():
-        raise ValueError(f'{text!r} is no span of time; write it like "15 minutes"')
+        raise ValueError(f'{text!r} is not a time span; write it like "15 minutes"')
     return sum(int(number) * _UNITS[unit] for number, unit in parts)

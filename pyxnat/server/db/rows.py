@@ -1,4 +1,4 @@
-"""Rows of items, resources and files by their keys."""
+"""Rows of items, resources and files by primary key."""
 
 from __future__ import annotations
 
@@ -23,17 +23,41 @@ __all__ = [
 
 
 def item_row(connection: Connection, pk: int | None) -> Any:
-    """Return the item with a key; None where there is none."""
+    """Return the item with a primary key; None if it does not exist.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int | None
+        The key; None matches no item.
+    """
     return connection.execute(select(item).where(item.c.pk == pk)).first()
 
 
 def items_of_level(connection: Connection, *levels: str) -> Sequence[Any]:
-    """Return the items of some levels, by their keys."""
+    """Return the items of some levels, in the order of their keys.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    *levels
+        Singular names of the levels.
+    """
     return connection.execute(select(item).where(item.c.level.in_(levels)).order_by(item.c.pk)).all()
 
 
 def resources_of(connection: Connection, holder: int) -> Sequence[Any]:
-    """Return the resources of the item with a key, by their keys."""
+    """Return the resources of an item, in the order of their keys.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    holder : int
+        Key of the item.
+    """
     return connection.execute(select(resource).where(resource.c.item == holder).order_by(resource.c.pk)).all()
 
 
@@ -43,13 +67,13 @@ def resource_rows(connection: Connection) -> Sequence[Any]:
 
 
 def resources_with_holders(connection: Connection) -> Iterator[tuple[Any, Any]]:
-    """Yield all resources, each with the item that has it."""
+    """Yield all resources, each with its item."""
     for row in resource_rows(connection):
         yield row, item_row(connection, row.item)
 
 
 def rename_resource_folder(connection: Connection, pk: int, name: str) -> None:
-    """Give a resource another folder name.
+    """Set the folder name of a resource.
 
     Parameters
     ----------
@@ -64,19 +88,27 @@ def rename_resource_folder(connection: Connection, pk: int, name: str) -> None:
 
 
 def file_rows(connection: Connection, holder: int) -> Sequence[Any]:
-    """Return the files of the resource with a key, by their paths."""
+    """Return the files of a resource, in the order of their paths.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    holder : int
+        Key of the resource.
+    """
     return connection.execute(select(file).where(file.c.resource == holder).order_by(file.c.path)).all()
 
 
 def delete_row(connection: Connection, table: Table, pk: int) -> None:
-    """Delete the row of a table with a key.
+    """Delete a row by primary key.
 
     Parameters
     ----------
     connection : Connection
         The database.
     table : Table
-        A table with the column ``pk``.
+        Table with the column ``pk``.
     pk : int
         The key.
     """
@@ -84,17 +116,17 @@ def delete_row(connection: Connection, table: Table, pk: int) -> None:
 
 
 def update_row(connection: Connection, table: Table, pk: int, **values: Any) -> None:
-    """Set columns of the row of a table with a key.
+    """Set columns of a row by primary key.
 
     Parameters
     ----------
     connection : Connection
         The database.
     table : Table
-        A table with the column ``pk``.
+        Table with the column ``pk``.
     pk : int
         The key.
     **values
-        Column to value.
+        Values by column name.
     """
     connection.execute(table.update().where(table.c.pk == pk).values(**values))

@@ -1,4 +1,4 @@
-"""The tables of an archive's database."""
+"""Tables of an archive's database."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ __all__ = [
 
 METADATA = MetaData()
 
-# One row an item of the tree, whatever its data type. What XNAT's listings, rights and routes need has a column; the other fields
-# are JSON, keyed by their path without predicates of type ('demographics/gender', 'fields/field[name=x]/field').
+# One row per item, whatever its data type. Fields that listings, rights and routes of XNAT need have a
+# column; the others are JSON, keyed by path without predicates for types ('demographics/gender',
+# 'fields/field[name=x]/field').
 item = Table(
     'item',
     METADATA,
-    Column('pk', Integer, primary_key=True),  # also the number that XNAT calls xnat_imagescandata_id and the like
+    Column('pk', Integer, primary_key=True),  # also xnat_imagescandata_id etc.
     Column('level', String, nullable=False),  # project, subject, experiment, scan, assessor, reconstruction
     Column('xsi_type', String, nullable=False),  # xnat:mrSessionData
     Column('id', String, nullable=False),  # accession ID; for scans and reconstructions the ID in their session
@@ -52,8 +53,8 @@ item = Table(
     Column('insert_date', String, nullable=False),
     Column('insert_user', String, nullable=False),
     Column('last_modified', String, nullable=False),  # of the item or of anything below it
-    Column('own_modified', String),  # of its own fields: what XNAT tells of it as an item of a general type
-    Column('told_project', String),  # what a scan tells as its project where that is not its owner: empty where it tells none
+    Column('own_modified', String),  # of its own fields: last_modified of its general type in XNAT
+    Column('told_project', String),  # project in a scan's document if not the owner; empty for none
     Column('fields', Text, nullable=False, default='{}'),
     Index('item_parent', 'parent', 'level', 'id'),
     Index('item_id', 'level', 'id'),
@@ -61,20 +62,20 @@ item = Table(
     sqlite_autoincrement=True,
 )
 
-# An item shown in a project that does not own it, under a label of its own.
+# An item shared into another project, with a label there.
 share = Table(
     'share',
     METADATA,
     Column('pk', Integer, primary_key=True),
     Column('item', ForeignKey('item.pk', ondelete='CASCADE'), nullable=False),
     Column('project', String, nullable=False),
-    Column('label', String),  # without one the item has no label there, only its ID
+    Column('label', String),  # none: only the ID finds the item there
     Column('insert_date', String),
     UniqueConstraint('item', 'project'),
     Index('share_project', 'project', 'label'),
 )
 
-# What an item was before a change, and who made the change why. Dates tell since when it was so and until when.
+# Earlier state of an item: valid from start_date to end_date, when the user with this login changed it.
 version = Table(
     'version',
     METADATA,
@@ -90,7 +91,8 @@ version = Table(
     Index('version_item', 'item'),
 )
 
-# A named folder of files of an item. side is 'in' or 'out' for what went into or came out of an assessor or reconstruction.
+# A named folder of files of an item. side is 'in' or 'out' for inputs and outputs of assessors and
+# reconstructions.
 resource = Table(
     'resource',
     METADATA,
@@ -105,14 +107,15 @@ resource = Table(
     Column('insert_date', String, nullable=False),
     Column('insert_user', String, nullable=False),
     Column('counted', Boolean),  # whether a file was ever stored in it
-    Column('folder', String),  # what its folder is called, where that is not its label or number
-    Column('told_count', Integer),  # files, and bytes below, as the document said that named it: told until it gets a file
+    Column('folder', String),  # folder name if not the label or number
+    Column('told_count', Integer),  # number of files in the document that named it, until it has files; told_size: bytes
     Column('told_size', Integer),
     Index('resource_item', 'item', 'side', 'label'),
     sqlite_autoincrement=True,
 )
 
-# One stored file. mtime_ns is that of the file on disk when the row was written: a row and a file that differ mean a crash between.
+# One stored file. mtime_ns is that of the file on disk when the row was written: a difference means a
+# crash in between.
 file = Table(
     'file',
     METADATA,
@@ -129,7 +132,7 @@ file = Table(
     Column('meta', Text),  # JSON: tags that are name=value
     Column('insert_date', String, nullable=False),
     Column('insert_user', String, nullable=False),
-    Column('modified_date', String),  # where it was overwritten
+    Column('modified_date', String),  # if overwritten
     Column('modified_user', String),
     UniqueConstraint('resource', 'path'),
 )
@@ -149,7 +152,7 @@ user = Table(
     Column('modified', Integer, nullable=False, server_default='0'),  # milliseconds since 1970
 )
 
-# Aliases that stand for a login for a while. Times are seconds since 1970.
+# Alias tokens of users. Times are seconds since 1970.
 token = Table(
     'token',
     METADATA,
@@ -162,7 +165,7 @@ token = Table(
     sqlite_autoincrement=True,
 )
 
-# Custom fields as archives kept them before an item had them in its field custom_fields.
+# Custom fields of older archives; now in the field custom_fields of the item.
 custom_field = Table(
     'custom_field',
     METADATA,
@@ -171,7 +174,7 @@ custom_field = Table(
     Column('value', Text, nullable=False),
 )
 
-# A form for custom fields: its document, and the data type whose items have it.
+# A form for custom fields: its document, and the data type it applies to.
 custom_form = Table(
     'custom_form',
     METADATA,
@@ -185,7 +188,7 @@ custom_form = Table(
     sqlite_autoincrement=True,
 )
 
-# Where a form is used: in the site, or in a project.
+# Use of a form in the site or in a project.
 custom_form_use = Table(
     'custom_form_use',
     METADATA,
@@ -197,7 +200,7 @@ custom_form_use = Table(
     sqlite_autoincrement=True,
 )
 
-# What a user is in a project: owner, member, collaborator, or in a group of the project's own.
+# Role of a user in a project: owner, member, collaborator, or the key of a custom group.
 role = Table(
     'role',
     METADATA,
@@ -206,19 +209,19 @@ role = Table(
     Column('role', String, nullable=False),
 )
 
-# A group of users that a project has besides owners, members and collaborators. Its ID is <project>_<key>.
+# Custom group of users in a project. Its ID is <project>_<key>.
 user_group = Table(
     'user_group',
     METADATA,
     Column('pk', Integer, primary_key=True),
     Column('project', String, nullable=False),
-    Column('key', String, nullable=False),  # what the role table names
+    Column('key', String, nullable=False),  # role.role
     Column('displayname', String, nullable=False),
     UniqueConstraint('project', 'key'),
     sqlite_autoincrement=True,
 )
 
-# What such a group may do with items of one data type. To edit is to create, too.
+# Rights of a custom group on items of one data type. edit includes create.
 group_right = Table(
     'group_right',
     METADATA,
@@ -230,16 +233,16 @@ group_right = Table(
     Column('delete', Boolean, nullable=False),
 )
 
-# What users keep at hand.
+# Favorites of users.
 favorite = Table(
     'favorite',
     METADATA,
     Column('login', String, primary_key=True),
-    Column('type', String, primary_key=True),  # as it was told: Project
+    Column('type', String, primary_key=True),  # as sent: Project
     Column('id', String, primary_key=True),
 )
 
-# Whom a project wants to give access to who is no user yet, or has not answered.
+# Invitation to a project, sent to an email address.
 invitation = Table(
     'invitation',
     METADATA,
@@ -254,7 +257,7 @@ invitation = Table(
     sqlite_autoincrement=True,
 )
 
-# When a user last looked at a project.
+# Last visit of a user to a project.
 project_visit = Table(
     'project_visit',
     METADATA,
@@ -263,11 +266,11 @@ project_visit = Table(
     Column('at', String, nullable=False),
 )
 
-# IDs of deleted projects: XNAT never gives them out again.
+# IDs of deleted projects, which XNAT does not reuse.
 retired = Table('retired', METADATA, Column('id', String, primary_key=True))
 
-# What is still to be done to the folders after a commit: rename source to target, or remove source. Paths are relative to the archive's
-# folder. It is done before the next writer may begin, and after a crash at the next start.
+# Pending changes of folders after a commit: rename source to target, or remove source. Paths are relative
+# to the archive's folder. Carried out before the next writer begins, or at the next start after a crash.
 task = Table(
     'task',
     METADATA,
@@ -276,7 +279,7 @@ task = Table(
     Column('target', String),  # none: remove
 )
 
-# How a project receives data: prearchive_code and the like, where they were set.
+# Settings of a project for received data: prearchive_code etc.
 project_setting = Table(
     'project_setting',
     METADATA,
@@ -285,7 +288,7 @@ project_setting = Table(
     Column('value', String, nullable=False),
 )
 
-# What the server was asked to do with an item, and how that went.
+# Operation on an item, and its status.
 workflow = Table(
     'workflow',
     METADATA,
@@ -302,18 +305,18 @@ workflow = Table(
     Index('workflow_item', 'item'),
 )
 
-# What the site can run on items. A path is that of the descriptor on a server with an engine; here it is the name it is known by.
+# Pipeline of the site. path is that of the descriptor on a server with an engine; here only a name.
 pipeline = Table(
     'pipeline',
     METADATA,
     Column('path', String, primary_key=True),
     Column('name', String, nullable=False),
-    Column('datatype', String, nullable=False),  # that it is for, with those that extend it
+    Column('datatype', String, nullable=False),  # also for types that extend it
     Column('description', String, nullable=False, default=''),
-    Column('document', Text, nullable=False, default='{}'),  # generates, steps, authors, version, ... as its details tell them
+    Column('document', Text, nullable=False, default='{}'),  # generates, steps, authors, version, ...
 )
 
-# A pipeline that a project has, under an alias of its own.
+# Pipeline of a project, with an alias there.
 project_pipeline = Table(
     'project_pipeline',
     METADATA,
@@ -325,8 +328,8 @@ project_pipeline = Table(
     UniqueConstraint('project', 'step'),
 )
 
-# A session that was received and waits in the prearchive. It is the row of an item to be: its type and fields are those that the
-# headers of its images gave when it was last built.
+# Session in the prearchive. Type and fields of the future item are read from the image headers when it is
+# built.
 arrival = Table(
     'arrival',
     METADATA,
@@ -334,7 +337,7 @@ arrival = Table(
     Column('project', String),  # none: Unassigned
     Column('timestamp', String, nullable=False, unique=True),  # yyyyMMdd_HHmmssSSS, the folder above it
     Column('folder', String, nullable=False),
-    Column('name', String, nullable=False),  # the label it is to have
+    Column('name', String, nullable=False),  # label of the future item
     Column('subject', String, nullable=False, default=''),  # label or ID
     Column('tag', String, nullable=False, default=''),  # study instance UID
     Column('status', String, nullable=False),  # RECEIVING, BUILDING, READY, CONFLICT, ERROR
@@ -354,7 +357,7 @@ arrival = Table(
     sqlite_autoincrement=True,
 )
 
-# A series of a session in the prearchive: a scan to be.
+# Series of a session in the prearchive: a future scan.
 arrival_scan = Table(
     'arrival_scan',
     METADATA,
@@ -362,7 +365,7 @@ arrival_scan = Table(
     Column('arrival', ForeignKey('arrival.pk', ondelete='CASCADE'), nullable=False),
     Column('id', String, nullable=False),  # scan ID
     Column('uid', String, nullable=False),  # series instance UID
-    Column('number', String, nullable=False),  # series number, or the UID where there is none
+    Column('number', String, nullable=False),  # series number, or the UID without one
     Column('xsi_type', String, nullable=False, default=''),
     Column('fields', Text, nullable=False, default='{}'),
     UniqueConstraint('arrival', 'uid'),
@@ -370,7 +373,7 @@ arrival_scan = Table(
     sqlite_autoincrement=True,
 )
 
-# An image in the prearchive, and what of its header tells where it belongs.
+# Image in the prearchive, with the elements of its header that decide its scan.
 arrival_file = Table(
     'arrival_file',
     METADATA,
@@ -388,7 +391,7 @@ arrival_file = Table(
     UniqueConstraint('scan', 'path'),
 )
 
-# A version of what a tool keeps for a project, or for the site.
+# Version of a tool's configuration for a project or the site.
 config = Table(
     'config',
     METADATA,
@@ -407,7 +410,7 @@ config = Table(
     sqlite_autoincrement=True,
 )
 
-# What was done with a session in the prearchive.
+# Log of a session in the prearchive.
 arrival_log = Table(
     'arrival_log',
     METADATA,
@@ -418,7 +421,7 @@ arrival_log = Table(
     Index('arrival_log_arrival', 'arrival'),
 )
 
-# Saved searches, as the XML that was put.
+# Saved searches, as the XML document that was sent.
 search = Table(
     'search',
     METADATA,
@@ -427,5 +430,5 @@ search = Table(
     Column('document', Text, nullable=False),
 )
 
-# Facts about the archive itself: site ID, whether guests may look, whether it was closed properly.
+# Settings of the archive: site ID, preferences, whether it was closed properly.
 setting = Table('setting', METADATA, Column('name', String, primary_key=True), Column('value', String, nullable=False))

@@ -1,8 +1,8 @@
-"""The archive's database: SQLite through SQLAlchemy Core.
+"""Database of an archive: SQLite through SQLAlchemy Core.
 
-Its tables are in `relations`; other modules take them from here. A read uses `Store.read`, a write `Store.write`, which is one
-transaction begun IMMEDIATE; writers of this process queue on a lock, so that SQLite's busy time-out only ever meets another program
-that looks into the file.
+The tables are defined in `schema`; other modules import them from here. Use `Store.read` to read
+and `Store.write` to write in one transaction (BEGIN IMMEDIATE). Writers of this process queue on a
+lock, so SQLite's busy timeout applies only to other programs that open the file.
 """
 
 from __future__ import annotations
@@ -96,8 +96,7 @@ __all__ = [
 ]
 
 BUSY_TIMEOUT_S = 30
-_LAST = 'last ID '
-"""Begins the names of the facts that say which IDs were made."""
+"""Seconds to wait for a lock that another program holds on the database."""
 
 
 class ArchiveBusy(RuntimeError):
@@ -105,16 +104,18 @@ class ArchiveBusy(RuntimeError):
 
 
 class Store:
-    """The database of one archive folder."""
+    """Database of one archive folder."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._tasks = False
         self.perform: Callable[[str, str | None], None] | None = None
-        """What carries out a row of the task table; the archive sets it."""
+        """Carries out a row of the task table (source, target); set by the archive."""
         self.settle: Callable[[bool], None] | None = None
-        """What ends a transaction for files that were placed in it, with whether it was committed; the archive sets it."""
+        """Called at the end of a transaction for its files, with whether it was committed; set by the
+        archive.
+        """
         self._serving = _lock_folder(folder)
         try:
             is_new = not (folder / 'archive.sqlite').exists()
@@ -128,13 +129,16 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection in a transaction that sees one state of the archive."""
+        """Open a transaction for reading; it sees one state of the archive."""
         with self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A connection in a write transaction, committed at the end and rolled back on an exception."""
+        """Open a write transaction: committed at the end, or rolled back.
+
+        Afterwards, pending tasks are carried out.
+        """
         with self._lock:
             done = False
             try:
@@ -148,12 +152,22 @@ class Store:
                 self._carry_out()
 
     def later(self, connection: Connection, source: str, target: str | None) -> None:
-        """Have a folder renamed, or removed, once the transaction is committed."""
+        """Rename or remove a folder after the transaction is committed.
+
+        Parameters
+        ----------
+        connection : Connection
+            Write transaction.
+        source : str
+            Path relative to the archive's folder.
+        target : str | None
+            New path relative to the archive's folder; None to remove the source.
+        """
         connection.execute(task.insert().values(source=source, target=target))
         self._tasks = True
 
     def resume(self) -> None:
-        """Do what an earlier process committed and did not get to do."""
+        """Carry out tasks that an earlier process left after a commit."""
         with self._lock:
             self._carry_out()
 
@@ -168,20 +182,28 @@ class Store:
         self._tasks = False
 
     def close(self) -> None:
-        """Let another process serve the folder."""
+        """Close the database, and release the folder for other processes."""
         self._engine.dispose()
         self._serving.close()
 
 
 def open_engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
-    """An SQLite database whose transactions are ours."""
+    """Open an SQLite database whose transactions are begun explicitly.
+
+    Parameters
+    ----------
+    path : Path
+        The database file.
+    timeout_s : float
+        Seconds to wait for a lock.
+    """
     engine = create_engine(
         f'sqlite:///{path.as_posix()}', pool_size=32, max_overflow=32, connect_args={'timeout': timeout_s, 'check_same_thread': False}
     )
 
     @event.listens_for(engine, 'connect')
     def _connected(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # BEGIN is ours: sqlite3's own would be deferred
+        connection.isolation_level = None  # BEGIN is explicit below: sqlite3's own would be deferred
         connection.create_function('unicode_lower', 1, _lower, deterministic=True)
         connection.execute('PRAGMA foreign_keys = ON')
         connection.execute('PRAGMA journal_mode = TRUNCATE')
@@ -195,12 +217,12 @@ def open_engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
 
 
 def _lower(value: Any) -> Any:
-    """A text in lower case: SQLite's own ``lower`` knows only ASCII."""
+    """Return a text in lower case; SQLite's ``lower`` knows only ASCII."""
     return value.lower() if isinstance(value, str) else value
 
 
 def _add_columns(engine: Engine) -> None:
-    """Give the tables of an older archive the columns that they lack; each has a default."""
+    """Add missing columns to the tables of an older archive."""
     known = inspect(engine)
     with engine.begin() as connection:
         for table in METADATA.sorted_tables:
@@ -212,7 +234,10 @@ def _add_columns(engine: Engine) -> None:
 
 
 def _lock_folder(folder: Path) -> sqlite3.Connection:
-    """Hold an exclusive SQLite lock on a file of its own: it works alike on all systems and ends with the process."""
+    """Lock a folder for this process, with an SQLite lock on a separate file.
+
+    This works alike on all systems, and the lock ends with the process.
+    """
     connection = sqlite3.connect(folder / 'serving.lock', timeout=0.2, isolation_level=None, check_same_thread=False)
     try:
         connection.execute('BEGIN EXCLUSIVE')
@@ -220,43 +245,80 @@ def _lock_folder(folder: Path) -> sqlite3.Connection:
         connection.close()
         if 'locked' not in str(error):
             raise
-        raise ArchiveBusy(f'{folder} is being served by another process; stop that one first') from error
+        raise ArchiveBusy(f'{folder} is being served by another process; stop that process first') from error
     return connection
 
 
 def now() -> str:
-    """The moment as a Java Timestamp prints it: at least one digit of fraction, no trailing zeros."""
+    """Return the current time as a Java Timestamp prints it.
+
+    Milliseconds, with at least one digit of fraction and without trailing zeros.
+    """
     return stamp(datetime.now())
 
 
 def stamp(moment: datetime) -> str:
-    """A moment in that form."""
+    """Return a time in the form of `now`."""
     fraction = f'{moment.microsecond // 1000:03d}'.rstrip('0') or '0'
     return f'{moment:%Y-%m-%d %H:%M:%S}.{fraction}'
 
 
 def mark() -> str:
-    """The moment as a mark of change: to the microsecond, without trailing zeros."""
+    """Return the current time for ``last_modified``, in microseconds.
+
+    Without trailing zeros.
+    """
     moment = datetime.now()
     return f'{moment:%Y-%m-%d %H:%M:%S}.{f"{moment.microsecond:06d}".rstrip("0") or "0"}'
 
 
 @lru_cache(maxsize=512)
 def alias(table: Table, name: str) -> Any:
-    """A table under another name; one object a name, as making it takes as long as a short query."""
+    """Return a cached alias of a table.
+
+    Making one takes as long as a short query.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    name : str
+        Name of the alias.
+    """
     return table.alias(name)
 
 
 def counted(table: FromClause, count: ColumnElement[int], size: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    """How many files a resource has, and of how many bytes; while it never had one, what the document said that named it."""
+    """Return columns with the number of files of a resource, and their bytes.
+
+    Until the resource has had a file, the values of the document that named it.
+
+    Parameters
+    ----------
+    table : FromClause
+        The resource table, or an alias of it.
+    count : ColumnElement[int]
+        Column with the number of files.
+    size : ColumnElement[int]
+        Column with their total size in bytes.
+    """
     was_filled = or_(count > 0, table.c.counted)
     return case((was_filled, count), else_=table.c.told_count), case((was_filled, size), else_=table.c.told_size)
 
 
 def touch(connection: Connection, pk: int | None, below: bool = False) -> None:
-    """Say of an item and of those above it, up to the subject, that they changed.
+    """Set ``last_modified`` of an item and of its ancestors up to the subject.
 
-    A project changes with its own fields and resources alone, so not by what is `below` it.
+    A project is set only if it is the item itself, and `below` is false.
+
+    Parameters
+    ----------
+    connection : Connection
+        Write transaction.
+    pk : int | None
+        Key of the item; None does nothing.
+    below : bool
+        Whether only something below the item changed.
     """
     if pk is not None:
         connection.execute(_touching(), {'touched': pk, 'moment': mark(), 'own': 0 if below else pk})
@@ -264,7 +326,7 @@ def touch(connection: Connection, pk: int | None, below: bool = False) -> None:
 
 @lru_cache(maxsize=1)
 def _touching() -> Any:
-    """The statement of `touch`: making it takes longer than running it."""
+    """Return the statement of `touch`; building takes longer than running it."""
     line = select(item.c.pk, item.c.parent).where(item.c.pk == bindparam('touched')).cte('line', recursive=True)
     line = line.union_all(select(item.c.pk, item.c.parent).join(line, item.c.pk == line.c.parent))
     wanted = item.c.pk.in_(select(line.c.pk))
@@ -272,18 +334,38 @@ def _touching() -> Any:
 
 
 def fields_of(row: Any) -> dict[str, str]:
-    """The JSON fields of an item's row."""
+    """Return the JSON fields of an item's row."""
     found: dict[str, str] = json.loads(row.fields)
     return found
 
 
 def get_setting(connection: Connection, name: str, default: str = '') -> str:
-    """A fact about the archive."""
+    """Return a setting of the archive.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    name : str
+        Name of the setting.
+    default : str
+        Value if it is not set.
+    """
     found = connection.scalar(select(setting.c.value).where(setting.c.name == name))
     return default if found is None else str(found)
 
 
 def put_setting(connection: Connection, name: str, value: str) -> None:
-    """Remember a fact about the archive."""
+    """Store a setting of the archive.
+
+    Parameters
+    ----------
+    connection : Connection
+        Write transaction.
+    name : str
+        Name of the setting.
+    value : str
+        The value.
+    """
     connection.execute(setting.delete().where(setting.c.name == name))
     connection.execute(setting.insert().values(name=name, value=value))

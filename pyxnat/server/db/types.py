@@ -1,4 +1,4 @@
-"""The data types an archive knows, and where each stands in the tree."""
+"""Data types of an archive, and the level of each."""
 
 from __future__ import annotations
 
@@ -35,24 +35,35 @@ _FULL_PATH = re.compile(r'([A-Za-z_][\w.-]*:[\w.-]+)/(.+)$')
 _TYPES = re.compile(r'\[@xsi:type=([^\]]+)\]')
 _MOST_REMEMBERED = 10_000
 _OF_ALL = ('meta/', 'custom_fields')
-"""How paths begin that every item has, whatever the schema says."""
+"""Start of paths that every item has, independent of the schema."""
 _OF_SEVERAL = ('experiment', 'assessor', 'scan')
 """Levels whose items are of several types."""
 SCHEMAS = Path(__file__).parents[1] / 'schemas'
 
 
 def split_path(text: str) -> tuple[str, str] | None:
-    """``xnat:mrSessionData/scans/scan/ID`` as type and path; None for what is no full path."""
+    """Split ``xnat:mrSessionData/scans/scan/ID`` into type and path.
+
+    None for a text that is not a full path.
+    """
     found = _FULL_PATH.match(text)
     return (found.group(1), found.group(2)) if found else None
 
 
 class Model:
-    """The registry of data types together with the levels they live on."""
+    """Registry of data types, with the level of each.
+
+    Parameters
+    ----------
+    documents : Iterable[bytes] | None
+        Schema documents; by default those of XNAT.
+    further : Iterable[Path]
+        Further XSD files, or folders of them.
+    """
 
     def __init__(self, documents: Iterable[bytes] | None = None, further: Iterable[Path] = ()) -> None:
         self.named: dict[str, bytes] = {}
-        """The schema documents by their path without ending, ``xnat`` standing for ``xnat/xnat``."""
+        """Schema documents by their path without extension; ``xnat`` for ``xnat/xnat``."""
         for folder in (SCHEMAS, *further) if documents is None else further:
             self.named.update(_documents(folder))
         self.documents = [*(documents or ()), *self.named.values()]
@@ -62,36 +73,60 @@ class Model:
         self._declared: dict[tuple[str, str], bool] = {}
 
     def name(self, text: str) -> str | None:
-        """A type's name as the schema writes it, by that or by its element's, ``xnat:MRSession``; None for an unknown one."""
+        """Return the name of a type as the schema spells it; None if unknown.
+
+        The type is given by name or by element (``xnat:MRSession``).
+        """
         row = self.registry.get(text) or self.registry.by_element(text)
         return row.name if row else None
 
     def level_of(self, name: str) -> str:
-        """Singular name of the level that items of a type stand on; empty for a type that is no item of the tree."""
+        """Return the singular name of the level of a type; empty for none."""
         if name not in self._levels:
             found = (where for where, base in _LEVEL_BASES if self.registry.is_a(name, base))
             self._levels[name] = next(found, '')
         return self._levels[name]
 
     def base_of(self, where: str) -> str:
-        """The most general type of a level."""
+        """Return the most general type of a level."""
         return dict(_LEVEL_BASES)[where]
 
     def can_hold(self, name: str) -> bool:
-        """Whether items of this very type exist: XNAT's schema leaves most general types concrete in words and abstract in use."""
+        """Whether items of exactly this type exist.
+
+        XNAT's schema does not declare most of its general types abstract, although they are.
+        """
         row = self.registry.get(name)
         return row is not None and not row.abstract and row.name not in dict(_LEVEL_BASES[2:5]).values()
 
     def field(self, name: str, path: str) -> Field | None:
-        """A field whose value an item of a type keeps itself; None for those of items below it, of shares and of resources."""
+        """Return a field whose value is stored in an item of a type.
+
+        None for fields of child items, shares and resources.
+
+        Parameters
+        ----------
+        name : str
+            Name of the type.
+        path : str
+            Path below the type.
+        """
         found = self.registry.field(name, path)
         return None if found is None or self._is_linked(name, found.key) else found
 
     def declares(self, name: str, path: str) -> bool:
-        """Return True if XNAT can make SQL of a path: the type or one that it extends has a field there.
+        """Whether XNAT can translate a path to SQL.
 
-        An element of an abstract type wants its type named, and the fields of types that extend that of a repeated element are not
-        there: ``scans/scan/parameters/tr`` is a field of MR scans alone.
+        The type, or one that it extends, must have the field. A path through an element of an
+        abstract type must name a type, and fields of types that extend the type of a repeated
+        element do not count: ``scans/scan/parameters/tr`` is a field of MR scans only.
+
+        Parameters
+        ----------
+        name : str
+            Name of the type.
+        path : str
+            Path below the type.
         """
         known = self._declared.get((name, path))
         if known is None:
@@ -119,6 +154,7 @@ class Model:
         return any(plain == f'{self.sql_name(one)}_id'.lower() for one in self.registry.ancestry(name))
 
     def _is_linked(self, name: str, key: str) -> bool:
+        """Whether a path is on or below a link; see `is_link`."""
         known = self._linked.get((name, key))
         if known is None:
             parts = key.split('/')
@@ -127,7 +163,15 @@ class Model:
         return known
 
     def is_link(self, name: str, path: str) -> bool:
-        """Whether what stands at a path of a type is kept elsewhere: an item of the tree, a share, a resource."""
+        """Whether a path leads to an item, a share or a resource.
+
+        Parameters
+        ----------
+        name : str
+            Name of the type.
+        path : str
+            Path below the type.
+        """
         if canonical(path).lower() == 'sharing/share':
             return True
         held = self.registry.field(name, path)
@@ -135,13 +179,32 @@ class Model:
         return bool(kind) and (bool(self.level_of(kind)) or self.registry.is_a(kind, 'xnat:abstractResource'))
 
     def child_at(self, name: str, path: str) -> str:
-        """Level of the items that stand at a path of a type; empty where there are none."""
+        """Return the level of the items at a path; empty for none.
+
+        Parameters
+        ----------
+        name : str
+            Name of the type.
+        path : str
+            Path below the type.
+        """
         where = _CHILD_PATHS.get(canonical(path).lower(), '')
         held = self.registry.field(name, path) if where else None
         return where if held is None or self.level_of(held.item_type) else ''
 
     def child_level(self, name: str, path: str) -> tuple[str, str] | None:
-        """``scans/scan/parameters/tr`` of a session as (``scan``, ``parameters/tr``); None where the path stays on its own item."""
+        """Split a path into the level of child items and the path below them.
+
+        ``scans/scan/parameters/tr`` of a session is (``scan``, ``parameters/tr``). None for a path
+        of the item itself.
+
+        Parameters
+        ----------
+        name : str
+            Name of the type.
+        path : str
+            Path below the type.
+        """
         plain = canonical(path).lower()
         for prefix in _CHILD_PATHS:
             if plain.startswith(prefix + '/') and (where := self.child_at(name, prefix)):
@@ -149,29 +212,42 @@ class Model:
         return None
 
     def is_unclear(self, name: str, path: str) -> bool:
-        """Whether a path goes through an element of a general type to a field that only special ones have, and does not say which."""
+        """Whether a path is ambiguous: it needs a type in a predicate.
+
+        It leads through an element of a general type to a field that only some specific types have.
+
+        Parameters
+        ----------
+        name : str
+            Name of the type.
+        path : str
+            Path below the type.
+        """
         first, slash, rest = path.partition('/')
         kind = self.registry.element_type(name, first) if slash and '[' not in first else ''
         general = kind.partition(':')[2].startswith('abstract')
         return general and self.registry.field(name, path) is not None and self.registry.field(kind, rest) is None
 
     def default_type(self, where: str) -> str:
-        """The type of an element of a level that is created without one; empty where XNAT wants one named."""
+        """Return the default type of new items of a level.
+
+        Empty for a level where XNAT requires a type.
+        """
         return level(where).datatype if where in ('project', 'subject', 'reconstruction') else ''
 
     @cached_property
     def searchable(self) -> list[str]:
-        """Concrete types that searches may be rooted at."""
+        """Concrete types that a search may have as root."""
         return [row.name for row in self.registry if self.level_of(row.name) and self.can_hold(row.name)]
 
     @cached_property
     def places(self) -> dict[str, str]:
-        """Namespace to the path of the document that it is described in, as it is served."""
+        """Namespace to the path of its schema document below ``/schemas``."""
         named = ((parse_xml(text).get('targetNamespace', ''), name) for name, text in reversed(self.named.items()))
         return {uri: f'{name if "/" in name else f"{name}/{name}"}.xsd' for uri, name in named}
 
     def singular(self, name: str) -> str:
-        """What one item of a type is called: ``MR Session``."""
+        """Return the name of a type for users: ``MR Session``."""
         if name in _CALLED:
             return _CALLED[name]
         row = self.registry.get(name)
@@ -179,26 +255,32 @@ class Model:
         return re.sub(r'(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', ' ', root[:1].upper() + root[1:])
 
     def plural(self, name: str) -> str:
-        """What several are called: ``MR Sessions``."""
+        """Return the plural name of a type for users: ``MR Sessions``."""
         singular = self.singular(name)
         return singular if singular.endswith('s') else singular + 's'
 
     def sql_name(self, name: str) -> str:
-        """The name that XNAT's database gives a type's table: ``xnat_mrSessionData``."""
+        """Return the table name of a type in XNAT's database.
+
+        ``xnat_mrSessionData``, for example.
+        """
         return name.replace(':', '_')
 
 
 def _documents(folder: Path) -> dict[str, bytes]:
-    """The schema documents in a folder, or the one that is named, by their path without ending and without repetition."""
+    """Read schema documents from a folder or file, by path without extension.
+
+    A repeated part of the path is left out.
+    """
     found = [folder] if folder.is_file() else sorted(folder.rglob('*.xsd'))
     if not found:
-        raise ValueError(f'{folder} holds no XSD file')
+        raise ValueError(f'{folder} contains no XSD file')
     parts = {one: one.relative_to(folder.parent if folder.is_file() else folder).with_suffix('').parts for one in found}
     return {'/'.join(dict.fromkeys(parts[one])): one.read_bytes() for one in found}
 
 
 def _after(path: str, steps: int) -> str:
-    """A path without its first steps, minding slashes in predicates."""
+    """Return a path without its first steps, ignoring slashes in predicates."""
     depth = 0
     for place, char in enumerate(path):
         depth += (char == '[') - (char == ']')
@@ -210,7 +292,7 @@ def _after(path: str, steps: int) -> str:
 
 
 def _named_type(path: str, depth: int) -> str:
-    """The type that a path names at its step number `depth`; empty where it names none."""
+    """Return the type that step number `depth` of a path names, or empty."""
     rest = _after(path, depth)
     head = path[: len(path) - len(rest)].rstrip('/')
     found = _TYPES.search(head, head.rfind('['))

@@ -1,4 +1,4 @@
-"""Texts as values of fields: what each kind can hold, and the form it is answered in."""
+"""Values of fields: validation by kind, and the form in responses."""
 
 from __future__ import annotations
 
@@ -20,15 +20,31 @@ _BOOLEANS = {'true': '1', '1': '1', 'false': '0', '0': '0'}
 
 
 def unless_null(text: str | None) -> str | None:
-    """A text as XNAT's database keeps it: the word ``NULL``, in any case, is nothing there, and so is no text."""
+    """Return a text, or None if it is empty or ``NULL`` in any case.
+
+    XNAT's database stores both as nothing.
+    """
     return None if not text or text.upper() == 'NULL' else text
 
 
 def normalise(row: Field, text: str) -> str:
-    """A value in the form XNAT answers it; `ValueError`, with the reason, where the field cannot hold it.
+    """Return a value in the form of XNAT's responses.
 
-    Dates are read as ``yyyy-MM-dd``, ``MM/dd/yyyy``, ``MM.dd.yyyy`` and ``yyyyMMdd``, all but the last leniently (a day of 30 February
-    is one of March), and become ``yyyy-MM-dd``; a float 42 becomes ``42.0``; a boolean ``1`` or ``0``. Choices have no case.
+    Dates are read as ``yyyy-MM-dd``, ``MM/dd/yyyy``, ``MM.dd.yyyy`` and ``yyyyMMdd``, all but the
+    last leniently (30 February is a day of March), and become ``yyyy-MM-dd``. A float 42 becomes
+    ``42.0``; a boolean becomes ``1`` or ``0``. Choices are compared without case.
+
+    Parameters
+    ----------
+    row : Field
+        The field.
+    text : str
+        Value as sent.
+
+    Raises
+    ------
+    ValueError
+        If the field cannot hold the value; the text is the reason.
     """
     value = text.strip() if row.kind != 'string' else text
     value = _READ.get(row.kind, _string)(row, value)
@@ -69,7 +85,7 @@ def _boolean(row: Field, value: str) -> str:
 
 
 def parse_date(value: str) -> date | None:
-    """A day in any of the forms XNAT reads; None where it is none."""
+    """Parse a date in any format of XNAT; None if it is invalid."""
     for form in _DATES:
         try:
             return datetime.strptime(value, form).date()
@@ -86,7 +102,10 @@ def _date(row: Field, value: str) -> str:
 
 
 def _lenient_date(value: str) -> date | None:
-    """A day as XNAT reads one to be stored: a month of 31 goes on into the years, a day of 30 February into March."""
+    """Parse a date leniently, as XNAT does before it stores one.
+
+    Month 31 counts on into later years, 30 February into March.
+    """
     for form, order in _LENIENT:
         found = form.match(value)
         if found is not None:
@@ -97,7 +116,7 @@ def _lenient_date(value: str) -> date | None:
 
 
 def parse_time(value: str) -> time | None:
-    """A time of day, ``HH:mm`` or ``HH:mm:ss``; None where it is none."""
+    """Parse a time of day, ``HH:mm`` or ``HH:mm:ss``; None if it is invalid."""
     try:
         return time.fromisoformat(value if value.count(':') == 2 else value + ':00').replace(tzinfo=None)
     except ValueError:
@@ -112,7 +131,7 @@ def _time(row: Field, value: str) -> str:
 
 
 def parse_stamp(value: str) -> datetime | None:
-    """A moment in any of the forms XNAT reads; None where it is none."""
+    """Parse a timestamp in any format of XNAT; None if it is invalid."""
     plain = re.sub(r'Z$|[+-]\d\d:\d\d$', '', value.replace('T', ' '))
     for form in _STAMPS:
         try:
