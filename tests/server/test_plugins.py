@@ -53,5 +53,5 @@ def test_a_type_of_a_plug_in(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_schemas_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match='holds no XSD file'):
+    with pytest.raises(ValueError, match='contains no XSD file'):
         serve(tmp_path / 'archive', schemas=[tmp_path])

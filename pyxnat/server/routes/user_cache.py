@@ -135,7 +135,7 @@ def _upload(call: Call, folder: Path, asked: str) -> Response:
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(one.path, target)
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise BadRequest(f'{asked!r} is in the way of a file, or a file is in its way.') from error
+        raise BadRequest(f'{asked!r} conflicts with another file or folder.') from error
     finally:
         area.discard(one for _, one in staged)
     return text('File(s) successfully uploaded', 200 if call.method == 'PUT' else 201, mimetype='text/html')

@@ -1,1 +1,1 @@
-"""Files and DICOM headers on the archive's disk."""
+"""Files and DICOM headers on disk."""

@@ -1,7 +1,8 @@
-"""DICOM files: what of their headers an archive needs, the types of scans and sessions, and the values of their fields.
+"""DICOM files: headers, data types of scans and sessions, values of fields.
 
-A header is read up to the pixels, and of that only the elements named here, so that no image is ever whole in memory. Types follow SOP
-classes and, where those say nothing, the modality, as in XNAT's DICOM-to-XNAT builder; so do the fields.
+A header is read up to the pixel data, and only the elements listed here are read, so that no image
+is held in memory. Types are chosen by SOP class, else by modality, as in XNAT's DICOM-to-XNAT
+builder; so are the fields.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from ..errors import NotSupported
 __all__ = ['Header', 'NotDicom', 'dump', 'fields_for', 'lead_modality', 'read', 'scan_type', 'scan_values', 'session_type', 'session_values']
 
 MAX_TEXT = 2**16
-"""Bytes of one element's value; a longer one is passed over."""
+"""Bytes of one element's value; a longer value is ignored."""
 MAX_INFLATED = 2**24
-"""Bytes of a deflated data set that are unpacked to find its header."""
+"""Bytes of a deflated data set that are inflated to find its header."""
 MAX_HEADER = 2**26
-"""Bytes that are read of one file; large images of many frames tell of each of them."""
+"""Bytes read of one file; large images of many frames describe each frame in the header."""
 MAX_ELEMENTS = 10_000
-"""Elements of a data set, without those in sequences, that are looked at."""
+"""Elements read of a data set, without those in sequences."""
 _DEFLATED = '1.2.840.10008.1.2.1.99'
 _PIXELS = 0x7FE00000
 _UNDEFINED = 0xFFFFFFFF
@@ -45,7 +46,7 @@ _SCAN_CLASSES = {
     'op': ('77.1.5.1', '77.1.5.2'), 'opt': ('77.1.5.4',), 'seg': ('66.4',), 'sc': ('7', '7.1', '7.2', '7.3', '7.4'),
     'sr': ('88.11', '88.22', '88.33', '88.34', '88.40', '88.50', '88.59', '88.65', '88.67'),
 }  # fmt: skip
-"""Kind of scan to the ends of its SOP classes; the first kind of several that are in a series or study leads."""
+"""Kind of scan to the ends of its SOP classes; the first kind found decides for a series or study."""
 _CLASSES = {_STORAGE + end: kind for kind, ends in _SCAN_CLASSES.items() for end in ends}
 _SESSION_OF = {'mrs': 'mr', 'rtImage': 'rt'}
 _NO_SESSION = frozenset({'sc', 'seg', 'voiceAudio'})
@@ -54,7 +55,7 @@ _MODALITIES = {
     'RTIMAGE': 'rt', 'RTDOSE': 'rt', 'RTSTRUCT': 'rt', 'RTPLAN': 'rt', 'ECG': 'ecg', 'HD': 'hd', 'EPS': 'eps', 'ES': 'es', 'GM': 'gm',
     'SM': 'sm', 'XC': 'xc', 'OP': 'op', 'OPT': 'opt', 'SR': 'sr',
 }  # fmt: skip
-"""Modality to the kind of session, the leading one first: PET before MR (XNAT's SOPModel)."""
+"""Modality to the kind of session, in order of precedence: PET before MR (XNAT's SOPModel)."""
 
 _SESSION = {
     'date': 'StudyDate', 'time': 'StudyTime', 'acquisition_site': 'InstitutionName', 'fields/field[name=studycomments]/field': 'StudyComments',
@@ -80,7 +81,7 @@ _SCAN = {
     'parameters/filter': 'FilterType', 'parameters/generatorPower': 'GeneratorPower', 'parameters/convolutionKernel': 'ConvolutionKernel',
     'parameters/rescale/intercept': 'RescaleIntercept', 'parameters/rescale/slope': 'RescaleSlope',
 }  # fmt: skip
-"""Paths of all types of scans; a type takes those that it has."""
+"""Paths of all types of scans; each type uses those that it has."""
 _TIMES = frozenset({'StudyTime', 'SeriesTime'})
 _NEEDED = (
     'SpecificCharacterSet', 'SOPClassUID', 'SOPInstanceUID', 'SeriesNumber', 'InstanceNumber', 'NumberOfFrames', 'PatientComments',
@@ -91,28 +92,34 @@ _SHARED = 'SharedFunctionalGroupsSequence'
 
 
 class NotDicom(ValueError):
-    """A file that is no DICOM object, or not enough of one."""
+    """The file is not a DICOM object, or lacks required elements."""
 
 
 class Header(NamedTuple):
-    """What is told by the header of one object."""
+    """Header of one DICOM object."""
 
     study: str
     series: str
     number: str
-    """Series number as XNAT makes it a scan ID; the UID, its dots as ``_``, where there is none."""
+    """Scan ID: the series number, or the series UID with ``_`` for dots if there is no number."""
     instance: str
     sop_class: str
     modality: str
     place: int
-    """Instance number; 0 where there is none."""
+    """Instance number; 0 without one."""
     frames: int
     values: Mapping[str, str]
-    """Texts of elements by keyword; several values of one are joined by a backslash."""
+    """Texts of elements by keyword; multiple values are joined by a backslash."""
 
 
 def read(path: Path) -> Header:
-    """The header of a DICOM file, with or without the preamble of a file; `NotDicom` for any other file and for a broken one."""
+    """Return the header of a DICOM file, with or without a preamble.
+
+    Raises
+    ------
+    NotDicom
+        For a file that is not DICOM, or is broken.
+    """
     values = dict(_texts(path))
     study, series = values.get('StudyInstanceUID', ''), values.get('SeriesInstanceUID', '')
     instance, sop_class = values.get('SOPInstanceUID', ''), values.get('SOPClassUID', '')
@@ -127,7 +134,10 @@ def read(path: Path) -> Header:
 
 
 def _texts(path: Path) -> Iterator[tuple[str, str]]:
-    """The elements of a file by keyword, also those that an enhanced image keeps in its shared functional groups."""
+    """Yield elements by keyword, including those of shared functional groups.
+
+    Enhanced images keep some elements in these groups.
+    """
     dataset, watch = _dataset(path, [*_KEYWORDS, _SHARED])
     errors = _unreadable()
     groups = []
@@ -135,20 +145,23 @@ def _texts(path: Path) -> Iterator[tuple[str, str]]:
         shared = _small(dataset, _SHARED, watch)
         groups = [one.value[0] for one in shared[0] if one.VR == 'SQ' and one.value] if shared else []
     except errors:
-        pass  # the elements outside of the groups are still good
+        pass  # elements outside the groups are still readable
     for keyword in _KEYWORDS:
         for holder in (dataset, *groups):
             try:
                 text = _text(keyword, _small(holder, keyword, watch))
             except errors:
-                continue  # a value that cannot be read tells nothing; the file is kept as it is
+                continue  # skip unreadable values; the file is stored unchanged
             if text:
                 yield keyword, text
                 break
 
 
 class _Watch:
-    """What a reader asks before each value: ends before the pixels, and keeps the tags of values that are too long to be texts."""
+    """Callback for each element: stops before the pixel data.
+
+    It collects the tags of values that are too long for texts.
+    """
 
     def __init__(self) -> None:
         self._count = 0
@@ -162,7 +175,7 @@ class _Watch:
 
 
 class _Bounded:
-    """A file that is read from no further than a header may reach, whatever lengths it tells."""
+    """File whose reads stop at `MAX_HEADER`, whatever lengths the header has."""
 
     def __init__(self, source: IO[bytes]) -> None:
         self._source, self._left = source, MAX_HEADER
@@ -172,19 +185,19 @@ class _Bounded:
         piece = self._source.read(size if 0 <= size <= self._left else self._left + 1)
         self._left -= len(piece)
         if self._left < 0:
-            raise ValueError('its header is too long')
+            raise ValueError(f'its header is longer than {MAX_HEADER} bytes')
         return piece
 
 
 def _small(dataset: Any, keyword: str, watch: _Watch) -> Any:
-    """The value of an element; None where there is none, or one that is too large to be a text."""
+    """Return the value of an element; None if absent or too long for a text."""
     from pydicom.datadict import tag_for_keyword
 
     return dataset[keyword].value if keyword in dataset and tag_for_keyword(keyword) not in watch.long else None
 
 
 def _text(keyword: str, value: Any) -> str:
-    several = isinstance(value, Iterable) and not isinstance(value, (str, bytes)) and not hasattr(value, 'components')  # a name has those
+    several = isinstance(value, Iterable) and not isinstance(value, (str, bytes)) and not hasattr(value, 'components')  # a person's name
     text = '\\'.join(str(one) for one in value) if several else '' if value is None else str(value)
     text = ''.join(char for char in text if char >= ' ' or char in '\t\n\r').strip()
     text = text.encode('utf-8', 'replace').decode('utf-8')
@@ -202,14 +215,17 @@ def _pydicom() -> Any:
 
 
 def _unreadable() -> tuple[type[Exception], ...]:
-    """What pydicom raises on files that are none, or broken ones: it lets errors of all its parts through."""
+    """Return the exceptions that pydicom raises for broken files.
+
+    It lets errors of all its parts through.
+    """
     found = (OSError, ValueError, LookupError, AttributeError, TypeError, EOFError, ArithmeticError, NotImplementedError, RecursionError)
     errors = _pydicom().errors
     return (*found, struct.error, zlib.error, errors.InvalidDicomError, errors.BytesLengthException)
 
 
 def _dataset(path: Path, wanted: Iterable[str] | None) -> tuple[Any, _Watch]:
-    """The elements before the pixels, or the wanted ones of them; and which of them are too long to be asked for."""
+    """Return the elements before the pixel data, and the tags of long values."""
     tags, watch = _tags(wanted), _Watch()
     from pydicom.filereader import read_partial
 
@@ -230,13 +246,16 @@ def _is_deflated(source: IO[bytes]) -> bool:
 
 
 def _inflated(source: IO[bytes], tags: list[Any] | None, watch: _Watch) -> Any:
-    """The first elements of a deflated data set; pydicom would unpack the whole, whatever its size."""
+    """Return the first elements of a deflated data set.
+
+    pydicom itself would inflate the whole data set, whatever its size.
+    """
     from pydicom.filereader import read_dataset
 
     source.seek(132)
     head = source.read(12)
     if head[:6] != b'\x02\x00\x00\x00UL':
-        raise ValueError('a deflated file that does not tell the length of its meta information')
+        raise ValueError('a deflated file without the length of its meta information')
     source.seek(132 + 12 + int.from_bytes(head[8:12], 'little'))
     unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(source.read(MAX_INFLATED), MAX_INFLATED)
     return read_dataset(BytesIO(unpacked), False, True, stop_when=watch, defer_size=MAX_TEXT, specific_tags=tags)
@@ -251,9 +270,24 @@ def _tags(keywords: Iterable[str] | None) -> list[Any] | None:
 
 
 def dump(path: Path, wanted: Iterable[str] = ()) -> Iterator[tuple[str, str, str, str, str]]:
-    """The elements of a file before its pixels, and those of sequences: tag, that of one in a sequence, VR, value, name.
+    """Yield the elements before the pixel data, and those of sequences.
 
-    `wanted` keeps those tags, as ``00180081`` or by keyword.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    wanted : Iterable[str]
+        Tags (``00180081``) or keywords to keep; all by default.
+
+    Yields
+    ------
+    tuple[str, str, str, str, str]
+        Tag, tag in a sequence (else empty), VR, value, name.
+
+    Raises
+    ------
+    NotDicom
+        For a file that is not a DICOM object.
     """
     dataset, watch = _dataset(path, None)
     if 'SOPClassUID' not in dataset:
@@ -268,7 +302,7 @@ def dump(path: Path, wanted: Iterable[str] = ()) -> Iterator[tuple[str, str, str
 
 
 def _elements(dataset: Any, long: Container[int]) -> Iterator[tuple[Any, Any]]:
-    """What can be read of a data set, without values too large to be shown."""
+    """Yield the readable elements of a data set with values up to `MAX_TEXT`."""
     for tag in sorted(dataset.keys()):
         try:
             fits = int(tag) not in long and len(_shown(dataset[tag])[1]) <= MAX_TEXT
@@ -291,35 +325,60 @@ def _shown(one: Any) -> tuple[str, str, str]:
 
 
 def lead_modality(modalities: Iterable[str]) -> str:
-    """The modality that stands for several, ``OT`` where none is known."""
+    """Return the leading modality of several; ``OT`` for none."""
     found = set(modalities)
     return next((name for name in _MODALITIES if name in found), next(iter(sorted(found - {''})), 'OT'))
 
 
 def scan_type(model: Model, sop_classes: Iterable[str]) -> str:
-    """The data type of a series; ``xnat:otherDicomScanData`` where its SOP classes name none."""
+    """Return the data type of a series.
+
+    ``xnat:otherDicomScanData`` if no SOP class decides.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    sop_classes : Iterable[str]
+        SOP class UIDs of its objects.
+    """
     found = {_CLASSES.get(one) for one in sop_classes}
-    return _known(model, next((kind for kind in _SCAN_CLASSES if kind in found), _FALLBACK), 'Scan')
+    return _type_name(model, next((kind for kind in _SCAN_CLASSES if kind in found), _FALLBACK), 'Scan')
 
 
 def session_type(model: Model, sop_classes: Iterable[str], modalities: Iterable[str]) -> str:
-    """The data type of a study: by SOP classes, else by modality, else ``xnat:otherDicomSessionData``."""
+    """Return the data type of a study.
+
+    By SOP class, else by modality, else ``xnat:otherDicomSessionData``.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    sop_classes : Iterable[str]
+        SOP class UIDs of its objects.
+    modalities : Iterable[str]
+        Modalities of its objects.
+    """
     found = {_CLASSES.get(one) for one in sop_classes}
     kind = next((kind for kind in _SCAN_CLASSES if kind in found and kind not in _NO_SESSION), '')
     present = set(modalities)
     kind = _SESSION_OF.get(kind, kind) or next((kind for name, kind in _MODALITIES.items() if name in present), _FALLBACK)
-    return _known(model, kind, 'Session')
+    return _type_name(model, kind, 'Session')
 
 
-def _known(model: Model, kind: str, what: str) -> str:
-    return model.name(f'xnat:{kind}{what}Data') or f'xnat:{_FALLBACK}{what}Data'
+def _type_name(model: Model, kind: str, suffix: str) -> str:
+    return model.name(f'xnat:{kind}{suffix}Data') or f'xnat:{_FALLBACK}{suffix}Data'
 
 
 # -- fields
 
 
 def session_values(headers: Iterable[Header]) -> dict[str, str]:
-    """Values of a session's fields: each from the first series that tells it, stations of all of them."""
+    """Return the field values of a session.
+
+    Each value is from the first series that has it; the stations are those of all series.
+    """
     found: dict[str, str] = {}
     stations: dict[str, None] = {}
     modalities = []
@@ -338,7 +397,7 @@ def session_values(headers: Iterable[Header]) -> dict[str, str]:
 
 
 def scan_values(header: Header) -> dict[str, str]:
-    """Values of a scan's fields by the header of one of its images."""
+    """Return the field values of a scan from the header of one image."""
     found = {path: header.values[keyword] for path, keyword in _SCAN.items() if keyword in header.values}
     spacing = _numbers(header, 'PixelSpacing')
     thickness = _numbers(header, 'SliceThickness')
@@ -363,7 +422,7 @@ def _numbers(header: Header, keyword: str) -> list[float]:
 
 
 def _orientation(cosines: list[float]) -> str:
-    """``Sag``, ``Cor`` or ``Tra``: the plane that the slices are nearest to."""
+    """Return the nearest plane of the slices: ``Sag``, ``Cor`` or ``Tra``."""
     if len(cosines) != 6:
         return ''
     a, b, c, d, e, f = cosines
@@ -372,7 +431,19 @@ def _orientation(cosines: list[float]) -> str:
 
 
 def fields_for(model: Model, xsi_type: str, values: Mapping[str, str]) -> dict[str, str]:
-    """Values as fields of a type: those that it has and that can hold them, for headers hold anything."""
+    """Return the values that are valid fields of a type.
+
+    Headers may contain anything: other values are dropped.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    xsi_type : str
+        Name of the type.
+    values : Mapping[str, str]
+        Values by path.
+    """
     found = {}
     for path, text in values.items():
         row = model.field(xsi_type, canonical(path))

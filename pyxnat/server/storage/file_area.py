@@ -1,7 +1,8 @@
-"""Files of an archive, in folders people can read.
+"""Files of an archive, in readable folders.
 
-A body is written to ``staging`` in the same file system while its MD5 is computed, then renamed to its place inside the transaction
-that writes its row; so nothing half-written is ever seen. What a crash leaves between rename and commit is mended at the next start.
+A body is written to ``staging`` on the same file system while its MD5 is computed, and then renamed
+to its place inside the transaction that writes its row, so a partial file is never visible. A crash
+between rename and commit is repaired at the next start.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ _log = logging.getLogger(__name__)
 _RESERVED = re.compile(r'^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 _HOSTILE = re.compile(r'[<>:"/\\|?*%\x00-\x1f]')
 MAX_NAME = 255
-"""Bytes of one name in a path: the limit of the usual file systems."""
+"""Bytes of one name in a path: the limit of common file systems."""
 
 
 @dataclass
 class Staged:
-    """A body that was received whole and waits for its place."""
+    """Complete body in the staging folder."""
 
     path: Path
     size: int
@@ -41,7 +42,10 @@ class Staged:
 
 
 def safe_name(text: str) -> str:
-    """A label as the name of a folder on any system: what some system cannot hold is written ``%XX``."""
+    """Return a label as a folder name that is valid on all systems.
+
+    Invalid characters are written ``%XX``.
+    """
     name = _HOSTILE.sub(lambda found: f'%{ord(found.group()):02X}', text)
     if name.endswith(('.', ' ')):
         name = f'{name[:-1]}%{ord(name[-1]):02X}'
@@ -49,9 +53,14 @@ def safe_name(text: str) -> str:
 
 
 def check_path(path: str) -> str:
-    """The path of a file in its resource, checked; `BadRequest` for one that is absolute, leaves the resource or cannot be stored.
+    """Return the checked path of a file in its resource.
 
-    One that ends in a slash keeps that: to XNAT it is a name like others.
+    A trailing slash is kept: XNAT accepts it as part of a name.
+
+    Raises
+    ------
+    BadRequest
+        For a path that is absolute, leaves the resource, or cannot be stored.
     """
     steps = path.replace('\\', '/').split('/')
     if path.startswith(('/', '\\')) or '..' in steps or any(ord(char) < 32 for char in path):
@@ -65,7 +74,13 @@ def check_path(path: str) -> str:
 
 
 class FileArea:
-    """The folders of one archive."""
+    """Folders of one archive.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the archive; subfolders are created.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -80,10 +95,20 @@ class FileArea:
         self.prearchive.mkdir(parents=True, exist_ok=True)
         self.staging.mkdir(parents=True, exist_ok=True)
 
-    # -- where things lie
+    # -- folders of items and resources
 
     def item_folder(self, connection: Connection, row: Any) -> Path:
-        """The folder of an item's files: ``<project>/arc001/<session>/SCANS/<scan>`` and so on."""
+        """Return the folder of an item.
+
+        That of a scan is ``<project>/arc001/<session>/SCANS/<scan>``.
+
+        Parameters
+        ----------
+        connection : Connection
+            The database.
+        row : Any
+            Row of the item.
+        """
         if row.level == 'project':
             return self.root / safe_name(row.id)
         if row.level == 'subject':
@@ -95,7 +120,20 @@ class FileArea:
         return self.item_folder(connection, parent) / group / safe_name(row.id)
 
     def resource_folder(self, connection: Connection, row: Any, holder: Any) -> Path:
-        """The folder of a resource; one without a label is called by its number. Only assessors have a folder for each side."""
+        """Return the folder of a resource.
+
+        A resource without a label has its number as folder name. Only assessors have a folder per
+        side.
+
+        Parameters
+        ----------
+        connection : Connection
+            The database.
+        row : Any
+            Row of the resource.
+        holder : Any
+            Row of its item.
+        """
         name = row.folder or (safe_name(row.label) if row.label else str(row.pk))
         base = self.item_folder(connection, holder)
         if holder.level == 'project':
@@ -108,13 +146,21 @@ class FileArea:
 
     @staticmethod
     def file_path(folder: Path, path: str) -> Path:
-        """Where a file of a resource lies."""
+        """Return the path of a file on disk.
+
+        Parameters
+        ----------
+        folder : Path
+            Folder of the resource.
+        path : str
+            Path in the resource.
+        """
         return folder.joinpath(*(_file_name(step) for step in path.split('/') if step))
 
-    # -- receiving
+    # -- uploads
 
     def stage(self, pieces: Iterable[bytes]) -> Staged:
-        """Write a body to the staging folder; it is gone again if the body breaks off."""
+        """Write a body to the staging folder; removed if reading it fails."""
         path = self.staging / uuid.uuid4().hex
         digest, size = hashlib.md5(usedforsecurity=False), 0
         try:
@@ -129,11 +175,11 @@ class FileArea:
         return Staged(path, size, digest.hexdigest())
 
     def staging_file(self) -> IO[bytes]:
-        """A file in the staging folder that a form's part is written to; `adopt` makes a body of it."""
+        """Open a new file in the staging folder, for `adopt`."""
         return (self.staging / uuid.uuid4().hex).open('w+b')
 
     def adopt(self, stream: IO[bytes]) -> Staged:
-        """A body that somebody else wrote to a file of `staging_file`."""
+        """Close a file of `staging_file` and return it as a staged body."""
         stream.seek(0)
         digest = md5_of(stream)
         size = stream.tell()
@@ -141,43 +187,76 @@ class FileArea:
         return Staged(Path(stream.name), size, digest)
 
     def check_room(self, folder: Path, paths: Iterable[str]) -> None:
-        """`BadRequest` if one of the paths is a folder already, or has a file where it needs a folder."""
+        """Check that files and folders do not conflict at some paths.
+
+        Parameters
+        ----------
+        folder : Path
+            Folder of the resource.
+        paths : Iterable[str]
+            Paths in the resource to be written.
+
+        Raises
+        ------
+        BadRequest
+            If a path is a folder, or a file is where it needs a folder.
+        """
         wanted = {self.file_path(folder, path): path for path in paths}
         for target, path in wanted.items():
             above = [one for one in target.parents if folder in one.parents]
             if target.is_dir() or any(one in wanted or one.is_file() for one in above):
-                raise BadRequest(f'{path!r} is in the way of a file, or a file is in its way.')
+                raise BadRequest(f'{path!r} conflicts with another file or folder.')
 
     def drop(self, streams: Iterable[IO[bytes]]) -> None:
-        """Remove files of `staging_file` that were not adopted: those are still open."""
+        """Remove files of `staging_file` that were not adopted: open ones."""
         for stream in streams:
             if not stream.closed:
                 stream.close()
                 Path(stream.name).unlink(missing_ok=True)
 
     def place(self, staged: Staged, target: Path) -> int:
-        """Move a staged body to its place, over an older one; its mtime in nanoseconds. For use in a transaction, which may be undone."""
+        """Move a staged body to its place, replacing an older file.
+
+        For use in a transaction; `settle` restores the older file after a rollback.
+
+        Parameters
+        ----------
+        staged : Staged
+            The body.
+        target : Path
+            Its place.
+
+        Returns
+        -------
+        int
+            Modification time in nanoseconds.
+
+        Raises
+        ------
+        BadRequest
+            If a folder is there, or a file where a folder is needed.
+        """
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             self._placed.append((target, self._set_aside(target)))
             os.replace(staged.path, target)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-            raise BadRequest(f'{target.name!r} is in the way of a file, or a file is in its way.') from error
+            raise BadRequest(f'{target.name!r} conflicts with another file or folder.') from error
         return target.stat().st_mtime_ns
 
     def _set_aside(self, target: Path) -> Path | None:
-        """A second name for a file that is about to be replaced."""
+        """Link or copy a file to the staging folder before it is replaced."""
         if not target.is_file():
             return None
         aside = self.staging / uuid.uuid4().hex
         try:
             os.link(target, aside)
-        except OSError:  # the file system has no links
+        except OSError:  # no hard links on this file system
             shutil.copy2(target, aside)
         return aside
 
     def settle(self, done: bool) -> None:
-        """At the end of a transaction: forget what was replaced in it, or, where it was rolled back, put that back."""
+        """End a transaction: drop replaced files, or restore them."""
         placed, self._placed = self._placed, []
         for target, aside in reversed(placed):
             if done and aside is not None:
@@ -189,24 +268,27 @@ class FileArea:
                 self._prune(target.parent)
 
     def keep(self, target: Path) -> None:
-        """Keep a file that is about to be replaced or removed, in the history folder under the moment of that."""
+        """Copy a file to the history folder before it is replaced or removed.
+
+        The folder there is named by the current time.
+        """
         if target.is_file():
             place = self.history / target.parent.relative_to(self.root) / f'{datetime.now():%Y%m%d_%H%M%S_%f}' / target.name
             place.parent.mkdir(parents=True, exist_ok=True)
             try:
                 os.link(target, place)
-            except OSError:  # the file system has no links
+            except OSError:  # no hard links on this file system
                 shutil.copy2(target, place)
 
     def discard(self, staged: Iterable[Staged]) -> None:
-        """Remove bodies that were not placed."""
+        """Remove staged bodies that were not placed."""
         for one in staged:
             one.path.unlink(missing_ok=True)
 
     # -- removing and moving
 
     def remove(self, paths: Iterable[Path]) -> None:
-        """Remove files or folders that no row speaks of any more, and folders that this leaves empty."""
+        """Remove files or folders, and parent folders that become empty."""
         for path in paths:
             if path.is_dir():
                 shutil.rmtree(path)
@@ -215,11 +297,22 @@ class FileArea:
             self._prune(path.parent)
 
     def relative(self, path: Path) -> str:
-        """A path as the task table keeps it: the archive's folder may be moved."""
+        """Return a path relative to the archive folder, as in the task table.
+
+        The archive's folder may be moved.
+        """
         return path.relative_to(self.folder).as_posix()
 
     def perform(self, source: str, target: str | None) -> None:
-        """Rename a folder or file, where it is there, or remove it."""
+        """Rename a folder or file if it exists, or remove it.
+
+        Parameters
+        ----------
+        source : str
+            Path relative to the archive's folder.
+        target : str | None
+            New path relative to the archive's folder; None to remove the source.
+        """
         path = self.folder / source
         if target is None:
             self.remove([path])
@@ -233,15 +326,15 @@ class FileArea:
             folder.rmdir()
             folder = folder.parent
 
-    # -- mending
+    # -- repair
 
     def clear_staging(self) -> None:
-        """Remove what an earlier process was receiving when it ended."""
+        """Remove staged files of an earlier process."""
         for path in self.staging.iterdir():
             path.unlink()
 
     def sweep(self, store: Store) -> None:
-        """After a crash: take out files without a row, and rows without a file; compute anew the digest of files that differ from theirs."""
+        """Reconcile files and rows of all resources after a crash."""
         with store.write() as connection:
             expected: dict[Path, Any] = {}
             for one, folder in self._resources(connection):
@@ -254,22 +347,37 @@ class FileArea:
             yield one, self.resource_folder(connection, one, holder)
 
     def reconcile(self, connection: Connection, root: Path, table: Table, expected: Mapping[Path, Any]) -> None:
-        """Make the files below a folder and their rows agree; `expected` are the rows of `table` by where their file should lie."""
+        """Reconcile the files below a folder with their rows.
+
+        Files without a row are moved to ``recovered``; rows without a file are deleted; a changed
+        file gets a new digest in its row.
+
+        Parameters
+        ----------
+        connection : Connection
+            Write transaction.
+        root : Path
+            The folder.
+        table : Table
+            Table of the rows.
+        expected : Mapping[Path, Any]
+            Rows of the table by the path of their file.
+        """
         for path in [path for path in root.rglob('*') if path.is_file() and path not in expected]:
             self._recover(path)
         for path, row in expected.items():
-            self._mend(connection, table, path, row)
+            self._repair(connection, table, path, row)
 
     def _recover(self, path: Path) -> None:
-        """Move a file that no row speaks of out of the archive; it may be all that is left of an upload."""
+        """Move a file without a row to ``recovered``: it may be a lost upload."""
         base = self.root if self.root in path.parents else self.folder
         target = self.recovered / path.relative_to(base)
-        _log.warning('the archive was not closed properly and does not know %s: moved to %s', path, target)
+        _log.warning('%s has no row, as the archive was not closed properly: moved to %s', path, target)
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, target)
         self._prune(path.parent)
 
-    def _mend(self, connection: Connection, table: Table, path: Path, row: Any) -> None:
+    def _repair(self, connection: Connection, table: Table, path: Path, row: Any) -> None:
         if not path.is_file():
             _log.warning('%s is missing: its row is removed', path)
             delete_row(connection, table, row.pk)
@@ -281,19 +389,19 @@ class FileArea:
 
 
 def pieces_of(path: Path) -> Iterator[bytes]:
-    """A file in pieces."""
+    """Yield a file in pieces of 1 MiB."""
     with path.open('rb') as source:
         while piece := source.read(2**20):
             yield piece
 
 
 def _file_name(step: str) -> str:
-    """A file keeps its own name; what Windows cannot hold is written ``%XX`` there only."""
+    """Return a name for a file: as it is, but made safe on Windows."""
     return step if os.name != 'nt' else safe_name(step)
 
 
 def md5_of(source: IO[bytes]) -> str:
-    """The digest of an open file."""
+    """Return the MD5 of an open file, in hexadecimal."""
     digest = hashlib.md5(usedforsecurity=False)
     while piece := source.read(2**20):
         digest.update(piece)

@@ -1,7 +1,8 @@
-"""Moves the folders of an archive that an earlier version made to where this one looks for them.
+"""Migration of the folders of an older archive.
 
-That version kept an assessor's folder under its label, what it and a reconstruction have on a side in ``IN`` and ``OUT``, and the rest in
-``RESOURCES``. All folders are moved out of the way before the first is moved to its place: the new place of one may be the old one of another.
+The older version named an assessor's folder by its label, with sides of assessors and
+reconstructions in ``IN`` and ``OUT``, and other resources in ``RESOURCES``. All folders are first
+moved aside: the new place of one may be the old place of another.
 """
 
 from __future__ import annotations
@@ -20,7 +21,19 @@ _LAYOUT = '2'
 
 
 def renew(area: FileArea, store: Store, connection: Connection) -> None:
-    """Have the folders of an older archive moved once the transaction is committed, and remember that they are."""
+    """Schedule the moves of an older archive's folders, once per archive.
+
+    They are carried out after the commit.
+
+    Parameters
+    ----------
+    area : FileArea
+        Folders of the archive.
+    store : Store
+        The database.
+    connection : Connection
+        Write transaction.
+    """
     if get_setting(connection, 'layout') == _LAYOUT:
         return
     moves = [(str(one.pk), before, after) for one, before, after in _places(area, connection) if before != after]
@@ -33,12 +46,12 @@ def renew(area: FileArea, store: Store, connection: Connection) -> None:
 
 
 def _places(area: FileArea, connection: Connection) -> Iterator[tuple[Any, Path, Path]]:
-    """Resources of assessors and reconstructions, with the old and the new place of each."""
+    """Yield resources of assessors and reconstructions, old and new place."""
     taken: set[Path] = set()
     for holder in items_of_level(connection, 'assessor', 'reconstruction'):
         for one in sorted(resources_of(connection, holder.pk), key=lambda one: one.side, reverse=True):
             after = area.resource_folder(connection, one, holder)
-            if after in taken:  # a label on both sides, which was possible
+            if after in taken:  # the same label on both sides, which was possible
                 after = after.with_name(f'{after.name}%{one.pk}')
                 rename_resource_folder(connection, one.pk, after.name)
             taken.add(after)
@@ -46,7 +59,7 @@ def _places(area: FileArea, connection: Connection) -> Iterator[tuple[Any, Path,
 
 
 def _before(area: FileArea, connection: Connection, row: Any, holder: Any) -> Path:
-    """Where the earlier version kept a resource."""
+    """Return the place of a resource in the older version."""
     name = safe_name(row.label) if row.label else str(row.pk)
     home = area.item_folder(connection, holder)
     if holder.level == 'assessor':
