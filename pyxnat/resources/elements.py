@@ -1,4 +1,7 @@
-"""What single levels can do besides: attached to the generated classes by :mod:`pyxnat.resources.factory`."""
+"""Element classes of single levels, from projects to scans.
+
+The generated classes derive from these; see :mod:`pyxnat.resources.factory`.
+"""
 
 from __future__ import annotations
 
@@ -45,69 +48,101 @@ class ProjectElement(Element):
         self.connection.request(f'{self.uri}/{name}/{uris.quote(str(value))}', 'PUT')
 
     def accessibility(self) -> str:
-        """Who may see it: ``private`` (its users), ``protected`` (all see that it is there), ``public`` (all may read). One request."""
+        """Return the access of other users. One request.
+
+        ``private``: users of the project only; ``protected``: all see that it exists; ``public``:
+        all may read it.
+        """
         return self._setting('accessibility')
 
     def set_accessibility(self, accessibility: str = 'protected') -> None:
-        """Set who may see it: ``private``, ``protected`` or ``public``. One request."""
+        """Set the access of other users. One request.
+
+        Parameters
+        ----------
+        accessibility : {'private', 'protected', 'public'}
+            As `accessibility` returns it.
+        """
         _check('accessibility', accessibility, _ACCESS)
         self._set('accessibility', accessibility)
 
     def prearchive_code(self) -> int:
-        """What becomes of incoming sessions: 0 wait in the prearchive, 4 are archived, 5 archived and overwrite. One request."""
+        """Return the handling of incoming sessions. One request.
+
+        0: wait in the prearchive; 4: archive; 5: archive and overwrite.
+        """
         return int(self._setting('prearchive_code'))
 
     def set_prearchive_code(self, code: int | str) -> None:
-        """Set what becomes of incoming sessions. One request."""
+        """Set the handling of incoming sessions. One request.
+
+        Parameters
+        ----------
+        code : int or str
+            As `prearchive_code` returns it.
+        """
         self._set('prearchive_code', int(code))
 
     def quarantine_code(self) -> int:
-        """Whether new sessions are quarantined: 0 no, 1 yes. One request."""
+        """Return 1 if new sessions are quarantined, 0 if not. One request."""
         return int(self._setting('quarantine_code'))
 
     def set_quarantine_code(self, code: int | str) -> None:
-        """Set whether new sessions are quarantined. One request."""
+        """Quarantine new sessions (1) or not (0). One request."""
         self._set('quarantine_code', int(code))
 
     def current_arc(self) -> str:
-        """The folder, on the server, that new sessions are kept in. One request."""
+        """Return the folder of new sessions on the server. One request."""
         return self._setting('current_arc')
 
     def set_subfolder_in_current_arc(self, subfolder: str) -> None:
-        """Keep new sessions in a folder below the current one. Two requests."""
+        """Store new sessions in a subfolder of the current folder.
+
+        Two requests.
+        """
         self.connection.request(uris.join(f'{self.uri}/current_arc', uris.quote_path(self.current_arc()), uris.quote_path(subfolder)), 'PUT')
 
     def _user_rows(self) -> list[Row]:
         return self.connection.rows(f'{self.uri}/users')
 
     def users(self) -> list[str]:
-        """Logins of its users. One request."""
+        """Return the logins of all users of the project. One request."""
         return [row['login'] for row in self._user_rows()]
 
     def _with_role(self, role: str) -> list[str]:
         return [row['login'] for row in self._user_rows() if _role(row) == role]
 
     def owners(self) -> list[str]:
-        """Logins of those who may do everything. One request."""
+        """Return the logins of owners, who may do everything. One request."""
         return self._with_role('owner')
 
     def members(self) -> list[str]:
-        """Logins of those who may read and add data. One request."""
+        """Return the logins of members, who may read and add data.
+
+        One request.
+        """
         return self._with_role('member')
 
     def collaborators(self) -> list[str]:
-        """Logins of those who may read. One request."""
+        """Return the logins of collaborators, who may read. One request."""
         return self._with_role('collaborator')
 
     def user_role(self, login: str) -> str:
-        """``owner``, ``member``, ``collaborator``, the name of another group, or the empty text for who has no role. One request."""
+        """Return the role of a user. One request.
+
+        ``owner``, ``member``, ``collaborator``, the name of another group, or the empty text.
+        """
         return next((_role(row) for row in self._user_rows() if row['login'] == login), '')
 
     def add_user(self, login: str, role: str = 'member') -> None:
-        """Give a user of the server a role in the project, in place of the one they had. One request.
+        """Give a user of the server a role in the project. One request.
+
+        The role replaces the one that the user had.
 
         Parameters
         ----------
+        login : str
+            The user's login name.
         role : {'owner', 'member', 'collaborator'}
             Owners may do everything, members read and add data, collaborators read.
         """
@@ -116,7 +151,7 @@ class ProjectElement(Element):
         self.connection.request(f'{self.uri}/users/{name.title()}s/{uris.quote(login)}', 'PUT')
 
     def remove_user(self, login: str) -> None:
-        """Take a user's role away. Two requests.
+        """Remove a user from the project. Two requests.
 
         Raises
         ------
@@ -126,19 +161,31 @@ class ProjectElement(Element):
         group = next((row['displayname'] for row in self._user_rows() if row['login'] == login), None)
         if group is None:
             raise errors.NotFoundError(
-                f'{login} has no role in {self.path_name}', uri=self.connection.server + self.uri, remedy='users() lists who has.'
+                f'{login} has no role in {self.path_name}', uri=self.connection.server + self.uri, remedy='users() lists those who have one.'
             )
         self.connection.request(f'{self.uri}/users/{uris.quote(group)}/{uris.quote(login)}', 'DELETE')
 
     @property
     def pipelines(self) -> Pipelines:
-        """The pipelines that it has."""
+        """The pipelines of the project."""
         return Pipelines(self)
 
     def import_dicom(self, source: Source, subject: str | None = None, session: str | None = None, **options: Any) -> list[Imported]:
-        """Send DICOM files, for the server to sort into sessions and scans; what became of each session.
+        """Send DICOM files, which the server sorts into sessions and scans.
 
-        See :class:`pyxnat.services.manage.imports.Importer` for the options, and for what may come back.
+        Parameters
+        ----------
+        source : path or list of paths
+            A file, a folder, a zip or tar, or several of these.
+        subject, session : str, optional
+            Labels, instead of those in the DICOM headers.
+        **options
+            See :class:`pyxnat.services.manage.imports.Importer`.
+
+        Returns
+        -------
+        list of Imported
+            One for each session.
 
         Examples
         --------
@@ -151,32 +198,39 @@ class ProjectElement(Element):
         return imported
 
     def last_modified(self) -> dict[str, str]:
-        """When each subject, or anything below it, was changed last: accession ID -> time. One request."""
+        """Return the time of the last change of each subject. One request.
+
+        A dict from accession ID to time; changes below the subject count, too.
+        """
         rows = self.connection.rows(f'{self.uri}/subjects?columns=ID,last_modified')
         return {cell(row, 'ID'): cell(row, 'last_modified') for row in rows}
 
     def aliases(self) -> list[str]:
-        """Other names of the project. One request."""
+        """Return the other names of the project. One request."""
         rows = self.connection.rows(f'{uris.ENTRY}/projects?columns=ID,alias')
         return [cell(row, 'alias') for row in rows if cell(row, 'ID') == self.path_name and cell(row, 'alias')]
 
     def description(self) -> str:
-        """Its description. One request."""
+        """Return its description. One request."""
         return str(self.attrs.get('description'))
 
     def get_custom_variables(self) -> dict[str, dict[str, dict[str, str]]]:
-        """Definitions of custom variables: protocol (``Subjects``) -> group -> field -> type. One request."""
+        """Return the definitions of custom variables. One request.
+
+        Nested dicts: protocol (``Subjects``) -> group -> field -> type.
+        """
         return read_definitions(self.get())
 
     def add_custom_variables(self, custom_variables: Mapping[str, Mapping[str, Mapping[str, str]]], allow_data_deletion: bool = False) -> None:
-        """Define custom variables. Two requests, one where nothing would change.
+        """Define custom variables. Two requests; one if nothing changes.
 
         Parameters
         ----------
         custom_variables : dict
-            As `get_custom_variables` gives them: ``{'Subjects': {'habits': {'smoker': 'boolean', 'cups': 'integer'}}}``.
+            As `get_custom_variables` returns them:
+            ``{'Subjects': {'habits': {'smoker': 'boolean', 'cups': 'integer'}}}``.
         allow_data_deletion : bool
-            Let XNAT drop what the new document does not have.
+            Let XNAT delete fields that the new document lacks.
 
         Raises
         ------
@@ -197,7 +251,10 @@ class ExperimentElement(SharedElement):
     """An imaging session or another assessment of a subject."""
 
     def writing_uri(self) -> str:
-        """Its URI below its own project and subject: elsewhere XNAT takes what is written for another session, or for nothing."""
+        """Return its URI below its own project and subject.
+
+        With other URIs XNAT writes to another session, or to none.
+        """
         identity = self._accession_id()
         if self.steps[0].level == 'projects' and 'subjects' in chain_of(self.steps):
             return uris.join(uris.parent(self.uri), uris.quote(identity))
@@ -210,7 +267,10 @@ class ExperimentElement(SharedElement):
         return uris.join(uris.ENTRY, 'projects', uris.quote(project), 'subjects', subject, 'experiments', uris.quote(identity))
 
     def parent(self) -> Element | None:
-        """Its subject, in the subject's own project where the path does not name it. One request then, else none."""
+        """Return its subject, in the subject's own project.
+
+        One request if the path does not name the subject; else none, and the project on the path.
+        """
         if 'subjects' in chain_of(self.steps):
             return self._parent_on_path()
         identity, project = self.attrs.mget(['subject_ID', 'subject_project'])
@@ -219,19 +279,40 @@ class ExperimentElement(SharedElement):
         return subject
 
     def trigger_pipelines(self) -> None:
-        """Start the pipelines that run by themselves on new sessions. One request, and one for its ID if that is not known."""
+        """Start the pipelines that run automatically on new sessions.
+
+        One request, and one for its ID if not known.
+        """
         self.trigger(fix_types=False, scan_headers=False)
 
     def fix_scan_types(self) -> None:
-        """Fill empty types of scans as similar scans have them. One request, and one for its ID if that is not known."""
+        """Fill empty scan types from similar scans.
+
+        One request, and one for its ID if not known.
+        """
         self.trigger(pipelines=False, scan_headers=False)
 
     def pull_data_from_headers(self) -> None:
-        """Read fields of session and scans from the DICOM headers. One request, and one for its ID if that is not known."""
+        """Read fields of the session and its scans from the DICOM headers.
+
+        One request, and one for its ID if not known.
+        """
         self.trigger(pipelines=False, fix_types=False)
 
     def trigger(self, pipelines: bool = True, fix_types: bool = True, scan_headers: bool = True) -> None:
-        """Start several of the server's jobs on the session at once. One request, and one for its ID if that is not known."""
+        """Start several server jobs on the session at once.
+
+        One request, and one for its ID if not known.
+
+        Parameters
+        ----------
+        pipelines : bool
+            As `trigger_pipelines`.
+        fix_types : bool
+            As `fix_scan_types`.
+        scan_headers : bool
+            As `pull_data_from_headers`.
+        """
         query = {'triggerPipelines': pipelines or None, 'fixScanTypes': fix_types or None, 'pullDataFromHeaders': scan_headers or None}
         if any(query.values()):
             self.check_owner()
@@ -243,7 +324,7 @@ class AssessorElement(SharedElement, Parameters):
 
     @property
     def provenance(self) -> Provenance:
-        """How it came to be."""
+        """Its processing steps."""
         return Provenance(self)
 
 
@@ -252,7 +333,7 @@ class ReconstructionElement(Element):
 
     @property
     def provenance(self) -> Provenance:
-        """How it came to be."""
+        """Its processing steps."""
         return Provenance(self)
 
 
@@ -265,9 +346,9 @@ def _role(row: Row) -> str:
     return name.lower().removesuffix('s') if name.lower().removesuffix('s') in _ROLES else name
 
 
-def _check(what: str, value: str, allowed: tuple[str, ...], meant: str | None = None) -> None:
+def _check(name: str, value: str, allowed: tuple[str, ...], meant: str | None = None) -> None:
     if (meant or value) not in allowed:
-        raise errors.ProgrammingError(f'{value!r} is no {what}', remedy=f'There are: {", ".join(allowed)}.')
+        raise errors.ProgrammingError(f'{value!r} is no {name}', remedy=f'Use one of: {", ".join(allowed)}.')
 
 
 BEHAVIOUR: dict[str, type[Element]] = {
@@ -282,4 +363,4 @@ BEHAVIOUR: dict[str, type[Element]] = {
     'out_resources': ResourceElement,
     'files': FileElement,
 }
-"""Plural name of a level -> the class its element class derives from."""
+"""Plural name of a level -> base class of its element class."""

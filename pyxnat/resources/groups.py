@@ -1,4 +1,4 @@
-"""What collections of single levels can do besides: attached by :mod:`pyxnat.resources.factory`."""
+"""Collection classes of single levels; see :mod:`pyxnat.resources.factory`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ class SharedCollection(Collection[Any]):
     """Subjects, experiments or assessors."""
 
     def sharing(self, projects: str | Iterable[str] = ()) -> list[Any]:
-        """Those of them that are seen in all of some projects, or, where none is named, in any project but their own.
+        """Return the elements shared by all given projects.
 
-        One request for each element, after those of iterating.
+        Without projects: the elements shared by any project besides their own. One request per
+        element, after those of iterating.
         """
         wanted = {projects} if isinstance(projects, str) else set(projects)
         found = []
@@ -34,14 +35,21 @@ class SharedCollection(Collection[Any]):
         return found
 
     def share(self, project: str) -> None:
-        """Show each of them in another project, too, under the label it has. One request for each, after those of iterating."""
+        """Share each element into another project, with its present label.
+
+        One request per element, after those of iterating.
+        """
         for element in self:
             element.share(project)
 
     def unshare(self, project: str) -> None:
-        """Take each of them out of a project; nothing is done where it is the own project of one. Two requests for each, after those of iterating."""
+        """End the share of each element in a project.
+
+        Two requests per element, after those of iterating. If the project owns one of them, an
+        error is raised before anything is sent.
+        """
         self.host.owners.forget()
-        for element in [one for one in list(self) if one._is_shared_into(project)]:
+        for element in [element for element in list(self) if element._is_shared_into(project)]:
             self.connection.request(f'{element._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
 
 
@@ -58,55 +66,65 @@ class DownloadableCollection(Collection[Any]):
         removeZip: bool = False,  # noqa: N803 - the word scripts use
         **how: Any,
     ) -> Any:
-        """Download their files, one zip a session; or, where ``layout``, ``jobs``, … are given, as all others do.
+        """Download their files, as one zip per session.
+
+        With ``layout``, ``jobs``, … the files are downloaded into a layout, as other collections
+        do.
 
         Parameters
         ----------
         dest_dir : path
-            A folder; made if needed.
+            A folder; created if needed.
         type : str
-            ``ALL``, or IDs or types joined by commas, as XNAT takes them in a URI.
+            ``ALL``, or IDs or types separated by commas, as XNAT takes them in a URI.
         name : str, optional
-            Name of the zip without ending; by default session, level and type, such as ``S01_MR_scans_ALL``.
+            Name of the zip without ``.zip``. Default: session, level and type, such as
+            ``S01_MR_scans_ALL``.
         extract : bool
-            Unpack into `dest_dir`, in XNAT's own layout (``<session>/scans/<ID>-<type>/resources/…``).
+            Unpack into `dest_dir`, in XNAT's own layout
+            (``<session>/scans/<ID>-<type>/resources/…``).
         safe : bool
-            Refuse to replace a zip that is there.
+            Raise an error if the zip exists.
         removeZip : bool
-            Remove the zip after it was unpacked.
+            Delete the zip after unpacking it.
         **how
-            ``layout``, ``jobs``, ``existing``, ``compression``, ``progress``, as :meth:`pyxnat.resources.bulk.Downloadable.download` has them. Any
-            of them asks for files in a layout, verified and never twice, and for a `Report`. The other parameters go with zips.
+            ``layout``, ``jobs``, ``existing``, ``compression``, ``progress`` of
+            :meth:`pyxnat.resources.bulk.Downloadable.download`. With any of them the files are
+            verified, files that are present are skipped, and the result is a `Report`. They cannot
+            be combined with the parameters for zips.
 
         Returns
         -------
         str, list or Report
-            Path of the zip, or of the files, for one session; a list of those where the path has wildcards above.
+            For one session, the path of the zip or the paths of its files; a list of these if the
+            path has wildcards above.
 
         Raises
         ------
         NotFoundError
             There are no such files.
+        DataError
+            The zip exists, and `safe` was given.
 
         Notes
         -----
-        One request a session, and those of iterating where the path has wildcards above.
+        One request per session, and those of iterating if the path has wildcards above.
         """
         if how:
             if (type, name, extract, safe, removeZip) != ('ALL', None, False, False, False):
-                raise errors.ProgrammingError('type, name, extract, safe and removeZip go with zips', remedy=f'Leave out {", ".join(how)}, or those.')
+                raise errors.ProgrammingError('type, name, extract, safe and removeZip are for zips only', remedy=f'Omit {", ".join(how)}, or those.')
             return super().download(dest_dir, **how)
         folder = FilePath(dest_dir).expanduser()
         results = [self._download(session, folder, type, name, extract, safe, removeZip) for session in self._sessions()]
         if not self._is_below_one:
             return results
         if not results:
-            raise errors.NotFoundError('there is nothing to download', remedy='The session satisfies no condition of the selection.')
+            raise errors.NotFoundError('there is nothing to download', remedy='The session does not match the conditions of the selection.')
         return results[0]
 
     @property
     def _is_below_one(self) -> bool:
-        """Whether the path names one session."""
+        """Whether the path names a single session."""
         return len(self.routes) == 1 and all(step.literal for step in self.routes[0][:-1])
 
     def _sessions(self) -> list[Any]:
@@ -118,7 +136,7 @@ class DownloadableCollection(Collection[Any]):
     def _download(self, session: Any, folder: FilePath, which: str, name: str | None, extract: bool, safe: bool, remove: bool) -> Any:
         target = folder / f'{safe_name(name or f"{session.label()}_{self.level.plural}_{which}")}.zip'
         if safe and target.exists():
-            raise errors.DataError(f'{target} is there already', remedy='Give another name=, or safe=False.')
+            raise errors.DataError(f'{target} exists', remedy='Give another name=, or safe=False.')
         quoted = ','.join(uris.quote(part) for part in which.split(','))
         child = getattr(session, self.level.singular)('ALL')
         uri = uris.join(uris.parent(child.uri), quoted, 'files')
@@ -136,4 +154,7 @@ GROUPS: dict[str, type[Collection[Any]]] = {
     'scans': DownloadableCollection,
     'reconstructions': DownloadableCollection,
 }
-"""Plural name of a level -> the class its collection class derives from; :class:`Collection` where none stands here."""
+"""Plural name of a level -> base class of its collection class.
+
+:class:`Collection` for levels without an entry.
+"""

@@ -1,4 +1,4 @@
-"""What subjects, experiments and assessors can do besides: being shared between projects, and renamed."""
+"""Base class of subjects, experiments and assessors: sharing and renaming."""
 
 from __future__ import annotations
 
@@ -18,18 +18,23 @@ __all__ = ['SharedElement']
 
 
 class SharedElement(Element):
-    """An element with an accession ID, which may be seen in several projects, in each under a label of its own."""
+    """An element with an accession ID that several projects can share.
+
+    It can have a different label in each project.
+    """
 
     _namesake: Row | None = None
-    """Another element that has the name of this one, as a label or as its ID."""
+    """Row of another element with the same name, as label or as ID."""
 
     def shares(self, id_filter: str = ANY) -> Collection[Any]:
-        """The projects it is seen in, its own among them. No request until it is iterated, then one.
+        """Return the projects that list it, its own included.
+
+        One request when iterated.
 
         Parameters
         ----------
         id_filter : str
-            Pattern that the project's ID must match.
+            Pattern for the project's ID.
         """
         row = class_of('projects').level
         step = Step('projects', as_name(row, id_filter), False, self.uri)
@@ -37,28 +42,31 @@ class SharedElement(Element):
         return projects
 
     def share(self, project: str, label: str | None = None, primary: bool = False) -> None:
-        """Show it in another project, too.
+        """Share it into another project.
 
         Parameters
         ----------
         project : str
             ID of the other project.
         label : str, optional
-            Its label there; by default the one it has. XNAT is always told one: what is shared without has no label there.
+            Its label there; default: its present label. A label is always sent, because XNAT shares
+            elements without a label otherwise.
         primary : bool
-            Make the other project its own, with all files; the old one loses it. The sessions of a subject stay in the old one.
+            Make the other project its owner and move all files there; the old project loses it. The
+            sessions of a subject stay in the old project.
 
         Raises
         ------
         DuplicateError
-            It is shared there already, or the label is taken there.
+            It is already shared there, or the label is in use there.
         PermissionDenied
-            This login may not create things in that project, or, to make it `primary`, not delete them from the old one.
+            This login may not create items in that project, or, with `primary`, not delete them
+            from the old one.
 
         Notes
         -----
-        One request, and one for its accession ID and label if those are not known. Nothing is asked when the project is the one that it was
-        selected from.
+        One request, and one for its accession ID and label if not known. No request if `project` is
+        the one on its path.
         """
         if project == self._project_name() and not primary:
             return
@@ -71,18 +79,20 @@ class SharedElement(Element):
         self.host.owners.forget()
 
     def unshare(self, project: str) -> None:
-        """Take it out of a project that it was shared into; its own keeps it.
+        """End its share in a project; its own project keeps it.
 
-        A subject takes its sessions along: their shares in that project end, and sessions of it that the project owns are deleted.
+        The sessions of a subject are removed, too: shared ones lose their share, and sessions owned
+        by that project are deleted.
 
         Raises
         ------
         ProgrammingError
-            The project is its own: XNAT would delete it, with all that is in it.
+            The project owns it: XNAT would delete it with everything below.
 
         Notes
         -----
-        Two requests, and one for its accession ID if that is not known. Where it is not shared there, nothing is sent.
+        Two requests, and one for its accession ID if not known. Nothing is sent if it is not shared
+        there.
         """
         self.check_owner()
         if self._is_shared_into(project):
@@ -90,30 +100,43 @@ class SharedElement(Element):
             self.connection.request(f'{self._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
 
     def _is_shared_into(self, project: str) -> bool:
-        """Whether a project has a share of it; an error where it is its own. One request."""
+        """Whether a project has a share of it. One request.
+
+        Raises ProgrammingError for its own project.
+        """
         uri = self._uri_of_shares()
-        names = [row.get('ID', '') for row in self.connection.rows(uri)]  # its own comes first
+        names = [row.get('ID', '') for row in self.connection.rows(uri)]  # its own project is first
         url = f'{self.connection.server}{uri}/{uris.quote(project)}'
         if project in names[:1]:
-            what = f'{project} is the own project of {self.level.singular} {self.path_name!r}: XNAT would delete it, with all that is in it'
-            raise errors.ProgrammingError(what, uri=url, method='DELETE', remedy='Use delete() to delete it, share(…, primary=True) to give it away.')
+            message = f'{project} owns {self.level.singular} {self.path_name!r}: XNAT would delete it with everything below'
+            raise errors.ProgrammingError(message, uri=url, method='DELETE', remedy='Use delete(), or share(…, primary=True) to change the owner.')
         return project in names
 
     def _uri_of_shares(self) -> str:
-        """The URI of the projects that it is in. XNAT shares an assessor below its session only."""
+        """Return the URI of its projects.
+
+        XNAT shares an assessor only below its session.
+        """
         return f'{self._exact_uri()}/projects'
 
     def rename(self, label: str) -> None:
-        """Give it another label; its files move with it. One request, and one for its ID if that is not known.
+        """Change its label; its files move along.
+
+        One request, and one for its ID if not known.
 
         Raises
         ------
         DuplicateError
-            The label is taken.
+            The label is in use.
         ProgrammingError
-            A label that no path can hold, that XNAT would store escaped, or that is too long. All others are taken, blanks and umlauts, too:
-            letters, digits, ``-`` and ``_`` are for new elements. What has a label that a URI has to quote is found by its listing: XNAT knows it by
-            its ID alone, so each path with it costs one request more.
+            No path can hold the label, XNAT would store it escaped, or it is too long.
+
+        Notes
+        -----
+        All other labels work, with blanks and umlauts, too; the limit to letters, digits, ``-`` and
+        ``_`` is for new elements. An element whose label needs quoting in a URI is found by its
+        listing, because XNAT knows it only by its ID: one more request for each path with the
+        label.
         """
         labels.check_label(self.level.singular, label, self.url)
         self.check_owner()
@@ -127,13 +150,14 @@ class SharedElement(Element):
         return self.steps[0].name if self.steps[0].level == 'projects' else ''
 
     def _exact_uri(self) -> str:
-        """A URI that means this element and no other, whatever labels there are: XNAT takes an ID first when it reads and deletes, but a label first
-        when it writes.
+        """Return a URI that matches no other element, by its accession ID.
+
+        XNAT looks for an ID first when it reads and deletes, but for a label first when it writes.
 
         Raises
         ------
         ProgrammingError
-            When its name is the ID of one element and the label of another.
+            Its name is the ID of one element and the label of another.
         """
         identity = uris.quote(self._accession_id())
         if self.level.plural == 'assessors':
@@ -152,9 +176,9 @@ class SharedElement(Element):
         if 'ID' not in self.row:
             self._fetch_row()
         if self._namesake is not None:
-            one, other = (f'{row.get("ID")} ({row.get("label")})' for row in (self.row, self._namesake))
+            first, other = (f'{row.get("ID")} ({row.get("label")})' for row in (self.row, self._namesake))
             remedy = 'Use the accession ID or the label of the one you mean.'
-            raise errors.ProgrammingError(f'{self.path_name!r} means two: {one} and {other}', uri=self.url, remedy=remedy)
+            raise errors.ProgrammingError(f'{self.path_name!r} is ambiguous: {first} and {other}', uri=self.url, remedy=remedy)
         return self.row['ID']
 
     def _uri_to_delete(self) -> str:

@@ -272,7 +272,7 @@ def test_the_download_of_scans_has_both_ways(session: Any, tmp_path: Path) -> No
     path = session.scans().download(tmp_path)
     assert path == str(tmp_path / 'E_scans_ALL.zip') and Path(path).is_file()
     assert len(session.scans().download(tmp_path, jobs=2).ok) == len(SCANS) * PER_SCAN
-    with pytest.raises(errors.ProgrammingError, match='go with zips'):
+    with pytest.raises(errors.ProgrammingError, match='are for zips only'):
         session.scans().download(tmp_path, extract=True, jobs=2)
 
 

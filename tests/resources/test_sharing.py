@@ -60,7 +60,7 @@ def test_unsharing_from_the_own_project_is_refused_before_it_is_sent(xnat, proje
     if through == 'other':
         element = {'subject': other.subject('SX'), 'experiment': other.subject('SX').experiment('EX'),
                    'assessor': other.subject('SX').experiment('EX').assessor('AX')}[level]  # fmt: skip
-    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match=f'{project._urn} is the own project .*delete'):
+    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match=f'{project._urn} owns .*delete'):
         element.unshare(project._urn)
     assert {record.method for record in trace} == {'GET'} and trace.requests <= (3 if level == 'assessor' else 2)
     assert element.exists(consistent=True) and subject.exists(consistent=True)
@@ -184,7 +184,7 @@ def test_a_name_that_is_one_elements_id_and_anothers_label_is_an_error_naming_bo
     ambiguous = project.subject(first.id())
     assert ambiguous.label() == 'S1'  # reading takes the ID first, as the server does
     for act in (ambiguous.delete, lambda: project.subject(first.id()).attrs.set('group', 'x'), lambda: project.subject(first.id()).rename('S9')):
-        with pytest.raises(errors.ProgrammingError, match=rf'means two: {first.id()} \(S1\) and {second.id()}'):
+        with pytest.raises(errors.ProgrammingError, match=rf'is ambiguous: {first.id()} \(S1\) and {second.id()}'):
             act()
     project.subject('S1').attrs.set('group', 'mine')
     assert project.subject('S1').attrs.get('group') == 'mine'
