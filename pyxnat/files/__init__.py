@@ -1,1 +1,1 @@
-"""Files on the local disk: atomic writes, digests, zip archives."""
+"""Files on disk and zip archives."""

@@ -1,4 +1,4 @@
-"""Files on disk: names that are safe, content that appears whole, digests and times."""
+"""Files on disk: safe names, atomic writes, digests and times."""
 
 from __future__ import annotations
 
@@ -25,18 +25,20 @@ else:
 __all__ = ['CHUNK', 'PART', 'alike', 'copy_file', 'digest_of', 'http_time', 'md5_of', 'names_on', 'private_folder', 'publish', 'safe_name']
 
 CHUNK = 256 * 1024
-"""Bytes moved at a time, to and from disk and network."""
+"""Bytes per read or write, on disk and network."""
 
 PART = '.part'
-"""How the names of temporaries end; they begin with a dot."""
+"""Suffix of temporary files; their names begin with a dot."""
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, 'O_BINARY', 0)
 
 _FICLONE = 0x40049409
-"""Linux: share the bytes of another file (linux/fs.h)."""
+"""Linux ioctl that makes a file share the bytes of another (linux/fs.h)."""
 
 _NAME_BYTES = 200
-"""Longest file name, in bytes of UTF-8; file systems allow 255, temporaries need some of it."""
+"""Maximum length of a file name in bytes of UTF-8: 255 in file systems, less the affixes of
+temporary files.
+"""
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\]|%(?=[0-9A-Fa-f]{2})|~(?=[0-9a-f]{16}(\.|$))' + (r'|[<>:"|?*]|[. ]$' if os.name == 'nt' else ''))
 
@@ -44,9 +46,11 @@ _DEVICE = re.compile(r'(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 
 
 def safe_name(name: str) -> str:
-    """A name from a server as the name of one file or folder: its own unless that is impossible or dangerous.
+    """Return a server's name as a safe name of one file or folder.
 
-    Different names stay different; what has to change is percent-encoded, and what is too long ends in a digest.
+    The name is unchanged unless it is impossible or dangerous on disk. Different names stay
+    different: unsafe characters are percent-encoded, and a long name is shortened and ends in a
+    digest.
 
     >>> safe_name('T1 (1).nii.gz'), safe_name('..'), safe_name('a/b')
     ('T1 (1).nii.gz', '%2E%2E', 'a%2Fb')
@@ -70,19 +74,28 @@ def _encoded(name: str) -> bytes:
 
 @contextmanager
 def publish(path: Path, modified: float | None = None, mode: int | None = None, before: Callable[[Path], None] | None = None) -> Iterator[IO[bytes]]:
-    """An open temporary beside `path` that takes its place, at once and whole, when the block ends well.
+    """Write a temporary file that replaces `path` when the block succeeds.
+
+    The replacement is atomic; after an exception `path` is unchanged.
 
     Parameters
     ----------
+    path : Path
+        File to create or replace.
     modified : float, optional
-        The file's time, in seconds since 1970.
+        Modification time, in seconds since 1970.
     mode : int, optional
-        Permissions; otherwise those that new files have.
+        Permissions; by default those of new files.
     before : callable, optional
-        Called with the complete temporary just before it takes the place.
+        Called with the complete temporary file just before the replacement.
+
+    Returns
+    -------
+    context manager
+        Gives the temporary file, open for writing bytes.
     """
     temporary = path.with_name(f'.{path.name[:50]}.{secrets.token_hex(8)}{PART}')
-    try:  # an interrupt may come as soon as it is there
+    try:  # an interrupt may come as soon as the file exists
         with os.fdopen(os.open(temporary, _NEW, 0o666 if mode is None else 0o600), 'wb') as file:
             yield file
         if modified is not None:
@@ -92,22 +105,28 @@ def publish(path: Path, modified: float | None = None, mode: int | None = None, 
         if before is not None:
             before(temporary)
         if os.name == 'nt' and path.exists():
-            path.chmod(0o600)  # Windows does not replace what cannot be written
+            path.chmod(0o600)  # Windows does not replace a read-only file
         os.replace(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = str(path)  # a full disk does not say which
+            error.filename = str(path)  # missing when the disk is full
         raise
 
 
 def alike(name: str) -> str:
-    """The same text for all names that some disk takes for one: those that differ in case, or in the way an accent is written."""
+    """Fold a name so that names some file system considers equal are equal.
+
+    Such names differ in case or in the encoding of accents.
+    """
     return unicodedata.normalize('NFC', name).casefold()
 
 
 def names_on(folder: Path) -> Callable[[str], str]:
-    """The same text for all names that the disk of a folder takes for one; seen by a file that is made there for a moment."""
+    """Return the function that folds names as a folder's file system does.
+
+    A file is created in the folder for a moment to test this.
+    """
     name = f'.\u00e9{secrets.token_hex(8)}{PART}'
     (folder / name).touch(exist_ok=False)
     try:
@@ -120,31 +139,39 @@ def names_on(folder: Path) -> Callable[[str], str]:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy content and time; on file systems that can, the two share their bytes until one of them is changed."""
+    """Copy content and modification time.
+
+    If the file system can, both files share their bytes until one is changed.
+
+    Parameters
+    ----------
+    source, target : Path
+        Existing file, and file to create or replace.
+    """
     with source.open('rb') as original, publish(target, source.stat().st_mtime) as copy:
         if not _clone(original, copy):
             shutil.copyfileobj(original, copy, 2**20)
 
 
 def _clone(original: IO[bytes], copy: IO[bytes]) -> bool:
-    """Whether the file system made the copy, at no cost."""
+    """Share the bytes if the file system can; return whether it did."""
     if fcntl is None or sys.platform != 'linux':
         return False
     try:
         fcntl.ioctl(copy.fileno(), _FICLONE, original.fileno())
-    except OSError:  # another file system, or one that cannot
+    except OSError:  # different file systems, or no support
         return False
     return True
 
 
 def digest_of(path: Path) -> str:
-    """The digest that XNAT lists, of a file."""
+    """Return the MD5 of a file in hexadecimal, as XNAT lists it."""
     with path.open('rb') as file:
         return md5_of(iter(lambda: file.read(2**18), b''))
 
 
 def md5_of(pieces: Iterable[bytes]) -> str:
-    """The digest that XNAT lists, of content in pieces."""
+    """Return the MD5 of chunks in hexadecimal, as XNAT lists it."""
     digest = hashlib.md5(usedforsecurity=False)
     for piece in pieces:
         digest.update(piece)
@@ -152,7 +179,7 @@ def md5_of(pieces: Iterable[bytes]) -> str:
 
 
 def http_time(text: str | None) -> float | None:
-    """Seconds since 1970 of an HTTP date; `None` for what is none."""
+    """Convert an HTTP date to seconds since 1970; `None` if it is invalid."""
     try:
         return parsedate_to_datetime(text).timestamp() if text else None
     except (ValueError, OverflowError):
@@ -160,7 +187,7 @@ def http_time(text: str | None) -> float | None:
 
 
 def private_folder(path: Path) -> Path:
-    """A folder, made with all above it where missing; what is made only its owner can look into."""
+    """Create a folder and its missing parents with mode 0700."""
     try:
         path.mkdir(exist_ok=True, mode=0o700)
     except FileNotFoundError:

@@ -1,10 +1,12 @@
-"""Zips read as they come: every file in turn, with no more of it in memory than a piece, and nothing on disk.
+"""Streaming reader of zip archives, with one chunk in memory and no disk.
 
-A zip is meant to be read from its end, where its table of contents is. What XNAT streams can be read from its beginning, too: before each file stands
-its name, and either its length or, behind it, a descriptor with checksum and length. Deflate tells by itself where it ends; of a file that is stored
-as it is, and whose length comes behind it, the caller must know the length.
+A zip is normally read from its end, where its directory is. XNAT's streams can be read from the
+beginning: each file has its name before it, and its length before it or in a descriptor (checksum
+and length) after it. Deflated data mark their own end. For a stored file with a descriptor, the
+caller must know the length.
 
-Source: PKWARE's APPNOTE, sections 4.3 to 4.5; the descriptor comes with or without its signature, and with lengths of 4 or of 8 bytes.
+Source: PKWARE's APPNOTE, sections 4.3 to 4.5; the descriptor comes with or without its signature,
+and with lengths of 4 or 8 bytes.
 """
 
 from __future__ import annotations
@@ -26,25 +28,28 @@ _STORED, _DEFLATED = 0, 8
 _ZIP64 = 0x0001
 _UNKNOWN = 0xFFFFFFFF
 _PACKED = 16 * 1024
-"""Bytes that are inflated at a time: what of them lies behind the end of a file is copied."""
+"""Bytes inflated at a time; the ones after the end of a file are copied."""
 
 
 def unzip(pieces: Iterable[bytes], length_of: Callable[[str], int | None] = lambda name: None, uri: str = '') -> Iterator[Unzipping]:
-    """The files of a zip in their order, each to be read before the next is asked for; what is left of one is passed over.
+    """Yield the files of a zip in order.
+
+    Each file must be read before the next one is requested; its unread rest is skipped.
 
     Parameters
     ----------
     pieces : iterable of bytes
-        The zip.
+        The zip, in chunks of any size.
     length_of : callable
-        Bytes of a file by its name in the zip, where the caller knows; asked for files that are stored as they are, with their length behind them.
+        Returns the bytes of a file by its name in the zip, or `None` if unknown; called for stored
+        files with a descriptor.
     uri : str
-        Where the zip comes from, for messages.
+        Source of the zip, for error texts.
 
     Raises
     ------
     TransferError
-        It is no zip, is damaged, or ends too early; files before that were given.
+        The data are no zip, damaged or truncated; files yielded before are complete.
     """
     source = _Source(pieces, uri)
     while True:
@@ -53,7 +58,7 @@ def unzip(pieces: Iterable[bytes], length_of: Callable[[str], int | None] = lamb
             source.drain()
             return
         if signature != _LOCAL:
-            raise source.error('it is no zip' if source.at == 4 else f'what should be the next file at byte {source.at - 4} is none')
+            raise source.error('it is no zip' if source.at == 4 else f'no file header at byte {source.at - 4}')
         entry = _entry(source, length_of)
         if not entry.name.endswith('/') or entry.name == '/':
             yield entry
@@ -61,14 +66,14 @@ def unzip(pieces: Iterable[bytes], length_of: Callable[[str], int | None] = lamb
 
 
 class Unzipping:
-    """One file of a zip that is being read.
+    """File of a zip that is being read.
 
     Attributes
     ----------
     name : str
         Its path in the zip.
     sums : bool
-        Whether its content is compared with its checksum; one who has a digest of it can leave that out.
+        Whether to verify the checksum; a caller that has a digest can turn it off.
     """
 
     def __init__(self, source: _Source, name: str, method: int, flags: int, crc: int, lengths: tuple[int, int], known: int | None) -> None:
@@ -86,7 +91,7 @@ class Unzipping:
         return f'<Unzipping {self.name}>'
 
     def __iter__(self) -> Iterator[bytes]:
-        """Its content in pieces; checked against checksum and length when the last one was given."""
+        """Yield the content in chunks, then verify checksum and length."""
         for piece in self._content:
             if self.sums:
                 self._running_crc = zlib.crc32(piece, self._running_crc)
@@ -96,7 +101,7 @@ class Unzipping:
             self._check()
 
     def finish(self) -> None:
-        """Read what is left of it."""
+        """Read and discard the rest."""
         for _ in self:
             pass
 
@@ -110,7 +115,7 @@ class Unzipping:
 
     def _copied(self, length: int | None) -> Iterator[bytes]:
         if length is None:
-            raise self._source.error(f'the length of {self.name} cannot be told')
+            raise self._source.error(f'the length of {self.name} is unknown')
         while self._packed < length:
             piece = self._source.some(length - self._packed)
             self._packed += len(piece)
@@ -131,7 +136,7 @@ class Unzipping:
 
 
 class _Source:
-    """Pieces as a file that is read forwards, with what was taken too much given back."""
+    """Forward-only reader over chunks, with push-back."""
 
     def __init__(self, pieces: Iterable[bytes], uri: str) -> None:
         self._pieces = iter(pieces)
@@ -139,15 +144,15 @@ class _Source:
         self._uri = uri
         self.at = 0
 
-    def error(self, what: str) -> errors.TransferError:
-        return errors.TransferError(f'the zip cannot be read: {what}', uri=self._uri, remedy='Ask again; download the files singly.')
+    def error(self, reason: str) -> errors.TransferError:
+        return errors.TransferError(f'the zip cannot be read: {reason}', uri=self._uri, remedy='Try again, or download the files one by one.')
 
     def some(self, most: int) -> bytes:
-        """Up to a number of bytes, at least one."""
+        """Return between one and `most` bytes."""
         while self._next >= len(self._held):
             piece = next(self._pieces, None)
             if piece is None:
-                raise self.error(f'it ends too early, at byte {self.at}')
+                raise self.error(f'it is truncated at byte {self.at}')
             self._held, self._next = piece, 0
         taken = self._held[self._next : self._next + most]
         self._next += len(taken)
@@ -155,14 +160,14 @@ class _Source:
         return taken
 
     def take(self, count: int) -> bytes:
-        """As many bytes as that."""
+        """Return exactly `count` bytes."""
         taken = b''
         while len(taken) < count:
             taken += self.some(count - len(taken))
         return taken
 
     def give_back(self, last: bytes) -> None:
-        """Take back the bytes that were given last."""
+        """Push back the last bytes returned."""
         self.at -= len(last)
         if self._next >= len(last):
             self._next -= len(last)
@@ -170,12 +175,20 @@ class _Source:
             self._held, self._next = last + self._held[self._next :], 0
 
     def drain(self) -> None:
-        """Read to the end, so that the connection can be used again."""
+        """Read to the end, so that the connection can be reused."""
         for _ in self._pieces:
             pass
 
     def descriptor(self, packed: int, size: int) -> tuple[int, int, int]:
-        """Checksum and lengths that stand behind a file, in whichever of its four forms fits the lengths that were counted."""
+        """Return the checksum and lengths after a file.
+
+        The descriptor has four forms; the one that fits the counted lengths is used.
+
+        Parameters
+        ----------
+        packed, size : int
+            Bytes read, and bytes after inflating.
+        """
         first = self.take(4)
         signed = first == _DESCRIPTOR
         head = self.take(12) if signed else first + self.take(8)
@@ -187,7 +200,10 @@ class _Source:
         return crc, long[0], long[1]
 
     def _continues_long(self, packed: int, size: int) -> bool:
-        """Whether lengths that fit as short ones are long ones: only where both halves are the same, as for an empty file."""
+        """Whether lengths that fit as 4-byte numbers are 8-byte numbers.
+
+        Only possible if both halves are equal, as for an empty file.
+        """
         if packed > _UNKNOWN or size > _UNKNOWN:
             return True
         ahead = self.take(4)
@@ -200,7 +216,7 @@ def _entry(source: _Source, length_of: Callable[[str], int | None]) -> Unzipping
     raw, extra = source.take(name_length), source.take(extra_length)
     name = raw.decode('utf-8' if flags & _UTF8 else _encoding_of(raw), 'surrogateescape')
     if flags & _ENCRYPTED or method not in (_STORED, _DEFLATED):
-        raise source.error(f'{name} is packed in a way that is not known here (method {method})')
+        raise source.error(f'{name} is encrypted or has an unknown compression (method {method})')
     if size == _UNKNOWN or packed == _UNKNOWN:
         packed, size = _long_lengths(extra, packed, size)
     known = length_of(name) if method == _STORED and flags & _BEHIND else None
@@ -208,7 +224,10 @@ def _entry(source: _Source, length_of: Callable[[str], int | None]) -> Unzipping
 
 
 def _encoding_of(raw: bytes) -> str:
-    """Names without the flag are cp437 by the book; what writes them as UTF-8 all the same is told by that it can be read so."""
+    """Return the encoding of a name without the UTF-8 flag.
+
+    The standard says cp437, but some programs write UTF-8; a name that decodes as UTF-8 is that.
+    """
     try:
         raw.decode('utf-8')
     except UnicodeDecodeError:

@@ -1,4 +1,7 @@
-"""Zip archives as XNAT sends and takes them: packed without holding them, unpacked without trusting them."""
+"""Zip archives as XNAT sends and accepts them.
+
+Members are streamed, never held whole, and names in an archive are not trusted.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,16 @@ from .. import errors
 from ..model.uris import meaning
 from .disk import CHUNK, publish, safe_name
 
-__all__ = ['below', 'check', 'inner_path', 'missing', 'named', 'pack', 'repack', 'sizes', 'told_apart', 'unpack']
+__all__ = ['below', 'check', 'decode_distinct', 'inner_path', 'missing', 'named', 'pack', 'repack', 'sizes', 'unpack']
 
 _FILES = re.compile(r'(?:^|/)resources/[^/]+/files/(.+)$', re.DOTALL)
+_RETRY = 'Try again, or download the files one by one.'
 
 
 def inner_path(entry: str) -> str:
-    """The path below its resource of an entry in XNAT's own layout; the whole name where it has another.
+    """Return the path below its resource of an entry in XNAT's layout.
+
+    An entry in another layout keeps its whole name.
 
     >>> inner_path('S1_MR/scans/1-T1/resources/NIFTI/files/run1/files/a.img')
     'run1/files/a.img'
@@ -33,12 +39,15 @@ def inner_path(entry: str) -> str:
 
 
 def below(folder: Path) -> list[tuple[str, Path]]:
-    """The files of a folder and of all folders in it, under their paths relative to it."""
+    """Return all files below a folder, with their relative paths."""
     return [(path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob('*')) if path.is_file()]
 
 
 def named(paths: Iterable[Path]) -> list[tuple[str, Path]]:
-    """Files under their paths from the folder that holds them all; under their own names where they lie on several drives."""
+    """Return files with their paths relative to their common folder.
+
+    Files on several drives get their own names.
+    """
     found = [path.absolute() for path in paths]
     try:
         root = os.path.commonpath([path.parent for path in found])
@@ -48,7 +57,15 @@ def named(paths: Iterable[Path]) -> list[tuple[str, Path]]:
 
 
 def pack(members: Iterable[tuple[str, Path]], compression: int = 1) -> IO[bytes]:
-    """An open temporary zip of files under the names given; it goes when it is closed. With a compression of 0 they are stored as they are."""
+    """Return an open temporary zip of files; closing it deletes it.
+
+    Parameters
+    ----------
+    members : iterable of (str, Path)
+        Name in the zip and path of each file.
+    compression : int
+        Deflate level; 0 stores the files uncompressed.
+    """
     packed = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     try:
         with zipfile.ZipFile(packed, 'w', zipfile.ZIP_DEFLATED if compression else zipfile.ZIP_STORED, compresslevel=compression) as archive:
@@ -62,18 +79,31 @@ def pack(members: Iterable[tuple[str, Path]], compression: int = 1) -> IO[bytes]
 
 
 def check(path: Path, uri: str) -> None:
-    """See that a zip is one, and has its end."""
+    """Check that a file is a zip and has its end.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    uri : str
+        Its source, for the error text.
+
+    Raises
+    ------
+    TransferError
+        The file is not a zip, or is truncated.
+    """
     if not zipfile.is_zipfile(path):
-        raise errors.TransferError('what came is not a zip, or was cut', uri=uri, remedy='Ask again; download the files singly.')
+        raise errors.TransferError('the response is not a zip, or is truncated', uri=uri, remedy=_RETRY)
 
 
 def sizes(path: Path) -> dict[str, int]:
-    """Name and bytes of each file in a zip or tar.
+    """Return name and bytes of each file in a zip or tar.
 
     Raises
     ------
     DataError
-        It is neither, or is damaged.
+        The file is neither, or is damaged.
     """
     try:
         if zipfile.is_zipfile(path):
@@ -82,13 +112,19 @@ def sizes(path: Path) -> dict[str, int]:
         with tarfile.open(path) as packed:
             return {entry.name.removeprefix('./'): entry.size for entry in packed if entry.isfile()}
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, tarfile.TarError) as error:
-        raise errors.DataError(
-            f'{path} is no zip and no tar that can be read ({error})', remedy='With extract=False it is stored as it is.'
-        ) from error
+        raise errors.DataError(f'{path} is not a readable zip or tar ({error})', remedy='Use extract=False to store it as it is.') from error
 
 
 def missing(listed: Iterable[str], path: Path | None) -> list[str]:
-    """Those of the listed files of a resource that its zip has not."""
+    """Return the listed files of a resource that its zip lacks.
+
+    Parameters
+    ----------
+    listed : iterable of str
+        Paths below the resource.
+    path : Path or None
+        The zip; `None` if there is none, and all are missing.
+    """
     if path is None:
         return list(listed)
     with zipfile.ZipFile(path) as archive:
@@ -97,7 +133,16 @@ def missing(listed: Iterable[str], path: Path | None) -> list[str]:
 
 
 def repack(path: Path, target: Path, uri: str = '') -> None:
-    """Write a zip anew with each file under its path below the resource, so that uploading it again gives the same files.
+    """Copy a zip, naming each file by its path below the resource.
+
+    Uploading the copy gives the same files.
+
+    Parameters
+    ----------
+    path, target : Path
+        The zip, and the file to create or replace.
+    uri : str
+        Source of the zip, for the error text.
 
     Raises
     ------
@@ -114,13 +159,13 @@ def repack(path: Path, target: Path, uri: str = '') -> None:
                 with archive.open(entry) as source, copy.open(same, 'w') as sink:
                     shutil.copyfileobj(source, sink, CHUNK)
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise errors.TransferError(f'the zip is damaged: {error}', uri=uri, remedy='Ask again; download the files singly.') from error
+        raise errors.TransferError(f'the zip is damaged: {error}', uri=uri, remedy=_RETRY) from error
 
 
-def told_apart(paths: list[str]) -> list[str]:
-    """Paths by their meaning; those that another has as its own, or means as well, as they are.
+def decode_distinct(paths: list[str]) -> list[str]:
+    """Return the decoded paths, keeping those that would collide encoded.
 
-    >>> told_apart(['a%26b', 'c%20d', 'c d'])
+    >>> decode_distinct(['a%26b', 'c%20d', 'c d'])
     ['a&b', 'c%20d', 'c d']
     """
     meant = [meaning(path) for path in paths]
@@ -129,12 +174,21 @@ def told_apart(paths: list[str]) -> list[str]:
 
 
 def unpack(path: Path, dest: Path, place: Callable[[str], str] = inner_path, uri: str = '') -> list[str]:
-    """Write the files of a zip below a folder; nothing else there is touched.
+    """Extract the files of a zip below a folder.
+
+    Other files there are not touched.
 
     Parameters
     ----------
+    path : Path
+        The zip.
+    dest : Path
+        The folder; missing folders are created.
     place : callable
-        From an entry's name to the file's path below `dest`. Parts that would lead out of it are percent-encoded.
+        Maps an entry's name to the file's path below `dest`. Segments that would lead out of it are
+        percent-encoded.
+    uri : str
+        Source of the zip, for the error text.
 
     Returns
     -------
@@ -144,22 +198,23 @@ def unpack(path: Path, dest: Path, place: Callable[[str], str] = inner_path, uri
     Raises
     ------
     TransferError
-        An entry is damaged, or two would have one place. Files before it stay; they are whole.
+        An entry is damaged, or two have the same path. Files extracted before stay and are
+        complete.
     """
     written: dict[Path, str] = {}
     try:
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            meant = told_apart([place(entry.filename) for entry in entries])
+            meant = decode_distinct([place(entry.filename) for entry in entries])
             for entry, name in zip(entries, meant, strict=True):
                 target = dest.joinpath(*(safe_name(part) for part in name.split('/') if part))
                 if target in written:
-                    raise errors.TransferError(f'two files of the zip would be {target}', uri=uri, remedy='Download the files singly.')
+                    raise errors.TransferError(f'two files of the zip map to {target}', uri=uri, remedy='Download the files one by one.')
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as source, publish(target) as file:
                     while piece := source.read(CHUNK):
                         file.write(piece)
                 written[target] = entry.filename
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise errors.TransferError(f'the zip is damaged: {error}', uri=uri, remedy='Ask again; download the files singly.') from error
+        raise errors.TransferError(f'the zip is damaged: {error}', uri=uri, remedy=_RETRY) from error
     return [str(target) for target in written]

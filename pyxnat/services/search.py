@@ -82,7 +82,7 @@ class SearchEngine:
         """
         found = self._posted(Bundle(field.datatype, [field], None), {'cache': 'true', 'refresh': 'true'})
         list(found)
-        identity, columns = found.said.get('ID'), _columns(found)
+        identity, columns = found.members.get('ID'), _columns(found)
         if not identity or not columns:
             return None
         (key,) = keys_of(columns, [field], field.datatype, {})
@@ -192,7 +192,7 @@ def _experiment_type(criteria: Group, level: str, usual: str) -> str:
 
 def _columns(found: ResultSet) -> list[dict[str, Any]]:
     """What an answer says of its columns, as far as it was read."""
-    columns = found.said.get('Columns') or []
+    columns = found.members.get('Columns') or []
     return [column for column in columns if 'key' in column]
 
 

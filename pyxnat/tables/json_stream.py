@@ -1,9 +1,10 @@
-"""XNAT's tables in JSON, of any length: rows are read as the text comes, and no more of it is held than a piece.
+"""Streaming parser for XNAT's JSON tables of any length.
 
-A table is an object ``ResultSet`` with an array ``Result`` of rows, and members of no defined order beside it. Rows that are whole are given to
-Python's own decoder, many at a time. They are found by the last ``},`` of a stretch of text. If that stands within a text, or behind the array, the
-stretch is no array of values and the decoder refuses it; if the decoder takes it, it was cut between two values. So a guess can cost time, and never
-rows.
+A table is an object ``ResultSet`` with an array ``Result`` of rows, and other members in no defined
+order. No more than about one chunk of text is held. Complete rows are passed to Python's decoder,
+many at a time. The last ``},`` of a chunk is assumed to end a row. If it is inside a string, or
+after the array, the decoder rejects the chunk; if the decoder accepts it, the cut was between two
+rows. A wrong guess costs time, never rows.
 """
 
 from __future__ import annotations
@@ -22,79 +23,101 @@ from .table import Row, texts
 __all__ = ['ResultSet', 'iter_result_set', 'parse_result_set']
 
 _STRETCH = 2**16
-"""Characters that are looked at together."""
+"""Characters that are parsed together."""
 _LONGEST_TOKEN = 16
-"""What the decoder finds wrong within so many characters of the end may be cut: ``-Infinity``, a pair of ``\\uXXXX``."""
+"""An error within this many characters of the end may come from a cut: ``-Infinity``, a pair of
+``\\uXXXX``.
+"""
 _BLANKS = re.compile(r'[ \t\n\r]*')
 _BEGIN = 60
 _REMEDY = 'Check that the URL is that of an XNAT server.'
 _NOTHING = (
-    'XNAT answers so where a query fails inside: check that each column is one of the level and type, that dates in filters are MM/dd/yyyy, '
-    'and that what was searched for is still kept.'
+    'XNAT sends an empty body when a query fails: check that each column belongs to the level and type, '
+    'that dates in filters are MM/dd/yyyy, and that the result of the search has not expired.'
 )
 _DECODER = json.JSONDecoder()
 
 
 def parse_result_set(body: bytes | str, uri: str | None = None) -> list[Row]:
-    """The rows of a JSON table, which came from a URI. Shape and errors are those of :func:`iter_result_set`."""
-    return list(iter_result_set([six.ensure_binary(body)], uri))
-
-
-def iter_result_set(pieces: Iterable[bytes], uri: str | None = None, said: dict[str, Any] | None = None) -> Iterator[Row]:
-    """The rows of a JSON table of any length, which came from a URI, as its pieces come.
-
-    Cells are text, in which `None` (SQL's NULL) is the empty one.
+    """Return the rows of a JSON table.
 
     Parameters
     ----------
-    said : dict, optional
-        Is given what stands beside the rows, once that was read.
+    body : bytes or str
+        The document.
+    uri : str, optional
+        Its URI, for error texts.
 
     Raises
     ------
-    DataError
-        There is nothing: XNAT answers so, with status 200, where it failed to build a table.
-    UnexpectedAnswer
-        It is not JSON in UTF-8, or not a table, or ends too early. Rows that
-        were given before were in it; there may have been more.
+    DataError, UnexpectedAnswer
+        As :func:`iter_result_set`.
     """
-    return chain.from_iterable(_checked(_Text(pieces), uri, {} if said is None else said))
+    return list(iter_result_set([six.ensure_binary(body)], uri))
 
 
-class ResultSet:
-    """The rows of a table that may be long, to be gone through as often as one likes; each time it is read anew.
+def iter_result_set(pieces: Iterable[bytes], uri: str | None = None, members: dict[str, Any] | None = None) -> Iterator[Row]:
+    """Yield the rows of a JSON table of any length.
+
+    Cells are strings; `None` (SQL's NULL) becomes the empty string.
 
     Parameters
     ----------
     pieces : iterable of bytes
-        Its text, to be gone through as often.
+        The document, in chunks of any size.
+    uri : str, optional
+        Its URI, for error texts.
+    members : dict, optional
+        Receives the other members of ``ResultSet`` as they are parsed.
+
+    Raises
+    ------
+    DataError
+        The document is empty: with status 200, XNAT failed to build the table.
+    UnexpectedAnswer
+        The document is not JSON in UTF-8, is not a table, or is truncated. Rows yielded before are
+        valid; more may be missing.
+    """
+    return chain.from_iterable(_checked(_Text(pieces), uri, {} if members is None else members))
+
+
+class ResultSet:
+    """Rows of a table of any length; each iteration parses the text again.
+
+    Parameters
+    ----------
+    pieces : iterable of bytes
+        The document; must be iterable several times.
+    uri : str, optional
+        Its URI, for error texts.
     is_long : bool
-        Whether it is better not held.
+        Whether the rows should be streamed rather than held in memory.
 
     Attributes
     ----------
-    said : dict
-        What stands beside the rows, as far as they were gone through: XNAT puts ``Columns`` before them, and ``totalRecords`` behind.
+    members : dict
+        Other members of ``ResultSet``, as far as parsed: XNAT puts ``Columns`` before the rows and
+        ``totalRecords`` after them.
     """
 
     def __init__(self, pieces: Iterable[bytes], uri: str | None = None, *, is_long: bool = True) -> None:
         self._pieces = pieces
         self._uri = uri
         self.is_long = is_long
-        self.said: dict[str, Any] = {}
+        self.members: dict[str, Any] = {}
 
     def __iter__(self) -> Iterator[Row]:
-        return iter_result_set(self._pieces, self._uri, self.said)
+        return iter_result_set(self._pieces, self._uri, self.members)
 
 
-def _checked(text: _Text, uri: str | None, said: dict[str, Any]) -> Iterator[list[Row]]:
+def _checked(text: _Text, uri: str | None, members: dict[str, Any]) -> Iterator[list[Row]]:
     try:
-        for rows in _tables(text, said):
+        for rows in _tables(text, members):
             yield _as_text(rows)
     except DataError as error:
         error.uri = uri
         raise
-    except UnexpectedAnswer as error:  # it is no text
+    except UnexpectedAnswer as error:  # not UTF-8
         error.uri, error.remedy = uri, _REMEDY
         raise
     except (ValueError, TypeError, RecursionError) as error:
@@ -102,9 +125,9 @@ def _checked(text: _Text, uri: str | None, said: dict[str, Any]) -> Iterator[lis
 
 
 def _as_text(rows: list[Any]) -> list[Row]:
-    """Rows with text alone."""
+    """Convert all cells to strings."""
     try:
-        ''.join(chain.from_iterable(map(dict.values, rows)))  # the quickest that refuses what is no text
+        ''.join(chain.from_iterable(map(dict.values, rows)))  # the fastest check for other types
     except TypeError:
         if {*map(type, rows)} != {dict}:
             raise
@@ -118,30 +141,30 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _tables(text: _Text, said: dict[str, Any]) -> Iterator[list[Any]]:
-    """The rows of the one table of a document."""
+def _tables(text: _Text, members: dict[str, Any]) -> Iterator[list[Any]]:
+    """Yield the rows of the table in a document, in batches."""
     if not text.next():
-        raise DataError('nothing came where a table was asked for', status=200, remedy=_NOTHING)
+        raise DataError('the response is empty instead of a table', status=200, remedy=_NOTHING)
     for name in text.only('ResultSet'):
         if name == 'ResultSet':
             for inner in text.only('Result'):
                 if inner == 'Result':
                     yield from text.array()
                 else:
-                    said[inner] = text.value()
+                    members[inner] = text.value()
         else:
             text.value()
     if text.next():
-        raise ValueError('it goes on behind its end')
+        raise ValueError('text after the end')
 
 
 class _Text:
-    """Text that is read from its beginning to its end.
+    """Parser of JSON text that arrives in chunks.
 
     Attributes
     ----------
     begin : str
-        Its first characters.
+        First characters of the text, for error messages.
     """
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
@@ -152,7 +175,10 @@ class _Text:
         self.begin = ''
 
     def _more(self) -> bool:
-        """Read on: by a stretch, or by as much as is held, so that a long value is tried few times. Whether there was more."""
+        """Read another chunk; return whether there was one.
+
+        The chunk is at least as long as the unread text, so that a long value is retried few times.
+        """
         rest = self._held[self._at :]
         wanted, read = max(_STRETCH, len(rest)), [rest]
         while wanted > 0 and (piece := next(self._pieces, None)) is not None:
@@ -164,9 +190,12 @@ class _Text:
         return len(self._held) > len(rest)
 
     def next(self) -> str:
-        """The next character that is no blank, which stays to be read; empty at the end."""
+        """Return the next non-blank character without consuming it.
+
+        Empty at the end.
+        """
         while True:
-            self._at = _BLANKS.match(self._held, self._at).end()  # type: ignore[union-attr]  # it matches nothing, too
+            self._at = _BLANKS.match(self._held, self._at).end()  # type: ignore[union-attr]  # always matches
             if self._at < len(self._held):
                 return self._held[self._at]
             if not self._more():
@@ -175,11 +204,11 @@ class _Text:
     def _take(self, wanted: str) -> None:
         found = self.next()
         if found != wanted:
-            raise ValueError(f'{wanted!r} is missing' if found else 'it ends too early')
+            raise ValueError(f'{wanted!r} is missing' if found else 'unexpected end')
         self._at += 1
 
     def value(self) -> Any:
-        """The next value."""
+        """Parse and return the next value."""
         self.next()
         while True:
             try:
@@ -188,7 +217,7 @@ class _Text:
                 if not self._may_be_cut(error) or not self._more():
                     raise
             else:
-                if end < len(self._held) or not self._more():  # a number may go on
+                if end < len(self._held) or not self._more():  # a number may continue
                     self._at = end
                     return value
 
@@ -196,27 +225,30 @@ class _Text:
         return error.msg.startswith('Unterminated string') or error.pos >= len(self._held) - _LONGEST_TOKEN
 
     def only(self, wanted: str) -> Iterator[str]:
-        """The names of an object's members, of which one must be there, once. Whoever asks reads the value of each."""
+        """Yield the member names of an object that must have one of them once.
+
+        The caller must parse the value after each name.
+        """
         seen = 0
         self._take('{')
         while True:
             name = self.value()
             if not isinstance(name, str):
-                raise TypeError('a name is not a text')
+                raise TypeError('a name is not a string')
             self._take(':')
             seen += name == wanted
             if seen > 1:
-                raise ValueError(f'there are two of {wanted}')
+                raise ValueError(f'{wanted} occurs twice')
             yield name
             if self.next() != ',':
                 break
             self._take(',')
         self._take('}')
         if not seen:
-            raise ValueError(f'there is no {wanted}')
+            raise ValueError(f'{wanted} is missing')
 
     def array(self) -> Iterator[list[Any]]:
-        """The values of an array, some at a time."""
+        """Yield the values of an array in batches."""
         self._take('[')
         if self.next() != ']':
             yield self._values()
@@ -226,7 +258,7 @@ class _Text:
         self._take(']')
 
     def _values(self) -> list[Any]:
-        """The next values: those of a stretch that are whole, or one."""
+        """Return the complete values of a chunk, or a single value."""
         if self._at >= self._singly_until:
             end = self._held.rfind('},', self._at, self._at + _STRETCH) + 1
             if end:

@@ -1,7 +1,8 @@
-"""Tables: what listings and searches answer with.
+"""Tables of listings and searches: reading, writing, showing.
 
-XNAT sends tables as JSON (:mod:`pyxnat.tables.json_stream`) or CSV. Every cell is text there, a missing value the empty text; they stay so here.
-:func:`iter_csv` reads CSV of any length, holding one row at a time; :class:`JsonTable` has all rows in memory.
+XNAT sends tables as JSON (:mod:`pyxnat.tables.json_stream`) or CSV. All cells are strings, and a
+missing value is the empty string. :func:`iter_csv` streams CSV of any length row by row;
+:class:`JsonTable` holds all rows in memory.
 """
 
 from __future__ import annotations
@@ -29,32 +30,34 @@ __all__ = ['CsvDest', 'CsvSource', 'JsonTable', 'Row', 'csv_to_json', 'html_tabl
 _MOST_ROWS = 50
 _MOST_COLUMNS = 20
 _WIDEST = 40
-"""How much of a table is shown: rows, columns, characters of a cell."""
+"""Limits of a displayed table: rows, columns, characters of a cell."""
 _LONGEST_CELL = 2**31 - 1
 _TOGETHER = 1000
 _NUMBER = re.compile(r'-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?')
-"""A cell that is a number, and no label that looks like one: ``007``, or more digits than a number can have."""
+"""A numeric cell; excludes labels such as ``007`` and numbers beyond the precision of a float."""
 _DATE = re.compile(r'[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?)?')
 _PIECE = 2**16
 
 Row = dict[str, str]
-"""One row: column -> text."""
+"""Column -> cell."""
 
 CsvSource = Union[str, 'os.PathLike[str]', IO[str], IO[bytes], Iterable[bytes]]
-"""Where CSV comes from: a path, an open file, or pieces of bytes as they come, such as an answer of the server's."""
+"""CSV as a path, an open file, or chunks of bytes such as a response."""
 
 
 CsvDest = Union[str, 'os.PathLike[str]', IO[str]]
-"""Where a table is written to: a path, or a file that is open for text."""
+"""Destination of a table: a path, or a text file open for writing."""
 
 
 def parse_csv(lines: Iterable[str]) -> Iterator[Row]:
-    """The rows of a CSV table, as they come: all strings quoted (XNAT 1.4 to 1.6) or only where needed (1.7 and later).
+    """Yield the rows of a CSV table.
+
+    XNAT 1.4 to 1.6 quotes all strings, 1.7 and later only where needed; both are accepted.
 
     Raises
     ------
     UnexpectedAnswer
-        When a row has not as many cells as the header.
+        A row and the header differ in length.
     """
     _, rows = _header_and_rows(lines)
     yield from rows
@@ -68,7 +71,7 @@ def _header_and_rows(lines: Iterable[str]) -> tuple[list[str], Iterator[Row]]:
     def rows() -> Iterator[Row]:
         for cells in reader:
             if cells and len(cells) != len(header):
-                raise UnexpectedAnswer(f'row {reader.line_num} of the table has {len(cells)} cells, its header {len(header)}')
+                raise UnexpectedAnswer(f'row {reader.line_num} of the table has {len(cells)} cells, the header {len(header)}')
             if cells:
                 yield dict(zip(header, cells, strict=True))
 
@@ -76,38 +79,48 @@ def _header_and_rows(lines: Iterable[str]) -> tuple[list[str], Iterator[Row]]:
 
 
 def csv_to_json(text: str | bytes) -> list[Row]:
-    """The rows of a CSV table."""
+    """Return the rows of a CSV table."""
     return list(parse_csv(io.StringIO(six.ensure_text(text), newline='')))
 
 
 def iter_csv(source: CsvSource) -> Iterator[Row]:
-    """The rows of a CSV table of any length, one at a time.
+    """Yield the rows of a CSV table of any length, one at a time.
 
     Parameters
     ----------
     source : path, file or iterable of bytes
-        In UTF-8. A file that is given open stays open.
+        Text in UTF-8. An open file is not closed.
 
     Raises
     ------
     UnexpectedAnswer
-        When a row has not as many cells as the header.
+        A row and the header differ in length.
     """
     with _opened(source) as lines:
         yield from parse_csv(lines)
 
 
 def write_csv(dest: CsvDest, rows: Iterable[Mapping[str, Any]], columns: Iterable[str] = (), delimiter: str = ',') -> int:
-    """Write rows of any number as CSV, with a header, holding one at a time; how many.
+    """Write rows as CSV with a header, one at a time.
 
-    A list of values is written as JSON. Every text comes back as it was from :func:`iter_csv`, line breaks too.
+    A list is written as JSON. :func:`iter_csv` reads all text back unchanged, line breaks included.
 
     Parameters
     ----------
     dest : path or file
-        The file of a path takes its place when all is written, so it is complete or not there. An open file stays open.
+        The file at a path is replaced once all rows are written, so that it is complete or absent.
+        An open file is not closed.
+    rows : iterable of mapping
+        Rows of any number; only one is held at a time.
     columns : iterable of str, optional
-        By default those of the first row. What a row does not have is empty.
+        By default those of the first row. A row's missing cells are empty.
+    delimiter : str
+        Character between the cells.
+
+    Returns
+    -------
+    int
+        The number of rows.
 
     Examples
     --------
@@ -123,14 +136,14 @@ def write_csv(dest: CsvDest, rows: Iterable[Mapping[str, Any]], columns: Iterabl
         plain = csv.writer(file, delimiter=delimiter, lineterminator='\n')
         quoted = csv.writer(file, delimiter=delimiter, lineterminator='\n', quoting=csv.QUOTE_ALL)
         for cells in chain([names], ([_plain(row.get(name, '')) for name in names] for row in chain(first, rows))):
-            returns = '\r' in ''.join(cells)  # csv would leave them bare, and readers would end the row there
+            returns = '\r' in ''.join(cells)  # csv does not quote them, and readers would end the row there
             (quoted if returns else plain).writerow(cells)
             count += 1
     return count - 1
 
 
 def _plain(cell: Any) -> str:
-    """A cell as one text."""
+    """Return a cell as a string."""
     if isinstance(cell, str):
         return cell
     return json.dumps(cell) if isinstance(cell, (list, dict)) else str(cell)
@@ -138,7 +151,7 @@ def _plain(cell: Any) -> str:
 
 @contextmanager
 def _written(dest: CsvDest) -> Iterator[IO[str]]:
-    """A file to write to; that of a path is there when it is complete."""
+    """Open a destination for writing; a path is replaced when complete."""
     if not isinstance(dest, (str, os.PathLike)):
         yield dest
         return
@@ -159,7 +172,7 @@ def _written(dest: CsvDest) -> Iterator[IO[str]]:
 
 @contextmanager
 def _opened(source: CsvSource) -> Iterator[Iterator[str]]:
-    """The lines of CSV from wherever it comes."""
+    """Yield the lines of a CSV source."""
     if isinstance(source, (str, os.PathLike)):
         with open(source, 'rb') as file:
             yield _lines(_pieces(file))
@@ -173,7 +186,10 @@ def _pieces(file: Any) -> Iterator[Any]:
 
 
 def _lines(pieces: Iterable[bytes] | Iterable[str]) -> Iterator[str]:
-    """Lines with their ends, of pieces that end anywhere; :mod:`csv` itself puts lines of one cell together."""
+    """Join chunks and split them into lines with their ends.
+
+    Line breaks within cells are left to :mod:`csv`.
+    """
     begun: list[str] = []
     for text in texts(pieces):
         *lines, rest = text.split('\n')
@@ -185,12 +201,12 @@ def _lines(pieces: Iterable[bytes] | Iterable[str]) -> Iterator[str]:
 
 
 def texts(pieces: Iterable[bytes] | Iterable[str]) -> Iterator[str]:
-    """Text in UTF-8, of pieces of bytes that end anywhere.
+    """Decode UTF-8 from chunks of bytes of any size.
 
     Raises
     ------
     UnexpectedAnswer
-        It is something else.
+        The bytes are not UTF-8.
     """
     decoder = codecs.getincrementaldecoder('utf-8-sig')()
     try:
@@ -202,14 +218,14 @@ def texts(pieces: Iterable[bytes] | Iterable[str]) -> Iterator[str]:
 
 
 class JsonTable:
-    """The rows of a search or listing, in their order, with their columns in theirs. Never changes; every method gives a new table.
+    """Immutable table of a search or listing; methods return new tables.
 
     Parameters
     ----------
     data : list of dict
         The rows.
     order_by : sequence of str, optional
-        Columns to put first; the others follow as they come in the rows.
+        Columns to put first; the others follow in the order of the rows.
 
     Attributes
     ----------
@@ -226,43 +242,61 @@ class JsonTable:
 
     @classmethod
     def from_csv(cls, source: CsvSource) -> JsonTable:
-        """The table of a file that `dump_csv` wrote, or of other CSV: a path, an open file or pieces of bytes. :func:`iter_csv` takes less memory."""
+        """Read a table from CSV, such as a file written by `dump_csv`.
+
+        :func:`iter_csv` needs less memory.
+        """
         with _opened(source) as lines:
             header, rows = _header_and_rows(lines)
             return cls(rows, header)
 
     def headers(self) -> list[str]:
-        """Names of the columns."""
+        """Return the names of the columns."""
         return list(self.order_by)
 
     def has_header(self, header: str) -> bool:
-        """Whether there is such a column; upper and lower case differ."""
+        """Whether there is such a column; names are case-sensitive."""
         return header in self.order_by
 
     def get(self, column: str, val_pattern: str = '*', always_list: bool = False) -> Any:
-        """The values of a column.
+        """Return the values of a column.
 
         Parameters
         ----------
+        column : str
+            Name of the column.
         val_pattern : str
-            Gives only the values that match (``*``, ``?``).
+            Keep only values that match this pattern (``*``, ``?``).
         always_list : bool
-            A table of one row gives the value itself otherwise, as it always did.
+            Return a list even for a table of one row, whose value is returned bare by default as in
+            earlier versions.
 
         Raises
         ------
         KeyError
-            When there is no such column.
+            There is no such column.
         """
         self._need([column])
         values = [value for value in (row.get(column, '') for row in self.data) if val_pattern == '*' or matches(val_pattern, str(value))]
         return values[0] if len(self.data) == len(values) == 1 and not always_list else values
 
     def join(self, join_column: str, *tables: JsonTable) -> JsonTable:
-        """The table with the columns of others beside its own, where the rows agree in one column.
+        """Add the columns of other tables where the rows agree in one column.
 
-        A row that another table has no match for is left out; of several matches there, the first counts. Columns of the same name are taken
-        from the last table.
+        A row without a match in every table is dropped; of several matches the first counts. If
+        columns share a name, the last table's cell is kept.
+
+        Parameters
+        ----------
+        join_column : str
+            Column that all tables have.
+        tables : JsonTable
+            Tables to join.
+
+        Raises
+        ------
+        KeyError
+            A table lacks the column.
         """
         indexes = [{row[join_column]: row for row in reversed(table.data)} for table in (table._with(join_column) for table in tables)]
         rows = [
@@ -277,18 +311,27 @@ class JsonTable:
         return self
 
     def select(self, columns: Iterable[str]) -> JsonTable:
-        """The table with these columns alone, in this order."""
+        """Return a table of only these columns, in this order."""
         wanted = list(columns)
         self._need(wanted)
         return JsonTable(({name: row.get(name, '') for name in wanted} for row in self.data), wanted)
 
     def sort(self, *columns: str, reverse: bool = False) -> JsonTable:
-        """The table in the order of some columns, the first of them above all: numbers by size and before texts, empty cells last in any case.
+        """Return a table sorted by columns, the first one most significant.
+
+        Numbers sort by value and before text; empty cells are last, also in reverse order.
+
+        Parameters
+        ----------
+        columns : str
+            Names of the columns.
+        reverse : bool
+            Whether to sort in descending order.
 
         Raises
         ------
         KeyError
-            When there is no such column.
+            There is no such column.
         """
         self._need(columns if self.data else ())
         rows = self.data
@@ -298,39 +341,57 @@ class JsonTable:
         return JsonTable(rows, self.order_by)
 
     def where(self, *values: str, **columns: str) -> JsonTable:
-        """The rows in which every given pattern (``*``, ``?``) is that of some cell or column name, and every named column matches its own.
+        """Return the rows that match all patterns (``*``, ``?``).
+
+        Parameters
+        ----------
+        values : str
+            Each must match some cell of the row, or the name of a column.
+        columns : str
+            Each must match the cell of the row in the column of that name.
 
         Raises
         ------
         KeyError
-            When there is no such column.
+            There is no such column.
         """
         self._need(columns if self.data else ())
         return self._filtered(lambda row: _fits(row, values, columns))
 
     def where_not(self, *values: str, **columns: str) -> JsonTable:
-        """The rows that `where` leaves out."""
+        """Return the rows that `where` drops.
+
+        Parameters
+        ----------
+        values, columns : str
+            As in `where`.
+
+        Raises
+        ------
+        KeyError
+            There is no such column.
+        """
         self._need(columns if self.data else ())
         return self._filtered(lambda row: not _fits(row, values, columns))
 
     def _need(self, columns: Iterable[str]) -> None:
         missing = [name for name in columns if not self.has_header(name)]
-        if missing and (self.data or self.order_by):  # a table of nothing has no columns to be wrong about
+        if missing and (self.data or self.order_by):  # an empty table accepts any column name
             raise KeyError(f'no column {", ".join(map(repr, missing))}; there are: {", ".join(self.order_by) or "none"}')
 
     def _filtered(self, keep: Callable[[Row], bool]) -> JsonTable:
         return JsonTable((row for row in self.data if keep(row)), self.order_by)
 
     def items(self) -> list[tuple[str, ...]]:
-        """The rows as tuples."""
+        """Return the rows as tuples."""
         return [tuple(row.get(name, '') for name in self.order_by) for row in self.data]
 
     def as_list(self) -> list[list[str]]:
-        """The header and the rows, as lists."""
+        """Return the header and the rows, as lists."""
         return [self.headers(), *(list(row) for row in self.items())]
 
     def dumps_json(self) -> str:
-        """The rows as JSON text."""
+        """Return the rows as JSON text."""
         return json.dumps(self.data)
 
     def dump_json(self, dest: CsvDest) -> None:
@@ -342,28 +403,37 @@ class JsonTable:
             file.write(']')
 
     def dumps_csv(self, delimiter: str = ',') -> str:
-        """The table as CSV text, with its header."""
+        """Return the table as CSV text with a header."""
         text = io.StringIO(newline='')
         write_csv(text, self.data, self.order_by, delimiter)
         return text.getvalue()
 
     def dump_csv(self, dest: CsvDest, delimiter: str = ',') -> None:
-        """Write the table as CSV to an open file or a path, as :func:`write_csv` does rows that are not held."""
+        """Write the table as CSV with a header; see :func:`write_csv`.
+
+        Parameters
+        ----------
+        dest : path or file
+            A file at a path is replaced; an open file is not closed.
+        delimiter : str
+            Character between the cells.
+        """
         write_csv(dest, self.data, self.order_by, delimiter)
 
     def to_pandas(self, convert: bool = False) -> Any:
-        """The table as a :class:`pandas.DataFrame`.
+        """Convert the table to a :class:`pandas.DataFrame`.
 
         Parameters
         ----------
         convert : bool
-            By default every cell is text as it came. Else a column in which all cells are numbers, or all are dates, has such, and NaN or NaT for
-            empty ones; labels that only look like numbers (``007``) stay text. ``pandas.to_numeric(frame['age'])`` does it for one column.
+            By default every cell stays text. Otherwise a column in which all cells are numbers or
+            all are dates is converted, with NaN or NaT for empty cells; labels that look like
+            numbers (``007``) stay text. ``pandas.to_numeric(frame['age'])`` converts one column.
 
         Raises
         ------
         ImportError
-            Where pandas is not installed.
+            pandas is not installed.
         """
         try:
             import pandas
@@ -413,23 +483,23 @@ class JsonTable:
         return ', …' if len(self.order_by) > _MOST_COLUMNS else ''
 
     def _shown(self) -> tuple[list[str], list[list[str]]]:
-        """The first columns and rows, for a person to look at: cells on one line, long ones cut."""
+        """Return the displayed columns and rows, with long cells shortened."""
         names = self.order_by[:_MOST_COLUMNS]
         return names, [[_cut(str(row.get(name, ''))) for name in names] for row in self.data[:_MOST_ROWS]]
 
     def _rest(self) -> str:
-        """How much there is, where not all is shown."""
+        """Return a note with the total size if not all is displayed."""
         hidden = len(self) > _MOST_ROWS or len(self.order_by) > _MOST_COLUMNS
         return f'{len(self)} rows, {len(self.order_by)} columns in all' if hidden else ''
 
     def _repr_html_(self) -> str:
-        """The first rows and columns, for a notebook."""
+        """Return the first rows and columns as HTML, for a notebook."""
         names, rows = self._shown()
         rest = self._rest()
         return html_table([dict(zip(names, row, strict=True)) for row in rows], names) + (f'<p>{rest}.</p>' if rest else '')
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """What IPython prints: the first rows and columns."""
+        """Print the first rows and columns in IPython."""
         printer.text(str(self))
 
     def __str__(self) -> str:
@@ -443,13 +513,13 @@ class JsonTable:
 
 
 def _place(cell: Any) -> tuple[int, float, str]:
-    """Where a cell stands in order."""
+    """Return the sort key of a cell."""
     text = _plain(cell)
     return (0, float(text), '') if _NUMBER.fullmatch(text) else (1, 0.0, text)
 
 
 def _all_are(kind: re.Pattern[str], cells: Sequence[Any]) -> bool:
-    """Whether there are cells, and all are of a kind."""
+    """Whether there are cells and all match a pattern."""
     return bool(cells) and all(isinstance(cell, str) and kind.fullmatch(cell) for cell in cells)
 
 
@@ -459,7 +529,15 @@ def _cut(text: str) -> str:
 
 
 def html_table(rows: Sequence[Row], columns: Iterable[str] = ()) -> str:
-    """Rows as an HTML table; whatever a server put into them is escaped."""
+    """Return rows as an HTML table, with all text escaped.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        The rows.
+    columns : iterable of str, optional
+        By default all columns of the rows.
+    """
     names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
     head = ''.join(f'<th>{html.escape(name)}</th>' for name in names)
     body = ''.join('<tr>' + ''.join(f'<td>{html.escape(row.get(name, ""))}</td>' for name in names) + '</tr>' for row in rows)

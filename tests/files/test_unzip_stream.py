@@ -99,5 +99,5 @@ def test_what_is_no_zip_is_an_error() -> None:
 
 def test_encryption_is_an_error() -> None:
     body = b'PK\x03\x04' + struct.pack('<5H3L2H', 20, 1, 0, 0, 0, 0, 0, 0, 1, 0) + b'a'
-    with pytest.raises(errors.TransferError, match='not known here'):
+    with pytest.raises(errors.TransferError, match='unknown compression'):
         next(unzip(iter([body])))

@@ -38,7 +38,7 @@ def test_every_cell_is_text() -> None:
 
 @pytest.mark.parametrize('nothing', [b'', '', b'\n', b' \r\n'])
 def test_a_body_of_nothing_is_no_table_but_an_error_that_names_what_was_asked(nothing: bytes | str) -> None:
-    with pytest.raises(DataError, match='nothing came where a table was asked for') as caught:
+    with pytest.raises(DataError, match='the response is empty instead of a table') as caught:
         parse_result_set(nothing, 'http://server/data/projects?columns=x')
     assert caught.value.uri == 'http://server/data/projects?columns=x' and 'MM/dd/yyyy' in str(caught.value.remedy)
 
