@@ -1,40 +1,80 @@
-"""The archive as a WSGI application: authentication, routing, error pages.
+"""The archive as a WSGI application: login, the table of routes, error pages.
 
-Routes of data elements follow from the table of REST levels; the others are listed in `_SERVICES`. Everything below ``/data`` is
-there below ``/REST`` too, and data elements also with ``/archive`` inserted.
+`ROUTES` is the table: each module below ``routes`` and ``xapi`` has rows of its own.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
-from . import xapi
 from .archive import Archive
-from .errors import InternalServerError, MethodNotAllowed, NotFound, Refusal, by_container
-from .http.error_pages import page, plain_page, refusal_of
+from .errors import InternalServerError, NotFound, Refusal
+from .http.error_pages import page, refusal_of
 from .http.request import Call, parse_query
-from .items.uris import admit_path, admit_target, decoded, parse, segments
-from .routes import items, login, search, services, users
+from .http.router import Route, Router, without_prefix
+from .items.uris import admit_path, admit_target, decoded, segments
+from .routes import (
+    audit,
+    config,
+    dicom_import,
+    dicomdump,
+    favorites,
+    features,
+    groups,
+    invitations,
+    items,
+    login,
+    mail,
+    move_files,
+    pipelines,
+    prearchive,
+    prearchive_batches,
+    progress,
+    projects,
+    protocols,
+    refresh_catalogue,
+    saved_searches,
+    search,
+    searchable_types,
+    session_folders,
+    sharing,
+    tokens,
+    user_cache,
+    users,
+    workflows,
+)
+from .xapi import downloads, fields, forms, schemas, site
+from .xapi import users as xapi_users
 
-__all__ = ['App']
+__all__ = ['ROUTES', 'App']
 
 _log = logging.getLogger(__name__)
-_BASES = ('data', 'REST')
-_PUBLIC = frozenset({('services', 'auth')})
 _TUNNELLED = frozenset({'GET', 'PUT', 'DELETE'})
+ROUTES: tuple[Route, ...] = tuple(
+    route
+    for module in (
+        login, items, sharing, session_folders, projects, groups, invitations, protocols, pipelines, config, search, searchable_types,
+        saved_searches, prearchive, prearchive_batches, dicom_import, dicomdump, move_files, refresh_catalogue, workflows, audit, features,
+        mail, tokens, users, favorites, user_cache, progress, schemas, site, xapi_users, fields, forms, downloads,
+    )
+    for route in module.ROUTES
+)  # fmt: skip
 
 
 class App:
     """Answers requests for one archive, which may stand below a context path: ``/xnat``."""
 
-    def __init__(self, archive: Archive, seen: Callable[[str, str, int], None] | None = None, context: str = '') -> None:
+    def __init__(
+        self, archive: Archive, seen: Callable[[str, str, int], None] | None = None, context: str = '', routes: Sequence[Route] = ROUTES
+    ) -> None:
         self.archive = archive
+        self.router = Router(routes)
         self._seen = seen
         self._context = context.rstrip('/')
 
@@ -46,8 +86,6 @@ class App:
         cookies: list[tuple[str, str]] = []
         try:
             response = self._answer(request, raw, cookies)
-        except MethodNotAllowed as error:
-            response = self._page(error) if request.method != 'OPTIONS' else _options(error)
         except Refusal as error:
             response = self._page(error)
         except HTTPException as error:
@@ -74,39 +112,16 @@ class App:
         admit_target(raw)
         admit_path(request.method, path)
         raw_parts = segments(path[len(request.root_path) :])
-        parts = decoded(raw_parts)
-        call = Call(self.archive, parse_query(query), request=request, parts=parts[1:], cookies=cookies, raw_parts=raw_parts[1:])
-        base = parts[0] if parts else ''
-        if base in _BASES and tuple(call.parts[:2]) in _PUBLIC:
-            return users.login(call)
-        if '/'.join(parts) == login.LOGIN_PAGE:
-            return plain_page('Log in', *_LOGIN_PAGE)
-        login.admit(call, base)
-        return self._routed(call, path, base)
-
-    def _routed(self, call: Call, path: str, base: str) -> Response:
-        if base == 'xapi':
-            return xapi.answer(call)
-        if base == 'schemas':
-            return xapi.schema_document(call)
-        if not base and not call.parts:
-            return plain_page(
-                'XNAT', 'An XNAT-compatible archive. Its REST API is below /data.'
-            )  # clients ask for it to see whether a login is right
-        if base not in _BASES:
-            raise by_container(NotFound(f'There is nothing at {path}.'))
-        return self._data(call)
-
-    def _data(self, call: Call) -> Response:
-        handler = users.find(call.parts) or services.find(call.parts) or search.find(call.parts)
-        if handler is not None:
-            return handler(call)
-        if call.parts[:1] == ['archive']:
-            call.parts, call.raw_parts = call.parts[1:], call.raw_parts[1:]
-        route = parse(call.raw_parts)
-        if route is None:
-            raise NotFound(f'There is nothing at {call.request.environ.get("PATH_INFO", "")}.')
-        return items.answer(call, route)
+        count = len(raw_parts) - (raw_parts[-1] == '')
+        parts = decoded(raw_parts[:count])
+        above = without_prefix(raw_parts)
+        call = Call(self.archive, parse_query(query), request=request, cookies=cookies, raw_parts=raw_parts[above:])
+        call.base = 'data' if above else ''.join(parts[:1])
+        data = ['data'] * bool(above)
+        found = self.router.match([*data, *raw_parts[above:count]], [*data, *parts[above:]])
+        if not found.is_public:
+            login.admit(call, call.base)
+        return self.router.answer(call, found)
 
     # -- answers
 
@@ -120,20 +135,8 @@ class App:
         response.headers['Content-Security-Policy'] = "frame-ancestors 'self'"
 
 
-_LOGIN_PAGE = (
-    'Log in',
-    '<form name="form1" method="post" action="/data/services/auth"><input name="username"><input type="password" name="password"></form>'
-    '<p>Or log in with HTTP Basic.</p>',
-)
-
-
 def _tunnel(environ: dict[str, Any]) -> None:
     """Take ``method`` in the query of a POST for the method: some clients can send no other."""
     if environ.get('REQUEST_METHOD') == 'POST' and 'method=' in environ.get('QUERY_STRING', ''):
         wanted = dict(parse_query(environ['QUERY_STRING'])).get('method', '').upper()
         environ['REQUEST_METHOD'] = wanted if wanted in _TUNNELLED else 'POST'
-
-
-def _options(error: MethodNotAllowed) -> Response:
-    """What a path allows."""
-    return Response(headers={'Allow': ', '.join([*error.methods, 'OPTIONS'])})

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pyxnat.server import xapi
+from pyxnat.server.app import ROUTES
 from pyxnat.server.__main__ import _parser
 from pyxnat.server.db.preferences import DEFAULTS
-from pyxnat.server.routes import services
 from pyxnat.server.storage.file_area import FileArea
 
 from .conftest import Client

@@ -23,7 +23,7 @@ from ..errors import (
     WrongCredentials,
 )
 
-__all__ = ['page', 'plain_page', 'refusal_of']
+__all__ = ['page', 'plain_page', 'plain_refusal', 'refusal_of']
 
 _PAGE = '<html><head><title>{title}</title></head><body><h3>{words}</h3>{more}</body></html>'
 _CONTAINER = (
@@ -55,6 +55,11 @@ def page(error: Refusal, realm: str) -> Response:
     if isinstance(error, MethodNotAllowed) and error.methods:
         response.headers['Allow'] = ', '.join(error.methods)
     return response
+
+
+def plain_refusal(error: Refusal) -> Response:
+    """Return a refusal in plain text, as XNAT writes it below ``/xapi``."""
+    return Response(f'{error.description or error.name}', status=error.status, mimetype='text/plain')
 
 
 def refusal_of(error: HTTPException) -> Refusal:

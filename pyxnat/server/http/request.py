@@ -36,8 +36,10 @@ class Call(Context):
     """A request: a question that came over HTTP."""
 
     request: Request
-    parts: list[str]
-    """Decoded segments below ``/data``."""
+    base: str = ''
+    """First segment of the path: ``data``, ``xapi``; ``data`` for its other name, too."""
+    names: dict[str, str] = field(default_factory=dict)
+    """Segments that the route has in braces, decoded, by name."""
     session: str = ''
     cookies: list[tuple[str, str]] = field(default_factory=list)
     raw_parts: list[str] = field(default_factory=list)

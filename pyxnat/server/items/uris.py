@@ -15,13 +15,14 @@ from urllib.parse import unquote, unquote_plus, unquote_to_bytes
 from ...model.levels import SERVER, Chain, Level, chains, children, level
 from ..errors import BadRequest, BareRefusal, InternalServerError
 
-__all__ = ['ItemPath', 'Step', 'admit_path', 'admit_target', 'decoded', 'parse', 'segments']
+__all__ = ['NO_FILES', 'ItemPath', 'Step', 'admit_path', 'admit_target', 'decoded', 'parse', 'segments']
 
 MAX_PATH = 8192
 """Bytes of a request's path; longer ones are refused."""
 _MALFORMED = re.compile(r'%2f|%5c|%00|\\|\0', re.IGNORECASE)
 _FORBIDDEN = re.compile(r'%25|%3b|;|//|/(\.|%2e){1,2}(/|$)', re.IGNORECASE)
-_NO_FILES = ('projects', 'experiments')
+NO_FILES = ('projects', 'experiments')
+"""Experiments by project alone: their files are not listed over all resources."""
 _CHAINS = frozenset(chains())
 
 
@@ -133,7 +134,7 @@ def _next(chain: Chain, rest: list[str]) -> list[Step] | None:
             return [Step(row, None)]
     for row in below:
         words = [*row.segment.split('/')[:-1], 'files']
-        if row.plural.endswith('resources') and rest[: len(words)] == words and chain != _NO_FILES:
+        if row.plural.endswith('resources') and rest[: len(words)] == words and chain != NO_FILES:
             return [Step(row, None), Step(level('files'), None)]
     return None
 

@@ -10,19 +10,17 @@ from werkzeug.wrappers import Response
 
 from ..db.store import Connection
 from ..db.values import parse_stamp
-from ..errors import BadRequest, MethodNotAllowed, NotFound
+from ..errors import BadRequest, NotFound
 from ..http.request import Call
 from ..items.rows import find_of_type
 from ..jobs import workflow_log
+from ..http.router import Route
 
-__all__ = ['answer', 'history']
+__all__ = ['ROUTES', 'history']
 
 
-def answer(call: Call) -> Response:
+def _audit(call: Call, kind: str, name: str) -> Response:
     """What was done to a project, subject or experiment, the latest first."""
-    if call.method != 'GET':
-        raise MethodNotAllowed(['GET', 'HEAD'])
-    kind, name = ([part for part in call.parts if part] + ['', ''])[2:4]
     if not re.fullmatch(r'[A-Za-z0-9_:.]+', kind) or not re.fullmatch(r'[A-Za-z0-9_.-]+', name):
         raise BadRequest('Invalid value')
     model = call.archive.model
@@ -69,3 +67,6 @@ def _event(row: Any) -> dict[str, Any]:
 def _milliseconds(stamp: str) -> int:
     moment = parse_stamp(stamp)
     return int(moment.timestamp() * 1000) if moment else 0
+
+
+ROUTES = (Route('GET', '/data/services/audit/{kind?}/{name?}', _audit, 'List the changes of a project, subject or experiment by its type and ID.'),)

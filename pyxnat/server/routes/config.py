@@ -10,13 +10,14 @@ from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
 from ..db.store import config, now
-from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
+from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
+from ..http.router import Route
 from ..table import Table
 from .project_scope import project_of
 
-__all__ = ['answer']
+__all__ = ['ROUTES']
 
 COLUMNS = ('tool', 'path', 'project', 'user', 'create_date', 'reason', 'contents', 'unversioned', 'version', 'status')
 _STATUS = {'enabled': 'enabled', 'true': 'enabled', 'disabled': 'disabled', 'false': 'disabled'}
@@ -31,26 +32,14 @@ class _Place(NamedTuple):
     path: str
 
 
-def answer(call: Call) -> Response:
-    """Read, write and disable configurations."""
-    handlers = {'GET': _get, 'PUT': _put, 'DELETE': _delete}
-    if call.method not in handlers:
-        raise MethodNotAllowed([*handlers, 'HEAD'])
-    return handlers[call.method](call)
-
-
 def _place(call: Call, connection: Connection) -> _Place:
     """What is meant; `NotFound` for a project that the caller cannot see, `Forbidden` where he may not read it or, to write, does not own it."""
-    parts = [part for part in call.parts if part]
-    parts = parts[1:] if parts[0] == 'archive' else parts
-    project = ''
+    project, tool, path = '', call.names['tool'], call.names['path']
     writing = call.method != 'GET'
-    if parts[0] == 'projects':
+    if 'project' in call.names:
         project = str((_owned if writing else _readable)(call, connection).id)
-        parts = parts[2:]
     elif writing and not call.caller.admin:
         raise Forbidden('Only an administrator can change the configuration of the site.')
-    tool, path = (parts[1:2] or [''])[0], '/'.join(parts[2:])
     if writing and not path:
         raise BadRequest('Name the tool and the path.')
     return _Place(project, tool, path)
@@ -79,7 +68,7 @@ def _versions(connection: Connection, place: _Place) -> Sequence[Any]:
 # -- reading
 
 
-def _get(call: Call) -> Response:
+def _get(call: Call, **names: str) -> Response:
     with call.archive.store.read() as connection:
         place = _place(call, connection)
         if not place.tool:
@@ -128,7 +117,7 @@ def _missing(call: Call, place: _Place) -> Response:
 # -- writing
 
 
-def _put(call: Call) -> Response:
+def _put(call: Call, **names: str) -> Response:
     """Write a configuration, or set its status alone: 201 where there was none, 200 otherwise. The same again changes nothing."""
     with call.archive.store.read() as connection:  # who may not is told before the body is read
         place = _place(call, connection)
@@ -189,7 +178,7 @@ def _write(call: Call, connection: Connection, place: _Place, known: Any, conten
     connection.execute(config.insert().values(**values, contents=contents, unversioned=unversioned, version=version, status=status))
 
 
-def _delete(call: Call) -> Response:
+def _delete(call: Call, **names: str) -> Response:
     """Disable a configuration; its versions stay."""
     with call.archive.store.write() as connection:
         place = _place(call, connection)
@@ -199,3 +188,14 @@ def _delete(call: Call) -> Response:
         if known.status != 'disabled':
             _write(call, connection, place, known, known.contents, 'disabled')
     return text()
+
+
+ROUTES = tuple(
+    Route(method, f'/data{place}/config/{{tool?}}/{{path*}}', handler, doc)
+    for place in ('', '/projects/{project}')
+    for method, handler, doc in (
+        ('GET', _get, 'List the tools that are configured, the configurations of one, or return one.'),
+        ('PUT', _put, 'Write a configuration, or enable or disable it.'),
+        ('DELETE', _delete, 'Disable a configuration.'),
+    )
+)

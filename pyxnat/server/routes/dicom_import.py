@@ -18,8 +18,9 @@ from werkzeug.wrappers import Response
 
 from ..db.access import ANY, Caller, rights
 from ..db.store import arrival
-from ..errors import BadRequest, Conflict, Forbidden, InternalServerError, MethodNotAllowed, NotFound, Refusal
+from ..errors import BadRequest, Conflict, Forbidden, InternalServerError, NotFound, Refusal
 from ..http.request import Call, text
+from ..http.router import Access, Route
 from ..items import zip_tar
 from ..items.locate import find_project
 from ..prearchive.sessions import BUSY, NO_LABEL, UNASSIGNED, Object, Wish, add, build, clean_label, new
@@ -31,7 +32,7 @@ from .progress import Reporter
 from .projects import setting_of
 from .user_cache import find_file
 
-__all__ = ['answer', 'auto_code', 'prearchive_uri']
+__all__ = ['ROUTES', 'auto_code', 'prearchive_uri']
 
 _HANDLERS = ('SI', 'DICOM-zip', 'gradual-DICOM')
 _CODES = {'0': 'Manual', '4': 'AutoArchive', '5': 'AutoArchiveOverwrite'}
@@ -65,12 +66,8 @@ class _Order(NamedTuple):
     commit: bool
 
 
-def answer(call: Call) -> Response:
+def _import(call: Call) -> Response:
     """Import a body: the URIs of the sessions it became, one a line."""
-    if call.method != 'POST':
-        raise MethodNotAllowed(['POST'])
-    if call.caller.guest:
-        raise Forbidden('A guest cannot import.')
     area, tell = call.archive.files, Reporter(call)
     if call.mimetype == 'application/x-www-form-urlencoded':
         call.query += call.form()
@@ -324,3 +321,6 @@ def _assigned(name: str, header: Header, keywords: tuple[str, ...] = _COMMENTS[:
         if found:
             return found.group(1)
     return ''
+
+
+ROUTES = (Route('POST', '/data/services/import', _import, 'Import DICOM files, in a zip or one at a time.', Access.LOGIN),)

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
 from ..db.store import arrival_file
-from ..errors import BadRequest, MethodNotAllowed, NotFound
+from ..errors import BadRequest, NotFound
 from ..http.request import Call
 from ..http.responses import table_response
+from ..http.router import Route
 from ..items.find_files import files_of
 from ..items.uris import ItemPath, parse
 from ..prearchive.sessions import images_of, scans_of
@@ -21,7 +22,7 @@ from ..storage.dicom_headers import NotDicom, dump
 from ..table import Table
 from .prearchive import find_waiting
 
-__all__ = ['answer', 'archived_parts']
+__all__ = ['ROUTES', 'archived_parts']
 
 _COLUMNS = ('tag1', 'tag2', 'vr', 'value', 'desc')
 _WAITING = re.compile(r'(?:/data)?/prearchive/projects/([^/]+)/([^/]+)/([^/]+)(?:/scans/([^/]+)(?:/resources/DICOM/files/(.+))?)?/?$')
@@ -30,10 +31,8 @@ _MOST_TRIED = 20
 """Files of other kinds that may lie before the first image."""
 
 
-def answer(call: Call) -> Response:
+def _answer(call: Call) -> Response:
     """The table of the elements of the first image of a session, scan or resource, or of the file that ``src`` names."""
-    if call.method != 'GET':
-        raise MethodNotAllowed(['GET', 'HEAD'])
     source = call.get('src')
     if not source:
         raise BadRequest('Name what to read: src=/archive/projects/P/subjects/S/experiments/E/scans/N')
@@ -90,3 +89,6 @@ def _waiting(call: Call, connection: Connection, project: str, timestamp: str, f
         if scan in ('', one.id):
             home = images_of(call.archive.files, row, one.id)
             yield from (call.archive.files.file_path(home, path) for path in connection.scalars(query))
+
+
+ROUTES = (Route('GET', '/data/services/dicomdump', _answer, 'List the DICOM elements of the first image in `src`.'),)

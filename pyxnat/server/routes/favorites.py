@@ -9,40 +9,31 @@ from werkzeug.wrappers import Response
 
 from ..db.access import readable, rights
 from ..db.store import favorite, item
-from ..errors import Forbidden, MethodNotAllowed, NotFound
+from ..errors import NotFound
 from ..http.request import Call
 from ..http.responses import no_table, table_response
+from ..http.router import Access, Route
 from ..items.locate import find_project
 from ..table import Table
 
-__all__ = ['answer']
+__all__ = ['ROUTES']
 
 
-def answer(call: Call) -> Response:
-    """GET lists the favourites of a type, PUT and DELETE of one keep it and forget it."""
-    if call.caller.guest:
-        raise Forbidden('A guest has no favourites.')
-    rest = [part for part in call.parts if part][2:]
-    methods = {0: (), 1: ('GET',), 2: ('PUT', 'DELETE')}[len(rest)]
-    if not methods:
-        raise NotFound('Name the type: users/favorites/Project.')
-    if call.method not in methods:
-        raise MethodNotAllowed([*methods])
-    if len(rest) == 1:
-        return _list(call)
+def _change(call: Call, kind: str, name: str) -> Response:
+    """PUT keeps a favourite, DELETE forgets it."""
     with call.archive.store.write() as connection:
-        row = _item(call, connection, rest[1])
-        values = {'login': call.caller.login, 'type': rest[0], 'id': row.id if row is not None else rest[1]}
-        same = [favorite.c[name] == value for name, value in values.items()]
+        row = _item(call, connection, name)
+        values = {'login': call.caller.login, 'type': kind, 'id': row.id if row is not None else name}
+        same = [favorite.c[column] == value for column, value in values.items()]
         connection.execute(favorite.delete().where(*same))
         if call.method == 'PUT':
             if row is None:
-                raise NotFound(f'There is no {rest[0]} {rest[1]}.')
+                raise NotFound(f'There is no {kind} {name}.')
             connection.execute(favorite.insert().values(**values))
-        return _table(call, connection, rest[0])
+        return _table(call, connection, kind)
 
 
-def _list(call: Call) -> Response:
+def _list(call: Call, kind: str) -> Response:
     """XNAT reads the type from the query, not from the path: without ``DATA_TYPE=`` there is no table."""
     if not call.has('DATA_TYPE'):
         return no_table()
@@ -62,3 +53,9 @@ def _item(call: Call, connection: Connection, name: str) -> Any:
     if row is not None:
         return row if 'see' in rights(connection, call.caller, row.id) else None
     return connection.execute(select(item).where(item.c.id == name, item.c.level != 'project', readable(call.caller, item)).limit(1)).first()
+
+
+ROUTES = (
+    Route('GET', '/data/users/favorites/{kind}', _list, "List the caller's favourites of the type in `DATA_TYPE`.", Access.LOGIN),
+    Route('PUT DELETE', '/data/users/favorites/{kind}/{name}', _change, 'Keep or forget a favourite.', Access.LOGIN),
+)

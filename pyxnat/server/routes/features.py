@@ -10,22 +10,19 @@ from werkzeug.wrappers import Response
 
 from ..db.access import visible
 from ..db.store import item
-from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
+from ..errors import BadRequest, Forbidden, NotFound, PreconditionFailed
 from ..http.request import Call, text
 from ..http.responses import table_response
+from ..http.router import Route
 from ..items.locate import find_project, need
 from ..table import Table
 from .groups import titles
 
-__all__ = ['answer']
+__all__ = ['ROUTES']
 
 
-def answer(call: Call) -> Response:
+def _get(call: Call) -> Response:
     """The table of features; with ``tag=P,…`` those of the groups of projects, with ``type=`` those of kinds of groups."""
-    if call.method == 'POST':
-        return _set(call)
-    if call.method != 'GET':
-        raise MethodNotAllowed(['GET', 'HEAD', 'POST'])
     if call.has('tag'):
         with call.archive.store.read() as connection:
             return _answer([_project(call, connection, name) for name in call.get('tag').split(',') if name])
@@ -67,3 +64,9 @@ def _set(call: Call) -> Response:
     except (ValueError, TypeError, KeyError) as error:
         raise BadRequest('Invalid JSON content') from error
     raise NotFound(f'There is no feature {key}.')
+
+
+ROUTES = (
+    Route('GET', '/data/services/features', _get, 'List the features; by `tag` those of the groups of projects, by `type` those of kinds of groups.'),
+    Route('POST', '/data/services/features', _set, 'Switch a feature; the archive has none.'),
+)

@@ -17,15 +17,16 @@ from ...model.xml import write_xml
 from ..db.access import ROLES
 from ..db.store import group_right, role, user, user_group
 from ..db.types import Model
-from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
+from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call
 from ..http.responses import table_response
+from ..http.router import Access, Route
 from ..items.locate import need
 from ..table import Table
 from .invitations import invite
-from .project_scope import project_of, rest_of
+from .project_scope import project_of
 
-__all__ = ['groups', 'key_of', 'users']
+__all__ = ['ROUTES', 'key_of', 'titles']
 
 TITLES = {'owner': 'Owners', 'member': 'Members', 'collaborator': 'Collaborators'}
 _GRANTED = re.compile(r'(?P<type>.+)_(?P=type)/(?:project|ID)$')
@@ -52,26 +53,22 @@ def key_of(connection: Connection, project: str, name: str) -> str:
 # -- users
 
 
-def users(call: Call) -> Response:
-    """``/projects/P/users[/GROUP/USER]``: the table of users; PUT and DELETE change it first."""
-    if call.method not in ('GET', 'PUT', 'DELETE'):
-        raise MethodNotAllowed(['GET', 'HEAD', 'PUT', 'DELETE'])
-    rest = rest_of(call)
-    if call.method == 'GET':
-        with call.archive.store.read() as connection:
-            row = project_of(call, connection)
-            if call.archive.preferences.flag('restrictUserListAccessToAdmins'):
-                need(connection, call.caller, row.id, 'delete')
-            return _user_table(call, connection, row.id, everybody=rest[:1] == ['true'])
-    if len(rest) < 2:
-        raise MethodNotAllowed(['GET'])
-    if call.caller.guest:
-        raise Forbidden('A guest cannot change who may use a project.')
+def _users(call: Call, project: str, first: str = '', **names: str) -> Response:
+    """``/projects/P/users``: the table of users, with ``true`` behind it also of those who are disabled."""
+    with call.archive.store.read() as connection:
+        row = project_of(call, connection)
+        if call.archive.preferences.flag('restrictUserListAccessToAdmins'):
+            need(connection, call.caller, row.id, 'delete')
+        return _user_table(call, connection, row.id, everybody=first == 'true')
+
+
+def _change_users(call: Call, project: str, group: str, logins: str) -> Response:
+    """Add users to a group, or take them out of it, and return the table of users."""
     with call.archive.store.write() as connection:
         row = project_of(call, connection, 'delete')
-        group = key_of(connection, row.id, rest[0])
-        for name in rest[1].split(','):
-            _change_role(call, connection, row.id, group, name.strip())
+        key = key_of(connection, row.id, group)
+        for name in logins.split(','):
+            _change_role(call, connection, row.id, key, name.strip())
         return _user_table(call, connection, row.id)
 
 
@@ -111,23 +108,11 @@ def _user_table(call: Call, connection: Connection, project: str, everybody: boo
 # -- groups
 
 
-def groups(call: Call) -> Response:
-    """``/projects/P/groups[/G]``: the table of groups, or one; PUT makes or changes one, DELETE removes one.
-
-    A new group has the ID ``P_<display name without blanks>``, whatever the path says.
-    """
-    handlers = {'GET': _get, 'PUT': _put, 'POST': _post, 'DELETE': _delete}
-    if call.method not in handlers:
-        raise MethodNotAllowed([*handlers, 'HEAD'])
-    return handlers[call.method](call)
-
-
-def _get(call: Call) -> Response:
-    rest = rest_of(call)
+def _get(call: Call, project: str, name: str) -> Response:
     with call.archive.store.read() as connection:
         row = project_of(call, connection)
-        if rest:
-            key = key_of(connection, row.id, rest[0])
+        if name:
+            key = key_of(connection, row.id, name)
             return _item(call, row.id, key, titles(connection, row.id)[key])
         return _table(call, connection, row.id)
 
@@ -154,18 +139,18 @@ def _item(call: Call, project: str, key: str, title: str) -> Response:
     return Response(write_xml(root), content_type='text/xml')
 
 
-def _post(call: Call) -> Response:
+def _post(call: Call, project: str, name: str) -> Response:
     """Change a group that is there; XNAT makes none so."""
-    rest = rest_of(call)
     with call.archive.store.read() as connection:
         row = project_of(call, connection)
-        if not rest:
+        if not name:
             raise NotFound('Name the group.')
-        key_of(connection, row.id, rest[0])
-    return _put(call)
+        key_of(connection, row.id, name)
+    return _put(call, project, name)
 
 
-def _put(call: Call) -> Response:
+def _put(call: Call, project: str, name: str) -> Response:
+    """Make or change a group: a new one has the ID ``P_<display name without blanks>``, whatever the path says."""
     told = dict(call.query)
     if call.has_body:
         told |= dict(call.form())
@@ -211,12 +196,11 @@ def _granted(model: Model, project: str, told: Mapping[str, str]) -> dict[str, s
     return found
 
 
-def _delete(call: Call) -> Response:
-    rest = rest_of(call)
+def _delete(call: Call, project: str, name: str) -> Response:
     with call.archive.store.write() as connection:
         row = project_of(call, connection)
-        key = key_of(connection, row.id, rest[0]) if rest else ''
-        if not rest:
+        key = key_of(connection, row.id, name) if name else ''
+        if not name:
             raise NotFound('Name the group.')
         if key in TITLES:
             raise Forbidden('The groups that a project begins with cannot be deleted.')
@@ -224,3 +208,16 @@ def _delete(call: Call) -> Response:
         for table, column in ((role, role.c.role), (group_right, group_right.c.key), (user_group, user_group.c.key)):
             connection.execute(table.delete().where(table.c.project == row.id, column == key))
         return _table(call, connection, row.id)
+
+
+_USERS, _GROUPS = '/data/projects/{project}/users', '/data/projects/{project}/groups/{name?}/{*}'
+ROUTES = (
+    Route('GET', f'{_USERS}/{{first?}}', _users, 'List the users of a project; below `true` also those who are disabled.'),
+    Route('GET', f'{_USERS}/{{group}}/{{logins}}/{{*}}', _users, 'List the users of a project.'),
+    Route('PUT', f'{_USERS}/{{group}}/{{logins}}/{{*}}', _change_users, 'Add users to a group; an unknown address is invited.', Access.LOGIN),
+    Route('DELETE', f'{_USERS}/{{group}}/{{logins}}/{{*}}', _change_users, 'Take users out of a group.', Access.LOGIN),
+    Route('GET', _GROUPS, _get, 'List the groups of a project, or return one.'),
+    Route('POST', _GROUPS, _post, 'Change a group.'),
+    Route('PUT', _GROUPS, _put, 'Make or change a group by `xdat:userGroup/displayname` and rights.'),
+    Route('DELETE', _GROUPS, _delete, 'Delete a group.'),
+)

@@ -8,14 +8,15 @@ from sqlalchemy import Connection, func, select
 from werkzeug.wrappers import Response
 
 from ..db.store import fields_of, invitation, item, now, role, user
-from ..errors import Conflict, Forbidden, MethodNotAllowed, NotFound
+from ..errors import Conflict, Forbidden, NotFound
 from ..http.request import Call
 from ..http.responses import table_response
+from ..http.router import Route
 from ..items.locate import need
 from ..table import Table
 from .project_scope import project_of
 
-__all__ = ['answer', 'invite', 'of_project']
+__all__ = ['ROUTES', 'invite']
 
 _OF_PROJECT = ('par_id', 'proj_id', 'level', 'create_date', 'email', 'login', 'secondary_id', 'approved', 'approval_date')
 _OWN = ('par_id', 'proj_id', 'level', 'create_date', 'login', 'firstname', 'lastname', 'secondary_id', 'name', 'id', 'description', '?column?')
@@ -29,10 +30,8 @@ def invite(connection: Connection, login: str, project: str, group: str, address
     connection.execute(invitation.insert().values(project=project, level=group, email=address, create_date=now(), login=login))
 
 
-def of_project(call: Call) -> Response:
+def _of_project(call: Call, project: str) -> Response:
     """``projects/P/pars``: who was invited, for whoever may edit the project."""
-    if call.method != 'GET':
-        raise MethodNotAllowed(['GET', 'HEAD'])
     with call.archive.store.read() as connection:
         row = project_of(call, connection)
         need(connection, call.caller, row.id, 'edit')
@@ -45,15 +44,12 @@ def of_project(call: Call) -> Response:
     return table_response(call, Table(_OF_PROJECT, rows, count=False))
 
 
-def answer(call: Call) -> Response:
+def _answer(call: Call, number: str) -> Response:
     """``pars``: the caller's open invitations; ``pars/ID``: the same in short; PUT with ``accept`` or ``decline`` answers one."""
-    rest = [part for part in call.parts if part][1:]
-    if call.method not in ('GET', *(['PUT'] if rest else [])):
-        raise MethodNotAllowed(['GET', 'HEAD', *(['PUT'] if rest else [])])
     with call.archive.store.write() if call.method == 'PUT' else call.archive.store.read() as connection:
         address = connection.scalar(select(user.c.email).where(user.c.login == call.caller.login)) or ''
-        if rest:
-            row = _one(call, connection, rest[0], address)
+        if number:
+            row = _one(call, connection, number, address)
             if call.method == 'PUT':
                 _settle(call, connection, row)
             return table_response(
@@ -100,3 +96,10 @@ def _described(connection: Connection, one: Any) -> tuple[Any, ...]:
     inviter = connection.execute(select(user.c.firstname, user.c.lastname).where(user.c.login == one.login)).first() or ('', '')
     told = (fields.get('secondary_ID', ''), fields.get('name', ''), one.project, fields.get('description', '')[:300])
     return (one.pk, one.project, f'{one.project}_{one.level}', one.create_date, one.login, *inviter, *told, '')
+
+
+ROUTES = (
+    Route('GET', '/data/pars/{number?}', _answer, "List the caller's open invitations; one of them in short."),
+    Route('PUT', '/data/pars/{number}', _answer, 'Take an invitation with `accept`, or refuse it with `decline`.'),
+    Route('GET', '/data/projects/{project}/pars/{*}', _of_project, 'List the invitations to a project.'),
+)

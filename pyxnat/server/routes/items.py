@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
+from ...model.levels import LEVELS, Level
 from ..db.access import ANY, Caller, rights, visible
 from ..db.store import item
 from ..db.types import split_path
-from ..errors import BadRequest, Conflict, ExpectationFailed, InternalServerError, MethodNotAllowed, NotAcceptable, NotFound, UnprocessableEntity
+from ..errors import BadRequest, Conflict, ExpectationFailed, InternalServerError, NotAcceptable, NotFound, UnprocessableEntity
 from ..http.request import Call, text
 from ..http.responses import made_at, nothing, send, table_response
+from ..http.router import Route
 from ..http.table_formats import render
 from ..items.catalogues import catalogue_of_resource
 from ..items.edit import Document
@@ -24,51 +26,20 @@ from ..items.uris import ItemPath, Step
 from ..items.writer import Writer
 from ..jobs import change_feed
 from ..table import Table
-from . import file_reads, file_writes, project_lists, session_folders, sharing, triggers
+from . import file_reads, file_writes, project_lists, triggers
 from .audit import history
 from .item_bodies import document_of
+from .item_paths import on_item
 from .listings import listing
 from .sharing import share_by_field, target_project
 
-__all__ = ['answer']
+__all__ = ['ROUTES']
 
-_POST = frozenset({('projects',), ('projects', 'subjects'), ('projects', 'subjects', 'experiments')})
-_WITH_FOLDER = frozenset({('experiments',), ('projects', 'experiments')})
-"""Routes of experiments below which ``DIR`` and ``XAR`` are."""
 _WITH_ACCESSION = frozenset({'subject', 'experiment', 'assessor'})
 _STATUS = {'activate': 'active', 'quarantine': 'quarantine', '_lock': 'locked', '_unlock': 'active', '_obsolete': 'obsolete'}
 
 
-def answer(call: Call, route: ItemPath) -> Response:
-    """Answer a request for a data element."""
-    if call.method != 'GET':
-        Event.of(call)  # a site may want a reason
-    name = route.last.level.plural
-    if name == 'files':
-        return _files(call, route)
-    if name.endswith('resources'):
-        return _resource(call, route)
-    if route.last.id is None:
-        return _collection(call, route)
-    if route.tail:
-        return _below(call, route)
-    return _verb(call, {'GET': _get, 'PUT': _put, 'DELETE': _delete})(call, route)
-
-
-def _verb(call: Call, handlers: Mapping[str, Callable[[Call, ItemPath], Response]]) -> Callable[[Call, ItemPath], Response]:
-    if call.method not in handlers:
-        raise MethodNotAllowed([*handlers, 'HEAD'])
-    return handlers[call.method]
-
-
 # -- resources and files
-
-
-def _resource(call: Call, route: ItemPath) -> Response:
-    if route.last.id is None:
-        return _verb(call, {'GET': _resource_list, 'POST': file_writes.put_resource, 'PUT': file_writes.put_resource})(call, route)
-    handlers = {'GET': _resource_get, 'PUT': file_writes.put_resource, 'POST': file_writes.put_resource, 'DELETE': file_writes.delete_resource}
-    return _verb(call, handlers)(call, route)
 
 
 def _resource_list(call: Call, route: ItemPath) -> Response:
@@ -81,11 +52,6 @@ def _resource_get(call: Call, route: ItemPath) -> Response:
         return send(catalogue_of_resource(call, connection, route))
 
 
-def _files(call: Call, route: ItemPath) -> Response:
-    handlers = {'GET': _files_get, 'PUT': file_writes.put_files, 'POST': file_writes.put_files, 'DELETE': file_writes.delete_files}
-    return _verb(call, handlers)(call, route)
-
-
 def _files_get(call: Call, route: ItemPath) -> Response:
     with call.archive.store.read() as connection:
         found = file_reads.download(call, connection, route)
@@ -93,13 +59,6 @@ def _files_get(call: Call, route: ItemPath) -> Response:
 
 
 # -- collections
-
-
-def _collection(call: Call, route: ItemPath) -> Response:
-    names = route.names
-    creating = names in _POST or names[-1] in ('scans', 'assessors', 'reconstructions')
-    post = _post if creating else _post_sessions if names == ('projects', 'experiments') else None
-    return _verb(call, {'GET': _list, **({'POST': post} if post else {})})(call, route)
 
 
 def _post_sessions(call: Call, route: ItemPath) -> Response:
@@ -430,20 +389,16 @@ def _delete(call: Call, route: ItemPath) -> Response:
 
 
 def _below(call: Call, route: ItemPath) -> Response:
-    """What XNAT does with segments that name no level: sharing, the status; else the item itself, or a refusal."""
+    """What XNAT does with segments that name no level: the status, the history, else the item itself."""
     where = route.last.level.singular
-    if route.tail[0] == 'projects' and where in ('subject', 'experiment', 'assessor', 'scan'):
-        return sharing.answer(call, route)
-    if route.tail[0] in ('DIR', 'XAR') and route.names in _WITH_FOLDER:
-        return session_folders.answer(call, route)
-    if route.tail == ('DICOMDIR',) and where == 'scan':
-        return session_folders.dicomdir(call, route)
-    if call.method == 'GET' and (where, route.tail) not in _ITSELF and where != 'project' and route.tail in _TOLD:
+    if (where, route.tail) not in _ITSELF and route.tail in _TOLD:
         with call.archive.store.read() as connection:
             return _TOLD[route.tail](connection, find(connection, call.caller, route.steps).row)
-    if where == 'project' or call.method not in ('GET',):
-        raise BadRequest(f'{"/".join(route.tail)} is no part of a {where}.')
     return _get(call, route)
+
+
+def _no_part(call: Call, route: ItemPath) -> Response:
+    raise BadRequest(f'{"/".join(route.tail)} is no part of a {route.last.level.singular}.')
 
 
 _TOLD: Mapping[tuple[str, ...], Callable[[Any, Any], Response]] = {
@@ -453,3 +408,55 @@ _TOLD: Mapping[tuple[str, ...], Callable[[Any, Any], Response]] = {
 """What an item tells of itself below it."""
 _ITSELF = frozenset({('subject', ('history',))})
 """What XNAT answers with the item all the same."""
+
+
+# -- the routes
+
+
+def _routes(row: Level) -> Iterator[Route]:
+    if row.plural == 'files':
+        return _file_routes(f'…/{row.segment}/{{path*}}')
+    if row.plural.endswith('resources'):
+        return _resource_routes(f'…/{row.segment}', row)
+    return _item_routes(f'…/{row.segment}', row)
+
+
+def _file_routes(pattern: str) -> Iterator[Route]:
+    yield Route('GET', pattern, on_item(_files_get), 'List the files of a resource or of all resources, pack them, or return one.')
+    yield Route('PUT POST', pattern, on_item(file_writes.put_files), 'Store a file, the files of a form, or those of an archive.')
+    yield Route('DELETE', pattern, on_item(file_writes.delete_files), 'Delete the files whose paths begin so.')
+
+
+def _resource_routes(pattern: str, row: Level) -> Iterator[Route]:
+    element = f'{pattern}/{{{row.singular}}}/{{*}}'
+    yield Route('GET', pattern, on_item(_resource_list), 'List the resources.')
+    yield Route('PUT POST', pattern, on_item(file_writes.put_resource), 'Create a resource without a label.')
+    yield Route('GET', element, on_item(_resource_get), 'Return the catalogue of a resource.')
+    yield Route('PUT POST', element, on_item(file_writes.put_resource), 'Create a resource, or change its format, content or tags.')
+    yield Route('DELETE', element, on_item(file_writes.delete_resource), 'Delete a resource with its files.')
+
+
+def _item_routes(pattern: str, row: Level) -> Iterator[Route]:
+    element = f'{pattern}/{{{row.singular}}}'
+    name = f'{"an" if row.singular[0] in "aeiou" else "a"} {row.singular}'
+    yield Route('GET', pattern, on_item(_list), f'List the {row.plural}.')
+    yield from (Route('POST', place, on_item(_post), f'Create {name}, {row.doc}.') for place in _POSTED.get(row.plural, (pattern,)))
+    yield Route('GET', element, on_item(_get), f'Return {name} as JSON, XML or a page.')
+    yield Route('PUT', element, on_item(_put), f'Create {name}, or change its fields.')
+    yield Route('DELETE', element, on_item(_delete), f'Delete {name}, or take it out of a project that it is shared into.')
+    if row.plural == 'projects':
+        yield Route('GET PUT POST DELETE', f'{element}/{{tail*}}', on_item(_no_part), 'Refuse what is no part of a project.')
+        return
+    yield Route('GET', f'{element}/{{tail*}}', on_item(_below), f'Return the `status` or `history` of {name}; with other words {name} itself.')
+    yield Route('PUT POST DELETE', f'{element}/{{tail*}}', on_item(_no_part), f'Refuse what is no part of {name}.')
+
+
+_POSTED = {
+    'subjects': ('/data/projects/{project}/subjects',),
+    'experiments': ('/data/projects/{project}/subjects/{subject}/experiments',),
+}
+"""Where items of some levels are created by POST; those of others wherever they are listed."""
+ROUTES = (
+    *(route for row in LEVELS for route in _routes(row)),
+    Route('POST', '/data/projects/{project}/experiments', on_item(_post_sessions), 'Refuse: sessions are made below their subject.'),
+)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
+from werkzeug.wrappers import Response
+
 from ..db.access import GUEST, parse_basic
 from ..errors import BareRefusal, InternalServerError, Unauthorized
+from ..http.error_pages import plain_page
 from ..http.request import Call
+from ..http.router import Access, Route
 
-__all__ = ['LOGIN_PAGE', 'admit', 'is_browser', 'to_login_page']
+__all__ = ['ROUTES', 'admit', 'is_browser', 'to_login_page']
 
-LOGIN_PAGE = 'app/template/Login.vm'
+_LOGIN_PAGE = 'app/template/Login.vm'
 _DATA = frozenset({'xapi', 'data', 'REST', 'fs'})
 """First segments of paths that programs ask for; the others are pages."""
 _BROWSERS = re.compile('MSIE|Mozilla|AppleWebKit|Opera')
@@ -26,7 +30,7 @@ def is_browser(call: Call) -> bool:
 
 def to_login_page(call: Call) -> NoReturn:
     """Send a browser to the page where people log in."""
-    raise BareRefusal(302, f'{call.request.root_path}/{LOGIN_PAGE}')
+    raise BareRefusal(302, f'{call.request.root_path}/{_LOGIN_PAGE}')
 
 
 def admit(call: Call, base: str) -> None:
@@ -66,3 +70,22 @@ def _check_token(call: Call) -> None:
         return
     if call.get('XNAT_CSRF') != call.archive.sessions.token(call.session):
         raise InternalServerError('A browser needs the XNAT_CSRF token of its session to write; GET /data/JSESSION?CSRF=true tells it.')
+
+
+# -- pages
+
+
+def _login_page(call: Call) -> Response:
+    form = '<form name="form1" method="post" action="/data/services/auth"><input name="username"><input type="password" name="password"></form>'
+    return plain_page('Log in', 'Log in', f'{form}<p>Or log in with HTTP Basic.</p>')
+
+
+def _front_page(call: Call) -> Response:
+    """The page that clients ask for to see whether a login is right."""
+    return plain_page('XNAT', 'An XNAT-compatible archive. Its REST API is below /data.')
+
+
+ROUTES = (
+    Route('GET POST', '/', _front_page, 'Say what this server is.'),
+    Route('GET POST', f'/{_LOGIN_PAGE}', _login_page, 'Show the form to log in.', Access.PUBLIC),
+)

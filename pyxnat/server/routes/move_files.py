@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from ..errors import BadRequest, Conflict, NotFound
 from ..http.request import Call, text
+from ..http.router import Access, Route
 from ..items.find_files import split
 from ..items.uris import ItemPath, parse
 from ..storage.file_area import Staged, check_path, pieces_of
@@ -17,10 +18,10 @@ from .file_writes import store_files
 from .prearchive_batches import read_form
 from .user_cache import find_path
 
-__all__ = ['answer']
+__all__ = ['ROUTES']
 
 
-def answer(call: Call) -> Response:
+def _answer(call: Call) -> Response:
     """Move ``src=/user/cache/resources/X/files/F`` to ``dest=/archive/…/resources/L/files/F``, or each pair of such URIs in the query.
 
     The parameters of an upload count here too: ``overwrite``, ``format``, ``content``, ``description``, ``tags``.
@@ -76,3 +77,6 @@ def _paths(source: Path, asked: str) -> dict[Path, str]:
         return {source: f'{asked}{source.name}' if asked.endswith('/') or not asked else asked}
     base = f'{asked.rstrip("/")}/' if asked else ''
     return {path: base + path.relative_to(source).as_posix() for path in sorted(source.rglob('*')) if path.is_file()}
+
+
+ROUTES = (Route('POST', '/data/services/move-files', _answer, 'Move files of the user cache into resources.', Access.LOGIN),)

@@ -14,42 +14,27 @@ from ...model.levels import level
 from ...model.xml import parse_xml, write_xml
 from ..db.store import pipeline, project_pipeline
 from ..db.types import Model
-from ..errors import ExpectationFailed, MethodNotAllowed, NotFound
+from ..errors import ExpectationFailed, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
+from ..http.router import Route
 from ..items.locate import find, need_on
 from ..items.uris import Step
 from ..jobs.pipeline_engine import AUTO, Pipelines, stem
 from ..table import Table
 from . import triggers
-from .project_scope import project_of, rest_of
+from .project_scope import project_of
 
-__all__ = ['answer', 'specification']
+__all__ = ['ROUTES', 'specification']
 
 ARC = 'http://nrg.wustl.edu/arc'
 COLUMNS = ('Applies To', 'Generates', 'Name', 'Description', 'Path', 'Datatype')
 
 
-def answer(call: Call) -> Response:
-    """The table of pipelines, the details of one, and a launch."""
-    rest = rest_of(call)
-    if len(rest) == 3 and rest[1] == 'experiments':
-        return _on_experiment(call, rest[0], rest[2])
-    if rest and call.method == 'GET' and rest[1:] in ([], ['details']):
-        return _details(call, rest[0])
-    if rest:
-        raise NotFound(f'There is nothing at pipelines/{"/".join(rest)}.')
-    if call.method not in ('GET', 'DELETE'):
-        raise MethodNotAllowed(['GET', 'HEAD', 'DELETE'])
-    if call.method == 'DELETE':
-        _remove(call)
-    return _table(call)
-
-
 # -- what there is
 
 
-def _table(call: Call) -> Response:
+def _table(call: Call, project: str) -> Response:
     """The pipelines that the project has; with ``additional=true`` those of the site that it could have."""
     archive = call.archive
     with archive.store.read() as connection:
@@ -74,7 +59,7 @@ def _name(model: Model, xsi_type: str) -> str:
     return (row.root if row is not None else '') or xsi_type
 
 
-def _remove(call: Call) -> None:
+def _remove(call: Call, project: str) -> Response:
     path, kind = call.get('path'), call.get('datatype')
     if not path or not kind:
         raise ExpectationFailed('Expecting path and datatype as query parameters')
@@ -84,6 +69,7 @@ def _remove(call: Call) -> None:
             if one.path == path and one.datatype == kind:
                 gone = (project_pipeline.c.project == row.id) & (project_pipeline.c.step == one.step)
                 connection.execute(project_pipeline.delete().where(gone))
+    return _table(call, project)
 
 
 def _named(call: Call, connection: Connection, project: str, name: str) -> list[Any]:
@@ -95,7 +81,7 @@ def _named(call: Call, connection: Connection, project: str, name: str) -> list[
     return sorted(found, key=lambda one: one.step != name)
 
 
-def _details(call: Call, name: str) -> Response:
+def _details(call: Call, project: str, name: str) -> Response:
     with call.archive.store.read() as connection:
         row = project_of(call, connection, 'read')
         one = _named(call, connection, row.id, name)[0]
@@ -149,25 +135,23 @@ def _element(parent: etree._Element, one: Any) -> None:
 # -- launching
 
 
-def _on_experiment(call: Call, name: str, experiment: str) -> Response:
+def _on_experiment(call: Call, project: str, name: str, experiment: str) -> Response:
     """POST launches; GET tells of the pipeline for the experiment's type."""
-    if call.method not in ('GET', 'POST'):
-        raise MethodNotAllowed(['GET', 'HEAD', 'POST'])
     told = _parameters(call) if call.method == 'POST' else {}
     archive = call.archive
     with archive.store.read() if call.method == 'GET' else archive.store.write() as connection:
-        project = project_of(call, connection)
-        steps = [Step(level('projects'), project.id), Step(level('experiments'), experiment)]
+        owner = project_of(call, connection)
+        steps = [Step(level('projects'), owner.id), Step(level('experiments'), experiment)]
         row = find(connection, call.caller, steps).row
         if call.method == 'POST':
             need_on(connection, call.caller, row, 'edit')
             if name in triggers.NAMES:
                 launch = None
             else:
-                one = _fitting(call, connection, project.id, name, row)
+                one = _fitting(call, connection, owner.id, name, row)
                 launch = archive.part(Pipelines).launch(connection, row, one, call.caller.login, told)
         else:
-            root = specification([_fitting(call, connection, project.id, name, row)])
+            root = specification([_fitting(call, connection, owner.id, name, row)])
             return Response(write_xml(next(root.iter(f'{{{ARC}}}pipeline'))), mimetype='text/xml')
     if launch is None:
         call.query.append((name, 'true'))
@@ -199,3 +183,14 @@ def _parameters(call: Call) -> dict[str, str]:
             values = [(child.text or '').strip() for child in node.iter('{*}unique', '{*}list', '{*}value') if (child.text or '').strip()]
             told[node.findtext('{*}name') or node.get('name') or ''] = ','.join(values)
     return told
+
+
+_PIPELINES = '/data/projects/{project}/pipelines'
+ROUTES = (
+    Route('GET', _PIPELINES, _table, 'List the pipelines of a project; with `additional=true` those of the site that it lacks.'),
+    Route('DELETE', _PIPELINES, _remove, 'Take the pipeline of `path` and `datatype` out of a project.'),
+    Route('GET', f'{_PIPELINES}/{{name}}', _details, 'Describe a pipeline.'),
+    Route('GET', f'{_PIPELINES}/{{name}}/details', _details, 'Describe a pipeline.'),
+    Route('GET', f'{_PIPELINES}/{{name}}/experiments/{{experiment}}', _on_experiment, 'Return the pipeline for the type of an experiment as XML.'),
+    Route('POST', f'{_PIPELINES}/{{name}}/experiments/{{experiment}}', _on_experiment, 'Launch a pipeline on an experiment.'),
+)

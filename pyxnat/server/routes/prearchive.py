@@ -13,9 +13,10 @@ from werkzeug.wrappers import Response
 
 from ..db.access import ANY, Caller, rights
 from ..db.store import arrival, arrival_file, arrival_log, fields_of
-from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
+from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import send, table_response
+from ..http.router import Access, Route
 from ..items.locate import find_project, need
 from ..items.represent import Representer
 from ..items.xml import write
@@ -27,7 +28,7 @@ from ..prearchive.to_archive import Policy, archive_session, uri_of
 from ..table import Table
 from .dicom_import import prearchive_uri
 
-__all__ = ['COLUMNS', 'answer', 'by_uri', 'find_waiting', 'overwrite_of', 'session_rows', 'target_of']
+__all__ = ['COLUMNS', 'ROUTES', 'by_uri', 'find_waiting', 'overwrite_of', 'session_rows', 'target_of']
 
 COLUMNS = (
     'project', 'timestamp', 'lastmod', 'uploaded', 'scan_date', 'scan_time', 'subject', 'folderName', 'name', 'tag', 'status', 'url',
@@ -38,31 +39,24 @@ _STATUSES = ('READY', 'RECEIVING', 'CONFLICT', 'ERROR')
 """Those that a session can be set to; the others are those of an operation."""
 
 
-def answer(call: Call) -> Response:
-    """Any request below ``/prearchive``."""
-    if call.caller.guest:
-        raise Forbidden('A guest cannot see the prearchive.')
-    parts = [part for part in call.parts if part][1:]
-    if parts[:1] == ['projects'] and len(parts) >= 4:
-        return _session(call, parts)
-    if parts[:1] not in ([], ['projects'], ['experiments']) or len(parts) > 2:
-        raise NotFound(f'There is nothing at /prearchive/{"/".join(parts)}.')
-    if call.method == 'PUT' and parts != ['experiments']:
-        return _rescan(call, parts[1] if len(parts) > 1 else '')
-    if call.method != 'GET':
-        raise MethodNotAllowed(['GET', 'HEAD', 'PUT'])
-    if parts == ['experiments'] and not call.has('recent'):
+def _recent(call: Call) -> Response:
+    if not call.has('recent'):
         raise BadRequest('Please set the "recent" parameter')
+    return _list(call)
+
+
+def _list(call: Call, projects: str = '') -> Response:
+    """The sessions of some projects, or of all that the caller owns."""
     with call.archive.store.read() as connection:
         query = select(arrival).order_by(arrival.c.pk)
-        if len(parts) > 1:
-            wanted = [_readable_project(connection, call.caller, name) for name in parts[1].split(',')]
+        if projects:
+            wanted = [_readable_project(connection, call.caller, name) for name in projects.split(',')]
             known = arrival.c.project.in_([name for name in wanted if name is not None])
             query = query.where(known | arrival.c.project.is_(None) if None in wanted else known)
         if call.get('tag'):
             query = query.where(arrival.c.tag == call.get('tag'))
         rows = connection.execute(query).all()
-        if len(parts) < 2:
+        if not projects:
             rows = _own(connection, call.caller, rows)
         return table_response(call, Table(COLUMNS, session_rows(rows), count=False))
 
@@ -124,18 +118,27 @@ def by_uri(connection: Connection, caller: Caller, uri: str) -> Any:
 # -- one session
 
 
-def _session(call: Call, parts: Sequence[str]) -> Response:
-    _, project, timestamp, folder, *rest = parts
+def _on_session(handler: Callable[[Call, Any], Response]) -> Callable[..., Response]:
+    """The handler of a request for the session that the path names."""
+
+    def answer(call: Call, project: str, timestamp: str, session: str) -> Response:
+        return handler(call, _row(call, project, timestamp, session))
+
+    return answer
+
+
+def _row(call: Call, project: str, timestamp: str, session: str) -> Any:
     with call.archive.store.read() as connection:
-        row = find_waiting(connection, call.caller, project, timestamp, folder)
-    if rest and call.method == 'GET':
-        return _below(call, row, rest)
-    if rest:
-        raise BadRequest(f'{"/".join(rest)} is no part of a session in the prearchive.')
-    handlers: dict[str, Callable[[Call, Any], Response]] = {'GET': _get, 'POST': _post, 'DELETE': _delete}
-    if call.method not in handlers:
-        raise MethodNotAllowed([*handlers, 'HEAD'])
-    return handlers[call.method](call, row)
+        return find_waiting(connection, call.caller, project, timestamp, session)
+
+
+def _part(call: Call, project: str, timestamp: str, session: str, path: str) -> Response:
+    return _below(call, _row(call, project, timestamp, session), path.split('/'))
+
+
+def _no_part(call: Call, project: str, timestamp: str, session: str, path: str) -> Response:
+    _row(call, project, timestamp, session)
+    raise BadRequest(f'{path} is no part of a session in the prearchive.')
 
 
 def _get(call: Call, row: Any) -> Response:
@@ -218,12 +221,12 @@ def _delete(call: Call, row: Any) -> Response:
     return text()
 
 
-def _rescan(call: Call, project: str) -> Response:
+def _rescan(call: Call, projects: str = '') -> Response:
     if not call.caller.admin:
         raise NotFound('Only an administrator can have the prearchive read anew.')
     with call.archive.store.read() as connection:
-        owner = _readable_project(connection, call.caller, project) if project else None
-    rescan(call.archive, call.caller.login, owner, everywhere=not project)
+        owner = _readable_project(connection, call.caller, projects) if projects else None
+    rescan(call.archive, call.caller.login, owner, everywhere=not projects)
     return text()
 
 
@@ -333,3 +336,19 @@ def _document(call: Call, connection: Connection, row: Any) -> bytes:
     if not row.xsi_type:
         raise NotFound(f'The session {row.folder} has not been built yet.')
     return write(_Waiting(call, connection, row), _as_item('experiment', row, '', row.project), conceal=True)
+
+
+_PREARCHIVE = '/data/prearchive'
+_SESSION = f'{_PREARCHIVE}/projects/{{project}}/{{timestamp}}/{{session}}'
+ROUTES = (
+    Route('GET', _PREARCHIVE, _list, 'List the sessions in the prearchive.', Access.LOGIN),
+    Route('PUT', _PREARCHIVE, _rescan, 'Read the whole prearchive from its folder.', Access.LOGIN),
+    Route('GET', f'{_PREARCHIVE}/experiments', _recent, 'List the sessions, with `recent`.', Access.LOGIN),
+    Route('GET', f'{_PREARCHIVE}/projects/{{projects?}}', _list, 'List the sessions of projects.', Access.LOGIN),
+    Route('PUT', f'{_PREARCHIVE}/projects/{{projects?}}', _rescan, 'Read the prearchive of a project from its folder.', Access.LOGIN),
+    Route('GET', _SESSION, _on_session(_get), 'Return a session as a table, XML or zip.', Access.LOGIN),
+    Route('POST', _SESSION, _on_session(_post), 'Do what `action` says: `build`, `reset`, `set`, `move`, `commit`.', Access.LOGIN),
+    Route('DELETE', _SESSION, _on_session(_delete), 'Delete a session.', Access.LOGIN),
+    Route('GET', f'{_SESSION}/{{path*}}', _part, 'Return `scans`, `resources`, `files` or `logs` of a session.', Access.LOGIN),
+    Route('PUT POST DELETE', f'{_SESSION}/{{path*}}', _no_part, 'Refuse: parts of a session cannot be changed.', Access.LOGIN),
+)

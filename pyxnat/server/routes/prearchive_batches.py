@@ -6,15 +6,16 @@ XNAT queues most of these and answers at once; here they are done when the answe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from ..errors import BadRequest, Forbidden, MethodNotAllowed
+from ..errors import BadRequest
 from ..http.request import Call, text
 from ..http.responses import table_response
+from ..http.router import Access, Route
 from ..items.locate import find_project
 from ..prearchive import sessions
 from ..prearchive.rescan import rebuild
@@ -23,17 +24,13 @@ from ..prearchive.to_archive import Policy, archive_session, notices, uri_of
 from ..table import Table
 from .prearchive import COLUMNS, by_uri, find_waiting, overwrite_of, session_rows, target_of
 
-__all__ = ['HANDLERS', 'read_form']
+__all__ = ['ROUTES', 'read_form']
 
 _DEST = re.compile(r'(?:/data)?/archive(?:/projects/([^/]+)(?:/subjects/([^/]+)(?:/experiments/([^/]+))?)?)?/?$')
 
 
 def read_form(call: Call) -> None:
-    """Count the fields of a POST's form as parameters of the query; a guest may POST to no service."""
-    if call.method != 'POST':
-        raise MethodNotAllowed(['POST'])
-    if call.caller.guest:
-        raise Forbidden('A guest cannot use this service.')
+    """Count the fields of a form as parameters of the query."""
     if call.mimetype == 'application/x-www-form-urlencoded':
         call.query += call.form()
     elif call.mimetype == 'multipart/form-data':
@@ -124,11 +121,10 @@ def _validate(call: Call) -> Response:
     return table_response(call, Table(('code', 'type', 'message'), found))
 
 
-HANDLERS: dict[tuple[str, ...], Callable[[Call], Response]] = {
-    ('services', 'prearchive', 'move'): _move,
-    ('services', 'prearchive', 'delete'): _delete,
-    ('services', 'prearchive', 'rebuild'): _rebuild,
-    ('services', 'archive'): _archive,
-    ('services', 'validate-archive'): _validate,
-}
-"""Path below ``/data`` to what answers it."""
+ROUTES = (
+    Route('POST', '/data/services/prearchive/move', _move, 'Move sessions of the prearchive to another project.', Access.LOGIN),
+    Route('POST', '/data/services/prearchive/delete', _delete, 'Delete sessions of the prearchive.', Access.LOGIN),
+    Route('POST', '/data/services/prearchive/rebuild', _rebuild, 'Build sessions of the prearchive from their files.', Access.LOGIN),
+    Route('POST', '/data/services/archive', _archive, 'Archive sessions of the prearchive.', Access.LOGIN),
+    Route('POST', '/data/services/validate-archive', _validate, 'List what stands against archiving a session.', Access.LOGIN),
+)

@@ -7,11 +7,12 @@ import json
 
 from werkzeug.wrappers import Response
 
-from ..errors import BadRequest, MethodNotAllowed, NotFound
+from ..errors import BadRequest
 from ..http.request import Call, text
+from ..http.router import Route
 from ..jobs.progress import STATUSES, Message, Progress
 
-__all__ = ['Reporter', 'answer']
+__all__ = ['ROUTES', 'Reporter']
 
 
 class Reporter:
@@ -26,22 +27,21 @@ class Reporter:
             self._call.archive.part(Progress).tell(self._call.session, name, Message(status, message, terminal))
 
 
-def answer(call: Call) -> Response:
-    """Read a log as text, JSON or HTML; add to it (POST status, message); remove it."""
-    _, name, *_ = [*filter(None, call.parts), '']
-    if not name:
-        raise NotFound('Name the log: status/ID.')
-    if call.method == 'POST':
-        told = dict(call.query + call.form())
-        if told.get('status') not in STATUSES:
-            raise BadRequest(f'{told.get("status")} is not a valid Status.')
-        call.archive.part(Progress).tell(call.session, name, Message(told['status'], told.get('message', '')))
-        return text()
-    if call.method == 'DELETE':
-        call.archive.part(Progress).forget(call.session, name)
-        return text()
-    if call.method != 'GET':
-        raise MethodNotAllowed(['GET', 'HEAD', 'POST', 'DELETE'])
+def _post(call: Call, name: str) -> Response:
+    told = dict(call.query + call.form())
+    if told.get('status') not in STATUSES:
+        raise BadRequest(f'{told.get("status")} is not a valid Status.')
+    call.archive.part(Progress).tell(call.session, name, Message(told['status'], told.get('message', '')))
+    return text()
+
+
+def _delete(call: Call, name: str) -> Response:
+    call.archive.part(Progress).forget(call.session, name)
+    return text()
+
+
+def _get(call: Call, name: str) -> Response:
+    """A log as text, JSON or HTML."""
     log = call.archive.part(Progress).of(call.session, name)
     form = call.get('format').lower()
     if form == 'json':  # XNAT's JSON has a list in the list
@@ -52,3 +52,10 @@ def answer(call: Call) -> Response:
         rows = ''.join(f"<tr><td class='s{one.status}'>{one.status}</td><td>{html.escape(one.text)}</td></tr>\n" for one in log)
         return text(f'<html><body><table>{rows}</table></body></html>', mimetype='text/html')
     return text('StatusLog' + ''.join(f'{one.status}: {one.text}\n' for one in log))
+
+
+ROUTES = (
+    Route('GET', '/data/status/{name}', _get, 'Return the log of a request that named it in `http-session-listener`.'),
+    Route('POST', '/data/status/{name}', _post, 'Add a message to a log.'),
+    Route('DELETE', '/data/status/{name}', _delete, 'Delete a log.'),
+)

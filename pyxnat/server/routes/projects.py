@@ -1,8 +1,8 @@
-"""Routes of a project that are no data elements: who may use it, how it receives data, its protocols, lists of what is in it."""
+"""Settings of a project, and lists of its scan types and scanners."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 
 from lxml import etree
 from sqlalchemy import Connection, func, select
@@ -11,63 +11,54 @@ from werkzeug.wrappers import Response
 from ...model.xml import write_xml
 from ..db.access import readable, visible
 from ..db.store import item, project_setting
-from ..errors import BadRequest, MethodNotAllowed
+from ..errors import BadRequest
 from ..http.request import Call, text
 from ..http.responses import table_response
+from ..http.router import Route
 from ..items.writer import ACCESS, check_access
 from ..jobs.pipeline_engine import Pipelines
 from ..table import Table
-from . import config, groups, invitations, pipelines
-from .project_scope import project_of, rest_of
-from .protocols import protocol
+from . import pipelines
+from .project_scope import project_of
 
-__all__ = ['handler', 'investigators', 'scan_types', 'scanners', 'setting_of']
+__all__ = ['ROUTES', 'setting_of']
 
-Handler = Callable[[Call], Response]
+Handler = Callable[..., Response]
 _DEFAULTS = {'prearchive_code': '4', 'quarantine_code': '0', 'current_arc': 'arc001', 'scan_type_mapping': 'true'}
 """What a project's settings are until they are set: 4 is to archive what arrives."""
 _TOLD = frozenset({'prearchive_code', 'quarantine_code', 'current_arc'})
 """Settings that can be read."""
 
 
-def handler(parts: Sequence[str]) -> Handler | None:
-    """The handler of ``projects/P/…``; None where the path names a data element."""
-    return _HANDLERS.get(parts[2]) if len(parts) >= 3 and parts[0] == 'projects' else None
-
-
-def _allow(call: Call, *methods: str) -> None:
-    if call.method not in methods:
-        raise MethodNotAllowed([*methods, 'HEAD'])
-
-
 # -- settings
 
 
-def _accessibility(call: Call) -> Response:
-    _allow(call, 'GET', 'PUT')
-    value = rest_of(call)
-    if call.method == 'GET':
-        with call.archive.store.read() as connection:
-            return text(project_of(call, connection).access)
-    if not value:
+def _accessibility(call: Call, project: str, level: str) -> Response:
+    with call.archive.store.read() as connection:
+        return text(project_of(call, connection).access)
+
+
+def _set_accessibility(call: Call, project: str, level: str) -> Response:
+    if not level:
         raise BadRequest(f'Name one of {", ".join(ACCESS)}.')
     with call.archive.store.write() as connection:
         row = project_of(call, connection, 'delete')
-        access = value[0] if value[0] in ACCESS else 'private'  # so XNAT takes any other word
+        access = level if level in ACCESS else 'private'  # so XNAT takes any other word
         check_access(call.archive, access)
         connection.execute(item.update().where(item.c.pk == row.pk).values(access=access))
     return text(access)
 
 
 def _setting(name: str) -> Handler:
-    def answer(call: Call) -> Response:
-        if call.method == 'DELETE' or (call.method == 'GET' and name not in _TOLD):
-            raise BadRequest(f'{name} cannot be {"read" if call.method == "GET" else "deleted"}.')
-        _allow(call, 'GET', 'PUT')
-        value = '/'.join(rest_of(call))
-        if call.method == 'GET':
-            with call.archive.store.read() as connection:
-                return text(setting_of(connection, project_of(call, connection).id, name), mimetype='text/html')
+    def read(call: Call, project: str, value: str) -> Response:
+        with call.archive.store.read() as connection:
+            return text(setting_of(connection, project_of(call, connection).id, name), mimetype='text/html')
+
+    return read
+
+
+def _set(name: str) -> Handler:
+    def change(call: Call, project: str, value: str) -> Response:
         if not value or (name.endswith('_code') and not value.isdecimal()):
             raise BadRequest(f'{value!r} cannot be the {name} of a project.')
         with call.archive.store.write() as connection:
@@ -77,7 +68,14 @@ def _setting(name: str) -> Handler:
             connection.execute(project_setting.insert().values(project=row.id, name=name, value=value))
         return text()
 
-    return answer
+    return change
+
+
+def _refuse(name: str, verb: str) -> Handler:
+    def refuse(call: Call, project: str, value: str) -> Response:
+        raise BadRequest(f'{name} cannot be {verb}.')
+
+    return refuse
 
 
 def setting_of(connection: Connection, project: str, name: str) -> str:
@@ -87,9 +85,8 @@ def setting_of(connection: Connection, project: str, name: str) -> str:
     return _DEFAULTS[name] if found is None else str(found)
 
 
-def _archive_spec(call: Call) -> Response:
+def _archive_spec(call: Call, project: str) -> Response:
     """How and where a project's data are kept, as XNAT's ``arc:project``."""
-    _allow(call, 'GET')
     with call.archive.store.read() as connection:
         row = project_of(call, connection, 'edit')
         values = {name: setting_of(connection, row.id, name) for name in ('current_arc', 'quarantine_code', 'prearchive_code')}
@@ -108,7 +105,7 @@ def _of_scans(call: Call, *paths: str) -> list[tuple[str, ...]]:
     """Values of fields over the scans that can be read, of one project or of all, each combination once."""
     where = [item.c.level == 'scan']
     with call.archive.store.read() as connection:
-        if 'projects' in call.parts:
+        if 'project' in call.names:
             where.append(item.c.project == project_of(call, connection, 'read').id)
         session = item.alias('session')
         joined = item.join(session, session.c.pk == item.c.parent)
@@ -117,9 +114,8 @@ def _of_scans(call: Call, *paths: str) -> list[tuple[str, ...]]:
         return [tuple(map(str, row)) for row in connection.execute(query.order_by(*values))]
 
 
-def scan_types(call: Call) -> Response:
+def _scan_types(call: Call, project: str = '') -> Response:
     """``/scan_types``: the types of scans, each with the descriptions that it stands for, a comma after every one."""
-    _allow(call, 'GET')
     found: dict[str, str] = {}
     for kind, description in _of_scans(call, 'type', 'series_description'):
         found[kind] = found.get(kind, '') + (f'{description},' if description else '')
@@ -127,16 +123,14 @@ def scan_types(call: Call) -> Response:
     return table_response(call, Table(('series_descriptions', 'type'), rows, {'title': 'Scan Types'}))
 
 
-def scanners(call: Call) -> Response:
+def _scanners(call: Call, project: str = '') -> Response:
     """``/scanners``: the names of the scanners."""
-    _allow(call, 'GET')
     rows = [(name,) for (name,) in _of_scans(call, 'scanner') if name]
     return table_response(call, Table(('scanner',), rows, {'title': 'Scanners'}))
 
 
-def investigators(call: Call) -> Response:
+def _investigators(call: Call) -> Response:
     """``/investigators``: the heads of the projects that can be seen."""
-    _allow(call, 'GET')
     names = ('firstname', 'lastname', 'institution', 'department', 'email')
     values = [func.json_extract(item.c.fields, f'$."PI/{name}"') for name in names]
     with call.archive.store.read() as connection:
@@ -146,16 +140,31 @@ def investigators(call: Call) -> Response:
     return table_response(call, Table([*names, 'xnat_investigatordata_id', 'login'], rows, {'title': 'Investigators'}))
 
 
-_HANDLERS: dict[str, Handler] = {
-    'accessibility': _accessibility,
-    'config': config.answer,
-    'users': groups.users,
-    'groups': groups.groups,
-    'pars': invitations.of_project,
-    'archive_spec': _archive_spec,
-    'protocols': protocol,
-    'pipelines': pipelines.answer,
-    'scan_types': scan_types,
-    'scanners': scanners,
-    **{name: _setting(name) for name in _DEFAULTS},
-}
+def _settings() -> Iterator[Route]:
+    for name in _DEFAULTS:
+        pattern = f'/data/projects/{{project}}/{name}/{{value*}}'
+        if name in _TOLD:
+            yield Route('GET', pattern, _setting(name), f'Return the `{name}` of a project.')
+        else:
+            yield Route('GET', pattern, _refuse(name, 'read'), 'Refuse: XNAT has no way to read it.')
+        yield Route('PUT', pattern, _set(name), f'Set the `{name}` of a project to the last segment.')
+        yield Route('DELETE', pattern, _refuse(name, 'deleted'), 'Refuse: a setting cannot be deleted.')
+
+
+_ACCESSIBILITY = '/data/projects/{project}/accessibility'
+ROUTES = (
+    Route(
+        'GET',
+        f'{_ACCESSIBILITY}/{{level?}}/{{*}}',
+        _accessibility,
+        'Return `private`, `protected` or `public`.',
+    ),
+    Route('PUT', f'{_ACCESSIBILITY}/{{level?}}/{{*}}', _set_accessibility, 'Set who may see a project.'),
+    *_settings(),
+    Route('GET', '/data/projects/{project}/archive_spec/{*}', _archive_spec, 'Return where and how a project is archived as XML.'),
+    Route('GET', '/data/projects/{project}/scan_types/{*}', _scan_types, 'List the types of the scans of a project.'),
+    Route('GET', '/data/projects/{project}/scanners/{*}', _scanners, 'List the scanners of a project.'),
+    Route('GET', '/data/scan_types', _scan_types, 'List the types of all scans.'),
+    Route('GET', '/data/scanners', _scanners, 'List all scanners.'),
+    Route('GET', '/data/investigators', _investigators, 'List the principal investigators of projects.'),
+)

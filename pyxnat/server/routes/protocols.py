@@ -13,30 +13,27 @@ from ...model.schemas import canonical
 from ...model.xml import parse_xml
 from ..db.access import rights
 from ..db.store import fields_of, item, now
-from ..errors import BadRequest, InternalServerError, MethodNotAllowed, NotAcceptable, NotFound, UnprocessableEntity
+from ..errors import BadRequest, InternalServerError, NotAcceptable, NotFound, UnprocessableEntity
 from ..http.request import Call, text
+from ..http.router import Route
 from ..items.edit import TYPE_LEAF, Document, part_of, validated
 from ..items.locate import find_project, need
 from ..items.xml import XSI, write_part
 
-__all__ = ['protocol']
+__all__ = ['ROUTES']
 
 _HOLDER = 'studyProtocol'
 _TYPE = 'xnat:datatypeProtocol'
 
 
-def protocol(call: Call) -> Response:
+def _protocol(call: Call, project: str, name: str) -> Response:
     """PUT and DELETE of one protocol by ID. XNAT fails in telling one: they are in the XML of the project."""
-    if call.method not in ('GET', 'PUT', 'DELETE'):
-        raise MethodNotAllowed(['GET', 'PUT', 'DELETE', 'HEAD'])
-    parts = [part for part in call.parts if part and part != 'archive']
-    name = parts[3] if len(parts) > 3 else ''
     body = call.document() if call.method == 'PUT' else b''
     store = call.archive.store
     with store.read() if call.method == 'GET' else store.write() as connection:
-        row = find_project(connection, parts[1])
+        row = find_project(connection, project)
         if row is None or 'see' not in rights(connection, call.caller, row.id):
-            raise NotFound(f'Unable to find the specified project: {parts[1]}')
+            raise NotFound(f'Unable to find the specified project: {project}')
         if 'edit' not in rights(connection, call.caller, row.id) and call.method != 'GET':
             raise NotFound(f'There is no protocol {name} for you to change.')
         if not name:
@@ -103,3 +100,8 @@ def _check_study(call: Call, root: etree._Element) -> None:
 def _save(connection: Connection, row: Any, fields: dict[str, str]) -> None:
     values = {'fields': json.dumps(fields, ensure_ascii=False), 'last_modified': now()}
     connection.execute(item.update().where(item.c.pk == row.pk).values(**values))
+
+
+ROUTES = (
+    Route('GET PUT DELETE', '/data/projects/{project}/protocols/{name?}/{*}', _protocol, 'Put or delete a protocol of a project; XNAT returns none.'),
+)

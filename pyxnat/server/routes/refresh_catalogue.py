@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from ..db.store import file, item, now, resource, touch
 from ..errors import BadRequest
 from ..http.request import Call, text
+from ..http.router import Access, Route
 from ..items.find_files import resources_at, split
 from ..items.locate import find, need_on
 from ..items.uris import ItemPath, parse
@@ -20,7 +21,7 @@ from ..storage.file_area import check_path, md5_of
 from .dicomdump import archived_parts
 from .prearchive_batches import read_form
 
-__all__ = ['OPTIONS', 'answer', 'refresh']
+__all__ = ['OPTIONS', 'ROUTES', 'refresh']
 
 OPTIONS = ('append', 'checksum', 'delete', 'populateStats')
 
@@ -41,7 +42,7 @@ class _Kept(NamedTuple):
     folder: Path
 
 
-def answer(call: Call) -> Response:
+def _answer(call: Call) -> Response:
     """Refresh the resources that each ``resource=`` names, or that the item it names has; of a session also those of its scans and so on.
 
     What ``options`` lists is done, or all of it without any: ``append`` takes in files that lie beside those that are known, ``checksum``
@@ -155,3 +156,6 @@ def _is_name(name: str) -> bool:
         return check_path(name) == name
     except BadRequest:
         return False
+
+
+ROUTES = (Route('POST', '/data/services/refresh/catalog', _answer, 'Make rows and digests of resources agree with the files on disk.', Access.LOGIN),)

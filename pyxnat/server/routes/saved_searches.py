@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -11,9 +11,10 @@ from werkzeug.wrappers import Response
 
 from ..db.access import Caller, rights
 from ..db.store import search as saved
-from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
+from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
+from ..http.router import Route
 from ..items.locate import find_project, need
 from ..search import default_searches
 from ..search.query import may_query, root_of
@@ -21,7 +22,7 @@ from ..search.search_xml import SearchDocument, parse_document, write_document
 from ..table import Table
 from . import search_results
 
-__all__ = ['answer', 'of_project']
+__all__ = ['ROUTES']
 
 EXTENSION = '0'
 """The number of the type of saved searches in XNAT's database, which is another on every site."""
@@ -31,44 +32,30 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def answer(call: Call) -> Response:
-    """The list, one search (GET, PUT, DELETE), or what one finds."""
-    plain = [part for part in call.raw_parts if part][2:]  # XNAT takes IDs as they were sent
-    if not plain:
-        if call.method != 'GET':
-            raise MethodNotAllowed(['GET'])
-        return _list(call)
-    if len(plain) == 2 and plain[1].startswith('results') and call.method == 'GET':
-        found = _visible(call, plain[0])
-        if found is None:
-            raise NotFound(f'There is no saved search {plain[0]}.')
-        return search_results.of_saved(call, found)
-    handlers: dict[str, Callable[[Call, str], Response]] = {'GET': _get, 'PUT': _put, 'DELETE': _delete}
-    if call.method not in handlers or len(plain) != 1:
-        raise MethodNotAllowed(list(handlers))
-    return handlers[call.method](call, plain[0])
+def _results(call: Call, name: str) -> Response:
+    found = _visible(call, name)
+    if found is None:
+        raise NotFound(f'There is no saved search {name}.')
+    return search_results.of_saved(call, found)
 
 
-def of_project(call: Call) -> Response:
+def _of_project(call: Call, project: str, name: str) -> Response:
     """``/projects/P/searches/ID``: as XML, or in another format what it finds; ``@TYPE`` is the project's listing of a type."""
-    if call.method not in ('GET', 'PUT', 'DELETE'):
-        raise MethodNotAllowed(['GET', 'PUT', 'DELETE'])
-    name, _, wanted = [part for part in call.raw_parts if part][-3:]
     with call.archive.store.read() as connection:
-        row = find_project(connection, name)
+        row = find_project(connection, project)
         if row is None or 'see' not in rights(connection, call.caller, row.id):
-            raise NotFound(f'Unable to find the specified project: {name}')
+            raise NotFound(f'Unable to find the specified project: {project}')
         need(connection, call.caller, row.id, 'read')
         if call.method == 'PUT':  # XNAT reads the document, says 200, and nothing can be found there afterwards
             parse_document(call.posted_document())
             return text()
-        found = _find(connection, f'{row.id}_{wanted[1:]}' if wanted.startswith('@') else wanted)
-        if found is None and wanted.startswith('@') and _wants_xml(call):
-            found = default_searches.of_project(call, connection, wanted[1:], row.id)
+        found = _find(connection, f'{row.id}_{name[1:]}' if name.startswith('@') else name)
+        if found is None and name.startswith('@') and _wants_xml(call):
+            found = default_searches.of_project(call, connection, name[1:], row.id)
     if call.method == 'DELETE':
-        return _delete(call, wanted)
+        return _delete(call, name)
     if found is None:
-        raise NotFound(f'There is no search {wanted} in project {row.id}.')
+        raise NotFound(f'There is no search {name} in project {row.id}.')
     return _xml(call, found) if _wants_xml(call) else search_results.answer(call, found)
 
 
@@ -219,3 +206,18 @@ def _delete(call: Call, name: str) -> Response:
             raise Forbidden(f'The saved search {name} is not yours alone.')
         connection.execute(saved.delete().where(saved.c.id == name))
     return text()
+
+
+ROUTES = (
+    Route('GET', '/data/search/saved', _list, 'List the saved searches; `includeTag=P` those of a project.'),
+    Route('GET', '/data/search/saved/{name!}', _get, 'Return a saved search as XML.'),
+    Route('PUT', '/data/search/saved/{name!}', _put, 'Save a search document.'),
+    Route('DELETE', '/data/search/saved/{name!}', _delete, 'Delete a saved search.'),
+    Route('GET', '/data/search/saved/{name!}/results', _results, 'Run a saved search.'),
+    Route(
+        'GET PUT DELETE',
+        '/data/projects/{project!}/searches/{name!}',
+        _of_project,
+        "Return, run or delete a saved search of a project; `@TYPE` is the project's listing of a type.",
+    ),
+)

@@ -15,35 +15,35 @@ from werkzeug.wrappers import Response
 
 from ..db.access import readable, visible
 from ..db.store import custom_form, item
-from ..errors import BadRequest, MethodNotAllowed
+from ..errors import BadRequest
 from ..http.request import Call
 from ..http.responses import table_response
+from ..http.router import Route
 from ..search import workflow_search
 from ..search.display import Displays
 from ..search.display_fields import DisplayField
 from ..search.display_versions import DisplayVersion
 from ..table import Table
 
-__all__ = ['answer']
+__all__ = ['ROUTES']
 
 _DEFINED = re.compile(r'(?P<field>(?P<protocol>studyProtocol\[[^\]]*\])/definitions/definition\[[^\]]*\]/fields/field\[name=(?P<name>[^\]]*)\])/type')
 """The key of the type of a field that a project's protocol defines."""
 
 
-def answer(call: Call) -> Response:
-    """The types, the fields of some, or the display versions of one."""
-    if call.method != 'GET':
-        raise MethodNotAllowed(['GET'])
-    plain = [part for part in call.raw_parts if part][2:]  # XNAT reads names as they were sent
-    if not plain:
-        return table_response(call, _types(call))
-    if workflow_search.is_root(plain[0]):
+def _list(call: Call) -> Response:
+    return table_response(call, _types(call))
+
+
+def _fields_of(call: Call, types: str, what: str) -> Response:
+    """The fields of some types, or the display versions of one."""
+    if workflow_search.is_root(types):
         return table_response(call, _of_workflows(), default='xml')
-    names = [call.archive.model.name(name) or _LISTED.get(name.lower()) for name in plain[0].split(',')]
+    names = [call.archive.model.name(name) or _LISTED.get(name.lower()) for name in types.split(',')]
     known = [name for name in names if name is not None and (call.archive.model.level_of(name) or name in _LISTED.values())]
     if len(known) != len(names):
-        raise BadRequest(f'{plain[0]} is not a data type of this archive that can be searched.')
-    if plain[1:2] == ['versions']:
+        raise BadRequest(f'{types} is not a data type of this archive that can be searched.')
+    if what == 'versions':
         return _versions(call, known[0])
     return table_response(call, _fields(call, known), default='xml')
 
@@ -202,3 +202,9 @@ def _version(call: Call, name: str, version: DisplayVersion) -> dict[str, Any]:
 
 def _entry(field: DisplayField, element: str) -> dict[str, str]:
     return {'id': field.id, 'element_name': element, 'header': field.header, 'type': field.type, 'visible': 'true'}
+
+
+ROUTES = (
+    Route('GET', '/data/search/elements', _list, 'List the data types that can be searched.'),
+    Route('GET', '/data/search/elements/{types!}/{what?}/{*}', _fields_of, 'List the search fields of types, or the display `versions` of one.'),
+)

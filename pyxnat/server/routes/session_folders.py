@@ -14,9 +14,10 @@ from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
 from ..db.store import item, resource
-from ..errors import BadRequest, MethodNotAllowed, NotFound, NotSupported
+from ..errors import BadRequest, NotFound, NotSupported
 from ..http.request import Call
 from ..http.responses import send, table_response
+from ..http.router import Route
 from ..items.catalogues import catalogue
 from ..items.find_files import paths_of
 from ..items.locate import find
@@ -25,14 +26,13 @@ from ..items.uris import ItemPath
 from ..items.zip_tar import pack_folder
 from ..storage.file_area import safe_name
 from ..table import Table
+from .item_paths import on_item
 
-__all__ = ['answer', 'dicomdir']
+__all__ = ['ROUTES']
 
 
-def answer(call: Call, route: ItemPath) -> Response:
+def _folder(call: Call, route: ItemPath) -> Response:
     """``E/DIR[/path]``: what is in the folder, as a table or a zip, or one file; ``E/XAR``: the session's document and its files."""
-    if call.method != 'GET':
-        raise MethodNotAllowed(['GET', 'HEAD'])
     with call.archive.store.read() as connection:
         row = find(connection, call.caller, route.steps).row
         if row.level != 'experiment':
@@ -99,10 +99,8 @@ def _xar(call: Call, connection: Connection, row: Any, folder: Path) -> Response
     return send(pack_folder(row.label, folder, list(_below(folder, True)), f'{folder.name}/', first, 'xar'))
 
 
-def dicomdir(call: Call, route: ItemPath) -> Response:
+def _dicomdir(call: Call, route: ItemPath) -> Response:
     """``scans/N/DICOMDIR``: the directory of the images of a scan, as they would lie in a DICOM file-set."""
-    if call.method != 'GET':
-        raise MethodNotAllowed(['GET', 'HEAD'])
     with call.archive.store.read() as connection:
         paths = list(paths_of(call.archive, connection, find(connection, call.caller, route.steps).row))
     try:
@@ -123,3 +121,16 @@ def dicomdir(call: Call, route: ItemPath) -> Response:
         body = (Path(folder) / 'DICOMDIR').read_bytes()
     headers = {'Content-Disposition': 'attachment; filename="DICOMDIR"'}
     return Response(body, mimetype='application/octet-stream', headers=headers)
+
+
+ROUTES = (
+    *(
+        route
+        for place in ('/data/experiments/{experiment}', '/data/projects/{project}/experiments/{experiment}')
+        for route in (
+            Route('GET', f'{place}/DIR/{{path*}}', on_item(_folder), 'List, or with `format=zip` pack, the folder of a session, or return a file.'),
+            Route('GET', f'{place}/XAR/{{*}}', on_item(_folder), 'Pack the document and the files of a session.'),
+        )
+    ),
+    Route('GET', '…/scans/{scan}/DICOMDIR', on_item(_dicomdir), 'Return the directory of the images of a scan.'),
+)

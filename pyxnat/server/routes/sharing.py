@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
+from ...model.levels import level
 from ..db.access import Caller, rights, visible
 from ..db.store import fields_of, item, share
-from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
+from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
+from ..http.router import Route
 from ..items.edit import Document
 from ..items.history import Event
 from ..items.locate import find, find_project
@@ -20,20 +22,9 @@ from ..items.uris import ItemPath
 from ..items.writer import Writer
 from ..jobs import change_feed
 from ..table import Table
+from .item_paths import on_item
 
-__all__ = ['answer', 'share_by_field', 'target_project']
-
-
-def answer(call: Call, route: ItemPath) -> Response:
-    """Answer ``…/projects`` and ``…/projects/Q`` below an item."""
-    handlers: dict[str, Callable[[Call, ItemPath], Response]] = {'GET': _projects_of}
-    if len(route.tail) > 1:
-        handlers |= {'PUT': _share, 'DELETE': _unshare}
-    if call.method not in handlers:
-        raise MethodNotAllowed([*handlers, 'HEAD'])
-    if route.last.level.singular == 'scan' and call.method == 'DELETE':
-        raise BadRequest('The share of a scan goes with that of its session.')
-    return handlers[call.method](call, route)
+__all__ = ['ROUTES', 'share_by_field', 'target_project']
 
 
 def _projects_of(call: Call, route: ItemPath) -> Response:
@@ -88,6 +79,10 @@ def target_project(connection: Any, caller: Caller, name: str) -> Any:
     return found
 
 
+def _refuse(call: Call, route: ItemPath) -> Response:
+    raise BadRequest('The share of a scan goes with that of its session.')
+
+
 def _unshare(call: Call, route: ItemPath) -> Response:
     with call.archive.store.write() as connection:
         row = find(connection, call.caller, route.steps).row
@@ -95,3 +90,17 @@ def _unshare(call: Call, route: ItemPath) -> Response:
         (change_feed.removed if target.id == row.project else change_feed.shared)(call, connection, row)  # its own project: that deletes it
         Writer(call.archive, connection, call.caller, Event.of(call)).unshare(row, target.id)
     return text()
+
+
+def _routes(segment: str, name: str) -> Iterator[Route]:
+    place = f'…/{segment}/{{{name}}}/projects'
+    yield Route('GET', place, on_item(_projects_of), f'List the projects that show the {name}.')
+    yield Route('GET', f'{place}/{{other}}/{{*}}', on_item(_projects_of), f'List the projects that show the {name}.')
+    yield Route('PUT', f'{place}/{{other}}/{{*}}', on_item(_share), f'Share the {name} with a project; `primary=true` moves it there.')
+    if name == 'scan':
+        yield Route('DELETE', f'{place}/{{other}}/{{*}}', on_item(_refuse), 'Refuse: the share of a scan goes with that of its session.')
+    else:
+        yield Route('DELETE', f'{place}/{{other}}/{{*}}', on_item(_unshare), f'Take the {name} out of a project.')
+
+
+ROUTES = tuple(route for name in ('subject', 'experiment', 'scan', 'assessor') for route in _routes(level(name).segment, name))

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, select
-from werkzeug.wrappers import Response
 
 from ..db.access import digest_of
 from ..db.store import token, user
-from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, Unauthorized
+from ..errors import BadRequest, Forbidden, NotFound, Unauthorized
 from ..http.request import Call
+from ..http.router import Access, Route
 
-__all__ = ['answer']
+__all__ = ['ROUTES']
 
 
-def answer(call: Call) -> Response:
-    """``issue[/user/U]``, ``show``, ``validate/ALIAS/SECRET``, ``invalidate/ALIAS[/SECRET]``."""
-    if call.method != 'GET':
-        raise MethodNotAllowed(['GET', 'HEAD'])
-    if call.caller.guest:
-        raise Forbidden('A guest has no tokens.')
-    rest = [part for part in call.parts if part][2:]
-    handlers = {'issue': _issue, 'show': _show, 'validate': _validate, 'invalidate': _invalidate}
-    if not rest or rest[0] not in handlers:
-        raise BadRequest(f'Name one of {", ".join(handlers)}.')
-    with call.archive.store.write() as connection:
-        found = handlers[rest[0]](call, connection, rest[1:])
-    return Response(json.dumps(found), mimetype='application/json')
+def _service(work: Callable[[Call, Connection, list[str]], Any]) -> Callable[[Call, str], Any]:
+    """The handler that does its work in one transaction; what follows the path of the service is split."""
+
+    def answer(call: Call, more: str) -> Any:
+        with call.archive.store.write() as connection:
+            return work(call, connection, more.split('/') if more else [])
+
+    return answer
+
+
+def _unknown(call: Call, more: str) -> Any:
+    raise BadRequest('Name one of issue, show, validate, invalidate.')
 
 
 def _issue(call: Call, connection: Connection, rest: list[str]) -> Any:
@@ -79,3 +78,18 @@ def _invalidate(call: Call, connection: Connection, rest: list[str]) -> Any:
         raise Forbidden('The token is not yours.')
     connection.execute(token.delete().where(token.c.pk == row.pk))
     return {'result': 'OK'}
+
+
+ROUTES = (
+    Route(
+        'GET',
+        '/data/services/tokens/issue/{more*}',
+        _service(_issue),
+        'Issue an alias token; below `user/{login}` to another user.',
+        Access.LOGIN,
+    ),
+    Route('GET', '/data/services/tokens/show/{more*}', _service(_show), "List the caller's tokens.", Access.LOGIN),
+    Route('GET', '/data/services/tokens/validate/{more*}', _service(_validate), 'Name the user of an alias and its secret.', Access.LOGIN),
+    Route('GET', '/data/services/tokens/invalidate/{more*}', _service(_invalidate), 'Delete the token of an alias.', Access.LOGIN),
+    Route('GET', '/data/services/tokens/{more*}', _unknown, 'Refuse any other word.', Access.LOGIN),
+)

@@ -12,32 +12,18 @@ from urllib.parse import quote
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
-from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, PreconditionFailed
+from ..errors import BadRequest, NotFound, PreconditionFailed
 from ..http.request import Call, text
 from ..http.responses import send, table_response
+from ..http.router import Access, Route
 from ..items.zip_tar import pack_folder
 from ..storage.file_area import Staged, check_path, safe_name
 from ..table import Table
 from .file_writes import received
 
-__all__ = ['answer', 'find_file', 'find_path']
+__all__ = ['ROUTES', 'find_file', 'find_path']
 
 _BASE = '/data/user/cache/resources'
-
-
-def answer(call: Call) -> Response:
-    """Any request below ``/user/cache/resources``."""
-    if call.caller.guest:
-        raise Forbidden('A guest has no cache.')
-    rest = [part for part in call.parts[3:] if part]
-    if not rest:
-        return _list(call)
-    folder = _home(call) / safe_name(rest[0])
-    if len(rest) == 1:
-        return _resource(call, rest[0], folder)
-    if rest[1] != 'files':
-        raise NotFound(f'There is nothing at {"/".join(rest)}.')
-    return _files(call, rest[0], folder, '/'.join(rest[2:]))
 
 
 def _home(call: Call) -> Path:
@@ -66,8 +52,6 @@ def find_path(call: Call, uri: str) -> Path:
 
 
 def _list(call: Call) -> Response:
-    if call.method != 'GET':
-        raise MethodNotAllowed(['GET', 'HEAD'])
     home = _home(call)
     names = sorted(path.name for path in home.iterdir()) if home.is_dir() else []
     if not names:
@@ -75,7 +59,8 @@ def _list(call: Call) -> Response:
     return table_response(call, Table(['Resource', 'URI'], [(name, f'{_BASE}/{quote(name)}') for name in names]))
 
 
-def _resource(call: Call, name: str, folder: Path) -> Response:
+def _resource(call: Call, name: str) -> Response:
+    folder = _home(call) / safe_name(name)
     if call.method in ('PUT', 'POST'):
         if folder.exists():
             raise PreconditionFailed(f'There is a resource {name} already.')
@@ -89,7 +74,8 @@ def _resource(call: Call, name: str, folder: Path) -> Response:
     return _table(call, name, folder, _paths(folder))
 
 
-def _files(call: Call, name: str, folder: Path, asked: str) -> Response:
+def _files(call: Call, name: str, asked: str) -> Response:
+    folder = _home(call) / safe_name(name)
     if call.method in ('PUT', 'POST'):
         return _upload(call, folder, asked)
     paths = [path for path in _paths(folder) if _matches(path.relative_to(folder).as_posix(), asked)]
@@ -139,3 +125,11 @@ def _upload(call: Call, folder: Path, asked: str) -> Response:
     finally:
         area.discard(one for _, one in staged)
     return text('File(s) successfully uploaded', 200 if call.method == 'PUT' else 201, mimetype='text/html')
+
+
+_PLACE = '/data/user/cache/resources'
+ROUTES = (
+    Route('GET', _PLACE, _list, "List the folders of the caller's cache.", Access.LOGIN),
+    Route('GET POST PUT DELETE', f'{_PLACE}/{{name}}', _resource, 'List, make or delete a folder.', Access.LOGIN),
+    Route('GET POST PUT DELETE', f'{_PLACE}/{{name}}/files/{{asked*}}', _files, 'List, return, store or delete files of a folder.', Access.LOGIN),
+)

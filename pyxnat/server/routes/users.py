@@ -1,44 +1,28 @@
-"""Routes of sessions and users below ``/data``."""
+"""``/data/users``, ``/data/user`` and login sessions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from ..db.store import user
-from ..errors import Forbidden, MethodNotAllowed, NotFound
+from ..errors import Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
+from ..http.router import Access, Route
 from ..table import Table
 
-__all__ = ['find', 'login']
-
-Handler = Callable[[Call], Response]
-
-
-def find(parts: Sequence[str]) -> Handler | None:
-    """The handler of a path below ``/data``; None where it is none of these."""
-    plain = [part for part in parts if part]
-    if plain[:1] == ['user'] and plain[1:2] != ['cache']:
-        return _user
-    return _ROOT.get(plain[0]) if len(plain) == 1 else None
-
-
-def _allow(call: Call, *methods: str) -> None:
-    if call.method not in methods:
-        raise MethodNotAllowed([*methods, *(['HEAD'] if 'GET' in methods else [])])
+__all__ = ['ROUTES']
 
 
 # -- sessions
 
 
-def login(call: Call) -> Response:
-    """``services/auth``: credentials in a form open a session. The one route that needs no login."""
-    _allow(call, 'PUT', 'POST')
+def _login(call: Call) -> Response:
+    """Open a session for the credentials in a form."""
     form = dict(call.form()) if call.has_body else {}
     name = form.get('username') or form.get('j_username') or ''
     password = form.get('password') or form.get('j_password') or ''
@@ -49,11 +33,12 @@ def login(call: Call) -> Response:
 
 
 def _jsession(call: Call) -> Response:
-    _allow(call, 'GET', 'POST', 'DELETE')
-    if call.method == 'DELETE':
-        call.archive.sessions.close(call.session)
-        return text()
     return text(call.session + _csrf(call))
+
+
+def _logout(call: Call) -> Response:
+    call.archive.sessions.close(call.session)
+    return text()
 
 
 def _csrf(call: Call) -> str:
@@ -61,7 +46,6 @@ def _csrf(call: Call) -> str:
 
 
 def _auth(call: Call) -> Response:
-    _allow(call, 'GET', 'PUT', 'POST')
     return text(f"User '{call.caller.login}' is logged in{_csrf(call)}")
 
 
@@ -70,9 +54,6 @@ def _auth(call: Call) -> Response:
 
 def _users(call: Call) -> Response:
     """``users``: the table of users that can log in."""
-    _allow(call, 'GET')
-    if call.caller.guest:
-        raise Forbidden('A guest cannot list users.')
     if not call.caller.admin and call.archive.preferences.flag('restrictUserListAccessToAdmins'):
         raise Forbidden('Only an administrator can list users.')
     query = select(user.c.pk, user.c.login, user.c.firstname, user.c.lastname, user.c.email).where(user.c.enabled).order_by(user.c.lastname)
@@ -81,11 +62,8 @@ def _users(call: Call) -> Response:
     return table_response(call, Table(['xdat_user_id', 'login', 'firstname', 'lastname', 'email'], rows, {'title': 'Projects'}))
 
 
-def _user(call: Call) -> Response:
+def _user(call: Call, name: str, what: str) -> Response:
     """``user``: all logins; ``user/U``, ``user/U/roles`` and ``user/U/sessions``: one, whatever else follows it. For administrators."""
-    _allow(call, 'GET')
-    rest = [part for part in call.parts if part][1:]
-    name, what = ([*rest, ''])[0], ([*rest, '', ''])[1]
     if not call.caller.admin:
         raise NotFound('There is nothing for you here.') if what == 'roles' else Forbidden('Only an administrator can look at users.')
     with call.archive.store.read() as connection:
@@ -108,4 +86,11 @@ def _profile(row: Any) -> dict[str, Any]:
     return {**named, **flags, 'userAuths': [{'authId': row.login, 'method': 'localdb'}]}
 
 
-_ROOT: dict[str, Handler] = {'JSESSION': _jsession, 'auth': _auth, 'users': _users}
+ROUTES = (
+    Route('PUT POST', '/data/services/auth/{*}', _login, 'Open a session for the `username` and `password` of a form.', Access.PUBLIC),
+    Route('GET POST', '/data/JSESSION', _jsession, 'Return the key of the session; with `CSRF=true` also its token.'),
+    Route('DELETE', '/data/JSESSION', _logout, 'Close the session.'),
+    Route('GET PUT POST', '/data/auth', _auth, 'Name the user who is logged in.'),
+    Route('GET', '/data/users', _users, 'List the users.', Access.LOGIN),
+    Route('GET', '/data/user/{name?}/{what?}/{*}', _user, 'List all logins; describe one user, or list its `roles` or count its `sessions`.'),
+)

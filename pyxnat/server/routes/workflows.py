@@ -14,33 +14,29 @@ from werkzeug.wrappers import Response
 
 from ..db.store import Connection
 from ..db.values import parse_stamp
-from ..errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
+from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
+from ..http.router import Access, Route
 from ..jobs import workflow_log
 from ..jobs.workflow_xml import TIMES, parse_workflow, write_workflow
 from ..table import Table
 
-__all__ = ['answer', 'table']
+__all__ = ['ROUTES']
 
 _NEEDED = ('ID', 'launch_time', 'pipeline_name', 'data_type')
 
 # -- one workflow
 
 
-def answer(call: Call) -> Response:
+def _answer(call: Call, number: str) -> Response:
     """``workflows[/ID]``: a workflow by its number, or by what tells it from others; PUT makes it or changes it."""
-    if call.method not in ('GET', 'PUT'):
-        raise MethodNotAllowed(['GET', 'HEAD', 'PUT'])
-    if call.caller.guest:
-        raise Forbidden('A guest has no part in workflows.')
-    rest = [part for part in call.parts if part][1:]
     told = _told(call)
     store = call.archive.store
     with store.read() if call.method == 'GET' else store.write() as connection:
-        found = workflow_log.find(connection, rest[0] if rest else '', told)
+        found = workflow_log.find(connection, number, told)
         if call.method == 'PUT':
-            _put(call, connection, found, told, bool(rest))
+            _put(call, connection, found, told, bool(number))
             return text()
         if found is None or not workflow_log.may_see(connection, call.caller, found):
             raise NotFound('Unable to find the specified workflow.')
@@ -107,24 +103,22 @@ _TABLE = (
 )  # fmt: skip
 
 
-def table(call: Call) -> Response:
+def _listing(call: Call, names: str, number: str) -> Response:
     """``services/workflows[/NAME,…]?experiment=&project=&status=&display=``: workflows of pipelines.
 
     With ``display=ALL`` a table of those whose name holds one of the names. Otherwise the latest: of an experiment as an item, of others,
     whose name must be told whole, as a table of one for each item.
     """
-    if call.method != 'GET':
-        raise MethodNotAllowed(['GET', 'HEAD'])
-    rest = [part for part in call.parts if part][2:]
     latest = call.get('display', 'LATEST').upper() == 'LATEST'
-    by_number = rest[:1] == ['workflowid'] and len(rest) == 2
+    by_number = names == 'workflowid' and bool(number)
     with call.archive.store.read() as connection:
         if by_number:
-            rows: Sequence[Any] = [_seen(call, connection, rest[1])]
+            rows: Sequence[Any] = [_seen(call, connection, number)]
         else:
-            rows = workflow_log.find_all(call, connection, rest[0].split(',') if rest else [], latest)
+            rows = workflow_log.find_all(call, connection, names.split(',') if names else [], latest)
     if latest and not rows:
-        raise NotFound(f'Unable to find workflow entry with pipeline_name {"/".join(rest) or "null"} {call.get("experiment")}'.strip())
+        asked = '/'.join(filter(None, (names, number))) or 'null'
+        raise NotFound(f'Unable to find workflow entry with pipeline_name {asked} {call.get("experiment")}'.strip())
     if by_number or (latest and call.get('experiment')):
         return _item(call, rows[0])
     return _listed(call, rows)
@@ -154,3 +148,15 @@ def _seen(call: Call, connection: Connection, number: str) -> Any:
     if found is None or not workflow_log.may_see(connection, call.caller, found):
         raise NotFound('Unable to find the specified workflow.')
     return found
+
+
+ROUTES = (
+    Route('GET', '/data/workflows/{number?}', _answer, 'Return a workflow by its number or by parameters.', Access.LOGIN),
+    Route('PUT', '/data/workflows/{number?}', _answer, 'Make or change a workflow.', Access.LOGIN),
+    Route(
+        'GET',
+        '/data/services/workflows/{names?}/{number?}',
+        _listing,
+        'List the workflows of pipelines, the latest of each item or with `display=ALL` all.',
+    ),
+)

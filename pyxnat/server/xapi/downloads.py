@@ -17,6 +17,7 @@ from ..db.store import fields_of
 from ..errors import Forbidden, InternalServerError, NotFound, Refusal, UnsupportedMediaType
 from ..http.request import Call
 from ..http.responses import send
+from ..http.router import Access, Route
 from ..items.find_files import Held, Kept, files_in, resources_at, with_parts
 from ..items.holders import holders_of
 from ..items.locate import Place
@@ -24,7 +25,7 @@ from ..items.represent import CAT
 from ..items.uris import Step
 from ..items.zip_tar import pack_named
 from ..routes import refresh_catalogue
-from .routing import Access, Route, json_body
+from .json_body import json_body
 
 __all__ = ['ROUTES']
 
@@ -233,12 +234,12 @@ def _refresh(call: Call, operations: str = '') -> None:
 
 
 ROUTES = (
-    Route('POST', 'archive/download', Access.LOGIN, _prepare),
-    Route('POST', 'archive/downloadwithsize', Access.LOGIN, _prepare_with_size),
-    Route('GET', 'archive/download/{name}', Access.LOGIN, _bare),
-    Route('GET', 'archive/download/{name}/zip', Access.LOGIN, _zip),
-    Route('GET', 'archive/download/{name}/test', Access.LOGIN, _zip),
-    Route('GET', 'archive/download/{name}/xml', Access.LOGIN, _catalogue),
-    Route('PUT', 'archive/catalogs/refresh', Access.LOGIN, _refresh),
-    Route('PUT', 'archive/catalogs/refresh/{operations}', Access.LOGIN, _refresh),
+    Route('POST', '/xapi/archive/download', _prepare, 'Prepare a download of sessions, and return its name.', Access.LOGIN),
+    Route('POST', '/xapi/archive/downloadwithsize', _prepare_with_size, 'Prepare a download, and return its name and size.', Access.LOGIN),
+    Route('GET', '/xapi/archive/download/{name}', _bare, 'Say that a download is there.', Access.LOGIN),
+    Route('GET', '/xapi/archive/download/{name}/zip', _zip, 'Return a prepared download as a zip.', Access.LOGIN),
+    Route('GET', '/xapi/archive/download/{name}/test', _zip, 'Return the same zip.', Access.LOGIN),
+    Route('GET', '/xapi/archive/download/{name}/xml', _catalogue, 'Return the catalogue of a prepared download.', Access.LOGIN),
+    Route('PUT', '/xapi/archive/catalogs/refresh', _refresh, 'Make rows and digests of resources agree with the files on disk.', Access.LOGIN),
+    Route('PUT', '/xapi/archive/catalogs/refresh/{operations}', _refresh, 'Do some of that.', Access.LOGIN),
 )

@@ -16,10 +16,10 @@ from ..db.access import rights
 from ..db.store import custom_field, fields_of, item, now, touch
 from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
+from ..http.router import Access, Route
 from ..items.history import Event, record
 from ..items.locate import find, kind_of
 from ..items.uris import parse
-from .routing import Access, Route
 
 __all__ = ['ROUTES', 'values_of']
 
@@ -127,7 +127,12 @@ def _delete(call: Call, field: str, **names: str) -> dict[str, Any]:
 
 
 ROUTES = tuple(
-    Route(method, f'custom-fields/{place}/fields{field}', Access.ANYBODY if method == 'GET' else Access.LOGIN, handler)
+    Route(method, f'/xapi/custom-fields/{place}/fields{field}', handler, doc, access)
     for place in _PLACES
-    for method, field, handler in (('GET', '', _get), ('PUT', '', _put), ('GET', '/{field}', _get_one), ('DELETE', '/{field}', _delete))
+    for method, field, handler, doc, access in (
+        ('GET', '', _get, 'Return the custom fields of an item.', Access.ANYBODY),
+        ('PUT', '', _put, 'Set custom fields of an item.', Access.LOGIN),
+        ('GET', '/{field}', _get_one, 'Return the value of a custom field.', Access.ANYBODY),
+        ('DELETE', '/{field}', _delete, 'Delete a custom field.', Access.LOGIN),
+    )
 )

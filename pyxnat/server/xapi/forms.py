@@ -16,8 +16,9 @@ from werkzeug.wrappers import Response
 from ..db.store import custom_form, custom_form_use, item
 from ..errors import BadRequest, NotFound
 from ..http.request import Call, text
+from ..http.router import Access, Route
 from ..items.locate import find_project
-from .routing import Access, Route, json_body
+from .json_body import json_body
 
 __all__ = ['ROUTES']
 
@@ -213,13 +214,13 @@ def _reload(call: Call) -> Response:
 
 
 ROUTES = (
-    Route('GET', 'customforms', Access.LOGIN, _list),
-    Route('DELETE', 'customforms', Access.ADMIN, _delete),
-    Route('GET', 'customforms/env', Access.LOGIN, _env),
-    Route('PUT', 'customforms/save', Access.ADMIN, _save),
-    Route('POST', 'customforms/enable', Access.ADMIN, _switch('enabled', 'Form Enabled')),
-    Route('POST', 'customforms/disable', Access.ADMIN, _switch('disabled', 'Form disabled')),
-    Route('GET', 'customforms/element', Access.LOGIN, _element),
-    Route('GET', 'customforms/hasdata/{form}', Access.LOGIN, _data),
-    Route('POST', 'customforms/displayfields/reload', Access.ADMIN, _reload),
+    Route('GET', '/xapi/customforms', _list, 'List the forms for custom fields.', Access.LOGIN),
+    Route('DELETE', '/xapi/customforms', _delete, 'Delete forms.', Access.ADMIN),
+    Route('GET', '/xapi/customforms/env', _env, 'Return what the form editor needs to know.', Access.LOGIN),
+    Route('PUT', '/xapi/customforms/save', _save, 'Save a form.', Access.ADMIN),
+    Route('POST', '/xapi/customforms/enable', _switch('enabled', 'Form Enabled'), 'Enable a form.', Access.ADMIN),
+    Route('POST', '/xapi/customforms/disable', _switch('disabled', 'Form disabled'), 'Disable a form.', Access.ADMIN),
+    Route('GET', '/xapi/customforms/element', _element, 'Return the forms that an item has.', Access.LOGIN),
+    Route('GET', '/xapi/customforms/hasdata/{form}', _data, 'Say whether items have values of a form.', Access.LOGIN),
+    Route('POST', '/xapi/customforms/displayfields/reload', _reload, 'Answer that display fields are read again.', Access.ADMIN),
 )

@@ -8,19 +8,18 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from ...model.schemas import DataType
-from ..errors import BadRequest, MethodNotAllowed, NotFound
+from ..errors import BadRequest, NotFound
 from ..http.request import Call
+from ..http.router import Access, Route
 from .descriptions import described
-from .routing import Access, Route, json_body
+from .json_body import json_body
 
-__all__ = ['ROUTES', 'document']
+__all__ = ['ROUTES']
 
 
-def document(call: Call) -> Response:
+def _document(call: Call, path: str) -> Response:
     """``/schemas/xnat/xnat.xsd`` and ``/schemas/xnat.xsd``, beside ``/xapi``: what documents give as the place of their schema."""
-    if call.method != 'GET':
-        raise MethodNotAllowed(['GET', 'HEAD'])
-    folder, _, name = '/'.join(call.parts).rpartition('/')
+    folder, _, name = path.rpartition('/')
     if not name.endswith('.xsd'):
         raise NotFound(f'There is no schema {name}.')
     return _schema(call, name.removesuffix('.xsd'), folder)
@@ -103,15 +102,16 @@ def _searchable(call: Call) -> list[str]:
 
 
 ROUTES = (
-    Route('GET', 'schemas', Access.ANYBODY, lambda call: sorted(call.archive.model.named)),
-    Route('GET', 'schemas/datatypes', Access.ANYBODY, lambda call: sorted(call.archive.model.registry.names())),
-    Route('GET', 'schemas/datatypes/elements/all', Access.ANYBODY, _elements),
-    Route('GET', 'schemas/datatypes/elements/{name}', Access.ANYBODY, _element),
-    Route('POST', 'schemas/datatypes/elements', Access.ANYBODY, _asked_elements),
-    Route('POST', 'schemas/datatypes/names', Access.ANYBODY, _asked_names),
-    Route('GET', 'schemas/datatypes/names/all', Access.ANYBODY, _all_names),
-    Route('GET', 'schemas/datatypes/names/{name}', Access.ANYBODY, _names_of),
-    Route('GET', 'schemas/datatypes/searchable', Access.LOGIN, _searchable),
-    Route('GET', 'schemas/{name}', Access.ANYBODY, _schema),
-    Route('GET', 'schemas/{folder}/{name}', Access.ANYBODY, _schema),
+    Route('GET', '/schemas/{path*}', _document, 'Return a schema document, where XML documents say that it is.'),
+    Route('GET', '/xapi/schemas', lambda call: sorted(call.archive.model.named), 'List the schema documents.'),
+    Route('GET', '/xapi/schemas/datatypes', lambda call: sorted(call.archive.model.registry.names()), 'List the data types.'),
+    Route('GET', '/xapi/schemas/datatypes/elements/all', _elements, 'Describe all data types.'),
+    Route('GET', '/xapi/schemas/datatypes/elements/{name}', _element, 'Describe a data type.'),
+    Route('POST', '/xapi/schemas/datatypes/elements', _asked_elements, 'Describe the data types of a list.'),
+    Route('POST', '/xapi/schemas/datatypes/names', _asked_names, 'Return all names of the data types of a list.'),
+    Route('GET', '/xapi/schemas/datatypes/names/all', _all_names, 'Return all names of all data types.'),
+    Route('GET', '/xapi/schemas/datatypes/names/{name}', _names_of, 'Return all names of a data type.'),
+    Route('GET', '/xapi/schemas/datatypes/searchable', _searchable, 'List the image sessions that searches can be rooted at.', Access.LOGIN),
+    Route('GET', '/xapi/schemas/{name}', _schema, 'Return a schema document.'),
+    Route('GET', '/xapi/schemas/{folder}/{name}', _schema, 'Return a schema document by folder and name.'),
 )

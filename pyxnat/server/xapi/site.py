@@ -19,7 +19,8 @@ from ..db.preferences import DEFAULTS
 from ..db.store import put_setting, setting
 from ..errors import BadRequest, Forbidden, NotFound, Unauthorized
 from ..http.request import Call
-from .routing import Access, Route, json_body
+from ..http.router import Access, Route
+from .json_body import json_body
 
 __all__ = ['ROUTES', 'VERSION']
 
@@ -150,15 +151,15 @@ def _rename(call: Call, value: Any) -> None:
 
 
 ROUTES = (
-    Route('GET', 'plugins', Access.LOGIN, lambda call: {}),
-    Route('GET', 'siteConfig', Access.ANYBODY, _properties),
-    Route('POST', 'siteConfig', Access.ADMIN, _put_properties),
-    Route('GET', 'siteConfig/buildInfo', Access.ANYBODY, _build_info),
-    Route('GET', 'siteConfig/buildInfo/attributes', Access.ANYBODY, lambda call: {}),
-    Route('GET', 'siteConfig/buildInfo/{name}', Access.ANYBODY, _build_property),
-    Route('GET', 'siteConfig/uptime', Access.ANYBODY, _uptime),
-    Route('GET', 'siteConfig/uptime/display', Access.ANYBODY, _uptime_text),
-    Route('GET', 'siteConfig/values/{names}', Access.ANYBODY, _some),
-    Route('GET', 'siteConfig/{name}', Access.ANYBODY, _property),
-    Route('POST', 'siteConfig/{name}', Access.ADMIN, _put_property),
+    Route('GET', '/xapi/plugins', lambda call: {}, 'List the plug-ins: there are none.', Access.LOGIN),
+    Route('GET', '/xapi/siteConfig', _properties, 'Return the properties of the site that the caller may read.'),
+    Route('POST', '/xapi/siteConfig', _put_properties, 'Set properties of the site.', Access.ADMIN),
+    Route('GET', '/xapi/siteConfig/buildInfo', _build_info, 'Return the version.'),
+    Route('GET', '/xapi/siteConfig/buildInfo/attributes', lambda call: {}, 'Return what else the build tells: nothing.'),
+    Route('GET', '/xapi/siteConfig/buildInfo/{name}', _build_property, 'Return a part of the version.'),
+    Route('GET', '/xapi/siteConfig/uptime', _uptime, 'Return for how long the archive has been open.'),
+    Route('GET', '/xapi/siteConfig/uptime/display', _uptime_text, 'Return the same in words.'),
+    Route('GET', '/xapi/siteConfig/values/{names}', _some, 'Return some properties.'),
+    Route('GET', '/xapi/siteConfig/{name}', _property, 'Return a property.'),
+    Route('POST', '/xapi/siteConfig/{name}', _put_property, 'Set a property.', Access.ADMIN),
 )

@@ -16,9 +16,10 @@ from ..db.access import ANY, GUEST, Caller, hash_password, rights
 from ..db.store import fields_of, get_setting, item, put_setting, role, token, user
 from ..errors import BadRequest, Conflict, Forbidden, NotFound, Refusal
 from ..http.request import Call, text
+from ..http.router import Access, Route, answer_as
 from ..items.locate import find_project
 from ..routes.groups import key_of
-from .routing import Access, Route, answer_as, json_body
+from .json_body import json_body
 
 __all__ = ['ROUTES']
 
@@ -351,44 +352,44 @@ def _login_methods(call: Call, username: str) -> list[dict[str, Any]]:
 
 
 ROUTES = (
-    Route('GET', 'users', Access.LOGIN, _logins),
-    Route('POST', 'users', Access.ADMIN, _post),
-    Route('GET', 'users/profiles', Access.LOGIN, _profiles),
-    Route('GET', 'users/profile', Access.LOGIN, _profile),
-    Route('GET', 'users/profile/{username}', Access.LOGIN, _profile),
-    Route('GET', 'users/current', Access.LOGIN, _current),
-    Route('GET', 'users/username', Access.LOGIN, lambda call: text(call.caller.login)),
-    Route('GET', 'users/projects', Access.ANYBODY, _editable),
-    Route('PUT', 'users/update', Access.LOGIN, _update),
-    Route('GET', 'access/projects', Access.ANYBODY, _access),
-    Route('GET', 'access/{username}/projects', Access.ADMIN, _access),
-    Route('GET', 'users/authProviders', Access.ANYBODY, lambda call: [_PROVIDER]),
-    Route('GET', 'users/authDetails/{username}', Access.SELF, _login_methods),
-    Route('GET', 'users/active', Access.ADMIN, _active),
-    Route('GET', 'users/active/{username}', Access.SELF, _sessions),
-    Route('DELETE', 'users/active/{username}', Access.SELF, _end_sessions),
-    Route('GET', 'users/rolemap', Access.ADMIN, _role_map),
-    Route('GET', 'users/roles', Access.ADMIN, lambda call: [*reversed(MORE_ROLES), ADMINISTRATOR]),
-    Route('GET', 'users/roles/{name}', Access.ADMIN, _role_members),
-    Route('GET', 'users/{username}', Access.SELF, _get),
-    Route('PUT', 'users/{username}', Access.ADMIN, _put),
+    Route('GET', '/xapi/users', _logins, 'List all logins.', Access.LOGIN),
+    Route('POST', '/xapi/users', _post, 'Create a user.', Access.ADMIN),
+    Route('GET', '/xapi/users/profiles', _profiles, 'List all users with their names and addresses.', Access.LOGIN),
+    Route('GET', '/xapi/users/profile', _profile, "Return the caller's profile.", Access.LOGIN),
+    Route('GET', '/xapi/users/profile/{username}', _profile, 'Return the profile of a user.', Access.LOGIN),
+    Route('GET', '/xapi/users/current', _current, 'List the users that may log in or are logged in.', Access.LOGIN),
+    Route('GET', '/xapi/users/username', lambda call: text(call.caller.login), "Return the caller's login.", Access.LOGIN),
+    Route('GET', '/xapi/users/projects', _editable, 'List the projects that the caller may change.'),
+    Route('PUT', '/xapi/users/update', _update, "Change the caller's own address and password.", Access.LOGIN),
+    Route('GET', '/xapi/access/projects', _access, 'List the projects that the caller belongs to, with the groups.'),
+    Route('GET', '/xapi/access/{username}/projects', _access, 'List the projects that a user belongs to, with the groups.', Access.ADMIN),
+    Route('GET', '/xapi/users/authProviders', lambda call: [_PROVIDER], 'List how users can log in.'),
+    Route('GET', '/xapi/users/authDetails/{username}', _login_methods, 'Return how a user logs in.', Access.SELF),
+    Route('GET', '/xapi/users/active', _active, 'List the open sessions by login.', Access.ADMIN),
+    Route('GET', '/xapi/users/active/{username}', _sessions, 'List the open sessions of a user.', Access.SELF),
+    Route('DELETE', '/xapi/users/active/{username}', _end_sessions, 'Close the sessions of a user.', Access.SELF),
+    Route('GET', '/xapi/users/rolemap', _role_map, 'List the users by role of the site.', Access.ADMIN),
+    Route('GET', '/xapi/users/roles', lambda call: [*reversed(MORE_ROLES), ADMINISTRATOR], 'List the roles of the site.', Access.ADMIN),
+    Route('GET', '/xapi/users/roles/{name}', _role_members, 'List the users that have a role.', Access.ADMIN),
+    Route('GET', '/xapi/users/{username}', _get, 'Return a user.', Access.SELF),
+    Route('PUT', '/xapi/users/{username}', _put, 'Change a user.', Access.ADMIN),
     *(
         route
         for name in ('enabled', 'verified')
         for route in (
-            Route('GET', f'users/{{username}}/{name}', Access.SELF, _flag(name)),
-            Route('PUT', f'users/{{username}}/{name}/{{flag}}', Access.ADMIN, _set_flag(name)),
+            Route('GET', f'/xapi/users/{{username}}/{name}', _flag(name), f'Say whether a user is {name}.', Access.SELF),
+            Route('PUT', f'/xapi/users/{{username}}/{name}/{{flag}}', _set_flag(name), f'Set whether a user is {name}.', Access.ADMIN),
         )
     ),
-    Route('GET', 'users/{username}/roles', Access.SELF, _roles),
-    Route('PUT', 'users/{username}/roles', Access.ADMIN, _each(_set_role(True), 'name')),
-    Route('DELETE', 'users/{username}/roles', Access.ADMIN, _each(_set_role(False), 'name')),
-    Route('PUT', 'users/{username}/roles/{name}', Access.ADMIN, _set_role(True)),
-    Route('DELETE', 'users/{username}/roles/{name}', Access.ADMIN, _set_role(False)),
-    Route('GET', 'users/{username}/projects', Access.SELF, _projects_of),
-    Route('GET', 'users/{username}/groups', Access.SELF, _groups),
-    Route('PUT', 'users/{username}/groups', Access.LOGIN, _each(_set_group(True), 'group')),
-    Route('DELETE', 'users/{username}/groups', Access.SELF, _each(_set_group(False), 'group')),
-    Route('PUT', 'users/{username}/groups/{group}', Access.LOGIN, _set_group(True)),
-    Route('DELETE', 'users/{username}/groups/{group}', Access.SELF, _set_group(False)),
+    Route('GET', '/xapi/users/{username}/roles', _roles, 'List the roles of a user.', Access.SELF),
+    Route('PUT', '/xapi/users/{username}/roles', _each(_set_role(True), 'name'), 'Give a user roles.', Access.ADMIN),
+    Route('DELETE', '/xapi/users/{username}/roles', _each(_set_role(False), 'name'), 'Take roles from a user.', Access.ADMIN),
+    Route('PUT', '/xapi/users/{username}/roles/{name}', _set_role(True), 'Give a user a role.', Access.ADMIN),
+    Route('DELETE', '/xapi/users/{username}/roles/{name}', _set_role(False), 'Take a role from a user.', Access.ADMIN),
+    Route('GET', '/xapi/users/{username}/projects', _projects_of, 'Return the projects of a user, with the groups.', Access.SELF),
+    Route('GET', '/xapi/users/{username}/groups', _groups, 'List the groups of a user.', Access.SELF),
+    Route('PUT', '/xapi/users/{username}/groups', _each(_set_group(True), 'group'), 'Add a user to groups.', Access.LOGIN),
+    Route('DELETE', '/xapi/users/{username}/groups', _each(_set_group(False), 'group'), 'Take a user out of groups.', Access.SELF),
+    Route('PUT', '/xapi/users/{username}/groups/{group}', _set_group(True), 'Add a user to a group.', Access.LOGIN),
+    Route('DELETE', '/xapi/users/{username}/groups/{group}', _set_group(False), 'Take a user out of a group.', Access.SELF),
 )

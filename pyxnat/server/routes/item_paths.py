@@ -1,0 +1,33 @@
+"""Handlers of paths that name items: what the router gives them is the path as levels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from ..errors import NotFound
+from ..http.request import Call
+from ..items.history import Event
+from ..items.uris import ItemPath, parse
+
+__all__ = ['on_item']
+
+
+def on_item(handler: Callable[[Call, ItemPath], Response]) -> Callable[..., Response]:
+    """Return a handler for the table of routes that calls another with the path as levels.
+
+    It reads the segments as they were sent, since XNAT decodes few of them. Where a site wants
+    a reason for changes, a request that may make one must give it.
+    """
+
+    def answer(call: Call, **names: Any) -> Response:
+        path = parse(call.raw_parts)
+        if path is None:
+            raise NotFound(f'There is nothing at /data/{"/".join(call.raw_parts)}.')
+        if call.method != 'GET':
+            Event.of(call)
+        return handler(call, path)
+
+    return answer
