@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pyxnat.server.app import ROUTES
 from pyxnat.server.__main__ import _parser
 from pyxnat.server.db.preferences import DEFAULTS
 from pyxnat.server.storage.file_area import FileArea
@@ -32,13 +31,6 @@ def test_it_tells_of_every_setting_that_is_heeded() -> None:
 def test_it_tells_of_every_folder(tmp_path: Path) -> None:
     folders = {path.name for path in vars(FileArea(tmp_path)).values() if isinstance(path, Path) and path != tmp_path} - {'root'}
     assert {name for name in folders if f'``{name}``' not in SECTIONS['The folder']} == set()
-
-
-def test_it_tells_of_every_service() -> None:
-    names = {path[-1].split('/')[-1] for path, _, _ in services._ROUTES} | set(services._LISTS)
-    assert {name for name in names if not re.search(rf'\b{re.escape(name)}\b', SECTIONS['What it answers'])} == set()
-    below = {route.pattern.split('/')[0] for route in xapi.ROUTES}
-    assert {name for name in below if f'``/xapi/{name}``' not in SECTIONS['What it answers']} == set()
 
 
 @pytest.mark.parametrize(('verb', 'path'), LEFT_OUT)

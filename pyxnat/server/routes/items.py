@@ -440,14 +440,15 @@ def _item_routes(pattern: str, row: Level) -> Iterator[Route]:
     element = f'{pattern}/{{{row.singular}}}'
     name = f'{"an" if row.singular[0] in "aeiou" else "a"} {row.singular}'
     yield Route('GET', pattern, on_item(_list), f'List the {row.plural}.')
-    yield from (Route('POST', place, on_item(_post), f'Create {name}, {row.doc}.') for place in _POSTED.get(row.plural, (pattern,)))
+    yield from (Route('POST', place, on_item(_post), f'Create {name}.') for place in _POSTED.get(row.plural, (pattern,)))
     yield Route('GET', element, on_item(_get), f'Return {name} as JSON, XML or a page.')
     yield Route('PUT', element, on_item(_put), f'Create {name}, or change its fields.')
-    yield Route('DELETE', element, on_item(_delete), f'Delete {name}, or take it out of a project that it is shared into.')
+    gone = f'Delete {name}' if row.plural == 'projects' else f'Delete {name}, or take it out of a project that it is shared into'
+    yield Route('DELETE', element, on_item(_delete), f'{gone}.')
     if row.plural == 'projects':
         yield Route('GET PUT POST DELETE', f'{element}/{{tail*}}', on_item(_no_part), 'Refuse what is no part of a project.')
         return
-    yield Route('GET', f'{element}/{{tail*}}', on_item(_below), f'Return the `status` or `history` of {name}; with other words {name} itself.')
+    yield Route('GET', f'{element}/{{tail*}}', on_item(_below), f'Return the `status` or `history` of {name}, with other words {name} itself.')
     yield Route('PUT POST DELETE', f'{element}/{{tail*}}', on_item(_no_part), f'Refuse what is no part of {name}.')
 
 

@@ -1,0 +1,135 @@
+"""A Sphinx directive, ``.. server-routes::``, that lists the routes of the archive server.
+
+All of it comes from :data:`pyxnat.server.app.ROUTES`: a new row is on the page with the next
+build.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+from pyxnat.model.levels import LEVELS
+from pyxnat.server.app import ROUTES
+from pyxnat.server.http.router import ANYWHERE, Access, Route, places
+
+PROJECT = '/data/projects/{project}'
+SECTIONS: dict[str, tuple[str, ...]] = {
+    'Projects': ('…/projects',),
+    'Subjects': ('…/subjects', f'{PROJECT}/subjects'),
+    'Experiments': (
+        '…/experiments',
+        '/data/experiments',
+        f'{PROJECT}/experiments',
+        f'{PROJECT}/subjects/{{subject}}/experiments',
+    ),
+    'Scans, assessors, reconstructions': ('…/scans', '…/assessors', '…/reconstructions'),
+    'Resources and files': ('…/resources', '…/in', '…/out', '…/files'),
+    'Settings of projects': (PROJECT,),
+    'Searches': ('/data/search', f'{PROJECT}/searches'),
+    'Prearchive and imports': (
+        '/data/prearchive',
+        '/data/services/prearchive',
+        '/data/services/import',
+        '/data/services/archive',
+        '/data/services/validate-archive',
+    ),
+    'Workflows and pipelines': ('/data/workflows', '/data/services/workflows', '/data/status', f'{PROJECT}/pipelines'),
+    'Users and login sessions': (
+        '/data/users',
+        '/data/user',
+        '/data/auth',
+        '/data/JSESSION',
+        '/data/services/auth',
+        '/data/services/tokens',
+    ),
+    'Other routes below /data': ('/data',),
+    'Site': ('/xapi/siteConfig',),
+    'Users, roles and groups': ('/xapi/users', '/xapi/access'),
+    'Schemas': ('/xapi/schemas', '/schemas'),
+    'Custom fields and forms': ('/xapi/custom-fields', '/xapi/customforms'),
+    'Other routes below /xapi': ('/xapi',),
+    'Pages': ('',),
+}
+"""Title of a section -> the beginnings of its patterns. Of several the longest counts."""
+
+
+def section_of(route: Route) -> str:
+    """Return the title of the section that a route is in."""
+    found = [(len(prefix), title) for title, prefixes in SECTIONS.items() for prefix in prefixes if f'{route.pattern}/'.startswith(f'{prefix}/')]
+    return max(found)[1] if found else 'Pages'
+
+
+def shown(pattern: str) -> str:
+    """Return a pattern as readers know it: what may be missing in brackets.
+
+    >>> shown('/data/services/audit/{kind?}/{name?}'), shown('/data/config/{path*}'), shown('/data/x/{*}')
+    ('/data/services/audit[/{kind}[/{name}]]', '/data/config[/{path}…]', '/data/x')
+    """
+    text = pattern.replace('/{*}', '').replace('!}', '}')
+    optional = len(re.findall(r'[?*]\}', text))
+    return re.sub(r'/\{(\w+)([?*])\}', lambda found: f'[/{{{found[1]}}}{"…" * (found[2] == "*")}', text) + ']' * optional
+
+
+def page(routes: Sequence[Route]) -> str:
+    """Return the list of routes as reStructuredText: a section with a table for each family."""
+    found: dict[str, list[Route]] = {title: [] for title in SECTIONS}
+    for route in routes:
+        found[section_of(route)].append(route)
+    parts = [_section(title, rows) for title, rows in found.items() if rows]
+    return '\n'.join([*parts, _title('Places'), _places()])
+
+
+def _section(title: str, routes: Iterable[Route]) -> str:
+    rows: dict[tuple[str, str, Access], list[str]] = {}
+    for route in routes:
+        rows.setdefault((route.methods, route.doc, route.access), []).append(shown(_short(route)))
+    lines = [_row(methods, patterns, doc, access) for (methods, doc, access), patterns in rows.items()]
+    return _title(title) + _table(('Request', 'What it does', 'For whom'), (45, 40, 15), lines)
+
+
+def _short(route: Route) -> str:
+    """The pattern, in full where it has one place alone."""
+    patterns = route.patterns()
+    return patterns[0] if len(patterns) == 1 else route.pattern
+
+
+def _row(methods: str, patterns: Sequence[str], doc: str, access: Access) -> tuple[str, str, str]:
+    request = '\n       | '.join(f'``{pattern}``' for pattern in patterns)
+    who = '' if access is Access.ANYBODY else access.value
+    return f'| {methods.replace(" ", ", ")}\n       | {request}', doc, who
+
+
+def _title(text: str) -> str:
+    return f'{text}\n{"=" * len(text)}\n\n'
+
+
+def _table(heads: Sequence[str], widths: Sequence[int], rows: Iterable[Sequence[str]]) -> str:
+    lines = ['.. list-table::', '   :header-rows: 1', f'   :widths: {" ".join(map(str, widths))}', '']
+    for row in (heads, *rows):
+        lines += [f'   {"-" if cell else "*"} {text}' for cell, text in enumerate(row)]
+    return '\n'.join(lines).replace('\n   * ', '\n   * - ').replace('\n   - ', '\n     - ') + '\n'
+
+
+def _places() -> str:
+    """What the dots of a pattern stand for, by level."""
+    intro = f'``{ANYWHERE}`` stands for every place of a level:\n\n'
+    rows = [(row.plural, '| ' + '\n       | '.join(f'``{place}``' for place in places(row.segment))) for row in LEVELS]
+    return intro + _table(('Level', 'Places'), (20, 80), rows)
+
+
+class ServerRoutes(SphinxDirective):
+    """The list of routes, in sections."""
+
+    def run(self) -> list[nodes.Node]:
+        return self.parse_text_to_nodes(page(ROUTES), allow_section_headings=True)
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Register the directive with Sphinx."""
+    app.add_directive('server-routes', ServerRoutes)
+    return {'parallel_read_safe': True}
