@@ -12,9 +12,9 @@ from ..db.store import Connection
 from ..db.values import parse_stamp
 from ..errors import BadRequest, NotFound
 from ..http.request import Call
+from ..http.router import Route
 from ..items.rows import find_of_type
 from ..jobs import workflow_log
-from ..http.router import Route
 
 __all__ = ['ROUTES', 'history']
 
