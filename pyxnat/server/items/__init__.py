@@ -1,1 +1,1 @@
-"""Items of the archive: find, read, write."""
+"""Items of the archive: find, read and write."""

@@ -1,4 +1,4 @@
-"""Catalogues of files in XNAT's XML: of one resource, and of the files that a request names."""
+"""Catalogues of files in XNAT's XML: of a resource, or of any files."""
 
 from __future__ import annotations
 
@@ -23,9 +23,24 @@ __all__ = ['catalogue', 'catalogue_of_files', 'catalogue_of_resource']
 
 
 def catalogue_of_resource(context: Context, connection: Connection, route: ItemPath) -> Sending:
-    """``X/resources/L``: what is known of each of its files, by their paths in it.
+    """Return the catalogue of ``X/resources/L``.
 
-    XNAT looks for the label in all that a session has, so that it finds none where two have it, and that of a scan where the session has none.
+    XNAT searches for the label in all parts of a session: it finds nothing if two parts have it,
+    and that of a scan if the session has none.
+
+    Parameters
+    ----------
+    context : Context
+        The request.
+    connection : Connection
+        The database.
+    route : ItemPath
+        Items and a resource.
+
+    Raises
+    ------
+    NotFound
+        If there is not exactly one such resource.
     """
     steps, step, _ = split(route)
     place = holders_of(connection, context.caller, steps)[0]
@@ -37,7 +52,17 @@ def catalogue_of_resource(context: Context, connection: Connection, route: ItemP
 
 
 def catalogue(connection: Connection, row: Any, holder: Any) -> bytes:
-    """The catalogue of a resource."""
+    """Return the catalogue of a resource.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    row : Any
+        Row of the resource.
+    holder : Any
+        Row of its item.
+    """
     is_of_part = holder.level in ('scan', 'reconstruction') and not row.counted
     root = _root(holder.id if is_of_part else row.label or str(row.pk))
     files = connection.execute(select(file).where(file.c.resource == row.pk).order_by(file.c.path)).all()
@@ -50,7 +75,7 @@ def catalogue(connection: Connection, row: Any, holder: Any) -> bytes:
 
 
 def _audit(files: Iterable[Any]) -> dict[str, str]:
-    """What was done to the files that are there."""
+    """Return the AUDIT member: when each file was added and changed."""
     told = []
     for one in files:
         told.append(f'{one.pk}:{java_date(one.insert_date)}=Added:1')
@@ -60,13 +85,13 @@ def _audit(files: Iterable[Any]) -> dict[str, str]:
 
 
 def catalogue_of_files(context: Context, held: Iterable[Held], site: str) -> Sending:
-    """Return a catalogue of files with the whole URI of each (``format=xcat``).
+    """Return a catalogue of files with their full URIs (``format=xcat``).
 
     Parameters
     ----------
     context : Context
-        The question; its option ``structure`` says how paths are made.
-    held : iterable of Held
+        The request; its parameter ``structure`` chooses the form of paths.
+    held : Iterable[Held]
         The files.
     site : str
         URL of the archive.

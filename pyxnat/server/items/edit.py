@@ -1,7 +1,7 @@
-"""Settings of fields read from a request, and how they change an item.
+"""Fields of an item read from a request, and their validation.
 
-Fields come from an XML document or a form, and, on top of both, the query. A value that a field cannot hold, and what is required and
-missing, is refused with the list of reasons.
+Fields come from an XML document or a form, and from the query, which takes precedence. Invalid
+values and missing required fields are refused with a list of reasons.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ __all__ = [
 
 XSI_TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
 TYPE_LEAF = 'xsi:type'
-"""Last step of the key that keeps the type of one of several nested elements."""
+"""Last step of the key that stores the type of a repeated element."""
 _LINES = re.compile(r'\n*[^\n]+|\n+')
 _ISO_DATE = re.compile(r'\d{4}-\d\d?-\d\d?')
 _NAMED_TYPE = re.compile(r'@xsi:type=([^\]]+)')
 _VARIABLE = re.compile(r'fields/field\[name=[^\]]*\]/field')
 _EMPTIED = 'demographics/'
-"""How the fields begin that a complete document takes from a subject."""
+"""Start of the fields of a subject that a complete document clears."""
 
 
 @dataclass
 class Document:
-    """What a request says of one item."""
+    """Content of a request for one item."""
 
     xsi_type: str = ''
     fields: dict[str, str] = field(default_factory=dict)
@@ -59,46 +59,49 @@ class Document:
     core: dict[str, str] = field(default_factory=dict)
     """ID, label, project, subject_ID."""
     children: list[tuple[str, Document]] = field(default_factory=list)
-    """Level and document of the items inside."""
+    """Level and document of the child items."""
     share: dict[str, str] = field(default_factory=dict)
-    """Project to share the item into, and its label there, where a query sets them as fields."""
+    """Project to share the item into, and its label there, if a query sets them as fields."""
     complete: bool = False
-    """Whether it replaces the item's fields (``allowDataDeletion``) rather than being merged into them."""
+    """Whether it replaces the item's fields (``allowDataDeletion``) instead of being merged into them."""
     from_xml: bool = False
     is_inside: bool = False
-    """Whether it stands in the document of another item: what it lacks cannot come from the path, and unknown attributes are refused."""
+    """Whether it is in another item's document: its ID is required, and unknown attributes are
+    refused.
+    """
     links: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    """The resources and shares that a document names: where they stand, and their attributes."""
+    """Path and attributes of the resources and shares in the document."""
     is_named: bool = False
-    """Whether the request names the type itself, and not only by paths."""
+    """Whether the request has the type itself, and not only in paths."""
     elements: set[str] = field(default_factory=set)
-    """Names of the elements that stand right below the root, whatever is in them."""
+    """Names of the elements directly below the root."""
 
 
 def complete_document(
     context: Context, document: Document, form: list[tuple[str, str]], where: str, known: Any = None, short: bool = True
 ) -> Document:
-    """Complete a document with the settings of a form and of the options; it is returned.
+    """Add the settings of a form and of the query to a document; return it.
 
     Parameters
     ----------
     context : Context
-        The question.
+        The request.
     document : Document
-        As the body holds it; an empty one where there is none.
+        Document in the body; empty without one.
     form : list of tuple
         Names and values of a form's fields.
     where : str
-        The level of the item.
-    known
-        The row of the item that is there.
+        Level of the item.
+    known : Any
+        Row of the existing item, if any.
     short : bool
-        Whether short names count in the options: on the routes of experiments that name no subject they do not.
+        Whether short names count in the query: they do not on routes of experiments without a
+        subject.
 
     Raises
     ------
     BadRequest
-        For a type that is not known.
+        For an unknown type.
     """
     model = context.archive.model
     document.complete = document.from_xml and context.flag('allowDataDeletion')
@@ -109,7 +112,7 @@ def complete_document(
     kind = document.xsi_type or model.base_of(where)
     before = {**(fields_of(known) if known is not None else {}), **document.fields}
     for pairs, names in ((form + context.query if form else [], False), (context.query, short)):
-        is_new = known is None or where == 'scan'  # a scan is not read before it is written
+        is_new = known is None or where == 'scan'  # XNAT does not read a scan before it writes it
         has_type = document.is_named or bool(model.default_type(where))
         _apply(document, read_settings(model, kind, where, pairs, before, names), is_new, has_type)
         before.update(document.fields)
@@ -117,7 +120,7 @@ def complete_document(
 
 
 def parse_item(model: Model, body: bytes) -> Document:
-    """Read the XML document of an item.
+    """Parse the XML document of an item.
 
     Parameters
     ----------
@@ -129,17 +132,21 @@ def parse_item(model: Model, body: bytes) -> Document:
     Raises
     ------
     UnprocessableEntity
-        For what is no document, or none of an item.
+        For invalid XML, and for XML that is not of an item.
     """
     try:
         root = parse_xml(body)
     except ValueError as error:
-        raise UnprocessableEntity(f'The document cannot be read: {error}') from error
+        raise UnprocessableEntity(f'The document is not valid XML: {error}') from error
     return _from_xml(model, root)
 
 
 def _choose_type(model: Model, document: Document, settings: list[tuple[str, str]], where: str, known_type: str) -> None:
-    """XML root, else xsiType, else what is there, else what the level has by default, else the type of the first full path."""
+    """Choose the data type of a document.
+
+    In order of precedence: the XML root, xsiType, the existing item, the default of the level, the
+    first full path.
+    """
     if document.xsi_type:
         return
     named = next((value for name, value in settings if name in ('xsiType', 'ELEMENT_0') and value), '')
@@ -154,7 +161,7 @@ def _choose_type(model: Model, document: Document, settings: list[tuple[str, str
 
 
 def _apply(document: Document, found: Settings, is_new: bool, has_type: bool) -> None:
-    """Take what settings come to; where they were broken off, a new item has none of them."""
+    """Add settings to a document; if reading them stopped, none to a new item."""
     if found.is_broken and is_new and not document.from_xml:
         if not has_type:
             raise ExpectationFailed('Need PUT Contents: name the type with xsiType, and paths that the type has.')
@@ -166,7 +173,17 @@ def _apply(document: Document, found: Settings, is_new: bool, has_type: bool) ->
 
 
 def validated(model: Model, document: Document) -> dict[str, str]:
-    """The fields in the form they are stored in, the empty text for those to clear; `BadRequest` with all that is wrong with them."""
+    """Return the fields in stored form; empty texts for those to clear.
+
+    Raises `BadRequest` for invalid values, with all reasons.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    document : Document
+        The document.
+    """
     values: dict[str, str] = {}
     wrong: list[str] = []
     for key, value in document.fields.items():
@@ -176,7 +193,7 @@ def validated(model: Model, document: Document) -> dict[str, str]:
             continue
         try:
             if document.from_xml and row.kind == 'date' and value and not _ISO_DATE.match(value.strip()):
-                raise ValueError(f'{value!r} Must Be A Valid Date: documents have yyyy-MM-dd')
+                raise ValueError(f'{value!r} Must Be A Valid Date: write yyyy-MM-dd in documents')
             values[key] = '' if unless_null(value) is None and not row.choices else normalise(row, value)
         except ValueError as error:
             wrong.append(_complaint(document.xsi_type, row, str(error)))
@@ -186,7 +203,20 @@ def validated(model: Model, document: Document) -> dict[str, str]:
 
 
 def check_complete(model: Model, xsi_type: str, fields: dict[str, str]) -> None:
-    """`BadRequest` where a field is missing that the schema requires of an item, or of a nested element that is there."""
+    """Check that all required fields of an item have values.
+
+    Those of a nested element are required only if the element exists. Raises `BadRequest` with all
+    missing fields.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    xsi_type : str
+        Data type of the item.
+    fields : dict[str, str]
+        Storage key to value.
+    """
     wrong = [_complaint(xsi_type, row, 'Required Field') for row in _required(model, xsi_type) if _is_missing(row, fields)]
     if wrong:
         raise BadRequest(' '.join(wrong))
@@ -202,7 +232,7 @@ def _required(model: Model, xsi_type: str) -> list[Field]:
 
 
 def _is_missing(row: Field, fields: dict[str, str]) -> bool:
-    """Whether a field has no value in one of the elements that should have it."""
+    """Whether a field lacks a value in one of the elements that need it."""
     above, _, name = canonical(row.path).rpartition('/')
     if not above:
         return not fields.get(name)
@@ -237,14 +267,26 @@ def _element(model: Model, node: etree._Element, xsi_type: str, is_inside: bool 
 
 
 def part_of(model: Model, node: etree._Element, xsi_type: str, key: str) -> Document:
-    """What a document says of one nested element of an item, whose key is given."""
+    """Read the document of one nested element of an item.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    node : etree._Element
+        The element.
+    xsi_type : str
+        Data type of the item.
+    key : str
+        Storage key of the nested element.
+    """
     document = Document(xsi_type, from_xml=True)
     _Reader(model, document).read(node, key)
     return document
 
 
 class _Reader:
-    """Reads the document of one item: its values into `Document.fields`, the items inside it into `Document.children`."""
+    """Reader of one item's document into `Document.fields` and children."""
 
     def __init__(self, model: Model, document: Document) -> None:
         self._model = model
@@ -252,7 +294,17 @@ class _Reader:
         self._kind = document.xsi_type
 
     def read(self, node: etree._Element, key: str, types: frozenset[str] = frozenset()) -> None:
-        """Attributes and children of a node, whose key is given; `types` are those that elements on the way name."""
+        """Read the attributes and children of a node.
+
+        Parameters
+        ----------
+        node : etree._Element
+            The node.
+        key : str
+            Its storage key.
+        types : frozenset[str]
+            Types that elements above the node, or the node, declare.
+        """
         for name, value in _attributes(node):
             if value and not self._keep(f'{key}/{name}'.lstrip('/'), value, types) and (key or self._document.is_inside):
                 raise UnprocessableEntity(f"Invalid attribute '{name}' of '{self._kind}/{canonical(key)}'")
@@ -289,7 +341,7 @@ class _Reader:
             raise UnprocessableEntity(f"Invalid field '{canonical(here).rpartition('/')[2]}'")
 
     def _picked(self, child: etree._Element, here: str, used: set[str]) -> str:
-        """The key of one of several elements: by its name, where it has one of its own, else by its number."""
+        """Return the key of a repeated element, by unique name or by number."""
         name = child.get('name') or ''
         pick = pick_of_name(name) if name and name != 'NULL' else ''
         found = f'{here}[{pick}]'
@@ -300,7 +352,7 @@ class _Reader:
         return found
 
     def _keep(self, key: str, value: str, types: frozenset[str]) -> bool:
-        """Keep a value; False where the type has no such field."""
+        """Store a value; return False if the type has no such field."""
         plain = canonical(key)
         if plain in CORE:
             self._document.core[plain] = value
@@ -315,19 +367,22 @@ class _Reader:
 
 
 def _named_types(path: str) -> set[str]:
-    """The types that elements on a path must name."""
+    """Return the types that a path requires elements to declare."""
     return set(_NAMED_TYPE.findall(path))
 
 
 def _attributes(node: etree._Element) -> Iterator[tuple[str, str]]:
-    """The attributes of a node that are fields."""
+    """Yield the attributes of a node that are fields."""
     for name, value in node.attrib.items():
         if not str(name).startswith('{'):
             yield str(name), str(value)
 
 
 def text_of(node: etree._Element) -> str:
-    """The text of an element as XNAT's parser hands it on, a piece for each line and comment: blank pieces are lost, others stay as they are."""
+    """Return the text of an element as XNAT's parser reads it.
+
+    The parser returns a piece per line and comment; blank pieces are lost, others are unchanged.
+    """
     pieces = [node.text or '', *(child.tail or '' for child in node if not isinstance(child.tag, str))]
     return ''.join(line for piece in pieces for line in _LINES.findall(piece) if line.strip())
 
@@ -344,10 +399,19 @@ def _child(model: Model, node: etree._Element, where: str) -> Document:
 
 
 def merged(fields: dict[str, str], document: Document, values: dict[str, str]) -> dict[str, str]:
-    """An item's fields with those of a request on top.
+    """Return the fields of an item updated with those of a document.
 
-    What a document says of a repeated element without a name is, as in XNAT, one more of them unless there is such a one already;
-    settings in a query, and all else, replace.
+    As in XNAT, an unnamed repeated element in a document is added, unless an equal one exists.
+    Settings in a query, and all other values, replace.
+
+    Parameters
+    ----------
+    fields : dict[str, str]
+        Fields of the item, by storage key.
+    document : Document
+        The document.
+    values : dict[str, str]
+        Validated fields of the document.
     """
     found = dict(fields)
     if not document.from_xml:
@@ -368,15 +432,30 @@ def merged(fields: dict[str, str], document: Document, values: dict[str, str]) -
 
 
 def filled(fields: dict[str, str]) -> dict[str, str]:
-    """The fields that are stored: those with a value, and custom variables, whose names stay when their values are cleared."""
+    """Return the fields to store: those with a value, and custom variables.
+
+    The name of a custom variable stays when its value is cleared.
+    """
     return {key: value for key, value in fields.items() if value != '' or _VARIABLE.fullmatch(key)}
 
 
 def kept(model: Model, where: str, fields: dict[str, str], document: Document) -> dict[str, str]:
-    """The fields that stay whatever a document says.
+    """Return the fields that a document does not remove.
 
-    All of them, unless it is a complete one (``allowDataDeletion``): then what it lacks goes, of a subject what its demographics lack
-    alone, and nothing where it has none. Attributes, variables and further IDs never go, nor do the processing steps of a reconstruction.
+    All of them, unless the document is complete (``allowDataDeletion``). Then a subject loses its
+    demographics if the document has that element; other items lose all fields except attributes and
+    custom variables, and a reconstruction keeps its processing steps. A project loses nothing.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    where : str
+        Level of the item.
+    fields : dict[str, str]
+        Fields of the item, by storage key.
+    document : Document
+        The document.
     """
     if not document.complete:
         return dict(fields)
@@ -389,14 +468,28 @@ def kept(model: Model, where: str, fields: dict[str, str], document: Document) -
 
 
 def check_kept(where: str, held: dict[str, str], fields: dict[str, str], document: Document) -> None:
-    """`BadRequest` where a complete document takes away all that a subject's demographics hold: XNAT fails, and keeps it."""
+    """Check that a complete document does not clear all demographics.
+
+    Raises `BadRequest` if it does: XNAT fails in that case and keeps them.
+
+    Parameters
+    ----------
+    where : str
+        Level of the item.
+    held : dict[str, str]
+        Fields of the item, by storage key.
+    fields : dict[str, str]
+        Fields with the document merged in.
+    document : Document
+        The document.
+    """
     before, after = ([key for key, value in some.items() if key.startswith(_EMPTIED) and value] for some in (held, fields))
     if document.complete and where == 'subject' and before and not after:
-        raise BadRequest('The document empties the demographics of the subject, which allowDataDeletion cannot: leave one of their fields in it.')
+        raise BadRequest('allowDataDeletion cannot clear all demographics of a subject: leave one of their fields in the document.')
 
 
 def _lists(fields: dict[str, str]) -> dict[tuple[str, str], dict[str, str]]:
-    """The values of repeated elements by holder and pick."""
+    """Return the values of repeated elements, by holder and pick."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for key, value in fields.items():
         holder, bracket, rest = key.partition('[')

@@ -1,4 +1,4 @@
-"""Resources of items and the files in them: how a route finds them, and their URIs."""
+"""Resources of items and their files: how a route finds them, and URIs."""
 
 from __future__ import annotations
 
@@ -43,46 +43,46 @@ _ABOVE = ('experiment', 'scan', 'reconstruction', 'assessor')
 
 @dataclass
 class Kept:
-    """A resource, and the item that holds it."""
+    """A resource, and its item."""
 
     row: Any
     place: Place
     folder: Path
     uri: str
-    """In the scope that XNAT tells it in."""
+    """URI in the scope that XNAT uses for it."""
     described: str = ''
-    """Type of the holder, in words."""
+    """Type of the item, in words."""
     subject: str = ''
-    """Label of the subject of a session, where that is wanted."""
+    """Label of the subject of a session, if requested."""
     among_all: bool = False
-    """Whether it was found as one of all that a session has (``all=true``)."""
+    """Whether it was found among all resources of a session (``all=true``)."""
 
 
 @dataclass
 class Held:
-    """A file, and the resource it is in."""
+    """A file, and its resource."""
 
     file: Any
     kept: Kept
 
     @property
     def resource(self) -> Any:
-        """The row of the resource."""
+        """Row of the resource."""
         return self.kept.row
 
     @property
     def place(self) -> Place:
-        """The item that holds the resource."""
+        """Item of the resource."""
         return self.kept.place
 
     @cached_property
     def path(self) -> Path:
-        """Where it lies."""
+        """Path on disk."""
         return FileArea.file_path(self.kept.folder, self.file.path)
 
 
 def split(route: ItemPath) -> tuple[Sequence[Step], Step, Step | None]:
-    """The steps of the holder, the resource's step and, on a route of files, theirs."""
+    """Split a route into items, resource and files; the last may be None."""
     steps = route.steps
     if steps[-1].level.plural == 'files':
         return steps[:-2], steps[-2], steps[-1]
@@ -90,14 +90,34 @@ def split(route: ItemPath) -> tuple[Sequence[Step], Step, Step | None]:
 
 
 def side_of(holder: Any, plural: str) -> str:
-    """The side of an item that a level of resources is on: assessors and reconstructions have ``in`` and ``out``, which is meant without either."""
+    """Return the side of an item that a level of resources is on.
+
+    Assessors and reconstructions have ``in`` and ``out``, and ``out`` is the default.
+
+    Parameters
+    ----------
+    holder : Any
+        Row of the item.
+    plural : str
+        Plural name of the level.
+    """
     if holder.level not in _TWO_SIDED:
         return ''
     return 'in' if plural == 'in_resources' else 'out'
 
 
 def resources_at(connection: Connection, holder: Any, step: Step) -> list[Any]:
-    """Resources of an item on the side of a step, all or those it names by label or number."""
+    """Return the resources of an item that a step names, or all on its side.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    holder : Any
+        Row of the item.
+    step : Step
+        Step of the resource: labels and numbers, separated by commas, or None for all.
+    """
     side = side_of(holder, step.level.plural)
     sides = ('', 'out') if side == 'out' else (side,)
     query = select(resource).where(resource.c.item == holder.pk, resource.c.side.in_(sides)).order_by(resource.c.pk)
@@ -112,7 +132,17 @@ def _named(rows: Iterable[Any], name: str) -> list[Any]:
 
 
 def paths_of(archive: Archive, connection: Connection, holder: Any) -> Iterator[Path]:
-    """Where the files of all resources of an item lie."""
+    """Yield the paths on disk of all files of an item.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    connection : Connection
+        The database.
+    holder : Any
+        Row of the item.
+    """
     for row in connection.execute(select(resource).where(resource.c.item == holder.pk).order_by(resource.c.pk)).all():
         folder = archive.files.resource_folder(connection, row, holder)
         for path in connection.scalars(select(file.c.path).where(file.c.resource == row.pk).order_by(file.c.path)).all():
@@ -120,7 +150,19 @@ def paths_of(archive: Archive, connection: Connection, holder: Any) -> Iterator[
 
 
 def with_parts(connection: Connection, context: Context, place: Place) -> list[Place]:
-    """What a session has that may have resources of its own: scans, reconstructions, and the assessors that may be read."""
+    """Return an item and, for a session, its readable parts with resources.
+
+    The parts are scans, reconstructions and assessors.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    context : Context
+        The request.
+    place : Place
+        The item.
+    """
     places = [place]
     for name in ('scans', 'reconstructions', 'assessors') if place.row.level == 'experiment' else ():
         step = Step(level(name), 'ALL')
@@ -132,18 +174,18 @@ def with_parts(connection: Connection, context: Context, place: Place) -> list[P
 def kept_at(context: Context, connection: Connection, route: ItemPath, *, strict: bool = False) -> list[Kept]:
     """Return the resources that a route names.
 
-    Where it is one, by name, its URI has the scope of the route; of several each has its own.
+    The URI of a single named resource has the scope of the route; otherwise each has its own.
 
     Parameters
     ----------
     context : Context
-        The question.
+        The request.
     connection : Connection
         The database.
     route : ItemPath
-        Items, a resource, perhaps files.
+        Items, a resource, optionally files.
     strict : bool
-        Whether the route must name exactly one holder, as in a HEAD request.
+        Whether the route must name exactly one item, as in a HEAD request.
     """
     steps, step, _ = split(route)
     places = holders_of(connection, context.caller, steps, 'HEAD' if strict else 'GET')
@@ -162,7 +204,17 @@ def kept_at(context: Context, connection: Connection, route: ItemPath, *, strict
 
 
 def described(context: Context, holder: Any) -> str:
-    """What XNAT calls a holder of resources: the type of a scan or reconstruction, the name of the type of an assessor, a blank for all else."""
+    """Return XNAT's description of the item of a resource.
+
+    The type of a scan or reconstruction, the name of an assessor's data type, otherwise a blank.
+
+    Parameters
+    ----------
+    context : Context
+        The request.
+    holder : Any
+        Row of the item.
+    """
     if holder.level in ('scan', 'reconstruction'):
         return str(fields_of(holder).get('type', ''))
     return context.archive.model.singular(holder.xsi_type) if holder.level == 'assessor' else ' '
@@ -178,7 +230,7 @@ def _is_zip(context: Context) -> bool:
 
 
 def _scope(connection: Connection, places: Sequence[Place], step: Step) -> str:
-    """What was asked, by IDs."""
+    """Return the URI of the route with IDs in place of labels."""
     first = places[0]
     parts = ['/data']
     if 'experiment' not in first.rows:
@@ -202,7 +254,7 @@ def _own_of_top(connection: Connection, place: Place) -> str:
 
 
 def _own(connection: Connection, place: Place, row: Any) -> str:
-    """The URI of what holds a resource, in the scope that XNAT itself keeps it in."""
+    """Return the URI of a resource's item in XNAT's own scope."""
     holder = place.row
     if holder.level in ('project', 'subject'):
         return f'/data/projects/{holder.project or holder.id}' + (f'/subjects/{holder.id}' if holder.level == 'subject' else '')
@@ -214,25 +266,25 @@ def _own(connection: Connection, place: Place, row: Any) -> str:
 
 
 def file_uri(held: Held) -> str:
-    """The URI of a file, which XNAT does not encode."""
+    """Return the URI of a file, not encoded, as in XNAT."""
     return f'{held.kept.uri}/files/{held.file.path}'
 
 
 def files_of(context: Context, connection: Connection, route: ItemPath, *, path: str | None = None, strict: bool = False) -> list[Held]:
-    """Return the files that a route names, after the filters of the options.
+    """Return the files that a route names and the filters select.
 
     Parameters
     ----------
     context : Context
-        The question; its options ``file_content`` and ``file_format`` filter.
+        The request; its parameters ``file_content`` and ``file_format`` filter.
     connection : Connection
         The database.
     route : ItemPath
-        Items, a resource, perhaps files.
+        Items, a resource, optionally files.
     path : str, optional
-        Only the files of this path.
+        Only files with this path.
     strict : bool
-        Whether the route must name exactly one holder, as in a HEAD request.
+        Whether the route must name exactly one item, as in a HEAD request.
     """
     found: list[Held] = []
     for kept in kept_at(context, connection, route, strict=strict):
@@ -244,17 +296,41 @@ def files_of(context: Context, connection: Connection, route: ItemPath, *, path:
 
 
 def files_in(connection: Connection, kept: Kept) -> list[Held]:
-    """The files of a resource."""
+    """Return the files of a resource.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    kept : Kept
+        The resource.
+    """
     return [Held(one, kept) for one in connection.execute(select(file).where(file.c.resource == kept.row.pk).order_by(file.c.path))]
 
 
 def _wanted(row: Any, contents: Sequence[str], formats: Sequence[str]) -> bool:
-    """The filters file_content and file_format; ``NULL`` is a file without content, but no file is without format to it."""
+    """Whether a file passes the filters file_content and file_format.
+
+    ``NULL`` selects files without content, but never files without format.
+    """
     return (not contents or row.content in contents or (not row.content and 'NULL' in contents)) and (not formats or row.format in formats)
 
 
 def chosen(held: list[Held], asked: str, recursive: bool = True) -> list[Held]:
-    """Files by path, as it was sent or else decoded; below a folder with a trailing ``/`` all, or, as XNAT has it, only those not right in it."""
+    """Return the files at a path, or below a folder with a trailing ``/``.
+
+    The path is compared as sent, then decoded.
+
+    Parameters
+    ----------
+    held : list[Held]
+        Files to choose from.
+    asked : str
+        Path as sent.
+    recursive : bool
+        Whether files directly in the folder are included; XNAT's other listing has only those below
+        them.
+    """
     exact = [one for one in held if one.file.path == asked] or [one for one in held if one.file.path == unquote_plus(asked)]
     if exact or not asked.endswith('/'):
         return exact

@@ -1,4 +1,4 @@
-"""Earlier states of items, and who changed them why."""
+"""Earlier states of items, with user and reason of each change."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..errors import Forbidden
 __all__ = ['Event', 'record', 'versions']
 
 _KEPT = ('label', 'project', 'status', 'access')
-"""Columns of an item whose changes are kept beside those of its fields."""
+"""Columns of an item that are recorded beside its fields."""
 
 
 class Event(NamedTuple):
-    """What a request says of the change that it makes."""
+    """Login, action and reason of a change."""
 
     login: str
     action: str = ''
@@ -28,15 +28,33 @@ class Event(NamedTuple):
 
     @classmethod
     def of(cls, context: Context) -> Event:
-        """The event of a request; `Forbidden` where the site wants a reason and none is given."""
+        """Read the event from a request.
+
+        Raises
+        ------
+        Forbidden
+            If the site requires a reason and the request has none.
+        """
         reason = context.get('event_reason')
         if not reason and context.archive.preferences.flag('requireChangeJustification'):
-            raise Forbidden('This site wants a reason for a change: give event_reason.')
+            raise Forbidden('This site requires a reason for a change: add event_reason.')
         return cls(context.caller.login, context.get('event_action') or context.get('event_type'), reason, context.get('event_comment'))
 
 
 def record(connection: Connection, before: Any, after: Any, event: Event) -> None:
-    """Keep what an item was before a change; nothing where nothing changed."""
+    """Record the state of an item before a change, if anything changed.
+
+    Parameters
+    ----------
+    connection : Connection
+        Write transaction.
+    before : Any
+        Row before the change.
+    after : Any
+        Row after the change.
+    event : Event
+        User and reason of the change.
+    """
     state = _state(before)
     if state == _state(after):
         return
@@ -50,7 +68,17 @@ def _state(row: Any) -> dict[str, str]:
 
 
 def versions(connection: Connection, row: Any) -> Iterator[Any]:
-    """The earlier states of an item, the latest first: rows with its fields, and with ``start_date`` and ``end_date``."""
+    """Yield the earlier states of an item, latest first.
+
+    Each is read like the item's row, with ``start_date`` and ``end_date``.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    row : Any
+        Row of the item.
+    """
     for one in connection.execute(select(version).where(version.c.item == row.pk).order_by(version.c.pk.desc())):
         state = json.loads(one.state)
         known = {name: state.pop(name, None) for name in _KEPT}
@@ -58,7 +86,7 @@ def versions(connection: Connection, row: Any) -> Iterator[Any]:
 
 
 class _Version:
-    """An earlier state of an item, read like its row."""
+    """Earlier state of an item, read like its row."""
 
     def __init__(self, values: dict[str, Any], start_date: str, end_date: str, event: int) -> None:
         self.__dict__.update(values)

@@ -1,8 +1,8 @@
-"""The items whose resources a route names, as XNAT finds them.
+"""Items whose resources a route names, found as in XNAT.
 
-A session is looked for in the project of the route, by ID or label, whatever the subject there. What is named below and is not there, or may
-not be read, does not end a GET: it is answered for the subject, else the project, that the route goes through. All other verbs want exactly
-one of each.
+A session is searched in the project of the route, by ID or label, whatever the subject. A GET with
+a missing or unreadable item below is answered for the subject, else the project, of the route. All
+other methods need exactly one item at each level.
 """
 
 from __future__ import annotations
@@ -23,12 +23,44 @@ _BELOW = ('scans', 'reconstructions', 'assessors')
 
 
 def holder_of(connection: Connection, caller: Caller, steps: Sequence[Step]) -> Place:
-    """The one item that a route to change something names; `NotFound` where it is not there, or where there are several."""
+    """Return the single item that a route names.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    steps : Sequence[Step]
+        Steps of the route.
+
+    Raises
+    ------
+    NotFound
+        If there is none, or more than one.
+    """
     return holders_of(connection, caller, steps, 'PUT')[0]
 
 
 def holders_of(connection: Connection, caller: Caller, steps: Sequence[Step], method: str = 'GET') -> list[Place]:
-    """The items that a route names; `NotFound` where there is not even a subject or project to fall back to."""
+    """Return the items that a route names.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    steps : Sequence[Step]
+        Steps of the route.
+    method : str
+        HTTP method; all but GET need exactly one item.
+
+    Raises
+    ------
+    NotFound
+        If there is no item, and no subject or project to fall back to.
+    """
     top = [step for step in steps if step.level.plural in ('projects', 'subjects')]
     base = find(connection, caller, top, inside=True) if top else Place()
     step = next((one for one in steps if one.level.plural == 'experiments'), None)
@@ -46,9 +78,15 @@ def holders_of(connection: Connection, caller: Caller, steps: Sequence[Step], me
 
 
 def need_project(place: Place) -> None:
-    """`InternalServerError` for a subject that was named without its project: XNAT has routes for what is done there, and fails in them."""
+    """Refuse a subject that was named without its project.
+
+    Raises
+    ------
+    InternalServerError
+        In that case; XNAT has such routes, but fails on them.
+    """
     if place.row.level == 'subject' and place.project is None:
-        raise InternalServerError('XNAT cannot do that without a project in the path: /data/projects/P/subjects/S')
+        raise InternalServerError('XNAT cannot do this without a project in the path: /data/projects/P/subjects/S')
 
 
 def _check_count(found: Sequence[Place], step: Step, method: str) -> None:

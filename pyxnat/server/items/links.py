@@ -1,4 +1,7 @@
-"""Resources, shares and projects that an item's document names: checked and added; and what a complete document does not name: taken away."""
+"""Resources, shares and projects in an item's document.
+
+Those in the document are added; those missing from a complete document are removed.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,26 @@ _TOLD = {'told_count': 'file_count', 'told_size': 'file_size'}
 
 
 def project_told(where: str, owner: str, document: Document, is_new: bool) -> dict[str, str | None]:
-    """What a document changes of the project that a scan tells: a new one in the document of its session tells none unless the document does."""
+    """Return the change of a scan's project by its document.
+
+    A new scan in the document of its session has no project unless the document names one.
+
+    Parameters
+    ----------
+    where : str
+        Level of the item.
+    owner : str
+        ID of the project that owns it.
+    document : Document
+        Document of the item.
+    is_new : bool
+        Whether the item is new.
+
+    Returns
+    -------
+    dict[str, str | None]
+        Value for the column ``told_project``; empty for no change.
+    """
     project = document.core.get('project')
     if where != 'scan' or (project is None and not (is_new and document.is_inside)):
         return {}
@@ -31,9 +53,21 @@ def project_told(where: str, owner: str, document: Document, is_new: bool) -> di
 
 
 def add_links(writer: Writer, row: Any, document: Document) -> None:
-    """Add what a document names and the item has not.
+    """Add the resources and shares in a document that the item lacks.
 
-    `BadRequest` for a resource that lies elsewhere than below the item: that of another item is never taken.
+    Parameters
+    ----------
+    writer : Writer
+        The writer.
+    row : Any
+        Row of the item.
+    document : Document
+        Document of the item.
+
+    Raises
+    ------
+    BadRequest
+        For a resource outside of the item's folder: it may be another item's.
     """
     for path, about in document.links:
         if path == _SHARE:
@@ -43,7 +77,19 @@ def add_links(writer: Writer, row: Any, document: Document) -> None:
 
 
 def drop_unnamed(writer: Writer, row: Any, document: Document) -> None:
-    """Take away the scans, reconstructions, assessors, resources and shares of an item that a complete document does not name."""
+    """Remove parts, resources and shares missing from a complete document.
+
+    Parts are scans, reconstructions and assessors.
+
+    Parameters
+    ----------
+    writer : Writer
+        The writer.
+    row : Any
+        Row of the item.
+    document : Document
+        Document of the item.
+    """
     parts = {(where, child.core.get('ID')) for where, child in document.children}
     for one in writer.connection.execute(select(item).where(item.c.parent == row.pk)).all():
         if (one.level, one.id) not in parts:
@@ -59,7 +105,7 @@ def drop_unnamed(writer: Writer, row: Any, document: Document) -> None:
 
 
 def _side(path: str) -> str:
-    """``in`` or ``out`` of an assessor or reconstruction; empty for an item's own resources."""
+    """Return the side of a resource's path: ``in``, ``out`` or empty."""
     return path.partition('/')[0] if path in ('in/file', 'out/file') else ''
 
 
@@ -74,7 +120,7 @@ def _add_resource(writer: Writer, row: Any, side: str, about: dict[str, str]) ->
     home = writer.archive.files.item_folder(writer.connection, row)
     below = (f'/{writer.archive.files.relative(home.with_name(name))}/' for name in (home.name, row.id))
     if '..' in there or not any(folder in there for folder in below):
-        raise BadRequest(f'{there!r} is no place for a resource of {row.id}: it lies outside of {home}.')
+        raise BadRequest(f'{there!r} cannot be a resource of {row.id}: it is outside of {home}.')
     label = about.get('label')
     known = select(resource.c.pk).where(resource.c.item == row.pk, resource.c.label == label)
     if not label or writer.connection.scalar(known) is not None:
@@ -87,5 +133,5 @@ def _add_resource(writer: Writer, row: Any, side: str, about: dict[str, str]) ->
 
 
 def _number(text: str) -> int | None:
-    """A count as a document tells it; None where it tells none."""
+    """Return a count in a document; None if it is not a number."""
     return int(text) if text.isdecimal() else None

@@ -1,9 +1,11 @@
-"""From a route to the rows it names, as far as the caller may see them.
+"""Rows that a route names, as far as the caller may see them.
 
-XNAT tries the accession ID before the label, except on PUT, and except for a subject above what is asked for, where a label wins. Items at
-the root of the tree (``/subjects/S``, ``/experiments/E``) answer to their ID only, and so does an assessor below ``/experiments/E``, whose
-files are found by its label, too. A session is looked for in the project of the path, not below its subject, and an assessor in that
-project, not below its session. An item that is shared without a label has none in the other project: only its ID finds it there.
+XNAT tries the accession ID before the label, except on PUT, and except for a subject above the
+requested item, where a label wins. Items at the root (``/subjects/S``, ``/experiments/E``) are
+found by ID only, and so is an assessor below ``/experiments/E``; only its files are also found by
+its label. A session is searched in the project of the path, not below its subject, and an assessor
+in that project, not below its session. An item shared without a label is found in the other project
+by ID only.
 """
 
 from __future__ import annotations
@@ -24,35 +26,46 @@ from .uris import Step
 __all__ = ['Place', 'find', 'find_project', 'found_below', 'found_one', 'has_alias', 'in_project', 'kind_of', 'labelled', 'need', 'need_on']
 
 _PARTS = frozenset({'scans', 'reconstructions'})
-"""Levels whose items are read by whoever may read their session."""
+"""Levels whose items are readable with their session."""
 
 
 @dataclass
 class Place:
-    """What a route's elements are."""
+    """Rows of a route's elements."""
 
     project: str | None = None
-    """ID of the project the route goes through."""
+    """ID of the project in the route."""
     rows: dict[str, Any] = field(default_factory=dict)
     """Singular level name to the item's row."""
     row: Any = None
-    """The last item; None at the root."""
+    """Row of the last item; None at the root."""
     missing: Step | None = None
-    """The last element where it does not exist and the caller asked to be told rather than refused."""
+    """Last element, if it does not exist and `find` may miss it."""
 
     @property
     def owner(self) -> str:
-        """ID of the project whose rights decide: the owner of the last item, else the project of the route."""
+        """ID of the project whose rights apply.
+
+        The owner of the last item, else the project of the route.
+        """
         return str(self.row.project) if self.row is not None else self.project or ''
 
 
 def in_project(project: Any) -> ColumnElement[bool]:
-    """The condition that an item is owned by a project or shared into it."""
+    """Return the condition that a project owns an item, or shares it."""
     return or_(item.c.project == project, item.c.pk.in_(select(share.c.item).where(share.c.project == project)))
 
 
 def labelled(project: Any, label: Any) -> ColumnElement[bool]:
-    """The condition that an item bears a label in a project."""
+    """Return the condition that an item has a label in a project.
+
+    Parameters
+    ----------
+    project : Any
+        ID of the project.
+    label : Any
+        The label.
+    """
     shared = select(share.c.item).where(share.c.project == project, share.c.label == label)
     return or_(and_(item.c.project == project, item.c.label == label), item.c.pk.in_(shared))
 
@@ -60,15 +73,36 @@ def labelled(project: Any, label: Any) -> ColumnElement[bool]:
 def find(
     connection: Connection, caller: Caller, steps: Sequence[Step], method: str = 'GET', *, may_miss: bool = False, inside: bool = False
 ) -> Place:
-    """Resolve the elements of a route; `NotFound` or `Forbidden` where one is not there or not to be seen.
+    """Resolve the elements of a route.
 
-    With `may_miss` the last element may be absent: it is then in `Place.missing`. `inside` says that what lies in the last element is
-    wanted: of a protected project everybody may see the project and read its own resources, and change neither.
+    Everybody may see a protected project and read its own resources, but not change them.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    steps : Sequence[Step]
+        Steps of the route.
+    method : str
+        HTTP method.
+    may_miss : bool
+        Whether the last element may be missing: it is then in `Place.missing`.
+    inside : bool
+        Whether something in the last element is requested, such as a resource.
+
+    Raises
+    ------
+    NotFound
+        If an element does not exist, or is hidden from the caller.
+    Forbidden
+        If the caller may see a project, but lacks the right to read it.
     """
     place = Place()
     for number, step in enumerate(steps):
         last = number == len(steps) - 1
-        row = _one(connection, caller, place, step, method, holds=inside or not last)
+        row = _select_element(connection, caller, place, step, method, holds=inside or not last)
         if row is None:
             if may_miss and last:
                 place.missing = step
@@ -83,18 +117,64 @@ def find(
 
 
 def need(connection: Connection, caller: Caller, project: str, right: str, kind: str = '') -> None:
-    """`Forbidden` unless the caller has a right (read, create, edit, delete) in a project, on items of a data type."""
+    """Check that the caller has a right in a project.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    project : str
+        ID of the project.
+    right : str
+        Read, create, edit or delete.
+    kind : str
+        Data type of the item; empty for the project itself.
+
+    Raises
+    ------
+    Forbidden
+        Without the right.
+    """
     if right not in rights(connection, caller, project, kind):
         raise Forbidden(f'Insufficient privileges: {right} in project {project}.')
 
 
 def need_on(connection: Connection, caller: Caller, row: Any, right: str) -> None:
-    """`Forbidden` unless the caller has a right on an item, in the project that owns it."""
+    """Check that the caller has a right on an item.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    row : Any
+        Row of the item; the rights in its own project apply.
+    right : str
+        Read, create, edit or delete.
+
+    Raises
+    ------
+    Forbidden
+        Without the right.
+    """
     need(connection, caller, row.project, right, kind_of(connection, row))
 
 
 def kind_of(connection: Connection, row: Any) -> str:
-    """The data type that rights on an item go by: its own; that of the session for its scans and reconstructions; none for a project."""
+    """Return the data type that decides the rights on an item.
+
+    Its own; that of the session for scans and reconstructions; empty for a project.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    row : Any
+        Row of the item.
+    """
     if row.level == 'project':
         return ''
     if row.level not in ('scan', 'reconstruction'):
@@ -106,7 +186,10 @@ _KIND_OF = select(item.c.xsi_type).where(item.c.pk == bindparam('session'))
 
 
 def _enter(connection: Connection, caller: Caller, row: Any, looks: bool) -> None:
-    """Refuse a project that is not seen, and, but for a look, one that is not read. What is in it may be read by another project."""
+    """Refuse a hidden project, and one that is not readable unless `looks`.
+
+    The items in it may be readable in another project.
+    """
     held = rights(connection, caller, row.id)
     if 'see' not in held:
         raise NotFound(f'Unable to find the specified project: {row.id}')
@@ -114,8 +197,11 @@ def _enter(connection: Connection, caller: Caller, row: Any, looks: bool) -> Non
         raise Forbidden(f'Insufficient privileges: read in project {row.id}.')
 
 
-def _one(connection: Connection, caller: Caller, place: Place, step: Step, method: str, holds: bool) -> Any:
-    """The item that a step names; `holds` says that something in it is wanted."""
+def _select_element(connection: Connection, caller: Caller, place: Place, step: Step, method: str, holds: bool) -> Any:
+    """Return the item that a step names.
+
+    `holds`: whether something in the item is requested.
+    """
     plural = step.level.plural
     if plural == 'projects':
         return find_project(connection, step.id or '')
@@ -130,7 +216,10 @@ def _one(connection: Connection, caller: Caller, place: Place, step: Step, metho
 
 
 def _ways(plural: str, above: str, method: str, holds: bool, has_project: bool) -> Sequence[str]:
-    """How an element is looked for, the first way first; `has_project` says that the path names a project, in which labels are."""
+    """Return the ways to search for an element, in order.
+
+    `has_project`: whether the path names a project, in which labels are unique.
+    """
     if not above:
         return ('site ID',)
     if plural in _PARTS:
@@ -143,7 +232,7 @@ def _ways(plural: str, above: str, method: str, holds: bool, has_project: bool) 
 
 @lru_cache(maxsize=256)
 def _statement(plural: str, above: str, way: str, admin: bool) -> Any:
-    """The query for one element: built once, as building takes longer than running it."""
+    """Return the query for one element; building takes longer than running it."""
     text: Any = bindparam('text')
     project: Any = bindparam('project')
     pk: Any = bindparam('pk')
@@ -164,12 +253,15 @@ def _statement(plural: str, above: str, way: str, admin: bool) -> Any:
 
 
 def _levels(plural: str, above: str) -> Sequence[str]:
-    """Levels of the items that a name of a level may mean: an experiment is an assessor, too, but not below a subject."""
+    """Return the levels of the items that a level of a route includes.
+
+    An experiment may be an assessor, but not below a subject.
+    """
     return ('experiment', 'assessor') if plural == 'experiments' and above != 'subject' else (level(plural).singular,)
 
 
 def _below(plural: str, above: str, pk: Any, project: Any) -> Any:
-    """All items of a level below an item."""
+    """Return the query for all items of a level below an item."""
     query = select(item).where(item.c.level.in_(_levels(plural, above)))
     if not above:
         return query
@@ -184,7 +276,20 @@ def _project_statement(way: str) -> Any:
 
 
 def find_project(connection: Connection, text: str) -> Any:
-    """A project by ID, its case ignored where that is no other's; else by alias."""
+    """Find a project by ID, by ID without case if that is unique, or by alias.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    text : str
+        ID or alias.
+
+    Returns
+    -------
+    Any
+        Row of the project; None if there is none.
+    """
     for way in ('id', 'case', 'alias') if text else ():
         row = connection.execute(_project_statement(way), {'text': text}).first()
         if row is not None:
@@ -193,26 +298,65 @@ def find_project(connection: Connection, text: str) -> Any:
 
 
 def has_alias(names: Sequence[Any]) -> ColumnElement[bool]:
-    """The condition that one of a project's aliases is among names, whatever their case."""
+    """Return the condition that a project has one of some aliases.
+
+    Case is ignored.
+    """
     each = func.json_each(item.c.fields).table_valued('key', 'value', name='each_alias')
     known = each.c.key.like('aliases/alias[%') & each.c.key.like('%/alias')
     return select(each.c.value).select_from(each).where(known, func.lower(each.c.value).in_([func.lower(name) for name in names])).exists()
 
 
 def found_one(connection: Connection, caller: Caller, place: Place, step: Step) -> Any:
-    """The row of an element of a place, as a GET finds it; None where it is not there or not to be seen."""
-    return _one(connection, caller, place, step, 'GET', holds=True)
+    """Find an element in a place, as a GET does.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    place : Place
+        Items above the element.
+    step : Step
+        The element.
+
+    Returns
+    -------
+    Any
+        Row of the item; None if it does not exist or is hidden from the caller.
+    """
+    return _select_element(connection, caller, place, step, 'GET', holds=True)
 
 
 def found_below(connection: Connection, caller: Caller, place: Place, step: Step, name: str) -> list[Any]:
-    """The scans, reconstructions or assessors of a session that a name stands for: an ID, a label, a type, ``ALL``, ``*`` or ``NULL``."""
+    """Find the parts of a session that a name selects.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    place : Place
+        The session.
+    step : Step
+        Level of the parts: scans, reconstructions or assessors.
+    name : str
+        ID, label or type, or ``ALL``, ``*`` or ``NULL``.
+
+    Returns
+    -------
+    list of Row
+        Rows of the parts.
+    """
     query = _below(step.level.plural, 'experiment', place.row.pk, place.project).order_by(item.c.pk)
     is_part = step.level.plural in _PARTS
     if not is_part:
         query = query.where(readable(caller, item))
     if name in ('ALL', '*'):
         return list(connection.execute(query))
-    found = _one(connection, caller, place, Step(step.level, name), 'GET', holds=True)
+    found = _select_element(connection, caller, place, Step(step.level, name), 'GET', holds=True)
     kind = func.json_extract(item.c.fields, '$."type"') if is_part else item.c.xsi_type
     others = connection.execute(query.where(kind.is_(None) if name == 'NULL' and is_part else kind == name))
     return ([found] if found is not None else []) + [row for row in others if found is None or row.pk != found.pk]

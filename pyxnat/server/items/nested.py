@@ -1,4 +1,4 @@
-"""Nested elements of an item: the data type that XNAT keeps each as, and the key of its row."""
+"""Nested elements of an item: data type in XNAT, and key of the row."""
 
 from __future__ import annotations
 
@@ -15,14 +15,25 @@ SHARE_TYPES = {
 """Level of an item to the type of its shares."""
 _XS = '{http://www.w3.org/2001/XMLSchema}'
 _ROOM = 1000
-"""Numbers that the nested elements of one item have for themselves."""
+"""Numbers reserved for the nested elements of one item."""
 
 
 @lru_cache(maxsize=4096)
 def type_of(registry: Registry, kind: str, holder: str) -> str:
-    """The type of a nested element: its own where it has a name, else one called by the type that declares it.
+    """Return the type of a nested element.
 
-    ``fields/field`` of an MR session is an ``xnat:experimentData_field``, ``parameters/addParam`` of an MR scan an ``xnat:addField``.
+    Its own, if it has a name; otherwise named after the type that declares it: ``fields/field`` of
+    an MR session is an ``xnat:experimentData_field``, ``parameters/addParam`` of an MR scan an
+    ``xnat:addField``.
+
+    Parameters
+    ----------
+    registry : Registry
+        The data types.
+    kind : str
+        Data type of the item.
+    holder : str
+        Path of the nested element.
     """
     plain = canonical(holder)
     declaring = next((one for one in reversed(registry.ancestry(kind)) if _declares(registry, one, plain)), kind)
@@ -41,12 +52,30 @@ def _declares(registry: Registry, kind: str, plain: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def key_names(registry: Registry, kind: str) -> tuple[str, ...]:
-    """Names of the key of a nested element's row: that of the type, or of the one it extends, then in lower case, too."""
+    """Return the names of the key of a nested element's row.
+
+    That of its most general type; if it extends one, the name in lower case, too.
+
+    Parameters
+    ----------
+    registry : Registry
+        The data types.
+    kind : str
+        Type of the nested element.
+    """
     base = registry.ancestry(kind)[-1] if kind in registry else kind
     name = f'{base.replace(":", "_")}_id'
     return (name,) if base == kind else (name, name.lower())
 
 
 def number_of(pk: int, place: int) -> int:
-    """A number for the nested element at a place of an item: no other item's has it."""
+    """Return a number for a nested element; unique among all items.
+
+    Parameters
+    ----------
+    pk : int
+        Key of the item.
+    place : int
+        Number of the element in the item.
+    """
     return pk * _ROOM + place

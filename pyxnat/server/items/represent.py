@@ -1,4 +1,4 @@
-"""Items as XNAT's JSON and XML."""
+"""Items in XNAT's JSON and XML."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _CHILDREN = {
 _PK_NAMES = {'scan': 'xnat_imageScanData_id', 'reconstruction': 'xnat_reconstructedImageData_id'}
 
 
-# Queries are built once: building takes longer than running them, and a subject asks them for every scan that it has.
+# Queries are cached: building takes longer than running them, and a subject needs them for each scan.
 
 
-def _asking(admin: bool) -> Caller:
+def _bound_caller(admin: bool) -> Caller:
     return Caller(bindparam('caller'), admin)  # type: ignore[arg-type]
 
 
@@ -44,7 +44,7 @@ def _asking(admin: bool) -> Caller:
 def _below(where: str, admin: bool) -> Any:
     query = select(item).where(item.c.parent == bindparam('above'), item.c.level == where)
     if where in ('experiment', 'assessor'):  # who may read a session may read its scans
-        query = query.where(readable(_asking(admin), item))
+        query = query.where(readable(_bound_caller(admin), item))
     return query.order_by(item.c.pk)
 
 
@@ -58,11 +58,25 @@ def _resources() -> Any:
 
 @lru_cache(maxsize=2)
 def _shares(admin: bool) -> Any:
-    return select(share).where(share.c.item == bindparam('of'), visible(_asking(admin), share.c.project)).order_by(share.c.pk)
+    return select(share).where(share.c.item == bindparam('of'), visible(_bound_caller(admin), share.c.project)).order_by(share.c.pk)
 
 
 class Representer:
-    """Writes items for one caller; `resource_uri` gives the path of a resource's catalogue."""
+    """Writer of items in JSON and XML for one caller.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    model : Model
+        The data types.
+    caller : Caller
+        The user; hidden items and projects are left out.
+    resource_uri : Callable[[Any, Any], str]
+        Returns the path of a resource's catalogue, for resource and item.
+    site_url : str
+        URL of the site.
+    """
 
     def __init__(self, connection: Connection, model: Model, caller: Caller, resource_uri: Callable[[Any, Any], str], site_url: str) -> None:
         self._connection = connection
@@ -75,7 +89,10 @@ class Representer:
     # -- shared
 
     def values(self, row: Any) -> dict[str, str]:
-        """All simple fields of an item, keyed as stored: the columns and the JSON."""
+        """Return all simple fields of an item, by storage key.
+
+        From columns and JSON.
+        """
         found = dict(fields_of(row))
         found['ID'] = row.id
         project = row.project if row.level != 'scan' or row.told_project is None else row.told_project
@@ -91,7 +108,20 @@ class Representer:
         return found
 
     def value(self, row: Any, name: str) -> str:
-        """A field of an item by its full path, short name or path in the type; `BadRequest` for one that its type does not have."""
+        """Return the value of a field of an item.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        name : str
+            Full path, short name, or path in the type.
+
+        Raises
+        ------
+        BadRequest
+            If the type of the item has no such field.
+        """
         full, short = split_path(name), short_name(row.level, name)
         path = full[1] if full else short.path if short else name
         found = self.model.field(row.xsi_type, path)
@@ -100,7 +130,7 @@ class Representer:
         return self.values(row).get(canonical(path) if canonical(path) in CORE else storage_key(found, path, default='0'), '')
 
     def children(self, row: Any) -> list[tuple[str, list[Any]]]:
-        """Readable items below an item, by the field that holds them."""
+        """Return the readable child items, by the field that holds them."""
         groups = []
         for path, where in _CHILDREN.get(row.level, ()):
             rows = list(self._connection.execute(_below(where, self._caller.admin), {'above': row.pk, 'caller': self._caller.login}))
@@ -109,24 +139,49 @@ class Representer:
         return groups
 
     def resources(self, row: Any, side: str = '') -> list[Any]:
-        """Resources of an item with their counts."""
+        """Return the resources of an item with number and size of their files.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        side : str
+            ``in`` or ``out`` of an assessor or reconstruction.
+        """
         if side and row.level not in ('assessor', 'reconstruction'):
             return []
         return list(self._connection.execute(_resources(), {'holder': row.pk, 'which': side}))
 
     def shares(self, row: Any) -> list[Any]:
-        """Projects an item is shared into, as far as the caller may see them."""
+        """Return the shares of an item into projects that the caller may see."""
         if row.level == 'project':
             return []
         return list(self._connection.execute(_shares(self._caller.admin), {'of': row.pk, 'caller': self._caller.login}))
 
     def resource_path(self, row: Any, side: str) -> str:
+        """Return the path of resources in the document of an item.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        side : str
+            ``in`` or ``out`` of an assessor or reconstruction.
+        """
         return f'{side}/file' if side else 'file' if row.level == 'scan' else 'resources/resource'
 
     # -- JSON
 
     def json(self, rows: Sequence[Any], headers: bool = False) -> str:
-        """An item, its earlier states after it, and what is in it as ``{"items": [...]}``; with the names of all fields as ``headers``."""
+        """Return an item with its children as ``{"items": [...]}``.
+
+        Parameters
+        ----------
+        rows : Sequence[Any]
+            Row of the item, and its earlier states.
+        headers : bool
+            Whether the names of all fields are added as ``headers``.
+        """
         found: dict[str, Any] = {'items': [self._json_item(rows[0]), *map(self._json_version, rows[1:])]}
         if headers:
             _add_headers(found)
@@ -150,13 +205,13 @@ class Representer:
         return {'children': children + nested, 'meta': _meta(row.xsi_type, row.pk, row.insert_date), 'data_fields': own}
 
     def _split(self, row: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """The item's own data fields, and its nested elements as children."""
+        """Return the data fields of an item, and nested elements as children."""
         pairs = [(steps(key), self._native(row, key, value)) for key, value in self.values(row).items()]
         numbers = count(1)
         own, nested = self._tree(row, '', pairs, numbers)
         for name in [name for name in own if '/' in name]:
             kind = self._type_at(row, name.partition('/')[0])
-            if kind:  # a nested item of its own, as the demographics are
+            if kind:  # an item of its own in JSON, like the demographics
                 group, _, rest = name.partition('/')
                 found = next((one for one in nested if one['field'] == group), None)
                 if found is None:
@@ -183,12 +238,15 @@ class Representer:
         return int(value) if found.kind == 'integer' else value
 
     def _nested(self, row: Any, kind: str, fields: dict[str, Any], numbers: Iterator[int]) -> dict[str, Any]:
-        """A nested element as an item, with the key of its row."""
+        """Return a nested element as an item, with the key of its row."""
         number = number_of(row.pk, next(numbers))
         return _plain_item(kind, {**fields, **dict.fromkeys(key_names(self.model.registry, kind), number)}, row.insert_date)
 
     def _tree(self, row: Any, above: str, pairs: list[tuple[list[Step], Any]], numbers: Iterator[int]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Values with single elements joined by ``/``, and the repeated elements as children."""
+        """Return values with single elements joined by ``/``, and children.
+
+        The children are the repeated elements.
+        """
         own: dict[str, Any] = {}
         groups: dict[str, dict[str, list[tuple[list[Step], Any]]]] = {}
         for parts, value in pairs:
@@ -229,7 +287,7 @@ class Representer:
         }
         about = {name: value for name, value in fields.items() if value is not None}
         found = _plain_item('xnat:resourceCatalog', about, one.insert_date)
-        if one.tags:  # one tag, whatever commas are in it
+        if one.tags:  # one tag, even with commas
             about = {'tag': one.tags, 'xnat_abstractResource_tag_id': number_of(one.pk, 0)}
             found['children'] = [{'field': 'tags/tag', 'items': [_plain_item('xnat:abstractResource_tag', about, one.insert_date)]}]
         return found
@@ -237,16 +295,24 @@ class Representer:
     # -- XML
 
     def xml(self, row: Any, conceal: bool = False) -> bytes:
-        """The item and what is in it as a document."""
+        """Return the XML document of an item with its children.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        conceal : bool
+            Whether the comments with database keys are left out.
+        """
         return write(self, row, conceal)
 
     def key_name(self, row: Any) -> str:
-        """The database's own key of an item that has no accession ID."""
+        """Return the name of the key of an item without accession ID."""
         return _PK_NAMES.get(row.level, '')
 
 
 def _share_item(row: Any, one: Any) -> dict[str, Any]:
-    """A share; one without a label has no such field."""
+    """Return a share as an item; without a label it has no such field."""
     kind = SHARE_TYPES[row.level]
     found = {'project': one.project, f'{kind.replace(":", "_")}_id': one.pk}
     if one.label:
@@ -268,11 +334,12 @@ def _meta(xsi_type: str, event: int, inserted: str | None) -> dict[str, Any]:
 
 
 def java_date(stamp: str) -> str:
+    """Return a timestamp as Java prints a date."""
     return f'{datetime.fromisoformat(stamp[:19]).astimezone():%a %b %d %H:%M:%S %Z %Y}'
 
 
 def _add_headers(found: dict[str, Any]) -> None:
-    """Name the fields of items, and of what is in them, in ``headers`` beside them."""
+    """Add ``headers`` with the names of all fields, at each level."""
     found['headers'] = list(dict.fromkeys(name for one in found['items'] for name in one['data_fields']))
     for one in found['items']:
         for child in one['children']:

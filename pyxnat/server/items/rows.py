@@ -1,4 +1,4 @@
-"""Items and projects by what a caller may see of them, and changes of a field or two."""
+"""Items by the caller's rights, and updates of their fields."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ['find_of_type', 'put_fields']
 
 
 def find_of_type(connection: Connection, caller: Caller, xsi_types: Iterable[str], name: str) -> Any:
-    """Return the item of some types with an ID; None where a caller sees none.
+    """Return the item of some types with an ID; None if the caller sees none.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def find_of_type(connection: Connection, caller: Caller, xsi_types: Iterable[str
         The database.
     caller : Caller
         The user.
-    xsi_types : iterable of str
+    xsi_types : Iterable[str]
         Data types.
     name : str
         ID of the item.
@@ -34,15 +34,15 @@ def find_of_type(connection: Connection, caller: Caller, xsi_types: Iterable[str
 
 
 def put_fields(connection: Connection, row: Any, fields: Mapping[str, str]) -> None:
-    """Write the fields of an item, in place of those that it has.
+    """Replace the fields of an item.
 
     Parameters
     ----------
     connection : Connection
-        The database.
-    row
-        The item.
-    fields : mapping
+        Write transaction.
+    row : Any
+        Row of the item.
+    fields : Mapping[str, str]
         Storage key to value.
     """
     values = {'fields': json.dumps(fields, ensure_ascii=False), 'last_modified': now()}

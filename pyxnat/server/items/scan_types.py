@@ -1,4 +1,4 @@
-"""Types of scans by their descriptions, and the images that tell of a scan."""
+"""Scan types by series description, and images of scans."""
 
 from __future__ import annotations
 
@@ -16,11 +16,19 @@ from .rows import put_fields
 __all__ = ['first_images', 'fix_scan_types', 'usual_types']
 
 _TRIED = 3
-"""Files of a resource that may be looked at for a header."""
+"""Files of a resource that may be read for a header."""
 
 
 def usual_types(connection: Connection, project: str) -> dict[str, str]:
-    """Return the type that most scans of a description have in a project, by description."""
+    """Return the most frequent scan type by series description.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project whose scans are counted.
+    """
     kind = func.json_extract(item.c.fields, '$."type"')
     described = func.json_extract(item.c.fields, '$."series_description"')
     query = select(described, kind).where(item.c.level == 'scan', item.c.project == project, kind.is_not(None), described.is_not(None))
@@ -31,7 +39,15 @@ def usual_types(connection: Connection, project: str) -> dict[str, str]:
 
 
 def fix_scan_types(connection: Connection, session: Any) -> None:
-    """Give scans of a session that have no type the usual one of their description."""
+    """Set the type of untyped scans to the usual one for their description.
+
+    Parameters
+    ----------
+    connection : Connection
+        Write transaction.
+    session : Any
+        Row of the session.
+    """
     known = usual_types(connection, session.project)
     kind = func.json_extract(item.c.fields, '$."type"')
     for scan in connection.execute(select(item).where(item.c.parent == session.pk, item.c.level == 'scan', kind.is_(None))).all():
@@ -42,7 +58,9 @@ def fix_scan_types(connection: Connection, session: Any) -> None:
 
 
 def first_images(archive: Archive, connection: Connection, session: Any) -> Iterator[tuple[Any, list[Path]]]:
-    """Yield the scans of a session, each with the first files of its resources.
+    """Yield the scans of a session with the first files of their resources.
+
+    At most three files per resource.
 
     Parameters
     ----------
@@ -50,8 +68,8 @@ def first_images(archive: Archive, connection: Connection, session: Any) -> Iter
         The archive.
     connection : Connection
         The database.
-    session
-        The session.
+    session : Any
+        Row of the session.
     """
     area = archive.files
     for scan in connection.execute(select(item).where(item.c.parent == session.pk, item.c.level == 'scan').order_by(item.c.pk)).all():

@@ -1,4 +1,4 @@
-"""A body to send, as rooms below HTTP make it."""
+"""Response body, made below HTTP."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ['Sending']
 
 
 class Sending(NamedTuple):
-    """A file or an archive of files; `http.responses.send` makes a response of it."""
+    """Body of a file or an archive; `http.responses.send` makes a response."""
 
     body: bytes | Iterator[bytes]
-    """Whole, or in pieces: then its length is not known before."""
+    """The whole body, or its pieces; then its length is not known in advance."""
     content_type: str
     disposition: str = ''
     """Value of the header ``Content-Disposition``; empty for none."""

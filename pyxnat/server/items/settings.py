@@ -1,8 +1,9 @@
-"""Fields that a query string or a form sets, read as XNAT's item class reads them.
+"""Fields set by a query string or a form, parsed as XNAT's item class does.
 
-Full paths count in their order; the first that the type does not have ends the reading, and what was to follow is lost. Short names stand
-for full paths that come after all others. Paths are divided at ``/``, ``.`` and ``@`` wherever they stand, also in the name of a variable;
-a text is kept HTML-escaped; an empty value is none, and the word NULL clears.
+Full paths are applied in order; the first that the type does not have ends parsing, and the rest is
+ignored. Short names stand for full paths and come last. Paths are split at ``/``, ``.`` and ``@``
+everywhere, even in the name of a custom variable. A text is stored HTML-escaped; an empty value is
+ignored, and the word NULL clears.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ..errors import BadRequest
 __all__ = ['CORE', 'Settings', 'escaped', 'read_settings']
 
 CORE = frozenset({'ID', 'label', 'project', 'subject_ID', 'image_session_ID', 'imageSession_ID', 'xnat_imageScanData_id'})
-"""Paths that have a column of their own or follow from the tree."""
+"""Paths that have a column, or follow from the tree."""
 _SHARE = 'sharing/share/'
 _PREDICATE = re.compile(r'(.*?)\[([^\[]*)\]$', re.DOTALL)
 _TYPED = re.compile(r'([A-Za-z_][\w.-]*:[\w-]+)(/.*)', re.DOTALL)
@@ -29,7 +30,17 @@ _FORCED = {('subject', 'gender'): 'demographics/gender', ('scan', 'type'): 'type
 
 
 class Settings:
-    """What the settings of one request come to, on top of what an item has."""
+    """Changes of an item by the parameters of one request.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    kind : str
+        Data type of the item.
+    before : Mapping[str, str]
+        Fields of the item, by storage key.
+    """
 
     def __init__(self, model: Model, kind: str, before: Mapping[str, str]) -> None:
         self._model = model
@@ -41,15 +52,28 @@ class Settings:
         self.share: dict[str, str] = {}
         """Project to share the item into, and its label there."""
         self.forced: dict[str, str] = {}
-        """Those of the fields that are set whatever came before."""
+        """Fields that are set even if parsing ended before them."""
         self.is_broken = False
-        """Whether there was a path that the type does not have."""
+        """Whether parsing ended at a path that the type does not have."""
 
     def set(self, path: str, value: str) -> bool:
-        """Set what stands at a path of the type; False where there is no such field."""
-        parts = [_Part.of(text) for text in _divided(path)]
+        """Set the value at a path; return False if the type has no such field.
+
+        Parameters
+        ----------
+        path : str
+            Path in the type.
+        value : str
+            The value.
+
+        Raises
+        ------
+        BadRequest
+            For ``custom_fields``, and for a field of another item.
+        """
+        parts = [_Part.of(text) for text in _split_path(path)]
         plain = '/'.join(part.name for part in parts)
-        if {'[', ']'} & set(plain):  # a name was divided
+        if {'[', ']'} & set(plain):  # a name was split
             return False
         if plain in CORE:
             self.core[plain] = value
@@ -63,7 +87,7 @@ class Settings:
         if field is None or not field.kind or parts[-1].predicates or not self._is_typed(field, parts):
             return False
         if self._model.field(self._kind, plain) is None:
-            raise BadRequest(f'{path} is kept by another item; set it there.')
+            raise BadRequest(f'{path} is a field of another item; set it there.')
         key = self._key(field, parts)
         if key is None:
             return False
@@ -73,13 +97,16 @@ class Settings:
         return True
 
     def _known(self) -> Iterator[tuple[str, str]]:
-        """What is set by now."""
+        """Yield the storage keys and values that are set so far."""
         for key, value in {**self._before, **self.fields}.items():
             if value:
                 yield key, value
 
     def _is_typed(self, field: Field, parts: list[_Part]) -> bool:
-        """Whether a path through an abstract element says which type is meant, or the item has one there."""
+        """Whether the type of each abstract element on a path is known.
+
+        The path names it, or the item has an element there.
+        """
         for place, step in enumerate(steps(field.path)):
             if step.pick.startswith('@xsi:type=') and not parts[place].type_name:
                 holder = '/'.join(part.name for part in parts[: place + 1]).lower() + '/'
@@ -88,7 +115,10 @@ class Settings:
         return True
 
     def _key(self, field: Field, parts: list[_Part]) -> str | None:
-        """The storage key of a path; None where an instance is picked by a field that it does not have."""
+        """Return the storage key of a path.
+
+        None if an instance is selected by a field that it does not have.
+        """
         found: list[Step] = []
         for step, part in zip(steps(canonical(field.path)), parts, strict=True):
             found.append(step)
@@ -100,7 +130,7 @@ class Settings:
         return join(found)
 
     def _pick(self, field: Field, holder: list[Step], part: _Part) -> str:
-        """Which instance a part of a path means: by the value of one of its fields, or by its number."""
+        """Return the instance for a part of a path, by field value or number."""
         there = self._instances(join(holder))
         if part.where:
             name, _, value = part.where.partition('=')
@@ -112,7 +142,7 @@ class Settings:
     def _picked_by(self, there: dict[str, dict[str, str]], name: str, value: str, holder: str) -> str:
         if name == 'name' and value != 'NULL':
             return pick_of_name(value)
-        if name == 'name':  # a name that is no name
+        if name == 'name':  # the name NULL selects unnamed instances
             return next((pick for pick in there if pick.isdecimal()), self._next(there))
         for pick, leaves in there.items():
             if leaves.get(name) == value:
@@ -127,7 +157,7 @@ class Settings:
         return next(str(number) for number in range(len(used) + 1) if str(number) not in used)
 
     def _instances(self, holder: str) -> dict[str, dict[str, str]]:
-        """The instances of a repeated element by their pick, with their values."""
+        """Return the values of a repeated element's instances, by pick."""
         found: dict[str, dict[str, str]] = {}
         start = holder + '['
         for key, value in self._known():
@@ -138,7 +168,7 @@ class Settings:
 
 
 class _Part(NamedTuple):
-    """One part of a path as it was sent."""
+    """One part of a path as sent."""
 
     name: str
     number: int = 0
@@ -148,14 +178,17 @@ class _Part(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> _Part:
-        """Read a part: predicates stand at its end, the last opening bracket first."""
+        """Parse a part with its predicates, which are at its end.
+
+        The last opening bracket is read first.
+        """
         found, rest = cls(text.partition('[')[0] if text.endswith(']') else text), text
         while matched := _PREDICATE.match(rest):
             rest, inner = matched.groups()
-            found = found._told(inner)._replace(predicates=True)
+            found = found._with_predicate(inner)._replace(predicates=True)
         return found
 
-    def _told(self, inner: str) -> _Part:
+    def _with_predicate(self, inner: str) -> _Part:
         if inner.strip().isdecimal():
             return self._replace(number=int(inner))
         name, equals, value = inner.partition('=')
@@ -166,18 +199,34 @@ class _Part(NamedTuple):
         return self
 
 
-def _divided(path: str) -> list[str]:
+def _split_path(path: str) -> list[str]:
     plain = path.replace('.', '/').replace('[@', '[*').replace('@', '/').replace('[*', '[@')
     return plain.split('/')
 
 
 def escaped(text: str) -> str:
-    """A value as XNAT keeps it that comes in a query string or a form."""
+    """Return a value of a query string or form as XNAT stores it."""
     return escape(text, {'"': '&quot;', "'": '&apos;'})
 
 
 def read_settings(model: Model, kind: str, where: str, pairs: list[tuple[str, str]], before: Mapping[str, str], short: bool) -> Settings:
-    """What pairs of names and values set on an item of a type; `short` names count or not."""
+    """Return the changes of an item by parameters.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    kind : str
+        Data type of the item.
+    where : str
+        Level of the item.
+    pairs : list[tuple[str, str]]
+        Names and values of the parameters.
+    before : Mapping[str, str]
+        Fields of the item, by storage key.
+    short : bool
+        Whether short names count.
+    """
     found = Settings(model, kind, before)
     for path, value in [*_full(model, kind, pairs), *(_short(model, kind, where, pairs) if short else ())]:
         if not found.set(path, escaped(value)):
@@ -190,7 +239,7 @@ def read_settings(model: Model, kind: str, where: str, pairs: list[tuple[str, st
 
 
 def _once(pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """The first value of each name; an empty one is none."""
+    """Yield the first value of each name, unless it is empty."""
     seen: set[str] = set()
     for name, value in pairs:
         if name not in seen and value:
@@ -199,7 +248,7 @@ def _once(pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def _full(model: Model, kind: str, pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """The full paths of the item's type, or of one that it extends."""
+    """Yield paths of the item's type, or of types that it extends."""
     for name, value in _once(pairs):
         found = _TYPED.fullmatch(name)
         if found is not None and (found.group(1).lower() == kind.lower() or model.registry.is_a(kind, found.group(1))):
@@ -207,7 +256,7 @@ def _full(model: Model, kind: str, pairs: list[tuple[str, str]]) -> Iterator[tup
 
 
 def _short(model: Model, kind: str, where: str, pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """What short names stand for, where the item has it."""
+    """Yield the paths of short names that the item's type has."""
     for name, value in _once(pairs):
         known = short_name(where, name) if name not in READ_ONLY else None
         if known is not None and not known.of and model.registry.field(kind, known.path) is not None:

@@ -1,8 +1,9 @@
-"""URIs read against the table of REST levels.
+"""Parser of URIs, with the table of REST levels.
 
-A path is split before anything of it is decoded, and XNAT decodes little: IDs of scans and reconstructions; the path of a file where it
-holds ``%20`` or ``%2B``, else not at all. All other names are taken as they were sent. Below an element that XNAT knows, segments that name
-no level are its sub-path: XNAT hands those to the item, which often ignores them.
+A path is split before it is decoded, and XNAT decodes little: IDs of scans and reconstructions, and
+the path of a file if it contains ``%20`` or ``%2B``. All other names are used as sent. Below a
+known element, segments that name no level are its tail, which XNAT passes to the item and often
+ignores.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ..errors import BadRequest, BareRefusal, InternalServerError
 __all__ = ['NO_FILES', 'ItemPath', 'Step', 'admit_path', 'admit_target', 'decoded', 'parse', 'segments']
 
 MAX_PATH = 8192
-"""Bytes of a request's path; longer ones are refused."""
+"""Bytes of a request's path; longer paths are refused."""
 _MALFORMED = re.compile(r'%2f|%5c|%00|\\|\0', re.IGNORECASE)
 _FORBIDDEN = re.compile(r'%25|%3b|;|//|/(\.|%2e){1,2}(/|$)', re.IGNORECASE)
 NO_FILES = ('projects', 'experiments')
@@ -35,14 +36,14 @@ class Step(NamedTuple):
 
 
 class ItemPath(NamedTuple):
-    """A path as levels from the root down, and what follows the last element."""
+    """Levels of a path from the root down, and the tail after the last."""
 
     steps: tuple[Step, ...]
     tail: tuple[str, ...] = ()
 
     @property
     def last(self) -> Step:
-        """The collection or element that is meant."""
+        """The requested collection or element."""
         return self.steps[-1]
 
     @property
@@ -55,36 +56,56 @@ _UNQUOTED = re.compile(r'["<>\[\]^`{|}]')
 
 
 def admit_path(method: str, raw_path: str) -> None:
-    """See that a path is one that reaches XNAT.
+    """Refuse a path that does not reach XNAT.
 
-    What stands before it refuses an encoded ``%`` or ``;`` and a path that is not plain: with 405 and nothing, a GET with 500. An encoded
-    slash, a backslash and a NUL are 400.
+    The firewall before XNAT refuses an encoded ``%`` or ``;`` and a path that is not normalized:
+    with 405 and no body, or 500 for a GET. An encoded slash, a backslash and a NUL are answered
+    with 400.
+
+    Parameters
+    ----------
+    method : str
+        HTTP method.
+    raw_path : str
+        Path as sent.
+
+    Raises
+    ------
+    BadRequest
+        For an encoded slash, a backslash, a NUL or a path over `MAX_PATH`.
+    InternalServerError
+        For a GET or HEAD that the firewall refuses.
+    BareRefusal
+        For another method that the firewall refuses.
     """
     if len(raw_path) > MAX_PATH:
         raise BadRequest(f'The path is longer than {MAX_PATH} bytes.')
     if _MALFORMED.search(raw_path):
-        raise BadRequest('The path holds an encoded slash, a backslash or a NUL.')
+        raise BadRequest('The path contains an encoded slash, a backslash or a NUL.')
     if not _FORBIDDEN.search(raw_path):
         return
     if method in ('GET', 'HEAD'):
-        raise InternalServerError('The path holds %25, a semicolon, an empty segment or dots, and is refused.')
+        raise InternalServerError('The path contains %25, a semicolon, an empty segment or dots, and is refused.')
     raise BareRefusal(405)
 
 
 def admit_target(raw: str) -> None:
-    """See that the target of a request has no character that must be quoted: Tomcat refuses brackets and the like, in a query, too."""
+    """Refuse a request target with a character that must be encoded.
+
+    Tomcat refuses brackets and the like, also in a query.
+    """
     found = _UNQUOTED.search(raw)
     if found is not None:
         raise BadRequest(f'Invalid character found in the request target [{raw}]: quote {found.group()}.')
 
 
 def segments(raw_path: str) -> list[str]:
-    """The segments of a raw path, as they were sent; an empty last one tells a trailing slash."""
+    """Split a raw path; an empty last segment means a trailing slash."""
     return raw_path.split('/')[1:] if raw_path.startswith('/') else raw_path.split('/')
 
 
 def decoded(parts: Sequence[str]) -> list[str]:
-    """Segments, decoded; `BadRequest` for what is no text."""
+    """Decode segments; `BadRequest` if they are not UTF-8."""
     return [_decode(part) for part in parts]
 
 
@@ -96,7 +117,7 @@ def _decode(part: str) -> str:
 
 
 def _name(plural: str, text: str) -> str:
-    """The name that a segment is taken for."""
+    """Return the name that XNAT reads from a segment."""
     if plural in ('scans', 'reconstructions'):
         return unquote(text)
     if plural == 'files':
@@ -105,7 +126,7 @@ def _name(plural: str, text: str) -> str:
 
 
 def parse(parts: Sequence[str]) -> ItemPath | None:
-    """The route of segments below ``/data`` as they were sent; None where the first is no level."""
+    """Parse the segments below ``/data``; None if the first is not a level."""
     trailing = len(parts) > 1 and parts[-1] == ''
     rest = [part for part in parts if part]
     steps: list[Step] = []
@@ -125,7 +146,10 @@ def parse(parts: Sequence[str]) -> ItemPath | None:
 
 
 def _next(chain: Chain, rest: list[str]) -> list[Step] | None:
-    """The step that the next segments name; two where files are asked for over all resources of an element."""
+    """Return the step that the next segments name.
+
+    Two steps for files of all resources of an element.
+    """
     parent = chain[-1] if chain else SERVER
     below = children(parent)
     for row in below:

@@ -1,4 +1,4 @@
-"""Creating, changing, sharing, moving and deleting items."""
+"""Create, change, share, move and delete items."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = ['Writer', 'check_access', 'check_label']
 
 _LABEL = re.compile(r'[A-Za-z0-9_-]+')
 _MAX_LABEL = 255
-_MAX_PROJECT = 249  # characters of the ID: 200 are known to be taken, 250 to be refused
+_MAX_PROJECT = 249  # characters of the ID: XNAT accepts 200 and refuses 250
 ACCESS = ('private', 'protected', 'public')
 _EXPERIMENTS = ('experiment', 'assessor')
 _LABELLED = ('subject', *_EXPERIMENTS)
@@ -51,7 +51,7 @@ _TYPES_FOR = {
     'subject': 'xnat:subjectData', 'reconstruction': 'xnat:reconstructedImageData', 'project': 'xnat:projectData',
 }  # fmt: skip
 _LINKS = {'experiment': ('ID', 'subject_ID'), 'assessor': ('ID', 'imageSession_ID'), 'reconstruction': ('ID', 'image_session_ID'), 'scan': ('ID',)}
-"""What an item in another's document must tell of itself."""
+"""Attributes that an item needs in the document of its parent."""
 
 
 def _is_same(name: str, before: Any, after: Any) -> bool:
@@ -59,33 +59,78 @@ def _is_same(name: str, before: Any, after: Any) -> bool:
 
 
 def _own(fields: dict[str, str]) -> dict[str, str]:
-    """The fields that XNAT keeps with an item of a general type itself: no custom variables, nor others that it can have several of."""
+    """Return the fields that XNAT stores with an item's general type.
+
+    Those that cannot repeat; so no custom variables.
+    """
     return {key: value for key, value in fields.items() if '[' not in key}
 
 
-def check_label(text: str, what: str = 'label') -> str:
-    """A label or ID of a project, subject or experiment; `ExpectationFailed` for characters outside ``[A-Za-z0-9_-]``."""
+def check_label(text: str, name: str = 'label') -> str:
+    """Return a label or ID of a project, subject or experiment, checked.
+
+    Parameters
+    ----------
+    text : str
+        The label or ID.
+    name : str
+        Name for it in the error.
+
+    Raises
+    ------
+    ExpectationFailed
+        For characters outside of ``[A-Za-z0-9_-]``, and for more than 255.
+    """
     if not _LABEL.fullmatch(text) or len(text) > _MAX_LABEL:
-        raise ExpectationFailed(f'Invalid character in {what}: {text!r}. Use letters, digits, "_" and "-".')
+        raise ExpectationFailed(f'Invalid character in {name}: {text!r}. Use letters, digits, "_" and "-".')
     return text
 
 
 def _alike(where: str) -> tuple[str, ...]:
-    """The levels that share IDs and labels with a level."""
+    """Return the levels in which IDs and labels are unique together."""
     return _EXPERIMENTS if where in _EXPERIMENTS else (where,)
 
 
 def check_access(archive: Archive, text: str) -> str:
-    """An accessibility; `BadRequest` for another word, `Forbidden` where the site has private projects alone."""
+    """Return an accessibility, checked.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    text : str
+        Private, protected or public.
+
+    Raises
+    ------
+    BadRequest
+        For any other word.
+    Forbidden
+        If the site allows private projects only.
+    """
     if text not in ACCESS:
-        raise BadRequest(f'{text!r} is none of {", ".join(ACCESS)}.')
+        raise BadRequest(f'{text!r} must be one of {", ".join(ACCESS)}.')
     if text != 'private' and not archive.preferences.flag('securityAllowNonPrivateProjects'):
-        raise Forbidden('Projects of this site are private.')
+        raise Forbidden('All projects of this site must be private.')
     return text
 
 
 class Writer:
-    """Writes in one transaction for one caller. Folders are renamed and removed when it is committed."""
+    """Writer of items in one transaction, for one caller.
+
+    Folders are renamed and removed after the commit.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    connection : Connection
+        Write transaction.
+    caller : Caller
+        The user.
+    event : Event | None
+        User and reason of the changes, for the history.
+    """
 
     def __init__(self, archive: Archive, connection: Connection, caller: Caller, event: Event | None = None) -> None:
         self.archive = archive
@@ -97,24 +142,45 @@ class Writer:
     # -- projects
 
     def put_project(self, text: str, document: Document, row: Any, access: str | None) -> Any:
-        """Create or change a project."""
+        """Create or change a project.
+
+        Parameters
+        ----------
+        text : str
+            ID of the project.
+        document : Document
+            Document of the project.
+        row : Any
+            Row of the existing project; None for a new one.
+        access : str | None
+            Private, protected or public; None keeps it, and a new project is protected.
+
+        Raises
+        ------
+        ExpectationFailed
+            If the ID in the document differs.
+        Forbidden
+            Without the right, or if the ID is that of a deleted project.
+        Conflict
+            If another project has the ID, name or alias.
+        """
         named = document.core.get('ID', text)
         if named.lower() != text.lower():
-            raise ExpectationFailed(f'The document is of project {named}, the URI of {text}.')
+            raise ExpectationFailed(f'The document has project ID {named}, but the URI has {text}.')
         if access is not None:
             check_access(self.archive, access)
         if row is None or (row.id != text and self._is_retired(text)):
             return self._new_project(text, document, access or 'protected')
         need(self.connection, self.caller, row.id, 'delete' if access else 'edit')
         if row.id.lower() != text.lower():
-            raise Conflict(f'{text} is an alias of project {row.id}, which is changed by its ID.')
+            raise Conflict(f'{text} is an alias of project {row.id}: use its ID to change it.')
         self._check_names(row.id, document, row.pk)
         if access:
             self._set(row, access=access)
         return self.update(row, document)
 
     def _is_retired(self, text: str) -> bool:
-        """Whether an ID, in this case, is that of a project that was deleted."""
+        """Whether a deleted project had this ID, in the same case."""
         return self.connection.scalar(select(retired.c.id).where(retired.c.id == text)) is not None
 
     def _new_project(self, text: str, document: Document, access: str) -> Any:
@@ -122,7 +188,7 @@ class Writer:
             raise Forbidden('A guest cannot create projects.')
         preferences = self.archive.preferences
         if not self.caller.admin and not preferences.flag('uiAllowNonAdminProjectCreation'):
-            raise Forbidden('Only administrators create projects at this site.')
+            raise Forbidden('Only administrators may create projects on this site.')
         check_label(text, 'project ID')
         if len(text) > _MAX_PROJECT:
             raise BadRequest(f'The ID of a project has at most {_MAX_PROJECT} characters.')
@@ -137,7 +203,10 @@ class Writer:
         return row
 
     def _check_names(self, text: str, document: Document, pk: int | None) -> None:
-        """XNAT keeps ID, secondary ID, name and aliases of all projects apart, whatever their case."""
+        """Check that ID, secondary ID, name and aliases are unique.
+
+        As in XNAT, they must differ from all of these of all other projects, whatever their case.
+        """
         named = [value for key, value in document.fields.items() if key in ('secondary_ID', 'name') or canonical(key) == 'aliases/alias/alias']
         wanted = {text.lower()} | {value.lower() for value in named if value}
         columns = [func.lower(func.json_extract(item.c.fields, f'$."{key}"')) for key in ('secondary_ID', 'name')]
@@ -147,12 +216,35 @@ class Writer:
             query = query.where(item.c.pk != pk)
         found = self.connection.scalar(query)
         if found is not None:
-            raise Conflict(f'The ID, running title, title or alias is that of project {found}.')
+            raise Conflict(f'The ID, running title, title or alias is in use by project {found}.')
 
     # -- items
 
     def create(self, where: str, text: str, parent: Any, project: str, document: Document) -> Any:
-        """A new item below a parent, with what its document holds inside."""
+        """Create an item below a parent, with its children in the document.
+
+        Parameters
+        ----------
+        where : str
+            Level of the item.
+        text : str
+            Label, or ID of a scan or reconstruction.
+        parent : Any
+            Row of the parent.
+        project : str
+            ID of the project.
+        document : Document
+            Document of the item.
+
+        Raises
+        ------
+        ExpectationFailed
+            If the type is missing, or the label or ID has invalid characters.
+        Conflict
+            If the label or ID is in use.
+        Forbidden
+            Without the right to create.
+        """
         kind = kind_of(self.connection, parent) if where in ('scan', 'reconstruction') else document.xsi_type
         need(self.connection, self.caller, project, 'create', kind or ANY)
         xsi_type = self._creatable(document, where)
@@ -163,7 +255,7 @@ class Writer:
             check_label(text)
             self._free_label(where, project, text)
             if where == 'subject' and any(level == 'experiment' for level, _ in document.children):
-                raise BadRequest('The sessions of a new subject are put by themselves: XNAT fails on a document that has both.')
+                raise BadRequest('Send the sessions of a new subject separately: XNAT fails on a document with both.')
             accession, known = self._accession(where, project, document)
             if known is not None:
                 document.core['label'] = text
@@ -179,7 +271,7 @@ class Writer:
             raise ExpectationFailed(f'Need PUT Contents: name the type of the {where}, such as xsiType={_TYPES_FOR[where]}.')
         if self.model.level_of(xsi_type) != where:
             raise (BadRequest if where == 'scan' else UnprocessableEntity)(f'Only {where} documents can be PUT here, not {xsi_type}.')
-        if where == 'scan' and not document.is_inside and not self.model.can_hold(xsi_type):  # XNAT refuses a general type for scans alone
+        if where == 'scan' and not document.is_inside and not self.model.can_hold(xsi_type):  # XNAT refuses a general type for scans only
             raise BadRequest(f'Multiple scan modalities can be associated here: name one, such as xsiType=xnat:mrScanData, not {xsi_type}.')
         return xsi_type
 
@@ -202,7 +294,10 @@ class Writer:
             raise Conflict(f'Label already in use: {text} in project {project}')
 
     def _accession(self, where: str, project: str, document: Document) -> tuple[str, Any]:
-        """The ID of a new item, and what a generated one falls onto."""
+        """Return the ID of a new item, and the item that has it already.
+
+        The latter is None unless the ID was generated.
+        """
         wanted = document.core.get('ID')
         if not wanted:
             return self.archive.accessions.give(self.connection, self.archive.prefix, _alike(where), document.xsi_type, project)
@@ -212,23 +307,66 @@ class Writer:
         return wanted, None
 
     def of_id(self, where: str, document: Document) -> Any:
-        """The subject, session or assessor whose ID a document names, wherever on the site it is; None where there is none."""
+        """Return the item with the ID in a document, anywhere on the site.
+
+        None without an ID, and for levels other than subjects, sessions and assessors.
+
+        Parameters
+        ----------
+        where : str
+            Level of the item.
+        document : Document
+            The document.
+        """
         wanted = document.core.get('ID')
         if not wanted or where not in ('subject', *_EXPERIMENTS):
             return None
         return taken(self.connection, _alike(where), wanted)
 
     def bearing(self, where: str, project: str, label: str) -> Any:
-        """The item of a level that bears a label in a project; None where there is none."""
+        """Return the item of a level with a label in a project; None for none.
+
+        Parameters
+        ----------
+        where : str
+            Level of the item.
+        project : str
+            ID of the project.
+        label : str
+            The label.
+        """
         query = select(item).where(item.c.level.in_(_alike(where)), labelled(project, label), readable(self.caller, item))
         return self.connection.execute(query).first()
 
     def new_subject(self, label: str, project: Any) -> Any:
-        """A subject that is made for a session."""
+        """Create the subject of a session.
+
+        Parameters
+        ----------
+        label : str
+            Label of the subject.
+        project : Any
+            Row of the project.
+        """
         return self.create('subject', label, project, project.id, Document('xnat:subjectData'))
 
     def subject_told(self, name: str, project: Any) -> Any:
-        """The subject of a new session whose path names none: by its ID, or a new one."""
+        """Return the subject of a new session without one in its path.
+
+        A new subject is created if there is none with the ID.
+
+        Parameters
+        ----------
+        name : str
+            ID of the subject in the document.
+        project : Any
+            Row of the project.
+
+        Raises
+        ------
+        BadRequest
+            For an empty ID.
+        """
         if not name:
             raise BadRequest('subject_ID Required Field: a session needs a subject, in the path or by its ID.')
         query = select(item).where(item.c.level == 'subject', item.c.id == name, readable(self.caller, item))
@@ -253,7 +391,7 @@ class Writer:
 
     def _put_children(self, row: Any, document: Document) -> None:
         for where, child in document.children:
-            child.complete = document.complete and row.level == 'experiment'  # a subject keeps what its sessions have
+            child.complete = document.complete and row.level == 'experiment'  # fields of its sessions are merged
             lacking = [name for name in _LINKS[where] if not child.core.get(name)]
             if lacking:
                 raise BadRequest(f"The content of element '{child.xsi_type}' is not complete: {', '.join(lacking)} Required Field")
@@ -264,11 +402,30 @@ class Writer:
                 found = self.connection.execute(select(item).where(item.c.level == where, item.c.id == child.core['ID'])).first()
             if found is None:
                 self.create(where, name, row, row.project, child)
-            elif found.parent == row.pk or where == 'reconstruction':  # whose IDs are those of the site: it moves
+            elif found.parent == row.pk or where == 'reconstruction':  # its ID is unique on the site: it moves
                 self.update(found, child, row)
 
     def update(self, row: Any, document: Document, parent: Any = None) -> Any:
-        """Merge a document into an item; with `Document.complete` it replaces the fields. An item of another `parent` moves there."""
+        """Merge a document into an item; a complete one replaces its fields.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        document : Document
+            Document of the item; see `Document.complete`.
+        parent : Any
+            Row of the parent; the item moves there from another. None keeps the parent.
+
+        Raises
+        ------
+        BadRequest
+            For a changed ID, and for invalid values.
+        Conflict
+            If the data type differs, or the label is in use.
+        Forbidden
+            Without the right to edit.
+        """
         if (document.core.get('ID') or row.id) != row.id and row.level not in ('project',):
             raise BadRequest(f'ID cannot be modified: it is {row.id}, not {document.core["ID"]}.')
         document.xsi_type = document.xsi_type or row.xsi_type
@@ -302,7 +459,10 @@ class Writer:
         return row
 
     def _other_subject(self, row: Any, owner: str) -> dict[str, Any]:
-        """PUT with subject_ID moves a session to that subject, which is made where it is not there."""
+        """Return the change of parent for another ``subject_ID``.
+
+        The subject is created if it does not exist.
+        """
         if owner == self.connection.scalar(select(item.c.id).where(item.c.pk == row.parent)):
             return {}
         named = or_(item.c.id == owner, labelled(row.project, owner))
@@ -314,7 +474,10 @@ class Writer:
         return {'parent': found.pk}
 
     def _set(self, row: Any, **values: Any) -> Any:
-        """Change a row; where nothing of it is new, nothing is done, and its mark stays."""
+        """Change columns of a row, and record its earlier state.
+
+        Without a difference nothing is written, and ``last_modified`` stays.
+        """
         values = {name: value for name, value in values.items() if not _is_same(name, getattr(row, name), value)}
         if not values:
             return row
@@ -329,7 +492,22 @@ class Writer:
         return changed
 
     def rename(self, row: Any, label: str) -> Any:
-        """Give a subject, session or assessor another label, of any characters; its folder goes with it."""
+        """Change the label of a subject, session or assessor, and its folder.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        label : str
+            The label; any characters are allowed.
+
+        Raises
+        ------
+        BadRequest
+            For more than 255 characters.
+        Conflict
+            If the label is in use.
+        """
         need_on(self.connection, self.caller, row, 'edit')
         if len(label) > _MAX_LABEL:
             raise BadRequest(f'A label has at most {_MAX_LABEL} characters.')
@@ -341,20 +519,50 @@ class Writer:
         return row
 
     def _touch_files_below(self, row: Any) -> None:
-        """Say of the parts of a session that have files that they changed: their files went with it."""
+        """Set ``last_modified`` of parts of a session that have files.
+
+        Their files move with its folder.
+        """
         query = select(item.c.pk).join(resource, resource.c.item == item.c.pk).where(item.c.parent == row.pk).distinct()
         for pk in self.connection.scalars(query).all() if row.level == 'experiment' else ():
             touch(self.connection, pk)
 
     def set_status(self, row: Any, status: str) -> Any:
-        """Quarantine, lock or activate an item."""
+        """Quarantine, lock or activate an item.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        status : str
+            The status, like ``locked``.
+        """
         need_on(self.connection, self.caller, row, 'edit')
         return self._set(row, status=status)
 
     # -- sharing
 
     def share(self, row: Any, target: Any, label: str | None, primary: bool) -> None:
-        """Show an item in another project, or, `primary`, give it to that project."""
+        """Share an item into another project, or move it there.
+
+        A session is shared with its scans, and a scan with its session.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        target : Any
+            Row of the other project.
+        label : str | None
+            Label there; None for none.
+        primary : bool
+            Whether the other project becomes the owner.
+
+        Raises
+        ------
+        Conflict
+            If it is shared there already, or the label is in use.
+        """
         if primary and target.id != row.project:
             need(self.connection, self.caller, target.id, 'create', kind_of(self.connection, row))
             self.move(row, target, label)
@@ -374,7 +582,17 @@ class Writer:
                     self._add_share(scan, target.id, scan.id)
 
     def show(self, row: Any, target: Any, label: str | None) -> None:
-        """Show an item, and nothing that is below it, in another project."""
+        """Share an item without its children into another project.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        target : Any
+            Row of the other project.
+        label : str | None
+            Label there; None for none.
+        """
         need(self.connection, self.caller, target.id, 'create', kind_of(self.connection, row))
         if label and row.level != 'scan':
             self._free_label(row.level, target.id, label)
@@ -385,17 +603,35 @@ class Writer:
         self.connection.execute(share.insert().values(item=row.pk, project=project, label=unless_null(label), insert_date=now()))
 
     def is_in(self, row: Any, project: str) -> bool:
-        """Whether an item is owned by a project or shared into it."""
+        """Whether a project owns an item, or shares it.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        project : str
+            ID of the project.
+        """
         return row.project == project or self._shared(row, project) is not None
 
     def _shared(self, row: Any, project: str) -> Any:
-        """The share of an item in a project; None where there is none."""
+        """Return the share of an item in a project; None for none."""
         return self.connection.execute(select(share).where(share.c.item == row.pk, share.c.project == project)).first()
 
     def move(self, row: Any, target: Any, label: str | None) -> None:
-        """Make another project the owner of an item and of its scans, assessors and reconstructions; `delete` in the old project is needed.
+        """Make another project the owner of an item and of its parts.
 
-        The sessions of a subject stay with the project that owns them.
+        Parts are scans, assessors and reconstructions; sessions of a subject stay with their
+        project. Needs the right to delete in the old project.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        target : Any
+            Row of the other project.
+        label : str | None
+            Label there; None keeps it.
         """
         need_on(self.connection, self.caller, row, 'delete')
         label = unless_null(label or row.label)
@@ -409,9 +645,23 @@ class Writer:
             self._move_folder(source, one)
 
     def unshare(self, row: Any, project: str) -> None:
-        """Take an item out of a project. As in XNAT its own project deletes it, and what it is not shared into does nothing.
+        """Remove an item from a project.
 
-        A subject takes its sessions along: their shares go, and a session that the project owns is deleted.
+        As in XNAT, its own project deletes it, and a project that does not share it is ignored. The
+        sessions of a subject are removed, too: their shares are deleted, and sessions that the
+        project owns are deleted with their data.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        project : str
+            ID of the project.
+
+        Raises
+        ------
+        Forbidden
+            Without the right to delete.
         """
         if row.project == project:
             self.delete(row)
@@ -433,10 +683,17 @@ class Writer:
     # -- deleting
 
     def delete(self, row: Any) -> None:
-        """Delete an item and all below it. Its files become unreachable at once and are removed: nothing could reach them again."""
+        """Delete an item and all below it, with their files.
+
+        Raises
+        ------
+        Forbidden
+            Without the right to delete, if the site prevents deletion, or if an item below it
+            belongs to another project.
+        """
         need_on(self.connection, self.caller, row, 'delete')
         if self.archive.preferences.flag('security.prevent-data-deletion'):
-            raise Forbidden('Nothing is deleted at this site.')
+            raise Forbidden('Deletion is disabled on this site.')
         doomed = list(self._below(row))
         for kind in {one.xsi_type for one in doomed if one.project == row.project and one.level in ('experiment', 'assessor')}:
             need(self.connection, self.caller, row.project, 'delete', kind)
@@ -464,10 +721,10 @@ class Writer:
             self.connection.execute(table.delete().where(table.c.project == row.id))
 
     def _below(self, row: Any) -> Iterable[Any]:
-        """An item and all below it, parents first."""
+        """Return an item and all below it, parents first."""
         found = [row]
         layer = [row.pk]
-        if row.level == 'project':  # its sessions of subjects that other projects own
+        if row.level == 'project':  # its sessions of subjects of other projects
             found += list(self.connection.execute(select(item).where(item.c.project == row.id, item.c.level == 'experiment').order_by(item.c.pk)))
             layer += [one.pk for one in found[1:]]
         seen = set(layer)
@@ -482,7 +739,15 @@ class Writer:
         return found
 
     def delete_resource(self, row: Any, holder: Any) -> None:
-        """Delete a resource with its files."""
+        """Delete a resource with its files.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the resource.
+        holder : Any
+            Row of its item.
+        """
         self._remove_folder(self.archive.files.resource_folder(self.connection, row, holder))
         touch(self.connection, holder.pk)
         self.connection.execute(resource.delete().where(resource.c.pk == row.pk))

@@ -1,4 +1,4 @@
-"""Items as XNAT's XML."""
+"""Items in XNAT's XML."""
 
 from __future__ import annotations
 
@@ -27,18 +27,28 @@ _NAMESPACES = {
     'scr': 'http://nrg.wustl.edu/scr', 'xdat': 'http://nrg.wustl.edu/security', 'cat': 'http://nrg.wustl.edu/catalog',
     'prov': 'http://www.nbirn.net/prov', 'xnat': 'http://nrg.wustl.edu/xnat', 'xnat_a': 'http://nrg.wustl.edu/xnat_assessments',
 }  # fmt: skip
-"""The namespaces that XNAT declares in every document."""
+"""Namespaces that XNAT declares in every document."""
 _PLACES = {
     'http://nrg.wustl.edu/workflow': 'workflow', 'http://nrg.wustl.edu/catalog': 'catalog', 'http://nrg.wustl.edu/pipe': 'repository',
     'http://nrg.wustl.edu/scr': 'screeningAssessment', 'http://nrg.wustl.edu/arc': 'project', 'http://icr.ac.uk/icr': 'roi',
     'http://nrg.wustl.edu/val': 'protocolValidation', 'http://nrg.wustl.edu/xnat': 'xnat',
     'http://nrg.wustl.edu/xnat_assessments': 'assessments', 'http://www.nbirn.net/prov': 'birnprov', 'http://nrg.wustl.edu/security': 'security',
 }  # fmt: skip
-"""Where XNAT says that their schemas are, below ``/schemas``."""
+"""Path of each namespace's schema below ``/schemas`` in XNAT, without extension."""
 
 
 def write(source: Representer, row: Any, conceal: bool) -> bytes:
-    """An item and what is in it as a document; `conceal` leaves out the comments with the database's own keys."""
+    """Return the document of an item with its children.
+
+    Parameters
+    ----------
+    source : Representer
+        Source of values, children, resources and shares.
+    row : Any
+        Row of the item.
+    conceal : bool
+        Whether the comments with database keys are left out.
+    """
     registry = source.model.registry
     found = registry.get(row.xsi_type)
     namespace = found.namespace if found else ''
@@ -56,14 +66,28 @@ def write(source: Representer, row: Any, conceal: bool) -> bytes:
 
 
 def _name_schemas(root: etree._Element, model: Model, site_url: str) -> None:
-    """Say where the schemas of a document are."""
+    """Set the schemaLocation of a document."""
     known = {uri: f'{name}.xsd' for uri, name in _PLACES.items()}
     known.update((uri, path) for uri, path in model.places.items() if uri not in known)
     root.set(f'{{{XSI}}}schemaLocation', ' '.join(f'{uri} {site_url}/schemas/{path}' for uri, path in known.items()))
 
 
 def write_part(model: Model, xsi_type: str, key: str, fields: dict[str, str], site_url: str) -> bytes:
-    """A nested element of a project as a document of its own."""
+    """Return a nested element of a project as a document.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    xsi_type : str
+        Data type of the nested element.
+    key : str
+        Storage key of the nested element.
+    fields : dict[str, str]
+        Fields of the project, by storage key.
+    site_url : str
+        URL of the site.
+    """
     namespace = next((uri for uri, prefix in model.registry.prefixes.items() if prefix == 'xnat'), '')
     root = etree.Element(f'{{{namespace}}}{xsi_type.partition(":")[2]}', nsmap={'xnat': namespace, 'xsi': XSI})
     tree = _Tree(root, model.registry, xsi_type)
@@ -85,7 +109,15 @@ class _Writer:
         self._conceal = conceal
 
     def fill(self, node: etree._Element, row: Any) -> None:
-        """Write an item into its element, in the order of the schema."""
+        """Write an item into its element, in the order of the schema.
+
+        Parameters
+        ----------
+        node : etree._Element
+            The element.
+        row : Any
+            Row of the item.
+        """
         if not self._conceal and (name := self._source.key_name(row)):
             _conceal(node, name, row.pk)
         values = self._source.values(row)
@@ -105,7 +137,7 @@ class _Writer:
     def _items(self, node: etree._Element, found: Field, row: Any, groups: dict[str, list[Any]]) -> None:
         for one in groups.get(found.path, ()):
             child = _grow(node, found)
-            if one.level != 'reconstruction':  # its element has no other types
+            if one.level != 'reconstruction':  # its element has only one type
                 child.set(XSI_TYPE, one.xsi_type)
             self.fill(child, one)
         side = found.path.partition('/')[0] if found.path in ('in/file', 'out/file') else ''
@@ -134,7 +166,7 @@ class _Writer:
                 node.set(name, str(known[name]))
         if not self._conceal:
             _conceal(node, 'xnat_abstractResource_id', one.pk)
-        if one.tags:  # one tag, whatever commas are in it
+        if one.tags:  # one tag, even with commas
             child = etree.SubElement(etree.SubElement(node, _same(node, 'tags')), _same(node, 'tag'))
             if not self._conceal:
                 _conceal(child, 'xnat_abstractResource_tag_id', number_of(one.pk, 0))
@@ -142,18 +174,26 @@ class _Writer:
 
 
 class _Tree:
-    """The elements of an item, grown as its values are put."""
+    """Elements of an item, added as values are written."""
 
     def __init__(self, root: etree._Element, registry: Registry, xsi_type: str, pk: int | None = None) -> None:
         self._registry = registry
         self._type = xsi_type
         self._pk = pk
-        """Number of the item, from which its nested elements have theirs; None to write no keys."""
+        """Key of the item, from which nested elements get numbers; None to write no keys."""
         self._count = 0
         self._known: dict[str, etree._Element] = {'': root}
 
     def put(self, key: str, value: str) -> None:
-        """Write a value: as an attribute or as the text of its element."""
+        """Write a value as an attribute, or as the text of its element.
+
+        Parameters
+        ----------
+        key : str
+            Storage key.
+        value : str
+            The value.
+        """
         parts = steps(key)
         if parts[-1].name == TYPE_LEAF:
             if len(parts) > 1:
@@ -172,7 +212,7 @@ class _Tree:
             _set_text(self._at(parts[:-1] if found.text else parts, found), value)
 
     def _at(self, parts: list[Step], found: Field | None) -> etree._Element:
-        """The element at a key, made where it is not there."""
+        """Return the element at a key; create it if missing."""
         key, node = '', self._known['']
         for place, step in enumerate(parts):
             key += f'/{step.name}[{step.pick}]'
@@ -189,7 +229,10 @@ class _Tree:
         return node
 
     def _key(self, child: etree._Element, parts: list[Step], kind: str) -> None:
-        """Write the key of an element that XNAT keeps in a row of its own: one of several, or one of a type of its own."""
+        """Write the key of an element that XNAT stores in a row of its own.
+
+        A repeated element, or one with a type of its own.
+        """
         holder = '/'.join(step.name for step in parts)
         if parts[-1].pick:
             kind = kind or type_of(self._registry, self._type, holder)
@@ -214,7 +257,10 @@ def _set_text(node: etree._Element, value: str) -> None:
 
 
 def _order(places: dict[str, int], key: str) -> tuple[Any, ...]:
-    """Where a value comes in its item: by the schema, and what is in one of several elements together."""
+    """Return the sort key of a value: order of the schema.
+
+    The values of a repeated element stay together.
+    """
     plain = canonical(key).lower()
     holder, bracket, rest = key.partition('[')
     if not bracket:
@@ -226,7 +272,7 @@ def _order(places: dict[str, int], key: str) -> tuple[Any, ...]:
 
 
 def _type_at(found: Field | None, place: int) -> str:
-    """The concrete type that the schema names at a step of a field's path."""
+    """Return the concrete type that a field's path has at a step, or empty."""
     if found is None:
         return ''
     parts = steps(found.path)
@@ -243,7 +289,7 @@ def _child(node: etree._Element, tag: str, fresh: bool) -> etree._Element:
 
 
 def _grow(node: etree._Element, found: Field) -> etree._Element:
-    """A new last element at the path of a field that holds items."""
+    """Add an element at the path of a field that holds items."""
     names = canonical(found.path).split('/')
     for place, name in enumerate(names):
         node = _child(node, f'{{{found.namespaces[place]}}}{name}', fresh=place == len(names) - 1)

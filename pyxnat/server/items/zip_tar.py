@@ -1,7 +1,8 @@
-"""Archives of files out, as zip and tar, and in, unpacked.
+"""Zip and tar archives: streamed downloads, and unpacked uploads.
 
-Both are streamed: an archive that is sent is never whole in memory or on disk, and one that is unpacked is read from its staged file.
-Members with absolute or climbing names, links and devices are refused, and so is what unpacks to far more than it should.
+A download is never in memory or on disk as a whole; an upload is read from its staged file. Members
+with absolute paths or ``..``, links and devices are refused, and so are archives that unpack to
+more than `MAX_RATIO` times their size.
 """
 
 from __future__ import annotations
@@ -30,12 +31,13 @@ __all__ = ['FORMATS', 'contents', 'entry_name', 'is_zip', 'pack', 'pack_folder',
 
 FORMATS = {'zip': 'application/zip', 'tar': 'application/x-tar', 'tar.gz': 'application/x-gtar'}
 MAX_RATIO = 200
-"""How many times its own size an uploaded archive may unpack to, above `FREE_BYTES`."""
+"""Limit of unpacked to packed size of an upload, above `FREE_BYTES`."""
 FREE_BYTES = 2**30
+"""Bytes that any upload may unpack to."""
 MAX_MEMBERS = 200_000
 BLOCK = 2**18
 DEFAULT_EFFORT = 1
-"""Deflate's level: images gain little from more, and more is several times slower."""
+"""Level of deflate: higher levels are several times slower, and gain little for images."""
 _TYPES = {
     'bmp': 'image/bmp', 'gif': 'image/gif', 'html': 'text/html', 'jpg': 'image/jpeg', 'jpeg': 'image/jpeg', 'pdf': 'application/pdf',
     'png': 'image/png', 'svg': 'image/svg+xml', 'tiff': 'image/tiff', 'txt': 'text/plain', 'xml': 'text/xml',
@@ -44,11 +46,26 @@ _METHODS = ('0', '8')
 _COMPRESSED = ('.gz', '.zip', '.bz2', '.xz', '.jpg', '.jpeg', '.png')
 
 
-# -- out
+# -- downloads
 
 
 def pack(context: Context, held: list[Held]) -> Sending:
-    """The files as one archive, without a Content-Length. What is not on the disk is left out, as XNAT does; `NotFound` if nothing is left."""
+    """Return files as one archive, without a Content-Length.
+
+    Files missing on disk are left out, as in XNAT.
+
+    Parameters
+    ----------
+    context : Context
+        The request; its parameters ``format``, ``structure`` and ``compression`` apply.
+    held : list[Held]
+        The files.
+
+    Raises
+    ------
+    NotFound
+        If no file is on disk.
+    """
     form = context.get('format').lower()
     writer = _zip if form == 'zip' else _tar
     entries = [(entry_name(context, one, form), one) for one in held if one.path.is_file()]
@@ -59,31 +76,57 @@ def pack(context: Context, held: list[Held]) -> Sending:
 
 
 def pack_one(context: Context, held: Held) -> Sending:
-    """A file as an archive of its own, under its bare name."""
+    """Return a file as an archive, under its bare name.
+
+    Parameters
+    ----------
+    context : Context
+        The request; its parameters ``format`` and ``compression`` apply.
+    held : Held
+        The file.
+    """
     form = context.get('format').lower()
     writer = _zip if form == 'zip' else _tar
     return Sending(writer(context, [(held.path.name, held)], form), FORMATS[form], f'attachment; filename="{quote(_top(held))}.{form}";')
 
 
 def pack_named(name: str, entries: list[tuple[str, Held]]) -> Sending:
-    """Files as a zip, by the names given."""
+    """Return files as a zip.
+
+    Parameters
+    ----------
+    name : str
+        File name of the zip, without extension.
+    entries : list[tuple[str, Held]]
+        Name in the zip, and file.
+    """
     return Sending(_zip_of(entries, DEFAULT_EFFORT), FORMATS['zip'], f'attachment; filename="{name}.zip"')
 
 
 def _check_method(context: Context) -> None:
     if context.get('compression') not in ('', *_METHODS):
-        raise BadRequest('compression is the method of the zip: 0 (stored) or 8 (deflated).')
+        raise BadRequest('compression must be 0 (stored) or 8 (deflated).')
 
 
 def _top(held: Held) -> str:
-    """What an archive is called by: the label of the session, subject or project."""
+    """Return the name of an archive: label of the session, subject or project."""
     rows = held.place.rows
     row = next(rows[name] for name in ('experiment', 'subject', 'project') if name in rows)
     return str(row.label or row.id)
 
 
 def entry_name(context: Context, held: Held, form: str) -> str:
-    """The path of a file in the archive, by the ``structure`` that was asked for."""
+    """Return the path of a file in an archive.
+
+    Parameters
+    ----------
+    context : Context
+        The request; its parameter ``structure`` chooses the form.
+    held : Held
+        The file.
+    form : str
+        Format of the archive.
+    """
     structure = context.get('structure')
     if structure == 'improved':
         return _improved(held, form)
@@ -94,7 +137,7 @@ def entry_name(context: Context, held: Held, form: str) -> str:
 
 
 def _standard(context: Context, held: Held, typed: bool) -> str:
-    """Below the session; what belongs to assessors that were asked for by name below those."""
+    """Return a path below the session, or below a named assessor."""
     row, one, among_all = held.place.row, held.resource, held.kept.among_all
     name = one.label or str(one.pk)
     side = f'{one.side or "out"}/' if row.level in ('assessor', 'reconstruction') else ''
@@ -106,7 +149,7 @@ def _standard(context: Context, held: Held, typed: bool) -> str:
 
 
 def _before(context: Context, held: Held) -> str:
-    """Project and subject, where they are to stand before a session."""
+    """Return project and subject, if requested, before a session in a path."""
     rows, before = held.place.rows, ''
     if not {'scan', 'reconstruction'} & set(rows):
         return before
@@ -128,7 +171,7 @@ def _improved(held: Held, form: str) -> str:
 
 
 def _legacy(context: Context, held: Held) -> str:
-    """The path on the disk, from the folder of the session, assessor, subject or project on."""
+    """Return the path on disk below session, assessor, subject or project."""
     parts = held.path.relative_to(context.archive.files.root).parts
     rows = held.place.rows
     if 'assessor' in rows:
@@ -141,7 +184,7 @@ def _type_of(row: Any) -> str:
 
 
 class _Sink(io.RawIOBase):
-    """A file that hands on what was written to it."""
+    """Writable file that yields the bytes written to it."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -154,7 +197,7 @@ class _Sink(io.RawIOBase):
         return len(data)
 
     def taken(self) -> Iterator[bytes]:
-        """What was written since the last time."""
+        """Yield the bytes that were written since the last call."""
         pieces, self._pieces = self._pieces, []
         if pieces:
             yield b''.join(pieces)
@@ -170,7 +213,7 @@ def _zip_of(entries: list[tuple[str, Held]], effort: int) -> Iterator[bytes]:
         for name, held in entries:
             info = zipfile.ZipInfo.from_file(held.path, name, strict_timestamps=False)
             info.compress_type = zipfile.ZIP_STORED if effort == 0 or _is_compressed(name) else zipfile.ZIP_DEFLATED
-            setattr(info, 'compress_level' if hasattr(info, 'compress_level') else '_compresslevel', effort)  # the former since 3.13
+            setattr(info, 'compress_level' if hasattr(info, 'compress_level') else '_compresslevel', effort)  # compress_level since Python 3.13
             with held.path.open('rb') as source, target.open(info, 'w', force_zip64=held.file.size > 2**31) as member:
                 while piece := source.read(BLOCK):
                     member.write(piece)
@@ -206,7 +249,23 @@ def _squeezed(sink: _Sink, squeeze: Any) -> Iterator[bytes]:
 
 
 def pack_folder(name: str, folder: Path, paths: list[Path], above: str = '', first: Mapping[str, bytes] | None = None, form: str = 'zip') -> Sending:
-    """Files of a folder as a zip, by their paths in it, below a name; before them what is given by name."""
+    """Return files of a folder as a zip.
+
+    Parameters
+    ----------
+    name : str
+        File name of the zip, without extension.
+    folder : Path
+        The folder.
+    paths : list[Path]
+        Paths of the files.
+    above : str
+        Prefix of their names in the zip.
+    first : Mapping[str, bytes] | None
+        Further members by name, which come first.
+    form : str
+        Extension of the file name, and its media type.
+    """
     sink = _Sink()
 
     def pieces() -> Iterator[bytes]:
@@ -223,11 +282,11 @@ def pack_folder(name: str, folder: Path, paths: list[Path], above: str = '', fir
     return Sending(pieces(), FORMATS.get(form, f'application/{form}'), f'attachment; filename="{quote(name)}.{form}"')
 
 
-# -- what is in a stored zip
+# -- members of a stored zip
 
 
 def type_of(name: str) -> str:
-    """The media type of a file, by the end of its name."""
+    """Return the media type of a file, by extension."""
     return _TYPES.get(name.rpartition('.')[2].lower(), 'application/octet-stream')
 
 
@@ -237,14 +296,27 @@ def is_zip(path: Path) -> bool:
 
 
 def contents(path: Path) -> Table:
-    """The entries of a stored zip."""
+    """Return a table of the members of a stored zip."""
     with zipfile.ZipFile(path) as source:
         rows = [(info.filename, info.file_size) for info in source.infolist() if not info.is_dir()]
     return Table(['File Name', 'Size'], rows, {'title': 'Files'}, [{'key': 'URI', 'serverRoot': ''}], count=False)
 
 
 def unpack_entry(path: Path, name: str) -> Sending:
-    """An entry of a stored zip, in pieces."""
+    """Return a member of a stored zip, in pieces.
+
+    Parameters
+    ----------
+    path : Path
+        The zip.
+    name : str
+        Name of the member.
+
+    Raises
+    ------
+    NotFound
+        If the zip has no such readable member.
+    """
     try:
         source = zipfile.ZipFile(path)
         member = source.open(name)
@@ -259,13 +331,27 @@ def unpack_entry(path: Path, name: str) -> Sending:
     return Sending(pieces(), type_of(name))
 
 
-# -- in
+# -- uploads
 
 
 def unpack(area: FileArea, staged: Staged) -> Iterator[tuple[str, Staged]]:
-    """The files of a staged zip or tar, each staged, by their names in it.
+    """Yield the files of a staged zip or tar, by name, each staged.
 
-    All or none: on a refusal what was staged is removed.
+    All or none: on an error the staged files are removed.
+
+    Parameters
+    ----------
+    area : FileArea
+        Folders of the archive.
+    staged : Staged
+        The zip or tar.
+
+    Raises
+    ------
+    BadRequest
+        For a broken archive, and for invalid names.
+    RequestEntityTooLarge
+        For too many members, or too large ones.
     """
     found: list[tuple[str, Staged]] = []
     budget = _Budget(max(FREE_BYTES, staged.size * MAX_RATIO))
@@ -273,7 +359,7 @@ def unpack(area: FileArea, staged: Staged) -> Iterator[tuple[str, Staged]]:
         for name, source in _members(staged):
             found.append((check_path(_checked(name)), area.stage(budget.pieces(source))))
             if len(found) > MAX_MEMBERS:
-                raise RequestEntityTooLarge(f'The archive holds more than {MAX_MEMBERS} files.')
+                raise RequestEntityTooLarge(f'The archive contains more than {MAX_MEMBERS} files.')
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
         area.discard(one for _, one in found)
         raise BadRequest(f'The archive cannot be unpacked: {error}') from error
@@ -284,18 +370,18 @@ def unpack(area: FileArea, staged: Staged) -> Iterator[tuple[str, Staged]]:
 
 
 class _Budget:
-    """How much an archive may still unpack to: zip bombs are stopped on the way, whatever their headers say."""
+    """Limit of unpacked bytes: stops a zip bomb, whatever its headers say."""
 
     def __init__(self, size: int) -> None:
         self.left = size
 
     def pieces(self, source: IO[bytes]) -> Iterator[bytes]:
-        """A member in pieces."""
+        """Yield a member in pieces."""
         with source:
             while piece := source.read(BLOCK):
                 self.left -= len(piece)
                 if self.left < 0:
-                    raise RequestEntityTooLarge('The archive unpacks to far more than its size.')
+                    raise RequestEntityTooLarge(f'The archive unpacks to more than {MAX_RATIO} times its size.')
                 yield piece
 
 
