@@ -1,4 +1,4 @@
-"""Moves file bodies between disk and archive."""
+"""Transfer of file contents between disk and archive."""
 
 from __future__ import annotations
 
@@ -32,32 +32,42 @@ __all__ = ['Sent', 'Transfer', 'duplicates_in']
 
 
 class Sent(NamedTuple):
-    """A file that was sent."""
+    """Size and route of an uploaded file."""
 
     size: int
     """Bytes."""
     is_plain: bool
-    """Whether it went by its path."""
+    """Whether the request URI was the file's own path."""
 
 
 class Transfer:
-    """Moves what one Interface selects.
+    """Downloads and uploads of one Interface.
 
     Attributes
     ----------
     proved : set
-        Project and level of those whose uploads a listing has shown to be stored.
+        Pairs of project and level for which a listing has confirmed an upload.
     """
 
     def __init__(self, interface: Host) -> None:
         self._host = interface
         self.proved: set[tuple[str, str]] = set()
-        self._turns: dict[str, threading.Lock] = {}
+        self._upload_locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def download(self, file: Any, dest: str | os.PathLike[str] | None = None) -> Path:
-        """Fetch a file to the cache, or to a place; its local path."""
-        self._find_below(file)
+        """Download a file to the cache or to a path, and return the path.
+
+        Parameters
+        ----------
+        file : File
+            Element of the file.
+        dest : path, optional
+            A file, or an existing folder. Default: the cache.
+        """
+        # For a session that does not exist XNAT sends the files of the subject.
+        if isinstance(file, Element) and not file.row and may_be_of_others(file.steps) and not self._host.cache.is_offline:
+            file._fetch_row()
         uri = file.uri
         if dest is None:
             return self._to_cache(uri, file)
@@ -78,37 +88,40 @@ class Transfer:
         )
         return target
 
-    def _find_below(self, file: Any) -> None:
-        """See by its listing that a file is where it is asked for: of a session that is not there XNAT gives those of the subject."""
-        if isinstance(file, Element) and not file.row and may_be_of_others(file.steps) and not self._host.cache.is_offline:
-            file._fetch_row()
 
     def prefetch(self, selection: Any) -> int:
-        """Ask for all that is below an element, or the elements of a collection, and bring the files to the cache; how many."""
+        """Fetch listings, documents and files below a selection to the cache.
+
+        Return the number of files.
+        """
         elements = [selection] if isinstance(selection, Element) else list(selection)
         return sum(self._prefetch(element) for element in elements)
 
     def _prefetch(self, element: Any) -> int:
-        self._ask_below(element)
+        self._fetch_listings_below(element)
         files = [element] if element.level.plural == 'files' else list(self._host.select(f'{element.uri}//files'))
         for file in files:
             self.download(file)
         return len(files)
 
-    def _ask_below(self, element: Any) -> None:
-        """The listings and documents that an element and all below it answer questions with."""
+    def _fetch_listings_below(self, element: Any) -> None:
+        """Fetch the listings and documents of an element and of all below it."""
         element.exists()
         if element.level.plural.endswith('resources') or element.level.plural == 'files':
             return
         element.get()
         for row in children(element.level.plural):
-            found = list(getattr(element, row.plural)())
-            if (element.level.plural, row.plural) != ('projects', 'experiments'):  # they come below their subjects
-                for below in found:
-                    self._ask_below(below)
+            level_below = list(getattr(element, row.plural)())
+            if (element.level.plural, row.plural) != ('projects', 'experiments'):  # done below subjects
+                for child in level_below:
+                    self._fetch_listings_below(child)
 
     def _to_cache(self, uri: str, file: Any) -> Path:
-        """The file in the cache, as the server has it now: it says so itself (304), or its listing does where dates are too coarse."""
+        """Return the path of a current copy in the cache.
+
+        The server confirms the copy by status 304, or a listing by its digest if the date of the
+        file is too recent to rely on.
+        """
         store = self._host.cache.files
         path = store.path(uri)
         while True:
@@ -119,12 +132,15 @@ class Transfer:
             except errors.NetworkError as error:
                 if self._host.cache.mode != 'fallback' or page is None:
                     raise
-                warnings.warn(f'{uri}: the file in the cache, which may be old, since {error.message}', UserWarning, stacklevel=4)
+                warnings.warn(f'{uri}: using the file in the cache, which may be outdated: {error.message}', UserWarning, stacklevel=4)
             if store.use(uri):
                 return path
 
     def _is_current(self, uri: str, file: Any, page: Page | None) -> bool:
-        """Whether what is in the cache need not be asked for: it is all there is, or it has the digest that the listing gives."""
+        """Return whether the copy in the cache can be used without a download.
+
+        True offline, or if it has the size and digest of the listing.
+        """
         if self._host.cache.is_offline:
             return page is not None
         store = self._host.cache.files
@@ -134,7 +150,7 @@ class Transfer:
         return store.holds(uri, page, row.get('Size', ''), row.get('digest', ''))
 
     def _fetch_to_cache(self, uri: str, file: Any, since: str) -> None:
-        """Bring the file over, unless the server says that it has not changed since a date."""
+        """Download a file to the cache unless it is unmodified since a date."""
         store, expected = self._host.cache.files, _expected(file)
         fetch(
             self._host.connection.transport,
@@ -147,29 +163,57 @@ class Transfer:
         )
 
     def upload(self, file: Any, source: Any, about: dict[str, Any], types: dict[str, str]) -> None:
-        """Send a file, and see that the server keeps it."""
+        """Upload a file, and verify that the server stored it.
+
+        Parameters
+        ----------
+        file : File
+            Element to create.
+        source : path, bytes, str, file object or Payload
+            Content.
+        about : dict
+            Query parameters of the upload, such as ``format`` and ``overwrite``.
+        types : dict
+            Level -> data type, for levels above that do not exist.
+
+        Raises
+        ------
+        DuplicateError
+            If the server has the file already and kept it.
+        PermissionDenied
+            If the server accepted the file and stored nothing.
+        """
         sent = self.send(file, source, about, types)
         self._verify(file, sent)
 
     def send(self, file: Any, source: Any, about: dict[str, Any], types: dict[str, str]) -> Sent:
-        """Send a file. Whether the server keeps it, the caller has to see."""
+        """Upload a file without verification, which is left to the caller.
+
+        Parameters
+        ----------
+        file, source, about, types
+            As in `upload`.
+        """
         resource = file.parent()
         resource._check_label()
         payload = source if isinstance(source, Payload) else Payload(source)
-        with self._turn(resource), carried(resource.uri, file.path_name, payload, about) as request:
+        with self._locked(resource), carried(resource.uri, file.path_name, payload, about) as request:
             self._send_below(file, request, types)
         return Sent(request.size, request.is_plain)
 
     @contextmanager
-    def _turn(self, resource: Any) -> Iterator[None]:
-        """One upload at a time into a resource: XNAT keeps a catalogue for it, and fails where two change that."""
+    def _locked(self, resource: Any) -> Iterator[None]:
+        """Hold the upload lock of a resource.
+
+        XNAT keeps a catalogue for each resource, and fails if two uploads change it concurrently.
+        """
         with self._lock:
-            turn = self._turns.setdefault(resource.uri, threading.Lock())
-        with turn:
+            lock = self._upload_locks.setdefault(resource.uri, threading.Lock())
+        with lock:
             yield
 
     def _send_below(self, file: Any, request: Carried, types: dict[str, str]) -> None:
-        """Send a file, creating what holds its resource if that is missing; what the server has already, and kept, is an error."""
+        """Upload a file, creating the element of its resource if it is missing."""
         file.check_owner()
         try:
             duplicates = self._send(file, request)
@@ -180,57 +224,122 @@ class Transfer:
             holder._create(types, {})
             duplicates = self._send(file, request)
         if duplicates:
-            what = f'{_some(duplicates)} is there already, and was left as it is'
+            problem = f'{_some(duplicates)} is there already, and was left as it is'
             url = self._host.connection.server + file.uri
-            raise errors.DuplicateError(what, uri=url, method='PUT', status=200, remedy='Replace it with overwrite=True.')
+            raise errors.DuplicateError(problem, uri=url, method='PUT', status=200, remedy='Replace it with overwrite=True.')
 
     def upload_archive(self, resource: Any, name: str, source: Any, about: dict[str, Any], types: dict[str, str]) -> None:
-        """Send a zip or tar, for the server to unpack if `about` says so."""
+        """Upload a zip or tar; the server unpacks it with ``extract``.
+
+        Parameters
+        ----------
+        resource : Resource
+            Destination.
+        name : str
+            Name of the archive file.
+        source, about, types
+            As in `upload`.
+        """
         file = resource.file(name)
         sent = self.send(file, source, about, types)
         if not about.get('extract'):
             self._verify(file, sent)
 
     def upload_unpacked(self, resource: Any, path: Path, about: dict[str, Any], types: dict[str, str]) -> None:
-        """Send a zip or tar for the server to unpack, and compare the listing with what is in it."""
+        """Upload a zip or tar for the server to unpack; verify its members.
+
+        One listing is fetched after the upload.
+
+        Parameters
+        ----------
+        resource : Resource
+            Destination.
+        path : Path
+            The archive file.
+        about, types
+            As in `upload`.
+
+        Raises
+        ------
+        TransferError
+            If the listing lacks a member or has another size.
+        """
         members = zips.sizes(path)
         check_names(list(members), self._host.connection.server + resource.uri)
         self.upload_archive(resource, _archive_name(path.name), path, about, types)
         listed = self._listed(resource)
-        self._compare(resource, [name for name, size in members.items() if listed.get(name, {}).get('Size') != str(size)])
+        self._raise_if_wrong(resource, [name for name, size in members.items() if listed.get(name, {}).get('Size') != str(size)])
 
     def _listed(self, resource: Any) -> dict[str | None, Row]:
         return {row['path']: row for row in self._host.connection.rows(f'{resource.uri}/files')}
 
-    def _compare(self, resource: Any, wrong: list[str]) -> None:
+    def _raise_if_wrong(self, resource: Any, wrong: list[str]) -> None:
         if wrong:
-            what = f'{_some(wrong)} is not on the server as it is here'
-            raise errors.TransferError(what, uri=self._host.connection.server + resource.uri, remedy='Send it again.')
+            problem = f'{_some(wrong)} is not on the server as it is here'
+            raise errors.TransferError(problem, uri=self._host.connection.server + resource.uri, remedy='Send it again.')
 
     def upload_members(self, resource: Any, members: list[tuple[str, Path]], about: dict[str, Any], types: dict[str, str]) -> None:
-        """Send files as one zip, and compare the listing with them."""
+        """Upload files as one zip, and verify them if it is unpacked.
+
+        Parameters
+        ----------
+        resource : Resource
+            Destination.
+        members : list of tuple
+            Path below the resource and local path of each file.
+        about, types
+            As in `upload`.
+
+        Raises
+        ------
+        TransferError
+            If the listing lacks a file, or has another size or digest.
+        """
         check_names([name for name, _ in members], self._host.connection.server + resource.uri)
         with zips.pack(members) as packed:
             self.upload_archive(resource, _archive_name(f'{resource.path_name}.zip'), packed, about, types)
         if not about.get('extract'):
             return
         listed = self._listed(resource)
-        self._compare(resource, [name for name, path in members if not _is_same(listed.get(name), path)])
+        self._raise_if_wrong(resource, [name for name, path in members if not _is_same(listed.get(name), path)])
 
     def download_resource(self, resource: Any, dest: Path, extract: bool) -> Any:
-        """Fetch all files of a resource as a zip, and unpack it if asked."""
+        """Download all files of a resource as a zip. Two requests.
+
+        Parameters
+        ----------
+        resource : Resource
+            Source.
+        dest : Path
+            Folder; created if missing.
+        extract : bool
+            Whether to unpack the zip into a folder named as the resource.
+
+        Returns
+        -------
+        str or list
+            Path of the zip, or the results of `pyxnat.files.zips.unpack`.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such resource.
+        TransferError
+            If the zip lacks files of the listing.
+        """
         label = safe_name(resource.label() if resource.path_name.isdigit() else resource.path_name)
         target, uri = dest / f'{label}.zip', f'{resource.uri}/files'
         dest.mkdir(parents=True, exist_ok=True)
         with self._fetched_zip(uri, target) as part:
             listed = own_rows(resource.steps, self._host.connection.rows(uri))
-            if not listed and not resource.exists():  # XNAT answers for a resource without files as if there were none
+            # XNAT responds for an empty resource as for a missing one.
+            if not listed and not resource.exists():
                 raise errors.NotFoundError('there is no such resource', uri=self._host.connection.server + resource.uri, remedy='Check the spelling.')
             missing = zips.missing([row['path'] for row in listed], part)
             if missing:
-                what = f'the server lists {_some(missing)}, and does not send it: it is gone from its disk'
+                problem = f'the server lists {_some(missing)}, but does not send it: it is gone from its disk'
                 raise errors.TransferError(
-                    what, uri=self._host.connection.server + uri, remedy='Download the other files singly; tell the administrators.'
+                    problem, uri=self._host.connection.server + uri, remedy='Download the other files singly; tell the administrators.'
                 )
             if extract:
                 return zips.unpack(part, dest / label, uri=self._host.connection.server + uri) if part else []
@@ -242,7 +351,24 @@ class Transfer:
         return str(target)
 
     def download_level(self, uri: str, target: Path, extract: bool, keep: bool) -> Any:
-        """Fetch the files of some elements of a level as a zip, in XNAT's own layout."""
+        """Download the files of several elements as a zip in XNAT's layout.
+
+        Parameters
+        ----------
+        uri : str
+            URI of the files; its last name may be a list of IDs or types.
+        target : Path
+            Path of the zip; its folder is created if missing.
+        extract : bool
+            Whether to unpack the zip beside it.
+        keep : bool
+            Whether to keep the zip.
+
+        Raises
+        ------
+        NotFoundError
+            If there are no files.
+        """
         target.parent.mkdir(parents=True, exist_ok=True)
         with self._fetched_zip(uri, target) as part:
             if part is None:
@@ -254,7 +380,10 @@ class Transfer:
 
     @contextmanager
     def _fetched_zip(self, uri: str, target: Path) -> Iterator[Path | None]:
-        """A zip from the server, beside its target while the block runs; `None` where the server has no files."""
+        """Download a zip beside its target; delete it after the block.
+
+        Yield `None` if the server has no files.
+        """
         part = target.with_name(f'.{target.name}.{os.getpid()}.part')
         try:
             try:
@@ -268,24 +397,25 @@ class Transfer:
             part.unlink(missing_ok=True)
 
     def _send(self, file: Any, request: Carried) -> list[str]:
-        """The names that the server says it has already, and kept."""
+        """Send the request, and return the files that the server had and kept."""
         with self._host.connection.transport.stream('PUT', request.uri, request.payload, request.headers, accept_pages=True) as stream:
-            said = stream.read()
+            body = stream.read()
             attempts = stream.record.attempt
-        duplicates = duplicates_in(said)
+        duplicates = duplicates_in(body)
         if duplicates and attempts > 1 and request.is_plain and self._stored_size(file) == request.payload.length:
-            return []  # the first attempt had arrived
+            return []  # stored by the first attempt
         return duplicates
 
     def _stored_size(self, file: Any) -> int | None:
-        """Bytes of the stored file; `None` where there is none."""
+        """Return the bytes of the stored file, or `None` if there is none."""
         row = self._listed(file.parent()).get(file.path_name)
         return int(row['Size']) if row else None
 
     def _verify(self, file: Any, sent: Sent) -> None:
-        """See once for a project and level that uploads are stored: XNAT answers one that it may not store as if it had.
+        """Verify an upload by a listing, once per project and level.
 
-        What did not go by its path is always looked for under its name.
+        XNAT responds with success to an upload that the login may not store. Files that were not
+        sent to their own path are always verified.
         """
         proof = self._proof(file)
         if proof in self.proved and sent.is_plain:
@@ -302,33 +432,36 @@ class Transfer:
 
     @staticmethod
     def _proof(file: Any) -> tuple[str, str]:
-        """What rights depend on: the project (or what was selected from the server itself) and the level that is written to."""
+        """Return the key of a right to write: top element (project) and level."""
         top, holder = file.steps[0], file.parent().parent()
         return uri_of((top,)), holder.level.plural
 
 
-def duplicates_in(said: bytes) -> list[str]:
-    """The files of ``{"duplicates": […]}``: XNAT answers an upload so, with status 200, having stored nothing of them."""
-    if not said.lstrip().startswith(b'{'):
+def duplicates_in(body: bytes) -> list[str]:
+    """Return the files of ``{"duplicates": […]}``.
+
+    XNAT responds so to an upload, with status 200, if it has stored none of them.
+    """
+    if not body.lstrip().startswith(b'{'):
         return []
     try:
-        return [str(name) for name in json.loads(said).get('duplicates', ())]
+        return [str(name) for name in json.loads(body).get('duplicates', ())]
     except ValueError:
         return []
 
 
 def _archive_name(name: str) -> str:
-    """The name that an archive is sent by to be unpacked, of which nothing stays."""
+    """Return a name for the upload of an archive that a URI can contain."""
     return name if uris.is_carried(name) and not uris.why_unreachable(name) else 'upload' + ''.join(re.findall(r'\.tar\.\w+$|\.\w+$', name))
 
 
 def _some(names: list[str]) -> str:
-    """The first of some names, for a message."""
+    """Join the first five names for a message."""
     return f'{", ".join(names[:5])}{" …" if len(names) > 5 else ""}'
 
 
 def _is_same(row: Row | None, path: Path) -> bool:
-    """Whether a row of a listing of files speaks of this content."""
+    """Return whether the size and digest in a row are those of a file."""
     if row is None or row['Size'] != str(path.stat().st_size):
         return False
     return not row.get('digest') or digest_of(path) == row['digest'].lower()

@@ -267,7 +267,7 @@ def test_a_broken_network_falls_back_to_the_file_in_the_cache(asked: Any) -> Non
     interface = pyxnat.Interface(url, user, cachedir=cachedir, offline=True)
     file = interface.select('/projects/P//files').first()
     interface.cache.mode = 'fallback'
-    with pytest.warns(UserWarning, match=r'a%20b\.txt: the file in the cache, which may be old'):
+    with pytest.warns(UserWarning, match=r'a%20b\.txt: using the file in the cache, which may be outdated'):
         assert Path(file.get()).read_bytes() == b'content'
 
 
