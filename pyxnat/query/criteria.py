@@ -89,7 +89,7 @@ class Field(NamedTuple):
 
     @property
     def field_id(self) -> str:
-        """``field_ID`` in search documents; a schema path includes its type."""
+        """``field_ID`` in search documents: schema paths include the type."""
         return self.name if self.is_display_field else str(self)
 
     @property
@@ -391,8 +391,8 @@ def spell(group: Group) -> list[Any]:
 
     Values are text, lists of text and `None`.
 
-    >>> spell(parse([('xnat:ctSessionData/AGE', 'in', [79, 82]), ('xnat:scanData/TYPE', '=', None)]))
-    [('xnat:scanData/TYPE', '=', None), ('xnat:ctSessionData/AGE', 'IN', ['79', '82']), 'AND']
+    >>> spell(parse([('xnat:ctSessionData/AGE', 'in', [79, 82]), ('xnat:scanData/ID', '=', None)]))
+    [('xnat:scanData/ID', '=', None), ('xnat:ctSessionData/AGE', 'IN', ['79', '82']), 'AND']
     """
     return [*map(_spelled, group.members), group.method]
 

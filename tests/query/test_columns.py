@@ -11,7 +11,7 @@ from pyxnat.tables.table import Row
 
 
 def columns(text: str, *names: str) -> list[tuple[str, str]]:
-    return [(column.level, column.asked) for column in columns_of(parse(text).paths, names)]
+    return [(column.level, column.requested) for column in columns_of(parse(text).paths, names)]
 
 
 @pytest.mark.parametrize(

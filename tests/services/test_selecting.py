@@ -184,7 +184,7 @@ def test_explain_asks_nothing_and_says_what_would_be_asked(xnat, study):
 def test_explain_tells_what_several_paths_ask_for_once(xnat, study):
     lines = xnat.select('/projects/STUDY/subjects/A1//files').explain().splitlines()
     sessions = [line for line in lines if line.startswith('  GET /data/projects/STUDY/subjects/A1/experiments   ')]
-    assert len(sessions) > 2 and [line for line in sessions if not line.endswith('(asked above)')] == sessions[:1]
+    assert len(sessions) > 2 and [line for line in sessions if not line.endswith('(requested above)')] == sessions[:1]
 
 
 @pytest.mark.parametrize('path', [None, 5, ['/projects']])

@@ -1,8 +1,10 @@
-"""What to ask for a selection: from level paths to stages, each a pure function from rows to requests and from answers to rows.
+"""Planner for selections: turns paths of levels into stages of requests.
 
-The plain way is a walk: for each element of a level, the listing of the level below. A :class:`Stage` that covers several levels or several
-elements at once is a short cut; it names what it rests on, and a server that refuses it is walked instead. Nothing here touches the network:
-:mod:`pyxnat.services.walker` executes.
+A stage is a pure function from elements to requests, and from responses to elements. The plain
+plan is a walk: for each element of a level, the listing of the level below. A :class:`Stage` that
+covers several levels or several elements at once is a short cut; it names its assumption about the
+server, and where the server refuses it, the walker falls back to the walk. Nothing here sends
+requests: :mod:`pyxnat.services.walker` executes the plans.
 """
 
 from .columns import Column, Join, columns_of, subject_columns, table_rows, wanted_columns

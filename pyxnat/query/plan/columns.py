@@ -1,4 +1,4 @@
-"""Whose a column is: of the elements themselves, or of those above them."""
+"""Columns of tables over elements: their own, and those of levels above."""
 
 from __future__ import annotations
 
@@ -20,67 +20,84 @@ __all__ = ['Column', 'Join', 'columns_of', 'subject_columns', 'table_rows', 'wan
 _LEVEL_OF_TYPE = {'xnat:projectData': 'projects', 'xnat:subjectData': 'subjects', 'xnat:reconstructedImageData': 'reconstructions'}
 
 _TOGETHER = 500
+"""Rows of a listing that are converted at once."""
 
 
 class Column(NamedTuple):
     """A column of a table over elements."""
 
     name: str
-    """As it was asked for."""
+    """Name given by the caller, and key in the table."""
     level: str
-    """Plural name of the level whose it is."""
-    asked: str
-    """What XNAT is asked for."""
+    """Plural name of the level that has the column."""
+    requested: str
+    """Name in the request to XNAT."""
 
     @property
     def key(self) -> str:
-        """What XNAT answers it under."""
-        return key_of(self.asked)
+        """Key in the rows that XNAT returns."""
+        return key_of(self.requested)
 
 
 def columns_of(routes: Sequence[Path], names: Iterable[str]) -> tuple[Column, ...]:
-    """The columns that names mean.
-
-    A name is ``subject/age`` (a level and a column of it), a full path (``xnat:subjectData/group``), or a short name, which is the elements' own
-    where they have such a column, else that of the nearest level above that does.
+    """Resolve names of columns.
 
     Parameters
     ----------
     routes : sequence of Path
-        Where the elements are.
+        Paths of the elements.
+    names : iterable of str
+        Each is ``subject/age`` (a level and its column), a full path (``xnat:subjectData/group``),
+        or a short name. A short name means a column of the elements themselves, else of the
+        nearest level above that has one.
 
     Raises
     ------
     ProgrammingError
-        There is no such column there, or it is one name alone.
+        No level on the paths has such a column, or `names` is a single text.
     """
     levels = _levels(routes)
     return tuple(_column(name, levels) for name in dict.fromkeys(list_of_names(names)))
 
 
 def wanted_columns(columns: Iterable[Column], route: Path) -> Columns:
-    """What is to be asked of the levels of one route; columns of others are not there."""
-    chain = {*chain_of(route), *(['subjects'] if 'experiments' in chain_of(route) else [])}
-    found: dict[str, tuple[str, ...]] = {}
-    for column in columns:
-        if column.level in chain and column.asked not in ('path', 'URI'):
-            found[column.level] = (*found.get(column.level, ()), column.asked)
-    return found
-
-
-Join = Callable[[Sequence[Row]], Iterable[tuple[Any, ...]]]
-"""Gives, for rows of experiments, the columns of their subjects that a table has, in its order."""
-
-
-def table_rows(founds: Iterable[Found], columns: Sequence[Column], plural: str, join: Join | None = None) -> Iterator[Row]:
-    """The rows of a table over elements of a level: what listings said of them, and of what is above them.
-
-    A column of a level that is not on the way to an element is empty.
+    """Return the columns to request for each level of a path.
 
     Parameters
     ----------
+    columns : iterable of Column
+        Columns of the table; those of levels that are not on the path are left out.
+    route : Path
+        Path of the elements. Below experiments, subjects count as a level of it.
+    """
+    chain = {*chain_of(route), *(['subjects'] if 'experiments' in chain_of(route) else [])}
+    wanted: dict[str, tuple[str, ...]] = {}
+    for column in columns:
+        if column.level in chain and column.requested not in ('path', 'URI'):
+            wanted[column.level] = (*wanted.get(column.level, ()), column.requested)
+    return wanted
+
+
+Join = Callable[[Sequence[Row]], Iterable[tuple[Any, ...]]]
+"""Function from rows of experiments to the columns of their subjects, in the table's order."""
+
+
+def table_rows(founds: Iterable[Found], columns: Sequence[Column], plural: str, join: Join | None = None) -> Iterator[Row]:
+    """Return the rows of a table over elements of a level.
+
+    Cells come from the listings of the elements and of the elements above them. A column of a
+    level that is not on the path of an element is empty.
+
+    Parameters
+    ----------
+    founds : iterable of Found
+        Elements.
+    columns : sequence of Column
+        Columns of the table.
+    plural : str
+        Level of the elements.
     join : callable, optional
-        For experiments of one listing: what tells of their subjects, of which nothing is known yet.
+        For experiments of one listing: supplies the columns of their subjects.
     """
     if isinstance(founds, Listed):
         return chain.from_iterable(_listed_rows(founds, columns, plural, join))
@@ -89,12 +106,16 @@ def table_rows(founds: Iterable[Found], columns: Sequence[Column], plural: str, 
 
 
 def subject_columns(columns: Iterable[Column]) -> list[Column]:
-    """Those that a join gives."""
+    """Return the columns that a join supplies."""
     return [column for column in columns if column.level == 'subjects']
 
 
 def _listed_rows(listed: Listed, columns: Sequence[Column], plural: str, join: Join | None) -> Iterator[list[Row]]:
-    """The same of a listing, whose elements need not be made: all of them have the same above them. Some at a time, since that is quicker."""
+    """Yield the rows of a table over one listing, 500 at a time.
+
+    No elements are created, and the cells of levels above are computed once: all elements of a
+    listing share them.
+    """
     own = [column for column in columns if column.level == plural]
     joined = subject_columns(columns) if join is not None else []
     above = [column for column in columns if column not in own and column not in joined]
@@ -106,7 +127,7 @@ def _listed_rows(listed: Listed, columns: Sequence[Column], plural: str, join: J
     while some := list(islice(rows, _TOGETHER)):
         try:
             cells: Iterable[tuple[Any, ...]] = list(map(values, some))
-        except KeyError:  # rows of one table have the same columns, but for those that a listing does not have at all
+        except KeyError:  # a column that the listing does not have
             cells = [tuple(get(row, {}) for get in getters) for row in some]
         if join is not None:
             cells = map(add, cells, join(some))
@@ -118,58 +139,57 @@ def _listed_rows(listed: Listed, columns: Sequence[Column], plural: str, join: J
 
 
 def _cells(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
-    """What takes several things out of one."""
+    """Return a function that picks the values of keys as a tuple."""
     return itemgetter(*keys) if len(keys) > 1 else lambda row: tuple(row[key] for key in keys)
 
 
 def _getter(column: Column, plural: str) -> Callable[[Row, Mapping[str, Row]], Any]:
-    """What gives a column, of what is known of an element and of what is above it."""
+    """Return a function that reads a column from a row and those above it."""
     key, above = column.key, column.level
     if above != plural:
         return lambda row, rows: rows[above].get(key, '') if above in rows else ''
-    default = level(plural).datatype if column.asked == 'xsiType' else ''
+    default = level(plural).datatype if column.requested == 'xsiType' else ''
     return lambda row, rows: row.get(key, default)
 
 
 def _levels(routes: Sequence[Path]) -> list[str]:
-    """The levels of some routes, lowest first; experiments have subjects, whether the path names them or not."""
-    there = {step.level for route in routes for step in route}
-    there |= {'subjects'} if 'experiments' in there else set()
+    """Return the levels of paths, lowest first; experiments imply subjects."""
+    present = {step.level for route in routes for step in route}
+    present |= {'subjects'} if 'experiments' in present else set()
     own = routes[0][-1].level
-    return [own, *(row.plural for row in reversed(LEVELS) if row.plural in there and row.plural != own)]
+    return [own, *(row.plural for row in reversed(LEVELS) if row.plural in present and row.plural != own)]
 
 
 def _column(name: str, levels: Sequence[str]) -> Column:
     head, slash, rest = name.partition('/')
-    asked, where = name, levels
+    tried, where = name, levels
     if slash and head in level_names() and rest:
         plural = level(head).plural
-        asked, where = (rest, [plural]) if plural in levels else (name, levels)
-        if plural in levels and (':' in rest.partition('/')[0] or _has(plural, rest)):
+        tried, where = (rest, [plural]) if plural in levels else (name, levels)
+        if plural in levels and (':' in rest.partition('/')[0] or rest in _names(plural)):
             return Column(name, plural, rest)
     elif slash and ':' in head:
         plural = _level_of_type(head, levels)
         if plural:
             return Column(name, plural, name)
     else:
-        plural = next((one for one in levels if _has(one, name)), '')
+        plural = next((plural for plural in levels if name in _names(plural)), '')
         if plural:
             return Column(name, plural, name)
-    raise ProgrammingError(f'there is no column {name!r} here', remedy=_remedy(asked, where))
-
-
-def _has(plural: str, name: str) -> bool:
-    return name in _names(plural)
+    raise ProgrammingError(f'there is no column {name!r} here', remedy=_remedy(tried, where))
 
 
 def _names(plural: str) -> set[str]:
-    """The columns that a level has by a name."""
+    """Return the names of columns that a level has, short names included."""
     row = level(plural)
     return {*row.columns, row.id_column, row.label_column, *(short_names(row.singular) if row.singular in LEVELS_WITH_NAMES else ())}
 
 
 def _level_of_type(kind: str, levels: Sequence[str]) -> str:
-    """The level that elements of a type are on, as far as its name tells; nothing where that is not among some."""
+    """Guess the level of a data type from its name; empty if not in `levels`.
+
+    A type of unknown name is taken for one of experiments or assessors.
+    """
     known = _LEVEL_OF_TYPE.get(kind)
     if known is None and kind.endswith('ScanData'):
         known = 'scans'
@@ -177,14 +197,15 @@ def _level_of_type(kind: str, levels: Sequence[str]) -> str:
         known = 'experiments'
     if known is not None:
         return known if known in levels else ''
-    return next((one for one in levels if one in ('experiments', 'assessors')), '')
+    return next((plural for plural in levels if plural in ('experiments', 'assessors')), '')
 
 
 def _remedy(name: str, levels: Sequence[str]) -> str:
-    meant = next((other for one in levels for other in sorted(_names(one)) if other.lower() == name.lower()), '')
-    case = f'Upper and lower case are told apart: {meant!r}. ' if meant else ''
+    candidates = (other for plural in levels for other in sorted(_names(plural)))
+    meant = next((other for other in candidates if other.lower() == name.lower()), '')
+    case = f'Names are case-sensitive: {meant!r}. ' if meant else ''
     own = level(levels[0])
     names = sorted(short_names(own.singular)) if own.singular in LEVELS_WITH_NAMES else own.columns
-    above = ', '.join(level(one).singular for one in levels[1:])
+    above = ', '.join(level(plural).singular for plural in levels[1:])
     more = f'; those of {above} as in {level(levels[1]).singular}/label' if above else ''
     return f'{case}Columns of {own.plural}: {", ".join(names)}, and full paths such as xnat:subjectData/group{more}.'

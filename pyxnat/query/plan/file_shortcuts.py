@@ -1,4 +1,7 @@
-"""Stages that list files, of all resources of an element or of several elements at once: each gives exactly what the walk gives."""
+"""Short cuts that list the files of several resources, or of several elements.
+
+Each yields exactly the elements of the walk it replaces.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,14 @@ from .stages import Conditions, Found, Stage, check_own, is_wanted, name_in_list
 __all__ = ['ListDerivedFiles', 'ListFiles', 'ListOwnFiles']
 
 _MOST_CHARACTERS = 2000
-"""How long a list of IDs in a URI may get."""
+"""Greatest length of a list of IDs in a URI."""
 
 
 class ListOwnFiles(Stage):
-    """The files of all resources of an element in one listing, or of up to fifty experiments, in place of one of resources and one for each."""
+    """List files of all resources of an element, or of up to 50 experiments.
+
+    One request, in place of one for the resources and one for each of them.
+    """
 
     assumption: ClassVar[str] = 'FileList lists X/files over all resources of X, with cat_ID and collection, and takes lists of experiments (1.8)'
     batch_level: ClassVar[str] = 'experiments'
@@ -34,19 +40,19 @@ class ListOwnFiles(Stage):
         return self._files(uri_of(steps[1:]) if has_no_route else at.uri)
 
     def _files(self, uri: str) -> tuple[str, ...]:
-        """The listings of files below one element, or several."""
+        """Return the URIs of the listings of files below an element or a list."""
         return (uris.join(uri, *self._inner(), 'files'),)
 
     def _inner(self) -> list[str]:
-        """What leads from there to the files."""
+        """Return the segments of the URI between the element and ``files``."""
         resource = self.steps[-2]
         direction = level(resource.level).segment.removesuffix('resources').strip('/')
         return [*filter(None, [direction]), *(['resources', resource.name] if resource.literal and uris.is_label(resource.name) else [])]
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         check_own(at, tables[0])
-        found = (self._file(at, row) for row in tables[0])
-        return (one for one in found if one is not None)
+        files = (self._file(at, row) for row in tables[0])
+        return (file for file in files if file is not None)
 
     def _file(self, at: Found, row: Row) -> Found | None:
         resource_step, file_step = self.steps[-2:]
@@ -60,7 +66,8 @@ class ListOwnFiles(Stage):
     def batches(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
         batch: list[Found] = []
         for found in founds:
-            if len(batch) == self.batch_size or sum(len(name_in_lists(one)) for one in [*batch, found]) > _MOST_CHARACTERS:
+            characters = sum(len(name_in_lists(member)) for member in [*batch, found])
+            if len(batch) == self.batch_size or characters > _MOST_CHARACTERS:
                 yield batch
                 batch = []
             batch.append(found)
@@ -78,7 +85,7 @@ class ListOwnFiles(Stage):
             depth = next((depth for depth, step in enumerate(steps, 1) if step.level == 'experiments'), 0)
             name = steps[depth - 1].name
             if depth == 0 or name not in of:
-                raise UnexpectedAnswer(f'a file of {name!r} is listed, which was not asked for')
+                raise UnexpectedAnswer(f'a file of {name!r} is listed, which was not requested')
             of[name].append({**row, 'URI': uri_of(steps[depth:])})
         return [list(self.rows(found, [_below(found, of[name_in_lists(found)]), *tables[1:]])) for found in batch]
 
@@ -87,20 +94,23 @@ class ListOwnFiles(Stage):
 
 
 class ListFiles(ListOwnFiles):
-    """The files of all scans of a session, or of up to fifty, in one listing, in place of one for each scan and each of its resources."""
+    """List the files of all scans of a session, or of up to 50 sessions.
+
+    One request, in place of one for each scan and each of its resources.
+    """
 
     assumption: ClassVar[str] = 'FileList takes ALL for scans, in lists of experiments too, and gives scan, resource and path in the URI (1.8)'
 
     def __init__(self, steps: Path, conditions: Conditions | None = None, columns: Columns | None = None) -> None:
         super().__init__(steps, conditions, columns)
         if self.columns.get('scans'):
-            self.batch_size = 1  # what is wanted of scans is listed by session
+            self.batch_size = 1  # columns of scans are listed by session
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return (*self._files(at.uri), *(self._scans(at).uris if self.columns.get('scans') else ()))
 
     def _scans(self, at: Found) -> Listing:
-        """What is wanted of the scans themselves."""
+        """Return the listing of the scans, with their wanted columns."""
         return Listing(uris.join(at.uri, 'scans'), 'scans', self.columns)
 
     def _inner(self) -> list[str]:
@@ -111,20 +121,24 @@ class ListFiles(ListOwnFiles):
         for row in tables[0]:
             scan = _one_name(row, 'scans')
             if scan and is_wanted(self.steps[0], scan, scan):
-                found = self._file(at.child('scans', scan, scans.get(scan, {'ID': scan})), row)
-                if found is not None:
-                    yield found
+                file = self._file(at.child('scans', scan, scans.get(scan, {'ID': scan})), row)
+                if file is not None:
+                    yield file
 
     def fallback(self) -> tuple[Stage, ...]:
-        """A list of sessions of which none has scans is refused: it is looked which have any."""
+        """Return stages that keep sessions with scans and list each alone.
+
+        XNAT refuses a list of sessions none of which has scans.
+        """
         return (KeepWhereAny('scans'), self.unbatched())
 
 
 class ListDerivedFiles(ListFiles):
-    """The files of all assessors or reconstructions of a session, or of up to fifty: of their own resources, of what went in, or of what came out.
+    """List the files of all assessors or reconstructions of up to 50 sessions.
 
-    Of an assessor, XNATs do not agree what a listing without ``in`` or ``out`` holds. It is asked for with that of the resources, as it would be of
-    each, and what is of no such resource is left.
+    They are files of resources without a side, ``in`` or ``out``. The files that XNAT lists for
+    assessors without a side depend on its version: a second request lists the resources, and
+    files of other resources are left out.
     """
 
     assumption: ClassVar[str] = 'FileList takes ALL for assessors and reconstructions, in lists of experiments too, and so do resources (1.8)'
@@ -146,25 +160,26 @@ class ListDerivedFiles(ListFiles):
             if not name and 'experiments' in chain_of(steps):
                 raise UnexpectedAnswer(f'{row["URI"]} is listed among files of {plural}')
             if name and (known is None or cell(row, 'cat_ID') in known):
-                found = self._file(at.child(plural, name, {'ID': name}), row)
-                if found is not None:
-                    yield found
+                file = self._file(at.child(plural, name, {'ID': name}), row)
+                if file is not None:
+                    yield file
 
     def fallback(self) -> tuple[Stage, ...]:
         return (self.unbatched(),)
 
 
 def _below(at: Found, rows: list[Row]) -> list[Row]:
-    """Rows of one of several, with the URIs that they have below it."""
+    """Return rows of one element of a batch, with URIs below that element."""
     return [{**row, 'URI': at.uri + row['URI'].removeprefix(uris.ENTRY)} for row in rows]
 
 
 def _one_name(row: Row, plural: str) -> str:
-    """The name of the scan, assessor or reconstruction that a file is of; nothing where its URI names none.
+    """Return the scan, assessor or reconstruction of a file, from its URI.
 
-    Where a single resource was found below several of them, XNAT names all of them in its URI: whose it is, only the walk tells.
+    Empty if the URI names none. If a resource was found below several of them, XNAT names all of
+    them in the URI: then `UnexpectedAnswer` is raised, and the walk takes over.
     """
     name = next((step.name for step in read(cell(row, 'URI')) if step.level == plural), '')
     if ',' in name:
-        raise UnexpectedAnswer(f'{row["URI"]} does not tell which of the {plural} has it')
+        raise UnexpectedAnswer(f'{row["URI"]} names several {plural}')
     return name

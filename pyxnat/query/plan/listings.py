@@ -1,4 +1,4 @@
-"""Listings with the columns that are wanted: what to ask for, and one row an element of what is answered."""
+"""Listings with additional columns: their requests, one row per element."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from ...tables.table import Row
 __all__ = ['Columns', 'Listing', 'Tables']
 
 Columns = Mapping[str, tuple[str, ...]]
-"""Level -> the columns that are wanted of it besides those of its listing."""
+"""Level -> columns wanted in addition to those of its listing."""
 
 Tables = Sequence[Iterable[Row]]
-"""Answers, each to be gone through as often as one likes; a long one is read each time."""
+"""Rows of responses, one iterable per request; each can be iterated repeatedly.
+
+A long response is read from disk each time.
+"""
 
 _EXPERIMENT, _OF_SUBJECTS = 'xnat:experimentData', 'xnat:subjectAssessorData'
 _BASES = {
@@ -29,28 +32,33 @@ _BASES = {
     'scans': ('xnat:imageScanData',),
     'reconstructions': ('xnat:reconstructedImageData',),
 }
-"""The types that all elements of a level have."""
+"""Data types that all elements of a level derive from."""
 
 _EXPERIMENTS_OF_SITE = uris.join(uris.ENTRY, 'experiments')
-"""Its listing has assessors, too."""
+"""Listing of the whole site; it includes assessors."""
 
 _ABSTRACT = {'xnat:subjectData/demographics/': 'xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/'}
-"""Paths that XNAT fails for -> the same with the type that is meant."""
+"""Beginnings of paths that XNAT fails for -> the same with a concrete type."""
 
 
 class Listing:
-    """A listing of a level with the columns that are wanted of it: one of all elements, and one for each type that only some of them are of.
+    """A listing of a level with additional columns.
 
-    XNAT answers a column of a single type with the elements of that type alone, so those are listings of their own, and put together by ID.
+    One request lists all elements. For a column of a single data type XNAT returns only the
+    elements of that type, so each such type takes a further request; the rows are joined by ID.
 
     Parameters
     ----------
     uri : str
-        Of the level's listing.
+        URI of the listing.
+    plural : str
+        Level.
+    columns : mapping
+        Columns wanted, by level.
     needed : iterable of str
         Columns that the plan itself needs.
     datatype : str
-        What is listed at all, if not everything.
+        Lists elements of this type only; empty for all.
     """
 
     def __init__(self, uri: str, plural: str, columns: Columns, needed: Iterable[str] = (), datatype: str = '') -> None:
@@ -60,7 +68,8 @@ class Listing:
         self._wanted = frozenset(columns.get(plural, ()))
         self._general: list[str] = []
         self._typed: dict[str, list[str]] = {}
-        constant = {'xsiType'} - {*level(plural).columns}  # XNAT fails for it where there is one type alone
+        # XNAT fails for xsiType on levels with a single type.
+        constant = {'xsiType'} - {*level(plural).columns}
         for name in dict.fromkeys([*needed, *columns.get(plural, ())]):
             kinds = self._types_with(name)
             kinds = () if datatype in kinds else kinds
@@ -73,7 +82,7 @@ class Listing:
         return 1 + len(self._typed)
 
     def _types_with(self, name: str) -> tuple[str, ...]:
-        """The types whose listing has a column; nothing where that of the level has it."""
+        """Return the types that have a column; empty if every type has it."""
         kind = name.partition('/')[0]
         if self._has_assessors and (kind == _OF_SUBJECTS or name.startswith('subject_')):
             return (_OF_SUBJECTS,)
@@ -83,32 +92,33 @@ class Listing:
 
     @property
     def uris(self) -> tuple[str, ...]:
-        """What to ask for."""
+        """URIs to request: the listing of all, then one per single type."""
         each = [(self._datatype, self.names), *((kind, [self._id, *names]) for kind, names in self._typed.items())]
         return tuple(uris.with_query(self._uri, {'xsiType': kind or None, 'columns': _joined(names) or None}) for kind, names in each)
 
     @property
     def types(self) -> list[str]:
-        """The single types that columns are of."""
+        """Single types that have wanted columns."""
         return list(self._typed)
 
     @property
     def names(self) -> list[str]:
-        """The columns to ask of the listing of all; nothing where it has what is wanted by default."""
+        """Columns to request of the listing of all; empty for the defaults."""
         own = [name for name in level(self._plural).columns if '/' not in name and name != 'URI']
         names = list(dict.fromkeys([*own, *self._general]))
         return names if len(names) > len(own) else []
 
     def rows(self, tables: Tables) -> Iterable[Row]:
-        """One row an element: of all, and of single types. A path that is repeated in it has a list of its values.
+        """Return one row per element, joined from the responses.
 
-        The rows of the listing are passed on as they come, unless a column may be repeated: then all of them are held. What single types have is
-        held.
+        A path with several values in an element has a list of them. The rows of the first response
+        are streamed, unless a column may have several values: then they are held in memory. The
+        rows of single types are always held.
 
         Raises
         ------
         ProgrammingError
-            A column that was asked for is not in the answer.
+            A requested column is not in the response.
         """
         if not (self._general or self._typed) or level(self._plural).singular not in LEVELS_WITH_NAMES:
             return tables[0]
@@ -118,19 +128,25 @@ class Listing:
 
     @property
     def may_repeat(self) -> bool:
-        """Whether an element may have several values of what is asked of all: short names have one, but for aliases; of paths nothing is known."""
-        found = [short_name(level(self._plural).singular, name) for name in self._general]
-        return any(one is None or one.path.startswith('aliases/') for one in found)
+        """Whether a requested column may have several values in an element.
+
+        Any full path may; of the short names, only those of aliases.
+        """
+        names = [short_name(level(self._plural).singular, name) for name in self._general]
+        return any(name is None or name.path.startswith('aliases/') for name in names)
 
     def _completed(self, rows: Iterable[Row], of_types: Sequence[tuple[Sequence[str], Mapping[str, Row]]]) -> Iterator[Row]:
-        """Rows with what the listings of single types say of them."""
+        """Yield rows with the columns of single types added."""
         for row in rows:
             identity = cell(row, self._id)
             more = {key: row.get(key) or found.get(identity, {}).get(key, '') for names, found in of_types for key in map(key_of, names)}
             yield {**row, **more}
 
     def _named(self, table: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
-        """The rows of a listing with their ID, and what was asked for under its own name, if the first has it."""
+        """Return the rows of a response, with columns under their own keys.
+
+        XNAT may return a column under another key; the first row shows which.
+        """
         rows = iter(table)
         first = next(rows, None)
         if first is None:
@@ -138,23 +154,25 @@ class Listing:
         keys = {key_of(name): find_column(first, name) for name in [self._id, *names]}
         missing = [name for name in names if keys[key_of(name)] is None and name in self._wanted]
         if missing:
-            what = f'{level(self._plural).plural} have no column {", ".join(map(repr, missing))}'
-            raise ProgrammingError(what, remedy=f'Short names are told apart by case. The answer has: {", ".join(first)}.')
+            raise ProgrammingError(
+                f'{level(self._plural).plural} have no column {", ".join(map(repr, missing))}',
+                remedy=f'Short names are case-sensitive. The response has: {", ".join(first)}.',
+            )
         others = {key: found for key, found in keys.items() if found and found != key}
         rows = chain([first], rows)
         return ({**row, **{key: cell(row, found) for key, found in others.items()}} for row in rows) if others else rows
 
     def _grouped(self, table: Iterable[Row], names: Sequence[str]) -> dict[str, Row]:
-        """The rows of each ID as one; as often as a repeated path has values, there are rows."""
-        found: dict[str, list[Row]] = {}
+        """Merge the rows of each ID: XNAT returns one per value of a path."""
+        groups: dict[str, list[Row]] = {}
         for row in self._named(table, names):
-            found.setdefault(cell(row, self._id), []).append(row)
+            groups.setdefault(cell(row, self._id), []).append(row)
         keys = [key_of(name) for name in names]
-        return {identity: {**rows[0], **{key: _values(rows, key) for key in keys}} for identity, rows in found.items()}
+        return {identity: {**rows[0], **{key: _values(rows, key) for key in keys}} for identity, rows in groups.items()}
 
 
 def _joined(names: Iterable[str]) -> str:
-    """Columns as XNAT takes them."""
+    """Return the value of the query parameter ``columns``."""
     begins = tuple(_ABSTRACT)
     return ','.join(name if not name.startswith(begins) else _typed_path(name) for name in names)
 
@@ -166,6 +184,6 @@ def _typed_path(name: str) -> str:
 
 
 def _values(rows: Iterable[Row], key: str) -> Any:
-    """What several rows of one element have in a column: text, or a list of what differs."""
+    """Return the value or list of values that rows of one element have."""
     several = list(dict.fromkeys(cell(row, key) for row in rows))
     return several[0] if len(several) == 1 else several

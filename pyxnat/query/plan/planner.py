@@ -1,4 +1,4 @@
-"""From a path, the columns and the conditions to stages."""
+"""Planner: turns a path, columns and conditions into stages."""
 
 from __future__ import annotations
 
@@ -24,18 +24,22 @@ def plan(
     *,
     both: bool = False,
 ) -> tuple[Stage, ...]:
-    """The stages of one path.
+    """Return the stages for one path.
 
     Parameters
     ----------
+    path : Path
+        Levels and names of the elements.
     conditions : mapping, optional
-        Accession IDs that subjects or experiments must have to pass.
+        Level -> accession IDs that its elements must have (``subjects``, ``experiments``).
     without : container of str
         Names of short cuts not to use.
     columns : mapping, optional
-        What is wanted of the levels of the path besides the columns of their listings; also of subjects, where the path has experiments alone.
+        Level -> columns wanted in addition to those of its listing. Columns of subjects may be
+        wanted for a path with experiments but no subjects.
     both : bool, optional
-        Whether assessors and reconstructions of one session are wanted, on this path and on another.
+        Whether the walk wants assessors and reconstructions of one session: one on this path,
+        the other on another.
     """
     conditions, columns = conditions or {}, columns or {}
     joined = bool(columns.get('subjects')) and 'subjects' not in chain_of(path) and 'experiments' in chain_of(path)
@@ -46,8 +50,8 @@ def plan(
     while len(done) < len(path):
         rest = path[len(done) :]
         stage = short_cut(done, rest, conditions, without, columns) or _single(done, rest, conditions, columns)
-        look = probe_before(done, rest, without, both)
-        stages += [look, stage] if look else [stage]
+        probe = probe_before(done, rest, without, both)
+        stages += [probe, stage] if probe else [stage]
         done = path[: len(done) + len(stage.steps)]
         if joined and done[-1].level == 'experiments':
             stages.append(JoinSubjects((), None, columns))
@@ -59,29 +63,36 @@ def plan(
 def plans(
     routes: Sequence[Path], conditions: Conditions | None = None, without: Container[str] = frozenset(), columns: Sequence[Columns] = ()
 ) -> list[tuple[Stage, ...]]:
-    """The stages of several paths, with what they ask in common.
+    """Return the stages for each of several paths of one walk.
 
     Parameters
     ----------
+    routes : sequence of Path
+        Paths.
+    conditions : mapping, optional
+        Level -> accession IDs that its elements must have.
+    without : container of str
+        Names of short cuts not to use.
     columns : sequence of mapping
-        For each path.
+        Columns wanted, for each path.
     """
     below: dict[Path, set[str]] = {}
     for route in routes:
         at = _past_session(route)
         below.setdefault(route[:at], set()).update(step.level for step in route[at : at + 1] if at)
     both = [below[route[: _past_session(route)]] >= {'assessors', 'reconstructions'} for route in routes]
-    return [plan(route, conditions, without, wanted, both=looks) for route, wanted, looks in zip(routes, columns, both, strict=True)]
+    arguments = zip(routes, columns, both, strict=True)
+    return [plan(route, conditions, without, wanted, both=has_both) for route, wanted, has_both in arguments]
 
 
 def _past_session(route: Path) -> int:
-    """How many steps of a path lead to one session; 0 where it leads to none, or to several."""
+    """Return the number of steps to a single session; 0 for none or several."""
     end = next((end for end, step in enumerate(route, 1) if step.level == 'experiments'), 0)
     return end if all(step.literal for step in route[:end]) else 0
 
 
 def first_requests(stages: Sequence[Stage]) -> tuple[str, ...]:
-    """What a plan asks first."""
+    """Return the URIs that a plan requests first."""
     founds = [Found(uris.ENTRY)]
     for stage in stages:
         if stage.has_requests:
@@ -91,32 +102,52 @@ def first_requests(stages: Sequence[Stage]) -> tuple[str, ...]:
 
 
 def plan_below(uri: str, refused: Stage) -> tuple[Stage, ...]:
-    """The walk that stands for a short cut a server refused."""
+    """Return the walk that replaces a short cut the server refused.
+
+    Parameters
+    ----------
+    uri : str
+        URI of the element above.
+    refused : Stage
+        Short cut to replace.
+    """
     conditions, columns = refused.conditions, refused.columns
     above = chain_of(read(uri))
     return tuple(ListLevel((step,), _relevant(step.level, above + chain_of(refused.steps), conditions), columns) for step in refused.steps)
 
 
 def _is_gap(done: Path, rest: Path) -> bool:
-    """Whether the next level has no route below this one, but has one below the server."""
+    """Return whether XNAT routes the next level below the server only."""
     return bool(rest) and (*chain_of(done), rest[0].level) in GAPS
 
 
 def answerable(routes: Sequence[Path], conditions: Conditions) -> tuple[Path, ...]:
-    """Those of some paths that conditions can be asked of: what belongs to no subject satisfies none.
+    """Return the paths that conditions apply to.
+
+    Elements that belong to no subject or experiment satisfy no condition on those.
+
+    Parameters
+    ----------
+    routes : sequence of Path
+        Paths.
+    conditions : mapping
+        Level -> accession IDs that its elements must have.
 
     Raises
     ------
     ProgrammingError
-        When there is none.
+        The conditions apply to none of the paths.
     """
     if not conditions:
         return tuple(routes)
     needed = [{'subjects', 'experiments'} if name == 'subjects' else {name} for name in conditions]
     kept = tuple(route for route in routes if all(levels & set(chain_of(route)) for levels in needed))
     if not kept:
-        what = next((name for name in conditions if name != 'subjects'), 'subjects or experiments')
-        raise ProgrammingError(f'where: {", ".join(map(spell, routes))} has no {what}', remedy=f'Select {what}, or something below them.')
+        levels = next((name for name in conditions if name != 'subjects'), 'subjects or experiments')
+        raise ProgrammingError(
+            f'where: {", ".join(map(spell, routes))} has no {levels}',
+            remedy=f'Select {levels}, or elements below them.',
+        )
     return kept
 
 
@@ -125,35 +156,46 @@ def _single(done: Path, rest: Path, conditions: Conditions, columns: Columns) ->
     if step.of:
         return ListShares((step,))
     relevant = _relevant(step.level, chain_of(done), conditions)
-    is_odd = needs_id(step.level, step.name) if done else False
-    is_told = not relevant and not columns.get(step.level) and not is_odd and (not step.level.endswith('resources') or uris.is_label(step.name))
-    if step.literal and len(rest) > 1 and is_told and not _is_gap((*done, step), rest[1:]):
+    must_look_up = needs_id(step.level, step.name) if done else False
+    is_usable = not step.level.endswith('resources') or uris.is_label(step.name)
+    needs_no_listing = is_usable and not relevant and not columns.get(step.level) and not must_look_up
+    if step.literal and len(rest) > 1 and needs_no_listing and not _is_gap((*done, step), rest[1:]):
         return Name((step,))
     kind = ListNamed if step.literal and len(rest) > 1 else ListLevel
     return kind((step,), relevant, columns)
 
 
 def _relevant(plural: str, above: tuple[str, ...], conditions: Conditions) -> Conditions:
-    """The conditions to check at a level: those on subjects are checked on experiments where the path has no subjects."""
+    """Return the conditions to check at a level.
+
+    Conditions on subjects are checked at experiments if the path has no subjects.
+    """
     mine = {plural} | ({'subjects'} if plural == 'experiments' and 'subjects' not in above else set())
     return {name: ids for name, ids in conditions.items() if name in mine}
 
 
-def explain(path: Path, stages: Sequence[Stage], told: set[str] | None = None) -> str:
-    """The plan in words: what is asked at each stage, literally where it is known before asking, and how often.
+def explain(path: Path, stages: Sequence[Stage], shown: set[str] | None = None) -> str:
+    """Describe a plan: the requests of each stage, number and assumption.
+
+    Names that are known only during the walk are shown as ``{ID}``.
 
     Parameters
     ----------
-    told : set of str, optional
-        Lines of other paths of the same walk, which asks once for what they have in common. Those of this one are added.
+    path : Path
+        Path of the elements.
+    stages : sequence of Stage
+        Its plan.
+    shown : set of str, optional
+        Request lines already shown for other paths of the walk, which sends each request once.
+        The lines of this path are added to it.
     """
-    lines, told = [f'{spell(path)}'], set() if told is None else told
+    lines, shown = [f'{spell(path)}'], set() if shown is None else shown
     uri, parents = uris.ENTRY, ''
     for stage in stages:
         requests = {f'  GET {uris.unquote(request)}': request for request in _templates(stage, uri)}
         about = f'({stage.bound(parents, len(requests))}; {stage.assumption})'
-        lines += [f'{line}   {"(asked above)" if line in told else about}' for line in requests]
-        told |= {line for line in requests if not line.endswith('/files')}
+        lines += [f'{line}   {"(requested above)" if line in shown else about}' for line in requests]
+        shown |= {line for line in requests if not line.endswith('/files')}
         if isinstance(stage, Rebase):
             home = ('projects', '{project}') if uri.split('/')[-2] == 'subjects' else ()
             uri = uris.join(uris.ENTRY, *home, *uri.split('/')[-2:])
@@ -164,7 +206,7 @@ def explain(path: Path, stages: Sequence[Stage], told: set[str] | None = None) -
 
 
 def _templates(stage: Stage, uri: str) -> tuple[str, ...]:
-    """The requests of a stage, with names that are not known yet in braces."""
+    """Return the requests of a stage, with names not known yet in braces."""
     if stage.batch_size == 1 or not uri.endswith('{ID}'):
         return stage.requests(Found(uri))
     project = uris.segments(uri)[1] if '/projects/' in uri else '{project}'

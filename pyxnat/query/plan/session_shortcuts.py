@@ -1,4 +1,7 @@
-"""Stages that ask below several sessions at once for their scans, and for what was derived from them: each gives exactly what the walk gives."""
+"""Short cuts below several sessions at once: scans, tests for derived data.
+
+Each yields exactly the elements of the walk it replaces.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +25,16 @@ _RESOURCE = 'xnat:subjectData/resources/resource'
 
 
 class _Probe(NamedTuple):
-    """What tells which elements have any of something."""
+    """A listing that shows which elements have any children of a level."""
 
     of: str
     """Level of the elements."""
     datatype: str | None
-    """Of the listing."""
-    asked: tuple[str, ...]
-    """Its columns."""
-    tells: tuple[str, ...]
-    """Those that an element has a value of, if it has any."""
+    """Type listed; `None` for the default of the level."""
+    columns: tuple[str, ...]
+    """Columns to request."""
+    evidence: tuple[str, ...]
+    """Those of the columns that have a value if the element has any children."""
 
 
 _PROBES = {
@@ -40,14 +43,14 @@ _PROBES = {
     'reconstructions': _Probe('experiments', 'xnat:imageSessionData', _DERIVED, _DERIVED[1:]),
     'resources': _Probe('subjects', None, *[(f'{_RESOURCE}/label', f'{_RESOURCE}/xnat_abstractResource_id')] * 2),
 }
-"""One look tells of assessors and of reconstructions."""
+"""Assessors and reconstructions have the same columns, so that one request serves both."""
 
 
 class ListScansTogether(ListLevel):
-    """The scans of all sessions of a project in one listing, in place of one for each session.
+    """List the scans of all sessions of a project in one request.
 
-    Whose they are is told by the listing that was walked before: it alone decides what is seen. A session that is not among the answers is asked
-    by itself.
+    It replaces one request for each session. Only sessions of the preceding listing get scans; a
+    session without a row is requested alone.
     """
 
     assumption: ClassVar[str] = 'listings of sessions give a row for each value of a repeated path, and its columns stay together (1.8)'
@@ -62,11 +65,11 @@ class ListScansTogether(ListLevel):
         return (uris.with_query(uris.join(self._above(batch[0]), 'experiments'), {'xsiType': 'xnat:imageSessionData', 'columns': columns}),)
 
     def _above(self, found: Found) -> str:
-        """Where the sessions are listed."""
+        """Return the URI below which the sessions are listed."""
         return _project(found)
 
     def _paths(self) -> dict[str, str]:
-        """Column as the walk has it -> full path of the same from a session."""
+        """Map the columns of the walk to their full paths from a session."""
         names = [*level('scans').columns, *self.columns.get('scans', ())]
         return {key_of(name): f'{_SCAN}/{path}' for name in names if (path := _path_in_session(name))}
 
@@ -75,12 +78,12 @@ class ListScansTogether(ListLevel):
         of: dict[str, dict[str, Row]] = {}
         for row in tables[0]:
             session, name = cell(row, 'ID'), cell(row, paths['ID'])
-            there = of.setdefault(session, {})
-            if name in there:
+            scans = of.setdefault(session, {})
+            if name in scans:
                 raise UnexpectedAnswer(f'{name!r} of {session} is listed twice: the columns do not stay together')
-            there[name] = {column: cell(row, key) for column, key in paths.items()}
-        for there in of.values():
-            there.pop('', None)  # a session that has none
+            scans[name] = {column: cell(row, key) for column, key in paths.items()}
+        for scans in of.values():
+            scans.pop('', None)  # the row of a session without scans
         return [list(self.rows(at, [[*of[name_in_lists(at)].values()]])) if name_in_lists(at) in of else None for at in batch]
 
     def unbatched(self) -> Stage:
@@ -91,16 +94,18 @@ class ListScansTogether(ListLevel):
 
 
 class KeepWhereAny(Stage):
-    """Of sessions, those that have any scans, assessors or reconstructions; of subjects, those that have resources: as far as one listing tells.
+    """Drop sessions without scans or derived data, subjects without resources.
 
-    What is below them, and may be seen, is told by other listings. An element that this one does not speak of is kept.
+    One listing shows them, so that no request is sent for elements that have no children. An
+    element without a row in it is kept. The children themselves come from other listings, which
+    also decide whether the login may see them.
 
     Parameters
     ----------
     plural : str
-        What they are to have.
+        Level of the children: ``scans``, ``assessors``, ``reconstructions`` or ``resources``.
     for_one : bool, optional
-        Whether looking is worth it for one element by itself.
+        Whether the request is worth sending for a single element.
     """
 
     assumption: ClassVar[str] = 'listings give a row for each value of a repeated path (1.8)'
@@ -126,34 +131,34 @@ class KeepWhereAny(Stage):
         is_beside = len(above) == 1 and '/projects/' in batch[0].uri
         uri = above.pop() if is_beside else uris.join(_project(batch[0]), self._probe.of)
         identity = None if '/projects/' in uri else name_in_lists(batch[0])
-        columns = ','.join(['ID', 'label', *self._probe.asked])
+        columns = ','.join(['ID', 'label', *self._probe.columns])
         return (uris.with_query(uri, {'ID': identity, 'xsiType': self._probe.datatype, 'columns': columns}),)
 
     def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
-        paths = [path.lower() for path in self._probe.tells]
+        paths = [path.lower() for path in self._probe.evidence]
         known: dict[str, bool] = {}
         for row in tables[0]:
             has_any = ''.join(cell(row, path) for path in paths) != ''
-            for name in (cell(row, 'ID'), cell(row, 'label')):  # a name that was given may be either
+            for name in (cell(row, 'ID'), cell(row, 'label')):  # a name in a path may be either
                 known[name] = known.get(name, False) or has_any
         return [[found] if known.get(name_in_lists(found), True) else [] for found in batch]
 
     def unbatched(self) -> Stage:
-        one = KeepWhereAny(self.plural)
-        one.batch_size = 1
-        return one
+        stage = KeepWhereAny(self.plural)
+        stage.batch_size = 1
+        return stage
 
     def bound(self, parents: str, each: int) -> str:
         return '1 per project' if parents else '1'
 
 
 def is_listed_with_sessions(name: str) -> bool:
-    """Whether a column of scans is one that they have whatever their type."""
+    """Return whether scans of every type have a column."""
     return _path_in_session(name) != ''
 
 
 def _path_in_session(name: str) -> str:
-    """The path of a column in a scan; nothing for one of a single type."""
+    """Return the path of a column in a scan; empty for a single type's."""
     if '/' in name:
         kind, _, path = name.partition('/')
         return path if kind == 'xnat:imageScanData' else ''
@@ -162,7 +167,7 @@ def _path_in_session(name: str) -> str:
 
 
 def _project(found: Found) -> str:
-    """URI of the project that an experiment was found in; of the server where that is not known."""
+    """Return the URI of an element's project, or the entry point."""
     step = next((step for step in read(found.uri) if step.level == 'projects'), None)
     name = step.name if step else found.row.get('project', '')
     return uris.join(uris.ENTRY, 'projects', uris.quote(name)) if name else uris.ENTRY

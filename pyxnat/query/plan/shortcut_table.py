@@ -1,4 +1,4 @@
-"""The short cuts, and where each of them fits."""
+"""Table of the short cuts, with the conditions under which each applies."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ __all__ = ['PROBE', 'SHORT_CUTS', 'ShortCut', 'probe_before', 'short_cut']
 
 
 class ShortCut(NamedTuple):
-    """A stage that may stand for the walk of several levels, or below several elements."""
+    """A stage that can replace the walk over several levels or elements."""
 
     stage: type[Stage]
     covers: Callable[[Path, Path, Columns], int]
-    """How many levels it covers of what is left of a path, after what is done; 0 where it does not fit."""
+    """Number of levels that it covers; 0 if it does not apply.
+
+    Arguments: the part of the path that is planned, the rest, and the columns wanted.
+    """
 
 
 def _sessions(done: Path, rest: Path, columns: Columns) -> int:
@@ -30,7 +33,10 @@ def _sessions(done: Path, rest: Path, columns: Columns) -> int:
 
 
 def _is_of_all_projects(done: Path) -> bool:
-    """Of some projects, a listing of the site might hold much more than is wanted."""
+    """Return whether the path selects all projects.
+
+    For a subset, a listing of the site could hold many more rows than needed.
+    """
     return done != () and done[0].level == 'projects' and done[0].name == ANY
 
 
@@ -46,7 +52,10 @@ def _files_of_scans(done: Path, rest: Path, columns: Columns) -> int:
 
 
 def _derived_files(done: Path, rest: Path, columns: Columns) -> int:
-    """What was derived is known in files by its ID alone, so nothing else of it may be wanted."""
+    """Cover files of derived data, if no column of the assessors is wanted.
+
+    Rows of files have only the ID of the assessor or reconstruction.
+    """
     kinds = {'assessors': ('resources', 'in_resources', 'out_resources'), 'reconstructions': ('in_resources', 'out_resources')}
     holder = rest[0].level
     fits = len(rest) == 3 and rest[1].level in kinds.get(holder, ()) and rest[0].name == ANY and rest[2].level == 'files'
@@ -63,15 +72,15 @@ def _own_files(done: Path, rest: Path, columns: Columns) -> int:
 
 
 def _is_listed_with_files(columns: Columns) -> bool:
-    """Whether listings of files tell what is wanted of resources."""
+    """Return whether rows of files have the wanted columns of resources."""
     wanted = {name for plural in ('resources', 'in_resources', 'out_resources') for name in columns.get(plural, ())}
     return wanted <= {'xnat_abstractresource_id', 'label'}
 
 
 def _scans(done: Path, rest: Path, columns: Columns) -> int:
     fits = done[-1:] != () and done[-1].level == 'experiments' and done[0].level == 'projects' and not any(step.literal for step in done[1:])
-    told = all(is_listed_with_sessions(name) for name in columns.get('scans', ()))
-    return 1 if fits and told and rest[0].level == 'scans' and not rest[0].literal else 0
+    has_columns = all(is_listed_with_sessions(name) for name in columns.get('scans', ()))
+    return 1 if fits and has_columns and rest[0].level == 'scans' and not rest[0].literal else 0
 
 
 def _scans_of_all(done: Path, rest: Path, columns: Columns) -> int:
@@ -79,7 +88,10 @@ def _scans_of_all(done: Path, rest: Path, columns: Columns) -> int:
 
 
 PROBE = 'elements that have any'
-"""Name of the short cut that leaves out elements below which there is nothing (:class:`pyxnat.query.plan.KeepWhereAny`)."""
+"""Name of the short cut that drops elements without children.
+
+See :class:`pyxnat.query.plan.KeepWhereAny`.
+"""
 
 SHORT_CUTS: dict[str, ShortCut] = {
     'levels of all projects': ShortCut(ListOfAll, _of_all),
@@ -91,27 +103,48 @@ SHORT_CUTS: dict[str, ShortCut] = {
     'scans of a project': ShortCut(ListScansTogether, _scans),
     PROBE: ShortCut(KeepWhereAny, lambda done, rest, columns: 0),  # stands before others
 }
-"""Each can be switched off by its name. The first that fits is taken."""
+"""Name -> short cut, in order of precedence. Each can be switched off by its name."""
 
 
 def short_cut(done: Path, rest: Path, conditions: Conditions, without: Container[str], columns: Columns) -> Stage | None:
-    """The stage that goes on with a path, if one of the short cuts fits that are to be used."""
+    """Return the first short cut that applies to the rest of a path, if any.
+
+    Parameters
+    ----------
+    done : Path
+        Part of the path that is planned.
+    rest : Path
+        Remaining part.
+    conditions : mapping
+        Level -> accession IDs that its elements must have.
+    without : container of str
+        Names of short cuts not to use.
+    columns : mapping
+        Columns wanted, by level.
+    """
     for name, (kind, covers) in SHORT_CUTS.items():
         covered = covers(done, rest, columns)
         if covered and name not in without:
             stage = kind(rest[:covered], conditions, columns)
-            asks_together = done[-1:] != () and done[-1].level == stage.batch_level and not done[-1].literal
-            return stage if asks_together else stage.unbatched()
+            has_batches = done[-1:] != () and done[-1].level == stage.batch_level and not done[-1].literal
+            return stage if has_batches else stage.unbatched()
     return None
 
 
 def probe_before(done: Path, rest: Path, without: Container[str], both: bool) -> KeepWhereAny | None:
-    """The look whether elements have any of what comes next, where it saves requests.
+    """Return the stage that drops elements without children, if worthwhile.
 
     Parameters
     ----------
+    done : Path
+        Part of the path that is planned.
+    rest : Path
+        Remaining part; its first step is the level of the children.
+    without : container of str
+        Names of short cuts not to use.
     both : bool
-        Whether assessors and reconstructions are wanted of one session: one look tells of both.
+        Whether the walk wants assessors and reconstructions of one session: one request shows
+        both.
     """
     step, at = rest[0], done[-1] if done else None
     if at is None or PROBE in without or step.name != ANY:

@@ -1,4 +1,4 @@
-"""Stages that ask for what is in all projects at once, by listings of the whole site."""
+"""Short cuts that list elements of all projects by one request for the site."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from .stages import Found, ListLevel, ListSessions, Stage
 __all__ = ['ListOfAll', 'ListScansOfAll', 'is_listed_by_site']
 
 _TYPES = {'subjects': 'xnat:subjectData', 'experiments': 'xnat:subjectAssessorData'}
-"""What a listing of the site is to hold: that of experiments has assessors too, where no type is asked for."""
+"""Type of each level in listings of the site; that of experiments excludes assessors."""
 
 
 class _SiteListing:
-    """A listing of the site, taken apart: what each project shows, its own and what is shared into it."""
+    """A listing of the site, divided by project.
+
+    A project has its own items and those that are shared into it, with their label there.
+    """
 
     def __init__(self, plural: str, columns: Columns, needed: Sequence[str], tables: Tables) -> None:
         self._plural = plural
@@ -33,39 +36,42 @@ class _SiteListing:
         for row in tables[0]:
             items.setdefault(cell(row, 'ID'), {}).setdefault(cell(row, project), []).append(row)
         listing = Listing('', plural, columns, needed)
-        each = None if listing.may_repeat else 1  # shares may be told several times
+        each = None if listing.may_repeat else 1  # an item may have several rows for one share
         first = [row for shares in items.values() for row in next(iter(shares.values()))[:each]]
         for row in listing.rows([first, *tables[1:]]):
             self._add({key: value for key, value in row.items() if '/share/' not in key}, items[cell(row, 'ID')])
 
     def _add(self, row: Row, shares: dict[str, list[Row]]) -> None:
-        """One item: in its own project, and as each other one shows it."""
+        """Add an item to its own project and to those it is shared into."""
         self._rows.setdefault(row['project'], []).append(row)
         others = shares.keys() - {'', row['project']}
         if not others:
             self._readable.add((row['project'], row.get('xsiType', '')))
         for project in others:
-            labels = {cell(one, self._label) for one in shares[project]}
+            labels = {cell(share, self._label) for share in shares[project]}
             if len(labels) > 1:
                 raise UnexpectedAnswer(f'{row["ID"]} has the labels {sorted(labels)} in {project}: the columns do not stay together')
             shown = {**row, 'label': labels.pop() or row['label']}
             self._rows.setdefault(project, []).append(shown if self._plural == 'subjects' else {**shown, 'project': project})
 
     def of(self, project: str) -> list[Row]:
-        """The rows of a project."""
+        """Return the rows of a project."""
         return self._rows.get(project, [])
 
     def is_readable(self, project: str) -> bool:
-        """Whether those may be seen in the project, and not by way of other projects alone."""
+        """Return whether the login may read the rows in the project itself.
+
+        Shown by an item of the same type that is in no other project.
+        """
         return all((project, row.get('xsiType', '')) in self._readable for row in self.of(project))
 
 
 class ListOfAll(Stage):
-    """What all projects have of subjects or experiments, or of both, in one listing each.
+    """List subjects or experiments of all projects, with one request a level.
 
-    A listing of the site holds what may be read by way of any project, and says which other projects an item is shared into, and under which
-    label. That a project itself may be looked into, for items of a type, is told by an item of that type that is in no other; a project without
-    such is asked by itself.
+    A listing of the site holds the items that the login may read in any project, with the
+    projects that each is shared into and its label there. The login may read items of a type in
+    a project if one of that type is in no other project; a project without one is requested alone.
     """
 
     assumption: ClassVar[str] = 'listings give a row for each project that an item is shared into (1.8)'
@@ -76,7 +82,7 @@ class ListOfAll(Stage):
         yield from [list(founds)] if founds else []
 
     def batch_requests(self, batch: Sequence[Found]) -> tuple[str, ...]:
-        return tuple(uri for asked in self._listings().values() for uri in asked)
+        return tuple(uri for requests in self._listings().values() for uri in requests)
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return self.unbatched().requests(at)
@@ -85,7 +91,10 @@ class ListOfAll(Stage):
         return self.unbatched().rows(at, tables)
 
     def _listings(self) -> dict[str, tuple[str, ...]]:
-        """The listings of each level: that of subjects too, since experiments may be seen where subjects may be."""
+        """Return the requests for each level.
+
+        Subjects are always listed: experiments may be readable where subjects are.
+        """
         plurals = dict.fromkeys(['subjects', *chain_of(self.steps)])
         return {plural: _site_requests(plural, self._columns(plural), self._needed(plural)) for plural in plurals}
 
@@ -95,22 +104,22 @@ class ListOfAll(Stage):
     def _needed(self, plural: str) -> tuple[str, ...]:
         return self.unbatched().needed(plural)
 
-    def _shown(self, tables: Tables) -> dict[str, _SiteListing]:
-        """The answers, level by level."""
+    def _site_listings(self, tables: Tables) -> dict[str, _SiteListing]:
+        """Divide the responses by level."""
         left = iter(tables)
-        parts = {plural: list(islice(left, len(asked))) for plural, asked in self._listings().items()}
+        parts = {plural: list(islice(left, len(requests))) for plural, requests in self._listings().items()}
         return {plural: _SiteListing(plural, self._columns(plural), self._needed(plural), part) for plural, part in parts.items()}
 
     def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
-        shown = self._shown(tables)
-        return [self._of(project, shown) for project in batch]
+        listings = self._site_listings(tables)
+        return [self._of(project, listings) for project in batch]
 
-    def _of(self, project: Found, shown: Mapping[str, _SiteListing]) -> list[Found] | None:
-        """What one project shows; `None` where it is to be asked by itself."""
+    def _of(self, project: Found, listings: Mapping[str, _SiteListing]) -> list[Found] | None:
+        """Return a project's elements; `None` if it must be requested alone."""
         name = cell(project.row, 'ID')
-        if not all(one.is_readable(name) for one in shown.values()):
+        if not all(listing.is_readable(name) for listing in listings.values()):
             return None
-        return list(self.unbatched().below(project, [shown[step.level].of(name) for step in self.steps]))
+        return list(self.unbatched().below(project, [listings[step.level].of(name) for step in self.steps]))
 
     def unbatched(self) -> Stage:
         return (ListSessions if len(self.steps) > 1 else ListLevel)(self.steps, self.conditions, self.columns)
@@ -120,7 +129,10 @@ class ListOfAll(Stage):
 
 
 class ListScansOfAll(ListScansTogether):
-    """The scans of the sessions of all projects in one listing; those that it does not speak of are asked for project by project."""
+    """List the scans of the sessions of all projects in one request.
+
+    Sessions without a row are requested project by project.
+    """
 
     def batches(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
         yield from [list(founds)] if founds else []
@@ -136,19 +148,22 @@ class ListScansOfAll(ListScansTogether):
 
 
 def _site_requests(plural: str, columns: Columns, needed: Sequence[str]) -> tuple[str, ...]:
-    """The URIs of a listing of the site, and of those of single types."""
+    """Return the URIs of a listing of the site, single types included."""
     wanted = {**columns, plural: (*columns.get(plural, ()), *_shares(plural))}
     datatype = _TYPES[plural] if plural == 'experiments' else ''
     return Listing(uris.join(uris.ENTRY, plural), plural, wanted, needed, datatype).uris
 
 
 def _shares(plural: str) -> tuple[str, str]:
-    """Full paths of the projects that an item is shared into, and of its labels there."""
+    """Return the paths of the projects that share an item, and its labels."""
     base = f'{_TYPES[plural]}/sharing/share'
     return f'{base}/project', f'{base}/label'
 
 
 def is_listed_by_site(columns: Columns) -> bool:
-    """Whether what is wanted is the same in all projects, but for the label."""
+    """Return whether the wanted columns are the same in all projects.
+
+    The label may differ: the listing has it for each project.
+    """
     wanted = [name for plural in _TYPES for name in columns.get(plural, ())]
     return not any('sharing/' in name or name == 'subject_label' for name in wanted)

@@ -1,4 +1,4 @@
-"""The stages that plans are made of: each a pure function from elements to requests, and from answers to elements."""
+"""Stages of plans: from elements to requests, from responses to elements."""
 
 from __future__ import annotations
 
@@ -39,37 +39,55 @@ __all__ = [
 ]
 
 Conditions = Mapping[str, frozenset[str]]
-"""Level (``subjects``, ``experiments``) -> the accession IDs that may pass."""
+"""Level (``subjects``, ``experiments``) -> accession IDs that its elements must have."""
 
 
 class Found(NamedTuple):
-    """An element on the way: where it is, and what the listing it came from said of it."""
+    """An element found by a walk: its URI and its row in the listing."""
 
     uri: str
-    """From the entry point on; of the server itself: the entry point."""
+    """From the entry point on; for the server, the entry point itself."""
     row: Row = {}
     guessed: bool = False
-    """It was reached under a wildcard: one that this login may not look into is passed over."""
+    """Reached through a wildcard: skipped if the login may not read it."""
     above: Mapping[str, Row] = {}
-    """What listings said of the elements above it, by level."""
+    """Level -> row of the element above it on that level."""
     plural: str = SERVER
-    """Its level."""
+    """Level of the element."""
 
     def child(self, plural: str, name: str, row: Row, *, guessed: bool = True, between: Mapping[str, Row] | None = None) -> Found:
-        """An element below it; `between` are the rows of levels that were passed on the way."""
+        """Return an element below this one.
+
+        Parameters
+        ----------
+        plural : str
+            Level of the child.
+        name : str
+            ID of the child, or the path of a file.
+        row : Row
+            Row of the child in its listing.
+        guessed : bool
+            Whether the child was reached through a wildcard.
+        between : mapping, optional
+            Rows of levels between this one and the child.
+        """
         above = {**self.above, **({self.plural: self.row} if self.row else {}), **(between or {})}
         return Found(element_uri(self.uri, plural, name), row, self.guessed or guessed, above, plural)
 
 
 class Listed:
-    """Elements below one, as its listing has them: made as they are taken, so that there may be any number. They are taken once.
+    """Elements of one listing, created during iteration; iterates only once.
 
     Parameters
     ----------
     at : Found
-        What they are below.
+        Element above.
+    step : Step
+        Level and name or pattern of the elements.
     rows : iterable of Row
-        Of the listing.
+        Rows of the listing.
+    conditions : mapping
+        Level -> accession IDs that its elements must have.
     """
 
     def __init__(self, at: Found, step: Step, rows: Iterable[Row], conditions: Conditions) -> None:
@@ -89,7 +107,7 @@ class Listed:
             yield Found(f'{begin}/{quoted}', row, guessed, above, plural)
 
     def rows(self) -> Iterator[Row]:
-        """What the listing says of them, in place of themselves."""
+        """Return the rows of the elements, without creating the elements."""
         begun, self._begun = self._begun, None
         if begun is not None:
             return begun
@@ -102,7 +120,7 @@ class Listed:
         return chain(first, rows)
 
     def is_empty(self) -> bool:
-        """Whether there are none; rows can still be taken."""
+        """Return whether there are no elements; `rows` can still be called."""
         rows = self.rows()
         first = list(islice(rows, 1))
         self._begun = chain(first, rows)
@@ -115,19 +133,19 @@ class Stage:
     Attributes
     ----------
     steps : tuple of Step
-        The levels it covers.
+        Levels that it covers.
     conditions : mapping
-        Level -> the accession IDs that may pass.
+        Level -> accession IDs that its elements must have.
     columns : mapping
-        Level -> the columns that are wanted of it.
+        Level -> columns wanted in addition to those of its listing.
     assumption : str
-        Where it is known that XNAT answers so.
+        Behaviour of the server that it relies on, with the versions of XNAT that have it.
     batch_level : str
-        Level of the elements above that can be asked for together.
-    at_most : int
-        How many of those.
-    asks : bool
-        Whether it asks for anything.
+        Level of the elements above that one request can cover.
+    batch_size : int
+        Greatest number of those elements in a batch.
+    has_requests : bool
+        Whether it sends any request.
     """
 
     assumption: ClassVar[str] = ''
@@ -150,53 +168,90 @@ class Stage:
         return hash((type(self), self.steps))
 
     def needed(self, plural: str) -> tuple[str, ...]:
-        """Columns of a level that it needs itself."""
+        """Return the columns of a level that the stage needs itself."""
         return ()
 
     def requests(self, at: Found) -> tuple[str, ...]:
-        """URIs of the tables to ask for below an element."""
+        """Return the URIs of the tables to request below an element."""
         raise NotImplementedError
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
-        """The elements that the answers speak of, in their order."""
+        """Return the elements in the responses, in order.
+
+        Parameters
+        ----------
+        at : Found
+            Element above.
+        tables : sequence of iterables of Row
+            Responses to `requests`.
+        """
         raise NotImplementedError
 
     def below(self, at: Found, listed: Tables) -> Iterable[Found]:
-        """The elements that rows of each of its levels speak of."""
+        """Return the elements in the rows of each covered level.
+
+        Parameters
+        ----------
+        at : Found
+            Element above.
+        listed : sequence of iterables of Row
+            Rows of each level in `steps`.
+        """
         raise NotImplementedError
 
     def bound(self, parents: str, each: int) -> str:
-        """How many requests it takes, in words, where it asks for so many tables at once."""
+        """Describe the number of requests in words, for `explain`.
+
+        Parameters
+        ----------
+        parents : str
+            Level of the elements above, if there may be several.
+        each : int
+            Number of requests for one of them.
+        """
         return f'{each} per element of {parents}' if parents else str(each)
 
-    # -- several elements at once
+    # -- batches of elements
 
     def batches(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
-        """Elements above, divided into what is asked for at once; in their order."""
+        """Divide elements above into batches, in order."""
         for found in founds:
             yield [found]
 
     def batch_requests(self, batch: Sequence[Found]) -> tuple[str, ...]:
-        """URIs of the tables to ask for below several elements."""
+        """Return the URIs of the tables to request below a batch."""
         raise NotImplementedError
 
     def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
-        """What the answers speak of below each of several elements; `None` for one that is to be asked by itself."""
+        """Return the elements below each element of a batch.
+
+        Parameters
+        ----------
+        batch : sequence of Found
+            Elements above.
+        tables : sequence of iterables of Row
+            Responses to `batch_requests`.
+
+        Returns
+        -------
+        list
+            For each element of the batch its children, or `None` if it must be requested alone.
+        """
         raise NotImplementedError
 
     def unbatched(self) -> Stage:
-        """The stage that asks for one element after the other."""
-        one = copy(self)
-        one.batch_size = 1
-        return one
+        """Return the stage that sends requests for one element at a time."""
+        stage = copy(self)
+        stage.batch_size = 1
+        return stage
 
     def fallback(self) -> tuple[Stage, ...]:
-        """The stages that stand for it where a server refuses to answer for several."""
+        """Return the stages to use if the server refuses a batch."""
         return (self.unbatched(),)
 
 
 class Name(Stage):
-    """A literal name on the way down: nothing to ask."""
+    """A literal name in a path, accepted without a request."""
 
     has_requests: ClassVar[bool] = False
 
@@ -208,7 +263,10 @@ class Name(Stage):
 
 
 class ListLevel(Stage):
-    """The plain listing of one level; columns of single types are listings of their own, since others of that level do not have them."""
+    """List one level below an element.
+
+    One request, and one for each data type that wanted columns are specific to.
+    """
 
     assumption: ClassVar[str] = 'XNAT 1.4 and later: every level has its listing'
 
@@ -232,20 +290,24 @@ class ListLevel(Stage):
 
 
 class ListNamed(ListLevel):
-    """The same for a name on the way down, of which more is to be known: what was named must be there."""
+    """Look up a literal name in its listing; raise `NotFoundError` if absent."""
 
     def rows(self, at: Found, tables: Tables) -> Iterator[Found]:
         step = self.steps[0]
         if not at.guessed and not any(is_wanted(step, *names_of(step.level, row)) for row in tables[0]):
-            what = f'{level(step.level).singular} {step.name!r} is not listed'
-            raise NotFoundError(what, uri=at.uri, remedy='Check the spelling, and that this login may see it.')
+            raise NotFoundError(
+                f'{level(step.level).singular} {step.name!r} is not listed',
+                uri=at.uri,
+                remedy='Check the spelling, and that this login may see it.',
+            )
         yield from super().rows(at, tables)
 
 
 class ListSessions(Stage):
-    """The experiments of all subjects of a project in two listings, in place of one for each subject.
+    """List the experiments of all subjects of a project in two requests.
 
-    Both are needed: an experiment may be shared into a project that its subject is not shared into, and is then below none of its subjects.
+    They replace one request for each subject. Subjects are listed too, since an experiment may be
+    shared into a project without its subject, and is then below no subject of the project.
     """
 
     assumption: ClassVar[str] = 'ProjSubExptList lists a project with subject_ID; ID and label of a shared row are those in the project (1.7, 1.8)'
@@ -276,24 +338,25 @@ class ListSessions(Stage):
 
 
 class JoinSubjects(Stage):
-    """What is wanted of the subjects of experiments, where the path has none: from the subjects listed beside them.
+    """Join columns of subjects to experiments whose path has no subjects.
 
-    Experiments that were shared without their subjects are asked about by the IDs of those.
+    The subjects of the project are listed; those of experiments that were shared without their
+    subject are requested by ID, up to 50 a request.
     """
 
     assumption: ClassVar[str] = 'experiments name their subject_ID, and listings take several IDs as a filter (1.7, 1.8)'
     most_ids: ClassVar[int] = 50
 
     def beside(self, uri: str) -> tuple[str, ...]:
-        """URIs of the tables of the subjects of a project, or of the server."""
+        """Return the URIs that list the subjects of a project or the server."""
         return self._listing(uris.join(uri, 'subjects')).uris
 
     def named(self, ids: Iterable[str]) -> tuple[str, ...]:
-        """URIs of the tables of subjects with some IDs."""
+        """Return the URIs of the listings of subjects with given IDs."""
         return self._listing(uris.with_query(uris.join(uris.ENTRY, 'subjects'), {'ID': ','.join(ids)})).uris
 
     def subjects(self, tables: Tables) -> Iterable[tuple[str, Row]]:
-        """IDs of subjects, and what answers say of them."""
+        """Yield ID and row of each subject in the responses."""
         return ((cell(row, 'ID'), row) for row in self._listing('').rows(tables))
 
     def _listing(self, uri: str) -> Listing:
@@ -307,7 +370,7 @@ class JoinSubjects(Stage):
 
 
 class ListShares(Stage):
-    """The projects that an element is seen in."""
+    """List the projects of an element: its own and those it is shared into."""
 
     assumption: ClassVar[str] = 'ItemResource lists the projects of an item, its own among them (1.7, 1.8)'
 
@@ -321,9 +384,10 @@ class ListShares(Stage):
 
 
 class Rebase(Stage):
-    """To where an element has the children that XNAT does not route below it. Nothing to ask.
+    """Replace an element's URI by the one that has its children. No request.
 
-    Experiments below a project have them below ``/experiments``, subjects below the server in their own project.
+    XNAT routes the children of a project's experiments below ``/experiments`` only, and those of
+    the server's subjects below their own project only.
     """
 
     has_requests: ClassVar[bool] = False
@@ -341,23 +405,49 @@ class Rebase(Stage):
 
 
 def runs(founds: Iterable[Found], key: Callable[[Found], str]) -> Iterator[list[Found]]:
-    """Neighbours with the same key."""
+    """Yield runs of adjacent elements with the same key.
+
+    Parameters
+    ----------
+    founds : iterable of Found
+        Elements.
+    key : callable
+        Returns the key of an element.
+    """
     return (list(run) for _, run in groupby(founds, key))
 
 
 def name_in_lists(found: Found) -> str:
-    """ID of an experiment that was found; the name that was given for one that was not listed."""
+    """Return the ID of an experiment, or its name in the path."""
     return cell(found.row, 'ID') if found.row else read(found.uri)[-1].name
 
 
 def element_uri(parent: str, plural: str, name: str) -> str:
-    """URI of a child."""
+    """Return the URI of a child.
+
+    Parameters
+    ----------
+    parent : str
+        URI of the element above.
+    plural : str
+        Level of the child.
+    name : str
+        ID or label of the child, or the path of a file; not quoted.
+    """
     quoted = uris.quote_path(name) if plural == 'files' else uris.quote(name)
     return uris.join(parent, level(plural).segment, quoted)
 
 
 def names_of(plural: str, row: Row) -> tuple[str, str]:
-    """ID and label of a row of a level's listing."""
+    """Return ID and label of a row; for a file, twice its path.
+
+    Parameters
+    ----------
+    plural : str
+        Level of the row.
+    row : Row
+        Row of a listing.
+    """
     if plural == 'files':
         path = row.get('path') or uris.file_path(cell(row, 'URI')) or cell(row, 'Name')
         return path, path
@@ -368,7 +458,17 @@ def names_of(plural: str, row: Row) -> tuple[str, str]:
 
 
 def chosen(step: Step, rows: Iterable[Row], conditions: Conditions) -> Iterator[tuple[str, Row]]:
-    """ID and row of those that a step and conditions let pass; rows of files get their ``path``."""
+    """Yield ID and row of the elements that match a step and conditions.
+
+    Parameters
+    ----------
+    step : Step
+        Level and name or pattern.
+    rows : iterable of Row
+        Rows of a listing. Those of files are yielded with the added key ``path``.
+    conditions : mapping
+        Level -> accession IDs that its elements must have.
+    """
     for row in rows:
         identity, label = names_of(step.level, row)
         if is_wanted(step, identity, label) and _passes(conditions, step.level, identity, row):
@@ -376,14 +476,44 @@ def chosen(step: Step, rows: Iterable[Row], conditions: Conditions) -> Iterator[
 
 
 def check_own(at: Found, rows: Iterable[Row]) -> None:
-    """`NotFoundError` where the rows of resources or files are of what stands above: XNAT answers so for what is not there."""
+    """Check that rows of resources or files belong to an element.
+
+    For an element that does not exist, XNAT lists those of an element above
+    (:mod:`pyxnat.query.row_owner`).
+
+    Parameters
+    ----------
+    at : Found
+        Element whose resources or files were listed.
+    rows : iterable of Row
+        Rows of the listing; only the first is read.
+
+    Raises
+    ------
+    NotFoundError
+        The rows belong to an element above.
+    """
     first = next(iter(rows), None)
     if first is not None and not is_own(read(at.uri), first):
-        raise NotFoundError(f'{spell(read(at.uri))} is not there', uri=at.uri, remedy='Check the spelling; what this login may not see is hidden.')
+        raise NotFoundError(
+            f'{spell(read(at.uri))} is not there',
+            uri=at.uri,
+            remedy='Check the spelling, and that this login may see it.',
+        )
 
 
 def is_wanted(step: Step, identity: str, label: str) -> bool:
-    """Whether a step means what has this ID and label."""
+    """Return whether an element matches a step.
+
+    Parameters
+    ----------
+    step : Step
+        Name or pattern.
+    identity : str
+        ID of the element.
+    label : str
+        Label of the element.
+    """
     if step.literal:
         return step.name in (identity, label)
     return step.name == ANY or matches(step.name, identity, label)
