@@ -473,7 +473,7 @@ class Element(Named, Uploadable):
             raise errors.UnexpectedAnswer(message, uri=self.url, method='PUT', remedy=remedy)
         if '/' not in accession_id:
             self.row[self.level.id_column] = accession_id
-            self.host.owners.learn(self)
+            self.host.owners.store(self)
 
     def delete(self, delete_files: bool = True) -> None:
         """Delete it and everything below it.
@@ -503,7 +503,7 @@ class Element(Named, Uploadable):
         self.check_owner(fresh=True)
         self.connection.request(uris.with_query(self._uri_to_delete(), {'removeFiles': delete_files}), 'DELETE')
         self.row.clear()
-        self.host.owners.forget()
+        self.host.owners.invalidate()
 
     def _uri_to_delete(self) -> str:
         """Return a URI for deleting that cannot match another element."""

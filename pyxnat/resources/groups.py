@@ -48,7 +48,7 @@ class SharedCollection(Collection[Any]):
         Two requests per element, after those of iterating. If the project owns one of them, an
         error is raised before anything is sent.
         """
-        self.host.owners.forget()
+        self.host.owners.invalidate()
         for element in [element for element in list(self) if element._is_shared_into(project)]:
             self.connection.request(f'{element._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
 

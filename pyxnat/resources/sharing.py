@@ -76,7 +76,7 @@ class SharedElement(Element):
         uri = self._uri_of_shares()
         query = {'label': label or self.label(), 'primary': primary or None, 'format': 'json'}
         self.connection.request(uris.with_query(f'{uri}/{uris.quote(project)}', query), 'PUT')
-        self.host.owners.forget()
+        self.host.owners.invalidate()
 
     def unshare(self, project: str) -> None:
         """End its share in a project; its own project keeps it.
@@ -96,7 +96,7 @@ class SharedElement(Element):
         """
         self.check_owner()
         if self._is_shared_into(project):
-            self.host.owners.forget()
+            self.host.owners.invalidate()
             self.connection.request(f'{self._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
 
     def _is_shared_into(self, project: str) -> bool:
@@ -140,7 +140,7 @@ class SharedElement(Element):
         """
         labels.check_label(self.level.singular, label, self.url)
         self.check_owner()
-        self.host.owners.forget()
+        self.host.owners.invalidate()
         self.connection.request(uris.with_query(self._exact_uri(), {'label': label}), 'PUT')
         self.row['label'] = label
         if self.path_name != self.row.get('ID'):

@@ -19,7 +19,7 @@ def filled(xnat, project):
     session.assessor('A').create(**QC)
     session.reconstruction(f'{project._urn}_R').create(type='first')
     session.resource('R').file('f').put(b'first')
-    xnat.owners.forget()
+    xnat.owners.invalidate()
     return project
 
 
@@ -173,7 +173,7 @@ def test_a_session_moves_where_it_is_asked_to(filled):
 def test_an_assessor_of_another_session_is_not_moved_unasked(xnat, filled, by):
     first = filled.subject('S1').experiment('E1').assessor('A')
     second = filled.subject('S2').experiment('E2').assessor('A' if by == 'label' else first.id())
-    with xnat.trace() as trace, pytest.raises(errors.IntegrityError, match=r'assessor .* is that of session E1'):
+    with xnat.trace() as trace, pytest.raises(errors.IntegrityError, match=r'assessor .* belongs to session E1'):
         second.create(**QC)
     assert set(methods(trace)) == {'GET'} and first.exists(consistent=True)
     second.create(move=True, **QC)
@@ -183,7 +183,7 @@ def test_an_assessor_of_another_session_is_not_moved_unasked(xnat, filled, by):
 def test_a_reconstruction_of_another_session_is_not_moved_unasked(xnat, filled):
     name = f'{filled._urn}_R'
     first, second = (filled.subject(subject).experiment(session).reconstruction(name) for subject, session in (('S1', 'E1'), ('S2', 'E2')))
-    with xnat.trace() as trace, pytest.raises(errors.IntegrityError, match=f'reconstruction {name} is that of session {first.parent().id()}'):
+    with xnat.trace() as trace, pytest.raises(errors.IntegrityError, match=f'reconstruction {name} belongs to session {first.parent().id()}'):
         second.create(type='second')
     assert set(methods(trace)) == {'GET'} and first.attrs.get('type') == 'first'
     second.create(type='second', move=True)
@@ -259,7 +259,7 @@ def test_what_is_missing_above_is_created(xnat, project, there, level):
     for name, element in (('project', home), ('subject', subject), ('session', session)):
         if there in ('project', 'subject', 'session')[('project', 'subject', 'session').index(name) :]:
             element.create()
-    xnat.owners.forget()
+    xnat.owners.invalidate()
     made = {'scan': session.scan('1'), 'assessor': session.assessor('A'), 'reconstruction': session.reconstruction(f'{home._urn}_1'),
             'session': session, 'subject': subject}[level]  # fmt: skip
     with xnat.trace() as trace:
