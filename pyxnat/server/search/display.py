@@ -1,7 +1,8 @@
-"""Display fields: what a search can ask for by a short ID (``SUBJECT_LABEL``, ``AGE``), and the versions that choose among them.
+"""Display fields of types (``SUBJECT_LABEL``, ``AGE``), and their versions.
 
-What a type has comes from its display document, where a folder of schemas holds one; from what this server knows of XNAT's own types; and
-for every other simple field of the schema from its path, as XNAT generates documents for types that have none.
+A search requests fields by these IDs, and a version selects some of them. The fields of a type come
+from its display document, if a folder of schemas has one; from XNAT's own types; and, for all other
+simple fields of the schema, from their paths, as XNAT generates documents for types without one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from ..db.types import Model
 from .display_fields import DisplayField, generated, own_fields
+from .display_sql import Source
 from .display_versions import DisplayVersion, own_versions
 from .display_xml import DisplayDocument, read_display
 from .field_sql import Expression, Scope
@@ -20,52 +22,83 @@ __all__ = ['Displays', 'expression']
 
 
 class Displays:
-    """The display fields and versions of a model's types."""
+    """Display fields and versions of all data types.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    folders : Iterable[Path]
+        Folders of schemas that may have display documents.
+    """
 
     def __init__(self, model: Model, folders: Iterable[Path] = ()) -> None:
-        """Displays for a model, and for the display documents in folders of schemas."""
         self._model = model
         self._documents = dict(_documents(model, folders))
         self._known: dict[str, dict[str, DisplayField]] = {}
         self._aliases: dict[str, str] = {}
 
     def fields(self, type_name: str) -> dict[str, DisplayField]:
-        """The fields of a type by their IDs, in order."""
+        """Return the fields of a type by ID, in order."""
         if type_name not in self._known:
-            self._known[type_name] = self._make(type_name)
+            self._known[type_name] = self._build_fields(type_name)
         return self._known[type_name]
 
     def of_path(self, type_name: str, path: str) -> DisplayField | None:
-        """The field that shows what stands at a path of a type as it is; of several, the first in XNAT's table of names."""
+        """Return the field that shows the value at a path unchanged.
+
+        Of several, the first in XNAT's hash table of names.
+
+        Parameters
+        ----------
+        type_name : str
+            Name of the type.
+        path : str
+            Path below the type.
+        """
         plain, fields = path.lower(), self.fields(type_name)
         shown = [one for one in fields.values() if one.path.lower() == plain and not one.requires_value]
         size = _table_size(len(fields))
         return max(shown, key=lambda one: _hash(one.id) % size, default=None)
 
     def alias(self, key: str) -> str:
-        """The short name of a column whose key is too long for one."""
+        """Return the short name of a column whose key is too long."""
         return self._aliases.setdefault(key, f'df_alias_{len(self._aliases)}')
 
     def versions(self, type_name: str) -> dict[str, DisplayVersion]:
-        """The display versions of a type by their names; only columns that the archive can answer."""
+        """Return the display versions of a type by name.
+
+        Columns that the archive cannot compute are left out.
+        """
         document = self._documents.get(type_name)
         found = document.versions if document is not None and document.versions else own_versions(self._model, type_name, self.fields(type_name))
-        return {one.name: self._answerable(one, type_name) for one in found}
+        return {one.name: self._supported(one, type_name) for one in found}
 
     def version(self, type_name: str, name: str) -> DisplayVersion:
-        """A version by its name, else ``listing``."""
+        """Return a version by name; ``listing`` if there is none.
+
+        Parameters
+        ----------
+        type_name : str
+            Name of the type.
+        name : str
+            Name of the version.
+        """
         found = self.versions(type_name)
         return found.get(name) or found['listing']
 
     def first_version(self, type_name: str) -> DisplayVersion:
-        """The version that XNAT shows where none is asked for: no order but that of its table of names makes it the first."""
+        """Return the version that XNAT uses by default.
+
+        It is the first in XNAT's hash table of names.
+        """
         found = self.versions(type_name)
         return next(found[name] for name in ('brief', 'detailed', 'full', 'listing') if name in found and found[name].fields)
 
-    def _answerable(self, version: DisplayVersion, type_name: str) -> DisplayVersion:
+    def _supported(self, version: DisplayVersion, type_name: str) -> DisplayVersion:
         return replace(version, fields=tuple(one for one in version.fields if one.id in self.fields(one.element or type_name)))
 
-    def _make(self, type_name: str) -> dict[str, DisplayField]:
+    def _build_fields(self, type_name: str) -> dict[str, DisplayField]:
         own = {one.id: one for one in own_fields(self._model, type_name)}
         document = self._documents.get(type_name)
         found = document.fields_of(self._model, own) if document is not None else {}
@@ -74,7 +107,7 @@ class Displays:
         return {name: self._typed(type_name, one) for name, one in found.items()}
 
     def _typed(self, type_name: str, one: DisplayField) -> DisplayField:
-        """The field with the kind of the schema's, where it has none of its own."""
+        """Return the field with its kind, by default that in the schema."""
         held = self._model.registry.field(type_name, one.path) if one.path and not one.kind else None
         kind = one.kind or (held.kind if held is not None else '') or 'string'
         named = 'UNKNOWN' if one.image else held.type if held is not None and kind == 'float' else kind
@@ -82,7 +115,7 @@ class Displays:
 
 
 def _documents(model: Model, folders: Iterable[Path]) -> Iterator[tuple[str, DisplayDocument]]:
-    """The documents by the names of their types."""
+    """Yield the display documents with the names of their types."""
     for path in (path for folder in folders for path in sorted(folder.rglob('*_display.xml'))):
         try:
             found = read_display(path.read_bytes())
@@ -94,7 +127,10 @@ def _documents(model: Model, folders: Iterable[Path]) -> Iterator[tuple[str, Dis
 
 
 def _table_size(names: int) -> int:
-    """Places of a Java ``Hashtable`` that came to hold so many names; it is walked from the last place to the first."""
+    """Return the size of a Java ``Hashtable`` with a number of names.
+
+    Its iteration order is from the last slot to the first.
+    """
     size = 11
     while names > size * 3 // 4:
         size = 2 * size + 1
@@ -102,7 +138,7 @@ def _table_size(names: int) -> int:
 
 
 def _hash(name: str) -> int:
-    """What Java's ``Hashtable`` makes of a name before it takes the remainder."""
+    """Return the positive hash code of a name in Java's ``Hashtable``."""
     number = 0
     for letter in name:
         number = (31 * number + ord(letter)) & 0xFFFFFFFF
@@ -110,5 +146,19 @@ def _hash(name: str) -> int:
 
 
 def expression(field: DisplayField, scope: Scope, table: object, type_name: str, value: str) -> Expression:
-    """The SQL of a display field for an item's alias."""
-    return Expression(field.make(scope, table, type_name, value), field.kind, schema_field=False)
+    """Return the SQL of a display field for an item.
+
+    Parameters
+    ----------
+    field : DisplayField
+        The display field.
+    scope : Scope
+        The query.
+    table : object
+        Alias of the item table.
+    type_name : str
+        Data type of the item.
+    value : str
+        Value of the field, if it requires one.
+    """
+    return Expression(field.make(Source(scope, table, type_name, value)), field.kind, schema_field=False)

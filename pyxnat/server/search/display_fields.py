@@ -1,7 +1,7 @@
-"""Display fields of XNAT's own types: their IDs, headers, kinds, links, and how each is computed.
+"""Display fields of XNAT's own types: IDs, headers, kinds, links and SQL.
 
-They are those of the display documents that XNAT 1.8.3 has: subjects, projects and MR sessions have documents of their own, all other
-types share a pattern, to which each adds the fields of its own schema type.
+They follow the display documents of XNAT 1.8.3: subjects, projects and MR sessions have documents
+of their own; all other types share a pattern, to which each adds the fields of its schema type.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ __all__ = ['DisplayField', 'Link', 'generated', 'identifier', 'own_fields']
 
 
 class Link(NamedTuple):
-    """A property of the link that XNAT's pages make of a value: ``HREF`` with ``@Field1`` in it, and what stands for that."""
+    """Property of a link on XNAT's pages: an ``HREF`` with ``@Field1`` in it."""
 
     name: str
     value: str
     inserts: tuple[tuple[str, str], ...]
-    """Names in the value to the IDs of display fields of the same item, or to ``@WHERE``, the value of the field itself."""
+    """Placeholders to IDs of display fields of the item, or to ``@WHERE``, the value of the field
+    itself.
+    """
 
 
 @dataclass(frozen=True)
@@ -36,29 +38,39 @@ class DisplayField:
     id: str
     header: str
     kind: str
-    """``string``, ``integer``, ``float``, ``date``, ``time``, ``dateTime`` or ``boolean``; empty for that of the field at `path`."""
+    """``string``, ``integer``, ``float``, ``date``, ``time``, ``dateTime`` or ``boolean``; empty for
+    that of the field at `path`.
+    """
     make: Maker
     requires_value: bool = False
     searchable: bool = True
-    """Whether ``/search/elements`` tells the field. All can be used, told or not."""
+    """Whether ``/search/elements`` lists the field. All fields can be used, listed or not."""
     path: str = ''
-    """Path in the schema of the one field that is shown as it is, where it is one."""
+    """Path of the schema's field that is shown unchanged; empty if the field is computed."""
     description: str = ''
     image: bool = False
     links: tuple[Link, ...] = ()
     secured: tuple[str, ...] = ()
-    """IDs of the fields by which XNAT tells whether the link may be followed: rows have them, descriptions of columns do not."""
+    """IDs of the fields that decide whether the link is active; in rows, but not described."""
     type: str = ''
-    """What XNAT calls the kind, where it has another word."""
+    """XNAT's name for the kind, if different."""
 
     def helpers(self) -> tuple[str, ...]:
-        """IDs of the fields of the same item that come along as columns, in order."""
+        """Return the IDs of the fields that become helper columns, in order."""
         inserts = (name for link in self.links for _, name in link.inserts if not name.startswith('@'))
         return tuple(dict.fromkeys((*inserts, *self.secured)))
 
 
 def own_fields(model: Model, type_name: str) -> Iterator[DisplayField]:
-    """The fields that this server knows how to compute for a type, by what the type is."""
+    """Yield the fields that XNAT's own document or pattern has for a type.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    type_name : str
+        Name of the type.
+    """
     where = model.level_of(type_name)
     if where == 'project':
         yield from _project()
@@ -75,7 +87,19 @@ def own_fields(model: Model, type_name: str) -> Iterator[DisplayField]:
 
 
 def generated(model: Model, type_name: str, known: Iterable[str]) -> Iterator[DisplayField]:
-    """One field for each simple field that a type adds to those of its kind: the path in capitals, ``_`` for ``/``."""
+    """Yield the fields generated from the paths of a type's own simple fields.
+
+    The ID is the path in capitals, with ``_`` for ``/``.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    type_name : str
+        Name of the type.
+    known : Iterable[str]
+        IDs of fields that exist already.
+    """
     if type_name in _WHOLE:
         return
     taken = set(known)
@@ -88,18 +112,18 @@ def generated(model: Model, type_name: str, known: Iterable[str]) -> Iterator[Di
 
 
 def is_simple(field: Field) -> bool:
-    """Whether a display field can show it: one value that stands on the item itself."""
+    """Whether a display field can show a field: a single value of the item."""
     return bool(field.kind) and not field.repeated and '[' not in field.path
 
 
 def identifier(path: str) -> str:
-    """The ID that XNAT generates for the field at a path."""
+    """Return the ID that XNAT generates for the field at a path."""
     return path.upper().replace('/', '_').replace('-', '_')
 
 
 _MR = 'xnat:mrSessionData'
 _WHOLE = frozenset({'xnat:subjectData', 'xnat:projectData', _MR})
-"""Types whose display document lists all their fields."""
+"""Types whose display document lists all fields."""
 _BASES = ('xnat:experimentData', 'xnat:subjectAssessorData', 'xnat:imageSessionData', 'xnat:imageAssessorData', 'xnat:imageScanData')
 _OF_DICOM = ('dcmAccessionNumber', 'dcmPatientId', 'dcmPatientName', 'UID')
 _OF_PROTOCOL = ('requestedProcedureDescription', 'protocolName', 'bodyPartExamined')
@@ -107,7 +131,7 @@ _INHERITED = {
     'xnat:ctSessionData': _OF_DICOM, 'xnat:dxSessionData': _OF_DICOM, 'xnat:petSessionData': ('UID',),
     **{f'xnat:{kind}ScanData': _OF_PROTOCOL for kind in ('mr', 'ct', 'pet')},
 }  # fmt: skip
-"""Fields of a base that the document of a type has all the same."""
+"""Fields of a base type that the document of a type still lists."""
 _HEADERS = {('xnat:petSessionData', 'tracer/transmissions_starttime'): 'startTime'}
 _LATER = {
     'xnat:petSessionData': frozenset({
@@ -120,21 +144,21 @@ _LATER = {
         'inPlanePhaseEncoding/polaritySwap', 'inPlanePhaseEncoding/directionPositive', 'pmc',
     )),
 }  # fmt: skip
-"""Fields of schemas that came after the display documents were written."""
+"""Fields added to the schemas after the display documents were written."""
 
 
 def _shown(name: str, path: str, header: str = '', kind: str = '', told: bool = True, about: str = '') -> DisplayField:
-    """A field of the schema, as it is."""
+    """Return a field that shows a field of the schema unchanged."""
     return DisplayField(name, header or path.rpartition('/')[2], kind, sql.path(path), searchable=told, path=path, description=about)
 
 
 def _column(name: str, header: str, path: str, column: str, about: str = '', told: bool = True) -> DisplayField:
-    """A field that has a column of the item's row."""
+    """Return a field that shows a column of the item's row."""
     return DisplayField(name, header, 'string', sql.column(column), searchable=told, path=path, description=about)
 
 
 def _counted(name: str, header: str, make: Maker) -> DisplayField:
-    """A count of what the field's value names, which is not told."""
+    """Return a count for the value of the field, not listed."""
     return DisplayField(name, header, 'integer', make, True, False)
 
 
@@ -145,7 +169,7 @@ def _inserted(kind: str, about: str = '', by: str = '') -> Iterator[DisplayField
 
 
 def _hidden(name: str, header: str, make: Maker, kind: str = 'string') -> DisplayField:
-    """A field that is not told and needs a value."""
+    """Return a field that requires a value, not listed."""
     return DisplayField(name, header, kind, make, True, False)
 
 
@@ -160,7 +184,7 @@ def _to(type_name: str, field: str) -> Link:
 
 
 def _page(type_name: str, field: str) -> Link:
-    """The page of an item whose ID is in a field."""
+    """Return the link to the page of an item whose ID is in a field."""
     href = f'/app/action/DisplayItemAction/search_value/@Field1/search_element/{type_name}/search_field/{type_name}.ID'
     return Link('HREF', href, (('Field1', field),))
 
@@ -175,7 +199,7 @@ def _titled(type_name: str, field: str) -> tuple[Link, ...]:
 
 
 def _in_project(type_name: str, field: str, clicked: bool) -> tuple[Link, ...]:
-    """The links of a label in a project: the project is the field's value."""
+    """Return the links of a label in the project that is the field's value."""
     page = _page(type_name, field)
     href = page._replace(value=f'{page.value}/project/@Field2', inserts=(('Field2', '@WHERE'), *page.inserts))
     return (href, _to(type_name, field)) if clicked else (href,)
@@ -226,7 +250,7 @@ def _demographics() -> Iterator[DisplayField]:
 
 
 def _experiment(model: Model, type_name: str) -> Iterator[DisplayField]:
-    """The pattern that sessions and other experiments share."""
+    """Yield the fields that sessions and other experiments share."""
     yield replace(_shown('SUBJECT_ID', 'subject_ID', 'Subject', 'string'), links=(_to('xnat:subjectData', 'SUBJECT_ID'),))
     kind = type_name.partition(':')[2].removesuffix('SessionData')
     if kind in _NAMED:
@@ -244,7 +268,7 @@ def _experiment(model: Model, type_name: str) -> Iterator[DisplayField]:
 
 
 _NAMED = {'ct': 'CT', 'pet': 'PET', 'dx': 'DX', 'dx3DCraniofacial': 'CT'}
-"""Kinds of sessions that have SESSION_ID beside EXPT_ID, and what it is called."""
+"""Kinds of sessions that have SESSION_ID beside EXPT_ID, and their names."""
 _AGES = {'pet': ('float', sql.age)}
 
 
@@ -270,7 +294,7 @@ def _experiment_pattern(model: Model, type_name: str) -> Iterator[DisplayField]:
 
 
 def _image(name: str, header: str, picture: str, links: tuple[Link, ...]) -> DisplayField:
-    """A picture that stands for a link."""
+    """Return a picture with links."""
     return DisplayField(name, header, 'string', sql.constant(f'/@WEBAPP/images/{picture}.gif'), searchable=False, image=True, links=links)
 
 
@@ -364,7 +388,7 @@ _OF_SCANS = (
     'frames', 'operator', 'startTime', 'ID', 'type', 'UID',
 )  # fmt: skip
 _BARE = frozenset(f'xnat:{kind}ScanData' for kind in ('sc', 'seg', 'mrs', 'voiceAudio'))
-"""Scans whose documents say nothing of their session."""
+"""Scan types whose documents have no fields of the session."""
 
 
 def _part(model: Model, type_name: str, where: str) -> Iterator[DisplayField]:
@@ -405,7 +429,7 @@ def _project() -> Iterator[DisplayField]:
     yield from _people()
     yield DisplayField('PROJECT_LAST_WORKFLOW', 'Last Workflow', 'string', sql.last_workflow)
     yield DisplayField('PROJECT_LAST_ACCESS', 'Last Access', 'string', sql.nothing)
-    yield DisplayField('PROJECT_FAV', 'Favorites', 'string', sql.admirers)
+    yield DisplayField('PROJECT_FAV', 'Favorites', 'string', sql.favorite_of)
     yield DisplayField('PROJECT_ACCESS_IMG', 'Access', 'string', sql.access_picture, searchable=False, image=True)
     yield _hidden('USER_ROLE', 'Role', sql.role_of)
     yield _hidden('LAST_ACCESSED', 'Last Accessed', sql.last_visit)

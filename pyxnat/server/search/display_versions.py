@@ -1,4 +1,4 @@
-"""Display versions: which columns a type shows for a purpose, such as its listing on the site or in a project."""
+"""Display versions: columns of a type for a purpose, such as a listing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _MR = 'xnat:mrSessionData'
 
 
 class FieldRef(NamedTuple):
-    """A column of a display version."""
+    """Column of a display version."""
 
     id: str
     element: str = ''
-    """Type whose field it is; empty for the version's own."""
+    """Type of the field; empty for that of the version."""
     value: str = ''
     visible: bool = True
     header: str = ''
@@ -27,7 +27,7 @@ class FieldRef(NamedTuple):
 
 @dataclass(frozen=True)
 class DisplayVersion:
-    """A choice of columns for one purpose: ``listing``, ``project_bundle``."""
+    """Columns for one purpose, like ``listing`` or ``project_bundle``."""
 
     name: str
     fields: tuple[FieldRef, ...]
@@ -38,7 +38,10 @@ class DisplayVersion:
 
 
 def _version(name: str, *columns: str, order_by: str = 'DATE', sort_order: str = 'DESC', colors: str = '9999CC CCCCFF') -> DisplayVersion:
-    """A version with columns written as ``ID``, ``type.ID`` or, where hidden, ``-ID=value``."""
+    """Return a version from columns like ``ID``, ``type.ID`` or ``-ID=value``.
+
+    The ``-`` marks a hidden column.
+    """
     dark, _, light = colors.partition(' ')
     return DisplayVersion(name, tuple(_ref(text) for text in columns), order_by, sort_order, dark, light)
 
@@ -130,7 +133,17 @@ _SUBJECT_LABEL, _SUBJECT_IN_PROJECT = 'xnat:subjectData.SUBJECT_LABEL', 'xnat:su
 
 
 def own_versions(model: Model, type_name: str, known: Iterable[str]) -> tuple[DisplayVersion, ...]:
-    """The versions of a type: XNAT's own, or such as it generates; `known` are the IDs of the type's fields."""
+    """Return XNAT's versions of a type, or those that it generates.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    type_name : str
+        Name of the type.
+    known : Iterable[str]
+        IDs of the type's display fields.
+    """
     where = model.level_of(type_name)
     if type_name in _VERSIONS:
         return _VERSIONS[type_name]

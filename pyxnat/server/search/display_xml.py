@@ -1,9 +1,9 @@
-"""Display documents (``*_display.xml``): what a site or a plug-in says of a type's search fields, read as far as this server can answer.
+"""Display documents (``*_display.xml``) of a site or plug-in.
 
-A field that shows one field of the schema is read, also one of another type that the item is joined with, and so are the two
-expressions that every document has: a label that falls back on the ID, and a date as text. For a field that is computed in PostgreSQL's
-own words or comes from a view, the server's own field of that ID stands in, with the header of the document; where it has none, the
-field is left out.
+Supported are fields that show one field of the schema, also of another type that can be joined, and
+two common expressions: a label that falls back to the ID, and a date as text. A field computed by
+other PostgreSQL expressions or views is replaced by the server's own field with that ID, under the
+document's header; if there is none, the field is left out.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from sqlalchemy import func
 from ...model.xml import parse_xml
 from ..db.types import Model
 from .display_fields import DisplayField
-from .display_sql import DEMOGRAPHICS, Maker, path
+from .display_sql import DEMOGRAPHICS, Maker, Source, path
 from .display_versions import DisplayVersion, FieldRef
-from .field_sql import Scope
 
 __all__ = ['DisplayDocument', 'read_display']
 
@@ -30,14 +29,22 @@ _KINDS = {'string': 'string', 'integer': 'integer', 'float': 'float', 'date': 'd
 
 @dataclass(frozen=True)
 class DisplayDocument:
-    """The document of one type."""
+    """Display document of one type."""
 
     type_name: str
     nodes: tuple[etree._Element, ...]
     versions: tuple[DisplayVersion, ...]
 
     def fields_of(self, model: Model, own: Mapping[str, DisplayField]) -> dict[str, DisplayField]:
-        """The fields that can be answered, by their IDs, in the document's order."""
+        """Return the supported fields by ID, in the order of the document.
+
+        Parameters
+        ----------
+        model : Model
+            The data types.
+        own : Mapping[str, DisplayField]
+            The server's own fields of the type, by ID.
+        """
         found: dict[str, DisplayField] = {}
         for node in self.nodes:
             one = _field(model, self.type_name, node, own.get(node.get('id', '')))
@@ -47,7 +54,10 @@ class DisplayDocument:
 
 
 def read_display(text: bytes) -> DisplayDocument | None:
-    """A display document; None for XML of another kind, `ValueError` for what is no XML."""
+    """Parse a display document; None for XML of another kind.
+
+    `ValueError` for invalid XML.
+    """
     root = parse_xml(text)
     if root.tag != 'Displays' or not root.get('schema-element'):
         return None
@@ -86,7 +96,10 @@ def _field(model: Model, type_name: str, node: etree._Element, own: DisplayField
 
 
 def _shown(model: Model, node: etree._Element) -> list[tuple[str, str]]:
-    """Type and path of each field of the schema that a display field is made of; empty where one is of a view, or of no type of items."""
+    """Return type and path of each schema field that a display field shows.
+
+    Empty if one is from a view, or from a type without items.
+    """
     found = []
     for one in node.findall('DisplayFieldElement'):
         kind, _, rest = re.sub(r'[./]', '/', one.get('schema-element', ''), count=1).partition('/')
@@ -103,11 +116,11 @@ def _maker(type_name: str, of: str, name: str) -> Maker:
     if of == type_name:
         return path(name)
 
-    def make(scope: Scope, table: Any, kind: str, value: str) -> Any:
-        found = scope.related(table, type_name, of)
-        return path(name)(scope, found, of, value)
+    def build(source: Source) -> Any:
+        found = source.scope.related(source.table, type_name, of)
+        return path(name)(source._replace(table=found, type_name=of))
 
-    return make
+    return build
 
 
 def _alone(makers: list[Maker]) -> Maker:
@@ -116,7 +129,7 @@ def _alone(makers: list[Maker]) -> Maker:
 
 def _coalesced(*places: int) -> Any:
     def read(makers: list[Maker]) -> Maker:
-        return lambda scope, table, type_name, value: func.coalesce(*(makers[place](scope, table, type_name, value) for place in places))
+        return lambda source: func.coalesce(*(makers[place](source) for place in places))
 
     return read
 
@@ -128,4 +141,4 @@ _READ: dict[str, Any] = {
     'COALESCE(@Field1, @Field2)': _coalesced(0, 1),
     'COALESCE(@Field2, @Field1)': _coalesced(1, 0),
 }
-"""Expressions that are understood, by their text."""
+"""Supported expressions, by their text."""
