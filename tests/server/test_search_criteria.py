@@ -335,7 +335,7 @@ def test_many_criteria_are_one_query(admin: Client) -> None:
 def test_more_than_the_database_takes_is_a_clear_refusal(admin: Client) -> None:
     values = ','.join(map(str, range(260_000)))
     answer = admin.post('/data/search', document(SCAN, ['ID'], inside(criterion(f'{SCAN}.FRAMES', 'IN', values))))
-    assert answer.status == 400 and 'more than the database takes' in answer.text
+    assert answer.status == 400 and 'too large for one query of the database' in answer.text
 
 
 def test_sets_nest(admin: Client) -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
-from werkzeug.exceptions import UnprocessableEntity
 
+from pyxnat.server.errors import UnprocessableEntity
 from pyxnat.server.search.search_xml import CriteriaSet, Criterion, SearchDocument, SearchField, in_projects, parse_document, write_document
 
 from .searches import M, S, criterion, document

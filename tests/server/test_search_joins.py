@@ -201,7 +201,7 @@ def test_too_many_elements_are_a_clear_refusal(admin: Client, server: Server) ->
     few = admin.post('/data/search?format=csv', document(S, ['SUBJECT_LABEL', *columns[:10]]))
     assert few.status == 200 and len(few.csv) == 3
     answer = admin.post('/data/search', document(S, columns, *(criterion(f'{kind}/scans/scan/type', '=', 'x') for kind in kinds[:-2])))
-    assert answer.status == 400 and 'more than the database takes' in answer.text
+    assert answer.status == 400 and 'too large for one query of the database' in answer.text
 
 
 def test_4_2_4_a_search_without_columns_is_a_listing(admin: Client) -> None:

@@ -154,7 +154,7 @@ def _put(call: Call, name: str) -> Response:
         raise BadRequest(f'{name!r} cannot be the ID of a saved search.')
     with call.archive.store.write() as connection:
         if not may_query(call, connection, document.root):
-            raise Forbidden(f'You may read {document.root} in no project.')
+            raise Forbidden(f'You cannot read {document.root} in any project.')
         document.attributes['ID'] = _replaced(connection, document, name)
         known = _find(connection, document.id)
         _check_put(call, connection, document, known)

@@ -30,7 +30,7 @@ def answer(call: Call, document: SearchDocument) -> Response:
     wanted = call.get('cache').lower() == 'true'
     with call.archive.store.read() as connection:
         if not may_query(call, connection, root_of(call, document)):
-            raise Forbidden(f'You may read {document.root} in no project.')
+            raise Forbidden(f'You cannot read {document.root} in any project.')
         view = call.archive.part(Views).of_search(call.caller.login, document.id) if kept else None
         known = view is not None
         if view is None:

@@ -1,1 +1,1 @@
-"""The search engine of the archive: fields, criteria and results as SQL."""
+"""Search engine of the archive: fields, criteria and results as SQL."""

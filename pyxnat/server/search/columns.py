@@ -1,7 +1,7 @@
-"""The columns of a search: which field each asked one is, and the columns that come along with it.
+"""Columns of a search: requested fields, and helper columns of their links.
 
-XNAT answers a field that it does not know by leaving it out. A path of the root type that a display field shows comes back as that display
-field; a path with ``[`` in it, and one of another type, are left out.
+XNAT leaves out unknown fields. A path of the root type that a display field shows is returned as
+that display field; a path with ``[``, and one of another type, are left out.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from .search_xml import SearchField
 __all__ = ['NO_VALUE', 'Column', 'Columns', 'find_field', 'identifier']
 
 MAX_KEY = 63
-"""Characters of a column's name in XNAT's database: longer keys are replaced."""
+"""Characters of a column name in XNAT's database; longer keys are replaced."""
 NO_VALUE = '@WHERE'
-"""Where XNAT puts the value of a field that asks for one; it stays there when none is given, and is nobody's."""
+"""Value of a field that requires one, as XNAT sends it if none is given; it matches nothing."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +34,21 @@ class Column:
     """One column of the result."""
 
     key: str
-    """What the description calls it."""
+    """Name in the description."""
     name: str
-    """What rows call it: the key, or a short name in place of a long one."""
+    """Name in the rows: the key, or a short name for a long key."""
     value: Expression
     described: dict[str, Any] | None = None
-    """What JSON and XML say of an asked column; None for one that came along."""
+    """Description of a requested column in JSON and XML; None for a helper column."""
     helper: dict[str, Any] | None = None
-    """What JSON with ``format=json`` says of one that came along; None for those that only rows have."""
+    """Description of a helper column with ``format=json``; None for one that only rows have."""
     repeats: bool = False
-    """Whether an item may have several values, each of which is a row."""
+    """Whether an item may have several values, with a row for each."""
 
 
 @dataclass(frozen=True)
-class _Found:
-    """The field that is meant."""
+class _Match:
+    """Field that a search field stands for."""
 
     element: str
     name: str
@@ -57,10 +57,21 @@ class _Found:
 
 
 class Columns:
-    """The columns of one search, in order."""
+    """Columns of one search, in order.
+
+    Parameters
+    ----------
+    scope : Scope
+        The query.
+    displays : Displays
+        Display fields of the archive.
+    model : Model
+        The data types.
+    linked : bool
+        Whether links and helper columns are described.
+    """
 
     def __init__(self, scope: Scope, displays: Displays, model: Model, linked: bool) -> None:
-        """`linked`: whether links and the columns that came along are described."""
         self._scope = scope
         self._displays = displays
         self._model = model
@@ -68,11 +79,31 @@ class Columns:
         self._columns: dict[str, Column] = {}
 
     def all(self) -> list[Column]:
-        """The columns so far."""
+        """Return the columns so far."""
         return list(self._columns.values())
 
     def add(self, asked: SearchField, user: int) -> bool:
-        """A column for a field, and those that come along; whether there is such a field. A field named twice is one column."""
+        """Add the column of a field and its helper columns.
+
+        A field that is added twice is one column.
+
+        Parameters
+        ----------
+        asked : SearchField
+            The field.
+        user : int
+            Key of the caller, for ``{XDAT_USER_ID}``.
+
+        Returns
+        -------
+        bool
+            Whether the field exists.
+
+        Raises
+        ------
+        BadRequest
+            For an unknown type, or one that cannot be joined with the root.
+        """
         element = self._model.name(asked.element or self._scope.root_type)
         if element is None:
             raise BadRequest(f'{asked.element} is not a data type of this archive.')
@@ -85,7 +116,7 @@ class Columns:
             return False
         key = self._key(found)
         while key in self._columns and (known := self._columns[key].described) and known['id'] != self._id(found):
-            key += '_1'  # arguments that differ in what a key cannot hold
+            key += '_1'  # values that differ only in characters a key cannot have
         described = self._describe(asked, found, key, value)
         repeats = found.display is None and _repeats(self._model, self._scope.root_type, found.path)
         column = Column(key, self._short(key), value, described, repeats=repeats)
@@ -95,15 +126,15 @@ class Columns:
         return True
 
     def _name(self, element: str, asked: SearchField, user: int) -> str:
-        """The field's ID with its argument, which may stand in an element of its own."""
+        """Return the field's ID with its value, possibly a separate element."""
         display = self._displays.fields(element).get(asked.field_id)
         name = f'{asked.field_id}={asked.value}' if display is not None and display.requires_value and asked.value else asked.field_id
         return name.replace('{XDAT_USER_ID}', str(user))
 
-    def _find(self, element: str, name: str) -> _Found | None:
+    def _find(self, element: str, name: str) -> _Match | None:
         display = self._displays.fields(element).get(name.partition('=')[0])
         if display is not None:
-            return _Found(element, name, display)
+            return _Match(element, name, display)
         root = self._scope.root_type
         full = split_path(name)
         if '[' in name or (full is not None and self._model.name(full[0]) != root):
@@ -111,24 +142,27 @@ class Columns:
         path = full[1] if full is not None else name
         shown = self._displays.of_path(root, path) if element == root else None
         if shown is not None:
-            return _Found(root, shown.id, shown)
-        return _Found(element, name, None, path)
+            return _Match(root, shown.id, shown)
+        return _Match(element, name, None, path)
 
-    def _value(self, found: _Found) -> Expression | None:
+    def _value(self, found: _Match) -> Expression | None:
         table = self._scope.alias(found.element)
         if found.display is not None:
             return expression(found.display, self._scope, table, found.element, found.name.partition('=')[2] or NO_VALUE)
         root = self._scope.root_type
         return self._scope.path(root, found.path) or find_field(self._scope, self._model, found.element, found.name)
 
-    def _add_helpers(self, found: _Found) -> None:
-        """What the links of a column need: told where links are, or in rows alone."""
+    def _add_helpers(self, found: _Match) -> None:
+        """Add the columns that the links of a column need.
+
+        They are described if links are; columns for access checks only appear in rows.
+        """
         if found.display is None:
             return
         linked = {name for link in found.display.links for _, name in link.inserts}
         for name in found.display.helpers():
             field = self._displays.fields(found.element).get(name)
-            helper = _Found(found.element, name, field)
+            helper = _Match(found.element, name, field)
             key = self._key(helper)
             if field is None or key in self._columns:
                 continue
@@ -138,9 +172,9 @@ class Columns:
             if value is not None:
                 self._columns[key] = Column(key, self._short(key), value, helper=told)
 
-    # -- what is told of a column
+    # -- descriptions of columns
 
-    def _describe(self, asked: SearchField, found: _Found, key: str, value: Expression) -> dict[str, Any]:
+    def _describe(self, asked: SearchField, found: _Match, key: str, value: Expression) -> dict[str, Any]:
         display = found.display
         header = asked.header or (display.header if display else found.name.rpartition('/')[2])
         entry: dict[str, Any] = {'key': key}
@@ -155,24 +189,27 @@ class Columns:
 
     def _link(self, element: str, link: Link, value: str) -> dict[str, Any]:
         inserts = [
-            {'name': one, 'value': f'@{value}' if field.startswith('@') else self._key(_Found(element, field, None))} for one, field in link.inserts
+            {'name': one, 'value': f'@{value}' if field.startswith('@') else self._key(_Match(element, field, None))} for one, field in link.inserts
         ]
         return {'name': link.name, 'value': link.value, 'inserts': inserts}
 
-    def _id(self, found: _Found) -> str:
+    def _id(self, found: _Match) -> str:
         if found.display is not None:
             return found.name if found.display.requires_value else found.display.id
         if found.path and self._scope.path(self._scope.root_type, found.path) is not None:
             return identifier(f'{self._scope.root_type}/{found.path}')
         return found.name
 
-    def _key(self, found: _Found) -> str:
-        """The field's ID in lower case, with the table's name before it for another element than the root."""
+    def _key(self, found: _Match) -> str:
+        """Return the key of a field: its ID in lower case.
+
+        The table name precedes the ID for a type other than the root.
+        """
         key = identifier(self._id(found) if found.path or found.display else found.name).lower()
         return key if found.element == self._scope.root_type else f'{self._model.sql_name(found.element).lower()}_{key}'
 
     def _short(self, key: str) -> str:
-        """A key that fits into a name of XNAT's database, under a number where it does not."""
+        """Return a key, or a numbered alias for one over `MAX_KEY` characters."""
         return key if len(key) <= MAX_KEY else self._displays.alias(key)
 
 
@@ -183,7 +220,21 @@ def _repeats(model: Model, root: str, path: str) -> bool:
 
 
 def find_field(scope: Scope, model: Model, element: str, name: str) -> Expression | None:
-    """A field by the ID that the server itself makes: of a path (``XNAT_COL_MRSESSIONDATALABEL``), or of a form."""
+    """Find a field by an ID that the server generates.
+
+    Such IDs are of paths (``XNAT_COL_MRSESSIONDATALABEL``), or of forms.
+
+    Parameters
+    ----------
+    scope : Scope
+        The query.
+    model : Model
+        The data types.
+    element : str
+        Type of the field.
+    name : str
+        The ID.
+    """
     form = _FORM.fullmatch(name.upper())
     if form is not None:
         return _of_form(scope.alias(element), form['form'].lower(), form['key'])
@@ -198,7 +249,7 @@ _FORM = re.compile(r'[A-Z_]+:[A-Z0-9]+_CUSTOM-FORM_(?P<form>[0-9A-F-]{36})_(?P<k
 
 
 def _of_form(table: Any, form: str, key: str) -> Expression:
-    """What an item has under a key of a form."""
+    """Return the value of an item under a key of a form."""
     held = func.json_extract(table.c.fields, '$."custom_fields"')
     each = func.json_each(func.coalesce(held, '{}'), f'$."{form}"').table_valued('key', 'value')
     query = select(cast(each.c.value, item.c.id.type)).select_from(each).where(func.upper(each.c.key) == key)
@@ -206,7 +257,7 @@ def _of_form(table: Any, form: str, key: str) -> Expression:
 
 
 def _paths(model: Model, kind: str) -> Iterator[str]:
-    """Paths of a type's fields, and of the fields of the items that it holds."""
+    """Yield the paths of a type's fields, and of its nested items' fields."""
     for found in model.registry.fields(kind):
         if found.kind:
             yield found.path
@@ -215,7 +266,10 @@ def _paths(model: Model, kind: str) -> Iterator[str]:
 
 
 def identifier(name: str) -> str:
-    """A field's ID in capitals: of a path the ``:`` becomes ``_COL_``, a ``,`` ``_COM_``, and ``/`` is dropped."""
+    """Return a field's ID in capitals.
+
+    In a path, ``:`` becomes ``_COL_``, ``,`` becomes ``_COM_``, and ``/`` is removed.
+    """
     if '/' in name:
         name = name.replace(':', '_COL_').replace(',', '_COM_').replace('/', '')
         return re.sub(r'[^A-Za-z0-9_-]', '', name.replace('=', '_')).upper()

@@ -1,9 +1,11 @@
-"""The criteria of a search as SQL conditions.
+"""Criteria of a search as SQL conditions.
 
-The comparisons follow XNAT: equality is exact, LIKE ignores case, is for texts alone and on a schema field means "contains", ``!=`` lets
-NULL through on a display field and not on a schema field, ``<>`` nowhere, IN is for display fields inside of a ``child_set``, NOT IN for
-nothing, BETWEEN for display fields and for numbers. All values are bound parameters. A value that XNAT would put into its SQL as it stands
-is read as literals and nothing else: numbers, texts in single quotes, NULL, TRUE and FALSE, for BETWEEN two of them with AND between.
+The comparisons follow XNAT. Equality is exact. LIKE ignores case, is for texts only, and means
+"contains" on a schema field. ``!=`` matches NULL on a display field but not on a schema field;
+``<>`` never does. IN is for display fields inside a ``child_set``, NOT IN for nothing, and BETWEEN
+for display fields and numbers. All values are bound parameters. A value that XNAT would insert
+verbatim into its SQL is parsed as literals only: numbers, texts in single quotes, NULL, TRUE and
+FALSE; for BETWEEN two of them with AND between.
 """
 
 from __future__ import annotations
@@ -23,24 +25,40 @@ from .search_xml import CriteriaSet, Criterion
 __all__ = ['condition']
 
 Resolve = Callable[[str], Expression]
-"""A criterion's ``schema_field`` to its expression."""
+"""Function from a criterion's ``schema_field`` to its expression."""
 _MOST_SIDE_BY_SIDE = 200
-"""Conditions in one AND or OR: SQLite's expressions may be a thousand deep, and every OR is a level."""
+"""Conditions in one AND or OR: SQLite limits the depth of expressions to 1,000, one level per OR."""
 
 
 def condition(sets: Sequence[CriteriaSet], resolve: Resolve) -> ColumnElement[bool] | None:
-    """The condition of all sets; None where they say nothing."""
+    """Return the condition of all sets; None if they are empty.
+
+    Parameters
+    ----------
+    sets : Sequence[CriteriaSet]
+        Sets of criteria, joined by AND.
+    resolve : Resolve
+        Returns the expression of a field.
+
+    Raises
+    ------
+    BadRequest
+        For a comparison that XNAT does not support on the field.
+    """
     return _joined('AND', [_set_condition(part, resolve, inside=False) for part in sets])
 
 
 def _set_condition(part: Criterion | CriteriaSet, resolve: Resolve, inside: bool) -> ColumnElement[bool] | None:
-    """The condition of a set; `inside` of another one, where IN is a comparison like others."""
+    """Return the condition of a set, or of a criterion.
+
+    IN is a valid comparison only `inside` another set.
+    """
     if isinstance(part, Criterion):
         if part.comparison == 'IN' and not inside:
-            raise BadRequest('IN works inside of a child_set only.')
+            raise BadRequest('IN works only inside a child_set.')
         return _compare(resolve(part.schema_field), part)
     if inside and not part.parts:
-        raise BadRequest('A child_set wants a criterion.')
+        raise BadRequest('A child_set needs a criterion.')
     return _joined(part.method, [_set_condition(inner, resolve, inside or isinstance(inner, CriteriaSet)) for inner in part.parts])
 
 
@@ -48,7 +66,7 @@ def _joined(method: str, parts: Sequence[ColumnElement[bool] | None]) -> ColumnE
     found = [part for part in parts if part is not None]
     join = and_ if method == 'AND' else or_
     while len(found) > _MOST_SIDE_BY_SIDE:
-        # A call, because SQLAlchemy would open brackets and write all in one row again.
+        # A function call, because SQLAlchemy flattens nested conditions.
         found = [func.coalesce(join(*found[at : at + _MOST_SIDE_BY_SIDE]), false()) for at in range(0, len(found), _MOST_SIDE_BY_SIDE)]
     return join(*found) if found else None
 
@@ -63,7 +81,7 @@ def _compare(expression: Expression, criterion: Criterion) -> ColumnElement[bool
     if criterion.override and expression.schema_field:
         return _raw(expression, name, value)
     if criterion.override and "'" in value:
-        raise BadRequest(f'{value!r} is put in quotes, as every value of a display field is: leave its own quotes out.')
+        raise BadRequest(f'Remove the quotes from {value!r}: values of display fields are quoted by the server.')
     if value.strip() == '*' and name not in ('LIKE', 'NOT LIKE'):
         return _filled(expression)
     if name in ('LIKE', 'NOT LIKE'):
@@ -73,7 +91,7 @@ def _compare(expression: Expression, criterion: Criterion) -> ColumnElement[bool
 
 
 def _listed(expression: Expression, name: str, value: str) -> ColumnElement[bool]:
-    """IN, BETWEEN, and comparisons with one value."""
+    """Return a condition for IN, BETWEEN, or a comparison with one value."""
     if name == 'IN' and expression.schema_field:
         raise BadRequest('IN works on display fields only, not on paths of the schema.')
     if name == 'BETWEEN' and expression.schema_field and expression.kind not in ('integer', 'float'):
@@ -83,16 +101,16 @@ def _listed(expression: Expression, name: str, value: str) -> ColumnElement[bool
     if name == 'BETWEEN':
         return _between(expression, re.split(r'\s+AND\s+', value.strip(), flags=re.IGNORECASE))
     if value.strip() == '':
-        return _against_nothing(expression, name)
-    return _against(expression, name, value)
+        return _compare_with_empty(expression, name)
+    return _compare_with(expression, name, value)
 
 
 def _parts(value: str) -> list[str]:
-    """The values of a list: between commas, in double quotes where they hold some."""
+    """Split a list at commas; values with commas are in double quotes."""
     try:
         return next(csv.reader([value], skipinitialspace=True), [])
     except csv.Error as error:
-        raise BadRequest(f'The list of values cannot be read: {error}.') from error
+        raise BadRequest(f'The list of values cannot be parsed: {error}.') from error
 
 
 _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
@@ -112,13 +130,13 @@ def _operator(name: str) -> Callable[[Any, Any], ColumnElement[bool]]:
     return _OPERATORS[name]
 
 
-def _against(expression: Expression, name: str, value: str) -> ColumnElement[bool]:
+def _compare_with(expression: Expression, name: str, value: str) -> ColumnElement[bool]:
     found = _operator(name)(_left(expression), _operand(expression, value))
     return or_(found, expression.sql.is_(None)) if name == '!=' and not expression.schema_field else found
 
 
-def _against_nothing(expression: Expression, name: str) -> ColumnElement[bool]:
-    """A comparison with an empty value: ``=`` finds what is not filled."""
+def _compare_with_empty(expression: Expression, name: str) -> ColumnElement[bool]:
+    """Return a comparison with an empty value: ``=`` finds empty fields."""
     _operator(name)
     filled = _filled(expression)
     return filled if name in ('!=', '<>') else not_(filled) if name in ('=', '<=', '>=') else false()
@@ -129,13 +147,19 @@ def _left(expression: Expression) -> ColumnElement[Any]:
 
 
 def _operand(expression: Expression, text: str) -> Any:
-    """A value in the form its field compares by; `BadRequest` for one of another kind."""
+    """Return a value in the form that its field compares by.
+
+    `BadRequest` for a value of another kind.
+    """
     read = _OPERANDS.get(expression.kind)
     return text if read is None else read(text.strip())
 
 
 def _number(value: str) -> float:
-    """A number; what looks like a day is arithmetic to XNAT, which does not put it in quotes."""
+    """Return a number.
+
+    A date is arithmetic to XNAT, which does not quote it: 2020-01-02 is 2017.
+    """
     if re.fullmatch(r'\d{1,9}(-\d{1,9})+', value):
         first, *others = map(int, value.split('-'))
         return float(first - sum(others))
@@ -182,12 +206,15 @@ def _filled(expression: Expression) -> ColumnElement[bool]:
 def _null(expression: Expression, criterion: Criterion) -> ColumnElement[bool]:
     words = f'{criterion.comparison} {criterion.value.strip().upper()}'.split()
     if set(words) - {'IS', 'NOT', 'NULL'} or 'NULL' not in words:
-        raise BadRequest(f'{criterion.comparison} goes with NULL or NOT NULL, not with {criterion.value!r}.')
+        raise BadRequest(f'{criterion.comparison} needs NULL or NOT NULL, not {criterion.value!r}.')
     return _filled(expression) if 'NOT' in words else not_(_filled(expression))
 
 
 def _like(expression: Expression, pattern: str, name: str) -> ColumnElement[bool]:
-    """Case is ignored: SQLite's own way for ASCII, which is faster, the slow way for a pattern with other letters."""
+    """Return a LIKE condition that ignores case.
+
+    SQLite's own ``lower`` is faster, but for ASCII patterns only.
+    """
     lower = func.lower if pattern.isascii() else func.unicode_lower
     left = lower(expression.sql)
     return left.not_like(pattern.lower(), escape='\\') if name.startswith('NOT') else left.like(pattern.lower(), escape='\\')
@@ -195,12 +222,12 @@ def _like(expression: Expression, pattern: str, name: str) -> ColumnElement[bool
 
 def _between(expression: Expression, parts: Sequence[str]) -> ColumnElement[bool]:
     if len(parts) != 2:
-        raise BadRequest('BETWEEN wants "low AND high".')
+        raise BadRequest('BETWEEN needs "low AND high".')
     low, high = (_operand(expression, part) for part in parts)
     return _left(expression).between(low, high)
 
 
-# -- values that XNAT puts into its SQL as they stand
+# -- values that XNAT inserts verbatim into its SQL
 
 _LITERAL = r"'(?:[^']|'')*'|[+-]?\d+(?:\.\d+)?|NULL|TRUE|FALSE"
 _ONE = re.compile(rf'\s*({_LITERAL})\s*', re.IGNORECASE)
@@ -209,7 +236,7 @@ _RANGE = re.compile(rf'\s*({_LITERAL})\s+AND\s+({_LITERAL})\s*', re.IGNORECASE)
 
 
 def _raw(expression: Expression, name: str, value: str) -> ColumnElement[bool]:
-    """A comparison with literals; `BadRequest` for any other SQL."""
+    """Return a comparison with literals; `BadRequest` for any other SQL."""
     if name in ('IN', 'NOT IN'):
         texts = re.findall(_LITERAL, _match(_LIST, name, value).group(1), re.IGNORECASE)
         found = _left(expression).in_([_operand(expression, text) for text in map(_literal, texts) if text is not None])
@@ -219,19 +246,19 @@ def _raw(expression: Expression, name: str, value: str) -> ColumnElement[bool]:
         return false() if None in texts else _between(expression, [text for text in texts if text is not None])
     text = _literal(_match(_ONE, name, value).group(1))
     if text is None:
-        return false()  # nothing compares with NULL
-    return _like(expression, text, name) if name in ('LIKE', 'NOT LIKE') else _against(expression, name, text)
+        return false()  # comparisons with NULL are never true
+    return _like(expression, text, name) if name in ('LIKE', 'NOT LIKE') else _compare_with(expression, name, text)
 
 
 def _match(pattern: re.Pattern[str], name: str, value: str) -> re.Match[str]:
     found = pattern.fullmatch(value)
     if found is None:
-        raise BadRequest(f'{value!r} is no literal that goes with {name}: numbers and texts in single quotes are.')
+        raise BadRequest(f'{value!r} is not a literal for {name}: use numbers, or texts in single quotes.')
     return found
 
 
 def _literal(text: str) -> str | None:
-    """The value of a literal; None for NULL."""
+    """Return the value of a literal; None for NULL."""
     if text.startswith("'"):
         return text[1:-1].replace("''", "'")
     return None if text.upper() == 'NULL' else {'TRUE': '1', 'FALSE': '0'}.get(text.upper(), text)
@@ -242,7 +269,9 @@ _SUSPECT = re.compile(r'(SELECT|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE) |\\$')
 
 
 def _check(value: str) -> None:
-    """Refuse what XNAT takes for an attack, with the status that XNAT answers, so that scripts learn of it here: no such value is kept out
-    for safety's sake."""
+    """Refuse a value that XNAT takes for an attack, with XNAT's status.
+
+    This is for the fidelity of scripts; all values are bound parameters, so none is dangerous here.
+    """
     if not _HARMLESS.fullmatch(value) and _SUSPECT.search(value):
-        raise InternalServerError(f'XNAT refuses the value {value!r}: it ends with a backslash or holds a word of SQL in capitals.')
+        raise InternalServerError(f'XNAT refuses the value {value!r}: it ends with a backslash or contains a word of SQL in capitals.')

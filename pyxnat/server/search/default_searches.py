@@ -1,4 +1,4 @@
-"""Search documents that the server makes itself: the default listing of a type, on the site or in a project."""
+"""Search documents made by the server: the default listings of a type."""
 
 from __future__ import annotations
 
@@ -16,14 +16,48 @@ __all__ = ['of_project', 'of_site']
 
 
 def of_site(context: Context, type_name: str, version: str) -> SearchDocument:
-    """The listing of a type over all projects: the columns of a display version; `BadRequest` for what is no type of items."""
+    """Return the listing of a type over all projects.
+
+    Parameters
+    ----------
+    context : Context
+        The request.
+    type_name : str
+        Name of the type.
+    version : str
+        Display version whose columns are used.
+
+    Raises
+    ------
+    BadRequest
+        For a type without items.
+    """
     name = _name(context, type_name)
     refs = context.archive.part(Displays).version(name, version).fields
     return SearchDocument(name, {'ID': f'@{name}'}, [_field(context, name, ref) for ref in refs])
 
 
 def of_project(context: Context, connection: Connection, type_name: str, project: str) -> SearchDocument:
-    """The listing of a type in a project. That of subjects counts the types of experiments that the project has."""
+    """Return the listing of a type in a project.
+
+    The listing of subjects counts their experiments, by each type in the project.
+
+    Parameters
+    ----------
+    context : Context
+        The request.
+    connection : Connection
+        The database.
+    type_name : str
+        Name of the type.
+    project : str
+        ID of the project.
+
+    Raises
+    ------
+    BadRequest
+        For a type without items.
+    """
     name, model = _name(context, type_name), context.archive.model
     refs = list(context.archive.part(Displays).version(name, 'project_bundle').fields)
     if model.level_of(name) == 'subject':

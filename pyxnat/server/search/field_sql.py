@@ -1,7 +1,8 @@
 """Paths of XNAT fields as SQL expressions.
 
-A `Scope` stands for one query: it has a root type and joins what a path needs on the way: the subject of a session, the scans below
-it, its shares, its resources. Joins are outer joins, so a root item without the other element stays.
+A `Scope` is one query: it has a root type and joins the items that paths need: the subject of a
+session, its scans, its shares, its resources. All are outer joins, so root items without the other
+item stay.
 """
 
 from __future__ import annotations
@@ -45,16 +46,19 @@ _RESOURCE_COLUMNS = {
 
 
 class Expression(NamedTuple):
-    """A value of a row: its SQL and the kind of field it comes from."""
+    """SQL of a value, and the kind of its field."""
 
     sql: ColumnElement[Any]
     kind: str = 'string'
     schema_field: bool = True
-    """Whether it is a field of the schema, not one that a search derives: NULL compares otherwise in the two."""
+    """Whether it is a field of the schema, or computed by a search: comparisons with NULL differ."""
 
     @property
     def comparable(self) -> ColumnElement[Any]:
-        """The value as SQL should compare and sort it: numbers as numbers, dates by the day, moments to the millisecond."""
+        """SQL for comparing and sorting.
+
+        Numbers are compared as numbers, dates by day, timestamps to the millisecond.
+        """
         if self.kind in ('integer', 'float'):
             return sql_cast(self.sql, Float)
         if self.kind == 'date':
@@ -62,12 +66,22 @@ class Expression(NamedTuple):
         return func.strftime('%Y-%m-%d %H:%M:%f', self.sql) if self.kind == 'dateTime' else self.sql
 
     def ordered(self, descending: bool = False) -> ColumnElement[Any]:
-        """What to sort by, as PostgreSQL does: NULL is more than all else."""
+        """Return the sort key, with NULL greater than all else."""
         return self.comparable.desc().nulls_first() if descending else self.comparable.asc().nulls_last()
 
 
 class Scope:
-    """Root and joins of one query."""
+    """Root and joins of one query.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    caller : Caller
+        The user; items below the root must be readable.
+    root_type : str
+        Data type of the root.
+    """
 
     def __init__(self, model: Model, caller: Caller, root_type: str) -> None:
         self.model = model
@@ -76,30 +90,50 @@ class Scope:
         self.level = model.level_of(root_type)
         self.root = alias(item, 'root')
         self.many = False
-        """Whether a join can give several rows for one root item."""
+        """Whether a join can return several rows for one root item."""
         self.told_apart: list[Any] = []
-        """What tells several rows for one root item from each other: the items, shares, resources and instances that were joined."""
+        """Keys of joined items, shares, resources and instances: they identify the rows of one root
+        item.
+        """
         self._source: FromClause = self.root
         self._known: dict[tuple[str, ...], Any] = {}
         self.joined: dict[str, Any] = {}
-        """Types to the aliases of the items that were joined below or beside the root: those a row may have several of."""
+        """Types to aliases of items that were joined below or beside the root: several may exist per
+        row.
+        """
         self.sessions: list[str] = []
-        """Types of experiments that the query speaks of: scans and assessors that it speaks of too are theirs."""
+        """Types of experiments in the query: scans and assessors in it belong to them."""
 
     # -- joins
 
     def select(self, *columns: Any) -> Select[Any]:
-        """A query for columns of root and joined items; ask for it after all expressions were made."""
+        """Return a query for columns; call it after all expressions were made."""
         return select(*columns).select_from(self._source)
 
     def join(self, target: Any, condition: ColumnElement[bool], key: tuple[str, ...]) -> Any:
-        """Outer join a table once under a key."""
+        """Outer join a table once under a key.
+
+        Parameters
+        ----------
+        target : Any
+            Alias of the table.
+        condition : ColumnElement[bool]
+            Condition of the join.
+        key : tuple[str, ...]
+            Key of the join.
+        """
         self._source = self._source.outerjoin(target, condition)
         self._known[key] = target
         return target
 
     def alias(self, type_name: str) -> Any:
-        """The items of a type as this query sees them; `LookupError` where the type is no item of the tree."""
+        """Return the alias for items of a type, joined if necessary.
+
+        Raises
+        ------
+        LookupError
+            If the type has no level, or cannot be joined with the root.
+        """
         registry = self.model.registry
         if registry.is_a(self.root_type, type_name) or registry.is_a(type_name, self.root_type):
             return self.root
@@ -111,25 +145,36 @@ class Scope:
             return self._descend(self.alias(session), where, type_name)
         up = _line(self.level)
         down = _line(where)
-        common = next(one for one in up if one in down and not one == self.level == where)  # beside: one up and down again
+        common = next(one for one in up if one in down and not one == self.level == where)  # beside the root: up to the parent and down again
         current = self._climb(up[: up.index(common) + 1])
         for step in reversed(down[: down.index(common)]):
             current = self._descend(current, step, type_name if step == where else self._between(step, type_name))
         return current
 
     def _between(self, where: str, type_name: str) -> str:
-        """Type of the items on the way down to those of a type: where it can be, the session that the query speaks of."""
+        """Return the type of items on the way down to items of another type.
+
+        A session type in the query is preferred.
+        """
         if where != 'experiment':
             return self.model.base_of(where)
         return self._session_of(type_name) or (self.sessions[0] if len(self.sessions) == 1 else self.model.base_of(where))
 
     def _session_of(self, type_name: str) -> str:
-        """The type of sessions that a type of scans goes with by its name, if the query speaks of them."""
+        """Return the session type in the query with the name of a scan type."""
         stem = type_name.removesuffix('ScanData') + 'SessionData'
         return stem if stem in self.sessions else ''
 
     def parent(self, table: Any, where: str) -> Any:
-        """The ancestor of a joined item, one level up; none for an item that has another level above it."""
+        """Join the parent of an item.
+
+        Parameters
+        ----------
+        table : Any
+            Alias of the item.
+        where : str
+            Level of the parent; no row is joined for a parent of another level.
+        """
         key = ('up', table.name, where)
         if key in self._known:
             return self._known[key]
@@ -137,11 +182,31 @@ class Scope:
         return self.join(above, and_(above.c.pk == table.c.parent, above.c.level == where), key)
 
     def subject_of(self, table: Any, type_name: str) -> Any:
-        """The subject that an item belongs to."""
+        """Join the subject of an item.
+
+        Parameters
+        ----------
+        table : Any
+            Alias of the item.
+        type_name : str
+            Data type of the item.
+        """
         return self.related(table, type_name, 'xnat:subjectData')
 
     def related(self, table: Any, type_name: str, other: str) -> Any:
-        """The item of another type that belongs to a joined item: one above it, else as `alias` finds it."""
+        """Join the item of another type that belongs to an item.
+
+        An ancestor; else the item that `alias` returns.
+
+        Parameters
+        ----------
+        table : Any
+            Alias of the item.
+        type_name : str
+            Data type of the item.
+        other : str
+            Type of the item to join.
+        """
         line, wanted = _line(self.model.level_of(type_name)), self.model.level_of(other)
         if wanted not in line:
             return self.alias(other)
@@ -170,11 +235,24 @@ class Scope:
         self._several(below.c.pk)
         self.joined[type_name] = below
         if where in ('experiment', 'scan', 'reconstruction') or (where == 'assessor' and self.level != 'project'):
-            self._known['up', below.name, TREE[where]] = table  # it is below this one, also where there is none: ages fall back on the subject's
+            self._known['up', below.name, TREE[where]] = table  # its parent is this item, even if no row is joined: ages fall back to the subject's
         return self.join(below, condition, key)
 
     def distance(self, type_name: str, signed: bool = False) -> ColumnElement[Any] | None:
-        """Days between the root and a joined item beside it, such as another session of the subject; None where there are no dates."""
+        """Return the days between the root and another session of its subject.
+
+        Parameters
+        ----------
+        type_name : str
+            Type of the other session, which must be joined.
+        signed : bool
+            Whether the number is negative for a root before the other session.
+
+        Returns
+        -------
+        ColumnElement[Any] | None
+            SQL; None for levels other than experiments.
+        """
         if not self.level == self.model.level_of(type_name) == 'experiment':
             return None
         first, second = (func.julianday(func.json_extract(one.c.fields, '$."date"')) for one in (self.root, self.joined[type_name]))
@@ -184,11 +262,29 @@ class Scope:
     # -- paths
 
     def path(self, type_name: str, path: str) -> Expression | None:
-        """The expression of a full path; None where the type has no such field."""
+        """Return the expression of a full path; None for an unknown field.
+
+        Parameters
+        ----------
+        type_name : str
+            Data type that the path starts with.
+        path : str
+            Path below the type.
+        """
         return self.value(self.alias(type_name), type_name, path)
 
     def value(self, table: Any, type_name: str, path: str) -> Expression | None:
-        """The expression of a path from an item's alias; None where its type has no such field."""
+        """Return the expression of an item's path; None for an unknown field.
+
+        Parameters
+        ----------
+        table : Any
+            Alias of the item.
+        type_name : str
+            Data type of the item.
+        path : str
+            Path below the type.
+        """
         child = self.model.child_level(type_name, path)
         if child:
             where, rest = child
@@ -263,14 +359,17 @@ class Scope:
         return Expression(func.json_extract(table.c.fields, f'$."{key}"'), field.kind)
 
     def _name(self, table: Any, key: str) -> Any:
-        """The name of an instance that is picked by it: NULL where the item has no such instance."""
+        """Return the name of a named instance; NULL if the item has none."""
         holder = key.removesuffix('/name')
         each = func.json_each(table.c.fields).table_valued('key', 'value')
         name = name_of(holder.rpartition('[')[2][:-1])
         return select(literal(name)).select_from(each).where(_begins(each.c.key, literal(holder + '/'))).limit(1).correlate(table).scalar_subquery()
 
     def _repeated(self, table: Any, field: Field, key: str) -> Any:
-        """The value in every instance of a repeated element: one row each, fields of the same instance on the same row."""
+        """Return the value in each instance of a repeated element.
+
+        One row per instance; fields of the same instance are on the same row.
+        """
         prefix: Any = literal('')
         holder: list[Any] = []
         here: list[str] = []
@@ -287,7 +386,10 @@ class Scope:
         return _value(table, prefix + leaf if leaf else func.rtrim(prefix, '/'))
 
     def _each(self, table: Any, before: Any, name: str) -> Any:
-        """Join the instances of a repeated element; the start of their keys, up to and with the ``]/``."""
+        """Join the instances of a repeated element.
+
+        Returns the start of their keys, up to the ``]/``.
+        """
         key = ('each', table.name, name)
         each = self._known.get(key)
         if each is None:
@@ -298,51 +400,61 @@ class Scope:
         return _instance(each, before) + '/'
 
     def _several(self, identity: Any) -> None:
-        """Note that something was joined that a root item can have several of."""
+        """Record a join that can return several rows for a root item."""
         self.many = True
         self.told_apart.append(identity)
 
     def _field(self, type_name: str, path: str) -> Field | None:
-        """The field, of the type or of a type that extends it."""
+        """Return the field of a type, or of one that extends it."""
         found = (self.model.field(name, path) for name in (type_name, *self.model.registry.subtypes(type_name)))
         return next((one for one in found if one is not None), None)
 
 
 def _mark(table: Any, type_name: str) -> ColumnElement[Any]:
-    """When an item was changed, as XNAT keeps it with its own type; with a general one it keeps when its own fields were."""
+    """Return the time of an item's last change.
+
+    XNAT stores it with the item's own type; with a general type, it stores when the item's own
+    fields changed.
+    """
     return case((table.c.xsi_type == type_name, table.c.last_modified), else_=table.c.own_modified)
 
 
 def _instance(each: Any, before: Any) -> Any:
-    """The start of a key up to the ``]`` of an instance."""
+    """Return the start of a key up to the ``]`` of an instance."""
     rest = func.substr(each.c.key, func.length(before) + 1)
     return before + func.substr(rest, 1, func.instr(rest, ']'))
 
 
 def _begins(key: Any, text: Any) -> ColumnElement[bool]:
-    """The condition that a key begins with a text, which may hold any character."""
+    """Return the condition that a key starts with a text.
+
+    The text may contain any character, so LIKE does not work.
+    """
     found: ColumnElement[bool] = func.substr(key, 1, func.length(text)) == text
     return found
 
 
 def _value(table: Any, key: Any) -> Any:
-    """The value under a computed key."""
+    """Return the value under a computed key."""
     each = func.json_each(table.c.fields).table_valued('key', 'value')
     return select(each.c.value).select_from(each).where(each.c.key == key).limit(1).correlate_except(each).scalar_subquery()
 
 
 def _named(prefix: Any) -> Any:
-    """The name in the start of an instance's keys: ``x`` of ``fields/field[name=x]/``."""
+    """Return the name in the start of an instance's keys.
+
+    ``x`` in ``fields/field[name=x]/``.
+    """
     mark = '[name='
     at = func.instr(prefix, mark)
     name: Any = func.rtrim(func.substr(prefix, at + len(mark)), ']/')
-    for char in '[]"\\/%':  # as `pick_of_name` has encoded them, the percent sign last
+    for char in '[]"\\/%':  # decode what `pick_of_name` encodes, the percent sign last
         name = func.replace(name, f'%{ord(char):02X}', char)
     return case((at > 0, name))
 
 
 def _line(where: str) -> list[str]:
-    """A level and those above it."""
+    """Return a level and the levels above it."""
     line = [where]
     while TREE[line[-1]]:
         line.append(TREE[line[-1]])

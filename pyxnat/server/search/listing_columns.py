@@ -1,8 +1,9 @@
-"""What the query of a listing names: the root type, and the columns with their keys.
+"""Root type and columns of a listing.
 
-XNAT makes one query of a listing, rooted at one data type. A single ``xsiType`` names the root; else a column or a filter of a narrower
-type than the listing's own narrows it, so that rows of other types vanish. The root's key comes first among the columns, then its own
-fields, then those of other types, type by type.
+XNAT makes one query for a listing, with one data type as root. A single ``xsiType`` sets the root;
+otherwise a column or filter of a more specific type than the listing's narrows it, so that rows of
+other types disappear. The root's key is the first column, followed by its own fields, and then
+those of other types, grouped by type.
 """
 
 from __future__ import annotations
@@ -28,32 +29,52 @@ _ROOTS = {
     'assessor': 'xnat:imageAssessorData', 'reconstruction': 'xnat:reconstructedImageData',
 }  # fmt: skip
 _KEYS = {'scan': 'xnat_imagescandata_id', 'reconstruction': 'xnat_reconstructedimagedata_id'}
-"""The primary keys of the levels whose items have another one than their ID."""
+"""Primary keys of levels whose items have another key than the ID."""
 _PASSED_OVER = re.compile(r'\[(?!@xsi:type=)[^\]]*\]')
-"""Predicates that name an instance: XNAT's SQL joins all of them."""
+"""Predicates that select an instance: XNAT's SQL ignores them and joins all instances."""
 
 
 class ListingFails(Exception):
-    """XNAT's query for this listing fails: some lists then answer nothing at all, others an error."""
+    """XNAT's query for this listing fails.
+
+    Some lists then have an empty response, others an error.
+    """
 
 
 class Path(NamedTuple):
-    """A full path that a query names."""
+    """Full path in a query."""
 
     kind: str
-    """The type before the path, as the schema writes it."""
+    """Type before the path, spelled as in the schema."""
     path: str
     key: str
-    """Under which name a listing answers it."""
+    """Name of the column in the listing."""
 
     @property
     def full(self) -> str:
-        """The whole path in lower case, as one column of SQL has it."""
+        """The full path in lower case; equal paths are one column in SQL."""
         return f'{self.kind}/{canonical(self.path)}'.lower()
 
 
 class Asked:
-    """The root and the columns of a listing of one level, of the whole site or below a project."""
+    """Root and columns of a listing of one level.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    where : str
+        Level of the listing.
+    whole_site : bool
+        Whether it is of the whole site, not of a project.
+    context : Context
+        The request.
+
+    Raises
+    ------
+    ListingFails
+        For an ``xsiType`` that is not of this level.
+    """
 
     def __init__(self, model: Model, where: str, whole_site: bool, context: Context) -> None:
         self.where = where
@@ -66,12 +87,12 @@ class Asked:
     # -- the root
 
     def _root(self) -> str:
-        """The root type; `ListingFails` for a type that is not there."""
+        """Return the root type."""
         kind = self._context.get('xsiType')
         if kind and ',' not in kind:
             name = self._model.name(kind)
             if name is None or self._model.level_of(name) not in self._levels:
-                raise ListingFails(f'{kind} is no data type of a list of {level(self.where).plural}.')
+                raise ListingFails(f'{kind} is not a data type of {level(self.where).plural}.')
             return name
         root = 'xnat:experimentData' if self._site else _ROOTS[self.where]
         for found in self._named():
@@ -84,7 +105,7 @@ class Asked:
         return ('experiment', 'assessor') if self.where == 'experiment' else (self.where,)
 
     def _named(self) -> Iterator[Path]:
-        """All paths that columns and filters name, in the order of the query."""
+        """Yield all paths of columns and filters, in the order of the query."""
         for name, value in self._context.query:
             yield from map(self._read, value.split(',')) if name == 'columns' else [self._read(name)]
 
@@ -92,11 +113,14 @@ class Asked:
 
     @property
     def secured(self) -> bool:
-        """Whether rights are given for the root itself: for a general type, XNAT looks at the type and the project of each row."""
+        """Whether rights are checked on the root type.
+
+        For a general type, XNAT checks the type and project of each row.
+        """
         return self._model.can_hold(self.root)
 
     def columns(self) -> list[Path]:
-        """The columns but for the URI: the key first, each once."""
+        """Return the columns except the URI, each once, the key first."""
         names = [name for name in self._context.get('columns').split(',') if name]
         asked = list(self._paths(self._defaults() if names in ([], ['DEFAULT']) else names))
         if self.where == 'experiment' and not self.secured:
@@ -110,11 +134,14 @@ class Asked:
 
     @property
     def key(self) -> Path:
-        """The root's primary key."""
+        """Primary key of the root."""
         return self._path(self.root, _KEYS.get(self.where, 'ID'))
 
     def _links(self, kinds: set[str]) -> Iterator[Path]:
-        """What the root is joined with items of other types by, where a list of its own in XNAT says how: they are columns, too."""
+        """Yield the columns that join the root with items of other types.
+
+        XNAT returns them if the listing has a join of its own.
+        """
         registry = self._model.registry
         if self.where == 'experiment' and SUBJECT in kinds and self.secured and registry.is_a(self.root, 'xnat:subjectAssessorData'):
             yield self._path(self.root, 'subject_ID')
@@ -132,13 +159,13 @@ class Asked:
         return names if self._model.registry.is_a(self.root, kind) else ()
 
     def _paths(self, names: Iterable[str]) -> Iterator[Path]:
-        """What names stand for; one that XNAT does not know is passed over."""
+        """Yield the paths of names; unknown names are ignored."""
         return (found for found in map(self.read, names) if found is not None)
 
     # -- names
 
     def read(self, name: str) -> Path | None:
-        """What a short name or a full path stands for; None for what XNAT passes over."""
+        """Return the path of a short name or full path; None if unknown."""
         kind, path = split_path(self.short.get(name, name)) or ('', '')
         known = self._model.name(kind) if kind else None
         return self._path(known, path) if known else None
@@ -160,7 +187,10 @@ def _short_keys(where: str) -> dict[str, str]:
 
 
 def _by_type(found: Iterable[Path]) -> list[Path]:
-    """Paths of other types than the root, type by type, in the order in which Java's Hashtable tells the types."""
+    """Sort paths of other types than the root, grouped by type.
+
+    Types are in the order of Java's Hashtable.
+    """
     return sorted(found, key=lambda one: -(_java_hash(one.kind) % 11))
 
 
@@ -185,7 +215,17 @@ _SQL_NAMES = {
 
 
 def sql_name(model: Model, one: Path) -> str:
-    """The name of a column in XNAT's SQL, which an empty table of experiments has as header: the table's name and a number."""
+    """Return the name of a column in XNAT's SQL: table name and number.
+
+    An empty listing of experiments has it as header.
+
+    Parameters
+    ----------
+    model : Model
+        The data types.
+    one : Path
+        Path of the column.
+    """
     fields = [field.key for field in model.registry.fields(one.kind) if field.kind]
     own = canonical(one.path).lower()
     place = 0 if own == 'id' else 1 + (fields.index(own) if own in fields else len(fields))

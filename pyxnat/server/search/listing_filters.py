@@ -1,7 +1,8 @@
-"""The filters of a listing: what its query says of fields, as conditions on the root.
+"""Filters of a listing: parameters of its query as conditions on the root.
 
-Values are joined by commas. Texts take ``*`` and ``%`` for anything; numbers and dates may be ranges, with a ``-`` between. Dates are
-read as ``MM/dd/yyyy`` alone, for an ISO date holds the mark of a range; moments are compared with the first of their day.
+Values are separated by commas. Texts may have ``*`` and ``%`` as wildcards; numbers and dates may
+be ranges with a ``-``. Dates are read as ``MM/dd/yyyy`` only, because an ISO date contains a ``-``.
+Timestamps are compared with the start of a day.
 """
 
 from __future__ import annotations
@@ -19,7 +20,17 @@ __all__ = ['expression_of', 'filters']
 
 
 def filters(context: Context, asked: Asked, scope: Scope) -> Iterator[ColumnElement[bool]]:
-    """The conditions of a listing's query; a field that is not there is passed over."""
+    """Yield the conditions of a listing's query; unknown fields are ignored.
+
+    Parameters
+    ----------
+    context : Context
+        The request.
+    asked : Asked
+        Root and columns of the listing.
+    scope : Scope
+        The query.
+    """
     for name, value in context.query:
         found = asked.read(name) if name != 'xsiType' and value else None
         if found is not None and scope.model.declares(found.kind, found.path):
@@ -27,7 +38,10 @@ def filters(context: Context, asked: Asked, scope: Scope) -> Iterator[ColumnElem
 
 
 def _condition(asked: Asked, scope: Scope, one: Path, value: str) -> ColumnElement[bool]:
-    """A filter; where it speaks of something that an item has several of, one of them must do."""
+    """Return the condition of a filter.
+
+    If an item has several values, one of them must match.
+    """
     apart = Scope(scope.model, scope.caller, asked.root)
     found = _any_of(expression_of(apart, one), value)
     if not apart.many:
@@ -64,7 +78,7 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise ListingFails(f'{text!r} is not a number, nor is a number below zero taken.') from error
+        raise ListingFails(f'{text!r} is not a number; negative numbers are not supported.') from error
 
 
 def _date_matches(expression: Expression, value: str) -> ColumnElement[bool]:
@@ -79,7 +93,7 @@ def _date_matches(expression: Expression, value: str) -> ColumnElement[bool]:
 
 
 def _day(text: str) -> str:
-    """A day as it is stored; a time of day behind it is passed over."""
+    """Return a date in ISO form; a time of day after it is ignored."""
     found = parse_date(text.strip().split(' ')[0])
     if found is None:
         raise ListingFails(f'{text!r} is not a date: use MM/dd/yyyy.')
@@ -87,11 +101,24 @@ def _day(text: str) -> str:
 
 
 def expression_of(scope: Scope, one: Path) -> Expression:
-    """The SQL of a path; `ListingFails` where XNAT can make none."""
+    """Return the SQL of a path.
+
+    Parameters
+    ----------
+    scope : Scope
+        The query.
+    one : Path
+        The path.
+
+    Raises
+    ------
+    ListingFails
+        If XNAT cannot translate it to SQL.
+    """
     if not scope.model.declares(one.kind, one.path):
         raise ListingFails(f'{one.kind}/{one.path} is not a field.')
     if scope.model.level_of(one.kind) == 'subject' and scope.root_type in ('xnat:experimentData', 'xnat:imageAssessorData'):
-        raise ListingFails(f'{scope.root_type} is not joined with {one.kind}; give one xsiType.')
+        raise ListingFails(f'{scope.root_type} is not joined with {one.kind}; add a single xsiType.')
     try:
         found = scope.path(one.kind, one.path)
     except LookupError as error:

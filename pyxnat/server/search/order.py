@@ -1,4 +1,4 @@
-"""The order of rows that the options ``sortBy`` and ``sortOrder`` ask for."""
+"""Order of rows by the parameters ``sortBy`` and ``sortOrder``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ __all__ = ['order_asked', 'sort_keys']
 
 
 def order_asked(context: Context, columns: Mapping[str, ColumnElement[Any]]) -> list[Any]:
-    """Return ``sortBy`` and ``sortOrder`` as SQL, numbers ordered as numbers; empty where none is given.
+    """Return ``sortBy`` and ``sortOrder`` as SQL, with numbers as numbers.
 
     Parameters
     ----------
     context : Context
-        The question.
-    columns : mapping
-        Name of each column to its SQL; the case of names does not count.
+        The request.
+    columns : Mapping[str, ColumnElement[Any]]
+        SQL of each column by name, whatever its case.
+
+    Returns
+    -------
+    list[Any]
+        Sort keys; empty without ``sortBy``.
 
     Raises
     ------
@@ -38,6 +43,6 @@ def order_asked(context: Context, columns: Mapping[str, ColumnElement[Any]]) -> 
 
 
 def sort_keys(context: Context) -> tuple[list[str], bool]:
-    """Return the names of columns to sort by, and whether in descending order."""
+    """Return the columns to sort by, and whether the order is descending."""
     descending = context.get('sortOrder').strip().upper() == 'DESC'
     return [key for value in context.all('sortBy') for key in value.split(',') if key], descending

@@ -1,4 +1,4 @@
-"""A search document as one SQL query."""
+"""Search documents as SQL queries."""
 
 from __future__ import annotations
 
@@ -31,7 +31,19 @@ _TOO_MUCH = re.compile(r'too (many|large|deep)|at most \d+ tables|overflow', re.
 
 
 def found(context: Context, connection: Connection, document: SearchDocument, keyed: bool = False) -> Table:
-    """What a search finds; with the IDs of the items in a column ``key`` at the end if it is `keyed`."""
+    """Run a search and return its table.
+
+    Parameters
+    ----------
+    context : Context
+        The request.
+    connection : Connection
+        The database.
+    document : SearchDocument
+        The search.
+    keyed : bool
+        Whether a last column ``key`` has the IDs of the items.
+    """
     if workflow_search.is_root(document.root):
         return workflow_search.table(context, connection, document, keyed)
     return Search(context, connection, document).table(keyed)
@@ -40,10 +52,27 @@ def found(context: Context, connection: Connection, document: SearchDocument, ke
 class Search:
     """One search, compiled to one SQL query.
 
-    Elements that a root item can have several of (sessions of a subject) are joined: criteria on the same element hold for the same
-    session, as in XNAT's SQL, and scans and assessors are those of that session. One row is answered for a root item, with the values
-    of the newest that matches, or of the one nearest in time where the element stands beside the root (another session of the subject).
-    Only a path of the root type that can have several values gives a row for each.
+    Items that a root item can have several of (sessions of a subject) are joined: criteria on the
+    same type must match the same session, as in XNAT's SQL, and scans and assessors are those of
+    that session. A root item has one row, with the values of the newest match, or of the nearest in
+    time for another session of the subject. Only a path of the root type that can have several
+    values has a row for each.
+
+    Parameters
+    ----------
+    context : Context
+        The request.
+    connection : Connection
+        The database.
+    document : SearchDocument
+        The search.
+
+    Raises
+    ------
+    Forbidden
+        For an unknown root, or one that the caller may not search.
+    BadRequest
+        For a root that cannot be searched.
     """
 
     def __init__(self, context: Context, connection: Connection, document: SearchDocument) -> None:
@@ -54,7 +83,7 @@ class Search:
         self._displays: Displays = context.archive.part(Displays)
         self.root = root_of(context, document)
         if not may_query(context, connection, self.root):
-            raise Forbidden(f'You may read {self.root} in no project.')
+            raise Forbidden(f'You cannot read {self.root} in any project.')
         self._scope = Scope(self._model, context.caller, self.root)
         self._scope.sessions = self._named('experiment')
         self._linked = context.get('format').lower() == 'json'
@@ -63,7 +92,13 @@ class Search:
         self._beside: list[str] = []
 
     def table(self, keyed: bool = False) -> Table:
-        """The result, its rows still to be fetched; with the root items' own IDs in a column ``key`` at the end if it is `keyed`."""
+        """Return the result; its rows are fetched while they are read.
+
+        Parameters
+        ----------
+        keyed : bool
+            Whether a last column ``key`` has the IDs of the root items.
+        """
         query = self.query(keyed)
         columns = self._columns.all()
         diffs = [self._diff(element) for element in self._beside]
@@ -75,7 +110,15 @@ class Search:
         return Table(names, self._rows(query, len(names)), meta, [*described, {'key': STATUS}], ordered=True, attributes=attributes)
 
     def query(self, keyed: bool = False) -> Select[Any]:
-        """The SQL: the columns, the root item's status, distances in time, the root item's ID if it is `keyed`."""
+        """Return the SQL of the search.
+
+        Columns: fields, status of the root item, distances in days, and its ID.
+
+        Parameters
+        ----------
+        keyed : bool
+            Whether the ID is included.
+        """
         self._asked = [self._columns.add(one, self._context.caller.pk) for one in self._document.fields].count(True)
         if not self._asked:
             self._add_listing()
@@ -83,7 +126,7 @@ class Search:
         beside = list(self._scope.joined)
         where = condition(self._document.where, self._criterion)
         order = self._sorted() or self._order()
-        conditions = [*self._guard(), *([] if where is None else [where])]  # before the query: they may join
+        conditions = [*self._guard(), *([] if where is None else [where])]  # before the query, because they may add joins
         self._beside = [element for element in beside if self._scope.distance(element) is not None]
         shown = [found.value.sql.label(f'c{number}') for number, found in enumerate(self._columns.all())]
         ends = [root.c.status, *(cast(self._scope.distance(one, signed=True), Integer) for one in self._beside), *([root.c.id] if keyed else [])]
@@ -94,24 +137,24 @@ class Search:
             result = self._connection.execute(query)
         except OperationalError as error:
             if _TOO_MUCH.search(str(error.orig)):
-                raise BadRequest(f'The search is more than the database takes in one query: {error.orig}.') from error
+                raise BadRequest(f'The search is too large for one query of the database: {error.orig}.') from error
             raise
         rows: Iterator[Sequence[Any]] = iter(result.yield_per(BATCH))
         return rows if len(result.keys()) == width else (row[:width] for row in rows)
 
     def _reduced(self, query: Select[Any], shown: Sequence[Any]) -> Select[Any]:
-        """The query with one row for a root item, and for each value of a path that repeats."""
+        """Group a query by root item, and by values of repeated paths."""
         if not self._scope.many:
             return query
         repeated = [one for one, column in zip(shown, self._columns.all(), strict=True) if column.repeats]
         for element, below in list(self._scope.joined.items())[:1] if not repeated else ():
-            # SQLite takes the other values from the row with the least or the most.
+            # SQLite takes the other values from the row with the minimum or maximum.
             distance, day = self._scope.distance(element), func.json_extract(below.c.fields, '$."date"')
             query = query.add_columns(func.max(func.coalesce(day, '') + func.printf('%020d', below.c.pk)) if distance is None else func.min(distance))
         return query.group_by(self._scope.root.c.pk, *repeated)
 
     def _guard(self) -> list[ColumnElement[bool]]:
-        """Only items of the root's type that the caller may read."""
+        """Return the conditions for readable items of the root type."""
         root, caller, level = self._scope.root, self._context.caller, self._scope.level
         kinds = self._model.registry.subtypes(self.root)
         levels = {self._model.level_of(kind) for kind in kinds} - {''}
@@ -122,27 +165,33 @@ class Search:
         return [*found, readable(caller, held)]
 
     def _named(self, level: str) -> list[str]:
-        """The types of a level that the document names, in fields or criteria."""
+        """Return the types of a level in fields or criteria of the document."""
         named = (self._model.name(text) for text in self._document.elements())
         return list(dict.fromkeys(name for name in named if name and self._model.level_of(name) == level))
 
     # -- columns
 
     def _add_listing(self) -> None:
-        """The columns of the version that XNAT comes upon first, where no field was asked for that there is."""
-        if self.root == 'xnat:mrSessionData':  # XNAT fails here: it sorts by a field that its display document lacks
-            raise BadRequest(f'A search of {self.root} needs search_field elements that name fields of it.')
+        """Add the columns of the default version, for a search without fields.
+
+        Also for a search whose fields are all unknown.
+        """
+        if self.root == 'xnat:mrSessionData':  # XNAT fails: it sorts by a field missing from its display document
+            raise BadRequest(f'A search of {self.root} needs search_field elements with its fields.')
         for one in self._displays.first_version(self.root).fields:
             self._columns.add(SearchField(one.element or self.root, one.id, value=one.value, visible=one.visible), self._context.caller.pk)
 
     def _diff(self, element: str) -> str:
-        """The column that tells how many days an item beside the root is from it."""
+        """Return the name of the column with the days to another session."""
         return f'{self._model.sql_name(self.root)}_{self._model.sql_name(element)}_diff'.lower()
 
     # -- fields
 
     def _resolve(self, element: str, name: str) -> Expression:
-        """A field by display ID, with its value, or by path; `BadRequest` where there is none."""
+        """Return the SQL of a field, given by display ID or path.
+
+        `BadRequest` for an unknown field.
+        """
         try:
             found = self._find(element, name)
         except LookupError as error:
@@ -157,15 +206,18 @@ class Search:
         if known is not None:
             return expression(known, self._scope, table, element, value or NO_VALUE)
         if self._model.is_unclear(element, name):
-            raise BadRequest(f'{element}/{name} does not say which type is meant: …[@xsi:type=…]/….')
+            raise BadRequest(f'{element}/{name} is ambiguous: name the type as …[@xsi:type=…]/….')
         return self._scope.path(element, name) or find_field(self._scope, self._model, element, name)
 
     def _criterion(self, schema_field: str) -> Expression:
-        """The expression of a criterion's ``type/path``, ``type.FIELD`` or ``type/FIELD=value``."""
+        """Return the SQL of a field in a criterion.
+
+        It is written ``type/path``, ``type.FIELD`` or ``type/FIELD=value``.
+        """
         found = re.match(r'([^/.]+)[/.](.+)$', schema_field)
         element = self._model.name(found.group(1)) if found else None
         if found is None or element is None:
-            raise BadRequest(f'{schema_field!r} names no field of a data type of this archive.')
+            raise BadRequest(f'{schema_field!r} is not a field of a data type of this archive.')
         name = found.group(2)
         known = self._displays.fields(element).get(name.partition('=')[0])
         if known is not None and known.requires_value and not name.partition('=')[2]:
@@ -173,18 +225,24 @@ class Search:
         return self._resolve(element, name)
 
     def _sorted(self) -> list[Any]:
-        """``sortBy``: of a cached search a column, of another the ID of a display field of the root."""
+        """Return the sort keys of ``sortBy``.
+
+        Columns of a cached search, or else IDs of display fields of the root.
+        """
         if self._context.get('cache').lower() == 'true':
             return order_asked(self._context, {one.name: one.value.sql for one in self._columns.all()})
         known = self._displays.fields(self.root)
         wanted = [name for value in self._context.all('sortBy') for name in value.split(',') if name]
         unknown = [name for name in wanted if name not in known]
         if unknown:
-            raise InternalServerError(f'sortBy wants IDs of display fields of {self.root}; {unknown[0]!r} is none.')
+            raise InternalServerError(f'sortBy needs IDs of display fields of {self.root}; {unknown[0]!r} is not one.')
         return [self._resolve(self.root, name).ordered(self._context.get('sortOrder').upper() == 'DESC') for name in wanted]
 
     def _order(self) -> list[Any]:
-        """By ``sort_by``, else by the first column where the site wants sorted listings: the newest day first, and all else the least."""
+        """Return the sort keys of ``sort_by``, or of the first column.
+
+        The latter if the site has sorted listings: dates in descending order, all else ascending.
+        """
         if self._document.sort_by is not None:
             element, name = self._document.sort_by
             full = self._model.name(element)
@@ -198,23 +256,51 @@ class Search:
 GENERAL = frozenset({
     'xnat:experimentData', 'xnat:subjectAssessorData', 'xnat:imageSessionData', 'xnat:imageAssessorData', 'xnat:imageScanData',
 })  # fmt: skip
-"""Types that stand for others: XNAT has no display document of theirs, and fails."""
+"""General types: XNAT has no display documents for them, and fails."""
 
 
 def root_of(context: Context, document: SearchDocument) -> str:
-    """The data type that a search is rooted at: `Forbidden` where there is none such, `BadRequest` for one that cannot be searched."""
+    """Return the data type of a search's root.
+
+    Parameters
+    ----------
+    context : Context
+        The request.
+    document : SearchDocument
+        The search.
+
+    Raises
+    ------
+    Forbidden
+        For an unknown type.
+    BadRequest
+        For a type that cannot be searched.
+    """
     if workflow_search.is_root(document.root):
         return workflow_search.TYPE
     root = context.archive.model.name(document.root)
     if root is None:
-        raise Forbidden(f'{document.root} is no data type of this archive.')
+        raise Forbidden(f'{document.root} is not a data type of this archive.')
     if root in GENERAL or not context.archive.model.level_of(root):
-        raise BadRequest(f'{document.root} cannot be searched; name a type of items, such as xnat:mrSessionData.')
+        raise BadRequest(f'{document.root} cannot be searched; use a type with items, such as xnat:mrSessionData.')
     return root
 
 
 def may_query(context: Context, connection: Connection, root: str) -> bool:
-    """Whether the caller may search a type at all: users may, and find what they may read; guests need a project that lets them read it."""
+    """Whether the caller may search a type.
+
+    Users may always, and find the items that they may read; guests need a project that grants the
+    type.
+
+    Parameters
+    ----------
+    context : Context
+        The request.
+    connection : Connection
+        The database.
+    root : str
+        Name of the type.
+    """
     if not context.caller.guest:
         return True
     model, login = context.archive.model, context.caller.login

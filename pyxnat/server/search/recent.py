@@ -1,4 +1,7 @@
-"""``/experiments?recent=…``: the experiments that something was done with lately, as a database function of XNAT's tells them."""
+"""``/experiments?recent=…``: experiments with recent operations.
+
+Columns and order are those of a database function of XNAT.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,17 @@ _COLUMNS = (
 
 
 def recent_table(context: Context, connection: Connection) -> Table:
-    """The experiments of the last ``recent`` days, or 60 where it is no number, what was last first; at most 60 unless ``limit`` says so."""
+    """Return the experiments of the last ``recent`` days, latest first.
+
+    60 days if it is not a number, and at most ``limit`` rows, 60 by default.
+
+    Parameters
+    ----------
+    context : Context
+        The request.
+    connection : Connection
+        The database.
+    """
     days, rows = _number(context.get('recent'), _DAYS), _number(context.get('limit'), _ROWS)
     since = datetime.now() - timedelta(days)
     last = select(workflow.c.item, func.max(workflow.c.pk).label('pk')).group_by(workflow.c.item).subquery()

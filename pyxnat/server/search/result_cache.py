@@ -1,7 +1,8 @@
-"""Cached results of searches, as tables that are paged, sorted and counted where they lie.
+"""Cached results of searches: tables in SQLite, to be paged and sorted.
 
-They are in a database of their own, which is made anew at every start: like XNAT's, they are gone after a while, and a client that asks
-for one that is gone is told so (410). What is kept is bounded in number, rows and age; the one unused for the longest goes first.
+They are in a separate database that is recreated at each start. As in XNAT, results expire, and a
+request for an expired result is answered with 410. Number, total rows and age of results are
+limited; the least recently used is evicted first.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from ..table import BATCH, Table, cell
 __all__ = ['View', 'Views']
 
 MAX_AGE_S = 8 * 3600
-"""How long a result is kept after it was last asked for."""
+"""Seconds that a result is kept after the last request for it."""
 MAX_VIEWS = 200
 MAX_ROWS = 2_000_000
-"""Rows of all results together. One result may have more, alone."""
+"""Rows of all results together. A single result may have more."""
 _ROWS_AT_ONCE = 2 * BATCH
 _METADATA = MetaData()
 
@@ -65,7 +66,13 @@ class View:
         self.meta: dict[str, Any] = header['meta']
 
     def cell(self, name: str) -> Any:
-        """The SQL of a column's values; `UnprocessableEntity` for an unknown one."""
+        """Return the SQL of a column's values.
+
+        Raises
+        ------
+        UnprocessableEntity
+            For an unknown column.
+        """
         lower = [one.lower() for one in self.columns]
         if name.lower() not in lower:
             raise UnprocessableEntity(f'There is no column {name!r}.')
@@ -77,7 +84,15 @@ def _cells(row: Sequence[Any]) -> str:
 
 
 class Views:
-    """The cached results of one archive."""
+    """Cached results of one archive.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the database; a database of an earlier process is deleted.
+    clock : Callable[[], float]
+        Clock in seconds since 1970.
+    """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         path = folder / 'searches.sqlite'
@@ -89,14 +104,26 @@ class Views:
         _METADATA.create_all(self._engine)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._engine.dispose()
 
-    # -- making and finding
+    # -- storing and finding
 
     def make(self, login: str, search: str, table: Table) -> View:
-        """Keep a result, in place of an earlier one of the same search and user. Rows are written a thousand at a time, so that
-        others can page in between; nobody finds the result before it is whole."""
+        """Store a result, replacing that of the same search and user.
+
+        Rows are written in batches of 1,000, so that other results can be read in between. The
+        result can be found when it is complete.
+
+        Parameters
+        ----------
+        login : str
+            Login of the user.
+        search : str
+            ID of the search; empty for an ad-hoc search.
+        table : Table
+            The result.
+        """
         header = json.dumps({'columns': list(table.columns), 'described': table.described, 'meta': table.meta})
         with self._write() as connection:
             values = {
@@ -121,7 +148,7 @@ class Views:
         return self._publish(pk, size, login, search)
 
     def _free(self, connection: Connection, start: str) -> str:
-        """An ID that no result has: whose it is, and when it was made in milliseconds since 1970."""
+        """Return a new ID: user and search, and milliseconds since 1970."""
         moment = int(self._clock() * 1000)
         while connection.execute(select(_view.c.pk).where(_view.c.id == f'{start}_{moment}')).first() is not None:
             moment += 1
@@ -136,7 +163,7 @@ class Views:
             return View(connection.execute(select(_view).where(_view.c.pk == pk)).one())
 
     def _evict(self, connection: Connection, kept: int) -> None:
-        """Forget what is too old, then the least used until the rest is in bounds."""
+        """Delete expired results, then the least recently used above limits."""
         connection.execute(_view.delete().where(_view.c.last_access < self._clock() - MAX_AGE_S))
         others = select(_view.c.pk, _view.c.size).where(_view.c.pk != kept, _view.c.size >= 0).order_by(_view.c.last_access.desc())
         rows = connection.execute(others).all()
@@ -147,14 +174,28 @@ class Views:
                 connection.execute(_view.delete().where(_view.c.pk == row.pk))
 
     def find(self, name: str) -> View:
-        """A result by its ID; `Gone` for one that is no more or never was. Being asked for keeps it."""
+        """Return a result by ID, and keep it from expiring.
+
+        Raises
+        ------
+        Gone
+            For an expired or unknown result.
+        """
         found = self._used(_view.c.id == name)
         if found is None:
-            raise Gone(f'There is no cached search {name} any more; post the search again.')
+            raise Gone(f'The cached search {name} does not exist any more; post the search again.')
         return found
 
     def of_search(self, login: str, search: str) -> View | None:
-        """A user's result of the search with an ID."""
+        """Return a user's result of a saved search; None if there is none.
+
+        Parameters
+        ----------
+        login : str
+            Login of the user.
+        search : str
+            ID of the search.
+        """
         return self._used(_view.c.login == login, _view.c.search == search) if search else None
 
     def _used(self, *conditions: Any) -> View | None:
@@ -175,7 +216,19 @@ class Views:
 
     @contextmanager
     def page(self, view: View, order: Sequence[Any], limit: int | None, offset: int) -> Iterator[Table]:
-        """Some rows in an order given by columns of `View.cell`; all after the offset without a limit."""
+        """Read some rows of a result.
+
+        Parameters
+        ----------
+        view : View
+            The result.
+        order : Sequence[Any]
+            Sort keys, made of `View.cell`.
+        limit : int | None
+            Number of rows; None for all.
+        offset : int
+            Number of rows to skip.
+        """
         query = select(*(view.cell(name) for name in view.columns)).where(_row.c.view == view.pk).order_by(*order, _row.c.number)
         with self._engine.connect() as connection:
             rows = connection.execute(query.limit(-1 if limit is None else limit).offset(offset)).yield_per(BATCH)
@@ -183,7 +236,20 @@ class Views:
             yield Table(view.columns, rows, meta, view.described, ordered=True)
 
     def values(self, view: View, name: str) -> Table:
-        """The distinct values of a column and how often each is there; `Gone` for an unknown column."""
+        """Return the distinct values of a column, with their counts.
+
+        Parameters
+        ----------
+        view : View
+            The result.
+        name : str
+            Name of the column.
+
+        Raises
+        ------
+        Gone
+            For an unknown column.
+        """
         try:
             value = view.cell(name)
         except UnprocessableEntity as error:

@@ -1,6 +1,7 @@
-"""Search documents: XNAT's stored searches as XML, read and written.
+"""Search documents: XNAT's stored searches in XML.
 
-A document is posted (``xdat:bundle`` or ``xdat:search``), put under an ID, or made by the server as the default listing of a type.
+A document is posted (``xdat:bundle`` or ``xdat:search``), saved under an ID, or made by the server
+as the default listing of a type.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _ROOTS = frozenset({'bundle', 'search', 'Search', 'stored_search'})
 
 @dataclass(frozen=True)
 class SearchField:
-    """A column that a search asks for."""
+    """Column of a search."""
 
     element: str
     field_id: str
@@ -53,7 +54,7 @@ class CriteriaSet:
 
 @dataclass
 class SearchDocument:
-    """A search as posted."""
+    """Search as posted."""
 
     root: str
     """Name of the root element."""
@@ -63,10 +64,10 @@ class SearchDocument:
     where: list[CriteriaSet] = field(default_factory=list)
     sort_by: tuple[str, str] | None = None
     users: tuple[str, ...] = ()
-    """Logins that the search is for."""
+    """Logins of the users who may use the search."""
     groups: tuple[str, ...] = ()
     tag: str = 'bundle'
-    """Name of the element that holds it: ``bundle`` or ``Search``."""
+    """Name of the outer element: ``bundle`` or ``Search``."""
 
     @property
     def id(self) -> str:
@@ -74,11 +75,11 @@ class SearchDocument:
         return self.attributes.get('ID', '')
 
     def flag(self, name: str) -> bool:
-        """A boolean attribute."""
+        """Return a boolean attribute."""
         return _is_true(self.attributes.get(name, '0'))
 
     def elements(self) -> Iterator[str]:
-        """The data types that fields and criteria name."""
+        """Yield the data types in fields and criteria."""
         yield from (one.element for one in self.fields)
         yield from (re.split('[./]', one.schema_field)[0] for part in self.where for one in _criteria(part))
 
@@ -96,16 +97,22 @@ def _is_true(text: str) -> bool:
 
 
 def parse_document(body: bytes | str) -> SearchDocument:
-    """The search of an XML document; `UnprocessableEntity` for one that is no search."""
+    """Parse the XML document of a search.
+
+    Raises
+    ------
+    UnprocessableEntity
+        For invalid XML, and for XML that is not a search.
+    """
     try:
         root = parse_xml(body)
     except ValueError as error:
-        raise UnprocessableEntity(f'The search cannot be read: {error}') from error
+        raise UnprocessableEntity(f'The search is not valid XML: {error}') from error
     if etree.QName(root).localname not in _ROOTS:
         raise UnprocessableEntity(f'{etree.QName(root).localname} is not the root of a search.')
     name = _text(root, 'root_element_name')
     if not name:
-        raise UnprocessableEntity('The search names no root element.')
+        raise UnprocessableEntity('The search has no root_element_name.')
     found = SearchDocument(name, {str(key): str(value) for key, value in root.attrib.items() if not str(key).startswith('{')})
     found.tag = 'bundle' if etree.QName(root).localname == 'bundle' else 'Search'
     found.fields = [_field(node) for node in sorted(_children(root, 'search_field'), key=_sequence)]
@@ -129,7 +136,7 @@ def _text(node: etree._Element, name: str) -> str:
 
 
 def _texts(root: etree._Element, holder: str, name: str) -> list[str]:
-    """The texts of elements in holders of a name, each once."""
+    """Return the distinct texts of elements in holders with a name."""
     found = [(child.text or '').strip() for node in _children(root, holder) for child in _children(node, name)]
     return list(dict.fromkeys(text for text in found if text))
 
@@ -156,7 +163,7 @@ def _set(node: etree._Element) -> CriteriaSet:
         parts.append(Criterion(_text(child, 'schema_field'), ' '.join(_text(child, 'comparison_type').upper().split()), value, override))
     method = node.get('method', 'AND').upper()
     if method not in ('AND', 'OR'):
-        raise UnprocessableEntity(f'{method!r} is neither AND nor OR.')
+        raise UnprocessableEntity(f'The method {method!r} must be AND or OR.')
     return CriteriaSet(method, tuple(parts))
 
 
@@ -164,13 +171,31 @@ def _set(node: etree._Element) -> CriteriaSet:
 
 
 def in_projects(root: str, projects: Iterable[str]) -> CriteriaSet:
-    """The condition that an item is owned by one of some projects or shared into it, as XNAT's own bundles state it."""
+    """Return the criteria for items owned by some projects, or shared.
+
+    They are written as in XNAT's own searches.
+
+    Parameters
+    ----------
+    root : str
+        Data type of the root.
+    projects : Iterable[str]
+        IDs of the projects.
+    """
     paths = (f'{root}/sharing/share/project', f'{root}/PROJECT')
     return CriteriaSet('OR', tuple(Criterion(path, '=', project) for project in projects for path in paths))
 
 
 def write_document(document: SearchDocument, places: str = '') -> bytes:
-    """A search as XML, in the order that the schema wants; `places` are those of the schemas of its site."""
+    """Write a search as XML, in the order of the schema.
+
+    Parameters
+    ----------
+    document : SearchDocument
+        The search.
+    places : str
+        Value of the schemaLocation; empty for none.
+    """
     root = etree.Element(f'{{{XDAT}}}{document.tag}', nsmap={'xdat': XDAT, **({'xsi': XSI} if places else {})})
     if places:
         root.set(f'{{{XSI}}}schemaLocation', places)

@@ -1,4 +1,7 @@
-"""Searches for ``wrk:workflowData``: what was done with items, and when. Deletions are told, too, so it is a feed of changes."""
+"""Searches for ``wrk:workflowData``: operations on items, with times.
+
+They include deletions, so the result is a feed of changes.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ _COLUMNS = {
     'data_type': workflow.c.data_type, 'pipeline_name': workflow.c.pipeline_name, 'status': workflow.c.status, 'scan_id': workflow.c.scan_id,
     'launch_time': workflow.c.launch_time, 'meta/insert_date': workflow.c.launch_time, 'meta/last_modified': workflow.c.launch_time,
 }  # fmt: skip
-"""Paths, in lower case, that have a column of their own."""
+"""Paths, in lower case, that have a column."""
 _MORE = (
     'src', 'type', 'category', 'current_step_launch_time', 'current_step_id', 'next_step_id', 'step_description', 'percentageComplete', 'jobID',
     'comments', 'details', 'justification', 'description',
@@ -36,7 +39,7 @@ _COLOURS = {'Complete': 'green', 'In Progress': 'yellow', 'Running': 'yellow', '
 
 
 def _path(path: str) -> Expression | None:
-    """The field at a path; None for one that workflows do not have."""
+    """Return the field at a path; None if workflows do not have it."""
     lower = path.lower()
     if lower in _COLUMNS:
         return Expression(_COLUMNS[lower], _KINDS.get(lower, 'string'))
@@ -60,20 +63,20 @@ def _of_user(value: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _status() -> ColumnElement[Any]:
-    """The status in its colour, as the web site shows it."""
+    """Return the status as HTML in its colour, as on the web site."""
     colour = case(*((workflow.c.status == name, colour) for name, colour in _COLOURS.items()), else_='orange')
     found: ColumnElement[Any] = literal('<B><FONT COLOR=') + colour + '>' + workflow.c.status + '</FONT></B>'
     return found
 
 
 class _Field(NamedTuple):
-    """A display field."""
+    """Display field of workflows."""
 
     id: str
     header: str
     kind: str
     path: str = ''
-    """Where it stands on a workflow; empty for one that is derived."""
+    """Path of the field; empty for a computed field."""
     sql: Callable[[], ColumnElement[Any]] | None = None
 
     @property
@@ -86,7 +89,7 @@ class _Field(NamedTuple):
 
 
 def _same(name: str, kind: str = 'string') -> _Field:
-    """A field that is called as its path."""
+    """Return a field with the name of its path."""
     return _Field(name.upper(), name, kind, name)
 
 
@@ -102,7 +105,7 @@ FIELDS = (
     _Field('USERLOGIN', 'Userlogin', 'string', sql=lambda: workflow.c.login),
     _Field('USEREMAIL', 'Useremail', 'string', sql=lambda: _of_user(user.c.email)),
 )  # fmt: skip
-"""The display fields, in XNAT's order."""
+"""Display fields, in XNAT's order."""
 _BY_ID = {field.id: field for field in FIELDS}
 _BY_PATH = {field.path.lower(): field for field in FIELDS if field.path}
 
@@ -113,9 +116,28 @@ def is_root(name: str) -> bool:
 
 
 def table(context: Context, connection: Connection, document: SearchDocument, keyed: bool = False) -> Table:
-    """The rows that the caller may see; XNAT shows all workflows to everybody, which is a leak."""
+    """Return the workflows that the caller may see.
+
+    Unlike XNAT, which leaks all workflows to everybody.
+
+    Parameters
+    ----------
+    context : Context
+        The request.
+    connection : Connection
+        The database.
+    document : SearchDocument
+        The search.
+    keyed : bool
+        Whether a last column ``key`` has the numbers of the workflows.
+
+    Raises
+    ------
+    Forbidden
+        For a guest.
+    """
     if context.caller.guest:
-        raise Forbidden(f'You may read {TYPE} in no project.')
+        raise Forbidden(f'You cannot read {TYPE} in any project.')
     columns = _columns(document)
     where = condition(document.where, _criterion)
     shown = [value.sql.label(f'c{number}') for number, (_, value) in enumerate(columns.values())]
@@ -128,7 +150,10 @@ def table(context: Context, connection: Connection, document: SearchDocument, ke
 
 
 def _columns(document: SearchDocument) -> dict[str, tuple[dict[str, Any], Expression]]:
-    """By their keys, what is told of columns, and their values. A status brings the step along, of which nothing is told."""
+    """Return descriptions and values of the columns, by key.
+
+    The status has the step as a helper column, which has no description.
+    """
     found = {}
     asked = [*filter(None, map(_column, document.fields))]
     for told, value in asked or map(_named, FIELDS[:12]):
@@ -145,7 +170,10 @@ def _order(document: SearchDocument, told: dict[str, Any], first: Expression) ->
 
 
 def _guard(context: Context) -> ColumnElement[bool]:
-    """Workflows of the caller, of items that they may read, and of those that are gone from projects that they may read."""
+    """Return the condition for workflows that the caller may see.
+
+    Those of the caller, those of readable items, and those of deleted items of readable projects.
+    """
     one, project = item.alias('one'), item.alias('project_of_one')
     of_item = select(one.c.pk).where(one.c.id == workflow.c.item, readable(context.caller, one)).correlate(workflow).exists()
     there = select(one.c.pk).where(one.c.id == workflow.c.item).correlate(workflow).exists()
@@ -155,7 +183,7 @@ def _guard(context: Context) -> ColumnElement[bool]:
 
 
 def _column(asked: SearchField) -> tuple[dict[str, Any], Expression] | None:
-    """What is told of a column, and its value; None for a field that workflows do not have."""
+    """Return description and value of a column; None for an unknown field."""
     if asked.element and not is_root(asked.element):
         return None
     path = asked.field_id.removeprefix(f'{TYPE}/')
@@ -166,14 +194,14 @@ def _column(asked: SearchField) -> tuple[dict[str, Any], Expression] | None:
     if value is None:
         return None
     name = identifier(f'{TYPE}/{path}')
-    return _told(name, asked.header or path, value.kind), value
+    return _describe(name, asked.header or path, value.kind), value
 
 
 def _named(field: _Field, header: str = '') -> tuple[dict[str, Any], Expression]:
-    return _told(field.id, header or field.header, field.kind), field.value
+    return _describe(field.id, header or field.header, field.kind), field.value
 
 
-def _told(name: str, header: str, kind: str) -> dict[str, Any]:
+def _describe(name: str, header: str, kind: str) -> dict[str, Any]:
     return {'key': name.lower(), 'type': kind, 'xPATH': f'{TYPE}.{name}', 'element_name': TYPE, 'header': header, 'id': name}
 
 
@@ -183,5 +211,5 @@ def _criterion(name: str) -> Expression:
     if found is None and path in _BY_ID:
         found = _BY_ID[path].value
     if found is None:
-        raise BadRequest(f'{name} is no field of {TYPE}.')
+        raise BadRequest(f'{name} is not a field of {TYPE}.')
     return found
