@@ -1,4 +1,7 @@
-"""What `Interface` keeps of pyxnat 1.x, in one place: the plain requests, and the names that programs came to use though they begin with ``_``."""
+"""Base class of `Interface` with the API of pyxnat 1.x.
+
+Plain requests, and the names with a leading underscore that programs use.
+"""
 
 from __future__ import annotations
 
@@ -19,54 +22,98 @@ _LEVELS = {0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
 
 
 class Classic:
-    """The base of `Interface` that is there for programs written for pyxnat 1.x.
+    """Methods and attributes of `Interface` that programs for pyxnat 1.x use.
 
-    ``_pwd`` is left out: passwords are in no attribute.
+    ``_pwd`` does not exist: no attribute holds a password.
     """
 
     _transport: Transport
     _settings: Settings
 
     def get(self, uri: str, **options: Any) -> Response:
-        """GET, in the words of requests: see :func:`pyxnat.compat.requests_api.request` for the options. Statuses are not checked."""
+        """Send a GET request, as ``requests.get`` does.
+
+        The status is not checked.
+
+        Parameters
+        ----------
+        uri : str
+            Below the server's URL.
+        **options
+            Keyword arguments of :func:`pyxnat.compat.requests_api.request`.
+        """
         return request(self._transport, 'GET', uri, **options)
 
     def put(self, uri: str, data: Any = None, **options: Any) -> Response:
-        """PUT, as `get`."""
+        """Send a PUT request; the status is not checked.
+
+        Parameters
+        ----------
+        uri : str
+            Below the server's URL.
+        data : dict, list of pairs, str, bytes, open file or iterable of bytes, optional
+            Form or body.
+        **options
+            Keyword arguments of :func:`pyxnat.compat.requests_api.request`.
+        """
         return request(self._transport, 'PUT', uri, data=data, **options)
 
     def post(self, uri: str, data: Any = None, json: Any = None, **options: Any) -> Response:
-        """POST, as `get`."""
+        """Send a POST request; the status is not checked.
+
+        Parameters
+        ----------
+        uri : str
+            Below the server's URL.
+        data : dict, list of pairs, str, bytes, open file or iterable of bytes, optional
+            Form or body.
+        json : object, optional
+            Body, sent as JSON.
+        **options
+            Keyword arguments of :func:`pyxnat.compat.requests_api.request`.
+        """
         return request(self._transport, 'POST', uri, data=data, json=json, **options)
 
     def delete(self, uri: str, **options: Any) -> Response:
-        """DELETE, as `get`."""
+        """Send a DELETE request as `get` does; the status is not checked."""
         return request(self._transport, 'DELETE', uri, **options)
 
     def head(self, uri: str, **options: Any) -> Response:
-        """HEAD, as `get`; redirects are not followed unless asked for. ``interface.head('').ok`` tells whether the login is right."""
+        """Send a HEAD request as `get` does; the status is not checked.
+
+        Redirects are followed only with ``allow_redirects=True``. ``interface.head('').ok`` is true
+        if the server accepts the login.
+        """
         return request(self._transport, 'HEAD', uri, **{'allow_redirects': False, **options})
 
     def version(self) -> Any:
-        """What the server says of its version: `bytes` (XNAT up to 1.6) or a `dict` (later). One request, or two."""
+        """Return the version of the server. One request, or two.
+
+        `bytes` from XNAT up to 1.6, a `dict` of build information from later versions.
+        """
         try:
             return self._exec(f'{uris.ENTRY}/version')
         except (errors.NotFoundError, errors.NotSupportedError, errors.UnexpectedAnswer, errors.PermissionDenied):
             return json.loads(self._exec('/xapi/siteConfig/buildInfo'))
 
     def close_jsession(self) -> None:
-        """End the session on the server, whoever opened it. One request, or none where there is no session."""
+        """End the session on the server, even one opened by another program.
+
+        One request; none without a session.
+        """
         if self._transport.session.is_open:
             self._exec(_SESSION, 'DELETE')
 
     @staticmethod
     def set_logging(level: int = 0) -> None:
-        """Write what the library does to standard error, or wherever the program's logging goes.
+        """Set the level of the logger ``pyxnat``.
+
+        Messages go to standard error if the program has not configured :mod:`logging`.
 
         Parameters
         ----------
         level : int
-            0 for warnings, 1 for what happens, 2 for every request as well; or a level of :mod:`logging`.
+            0 for warnings, 1 for information, 2 for every request; or a level of :mod:`logging`.
         """
         log = logging.getLogger('pyxnat')
         log.setLevel(_LEVELS.get(level, level))
@@ -79,37 +126,37 @@ class Classic:
         raise NotImplementedError
 
     def _get_head(self, uri: str) -> Headers:
-        """The headers of a thing, found in any case: ``_get_head(uri)['Last-Modified']``. One request.
+        """Return the headers of a URI, names in any case. One request.
 
         Raises
         ------
         DatabaseError
-            As `_exec`.
+            The status is 400 or more.
         """
-        answer = self.head(uri)
-        answer.raise_for_status()
-        return answer.headers
+        response = self.head(uri)
+        response.raise_for_status()
+        return response.headers
 
     @staticmethod
     def _get_entry_point() -> str:
-        """``/data``. No request."""
+        """Return ``/data``. No request."""
         return uris.ENTRY
 
     _entry = uris.ENTRY
 
     @property
     def _http(self) -> Connection:
-        """What stands for the session object of requests: ``cookies``, ``headers``, the verbs."""
+        """Replacement for a ``requests.Session``: cookies, headers, HTTP methods."""
         return Connection(self._transport)
 
     @property
     def _jsession(self) -> str:
-        """ID of the session, once there is one; else the empty text."""
+        """ID of the session; empty if none is open."""
         return self._transport.session.cookies().get('JSESSIONID', '')
 
     @property
     def _anonymous(self) -> bool:
-        """Whether the server is asked as a guest."""
+        """Whether requests are made as a guest."""
         return not self._transport.session.login
 
     @property
@@ -118,5 +165,5 @@ class Classic:
         return self._settings.verify
 
     def _connect(self, **options: Any) -> None:
-        """Close the connections; the next request makes new ones. Options of requests' session object are taken and have no effect."""
+        """Close the connections; the next request opens new ones. Ignore options."""
         self._transport.close_connections()

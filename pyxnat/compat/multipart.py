@@ -1,4 +1,4 @@
-"""Multipart forms, sent piece by piece from the open files in them."""
+"""Multipart forms, streamed from the open files in them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,15 @@ class Part(NamedTuple):
 
 
 def parts(given: Any, are_files: bool = False) -> Iterator[Part]:
-    """The parts that ``data=`` or ``files=`` of requests mean: see :func:`pyxnat.compat.requests_api.request`."""
+    """Yield the parts of a form given as ``data=`` or ``files=`` of requests.
+
+    Parameters
+    ----------
+    given : mapping or iterable of pairs
+        Name -> value, as described in :func:`pyxnat.compat.requests_api.request`.
+    are_files : bool
+        Whether the values are files.
+    """
     for name, value in given.items() if isinstance(given, Mapping) else (given or ()):
         if isinstance(value, (tuple, list)) and are_files:
             file_name, content, content_type, headers = (*value, None, None)[:4]
@@ -38,8 +46,8 @@ def parts(given: Any, are_files: bool = False) -> Iterator[Part]:
         elif are_files:
             yield Part(name, _name_of(value) or name, value)
         else:
-            for one in value if isinstance(value, (tuple, list)) else [value]:
-                yield Part(name, None, one if isinstance(one, (bytes, str)) else str(one))
+            for item in value if isinstance(value, (tuple, list)) else [value]:
+                yield Part(name, None, item if isinstance(item, (bytes, str)) else str(item))
 
 
 def _name_of(file: Any) -> str | None:
@@ -49,6 +57,11 @@ def _name_of(file: Any) -> str | None:
 
 class Multipart:
     """A multipart form, read piece by piece from the open files in it.
+
+    Parameters
+    ----------
+    parts : iterable of Part
+        Fields and files.
 
     Attributes
     ----------
@@ -65,7 +78,10 @@ class Multipart:
         self._pieces.append(f'--{boundary}--\r\n'.encode())
 
     def body(self) -> Body:
-        """What can be sent, and sent again, with its length known; of pipes, only a stream of unknown length."""
+        """Return the body of the request.
+
+        A seekable file of known length; with a pipe among the parts, an iterator of unknown length.
+        """
         if all(isinstance(piece, bytes) or piece.seekable() for piece in self._pieces):
             return _Joined(self._pieces)
         return _flowing(self._pieces)
@@ -103,7 +119,7 @@ def _flowing(pieces: list[Any]) -> Iterator[bytes]:
 
 
 class _Joined(io.RawIOBase):
-    """Bytes and open files, one behind the other, as one open file."""
+    """Concatenation of bytes and open files, as one open file."""
 
     def __init__(self, pieces: list[Any]) -> None:
         self._files: list[IO[bytes]] = [io.BytesIO(piece) if isinstance(piece, bytes) else piece for piece in pieces]
@@ -113,19 +129,27 @@ class _Joined(io.RawIOBase):
         self.seek(0)
 
     def seekable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """Bytes read so far."""
+        """Return the position in bytes."""
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """To the start or the end."""
+        """Move to a position.
+
+        Parameters
+        ----------
+        offset : int
+            Bytes.
+        whence : int
+            ``io.SEEK_SET`` or ``io.SEEK_END``.
+        """
         self._at = offset + (sum(self._sizes) if whence == io.SEEK_END else 0)
         left = self._at
         for file, start, size in zip(self._files, self._starts, self._sizes, strict=True):
@@ -134,7 +158,7 @@ class _Joined(io.RawIOBase):
         return self._at
 
     def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes, of one of its parts."""
+        """Return at most `size` bytes, all of the same part."""
         for file in self._files:
             piece = six.ensure_binary(file.read(size))
             if piece:

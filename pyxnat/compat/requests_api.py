@@ -1,7 +1,9 @@
-"""``interface.get``, ``put``, ``post``, ``delete``, ``head``: plain requests, asked and answered in the words of the requests library.
+"""Plain requests with the interface of the requests library.
 
-They check no status and take every content, as scripts written for pyxnat 1.x expect; a server that cannot be reached is still an error. Bodies are
-streamed in both directions: ``files=`` is sent from the open files, and with ``stream=True`` an answer is read only as far as it is used.
+``interface.get``, ``put``, ``post``, ``delete`` and ``head`` check neither status nor content type,
+as scripts written for pyxnat 1.x expect; a server that cannot be reached is still an error. Bodies
+are streamed in both directions: ``files=`` is sent from the open files, and with ``stream=True`` a
+response is read only as far as it is used.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ _ANY_STATUS = frozenset(range(100, 600))
 
 
 class Headers(MutableMapping[str, str]):
-    """Headers whose names are found in any case. Kept in a plain dictionary with names in lower case."""
+    """Headers, names in any case: a view of a dict with lower-case keys."""
 
     def __init__(self, headers: dict[str, str]) -> None:
         self._headers = headers
@@ -57,18 +59,22 @@ class Headers(MutableMapping[str, str]):
 
 
 class Response:
-    """An answer, with the attributes and methods of ``requests.Response``. A context manager.
+    """A response with the interface of ``requests.Response``; a context manager.
 
     Attributes
     ----------
     status_code : int
+        Status.
     reason : str
+        Reason phrase of the status.
     headers : Headers
+        Headers of the response.
     url : str
-        What was asked, in full; after redirects, the last one.
+        Full URL of the request; after redirects, of the last one.
     method : str
+        Method of the request.
     history : list of Response
-        The redirects on the way.
+        Redirects that were followed.
     """
 
     def __init__(self, method: str, url: str, status: int, reason: str, headers: Mapping[str, str], history: list[Response]) -> None:
@@ -84,14 +90,14 @@ class Response:
 
     @classmethod
     def _of(cls, stream: Stream, opened: ExitStack, history: list[Response]) -> Response:
-        """The answer of a stream that is open."""
+        """Create a response from an open stream."""
         response = cls(stream.method, stream.uri, stream.status, stream.reason, stream.headers, history)
         response._stream, response._opened = stream, opened
         return response
 
     @classmethod
     def _refused(cls, method: str, error: errors.DatabaseError) -> Response:
-        """The answer that a login was refused with, before the request itself."""
+        """Create a response from the error of a refused login."""
         response = cls(method, error.uri or '', error.status or 0, error.message, {}, [])
         response._content = error.message.encode()
         return response
@@ -115,12 +121,12 @@ class Response:
 
     @property
     def is_redirect(self) -> bool:
-        """Whether the answer sends elsewhere."""
+        """Whether the response is a redirect."""
         return self.status_code in REDIRECTS and 'location' in self.headers
 
     @property
     def content(self) -> bytes:
-        """The whole body, inflated if it came compressed."""
+        """Body as bytes, decompressed."""
         if self._content is None:
             with self._opened, _network_errors():
                 self._content = self._unread().read()
@@ -129,29 +135,39 @@ class Response:
 
     def _unread(self) -> Stream:
         if self._stream is None:
-            raise RuntimeError('the answer was closed, or read in pieces, before')
+            raise RuntimeError('the response was closed, or read in pieces, before')
         return self._stream
 
     @property
     def encoding(self) -> str:
-        """The character set that the server names; UTF-8, XNAT's own, where it names none."""
+        """Character set of the ``Content-Type`` header; UTF-8 by default."""
         named = re.search(r'charset="?([\w-]+)', self.headers.get('content-type', ''))
         return named.group(1) if named else 'utf-8'
 
     @property
     def text(self) -> str:
-        """The body as text; bytes that are none become U+FFFD."""
+        """Body as text; bytes that cannot be decoded become U+FFFD."""
         try:
             return self.content.decode(self.encoding, 'replace')
         except LookupError:
             return self.content.decode('utf-8', 'replace')
 
     def json(self, **options: Any) -> Any:
-        """The body, read as JSON; `options` are those of :func:`json.loads`."""
+        """Parse the body as JSON, with options of :func:`json.loads`."""
         return jsonlib.loads(self.content, **options)
 
     def iter_content(self, chunk_size: int | None = 1, decode_unicode: bool = False) -> Iterator[Any]:
-        """The body in pieces of `chunk_size` bytes (the last is shorter); `None` gives them as they come. Never whole in memory."""
+        """Yield the body in pieces, without holding it in memory.
+
+        A compressed body is an exception: it is decompressed in memory.
+
+        Parameters
+        ----------
+        chunk_size : int or None
+            Bytes of a piece; the last may be shorter. `None` yields pieces as they arrive.
+        decode_unicode : bool
+            Whether to yield text.
+        """
         pieces = iter([self.content]) if self._content is not None or 'content-encoding' in self.headers else self._pieces()
         for piece in _rechunked(pieces, chunk_size):
             yield piece.decode(self.encoding, 'replace') if decode_unicode else piece
@@ -162,7 +178,15 @@ class Response:
         self._stream = None
 
     def iter_lines(self, chunk_size: int = 512, decode_unicode: bool = False) -> Iterator[Any]:
-        """The lines of the body, without their ends."""
+        """Yield the lines of the body, without line ends.
+
+        Parameters
+        ----------
+        chunk_size : int
+            Bytes read at once; at least 256 KiB are.
+        decode_unicode : bool
+            Whether to yield text.
+        """
         rest = b''
         for piece in self.iter_content(max(chunk_size, CHUNK)):
             *lines, rest = (rest + piece).split(b'\n')
@@ -175,14 +199,17 @@ class Response:
         return line.decode(self.encoding, 'replace') if decode else line
 
     def raise_for_status(self) -> None:
-        """An error of the library (and of requests, where that is loaded) if the status is 400 or more."""
+        """Raise an error if the status is 400 or more.
+
+        The error is one of this library; if requests is loaded, also a ``requests.HTTPError``.
+        """
         if self.status_code < 400:
             return
         message = errors.server_message(self.content if self._content is not None or self._stream else b'', self.reason)
         raise also_of_requests(errors.from_status(self.status_code, message, method=self.method, uri=self.url), 'HTTPError')
 
     def close(self) -> None:
-        """Give the connection back; what was not read is lost."""
+        """Release the connection; an unread rest of the body is lost."""
         self._stream = None
         self._opened.close()
 
@@ -215,31 +242,41 @@ def request(
     stream: bool = False,
     allow_redirects: bool = True,
 ) -> Response:
-    """One request in the words of requests.
+    """Send a request, with the arguments of ``requests.request``.
 
     Parameters
     ----------
+    transport : Transport
+        Sends the request.
+    method : str
+        HTTP method.
+    uri : str
+        Below the server's URL; characters that a URI cannot hold are encoded.
     params : dict, list of pairs or str, optional
-        Query parameters; a value may be a list, and `None` leaves a name out.
+        Query parameters; a value may be a list, and a name with the value `None` is left out.
     data : dict, list of pairs, str, bytes, open file or iterable of bytes, optional
-        A form, or the body.
+        Form or body.
     json : object, optional
-        Sent as JSON.
+        Body, sent as JSON.
     files : dict or list of pairs, optional
-        Parts of a multipart form: an open file, bytes or text, or a tuple of file name, content and, if wanted, content type and headers.
+        Parts of a multipart form: an open file, bytes or text, or a tuple of file name, content
+        and optionally content type and headers.
+    headers : mapping, optional
+        Headers of the request.
     timeout : float or pair, optional
-        Seconds, in place of the Interface's.
+        Seconds, in place of the Interface's timeouts.
     stream : bool
-        Whether to read the answer only as it is used. Close it then, or read it to its end.
+        Whether to read the response only as it is used. Close it then, or read it to its end.
     allow_redirects : bool
-        Whether to follow a redirect, ten at the most, on the same server; one to another is never followed: it would be shown the login.
+        Whether to follow redirects on the same server, up to ten. A redirect to another server is
+        never followed, since the login would be sent there.
     """
     query = _query(uri, params)
     body, sent = _body(data, json, files)
     sent.update({name.lower(): six.ensure_text(value) for name, value in (headers or {}).items() if value is not None})
     history: list[Response] = []
     if stream:
-        transport = transport.twin()  # others of the same thread may be asked before the answer is read
+        transport = transport.twin()  # the thread may send other requests before the body is read
     while True:
         response = _ask(transport, method, query, body, {'headers': sent, 'timeout': timeout}, history)
         target = _target(transport, response) if allow_redirects and len(history) < MOST_REDIRECTS else None
@@ -258,7 +295,7 @@ def request(
 
 
 def _ask(transport: Transport, method: str, uri: str, body: Body, options: dict[str, Any], history: list[Response]) -> Response:
-    """The answer, unread."""
+    """Send one request and return the response, unread."""
     with ExitStack() as stack, _network_errors():
         try:
             answer = transport.stream(method, uri, body, accept_pages=True, accept_status=_ANY_STATUS, **options)
@@ -286,13 +323,14 @@ def _target(transport: Transport, response: Response) -> str | None:
 
 
 def _query(uri: str, params: Any) -> str:
-    """A URI as it can be sent: what a person typed into it encoded, with the parameters."""
+    """Encode a URI as typed by a person, and add query parameters."""
     uri = re.sub(r'%(?![0-9A-Fa-f]{2})', '%25', six.ensure_text(uri))
     uri = quote(uri, safe="!#$%&'()*+,/:;=?@[]~")
     if isinstance(params, (str, bytes)):
         return f'{uri}{"&" if "?" in uri else "?"}{six.ensure_text(params)}' if params else uri
     pairs = params.items() if isinstance(params, Mapping) else (params or ())
-    return uris.with_query(uri, [(name, one) for name, value in pairs for one in (value if isinstance(value, (list, tuple, set)) else [value])])
+    listed = [(name, value if isinstance(value, (list, tuple, set)) else [value]) for name, value in pairs]
+    return uris.with_query(uri, [(name, value) for name, values in listed for value in values])
 
 
 def _body(data: Any, json_value: Any, files: Any) -> tuple[Body, dict[str, str]]:
@@ -310,7 +348,10 @@ def _body(data: Any, json_value: Any, files: Any) -> tuple[Body, dict[str, str]]
 
 
 class Connection:
-    """What is left of the session object of pyxnat 1.x, ``interface._http``: its cookies and headers, and the verbs."""
+    """Replacement for ``interface._http``, a ``requests.Session`` in pyxnat 1.x.
+
+    It has its cookies, headers and HTTP methods.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -327,36 +368,68 @@ class Connection:
         return self._transport.verify
 
     def request(self, method: str, url: str, **options: Any) -> Response:
-        """A request to this server; see :func:`request`."""
+        """Send a request to this server.
+
+        Parameters
+        ----------
+        method : str
+            HTTP method, in any case.
+        url : str
+            URL, or a URI below the server's.
+        **options
+            Keyword arguments of :func:`request`.
+        """
         return request(self._transport, method.upper(), url, **options)
 
     def get(self, url: str, **options: Any) -> Response:
-        """GET."""
+        """Send a GET request; options as for :func:`request`."""
         return self.request('GET', url, **options)
 
     def put(self, url: str, data: Any = None, **options: Any) -> Response:
-        """PUT."""
+        """Send a PUT request.
+
+        Parameters
+        ----------
+        url : str
+            URL, or a URI below the server's.
+        data : optional
+            Form or body, as for :func:`request`.
+        **options
+            Other keyword arguments of :func:`request`.
+        """
         return self.request('PUT', url, data=data, **options)
 
     def post(self, url: str, data: Any = None, json: Any = None, **options: Any) -> Response:
-        """POST."""
+        """Send a POST request.
+
+        Parameters
+        ----------
+        url : str
+            URL, or a URI below the server's.
+        data : optional
+            Form or body, as for :func:`request`.
+        json : object, optional
+            Body, sent as JSON.
+        **options
+            Other keyword arguments of :func:`request`.
+        """
         return self.request('POST', url, data=data, json=json, **options)
 
     def delete(self, url: str, **options: Any) -> Response:
-        """DELETE."""
+        """Send a DELETE request; options as for :func:`request`."""
         return self.request('DELETE', url, **options)
 
     def head(self, url: str, **options: Any) -> Response:
-        """HEAD."""
+        """Send a HEAD request; redirects are not followed by default."""
         return self.request('HEAD', url, **{'allow_redirects': False, **options})
 
     def close(self) -> None:
-        """Close the connections; the session on the server stays."""
+        """Close the connections; the session on the server stays open."""
         self._transport.close_connections()
 
 
 class _Cookies(MutableMapping[str, str]):
-    """The cookies that requests carry."""
+    """Cookies sent with every request."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -384,30 +457,40 @@ class _Cookies(MutableMapping[str, str]):
         return f'<cookies: {", ".join(self) or "none"}>'
 
     def get_dict(self) -> dict[str, str]:
-        """A copy, as a plain dictionary."""
+        """Return a copy as a dict."""
         return self._transport.session.cookies()
 
 
 _NAMES: tuple[tuple[type[errors.DatabaseError], str], ...] = ((errors.NetworkTimeout, 'Timeout'), (errors.NetworkError, 'ConnectionError'))
-_MADE: dict[tuple[type[Any], str], type[Any]] = {}
+_CLASSES: dict[tuple[type[Any], str], type[Any]] = {}
+"""Classes created by `also_of_requests`, by the library's class and the name in requests."""
 
 
 def also_of_requests(error: errors.DatabaseError, name: str = '') -> errors.DatabaseError:
-    """The same error, that ``except requests.Timeout``, ``requests.ConnectionError`` or ``requests.HTTPError`` catches as well.
+    """Return the error as one that is an exception of requests as well.
 
-    Programs that were written for pyxnat 1.x catch what requests raised through it. ``except`` looks at the classes an exception derives from
-    and at nothing else, so the error has to derive from requests' class; it does if the program has loaded requests, which is not imported here.
-    A pickle carries the plain error.
+    Programs written for pyxnat 1.x catch ``requests.Timeout``, ``requests.ConnectionError`` or
+    ``requests.HTTPError``. ``except`` looks only at base classes, so the returned error derives
+    from the library's class and that of requests. If the program has not loaded requests, which is
+    not imported here, the error itself is returned. Pickling yields the plain error.
+
+    Parameters
+    ----------
+    error : DatabaseError
+        Error of the library.
+    name : str
+        Class of requests; by default chosen by the type of the error.
     """
     requests = sys.modules.get('requests.exceptions')
     name = name or next((theirs for ours, theirs in _NAMES if isinstance(error, ours)), '')
     if requests is None or not name:
         return error
     ours, theirs = type(error), getattr(requests, name)
-    if (ours, name) not in _MADE:
-        _MADE[ours, name] = type(ours.__name__, (ours, theirs), {'__module__': ours.__module__, '__doc__': ours.__doc__, '__reduce__': _reduce})
-    made: errors.DatabaseError = _MADE[ours, name](error.message, uri=error.uri, method=error.method, status=error.status, remedy=error.remedy)
-    return made
+    if (ours, name) not in _CLASSES:
+        members = {'__module__': ours.__module__, '__doc__': ours.__doc__, '__reduce__': _reduce}
+        _CLASSES[ours, name] = type(ours.__name__, (ours, theirs), members)
+    combined: errors.DatabaseError = _CLASSES[ours, name](error.message, uri=error.uri, method=error.method, status=error.status, remedy=error.remedy)
+    return combined
 
 
 def _reduce(error: Any) -> Any:

@@ -1,6 +1,7 @@
-"""The file ``~/.xnatPass``: its first line ``+user@host[:port][/path]=password`` is a login. Functions of pyxnat 1.x, under their old names.
+"""Functions of pyxnat 1.x that read ``~/.xnatPass``, under their old names.
 
-:mod:`pyxnat.http.settings` reads it when an Interface is made without arguments.
+The first line ``+user@host[:port][/path]=password`` of the file is a login.
+:mod:`pyxnat.http.settings` reads the file for an Interface created without arguments.
 """
 
 from __future__ import annotations
@@ -15,18 +16,23 @@ __all__ = ['find_plus_line', 'find_token', 'parse_xnat_pass', 'path', 'read_xnat
 
 
 def path() -> str:
-    """Where the file is, whether it exists or not."""
+    """Return the path of the file, which need not exist."""
     return str(Path(XNAT_PASS_FILE).expanduser())
 
 
 def read_xnat_pass(f: str | os.PathLike[str]) -> dict[str, str] | None:
-    """The login that a file holds (``host``, ``u``, ``p``); `None` where there is no file, or no login in it."""
+    """Return the login in a file (``host``, ``u``, ``p``).
+
+    `None` if there is no such file, or no login in it.
+    """
     file = Path(f).expanduser()
     return parse_xnat_pass(file.read_text(encoding='utf-8').splitlines()) if file.is_file() else None
 
 
 def parse_xnat_pass(lines: Iterable[str]) -> dict[str, str] | None:
-    """The login in some lines. The password begins behind the first ``=`` and may hold others.
+    """Return the login in lines, or `None`.
+
+    The password begins after the first ``=`` and may contain others.
 
     >>> parse_xnat_pass(['# mine', '+me@xnat.example.org:8080/x=a=b'])
     {'host': 'xnat.example.org:8080/x', 'u': 'me', 'p': 'a=b'}
@@ -38,11 +44,24 @@ def parse_xnat_pass(lines: Iterable[str]) -> dict[str, str] | None:
 
 
 def find_plus_line(lines: Iterable[str]) -> str | None:
-    """The first line that begins with ``+``, without it."""
+    """Return the first line that begins with ``+``, without the ``+``."""
     return next((line.strip()[1:] for line in lines if line.startswith('+')), None)
 
 
 def find_token(tok: str, line: str) -> tuple[str, str] | None:
-    """What stands before and behind the first `tok` of a line; `None` where there is none, or nothing before it."""
+    """Split a line at the first occurrence of a token.
+
+    Parameters
+    ----------
+    tok : str
+        Token.
+    line : str
+        Line.
+
+    Returns
+    -------
+    tuple or None
+        The stripped parts; `None` without the token, or with nothing before it.
+    """
     before, found, behind = (part.strip() for part in line.partition(tok))
     return (before, behind) if found and before else None

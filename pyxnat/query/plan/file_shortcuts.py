@@ -40,7 +40,7 @@ class ListOwnFiles(Stage):
         return self._files(uri_of(steps[1:]) if has_no_route else at.uri)
 
     def _files(self, uri: str) -> tuple[str, ...]:
-        """Return the URIs of the listings of files below an element or a list."""
+        """Return the URIs that list the files below one element or several."""
         return (uris.join(uri, *self._inner(), 'files'),)
 
     def _inner(self) -> list[str]:

@@ -86,7 +86,7 @@ def plans(
 
 
 def _past_session(route: Path) -> int:
-    """Return the number of steps to a single session; 0 for none or several."""
+    """Return the number of steps to a single session; 0 if there is none."""
     end = next((end for end, step in enumerate(route, 1) if step.level == 'experiments'), 0)
     return end if all(step.literal for step in route[:end]) else 0
 

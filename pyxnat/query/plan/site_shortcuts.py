@@ -1,4 +1,4 @@
-"""Short cuts that list elements of all projects by one request for the site."""
+"""Short cuts that list elements of all projects in one request."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class ListOfAll(Stage):
         return [self._of(project, listings) for project in batch]
 
     def _of(self, project: Found, listings: Mapping[str, _SiteListing]) -> list[Found] | None:
-        """Return a project's elements; `None` if it must be requested alone."""
+        """Return a project's elements; `None` to request it alone."""
         name = cell(project.row, 'ID')
         if not all(listing.is_readable(name) for listing in listings.values()):
             return None

@@ -290,7 +290,7 @@ class ListLevel(Stage):
 
 
 class ListNamed(ListLevel):
-    """Look up a literal name in its listing; raise `NotFoundError` if absent."""
+    """Look up a literal name in its listing; `NotFoundError` if absent."""
 
     def rows(self, at: Found, tables: Tables) -> Iterator[Found]:
         step = self.steps[0]
@@ -348,7 +348,7 @@ class JoinSubjects(Stage):
     most_ids: ClassVar[int] = 50
 
     def beside(self, uri: str) -> tuple[str, ...]:
-        """Return the URIs that list the subjects of a project or the server."""
+        """Return the URIs that list subjects of a project or the server."""
         return self._listing(uris.join(uri, 'subjects')).uris
 
     def named(self, ids: Iterable[str]) -> tuple[str, ...]:
