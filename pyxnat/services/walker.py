@@ -1,4 +1,4 @@
-"""Carries plans out: asks what their stages want asked, ahead of need and in parallel where all of it is wanted, and keeps the order of the walk."""
+"""Execution of plans: prefetch listings in parallel, yield elements in order."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ log = logging.getLogger('pyxnat.services.walker')
 
 _HIDDEN = (errors.NotFoundError, errors.PermissionDenied)
 _REFUSED = (errors.DataError, errors.ProgrammingError, errors.InternalError, errors.NotSupportedError, errors.UnexpectedAnswer)
-_SEEN_THROUGH = 4
-"""A loop that has come to the end of so many elements will want the rest."""
+_BATCH_AFTER = 4
+"""Elements taken one by one before the rest are requested in batches."""
 
 
 class Condition(Protocol):
@@ -46,14 +46,14 @@ class Walker:
     Attributes
     ----------
     jobs : int
-        How many requests are under way at once; 1 makes one after the other.
+        Concurrent requests; with 1, each waits for the one before.
     without : frozenset of str
-        Names of short cuts (:data:`pyxnat.query.plan.SHORT_CUTS`) that are not to be used.
+        Names of short cuts (:data:`pyxnat.query.plan.SHORT_CUTS`) that are switched off.
     """
 
     def __init__(self, interface: Host, jobs: int = 4) -> None:
         if jobs < 1:
-            raise errors.ProgrammingError(f'jobs={jobs}: at least one must ask', remedy='Give 1 or more.')
+            raise errors.ProgrammingError(f'jobs={jobs} is too small', remedy='Give 1 or more.')
         self._host = interface
         self.jobs = jobs
         self.without: frozenset[str] = frozenset()
@@ -61,23 +61,43 @@ class Walker:
     def walk(
         self, routes: tuple[Path, ...], conditions: tuple[Condition, ...] = (), columns: tuple[Column, ...] = (), *, ahead: str = 'some'
     ) -> Iterator[tuple[Found, Entry | None]]:
-        """The elements of some paths, in the order of the walk, each with the moment it was asked for, as an answer of the cache's has it.
+        """Yield the elements of paths in order, with the time of request.
 
         Parameters
         ----------
+        routes : tuple of Path
+            Paths to walk, one after the other.
+        conditions : tuple of Condition, optional
+            Conditions that elements must satisfy.
         columns : tuple of Column, optional
-            What is wanted of them, and of what is above them, besides the columns of the listings.
+            Columns of the elements and of those above, in addition to the default columns of
+            listings.
         ahead : {'none', 'some', 'all'}
-            How far to ask ahead of what is taken: not at all, more with each element that was taken, or all at once.
+            How far to prefetch: not at all, further with each element taken, or everything.
+
+        Yields
+        ------
+        tuple of Found and Entry
+            The element, and the time before its listing was requested, as the cache records it.
         """
         with closing(self._walks(routes, conditions, columns, ahead)) as walks:
             for walk, stages in walks:
-                for chunk in walk.run(stages, _start()):
+                for chunk in walk.run(stages, _server()):
                     for found in chunk.founds:
-                        yield found, chunk.heard
+                        yield found, chunk.requested
 
     def rows(self, routes: tuple[Path, ...], conditions: tuple[Condition, ...], columns: tuple[Column, ...]) -> Iterator[Row]:
-        """The rows of a table over the elements of some paths, in the order of the walk."""
+        """Yield the rows of a table over the elements of paths, in order.
+
+        Parameters
+        ----------
+        routes : tuple of Path
+            Paths to walk, one after the other.
+        conditions : tuple of Condition
+            Conditions that elements must satisfy.
+        columns : tuple of Column
+            Columns of the table.
+        """
         plural = routes[0][-1].level
         with closing(self._walks(routes, conditions, columns, 'all')) as walks:
             for walk, stages in walks:
@@ -87,56 +107,62 @@ class Walker:
     def _walks(
         self, routes: tuple[Path, ...], conditions: tuple[Condition, ...], columns: tuple[Column, ...], ahead: str
     ) -> Generator[tuple[_Walk, tuple[Stage, ...]], None, None]:
-        """The walk of each path, with its stages."""
-        wanted = self._ids(conditions)
-        plans = self._plans(plan.answerable(routes, wanted), wanted, columns)
-        with _Asked(self._host, self.jobs if ahead != 'none' else 1, keep=len(plans) > 1) as asked:
+        """Yield the walk of each path, with its stages."""
+        ids = self._ids(conditions)
+        plans = self._plans(plan.answerable(routes, ids), ids, columns)
+        with _Listings(self._host, self.jobs if ahead != 'none' else 1, keep=len(plans) > 1) as listings:
             if ahead == 'all' and self.jobs > 1:
-                asked.foresee(uri for stages in plans for uri in plan.first_requests(stages))
+                listings.prefetch(uri for stages in plans for uri in plan.first_requests(stages))
             for stages in plans:
-                yield _Walk(self._host, asked, ahead), stages
+                yield _Walk(self._host, listings, ahead), stages
 
-    def _plans(self, routes: Sequence[Path], wanted: dict[str, frozenset[str]], columns: tuple[Column, ...]) -> list[tuple[Stage, ...]]:
-        return plan.plans(routes, wanted, self.without, [plan.wanted_columns(columns, route) for route in routes])
+    def _plans(self, routes: Sequence[Path], ids: dict[str, frozenset[str]], columns: tuple[Column, ...]) -> list[tuple[Stage, ...]]:
+        return plan.plans(routes, ids, self.without, [plan.wanted_columns(columns, route) for route in routes])
 
     def _ids(self, conditions: tuple[Condition, ...]) -> dict[str, frozenset[str]]:
-        """The IDs that conditions let pass, by level."""
-        wanted: dict[str, frozenset[str]] = {}
+        """Return the IDs that satisfy conditions, by level."""
+        passing: dict[str, frozenset[str]] = {}
         for condition in conditions:
             name = f'{condition.level}s'
             ids = self._host.search.ids(condition.criteria, condition.level)
-            wanted[name] = wanted[name] & ids if name in wanted else ids
-        return wanted
+            passing[name] = passing[name] & ids if name in passing else ids
+        return passing
 
     def explain(self, routes: tuple[Path, ...], conditions: tuple[Condition, ...] = (), columns: tuple[Column, ...] = ()) -> str:
-        """What walking will ask, in words."""
-        pretended = {f'{condition.level}s': frozenset[str]() for condition in conditions}
+        """Describe the requests of a walk. No request.
+
+        Parameters
+        ----------
+        routes, conditions, columns
+            As in `walk`.
+        """
+        no_ids = {f'{condition.level}s': frozenset[str]() for condition in conditions}
         lines = [line for condition in conditions for line in _searches(condition)]
-        answerable = plan.answerable(routes, pretended)
-        told: set[str] = set()
-        lines += [plan.explain(route, stages, told) for route, stages in zip(answerable, self._plans(answerable, pretended, columns), strict=True)]
+        answerable = plan.answerable(routes, no_ids)
+        shown: set[str] = set()
+        lines += [plan.explain(route, stages, shown) for route, stages in zip(answerable, self._plans(answerable, no_ids, columns), strict=True)]
         return '\n'.join(lines)
 
 
 def _searches(condition: Condition) -> Iterator[str]:
-    """What a condition asks, in words."""
+    """Describe the requests that evaluate a condition."""
     if isinstance(condition.criteria, Saved):
         yield f'GET {uris.ENTRY}/search/saved   (for the ID of {condition.criteria.name!r})'
         yield f'GET {uris.ENTRY}/search/saved/{{ID}}'
     yield f'POST {uris.ENTRY}/search   (for each list of criteria, nested ones too)'
 
 
-class _Answer:
-    """The rows of a listing, which may be on their way.
+class _PendingListing:
+    """A listing that is fetched by a thread, or when its rows are taken.
 
     Attributes
     ----------
-    begun : Entry
-        The moment before it was asked for.
+    requested : Entry
+        Time before the request, as the cache records it.
     """
 
-    def __init__(self, interface: Host, uri: str, begun: Entry, pool: ThreadPoolExecutor | None) -> None:
-        self._host, self._uri, self.begun = interface, uri, begun
+    def __init__(self, interface: Host, uri: str, requested: Entry, pool: ThreadPoolExecutor | None) -> None:
+        self._host, self._uri, self.requested = interface, uri, requested
         self._future: Future[Iterable[Row]] | None = pool.submit(interface.connection.iter_rows, uri) if pool else None
         self._rows: Iterable[Row] | None = None
 
@@ -146,59 +172,72 @@ class _Answer:
         return self._rows
 
 
-class _Asked:
-    """The listings of one walk, asked by several threads. Routes that begin alike ask for theirs once."""
+class _Listings:
+    """Listings of one walk, fetched by several threads.
+
+    Routes with common first levels share their listings.
+    """
 
     def __init__(self, interface: Host, jobs: int, keep: bool) -> None:
         self._host = interface
         self.jobs = jobs
         self._keep = keep
-        self._kept: dict[str, _Answer] = {}
+        self._shared: dict[str, _PendingListing] = {}
         self._pool: ThreadPoolExecutor | None = None
 
-    def __enter__(self) -> _Asked:
+    def __enter__(self) -> _Listings:
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def foresee(self, uris: Iterable[str]) -> None:
-        """Ask now, at once, for what several routes will want first."""
-        several, begun = dict.fromkeys(uris), self._host.cache.moment()
-        if len(several) > 1:
-            self._kept.update({uri: self._answer(uri, begun, at_once=True) for uri in several})
+    def prefetch(self, uris: Iterable[str]) -> None:
+        """Fetch the first listings of several routes in parallel."""
+        distinct, now = dict.fromkeys(uris), self._host.cache.moment()
+        if len(distinct) > 1:
+            self._shared.update({uri: self._new(uri, now, at_once=True) for uri in distinct})
 
-    def begin(self, uri: str, begun: Entry, at_once: bool = False) -> _Answer:
-        """Ask for a listing: now, by another thread, or when its rows are wanted."""
-        answer = self._kept.pop(uri, None) or self._answer(uri, begun, at_once)
+    def get(self, uri: str, now: Entry, at_once: bool = False) -> _PendingListing:
+        """Return a listing, a shared one if there is one.
+
+        Parameters
+        ----------
+        uri : str
+            URI of the listing.
+        now : Entry
+            The current time, as the cache records it.
+        at_once : bool
+            Whether another thread fetches it now, instead of the caller when rows are taken.
+        """
+        listing = self._shared.pop(uri, None) or self._new(uri, now, at_once)
         if self._keep and not uri.endswith('/files'):
-            self._kept[uri] = answer
-        return answer
+            self._shared[uri] = listing
+        return listing
 
-    def _answer(self, uri: str, begun: Entry, at_once: bool) -> _Answer:
+    def _new(self, uri: str, now: Entry, at_once: bool) -> _PendingListing:
         if self._pool is None and at_once:
             from concurrent.futures import ThreadPoolExecutor
 
             self._pool = ThreadPoolExecutor(self.jobs, 'pyxnat-walk')
-        return _Answer(self._host, uri, begun, self._pool if at_once else None)
+        return _PendingListing(self._host, uri, now, self._pool if at_once else None)
 
 
 class _Chunk(NamedTuple):
-    """The elements of one listing, or of several that were asked for at once."""
+    """Elements of one listing, or of several that were fetched together."""
 
     founds: Iterable[Found]
-    heard: Entry | None = None
-    """When they were asked for."""
+    requested: Entry | None = None
+    """Time before the request."""
 
 
-def _start() -> Iterator[_Chunk]:
-    """Where a walk begins."""
+def _server() -> Iterator[_Chunk]:
+    """Return the server itself, where each walk begins."""
     return iter([_Chunk([Found(uris.ENTRY)])])
 
 
 class _Source:
-    """Elements that come a chunk at a time."""
+    """Reads elements from chunks."""
 
     def __init__(self, chunks: Iterator[_Chunk]) -> None:
         self._chunks = chunks
@@ -206,7 +245,16 @@ class _Source:
         self._rest: Iterator[Found] = iter(())
 
     def take(self, most: int, ahead: bool) -> list[Found]:
-        """The next elements: with `ahead` as many as there are, else those that nothing needs to be asked for, but one if there is any."""
+        """Return the next elements.
+
+        Parameters
+        ----------
+        most : int
+            Limit.
+        ahead : bool
+            Whether to make requests for them. Otherwise elements of the chunk in progress are
+            returned, and a request is made only if it is exhausted.
+        """
         taken = self._pull(most)
         while len(taken) < (most if ahead else min(most, 1)):
             chunk = next(self._chunks, None)
@@ -217,37 +265,50 @@ class _Source:
         return taken
 
     def _pull(self, most: int) -> list[Found]:
-        """Of the chunk that is begun; one more is made, to know whether there is one."""
+        """Take elements of the current chunk; read one ahead for `is_at_hand`."""
         taken = list(islice(chain(self._next, self._rest), most))
         self._next = list(islice(self._rest, 1)) if taken else self._next
         return taken
 
     @property
     def is_at_hand(self) -> bool:
-        """Whether the next element is known without asking."""
+        """Whether the next element needs no request."""
         return bool(self._next)
 
 
-class _Unit(NamedTuple):
-    """Elements that are asked for at once, and what was asked."""
+class _Batch(NamedTuple):
+    """Elements of a stage with the listings requested for them."""
 
     stage: Stage
     founds: list[Found]
-    answers: list[_Answer]
-    begun: Entry
+    listings: list[_PendingListing]
+    requested: Entry
+    """Time before the first request."""
 
 
 class _Walk:
-    """One path, walked stage by stage; each stage takes from the one before no more than it is asked for, or as far ahead as it may."""
+    """Walk of one path, stage by stage.
 
-    def __init__(self, interface: Host, asked: _Asked, ahead: str) -> None:
+    Each stage pulls elements from the one before: as many as are taken from itself, or further
+    ahead if `ahead` allows.
+    """
+
+    def __init__(self, interface: Host, listings: _Listings, ahead: str) -> None:
         self._host = interface
-        self._asked = asked
+        self._listings = listings
         self._lazy = ahead == 'none'
         self._eager = ahead == 'all'
 
     def run(self, stages: Iterable[Stage], chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
-        """What is found by some stages, one after the other."""
+        """Run stages one after the other, and return the chunks of the last.
+
+        Parameters
+        ----------
+        stages : iterable of Stage
+            Stages of the path.
+        chunks : iterator of _Chunk
+            Elements that the first stage starts from.
+        """
         for stage in stages:
             if isinstance(stage, JoinSubjects):
                 chunks = self._join(stage, chunks)
@@ -256,167 +317,195 @@ class _Walk:
         return chunks
 
     def tables(self, stages: Sequence[Stage], columns: Sequence[Column], plural: str) -> Iterator[Iterable[Row]]:
-        """The rows of a table, a listing at a time."""
+        """Return the rows of a table, one iterable per listing.
+
+        Parameters
+        ----------
+        stages : sequence of Stage
+            Stages of the path.
+        columns : sequence of Column
+            Columns of the table.
+        plural : str
+            Level of the elements.
+        """
         *before, last = stages
         if not isinstance(last, JoinSubjects):
-            return (plan.table_rows(chunk.founds, columns, plural) for chunk in self.run(stages, _start()))
-        return self._ahead(self._joined(chunk, last, columns, plural) for chunk in self.run(before, _start()))
+            return (plan.table_rows(chunk.founds, columns, plural) for chunk in self.run(stages, _server()))
+        return self._ahead(self._joined(chunk, last, columns, plural) for chunk in self.run(before, _server()))
 
     def _ahead(self, tables: Iterator[Iterable[Row]]) -> Iterator[Iterable[Row]]:
-        """Tables, of which some are begun before they are wanted."""
-        begun: deque[Iterable[Row]] = deque()
+        """Yield tables in order, with the next ones requested ahead."""
+        waiting: deque[Iterable[Row]] = deque()
         for table in tables:
-            begun.append(table)
-            if len(begun) == self._window(0):
-                yield begun.popleft()
-        yield from begun
+            waiting.append(table)
+            if len(waiting) == self._window(0):
+                yield waiting.popleft()
+        yield from waiting
 
     def _joined(self, chunk: _Chunk, join: JoinSubjects, columns: Sequence[Column], plural: str) -> Iterable[Row]:
-        """The rows of some experiments, with what is wanted of their subjects."""
+        """Return the rows of experiments with the columns of their subjects."""
         founds = chunk.founds
         if not isinstance(founds, plan.Listed):
             return chain.from_iterable(plan.table_rows(joined.founds, columns, plural) for joined in self._join(join, iter([chunk])))
         if founds.is_empty():
             return ()
         keys = [column.key for column in plan.subject_columns(columns)]
-        subjects = _Subjects(self._host, self._asked, join, founds.at.uri, lambda row: tuple(row.get(key, '') for key in keys))
-        return plan.table_rows(founds, columns, plural, lambda rows: subjects.of(rows, ('',) * len(keys)))
+        subjects = _SubjectRows(self._host, self._listings, join, founds.at.uri, lambda row: tuple(row.get(key, '') for key in keys))
+        return plan.table_rows(founds, columns, plural, lambda rows: subjects.of_experiments(rows, ('',) * len(keys)))
 
     def _join(self, stage: JoinSubjects, chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
-        """Experiments with what is known of their subjects."""
-        subjects: dict[str, _Subjects[Row | None]] = {}
+        """Add the rows of their subjects to experiments."""
+        subjects: dict[str, _SubjectRows[Row | None]] = {}
         for chunk in chunks:
             yield chunk._replace(founds=self._with_subjects(stage, subjects, chunk.founds))
 
-    def _with_subjects(self, stage: JoinSubjects, subjects: dict[str, _Subjects[Row | None]], founds: Iterable[Found]) -> Iterator[Found]:
+    def _with_subjects(self, stage: JoinSubjects, subjects: dict[str, _SubjectRows[Row | None]], founds: Iterable[Found]) -> Iterator[Found]:
         for home, run in groupby(founds, lambda found: uris.parent(uris.parent(found.uri))):
             if home not in subjects:
-                subjects[home] = _Subjects(self._host, self._asked, stage, home, lambda row: row)
-            while some := list(islice(run, stage.most_ids)):
-                rows = subjects[home].of([found.row for found in some], None)
-                for found, row in zip(some, rows, strict=True):
+                subjects[home] = _SubjectRows(self._host, self._listings, stage, home, lambda row: row)
+            while part := list(islice(run, stage.most_ids)):
+                rows = subjects[home].of_experiments([found.row for found in part], None)
+                for found, row in zip(part, rows, strict=True):
                     yield found._replace(above={**found.above, 'subjects': row}) if row else found
 
     def _pass(self, stage: Stage, chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
-        """Through a stage that asks nothing."""
+        """Run a stage that makes no request."""
         for chunk in chunks:
             yield chunk._replace(founds=chain.from_iterable(stage.rows(at, ()) for at in chunk.founds))
 
     def _run(self, stage: Stage, source: _Source) -> Iterator[_Chunk]:
+        """Run a stage with several batches in flight, and yield them in order."""
         passed = 0
-        under_way: deque[_Unit] = deque()
+        in_flight: deque[_Batch] = deque()
         while True:
             window = self._window(passed)
-            while len(under_way) < window and (self._eager or source.is_at_hand or not under_way):
-                begun = list(self._begin(stage, source, passed, window - len(under_way), bool(under_way)))
-                under_way.extend(begun)
-                if not begun:
+            while len(in_flight) < window and (self._eager or source.is_at_hand or not in_flight):
+                batches = list(self._start(stage, source, passed, window - len(in_flight), bool(in_flight)))
+                in_flight.extend(batches)
+                if not batches:
                     break
-            if not under_way:
+            if not in_flight:
                 return
-            unit = under_way.popleft()
-            yield _Chunk(self._end(unit), unit.begun)
+            batch = in_flight.popleft()
+            yield _Chunk(self._finish(batch), batch.requested)
             passed += 1
 
     def _window(self, passed: int) -> int:
-        """How many questions may be under way at once, for elements of one stage."""
-        if self._lazy or self._asked.jobs == 1:
+        """Return how many batches may be in flight after `passed` batches."""
+        if self._lazy or self._listings.jobs == 1:
             return 1
-        return 2 * self._asked.jobs if self._eager else min(passed + 1, self._asked.jobs)
+        return 2 * self._listings.jobs if self._eager else min(passed + 1, self._listings.jobs)
 
-    def _begin(self, stage: Stage, source: _Source, passed: int, room: int, others: bool) -> Iterator[_Unit]:
-        """Ask what comes next; by threads of their own where there is more than one thing to ask."""
-        together = stage.batch_size > 1 and (self._eager or (passed >= _SEEN_THROUGH and not self._lazy))
-        founds = source.take(stage.batch_size if together else room, self._eager)
-        units = list(stage.batches(founds)) if together else [[found] for found in founds]
-        begun = self._host.cache.moment()
-        for unit in units:
-            asked = stage.batch_requests(unit) if len(unit) > 1 else stage.requests(unit[0])
-            at_once = not self._lazy and self._asked.jobs > 1 and (others or len(units) > 1 or len(asked) > 1)
-            answers = [self._asked.begin(uri, begun, at_once) for uri in asked]
-            yield _Unit(stage, unit, answers, answers[0].begun if answers else begun)
+    def _start(self, stage: Stage, source: _Source, passed: int, room: int, others: bool) -> Iterator[_Batch]:
+        """Request the next batches, with threads if there are several."""
+        batched = stage.batch_size > 1 and (self._eager or (passed >= _BATCH_AFTER and not self._lazy))
+        founds = source.take(stage.batch_size if batched else room, self._eager)
+        batches = list(stage.batches(founds)) if batched else [[found] for found in founds]
+        now = self._host.cache.moment()
+        for batch in batches:
+            requests = stage.batch_requests(batch) if len(batch) > 1 else stage.requests(batch[0])
+            at_once = not self._lazy and self._listings.jobs > 1 and (others or len(batches) > 1 or len(requests) > 1)
+            listings = [self._listings.get(uri, now, at_once) for uri in requests]
+            yield _Batch(stage, batch, listings, listings[0].requested if listings else now)
 
-    def _end(self, unit: _Unit) -> Iterable[Found]:
-        """What was found; the elements of a single listing, and of long ones, are made as they are taken."""
-        stage, founds, answers, _ = unit
+    def _finish(self, batch: _Batch) -> Iterable[Found]:
+        """Return the elements below a batch.
+
+        Those of a single listing or of a long one are created as they are taken.
+        """
+        stage, founds, listings, _ = batch
         if len(founds) > 1:
-            return self._together(stage, founds, answers)
+            return self._finish_batch(stage, founds, listings)
         (at,) = founds
         try:
-            tables = [answer.rows() for answer in answers]
-            found = stage.rows(at, tables)
-            if isinstance(found, plan.Listed):
-                return found
-            below = iter(found)
+            tables = [listing.rows() for listing in listings]
+            elements = stage.rows(at, tables)
+            if isinstance(elements, plan.Listed):
+                return elements
+            below = iter(elements)
             first = list(below if all(isinstance(table, list) for table in tables) else islice(below, 1))
             return chain(first, below)
         except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
             if len(stage.steps) != 1:
-                log.info('walking %s: the short cut was refused (%s)', at.uri, error)
-                return self._all(plan.plan_below(at.uri, stage), [at])
+                log.info('walking %s: the server refused the short cut (%s)', at.uri, error)
+                return self._run_all(plan.plan_below(at.uri, stage), [at])
             if at.guessed and isinstance(error, _HIDDEN):
-                log.info('passed over, not visible: %s', error)
+                log.info('skipped, not visible: %s', error)
                 return []
             raise
 
-    def _all(self, stages: Iterable[Stage], founds: list[Found]) -> list[Found]:
+    def _run_all(self, stages: Iterable[Stage], founds: list[Found]) -> list[Found]:
         return [found for chunk in self.run(stages, iter([_Chunk(founds)])) for found in chunk.founds]
 
-    def _together(self, stage: Stage, founds: list[Found], answers: list[_Answer]) -> list[Found]:
+    def _finish_batch(self, stage: Stage, founds: list[Found], listings: list[_PendingListing]) -> list[Found]:
         try:
-            below = stage.batch_rows(founds, [answer.rows() for answer in answers])
+            below = stage.batch_rows(founds, [listing.rows() for listing in listings])
         except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
-            log.info('asking one by one: a listing of several was refused (%s)', error)
-            return self._all(stage.fallback(), founds)
-        return self._completed(stage, founds, below)
+            log.info('falling back to single requests: the server refused a batch (%s)', error)
+            return self._run_all(stage.fallback(), founds)
+        return self._with_unbatched(stage, founds, below)
 
-    def _completed(self, stage: Stage, founds: list[Found], below: list[list[Found] | None]) -> list[Found]:
-        """What was found, with that of elements which have to be asked by themselves."""
-        found: list[Found] = []
-        for is_missing, pairs in groupby(zip(founds, below, strict=True), lambda pair: pair[1] is None):
-            some = list(pairs)
-            found += self._all([stage.unbatched()], [at for at, _ in some]) if is_missing else [one for _, several in some for one in several or ()]
-        return found
+    def _with_unbatched(self, stage: Stage, founds: list[Found], below: list[list[Found] | None]) -> list[Found]:
+        """Return the elements of a batch, with those that need own requests."""
+        elements: list[Found] = []
+        for is_missing, group in groupby(zip(founds, below, strict=True), lambda pair: pair[1] is None):
+            pairs = list(group)
+            if is_missing:
+                elements += self._run_all([stage.unbatched()], [at for at, _ in pairs])
+            else:
+                elements += [found for _, part in pairs for found in part or ()]
+        return elements
 
 
 _T = TypeVar('_T')
 
 
-class _Subjects(Generic[_T]):
-    """What is wanted of the subjects of experiments: of those that are listed beside them, and of guests, which are asked for by their IDs.
+class _SubjectRows(Generic[_T]):
+    """Rows of the subjects of experiments.
+
+    They come from the listing of the project's subjects; subjects of shared experiments that it
+    lacks are fetched by their IDs.
 
     Attributes
     ----------
     keep : callable
-        What of a row is kept.
+        Returns the part of a row that is kept.
     """
 
-    def __init__(self, interface: Host, asked: _Asked, join: JoinSubjects, home: str, keep: Callable[[Row], _T]) -> None:
-        self._host, self._asked, self._stage = interface, asked, join
+    def __init__(self, interface: Host, listings: _Listings, join: JoinSubjects, home: str, keep: Callable[[Row], _T]) -> None:
+        self._host, self._listings, self._stage = interface, listings, join
         self.keep = keep
-        self._listed = self._begin(join.beside(home), asked.jobs > 1)
+        self._pending = self._request(join.beside(home), listings.jobs > 1)
         self._known: dict[str, _T] | None = None
 
-    def _begin(self, uris: Iterable[str], at_once: bool = False) -> list[_Answer]:
-        begun = self._host.cache.moment()
-        return [self._asked.begin(uri, begun, at_once) for uri in uris]
+    def _request(self, uris: Iterable[str], at_once: bool = False) -> list[_PendingListing]:
+        now = self._host.cache.moment()
+        return [self._listings.get(uri, now, at_once) for uri in uris]
 
-    def _read(self, answers: Sequence[_Answer]) -> dict[str, _T]:
+    def _read(self, listings: Sequence[_PendingListing]) -> dict[str, _T]:
         try:
-            tables = [answer.rows() for answer in answers]
+            tables = [listing.rows() for listing in listings]
         except _HIDDEN as error:
-            log.info('passed over, not visible: %s', error)
+            log.info('skipped, not visible: %s', error)
             return {}
         return {identity: self.keep(row) for identity, row in self._stage.subjects(tables)}
 
-    def of(self, rows: Sequence[Row], nothing: _T) -> list[_T]:
-        """What is kept of the subject of each of some experiments."""
+    def of_experiments(self, rows: Sequence[Row], default: _T) -> list[_T]:
+        """Return the kept part of the subject of each experiment.
+
+        Parameters
+        ----------
+        rows : sequence of Row
+            Rows of experiments with ``subject_ID``.
+        default : object
+            Value for experiments without a visible subject.
+        """
         if self._known is None:
-            self._known = self._read(self._listed)
-            self._listed = []
+            self._known = self._read(self._pending)
+            self._pending = []
         ids = [row.get('subject_ID', '') for row in rows]
         missing = [identity for identity in dict.fromkeys(ids) if identity and identity not in self._known]
         for number in range(0, len(missing), self._stage.most_ids):
-            some = missing[number : number + self._stage.most_ids]
-            self._known.update({**dict.fromkeys(some, nothing), **self._read(self._begin(self._stage.named(some)))})
-        return [self._known.get(identity, nothing) for identity in ids]
+            part = missing[number : number + self._stage.most_ids]
+            self._known.update({**dict.fromkeys(part, default), **self._read(self._request(self._stage.named(part)))})
+        return [self._known.get(identity, default) for identity in ids]
