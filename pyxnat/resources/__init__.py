@@ -1,4 +1,8 @@
-"""Elements and collections: one pair of classes for each level of :data:`pyxnat.model.levels.LEVELS`."""
+"""Elements and collections.
+
+Each level of :data:`pyxnat.model.levels.LEVELS` has a class for its elements and one for its
+collections.
+"""
 
 from .base import Element
 from .collection import Collection

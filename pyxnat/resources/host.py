@@ -1,7 +1,7 @@
-"""An Interface as elements and services see it: its connection, and the services beside them.
+"""Protocols for the services that elements use.
 
-Services stand above elements, so their classes cannot be named here: these protocols say
-what elements call of them.
+The services are in a higher layer, so elements cannot import their classes. These protocols
+declare the methods that elements call.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ['Host']
 
 
 class Host(Protocol):
-    """Holds one Connection and the services on it; :class:`pyxnat.Interface` is one."""
+    """A Connection and the services on it: :class:`pyxnat.Interface`."""
 
     @property
     def connection(self) -> Connection: ...

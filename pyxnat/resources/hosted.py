@@ -1,4 +1,4 @@
-"""The base of elements and collections: they belong to an Interface."""
+"""Base classes of all objects that make requests through an Interface."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ['Hosted', 'Named']
 
 
 class Hosted:
-    """Belongs to an Interface.
+    """An object that belongs to an Interface.
 
     Attributes
     ----------
     host : Interface
-        The Interface; ``_intf`` for scripts of pyxnat 1.x.
+        The Interface; ``_intf`` in scripts of pyxnat 1.x.
     """
 
     host: Host
@@ -32,16 +32,19 @@ class Hosted:
 
 
 class Named(Hosted):
-    """Has a URI and a name; ``_uri`` and ``_urn`` for scripts of pyxnat 1.x."""
+    """An object with a URI and a name.
+
+    ``_uri`` and ``_urn`` are the names in scripts of pyxnat 1.x.
+    """
 
     @property
     def uri(self) -> str:
-        """The URI, encoded, from the entry point on."""
+        """The encoded URI, starting with ``/data``."""
         raise NotImplementedError
 
     @property
     def path_name(self) -> str:
-        """Its name in the URI: an ID or a label, decoded."""
+        """The last name in the URI, decoded: an ID or a label."""
         raise NotImplementedError
 
     @property

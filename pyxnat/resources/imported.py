@@ -1,4 +1,4 @@
-"""Result of an import of images: one for each session that they belong to."""
+"""Result of a DICOM import: one record per session."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ Source = Union[str, 'os.PathLike[str]', Iterable[Union[str, 'os.PathLike[str]']]
 """DICOM files to send: a file, a folder, an archive, or several of these."""
 
 ARCHIVED = 'ARCHIVED'
-"""Status of an import that is in the archive."""
+"""Status of a session that is in the archive."""
 
 UNKNOWN = 'UNKNOWN'
-"""Status of one that this login may not see, or that the server could not be asked about any more."""
+"""Status of a session that is hidden from this login, or that could not be checked."""
 
 GONE = 'GONE'
-"""Status of one that is neither in the prearchive nor, under the name it had there, in the archive."""
+"""Status of a session that is no longer in the prearchive, and not in the archive by that name."""
 
 
 class Imported(NamedTuple):
-    """What became of one session of an import."""
+    """Result of an import for one session."""
 
     uri: str
-    """Where it is, from ``/data`` on."""
+    """URI, starting with ``/data``."""
     status: str
-    """``ARCHIVED``; for one in the prearchive ``READY``, ``CONFLICT``, ``ERROR`` or, where the time was over or it was not to be waited for, what it
-    was then (``BUILDING``, …); ``UNKNOWN`` where this login may not see it, as one without a project; ``GONE`` where it is not found any more."""
+    """``ARCHIVED``; in the prearchive ``READY``, ``CONFLICT`` or ``ERROR``, or after a timeout or
+    without waiting the present status (``BUILDING``, …). ``UNKNOWN`` if this login may not see the
+    session, such as one without a project; ``GONE`` if it is not found any more.
+    """
     element: Any
-    """The experiment, or the session of the prearchive."""
+    """The experiment, or the session in the prearchive."""
 
     @property
     def ok(self) -> bool:
-        """Whether it is where it was sent to: archived, or ready to be."""
+        """Whether it is archived, or ready to be."""
         return self.status in (ARCHIVED, 'READY')

@@ -1,4 +1,7 @@
-"""Additional parameters of scans and assessors: free pairs of name and text in the XNAT document."""
+"""Additional parameters of scans and assessors: pairs of name and text.
+
+XNAT keeps them in ``parameters/addParam`` of the item's document.
+"""
 
 from __future__ import annotations
 
@@ -13,36 +16,37 @@ class Parameters(Element):
     """An element with additional parameters."""
 
     def set_param(self, key: str, value: str) -> None:
-        """Set one. Requests as `attrs.set`.
+        """Set an additional parameter. Requests as for ``attrs.set``.
 
         Parameters
         ----------
         key : str
-            Any text that XML can hold: it goes by document.
+            Name; any text that XML can hold.
         value : str
-            Any text; the empty one clears it, where XNAT can be told the name in a query: without brackets, quotes, ``=``, ``/``, ``.`` and ``@``.
+            Any text. The empty text clears the parameter, unless its name has brackets, quotes,
+            ``=``, ``/``, ``.`` or ``@``, which XNAT's query string cannot hold.
 
         Raises
         ------
         ProgrammingError
-            XNAT cannot keep the name or the value, or cannot clear it.
+            XNAT cannot store the name or value, or cannot clear it.
         """
         if not key or any(ord(char) < 32 or char in '\ufffe\uffff' or '\ud800' <= char <= '\udfff' for char in key):
-            raise ProgrammingError(f'{key!r} cannot be the name of a parameter', remedy='Give it characters that can be seen.')
+            raise ProgrammingError(f'{key!r} cannot be the name of a parameter', remedy='Use printable characters only.')
         self.check_owner()
         write_picked(self, f'{self.datatype()}/parameters/addParam{{}}/addField', key, value)
 
     def get_param(self, key: str) -> str | None:
-        """The value of one; `None` where there is none of that name. One request."""
+        """Return the value of a parameter, or None. One request."""
         return self._params().get(key)
 
     def get_params(self, keys: list[str]) -> list[str | None]:
-        """The values of several, in the order asked. One request."""
+        """Return the values of several parameters, in order. One request."""
         found = self._params()
         return [found.get(key) for key in keys]
 
     def params(self) -> list[str]:
-        """The names of all. One request."""
+        """Return the names of all parameters. One request."""
         return list(self._params())
 
     def _params(self) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Definitions of custom variables in the XML document of a project. Pure: documents in, values and documents out."""
+"""Definitions of custom variables in the XML document of a project.
+
+These functions make no requests.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ def _tag(name: str) -> str:
 
 
 def read_definitions(document: bytes) -> dict[str, dict[str, dict[str, str]]]:
-    """Protocol -> group -> field -> type, of those fields that a project added itself."""
+    """Return the custom fields of a project.
+
+    Nested dicts: protocol -> group -> field -> type.
+    """
     found: dict[str, dict[str, dict[str, str]]] = {}
     for protocol in parse_xml(document).iter(_tag('studyProtocol')):
         for group in protocol.iter(_tag('definition')):
@@ -31,7 +37,25 @@ def read_definitions(document: bytes) -> dict[str, dict[str, dict[str, str]]]:
 
 
 def add_definitions(document: bytes, wanted: Definitions) -> bytes | None:
-    """The document with more definitions; `None` where it has them all."""
+    """Add definitions of custom variables to a project's document.
+
+    Parameters
+    ----------
+    document : bytes
+        XML document of the project.
+    wanted : mapping
+        Protocol -> group -> field -> type.
+
+    Returns
+    -------
+    bytes or None
+        The new document; None if nothing changes.
+
+    Raises
+    ------
+    ValueError
+        The project has no such protocol.
+    """
     root = parse_xml(document)
     protocols = {protocol.get('name', ''): protocol for protocol in root.iter(_tag('studyProtocol'))}
     changed = False
@@ -44,7 +68,10 @@ def add_definitions(document: bytes, wanted: Definitions) -> bytes | None:
 
 
 def _add_fields(protocol: Node, group: str, fields: Mapping[str, str]) -> bool:
-    """Add the fields that a group has not; XNAT refuses a definition that names its projects."""
+    """Add missing fields to a group, and return whether there were any.
+
+    XNAT rejects definitions that list their projects, so the projects are left out.
+    """
     datatype = protocol.get('data-type', '')
     definition = protocol.find(f'.//xnat:definition[@ID="{group}"]', _NS)
     if definition is None:

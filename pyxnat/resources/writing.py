@@ -1,4 +1,7 @@
-"""Fields are written by document where there is one: it is stored as it is sent. Query strings stay for clearing."""
+"""Write fields of elements as XML documents.
+
+XNAT stores text of documents unchanged; query strings are used only to clear fields.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,14 @@ _ESCAPED = frozenset('&<>"\'')
 
 
 class Fields:
-    """Values of fields of one type, checked against its schema before anything is sent.
+    """Values for the fields of one type, checked against its schema.
+
+    The check needs no request, unless the type is outside the standard XNAT schemas.
 
     Parameters
     ----------
+    element : Element
+        The element to write to.
     kind : str
         The type of the item.
     values : dict
@@ -34,7 +41,7 @@ class Fields:
     Raises
     ------
     ProgrammingError
-        A name that the type does not have, or a value that it cannot hold.
+        The type has no such field, or the field cannot hold the value.
     """
 
     def __init__(self, element: Element, kind: str, values: Mapping[str, Any]) -> None:
@@ -44,43 +51,54 @@ class Fields:
 
     @property
     def is_checked(self) -> bool:
-        """Whether there was a schema to check them by."""
+        """Whether a schema of the type is known."""
         return self.registry is not None
 
     def document(self, inner: Sequence[Any] = ()) -> bytes | None:
-        """The document that sets them; None where there is nothing to set by one."""
-        settings = [one for one in self.settings if one.is_document]
+        """Return the XML document that sets the fields, or None."""
+        settings = [setting for setting in self.settings if setting.is_document]
         if self.registry is None or not (settings or inner):
             return None
         return item_xml.write_document(self.registry, self.kind, settings, inner)
 
     def query(self) -> dict[str, str]:
-        """What goes in the query string: fields to be cleared, and what no document can carry.
+        """Return the fields to clear, and fields without schema, as query.
 
         Raises
         ------
         ProgrammingError
-            XNAT cannot clear the field, or would store the value otherwise.
+            XNAT cannot clear the field, or would store the value changed.
         """
         if self.registry is None:
             return {name: item_xml.as_text(value) for name, value in self.values.items()}
-        rest = (one for one in self.settings if not one.is_document)
-        return {f'{self.kind}/{one.query}' if '[' in one.query and '[@' not in one.query else one.name: _in_query(one) for one in rest}
+        rest = (setting for setting in self.settings if not setting.is_document)
+        return {self._parameter(setting): _in_query(setting) for setting in rest}
+
+    def _parameter(self, setting: Setting) -> str:
+        """Return the name of the query parameter that sets a field."""
+        is_picked = '[' in setting.query and '[@' not in setting.query
+        return f'{self.kind}/{setting.query}' if is_picked else setting.name
 
     def as_inner(self, element: Element) -> list[Any]:
-        """A new scan as it stands in the document of its session; empty for what cannot stand there."""
+        """Return a new scan as part of its session's document.
+
+        Empty for elements that the document cannot hold.
+        """
         if element.level.singular != 'scan' or self.registry is None or not self.registry.is_a(self.kind, 'xnat:imageScanData'):
             return []
         return [item_xml.write_inner(self.registry, self.kind, element.path_name, self.settings)]
 
     def check_new(self) -> None:
-        """Refuse a new item that lacks what its type requires."""
+        """Raise an error if a new item lacks a required field."""
         if self.registry is not None:
             item_xml.check_required(self.registry, self.kind, self.settings)
 
 
 def _settings(element: Element, kind: str, values: Mapping[str, Any]) -> tuple[Registry | None, list[Setting]]:
-    """The settings of values, by the types that every XNAT has, else by those of the server; no registry where neither knows the type."""
+    """Return checked settings, by the standard or the server's schemas.
+
+    No registry and no settings if neither has the type.
+    """
     where = element.level.singular
     known = item_xml.bundled()
     if kind in known:
@@ -98,7 +116,10 @@ def _settings(element: Element, kind: str, values: Mapping[str, Any]) -> tuple[R
 
 
 def _served(element: Element) -> Registry | None:
-    """The schemas of the server, fetched once for a login; None where it does not give them."""
+    """Return the schemas of the server; None without access to them.
+
+    They are fetched once per login.
+    """
     served: Registry | None = element.host.manage.schemas.served()
     return served
 
@@ -106,19 +127,27 @@ def _served(element: Element) -> Registry | None:
 def _in_query(setting: Setting) -> str:
     if any(char in name for name in setting.picks for char in '[]/.@=\'"') or any(name != name.rstrip() for name in setting.picks):
         raise errors.ProgrammingError(
-            f'{setting.name!r} cannot be cleared', remedy='XNAT clears by query strings alone, which cannot hold this name.'
+            f'{setting.name!r} cannot be cleared', remedy='XNAT clears fields only by query string, which cannot hold this name.'
         )
     if setting.value:
         if _ESCAPED & set(setting.value):
-            raise errors.ProgrammingError(f'{setting.name}: XNAT cannot keep {setting.value!r}', remedy='Leave out blank lines, or & < > and quotes.')
+            raise errors.ProgrammingError(f'{setting.name}: XNAT cannot store {setting.value!r}', remedy='Remove blank lines, or & < > and quotes.')
         return setting.value
     if setting.field.choices:
-        raise errors.ProgrammingError(f'{setting.name} cannot be cleared', remedy=f'XNAT wants one of {", ".join(setting.field.choices)}.')
+        raise errors.ProgrammingError(f'{setting.name} cannot be cleared', remedy=f'Set one of: {", ".join(setting.field.choices)}.')
     return 'NULL'
 
 
 def divide(element: Element, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fields of the item, and parameters of the request."""
+    """Split keyword arguments into fields of the item and query parameters.
+
+    Parameters
+    ----------
+    element : Element
+        The element to write to.
+    fields : mapping
+        Keyword arguments of `create` or ``attrs.set``.
+    """
     if element.level.singular not in LEVELS_WITH_NAMES:
         return {}, dict(fields)
     own = {name: value for name, value in fields.items() if is_field(name)}
@@ -126,14 +155,24 @@ def divide(element: Element, fields: Mapping[str, Any]) -> tuple[dict[str, Any],
 
 
 def fields_above(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields by full paths of types that a type is none of: those of the elements above a new one, which may have to be made."""
+    """Return the fields that belong to elements above a new one.
+
+    Their full paths name a type that the new element's type does not derive from.
+
+    Parameters
+    ----------
+    kind : str
+        The type of the new element.
+    fields : mapping
+        Fields by short name or full path.
+    """
     known = item_xml.bundled()
     types = {name: name.partition('/')[0] for name in fields if '/' in name and ':' in name.partition('/')[0]}
     return {name: fields[name] for name, other in types.items() if kind in known and other in known and not known.is_a(kind, other)}
 
 
 def is_field(name: str) -> bool:
-    """Whether a name is meant as that of a field: parameters of requests are such as ``event_reason``."""
+    """Whether a name is a field, not a parameter like ``event_reason``."""
     return name not in _PARAMETERS and not name.startswith('event_')
 
 
@@ -144,7 +183,18 @@ _PARAMETERS = frozenset(
 
 
 def write_fields(element: Element, values: Mapping[str, Any], query: Mapping[str, Any]) -> None:
-    """Set fields of an element that exists. One request, and one more to see that what was to be cleared is.
+    """Set fields of an existing element.
+
+    One request, and one more if fields are cleared: they are read back.
+
+    Parameters
+    ----------
+    element : Element
+        The element.
+    values : mapping
+        Values by short name or full path.
+    query : mapping
+        Further query parameters.
 
     Raises
     ------
@@ -155,11 +205,23 @@ def write_fields(element: Element, values: Mapping[str, Any], query: Mapping[str
 
 
 def write_picked(element: Element, path: str, name: str, value: Any) -> None:
-    """Set a field of the instance of a name, which may be any text; `path` has braces behind the repeated element. Requests as `write_fields`."""
+    """Set a field of one named instance. Requests as for `write_fields`.
+
+    Parameters
+    ----------
+    element : Element
+        The element.
+    path : str
+        Full path, with ``{}`` after the repeated element.
+    name : str
+        Name of the instance; any text.
+    value : str, number, bool or date
+        The value.
+    """
     fields = Fields(element, element.datatype(), {path.format(''): value})
     if fields.is_checked:
         full = path.format(f'[name={name}]')
-        fields.values, fields.settings = {full: value}, [one._replace(name=full, picks=(name,)) for one in fields.settings]
+        fields.values, fields.settings = {full: value}, [setting._replace(name=full, picks=(name,)) for setting in fields.settings]
         _write(element, fields, {})
     else:
         write_fields(element, {path.format(f'[name={name}]'): value}, {})
@@ -178,17 +240,30 @@ def _write(element: Element, fields: Fields, query: Mapping[str, Any]) -> None:
 
 
 def read_fields(element: Element, names: Sequence[str]) -> dict[str, str]:
-    """Fields as the document of an element has them, those that its type is known to have; of several values the first. One request."""
+    """Read fields from an element's document. One request.
+
+    Parameters
+    ----------
+    element : Element
+        The element.
+    names : sequence of str
+        Short names or full paths.
+
+    Returns
+    -------
+    dict
+        The first value of each field that the schema of the type has.
+    """
     _, settings = _settings(element, element.datatype(), dict.fromkeys(names))
     if not settings:
         return {}
     root = parse_xml(element.get())
-    return {one.name: next(iter(item_xml.read_values(root, one)), '') for one in settings}
+    return {setting.name: next(iter(item_xml.read_values(root, setting)), '') for setting in settings}
 
 
 def _check_stored(element: Element, fields: Fields, sent: Mapping[str, str]) -> None:
-    """Read back what went by query string: XNAT may have dropped it without a word."""
-    names = list(fields.values) if not fields.is_checked else [one.name for one in fields.settings if not one.is_document]
+    """Read back fields of the query string, which XNAT may ignore."""
+    names = list(fields.values) if not fields.is_checked else [setting.name for setting in fields.settings if not setting.is_document]
     if not names or not sent:
         return
     wanted = {name: item_xml.as_text(fields.values[name]) for name in names}
@@ -197,7 +272,7 @@ def _check_stored(element: Element, fields: Fields, sent: Mapping[str, str]) -> 
     if lost:
         raise errors.DataError(
             f'{element.level.singular} {element.path_name}: {", ".join(lost)} {"was" if len(lost) == 1 else "were"} not stored',
-            uri=element.connection.server + element.uri, method='PUT', remedy='See what the type has with attrs().',
+            uri=element.connection.server + element.uri, method='PUT', remedy='attrs() lists the fields of the type.',
         )  # fmt: skip
 
 

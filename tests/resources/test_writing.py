@@ -154,7 +154,7 @@ def test_text_that_the_parser_of_xnat_would_shorten_goes_otherwise_or_is_refused
     session = elements['experiment']
     session.attrs.set('note', text)
     assert session.attrs.get('note').split() == text.split()
-    with pytest.raises(errors.ProgrammingError, match='cannot keep'):
+    with pytest.raises(errors.ProgrammingError, match='cannot store'):
         session.attrs.set('note', f'{text}&\n \n&')
 
 
