@@ -10,15 +10,8 @@ from sqlalchemy import Connection, Table, select
 from .store import file, item, resource
 
 __all__ = [
-    'delete_row',
-    'file_rows',
-    'item_row',
-    'items_of_level',
-    'rename_resource_folder',
-    'resource_rows',
-    'resources_of',
-    'resources_with_holders',
-    'update_row',
+    'delete_row', 'file_rows', 'item_row', 'items_of_level', 'project_row', 'rename_resource_folder', 'resource_rows', 'resources_of',
+    'resources_with_holders', 'update_row',
 ]  # fmt: skip
 
 
@@ -33,6 +26,11 @@ def item_row(connection: Connection, pk: int | None) -> Any:
         The key; None matches no item.
     """
     return connection.execute(select(item).where(item.c.pk == pk)).first()
+
+
+def project_row(connection: Connection, name: str) -> Any:
+    """Return the project with an ID; None where there is none."""
+    return connection.execute(select(item).where(item.c.level == 'project', item.c.id == name)).first()
 
 
 def items_of_level(connection: Connection, *levels: str) -> Sequence[Any]:

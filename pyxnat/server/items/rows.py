@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from ..db.access import Caller, readable, visible
-from ..db.store import item, now
+from ..db.store import item, now, share
 
-__all__ = ['find_of_type', 'put_fields']
+__all__ = [
+    'INVESTIGATOR_FIELDS', 'child_ids', 'find_investigators', 'find_of_type', 'find_readable', 'put_fields', 'set_access', 'visible_projects',
+    'visible_shares',
+]  # fmt: skip
+
+INVESTIGATOR_FIELDS = ('firstname', 'lastname', 'institution', 'department', 'email')
 
 
 def find_of_type(connection: Connection, caller: Caller, xsi_types: Iterable[str], name: str) -> Any:
@@ -31,6 +36,81 @@ def find_of_type(connection: Connection, caller: Caller, xsi_types: Iterable[str
     project = and_(item.c.level == 'project', visible(caller, item.c.id))
     query = select(item).where(item.c.id == name, item.c.xsi_type.in_(list(xsi_types)))
     return connection.execute(query.where(or_(project, and_(item.c.level != 'project', readable(caller, item))))).first()
+
+
+def find_readable(connection: Connection, caller: Caller, name: str) -> Any:
+    """Return the item with an ID, other than a project, that a caller may read; None where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    name : str
+        ID of the item.
+    """
+    query = select(item).where(item.c.id == name, item.c.level != 'project', readable(caller, item))
+    return connection.execute(query.limit(1)).first()
+
+
+def visible_projects(connection: Connection, caller: Caller) -> Sequence[str]:
+    """Return the IDs of the projects that a caller may read, in order."""
+    query = select(item.c.id).where(item.c.level == 'project', visible(caller, item.c.id))
+    return connection.scalars(query.order_by(item.c.id)).all()
+
+
+def find_investigators(connection: Connection, caller: Caller) -> Sequence[Any]:
+    """Return the heads of the projects that a caller may read, each once: rows of `INVESTIGATOR_FIELDS`."""
+    values = [func.json_extract(item.c.fields, f'$."PI/{name}"') for name in INVESTIGATOR_FIELDS]
+    query = select(*values).where(item.c.level == 'project', visible(caller, item.c.id), values[1].is_not(None)).distinct()
+    return connection.execute(query.order_by(values[1], values[0])).all()
+
+
+def child_ids(connection: Connection, row: Any, level: str) -> set[str]:
+    """Return the IDs of the items of a level right below an item.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    row
+        The item.
+    level : str
+        Level of the others.
+    """
+    return set(connection.scalars(select(item.c.id).where(item.c.parent == row.pk, item.c.level == level)))
+
+
+def set_access(connection: Connection, row: Any, access: str) -> None:
+    """Set the accessibility of a project.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    row
+        The project.
+    access : str
+        private, protected or public.
+    """
+    connection.execute(item.update().where(item.c.pk == row.pk).values(access=access))
+
+
+def visible_shares(connection: Connection, caller: Caller, row: Any) -> Sequence[Any]:
+    """Return the projects that an item is shared into, as far as a caller may read them, with its labels there.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    row
+        The item.
+    """
+    query = select(share.c.project, share.c.label).where(share.c.item == row.pk, visible(caller, share.c.project))
+    return connection.execute(query.order_by(share.c.pk)).all()
 
 
 def put_fields(connection: Connection, row: Any, fields: Mapping[str, str]) -> None:

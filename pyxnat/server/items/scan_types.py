@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from ..archive import Archive
+from ..db.access import Caller, readable
 from ..db.store import fields_of, file, item, resource
 from .rows import put_fields
 
-__all__ = ['first_images', 'fix_scan_types', 'usual_types']
+__all__ = ['distinct_scan_values', 'first_images', 'fix_scan_types', 'usual_types']
 
 _TRIED = 3
 """Files of a resource that may be read for a header."""
@@ -55,6 +56,28 @@ def fix_scan_types(connection: Connection, session: Any) -> None:
         found = known.get(fields.get('series_description', ''))
         if found:
             put_fields(connection, scan, {**fields, 'type': found})
+
+
+def distinct_scan_values(connection: Connection, caller: Caller, names: Sequence[str], project: str | None) -> list[tuple[str, ...]]:
+    """Return the values of fields over the scans that a caller can read, each combination once and in order.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    names : sequence of str
+        Names of the fields; one without a value is empty.
+    project : str, optional
+        ID of the project whose scans are meant; by default those of all.
+    """
+    session = item.alias('session')
+    joined = item.join(session, session.c.pk == item.c.parent)
+    values = [func.coalesce(func.json_extract(item.c.fields, f'$."{name}"'), '') for name in names]
+    query = select(*values).select_from(joined).where(item.c.level == 'scan', readable(caller, session)).distinct()
+    query = query if project is None else query.where(item.c.project == project)
+    return [tuple(map(str, row)) for row in connection.execute(query.order_by(*values))]
 
 
 def first_images(archive: Archive, connection: Connection, session: Any) -> Iterator[tuple[Any, list[Path]]]:

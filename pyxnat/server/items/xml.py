@@ -294,3 +294,18 @@ def _grow(node: etree._Element, found: Field) -> etree._Element:
     for place, name in enumerate(names):
         node = _child(node, f'{{{found.namespaces[place]}}}{name}', fresh=place == len(names) - 1)
     return node
+
+
+def write_element(prefix: str, namespace: str, name: str, attributes: dict[str, str]) -> bytes:
+    """Write a document of one element that has attributes alone.
+
+    Parameters
+    ----------
+    prefix, namespace : str
+        Of the element.
+    name : str
+        Its local name.
+    attributes : dict
+        Name to value.
+    """
+    return write_xml(etree.Element(f'{{{namespace}}}{name}', attributes, nsmap={prefix: namespace}))

@@ -136,6 +136,25 @@ class Pipelines:
         query = select(*columns).select_from(joined).where(project_pipeline.c.project == project)
         return list(connection.execute(query.order_by(project_pipeline.c.pk)))
 
+    def of_site(self, connection: Connection) -> list[Any]:
+        """Return all pipelines of the site, by their paths."""
+        return list(connection.execute(select(pipeline).order_by(pipeline.c.path)))
+
+    def disable(self, connection: Connection, project: str, step: str) -> None:
+        """Take a pipeline away from a project.
+
+        Parameters
+        ----------
+        connection : Connection
+            The database.
+        project : str
+            ID of the project.
+        step : str
+            Its alias there.
+        """
+        same = (project_pipeline.c.project == project) & (project_pipeline.c.step == step)
+        connection.execute(project_pipeline.delete().where(same))
+
     def fits(self, row: Any, xsi_type: str) -> bool:
         """Whether a pipeline is for items of a type."""
         return self._model.registry.is_a(xsi_type, row.datatype)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
-from ..db.store import config, now
+from ..db import config_store
+from ..db.config_store import ConfigPlace
+from ..db.store import Connection
 from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
@@ -23,16 +24,7 @@ COLUMNS = ('tool', 'path', 'project', 'user', 'create_date', 'reason', 'contents
 _STATUS = {'enabled': 'enabled', 'true': 'enabled', 'disabled': 'disabled', 'false': 'disabled'}
 
 
-class _Place(NamedTuple):
-    """What a path names."""
-
-    project: str
-    """ID of the project; empty for the site."""
-    tool: str
-    path: str
-
-
-def _place(call: Call, connection: Connection) -> _Place:
+def _place(call: Call, connection: Connection) -> ConfigPlace:
     """What is meant; `NotFound` for a project that the caller cannot see, `Forbidden` where he may not read it or, to write, does not own it."""
     project, tool, path = '', call.names['tool'], call.names['path']
     writing = call.method != 'GET'
@@ -42,7 +34,7 @@ def _place(call: Call, connection: Connection) -> _Place:
         raise Forbidden('Only an administrator can change the configuration of the site.')
     if writing and not path:
         raise BadRequest('Name the tool and the path.')
-    return _Place(project, tool, path)
+    return ConfigPlace(project, tool, path)
 
 
 def _readable(call: Call, connection: Connection) -> Any:
@@ -59,12 +51,6 @@ def _owned(call: Call, connection: Connection) -> Any:
         raise Forbidden('User does not have privileges to modify config for this project') from None
 
 
-def _versions(connection: Connection, place: _Place) -> Sequence[Any]:
-    """The versions of a configuration, the latest first."""
-    same = (config.c.project == place.project, config.c.tool == place.tool, config.c.path == place.path)
-    return connection.execute(select(config).where(*same).order_by(config.c.pk.desc())).all()
-
-
 # -- reading
 
 
@@ -72,13 +58,12 @@ def _get(call: Call, **names: str) -> Response:
     with call.archive.store.read() as connection:
         place = _place(call, connection)
         if not place.tool:
-            query = select(config.c.tool).where(config.c.project == place.project).distinct().order_by(config.c.tool)
-            return table_response(call, Table(('tool',), connection.execute(query).all(), count=False))
+            return table_response(call, Table(('tool',), config_store.tools(connection, place.project), count=False))
         if not place.path:
-            return _listed(call, COLUMNS, [_row(one) for one in _latest(connection, place)], place)
-        found = list(_versions(connection, place))
+            return _listed(call, COLUMNS, [_row(one) for one in config_store.latest(connection, place)], place)
+        found = list(config_store.versions(connection, place))
         if not found and call.flag('defaultToSiteWide'):
-            found = list(_versions(connection, place._replace(project='')))
+            found = list(config_store.versions(connection, place._replace(project='')))
     if call.get('action').lower() == 'gethistory':
         return _listed(call, COLUMNS, [_row(one) for one in reversed(found)], place)
     if call.get('version').isdecimal():
@@ -91,23 +76,17 @@ def _get(call: Call, **names: str) -> Response:
     return _listed(call, COLUMNS, [_row(one, hide=meta and not contents) for one in found[:1]], place)
 
 
-def _latest(connection: Connection, place: _Place) -> list[Any]:
-    """The latest version of each configuration of a tool."""
-    query = select(config).where(config.c.project == place.project, config.c.tool == place.tool).order_by(config.c.path, config.c.pk)
-    return list({one.path: one for one in connection.execute(query)}.values())
-
-
 def _row(one: Any, hide: bool = False) -> tuple[Any, ...]:
     flag = 'true' if one.unversioned else 'false'
     contents = None if hide else one.contents
     return (one.tool, one.path, one.project, one.login, one.created, one.reason, contents, flag, one.version, one.status)
 
 
-def _listed(call: Call, columns: Sequence[str], rows: Sequence[Any], place: _Place) -> Response:
+def _listed(call: Call, columns: Sequence[str], rows: Sequence[Any], place: ConfigPlace) -> Response:
     return table_response(call, Table(columns, rows, count=False)) if rows else _missing(call, place)
 
 
-def _missing(call: Call, place: _Place) -> Response:
+def _missing(call: Call, place: ConfigPlace) -> Response:
     if call.flag('accept-not-found'):
         return Response(status=204, mimetype='application/json')
     whose = f'of project {place.project}' if place.project else 'of the site'
@@ -132,7 +111,7 @@ def _put(call: Call, **names: str) -> Response:
     wanted = _STATUS[status.lower()] if status else 'enabled'
     with call.archive.store.write() as connection:
         place = _place(call, connection)
-        known = (_versions(connection, place) or [None])[0]
+        known = (config_store.versions(connection, place) or [None])[0]
         if contents is None:
             if known is None:
                 return _missing(call, place)
@@ -168,21 +147,18 @@ def _decoded(body: bytes) -> str:
         raise BadRequest('The contents are not UTF-8.') from error
 
 
-def _write(call: Call, connection: Connection, place: _Place, known: Any, contents: str, status: str) -> None:
+def _write(call: Call, connection: Connection, place: ConfigPlace, known: Any, contents: str, status: str) -> None:
     """One more version; an unversioned configuration has only one."""
     unversioned = call.flag('unversioned', default=bool(known is not None and known.unversioned))
-    version = 1 if known is None else known.version + (0 if unversioned else 1)
-    if unversioned and known is not None:
-        connection.execute(config.delete().where(config.c.pk == known.pk))
-    values = {**place._asdict(), 'login': call.caller.login, 'created': now(), 'reason': call.get('reason') or call.get('event_reason')}
-    connection.execute(config.insert().values(**values, contents=contents, unversioned=unversioned, version=version, status=status))
+    told = {'login': call.caller.login, 'reason': call.get('reason') or call.get('event_reason'), 'contents': contents, 'status': status}
+    config_store.add_version(connection, place, known, unversioned=unversioned, **told)
 
 
 def _delete(call: Call, **names: str) -> Response:
     """Disable a configuration; its versions stay."""
     with call.archive.store.write() as connection:
         place = _place(call, connection)
-        known = (_versions(connection, place) or [None])[0]
+        known = (config_store.versions(connection, place) or [None])[0]
         if known is None:
             return _missing(call, place)
         if known.status != 'disabled':

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
 from ..db.access import ANY, Caller, rights
+from ..db.project_settings import setting_of
 from ..db.store import arrival
 from ..errors import BadRequest, Conflict, Forbidden, InternalServerError, NotFound, Refusal
 from ..http.request import Call, text
@@ -29,7 +30,6 @@ from ..storage.dicom_headers import Header, NotDicom, read
 from ..storage.file_area import Staged
 from .file_writes import received
 from .progress import Reporter
-from .projects import setting_of
 from .user_cache import find_file
 
 __all__ = ['ROUTES', 'auto_code', 'prearchive_uri']

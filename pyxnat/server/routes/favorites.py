@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
-from ..db.access import readable, rights
-from ..db.store import favorite, item
+from ..db.access import rights
+from ..db.favorites import add_favorite, favorites, remove_favorite
+from ..db.store import Connection
 from ..errors import NotFound
 from ..http.request import Call
 from ..http.responses import no_table, table_response
 from ..http.router import Access, Route
 from ..items.locate import find_project
+from ..items.rows import find_readable
 from ..table import Table
 
 __all__ = ['ROUTES']
@@ -23,13 +24,12 @@ def _change(call: Call, kind: str, name: str) -> Response:
     """PUT keeps a favourite, DELETE forgets it."""
     with call.archive.store.write() as connection:
         row = _item(call, connection, name)
-        values = {'login': call.caller.login, 'type': kind, 'id': row.id if row is not None else name}
-        same = [favorite.c[column] == value for column, value in values.items()]
-        connection.execute(favorite.delete().where(*same))
+        name = row.id if row is not None else name
+        remove_favorite(connection, call.caller.login, kind, name)
         if call.method == 'PUT':
             if row is None:
                 raise NotFound(f'There is no {kind} {name}.')
-            connection.execute(favorite.insert().values(**values))
+            add_favorite(connection, call.caller.login, kind, name)
         return _table(call, connection, kind)
 
 
@@ -42,8 +42,8 @@ def _list(call: Call, kind: str) -> Response:
 
 
 def _table(call: Call, connection: Connection, kind: str) -> Response:
-    query = select(favorite.c.id).where(favorite.c.login == call.caller.login, favorite.c.type == kind).order_by(favorite.c.id)
-    found = [(row.id, kind) for name in connection.scalars(query) if (row := _item(call, connection, name)) is not None]
+    names = favorites(connection, call.caller.login, kind)
+    found = [(row.id, kind) for name in names if (row := _item(call, connection, name)) is not None]
     return table_response(call, Table(('id', 'datatype'), found, {'title': 'User Favorites'}, count=False))
 
 
@@ -52,7 +52,7 @@ def _item(call: Call, connection: Connection, name: str) -> Any:
     row = find_project(connection, name)
     if row is not None:
         return row if 'see' in rights(connection, call.caller, row.id) else None
-    return connection.execute(select(item).where(item.c.id == name, item.c.level != 'project', readable(call.caller, item)).limit(1)).first()
+    return find_readable(connection, call.caller, name)
 
 
 ROUTES = (

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
-from ..db.access import visible
-from ..db.store import item
+from ..db.store import Connection
 from ..errors import BadRequest, Forbidden, NotFound, PreconditionFailed
 from ..http.request import Call, text
 from ..http.responses import table_response
 from ..http.router import Route
 from ..items.locate import find_project, need
+from ..items.rows import visible_projects
 from ..table import Table
 from .groups import titles
 
@@ -28,7 +27,7 @@ def _get(call: Call) -> Response:
             return _answer([_project(call, connection, name) for name in call.get('tag').split(',') if name])
     if call.has('type'):
         with call.archive.store.read() as connection:
-            names = connection.scalars(select(item.c.id).where(item.c.level == 'project', visible(call.caller, item.c.id))).all()
+            names = visible_projects(connection, call.caller)
             kinds = sorted({title for name in names for title in titles(connection, name).values()})
         return _answer([_owner('__site__', [{'id': kind, 'display': kind, 'features': [], 'blocked': []} for kind in kinds])])
     if call.has('group'):

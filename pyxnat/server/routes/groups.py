@@ -9,21 +9,20 @@ import json
 import re
 from collections.abc import Mapping
 
-from lxml import etree
-from sqlalchemy import Connection, func, select
 from werkzeug.wrappers import Response
 
-from ...model.xml import write_xml
-from ..db.access import ROLES
-from ..db.store import group_right, role, user, user_group
+from ..db.groups import delete_group, group_numbers, members, own_groups, remove_member, save_group, set_member, sizes
+from ..db.invitations import invite
+from ..db.store import Connection
 from ..db.types import Model
+from ..db.users import administrators, login_by_email, login_by_name
 from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call
 from ..http.responses import table_response
 from ..http.router import Access, Route
 from ..items.locate import need
+from ..items.xml import write_element
 from ..table import Table
-from .invitations import invite
 from .project_scope import project_of
 
 __all__ = ['ROUTES', 'key_of', 'titles']
@@ -38,8 +37,7 @@ XDAT = 'http://nrg.wustl.edu/security'
 
 def titles(connection: Connection, project: str) -> dict[str, str]:
     """The groups of a project: key, which is the end of the group's ID, to display name."""
-    own = connection.execute(select(user_group.c.key, user_group.c.displayname).where(user_group.c.project == project).order_by(user_group.c.pk))
-    return TITLES | {row.key: row.displayname for row in own}
+    return TITLES | own_groups(connection, project)
 
 
 def key_of(connection: Connection, project: str, name: str) -> str:
@@ -74,33 +72,21 @@ def _change_users(call: Call, project: str, group: str, logins: str) -> Response
 
 def _change_role(call: Call, connection: Connection, project: str, group: str, name: str) -> None:
     add = call.method == 'PUT'
-    login = connection.scalar(select(user.c.login).where(user.c.login == name))
-    if login is None and name.isdecimal():
-        login = connection.scalar(select(user.c.login).where(user.c.pk == int(name)))
+    login = login_by_name(connection, name)
     if login is None:
-        known = connection.scalar(select(user.c.login).where(func.lower(user.c.email) == name.lower()))
-        if add and '@' in name and known is None:
+        if add and '@' in name and login_by_email(connection, name) is None:
             invite(connection, call.caller.login, project, group, name)
         return  # of whom it does not know, and of addresses of users, XNAT says nothing
-    gone = role.delete().where(role.c.project == project, role.c.login == login)
-    connection.execute(gone if add else gone.where(role.c.role == group))
-    if add:
-        connection.execute(role.insert().values(project=project, login=login, role=group))
+    (set_member if add else remove_member)(connection, project, login, group)
 
 
 def _user_table(call: Call, connection: Connection, project: str, everybody: bool = False) -> Response:
-    query = select(role.c.role, user.c.login, user.c.firstname, user.c.lastname, user.c.email).select_from(
-        role.join(user, user.c.login == role.c.login)
-    )
-    query = query.where(role.c.project == project).order_by(user.c.login)
-    if not everybody:
-        query = query.where(user.c.enabled)
     names = titles(connection, project)
-    rows = [(f'{project}_{row.role}', names.get(row.role, row.role), *row[1:]) for row in connection.execute(query)]
+    rows = [(f'{project}_{row.role}', names.get(row.role, row.role), *row[1:]) for row in members(connection, project, everybody)]
     if call.flag('includeAllDataAccess'):
         seen = {row[2] for row in rows}
-        admins = connection.execute(select(user.c.login, user.c.firstname, user.c.lastname, user.c.email).where(user.c.admin, user.c.enabled))
-        rows += [(ALL_DATA, 'All Data Administration', *row) for row in admins if row.login not in seen]
+        admins = [row for row in administrators(connection) if row.enabled and row.login not in seen]
+        rows += [(ALL_DATA, 'All Data Administration', row.login, row.firstname, row.lastname, row.email) for row in admins]
     columns = ['GROUP_ID', 'displayname', 'login', 'firstname', 'lastname', 'email']
     return table_response(call, Table(columns, rows, {'title': 'Projects'}))
 
@@ -118,11 +104,7 @@ def _get(call: Call, project: str, name: str) -> Response:
 
 
 def _table(call: Call, connection: Connection, project: str) -> Response:
-    counted = select(role.c.role, func.count().label('n')).where(role.c.project == project).group_by(role.c.role)
-    counts = {row.role: row.n for row in connection.execute(counted)}
-    numbers = {name: number for number, name in enumerate(ROLES, 1)}
-    for row in connection.execute(select(user_group).where(user_group.c.project == project)):
-        numbers[row.key] = len(ROLES) + row.pk
+    counts, numbers = sizes(connection, project), group_numbers(connection, project)
     names = sorted(titles(connection, project).items(), key=lambda pair: pair[1], reverse=True)
     rows = [(f'{project}_{key}', title, project, numbers[key], counts.get(key, 0)) for key, title in names]
     return table_response(call, Table(['id', 'displayname', 'tag', 'xdat_usergroup_id', 'users'], rows, {'title': 'Projects'}), default='xml')
@@ -135,8 +117,7 @@ def _item(call: Call, project: str, key: str, title: str) -> Response:
         meta = {'create_event_id': 0, 'xsi:type': 'xdat:userGroup', 'isHistory': False}
         found = {'items': [{'children': [], 'meta': meta, 'data_fields': fields}]}
         return Response(json.dumps(found), content_type='application/json')
-    root = etree.Element(f'{{{XDAT}}}UserGroup', fields, nsmap={'xdat': XDAT})
-    return Response(write_xml(root), content_type='text/xml')
+    return Response(write_element('xdat', XDAT, 'UserGroup', fields), content_type='text/xml')
 
 
 def _post(call: Call, project: str, name: str) -> Response:
@@ -172,13 +153,7 @@ def _save(connection: Connection, project: str, key: str, title: str, rights: Ma
         raise Forbidden('The groups that a project begins with cannot be changed.')
     if not re.fullmatch(r'[A-Za-z0-9.-]+( [A-Za-z0-9.-]+)*', key):
         raise BadRequest(f'{key!r} cannot end the ID of a group.')
-    same = (user_group.c.project == project) & (user_group.c.key == key)
-    if connection.execute(user_group.update().where(same).values(displayname=title)).rowcount == 0:
-        connection.execute(user_group.insert().values(project=project, key=key, displayname=title))
-    connection.execute(group_right.delete().where(group_right.c.project == project, group_right.c.key == key))
-    for kind, held in rights.items():
-        values = {'read': True, 'edit': 'E' in held, 'delete': 'D' in held}
-        connection.execute(group_right.insert().values(project=project, key=key, xsi_type=kind, **values))
+    save_group(connection, project, key, title, rights)
 
 
 def _granted(model: Model, project: str, told: Mapping[str, str]) -> dict[str, set[str]]:
@@ -205,8 +180,7 @@ def _delete(call: Call, project: str, name: str) -> Response:
         if key in TITLES:
             raise Forbidden('The groups that a project begins with cannot be deleted.')
         project_of(call, connection, 'delete')
-        for table, column in ((role, role.c.role), (group_right, group_right.c.key), (user_group, user_group.c.key)):
-            connection.execute(table.delete().where(table.c.project == row.id, column == key))
+        delete_group(connection, row.id, key)
         return _table(call, connection, row.id)
 
 

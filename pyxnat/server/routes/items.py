@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from ...model.levels import LEVELS, Level
-from ..db.access import ANY, Caller, rights, visible
-from ..db.store import item
+from ..db.access import ANY, Caller, rights
 from ..db.types import split_path
 from ..errors import BadRequest, Conflict, ExpectationFailed, InternalServerError, NotAcceptable, NotFound, UnprocessableEntity
 from ..http.request import Call, text
@@ -22,6 +20,7 @@ from ..items.edit import Document
 from ..items.history import Event, versions
 from ..items.locate import Place, find, find_project, need, need_on
 from ..items.represent import Representer
+from ..items.rows import child_ids, visible_projects
 from ..items.uris import ItemPath, Step
 from ..items.writer import Writer
 from ..jobs import change_feed
@@ -78,8 +77,7 @@ def _list(call: Call, route: ItemPath) -> Response:
 
 def _check_reader(call: Call, connection: Any) -> None:
     """`InternalServerError` for who may read no project: there XNAT fails over all subjects, and of all sessions it says that there are none."""
-    query = select(item.c.pk).where(item.c.level == 'project', visible(call.caller, item.c.id)).limit(1)
-    if connection.scalar(query) is None and not call.caller.admin:
+    if not call.caller.admin and not visible_projects(connection, call.caller):
         raise InternalServerError('XNAT cannot list the subjects of a user who may read no project.')
 
 
@@ -109,7 +107,7 @@ def _next_number(call: Call, connection: Any, where: str, place: Place) -> str:
     if where != 'scan':
         need(connection, call.caller, place.project or place.owner, 'create', call.archive.model.default_type(where) or '')
         raise ExpectationFailed(f'Name the label of the {where}.')
-    used = set(connection.scalars(select(item.c.id).where(item.c.parent == place.row.pk, item.c.level == where)))
+    used = child_ids(connection, place.row, where)
     return next(str(number) for number in range(1, len(used) + 2) if str(number) not in used)
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from lxml import etree
-from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from ...model.levels import level
-from ...model.xml import parse_xml, write_xml
-from ..db.store import pipeline, project_pipeline
+from ..db.store import Connection
 from ..db.types import Model
 from ..errors import ExpectationFailed, NotFound
 from ..http.request import Call, text
@@ -21,13 +18,13 @@ from ..http.router import Route
 from ..items.locate import find, need_on
 from ..items.uris import Step
 from ..jobs.pipeline_engine import AUTO, Pipelines, stem
+from ..jobs.pipeline_xml import parse_parameters, write_pipeline, write_pipelines
 from ..table import Table
 from . import triggers
 from .project_scope import project_of
 
-__all__ = ['ROUTES', 'specification']
+__all__ = ['ROUTES']
 
-ARC = 'http://nrg.wustl.edu/arc'
 COLUMNS = ('Applies To', 'Generates', 'Name', 'Description', 'Path', 'Datatype')
 
 
@@ -42,11 +39,9 @@ def _table(call: Call, project: str) -> Response:
         found = archive.part(Pipelines).of(connection, row.id)
         if call.flag('additional'):
             known = {one.path for one in found}
-            found = [one for one in connection.execute(pipeline.select().order_by(pipeline.c.path)) if one.path not in known]
+            found = [one for one in archive.part(Pipelines).of_site(connection) if one.path not in known]
     if call.get('format').lower() in ('xml', 'text/xml'):
-        root = etree.Element(f'{{{ARC}}}project', {'id': row.id}, nsmap={'arc': ARC})
-        root.append(specification(found))
-        return Response(write_xml(root), mimetype='text/xml')
+        return Response(write_pipelines(row.id, found), mimetype='text/xml')
     rows = []
     for one in found:
         names = [_name(archive.model, kind) for kind in (one.datatype, *json.loads(one.document)['generates'])]
@@ -67,8 +62,7 @@ def _remove(call: Call, project: str) -> Response:
         row = project_of(call, connection, 'delete')
         for one in call.archive.part(Pipelines).of(connection, row.id):
             if one.path == path and one.datatype == kind:
-                gone = (project_pipeline.c.project == row.id) & (project_pipeline.c.step == one.step)
-                connection.execute(project_pipeline.delete().where(gone))
+                call.archive.part(Pipelines).disable(connection, row.id, one.step)
     return _table(call, project)
 
 
@@ -99,39 +93,6 @@ def _parameter(told: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, **({'values': {'csv': str(told['csvValues'])}} if told.get('csvValues') else {})}
 
 
-def specification(found: Iterable[Any]) -> etree._Element:
-    """The element ``arc:pipelines``: those for the project itself, and the others below their data types."""
-    root = etree.Element(f'{{{ARC}}}pipelines', nsmap={'arc': ARC})
-    kinds: dict[str, list[Any]] = {}
-    for one in found:
-        kinds.setdefault(one.datatype, []).append(one)
-    own = kinds.pop('xnat:projectData', [])
-    if kinds:
-        descendants = etree.SubElement(root, f'{{{ARC}}}descendants')
-        for kind, rows in kinds.items():
-            descendant = etree.SubElement(descendants, f'{{{ARC}}}descendant', xsiType=kind)
-            for one in rows:
-                _element(descendant, one)
-    for one in own:
-        _element(root, one)
-    return root
-
-
-def _element(parent: etree._Element, one: Any) -> None:
-    step = getattr(one, 'step', '') or one.name
-    node = etree.SubElement(parent, f'{{{ARC}}}pipeline', stepId=step, dependent='false')
-    for name, value in (('displayText', step), ('name', one.name), ('location', one.path), ('description', one.description)):
-        etree.SubElement(node, f'{{{ARC}}}{name}').text = value
-    parameters = json.loads(getattr(one, 'parameters', '[]'))
-    if parameters:
-        holder = etree.SubElement(node, f'{{{ARC}}}parameters')
-        for told in parameters:
-            child = etree.SubElement(holder, f'{{{ARC}}}parameter', name=told['name'])
-            for name in ('schemaLink', 'csvValues', 'description'):
-                if told.get(name):
-                    etree.SubElement(child, f'{{{ARC}}}{name}').text = str(told[name])
-
-
 # -- launching
 
 
@@ -151,8 +112,7 @@ def _on_experiment(call: Call, project: str, name: str, experiment: str) -> Resp
                 one = _fitting(call, connection, owner.id, name, row)
                 launch = archive.part(Pipelines).launch(connection, row, one, call.caller.login, told)
         else:
-            root = specification([_fitting(call, connection, owner.id, name, row)])
-            return Response(write_xml(next(root.iter(f'{{{ARC}}}pipeline'))), mimetype='text/xml')
+            return Response(write_pipeline(_fitting(call, connection, owner.id, name, row)), mimetype='text/xml')
     if launch is None:
         call.query.append((name, 'true'))
         triggers.run(call, row)
@@ -175,13 +135,7 @@ def _parameters(call: Call) -> dict[str, str]:
         return told | dict(call.form())
     body = call.document() if call.has_body else b''
     if body.strip().startswith(b'<'):
-        try:
-            root = parse_xml(body)
-        except ValueError as error:
-            raise ExpectationFailed(f'The document cannot be read: {error}') from error
-        for node in root.iter('{*}parameter'):
-            values = [(child.text or '').strip() for child in node.iter('{*}unique', '{*}list', '{*}value') if (child.text or '').strip()]
-            told[node.findtext('{*}name') or node.get('name') or ''] = ','.join(values)
+        told |= parse_parameters(body)
     return told
 
 

@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
+from ..db.store import Connection
 from ..errors import BadRequest
 from ..http.request import Call, text
 from ..http.responses import table_response

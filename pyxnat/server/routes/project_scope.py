@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection
-
 from ..db.access import rights
+from ..db.store import Connection
 from ..errors import NotFound
 from ..http.request import Call
 from ..items.locate import find_project, need

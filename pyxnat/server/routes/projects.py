@@ -4,28 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from lxml import etree
-from sqlalchemy import Connection, func, select
 from werkzeug.wrappers import Response
 
-from ...model.xml import write_xml
-from ..db.access import readable, visible
-from ..db.store import item, project_setting
+from ..db.project_settings import DEFAULTS, put_setting_of, setting_of
 from ..errors import BadRequest
 from ..http.request import Call, text
 from ..http.responses import table_response
 from ..http.router import Route
+from ..items.rows import INVESTIGATOR_FIELDS, find_investigators, set_access
+from ..items.scan_types import distinct_scan_values
 from ..items.writer import ACCESS, check_access
 from ..jobs.pipeline_engine import Pipelines
+from ..jobs.pipeline_xml import write_archive_spec
 from ..table import Table
-from . import pipelines
 from .project_scope import project_of
 
-__all__ = ['ROUTES', 'setting_of']
+__all__ = ['ROUTES']
 
 Handler = Callable[..., Response]
-_DEFAULTS = {'prearchive_code': '4', 'quarantine_code': '0', 'current_arc': 'arc001', 'scan_type_mapping': 'true'}
-"""What a project's settings are until they are set: 4 is to archive what arrives."""
 _TOLD = frozenset({'prearchive_code', 'quarantine_code', 'current_arc'})
 """Settings that can be read."""
 
@@ -45,7 +41,7 @@ def _set_accessibility(call: Call, project: str, level: str) -> Response:
         row = project_of(call, connection, 'delete')
         access = level if level in ACCESS else 'private'  # so XNAT takes any other word
         check_access(call.archive, access)
-        connection.execute(item.update().where(item.c.pk == row.pk).values(access=access))
+        set_access(connection, row, access)
     return text(access)
 
 
@@ -63,9 +59,7 @@ def _set(name: str) -> Handler:
             raise BadRequest(f'{value!r} cannot be the {name} of a project.')
         with call.archive.store.write() as connection:
             row = project_of(call, connection, 'edit')
-            known = (project_setting.c.project == row.id) & (project_setting.c.name == name)
-            connection.execute(project_setting.delete().where(known))
-            connection.execute(project_setting.insert().values(project=row.id, name=name, value=value))
+            put_setting_of(connection, row.id, name, value)
         return text()
 
     return change
@@ -78,40 +72,24 @@ def _refuse(name: str, verb: str) -> Handler:
     return refuse
 
 
-def setting_of(connection: Connection, project: str, name: str) -> str:
-    """A setting of a project, such as prearchive_code; its default where it was not set."""
-    query = select(project_setting.c.value).where(project_setting.c.project == project, project_setting.c.name == name)
-    found = connection.scalar(query)
-    return _DEFAULTS[name] if found is None else str(found)
-
-
 def _archive_spec(call: Call, project: str) -> Response:
     """How and where a project's data are kept, as XNAT's ``arc:project``."""
     with call.archive.store.read() as connection:
         row = project_of(call, connection, 'edit')
         values = {name: setting_of(connection, row.id, name) for name in ('current_arc', 'quarantine_code', 'prearchive_code')}
-        described = pipelines.specification(call.archive.part(Pipelines).of(connection, row.id))
-    root = etree.Element(f'{{{pipelines.ARC}}}project', {'id': row.id, **values}, nsmap={'arc': pipelines.ARC})
-    paths = etree.SubElement(root, f'{{{pipelines.ARC}}}paths')
-    etree.SubElement(paths, f'{{{pipelines.ARC}}}archivePath').text = str(call.archive.files.root / row.id)
-    root.append(described)
-    return Response(write_xml(root), mimetype='text/xml')
+        found = call.archive.part(Pipelines).of(connection, row.id)
+    body = write_archive_spec(row.id, values, str(call.archive.files.root / row.id), found)
+    return Response(body, mimetype='text/xml')
 
 
 # -- lists of what there is
 
 
-def _of_scans(call: Call, *paths: str) -> list[tuple[str, ...]]:
+def _of_scans(call: Call, *names: str) -> list[tuple[str, ...]]:
     """Values of fields over the scans that can be read, of one project or of all, each combination once."""
-    where = [item.c.level == 'scan']
     with call.archive.store.read() as connection:
-        if 'project' in call.names:
-            where.append(item.c.project == project_of(call, connection, 'read').id)
-        session = item.alias('session')
-        joined = item.join(session, session.c.pk == item.c.parent)
-        values = [func.coalesce(func.json_extract(item.c.fields, f'$."{name}"'), '') for name in paths]
-        query = select(*values).select_from(joined).where(*where, readable(call.caller, session)).distinct()
-        return [tuple(map(str, row)) for row in connection.execute(query.order_by(*values))]
+        project = project_of(call, connection, 'read').id if 'project' in call.names else None
+        return distinct_scan_values(connection, call.caller, names, project)
 
 
 def _scan_types(call: Call, project: str = '') -> Response:
@@ -131,17 +109,15 @@ def _scanners(call: Call, project: str = '') -> Response:
 
 def _investigators(call: Call) -> Response:
     """``/investigators``: the heads of the projects that can be seen."""
-    names = ('firstname', 'lastname', 'institution', 'department', 'email')
-    values = [func.json_extract(item.c.fields, f'$."PI/{name}"') for name in names]
     with call.archive.store.read() as connection:
-        query = select(*values).where(item.c.level == 'project', visible(call.caller, item.c.id), values[1].is_not(None)).distinct()
-        found = connection.execute(query.order_by(values[1], values[0])).all()
+        found = find_investigators(connection, call.caller)
     rows = [(*row, number, '') for number, row in enumerate(found, 1)]
-    return table_response(call, Table([*names, 'xnat_investigatordata_id', 'login'], rows, {'title': 'Investigators'}))
+    columns = [*INVESTIGATOR_FIELDS, 'xnat_investigatordata_id', 'login']
+    return table_response(call, Table(columns, rows, {'title': 'Investigators'}))
 
 
 def _settings() -> Iterator[Route]:
-    for name in _DEFAULTS:
+    for name in DEFAULTS:
         pattern = f'/data/projects/{{project}}/{name}/{{value*}}'
         if name in _TOLD:
             yield Route('GET', pattern, _setting(name), f'Return the `{name}` of a project.')

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from ...model.levels import level
-from ..db.access import Caller, rights, visible
-from ..db.store import fields_of, item, share
+from ..db.access import Caller, rights
+from ..db.rows import project_row
+from ..db.store import fields_of
 from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
@@ -18,6 +18,7 @@ from ..http.router import Route
 from ..items.edit import Document
 from ..items.history import Event
 from ..items.locate import find, find_project
+from ..items.rows import visible_shares
 from ..items.uris import ItemPath
 from ..items.writer import Writer
 from ..jobs import change_feed
@@ -34,14 +35,14 @@ def _projects_of(call: Call, route: ItemPath) -> Response:
 
 def _projects_table(call: Call, connection: Any, row: Any) -> Response:
     """Where an item is: its own project first. One that is shared without a label is called by its ID there."""
-    others = select(share.c.project, share.c.label).where(share.c.item == row.pk, visible(call.caller, share.c.project)).order_by(share.c.pk)
-    names = [(row.project, row.label), *((one.project, one.label or row.id) for one in connection.execute(others))]
+    others = visible_shares(connection, call.caller, row)
+    names = [(row.project, row.label), *((one.project, one.label or row.id) for one in others)]
     rows = [(label, name, *_names(connection, name)) for name, label in names]
     return table_response(call, Table(['label', 'ID', 'Secondary_ID', 'Name'], rows, count=False), 'html')
 
 
 def _names(connection: Any, project: str) -> tuple[str, str]:
-    fields = fields_of(connection.execute(select(item.c.fields).where(item.c.level == 'project', item.c.id == project)).one())
+    fields = fields_of(project_row(connection, project))
     return fields.get('secondary_ID', ''), fields.get('name', '')
 
 

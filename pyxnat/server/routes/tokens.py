@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, select
-
 from ..db.access import digest_of
-from ..db.store import token, user
+from ..db.store import Connection
+from ..db.tokens import delete_token, find_token, issue_token, tokens_of
+from ..db.users import find_user
 from ..errors import BadRequest, Forbidden, NotFound, Unauthorized
 from ..http.request import Call
 from ..http.router import Access, Route
@@ -37,14 +35,9 @@ def _issue(call: Call, connection: Connection, rest: list[str]) -> Any:
     login = rest[1] if rest[:1] == ['user'] and len(rest) > 1 else call.caller.login
     if login != call.caller.login and not call.caller.admin:
         raise Forbidden('Only an administrator can have tokens issued for others.')
-    if connection.scalar(select(user.c.pk).where(user.c.login == login)) is None:
+    if find_user(connection, login) is None:
         raise NotFound(f'Unable to find the specified user: {login}')
-    connection.execute(token.delete().where(token.c.expires <= int(time.time())))
-    secret = secrets.token_hex(32)
-    created = int(time.time())
-    times = {'created': created, 'expires': created + call.archive.preferences.seconds('aliasTokenTimeout')}
-    values = {'alias': str(uuid.uuid4()), 'digest': digest_of(secret), 'login': login, **times}
-    row = connection.execute(token.insert().values(**values).returning(token)).one()
+    row, secret = issue_token(connection, login, call.archive.preferences.seconds('aliasTokenTimeout'))
     return {**_described(row), 'secret': secret}
 
 
@@ -55,14 +48,13 @@ def _described(row: Any) -> dict[str, Any]:
 
 
 def _show(call: Call, connection: Connection, rest: list[str]) -> Any:
-    query = select(token).where(token.c.login == call.caller.login, token.c.expires > int(time.time())).order_by(token.c.pk.desc())
-    return [_described(row) for row in connection.execute(query)]
+    return [_described(row) for row in tokens_of(connection, call.caller.login)]
 
 
 def _validate(call: Call, connection: Connection, rest: list[str]) -> Any:
     if len(rest) < 2:
         raise Unauthorized('Name the alias and the secret.')
-    row = connection.execute(select(token).where(token.c.alias == rest[0], token.c.expires > int(time.time()))).first()
+    row = find_token(connection, rest[0])
     if row is None:
         raise NotFound(f'There is no token {rest[0]}.')
     return {'valid': row.login} if secrets.compare_digest(row.digest, digest_of(rest[1])) else {}
@@ -71,12 +63,12 @@ def _validate(call: Call, connection: Connection, rest: list[str]) -> Any:
 def _invalidate(call: Call, connection: Connection, rest: list[str]) -> Any:
     if not rest:
         raise Unauthorized('Name the alias.')
-    row = connection.execute(select(token).where(token.c.alias == rest[0])).first()
+    row = find_token(connection, rest[0], expired=True)
     if row is None:
         raise NotFound(f'There is no token {rest[0]}.')
     if row.login != call.caller.login and not call.caller.admin:
         raise Forbidden('The token is not yours.')
-    connection.execute(token.delete().where(token.c.pk == row.pk))
+    delete_token(connection, row.pk)
     return {'result': 'OK'}
 
 

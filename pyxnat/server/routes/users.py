@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from ..db.store import user
+from ..db.users import active_users, all_users
 from ..errors import Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
@@ -56,9 +55,8 @@ def _users(call: Call) -> Response:
     """``users``: the table of users that can log in."""
     if not call.caller.admin and call.archive.preferences.flag('restrictUserListAccessToAdmins'):
         raise Forbidden('Only an administrator can list users.')
-    query = select(user.c.pk, user.c.login, user.c.firstname, user.c.lastname, user.c.email).where(user.c.enabled).order_by(user.c.lastname)
     with call.archive.store.read() as connection:
-        rows = connection.execute(query).all()
+        rows = active_users(connection)
     return table_response(call, Table(['xdat_user_id', 'login', 'firstname', 'lastname', 'email'], rows, {'title': 'Projects'}))
 
 
@@ -67,7 +65,7 @@ def _user(call: Call, name: str, what: str) -> Response:
     if not call.caller.admin:
         raise NotFound('There is nothing for you here.') if what == 'roles' else Forbidden('Only an administrator can look at users.')
     with call.archive.store.read() as connection:
-        rows = {row.login: row for row in connection.execute(select(user).order_by(user.c.login))}
+        rows = {row.login: row for row in all_users(connection)}
     if name and name not in rows:
         raise NotFound(f'Unable to find the specified user: {name}')
     if not name:

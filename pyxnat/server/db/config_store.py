@@ -1,0 +1,63 @@
+"""Configurations: texts that tools keep, by project, tool and path, each change a version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, select
+
+from .store import config, now
+
+__all__ = ['ConfigPlace', 'add_version', 'latest', 'tools', 'versions']
+
+
+class ConfigPlace(NamedTuple):
+    """Where a configuration is kept."""
+
+    project: str
+    """ID of the project; empty for the site."""
+    tool: str
+    path: str
+
+
+def tools(connection: Connection, project: str) -> Sequence[Any]:
+    """Return the tools that have configurations in a project, or, without one, on the site: rows of one column."""
+    query = select(config.c.tool).where(config.c.project == project).distinct().order_by(config.c.tool)
+    return connection.execute(query).all()
+
+
+def latest(connection: Connection, place: ConfigPlace) -> list[Any]:
+    """Return the latest version of each configuration of a tool."""
+    query = select(config).where(config.c.project == place.project, config.c.tool == place.tool)
+    rows = connection.execute(query.order_by(config.c.path, config.c.pk))
+    return list({row.path: row for row in rows}.values())
+
+
+def versions(connection: Connection, place: ConfigPlace) -> Sequence[Any]:
+    """Return the versions of a configuration, the latest first."""
+    same = (config.c.project == place.project, config.c.tool == place.tool, config.c.path == place.path)
+    return connection.execute(select(config).where(*same).order_by(config.c.pk.desc())).all()
+
+
+def add_version(connection: Connection, place: ConfigPlace, known: Any, *, unversioned: bool, **values: Any) -> None:
+    """Add a version of a configuration.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    place : ConfigPlace
+        Where it is kept.
+    known
+        Its latest version; None where there is none.
+    unversioned : bool
+        Whether the new version takes the place of the latest.
+    **values
+        login, reason, contents, status.
+    """
+    number = 1 if known is None else known.version + (0 if unversioned else 1)
+    if unversioned and known is not None:
+        connection.execute(config.delete().where(config.c.pk == known.pk))
+    row = {**place._asdict(), 'created': now(), 'unversioned': unversioned, 'version': number}
+    connection.execute(config.insert().values(**row, **values))

@@ -1,0 +1,135 @@
+"""Groups of projects: who is in which, and the rights of those that a project has made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from .access import ROLES
+from .store import group_right, role, user, user_group
+
+__all__ = [
+    'delete_group', 'group_numbers', 'groups_of', 'members', 'own_groups', 'remove_member', 'save_group', 'set_member', 'sizes',
+]  # fmt: skip
+
+
+def own_groups(connection: Connection, project: str) -> dict[str, str]:
+    """Return the groups that a project has made: key to display name."""
+    query = select(user_group.c.key, user_group.c.displayname).where(user_group.c.project == project)
+    return {row.key: row.displayname for row in connection.execute(query.order_by(user_group.c.pk))}
+
+
+def group_numbers(connection: Connection, project: str) -> dict[str, int]:
+    """Return the number of each group of a project by its key."""
+    numbers = {name: number for number, name in enumerate(ROLES, 1)}
+    for row in connection.execute(select(user_group).where(user_group.c.project == project)):
+        numbers[row.key] = len(ROLES) + row.pk
+    return numbers
+
+
+def sizes(connection: Connection, project: str) -> dict[str, int]:
+    """Return how many members each group of a project has, by its key; groups without any are left out."""
+    query = select(role.c.role, func.count().label('n')).where(role.c.project == project).group_by(role.c.role)
+    return {row.role: row.n for row in connection.execute(query)}
+
+
+def members(connection: Connection, project: str, everybody: bool = False) -> Sequence[Any]:
+    """Return the members of a project's groups: key of the group, login, names and e-mail address.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    everybody : bool
+        Whether those who cannot log in are wanted, too.
+    """
+    columns = (role.c.role, user.c.login, user.c.firstname, user.c.lastname, user.c.email)
+    query = select(*columns).select_from(role.join(user, user.c.login == role.c.login)).where(role.c.project == project)
+    return connection.execute((query if everybody else query.where(user.c.enabled)).order_by(user.c.login)).all()
+
+
+def groups_of(connection: Connection, login: str) -> dict[str, str]:
+    """Return the projects that a user belongs to, each with the key of the user's group, by ID."""
+    rows = connection.execute(select(role.c.project, role.c.role).where(role.c.login == login).order_by(role.c.project))
+    return {row.project: row.role for row in rows}
+
+
+def set_member(connection: Connection, project: str, login: str, key: str) -> None:
+    """Put a user into a group of a project, and out of its other groups.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    login : str
+        The user.
+    key : str
+        Key of the group.
+    """
+    connection.execute(role.delete().where(role.c.project == project, role.c.login == login))
+    connection.execute(role.insert().values(project=project, login=login, role=key))
+
+
+def remove_member(connection: Connection, project: str, login: str, key: str) -> None:
+    """Take a user out of a group of a project.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    login : str
+        The user.
+    key : str
+        Key of the group.
+    """
+    same = (role.c.project == project, role.c.login == login, role.c.role == key)
+    connection.execute(role.delete().where(*same))
+
+
+def save_group(connection: Connection, project: str, key: str, title: str, rights: Mapping[str, set[str]]) -> None:
+    """Add or change a group of a project.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    key : str
+        Key of the group.
+    title : str
+        Display name.
+    rights : mapping
+        Data type to some of ``R``, ``E`` and ``D``; reading goes with each.
+    """
+    same = (user_group.c.project == project) & (user_group.c.key == key)
+    if connection.execute(user_group.update().where(same).values(displayname=title)).rowcount == 0:
+        connection.execute(user_group.insert().values(project=project, key=key, displayname=title))
+    connection.execute(group_right.delete().where(group_right.c.project == project, group_right.c.key == key))
+    for kind, held in rights.items():
+        values = {'read': True, 'edit': 'E' in held, 'delete': 'D' in held}
+        connection.execute(group_right.insert().values(project=project, key=key, xsi_type=kind, **values))
+
+
+def delete_group(connection: Connection, project: str, key: str) -> None:
+    """Delete a group of a project with its rights and memberships.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    key : str
+        Key of the group.
+    """
+    for table, column in ((role, role.c.role), (group_right, group_right.c.key), (user_group, user_group.c.key)):
+        connection.execute(table.delete().where(table.c.project == project, column == key))

@@ -1,0 +1,72 @@
+"""Invitations of e-mail addresses into groups of projects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from .store import invitation, now
+
+__all__ = ['answer_invitation', 'find_invitation', 'invitations_to', 'invite', 'open_invitations']
+
+
+def invite(connection: Connection, login: str, project: str, group: str, address: str) -> None:
+    """Invite an e-mail address into a group of a project, in place of an open invitation.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    login : str
+        The user who invites.
+    project : str
+        ID of the project.
+    group : str
+        Key of the group.
+    address : str
+        The e-mail address; no mail is sent to it.
+    """
+    same = (
+        invitation.c.project == project,
+        func.lower(invitation.c.email) == address.lower(),
+        invitation.c.approval_date.is_(None),
+    )
+    connection.execute(invitation.delete().where(*same))
+    values = {'project': project, 'level': group, 'email': address, 'create_date': now(), 'login': login}
+    connection.execute(invitation.insert().values(**values))
+
+
+def invitations_to(connection: Connection, project: str) -> list[Any]:
+    """Return all invitations into a project, the oldest first."""
+    query = select(invitation).where(invitation.c.project == project)
+    return list(connection.execute(query.order_by(invitation.c.pk)))
+
+
+def open_invitations(connection: Connection, address: str) -> list[Any]:
+    """Return the invitations of an e-mail address that are not answered; none for the empty address."""
+    mine = func.lower(invitation.c.email) == address.lower(), invitation.c.approval_date.is_(None)
+    query = select(invitation).where(*mine).order_by(invitation.c.pk)
+    return list(connection.execute(query)) if address else []
+
+
+def find_invitation(connection: Connection, number: str) -> Any:
+    """Return the invitation with a number; None where there is none."""
+    query = select(invitation).where(invitation.c.pk == int(number)) if number.isdecimal() else None
+    return connection.execute(query).first() if query is not None else None
+
+
+def answer_invitation(connection: Connection, pk: int, accepted: bool) -> None:
+    """Write down the answer to an invitation.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int
+        Key of the invitation.
+    accepted : bool
+        The answer.
+    """
+    values = {'approved': accepted, 'approval_date': now()}
+    connection.execute(invitation.update().where(invitation.c.pk == pk).values(**values))

@@ -1,0 +1,114 @@
+"""Pipelines of projects as XML of the namespace ``arc``, and the documents that launch them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lxml import etree
+
+from ...model.xml import parse_xml, write_xml
+from ..errors import ExpectationFailed
+
+__all__ = ['parse_parameters', 'write_archive_spec', 'write_pipeline', 'write_pipelines']
+
+ARC = 'http://nrg.wustl.edu/arc'
+
+
+def write_pipelines(project: str, found: Iterable[Any]) -> bytes:
+    """Write the pipelines of a project as a document.
+
+    Parameters
+    ----------
+    project : str
+        ID of the project.
+    found : iterable
+        The pipelines.
+    """
+    root = etree.Element(f'{{{ARC}}}project', {'id': project}, nsmap={'arc': ARC})
+    root.append(_list_element(found))
+    return write_xml(root)
+
+
+def write_pipeline(one: Any) -> bytes:
+    """Write one pipeline as a document."""
+    return write_xml(next(_list_element([one]).iter(f'{{{ARC}}}pipeline')))
+
+
+def write_archive_spec(project: str, settings: Mapping[str, str], folder: str, found: Iterable[Any]) -> bytes:
+    """Write how and where the data of a project are kept, as XNAT's ``arc:project``.
+
+    Parameters
+    ----------
+    project : str
+        ID of the project.
+    settings : mapping
+        Name to value.
+    folder : str
+        The folder of the project.
+    found : iterable
+        The pipelines of the project.
+    """
+    root = etree.Element(f'{{{ARC}}}project', {'id': project, **settings}, nsmap={'arc': ARC})
+    paths = etree.SubElement(root, f'{{{ARC}}}paths')
+    etree.SubElement(paths, f'{{{ARC}}}archivePath').text = folder
+    root.append(_list_element(found))
+    return write_xml(root)
+
+
+def parse_parameters(body: bytes) -> dict[str, str]:
+    """Return the parameters of a launch in a document of elements ``parameter`` with ``name`` and ``values``.
+
+    Parameters
+    ----------
+    body : bytes
+        The document.
+
+    Raises
+    ------
+    ExpectationFailed
+        For what is no document.
+    """
+    try:
+        root = parse_xml(body)
+    except ValueError as error:
+        raise ExpectationFailed(f'The document cannot be read: {error}') from error
+    found = {}
+    for node in root.iter('{*}parameter'):
+        texts = ((child.text or '').strip() for child in node.iter('{*}unique', '{*}list', '{*}value'))
+        found[node.findtext('{*}name') or node.get('name') or ''] = ','.join(filter(None, texts))
+    return found
+
+
+def _list_element(found: Iterable[Any]) -> etree._Element:
+    """The element ``arc:pipelines``: those for the project itself, and the others below their data types."""
+    root = etree.Element(f'{{{ARC}}}pipelines', nsmap={'arc': ARC})
+    kinds: dict[str, list[Any]] = {}
+    for one in found:
+        kinds.setdefault(one.datatype, []).append(one)
+    own = kinds.pop('xnat:projectData', [])
+    if kinds:
+        descendants = etree.SubElement(root, f'{{{ARC}}}descendants')
+        for kind, rows in kinds.items():
+            descendant = etree.SubElement(descendants, f'{{{ARC}}}descendant', xsiType=kind)
+            for one in rows:
+                _add_pipeline(descendant, one)
+    for one in own:
+        _add_pipeline(root, one)
+    return root
+
+
+def _add_pipeline(parent: etree._Element, one: Any) -> None:
+    step = getattr(one, 'step', '') or one.name
+    node = etree.SubElement(parent, f'{{{ARC}}}pipeline', stepId=step, dependent='false')
+    for name, value in (('displayText', step), ('name', one.name), ('location', one.path), ('description', one.description)):
+        etree.SubElement(node, f'{{{ARC}}}{name}').text = value
+    parameters = json.loads(getattr(one, 'parameters', '[]'))
+    if parameters:
+        holder = etree.SubElement(node, f'{{{ARC}}}parameters')
+        for told in parameters:
+            child = etree.SubElement(holder, f'{{{ARC}}}parameter', name=told['name'])
+            for name in ('schemaLink', 'csvValues', 'description'):
+                if told.get(name):
+                    etree.SubElement(child, f'{{{ARC}}}{name}').text = str(told[name])
