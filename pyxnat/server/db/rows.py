@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, select
 from .store import file, item, resource
 
 __all__ = [
-    'delete_row', 'file_rows', 'item_row', 'items_of_level', 'project_row', 'rename_resource_folder', 'resource_rows', 'resources_of',
+    'children_of', 'delete_row', 'file_rows', 'item_row', 'items_of_level', 'project_row', 'rename_resource_folder', 'resource_rows', 'resources_of',
     'resources_with_holders', 'update_row',
 ]  # fmt: skip
 
@@ -44,6 +44,11 @@ def items_of_level(connection: Connection, *levels: str) -> Sequence[Any]:
         Singular names of the levels.
     """
     return connection.execute(select(item).where(item.c.level.in_(levels)).order_by(item.c.pk)).all()
+
+
+def children_of(connection: Connection, parent: int) -> Sequence[Any]:
+    """Return the items right below the item with a key."""
+    return connection.execute(select(item).where(item.c.parent == parent)).all()
 
 
 def resources_of(connection: Connection, holder: int) -> Sequence[Any]:

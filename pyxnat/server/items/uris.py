@@ -16,7 +16,7 @@ from urllib.parse import unquote, unquote_plus, unquote_to_bytes
 from ...model.levels import SERVER, Chain, Level, chains, children, level
 from ..errors import BadRequest, BareRefusal, InternalServerError
 
-__all__ = ['NO_FILES', 'ItemPath', 'Step', 'admit_path', 'admit_target', 'decoded', 'parse', 'segments']
+__all__ = ['NO_FILES', 'ItemPath', 'Step', 'admit_path', 'admit_target', 'archived_parts', 'decoded', 'parse', 'segments']
 
 MAX_PATH = 8192
 """Bytes of a request's path; longer paths are refused."""
@@ -165,3 +165,13 @@ def _next(chain: Chain, rest: list[str]) -> list[Step] | None:
 
 def _width(found: list[Step]) -> int:
     return found[0].level.segment.count('/') + 1
+
+
+def archived_parts(uri: str) -> list[str]:
+    """The segments of a URI in the archive, below ``/data``; `BadRequest` for any other."""
+    parts = [part for part in uri.split('/') if part]
+    parts = parts[1:] if parts[:1] == ['data'] else parts
+    parts = parts[1:] if parts[:1] == ['archive'] else parts
+    if not uri.startswith('/') or parts[:1] not in (['projects'], ['subjects'], ['experiments']):
+        raise BadRequest(f'{uri!r} is nothing in the archive.')
+    return parts

@@ -13,12 +13,11 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
 from ..db.access import ANY, Caller, rights
 from ..db.project_settings import setting_of
-from ..db.store import arrival
+from ..db.store import Connection
 from ..errors import BadRequest, Conflict, Forbidden, InternalServerError, NotFound, Refusal
 from ..http.request import Call, text
 from ..http.router import Access, Route
@@ -26,6 +25,7 @@ from ..items import zip_tar
 from ..items.locate import find_project
 from ..prearchive.sessions import BUSY, NO_LABEL, UNASSIGNED, Object, Wish, add, build, clean_label, new
 from ..prearchive.to_archive import Policy, archive_session, uri_of
+from ..prearchive.waiting import find_place, find_study
 from ..storage.dicom_headers import Header, NotDicom, read
 from ..storage.file_area import Staged
 from .file_writes import received
@@ -233,14 +233,11 @@ class _Import:
 
         A label that the request tells keeps apart uploads of one study as different sessions.
         """
-        query = select(arrival).where(arrival.c.project == wish.project if wish.project else arrival.c.project.is_(None))
         if wish.timestamp:
-            return connection.execute(query.where(arrival.c.timestamp == wish.timestamp, arrival.c.folder == wish.folder)).first()
+            return find_place(connection, wish.project, wish.timestamp, wish.folder)
         if self._order.handler == 'SI':
             return None
-        if self._order.label:
-            query = query.where(arrival.c.name == wish.name)
-        return connection.execute(query.where(arrival.c.tag == study).order_by(arrival.c.pk)).first()
+        return find_study(connection, wish.project, study, wish.name if self._order.label else '')
 
     def _wish(self, connection: Connection, header: Header) -> Wish:
         order = self._order

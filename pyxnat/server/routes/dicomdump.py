@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
-from ..db.store import arrival_file
+from ..db.store import Connection
 from ..errors import BadRequest, NotFound
 from ..http.request import Call
 from ..http.responses import table_response
 from ..http.router import Route
 from ..items.find_files import files_of
-from ..items.uris import ItemPath, parse
+from ..items.uris import ItemPath, archived_parts, parse
 from ..prearchive.sessions import images_of, scans_of
+from ..prearchive.waiting import image_paths
 from ..storage.dicom_headers import NotDicom, dump
 from ..table import Table
 from .prearchive import find_waiting
 
-__all__ = ['ROUTES', 'archived_parts']
+__all__ = ['ROUTES']
 
 _COLUMNS = ('tag1', 'tag2', 'vr', 'value', 'desc')
 _WAITING = re.compile(r'(?:/data)?/prearchive/projects/([^/]+)/([^/]+)/([^/]+)(?:/scans/([^/]+)(?:/resources/DICOM/files/(.+))?)?/?$')
@@ -45,16 +45,6 @@ def _answer(call: Call) -> Response:
             except NotDicom:
                 continue
     raise NotFound(f'There is no DICOM file at {source}.')
-
-
-def archived_parts(uri: str) -> list[str]:
-    """The segments of a URI in the archive, below ``/data``; `BadRequest` for any other."""
-    parts = [part for part in uri.split('/') if part]
-    parts = parts[1:] if parts[:1] == ['data'] else parts
-    parts = parts[1:] if parts[:1] == ['archive'] else parts
-    if not uri.startswith('/') or parts[:1] not in (['projects'], ['subjects'], ['experiments']):
-        raise BadRequest(f'{uri!r} is nothing in the archive.')
-    return parts
 
 
 def _archived(call: Call, connection: Connection, source: str) -> Iterator[Path]:
@@ -84,11 +74,9 @@ def _route(parts: list[str]) -> ItemPath | None:
 def _waiting(call: Call, connection: Connection, project: str, timestamp: str, folder: str, scan: str, name: str) -> Iterator[Path]:
     row: Any = find_waiting(connection, call.caller, project, timestamp, folder)
     for one in scans_of(connection, row.pk):
-        query = select(arrival_file.c.path).where(arrival_file.c.scan == one.pk).order_by(arrival_file.c.path)
-        query = query.where(arrival_file.c.path == name) if name else query.limit(_MOST_TRIED)
         if scan in ('', one.id):
             home = images_of(call.archive.files, row, one.id)
-            yield from (call.archive.files.file_path(home, path) for path in connection.scalars(query))
+            yield from (call.archive.files.file_path(home, path) for path in image_paths(connection, one.pk, name, _MOST_TRIED))
 
 
 ROUTES = (Route('GET', '/data/services/dicomdump', _answer, 'List the DICOM elements of the first image in `src`.'),)

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, func, select
 from werkzeug.http import http_date, parse_date
 from werkzeug.wrappers import Response
 
 from ...model.levels import level
-from ..db.store import file
+from ..db.store import Connection
 from ..errors import BadRequest, NotFound, NotSupported
 from ..http.request import Call, text
 from ..http.responses import send
 from ..items import zip_tar
 from ..items.catalogues import catalogue_of_files
 from ..items.find_files import Held, Kept, chosen, file_uri, files_of, kept_at
+from ..items.resources import count_files
 from ..items.uris import ItemPath
 from ..table import Table
 
@@ -44,7 +44,7 @@ def resource_table(call: Call, connection: Connection, route: ItemPath) -> Table
 
 def _resource_row(connection: Connection, kept: Kept) -> tuple[Any, ...]:
     row, holder = kept.row, kept.place.row
-    count, size = connection.execute(select(func.count(), func.sum(file.c.size)).where(file.c.resource == row.pk)).one()
+    count, size = count_files(connection, row.pk)
     category = _CATEGORY.get(holder.level, 'resources')
     is_part = holder.level in ('scan', 'reconstruction')
     described = kept.described if is_part or not kept.among_all else ''

@@ -9,12 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, select
 from werkzeug.formparser import MultiPartParser
 from werkzeug.wrappers import Response
 
 from ..db.access import rights
-from ..db.store import fields_of, file, now, resource, touch
+from ..db.store import Connection, touch
 from ..db.values import unless_null
 from ..errors import BadRequest, Conflict, Forbidden, InternalServerError, NotFound
 from ..http.request import Call, text
@@ -24,6 +23,15 @@ from ..items.find_files import files_of, resources_at, side_of, split
 from ..items.history import Event
 from ..items.holders import holder_of, need_project
 from ..items.locate import Place, kind_of, need_on
+from ..items.resources import (
+    add_resource,
+    changes_statistics,
+    delete_file,
+    find_file,
+    labelled_resources,
+    mark_counted,
+    put_file,
+)
 from ..items.uris import ItemPath, Step
 from ..items.writer import Writer
 from ..jobs import change_feed
@@ -49,7 +57,7 @@ def put_resource(call: Call, route: ItemPath) -> Response:
         need_on(connection, call.caller, place.row, 'edit')
         if label is not None:
             _check_resource_label(label)
-            if _labelled(connection, place.row, label):
+            if labelled_resources(connection, place.row, label):
                 raise Conflict('Specified resource already exists.')
         row = _nameless(connection, place.row) if label is None else None
         row = row or _new_resource(call, connection, place.row, side_of(place.row, 'resources'), label)
@@ -59,19 +67,13 @@ def put_resource(call: Call, route: ItemPath) -> Response:
 
 def _nameless(connection: Connection, holder: Any) -> Any:
     """The resource without label of a scan or reconstruction, which has at most one."""
-    return (_labelled(connection, holder, '') or [None])[0] if holder.level in ('scan', 'reconstruction') else None
+    return (labelled_resources(connection, holder, '') or [None])[0] if holder.level in ('scan', 'reconstruction') else None
 
 
 def _label(name: str) -> str:
     """The label that a resource gets: the first of a list; ``NULL`` is none."""
     first = re.split(r'\s*,\s*', name)[0]
     return unless_null(first) or ''
-
-
-def _labelled(connection: Connection, holder: Any, name: str) -> list[Any]:
-    """The resource of an item that has a label or number, on whichever side: labels are of an item."""
-    rows = connection.execute(select(resource).where(resource.c.item == holder.pk).order_by(resource.c.pk)).all()
-    return [row for row in rows if (row.label or '') == name] or [row for row in rows if str(row.pk) == name]
 
 
 def _check_resource_label(label: str) -> None:
@@ -88,18 +90,9 @@ def _check_unlocked(place: Place) -> None:
         raise Forbidden(f'{locked.id} is locked.')
 
 
-def _is_first(connection: Connection, scan: Any) -> bool:
-    """Whether a scan of some type has no resource yet: XNAT takes the first for its raw data."""
-    return bool(fields_of(scan).get('type')) and connection.scalar(select(resource.c.pk).where(resource.c.item == scan.pk)) is None
-
-
 def _new_resource(call: Call, connection: Connection, holder: Any, side: str, label: str | None) -> Any:
     values = {name: call.get(name) or None for name in ('format', 'content', 'description', 'tags')}
-    if holder.level == 'scan' and (values['format'] == 'DICOM' or _is_first(connection, holder)):
-        values['content'] = values['content'] or 'RAW'
-    query = resource.insert().values(item=holder.pk, side=side, label=label, insert_date=now(), insert_user=call.caller.login, **values)
-    touch(connection, holder.pk)
-    return connection.execute(query.returning(resource)).one()
+    return add_resource(connection, holder, side, label, call.caller.login, values)
 
 
 def put_files(call: Call, route: ItemPath) -> Response:
@@ -114,7 +107,7 @@ def put_files(call: Call, route: ItemPath) -> Response:
             return text()
         need_on(connection, call.caller, place.row, 'edit')
         label = _label(step.id) if step.id is not None else ''
-        if label and not _labelled(connection, place.row, label):
+        if label and not labelled_resources(connection, place.row, label):
             _check_resource_label(label)
     staged: list[tuple[str, Staged]] = []
     try:
@@ -235,16 +228,16 @@ def store_files(call: Call, steps: Sequence[Step], step: Step, staged: list[tupl
         fresh: dict[str, tuple[Staged, int | None]] = {}
         for path, one in staged:
             _check_name(row, path)
-            known = connection.scalar(select(file.c.pk).where(file.c.resource == row.pk, file.c.path.in_((path, f'{path}/', path.rstrip('/')))))
+            known = find_file(connection, row.pk, (path, f'{path}/', path.rstrip('/')))
             is_there = known is not None or (path.endswith('/') and area.file_path(folder, path).is_dir())
             if path in fresh or (is_there and not (call.flag('overwrite') and known is not None)):
                 duplicates.append(path)
                 continue
             fresh[path] = (one, known)
         if fresh:
-            if _changes_statistics(connection, fresh):
+            if changes_statistics(connection, fresh):
                 touch(connection, place.row.pk)
-            connection.execute(resource.update().where(resource.c.pk == row.pk).values(counted=True))
+            mark_counted(connection, row.pk)
             change_feed.note(call, connection, place.row, change_feed.UPLOADED_FILE)
         area.check_room(folder, fresh)  # for all of them, before the first is moved to its place
         for path, (one, known) in fresh.items():
@@ -255,21 +248,12 @@ def store_files(call: Call, steps: Sequence[Step], step: Step, staged: list[tupl
     return duplicates
 
 
-def _changes_statistics(connection: Connection, fresh: dict[str, tuple[Staged, int | None]]) -> bool:
-    """Whether a resource has another number of files or of bytes after an upload: only then XNAT's mark of its holder moves."""
-    replaced = [pk for _, pk in fresh.values() if pk is not None]
-    if len(replaced) < len(fresh):
-        return True
-    sizes = [connection.scalar(select(file.c.size).where(file.c.pk == pk)) or 0 for pk in replaced]
-    return sum(sizes) != sum(one.size for one, _ in fresh.values())
-
-
 def _resource_for(call: Call, connection: Connection, holder: Any, step: Step) -> Any:
     """The resource that an upload goes to, made where it is not there."""
     if step.id is None:
         rows = [row for row in resources_at(connection, holder, step) if row.label is None]
     else:
-        rows = _labelled(connection, holder, _label(step.id))
+        rows = labelled_resources(connection, holder, _label(step.id))
     label = (_label(step.id) if step.id is not None else '') or None
     return rows[0] if rows else _new_resource(call, connection, holder, side_of(holder, step.level.plural), label)
 
@@ -282,13 +266,8 @@ def _check_name(row: Any, path: str) -> None:
 def _write_row(call: Call, connection: Connection, row: Any, path: str, staged: Staged, known: int | None, mtime_ns: int) -> None:
     digest = staged.digest if call.archive.preferences.flag('checksums') else ''
     values: dict[str, Any] = {'size': staged.size, 'digest': digest, 'mtime_ns': mtime_ns}
-    told: dict[str, Any] = {name: call.get(name) for name in ('format', 'content', 'description', 'tags') if call.has(name)}
-    values['path'] = path
-    if known is None:
-        made = {'insert_date': now(), 'insert_user': call.caller.login}
-        connection.execute(file.insert().values(resource=row.pk, **values, **told, **made))
-    else:
-        connection.execute(file.update().where(file.c.pk == known).values(**values, **told, modified_date=now(), modified_user=call.caller.login))
+    values |= {name: call.get(name) for name in ('format', 'content', 'description', 'tags') if call.has(name)}
+    put_file(connection, row.pk, path, known, call.caller.login, values)
 
 
 # -- deleting
@@ -333,6 +312,6 @@ def delete_files(call: Call, route: ItemPath) -> Response:
         for one in found:
             if call.archive.preferences.flag('maintainFileHistory'):
                 call.archive.files.keep(one.path)
-            connection.execute(file.delete().where(file.c.pk == one.file.pk))
+            delete_file(connection, one.file.pk)
             call.archive.store.later(connection, call.archive.files.relative(one.path), None)
     return text()

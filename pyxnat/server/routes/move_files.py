@@ -11,9 +11,8 @@ from ..errors import BadRequest, Conflict, NotFound
 from ..http.request import Call, text
 from ..http.router import Access, Route
 from ..items.find_files import split
-from ..items.uris import ItemPath, parse
+from ..items.uris import ItemPath, archived_parts, parse
 from ..storage.file_area import Staged, check_path, pieces_of
-from .dicomdump import archived_parts
 from .file_writes import store_files
 from .prearchive_batches import read_form
 from .user_cache import find_path

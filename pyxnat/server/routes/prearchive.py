@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Connection, func, select
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
 from ..db.access import ANY, Caller, rights
-from ..db.store import arrival, arrival_file, arrival_log, fields_of
+from ..db.store import Connection, fields_of
 from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import send, table_response
@@ -25,6 +24,7 @@ from ..prearchive import sessions
 from ..prearchive.rescan import rebuild, rescan
 from ..prearchive.sessions import UNASSIGNED, folder_of, images_of, scans_of
 from ..prearchive.to_archive import Policy, archive_session, uri_of
+from ..prearchive.waiting import count_images, find_place, image_rows, log_of, waiting_sessions
 from ..table import Table
 from .dicom_import import prearchive_uri
 
@@ -48,14 +48,10 @@ def _recent(call: Call) -> Response:
 def _list(call: Call, projects: str = '') -> Response:
     """The sessions of some projects, or of all that the caller owns."""
     with call.archive.store.read() as connection:
-        query = select(arrival).order_by(arrival.c.pk)
+        wanted = None
         if projects:
             wanted = [_readable_project(connection, call.caller, name) for name in projects.split(',')]
-            known = arrival.c.project.in_([name for name in wanted if name is not None])
-            query = query.where(known | arrival.c.project.is_(None) if None in wanted else known)
-        if call.get('tag'):
-            query = query.where(arrival.c.tag == call.get('tag'))
-        rows = connection.execute(query).all()
+        rows = waiting_sessions(connection, wanted, call.get('tag'))
         if not projects:
             rows = _own(connection, call.caller, rows)
         return table_response(call, Table(COLUMNS, session_rows(rows), count=False))
@@ -100,8 +96,7 @@ def find_waiting(connection: Connection, caller: Caller, project: str, timestamp
         row = find_project(connection, project)
         owner = row.id if row is not None else project
         need(connection, caller, owner, 'edit', ANY)
-    query = select(arrival).where(arrival.c.timestamp == timestamp, arrival.c.folder == folder)
-    found = connection.execute(query.where(arrival.c.project == owner if owner else arrival.c.project.is_(None))).first()
+    found = find_place(connection, owner, timestamp, folder)
     if found is None:
         raise NotFound(f'Unable to find the specified session: /prearchive/projects/{project}/{timestamp}/{folder}')
     return found
@@ -251,7 +246,7 @@ def _below(call: Call, row: Any, rest: Sequence[str]) -> Response:
 
 
 def _logs(call: Call, connection: Connection, row: Any, rest: Sequence[str]) -> Response:
-    rows = connection.execute(select(arrival_log).where(arrival_log.c.arrival == row.pk).order_by(arrival_log.c.pk)).all()
+    rows = log_of(connection, row.pk)
     if not rest:
         return table_response(call, Table(['id', 'date', 'entry'], [(one.pk, one.time, one.entry) for one in rows]))
     found = rows[-1:] if rest[0] == 'last' else [one for one in rows if str(one.pk) == rest[0]]
@@ -265,23 +260,18 @@ def _scans(connection: Connection, row: Any) -> Table:
     return Table(('ID', 'xsiType', 'series_description'), rows)
 
 
-def _counts(connection: Connection, scan: Any) -> Any:
-    query = select(func.count().label('file_count'), func.coalesce(func.sum(arrival_file.c.size), 0).label('file_size'))
-    return connection.execute(query.where(arrival_file.c.scan == scan.pk)).one()
-
-
 def _resources(connection: Connection, scans: Sequence[Any]) -> Table:
-    rows = [('scans', scan.id, 'DICOM', *_counts(connection, scan)) for scan in scans]
+    rows = [('scans', scan.id, 'DICOM', *count_images(connection, scan.pk)) for scan in scans]
     return Table(('category', 'cat_id', 'label', 'file_count', 'file_size'), rows)
 
 
 def _scan_resources(call: Call, connection: Connection, row: Any, scan: Any, rest: Sequence[str]) -> Response:
     if not rest:
-        return table_response(call, Table(('label', 'file_count', 'file_size'), [('DICOM', *_counts(connection, scan))]))
+        return table_response(call, Table(('label', 'file_count', 'file_size'), [('DICOM', *count_images(connection, scan.pk))]))
     if rest[0] != 'DICOM' or rest[1:2] not in ([], ['files']):
         raise NotFound(f'Unable to find the specified resource: {"/".join(rest)}')
     home = images_of(call.archive.files, row, scan.id)
-    images = connection.execute(select(arrival_file).where(arrival_file.c.scan == scan.pk).order_by(arrival_file.c.path)).all()
+    images = image_rows(connection, scan.pk)
     asked = '/'.join(rest[2:])
     if asked:
         if asked not in {image.path for image in images}:
@@ -319,7 +309,7 @@ class _Waiting(Representer):
     def resources(self, row: Any, side: str = '') -> list[Any]:
         if row.level != 'scan' or side:
             return []
-        counts = _counts(self._connection, row)
+        counts = count_images(self._connection, row.pk)
         told = {'file_count': counts.file_count, 'file_size': counts.file_size, 'format': 'DICOM', 'content': 'RAW'}
         return [SimpleNamespace(pk=row.pk, label='DICOM', description=None, tags=None, **told)]
 

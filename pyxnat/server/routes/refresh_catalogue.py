@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
-
-from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
-from ..db.store import file, item, now, resource, touch
 from ..errors import BadRequest
 from ..http.request import Call, text
 from ..http.router import Access, Route
-from ..items.find_files import resources_at, split
-from ..items.locate import find, need_on
-from ..items.uris import ItemPath, parse
-from ..jobs import change_feed
-from ..storage.file_area import check_path, md5_of
-from .dicomdump import archived_parts
+from ..jobs.refresh_files import OPTIONS, refresh
 from .prearchive_batches import read_form
 
-__all__ = ['OPTIONS', 'ROUTES', 'refresh']
-
-OPTIONS = ('append', 'checksum', 'delete', 'populateStats')
-
-
-class _Seen(NamedTuple):
-    """A file on the disk."""
-
-    size: int
-    mtime_ns: int
-    digest: str
-
-
-class _Kept(NamedTuple):
-    """A resource and where its files lie."""
-
-    row: Any
-    holder: Any
-    folder: Path
+__all__ = ['ROUTES']
 
 
 def _answer(call: Call) -> Response:
@@ -57,105 +28,6 @@ def _answer(call: Call) -> Response:
     is_all = not asked and not any(call.has(name) for name in OPTIONS)
     refresh(call, call.all('resource'), OPTIONS if is_all else asked)
     return text()
-
-
-def refresh(call: Call, uris: Iterable[str], asked: Iterable[str] = OPTIONS) -> None:
-    """Refresh what some URIs name: what `asked` lists of the options, in any case; all of it by default."""
-    wanted = {name.lower() for name in asked}
-    with call.archive.store.read() as connection:
-        found = [(uri, *_asked(call, connection, uri)) for uri in uris]
-    for uri, row, resources in found:
-        for kept in resources:
-            _refresh(call, kept, wanted)
-        with call.archive.store.write() as connection:
-            change_feed.refreshed(call, connection, row, uri)
-
-
-def _asked(call: Call, connection: Connection, uri: str) -> tuple[Any, list[_Kept]]:
-    """The item that a URI is about, and the resources that it asks for."""
-    parts = archived_parts(uri)
-    route = parse(parts)
-    if route is None or route.tail or route.last.id is None or route.last.level.plural == 'files':
-        raise BadRequest(f'{uri!r} is no item or resource of the archive.')
-    is_one = route.last.level.plural.endswith('resources')
-    steps = split(route)[0] if is_one else route.steps
-    row = find(connection, call.caller, steps, inside=True).row
-    need_on(connection, call.caller, row, 'edit')
-    rows = _one(connection, row, route) if is_one else _all(connection, row)
-    return row, [_Kept(one, holder, call.archive.files.resource_folder(connection, one, holder)) for one, holder in rows]
-
-
-def _all(connection: Connection, row: Any) -> list[tuple[Any, Any]]:
-    holders = _with_parts(connection, row)
-    return [(one, holder) for holder in holders for one in connection.execute(select(resource).where(resource.c.item == holder.pk))]
-
-
-def _one(connection: Connection, holder: Any, route: ItemPath) -> list[tuple[Any, Any]]:
-    return [(one, holder) for one in resources_at(connection, holder, split(route)[1])]  # of a resource that is not there XNAT says nothing
-
-
-def _with_parts(connection: Connection, row: Any) -> Sequence[Any]:
-    """An item, with what a session is made of."""
-    if row.level not in ('experiment', 'assessor'):
-        return [row]
-    return [row, *connection.execute(select(item).where(item.c.parent == row.pk, item.c.project == row.project))]
-
-
-def _refresh(call: Call, kept: _Kept, asked: set[str]) -> None:
-    """Read the files first, so that writers need not wait for that; then write what is still so."""
-    archive = call.archive
-    with archive.store.read() as connection:
-        known = _known(connection, kept)
-    changed = dict(_disk(kept, known, asked))
-    with archive.store.write() as connection:
-        if connection.scalar(select(resource.c.pk).where(resource.c.pk == kept.row.pk)) is None:
-            return
-        known = _known(connection, kept)
-        touched = False
-        for path, seen in changed.items():
-            values = seen._asdict()
-            here = archive.files.file_path(kept.folder, path)
-            if not here.is_file() or (here.stat().st_size, here.stat().st_mtime_ns) != (seen.size, seen.mtime_ns):
-                continue  # written anew meanwhile: whoever did that told of it
-            if path in known:
-                connection.execute(file.update().where(file.c.pk == known[path].pk).values(**values))
-            else:
-                told = {'insert_date': now(), 'insert_user': call.caller.login}
-                connection.execute(file.insert().values(resource=kept.row.pk, path=path, **values, **told))
-            touched = True
-        gone = [row.pk for path, row in known.items() if 'delete' in asked and not archive.files.file_path(kept.folder, path).is_file()]
-        for pk in gone:
-            connection.execute(file.delete().where(file.c.pk == pk))
-        if touched or gone:
-            touch(connection, kept.holder.pk)
-
-
-def _known(connection: Connection, kept: _Kept) -> dict[str, Any]:
-    return {row.path: row for row in connection.execute(select(file).where(file.c.resource == kept.row.pk))}
-
-
-def _disk(kept: _Kept, known: dict[str, Any], asked: set[str]) -> Iterator[tuple[str, _Seen]]:
-    """The files on the disk that are not known yet, or were changed since, as far as that is asked for."""
-    for path in sorted(kept.folder.rglob('*')) if kept.folder.is_dir() else ():
-        if path.is_symlink() or not path.is_file():
-            continue
-        name = path.relative_to(kept.folder).as_posix()
-        row, state = known.get(name), path.stat()
-        if row is None and ('append' not in asked or not _is_name(name)):
-            continue
-        if row is not None and 'checksum' not in asked:
-            continue
-        with path.open('rb') as stream:
-            seen = _Seen(state.st_size, state.st_mtime_ns, md5_of(stream))
-        if row is None or seen != (row.size, row.mtime_ns, row.digest):
-            yield name, seen
-
-
-def _is_name(name: str) -> bool:
-    try:
-        return check_path(name) == name
-    except BadRequest:
-        return False
 
 
 ROUTES = (Route('POST', '/data/services/refresh/catalog', _answer, 'Make rows and digests of resources agree with the files on disk.', Access.LOGIN),)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, select
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
-from ..db.store import item, resource
+from ..db.rows import children_of, resources_of
+from ..db.store import Connection
 from ..errors import BadRequest, NotFound, NotSupported
 from ..http.request import Call
 from ..http.responses import send, table_response
@@ -91,8 +91,8 @@ def _xar(call: Call, connection: Connection, row: Any, folder: Path) -> Response
         return (area.resource_folder(connection, resource, holder) / name).relative_to(folder.parent).as_posix()
 
     first = {}
-    for one in (row, *connection.execute(select(item).where(item.c.parent == row.pk)).all()):
-        for held in connection.execute(select(resource).where(resource.c.item == one.pk)).all():
+    for one in (row, *children_of(connection, row.pk)):
+        for held in resources_of(connection, one.pk):
             first[place(held, one)] = catalogue(connection, held, one)
     representer = Representer(connection, call.archive.model, call.caller, place, call.request.root_url.rstrip('/'))
     first = {f'{row.id}.xml': representer.xml(row, conceal=True), **first}

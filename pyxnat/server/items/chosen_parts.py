@@ -1,0 +1,197 @@
+"""Chosen parts of sessions, for download: what a request names, as files of a zip and as a catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from lxml import etree
+from sqlalchemy import Connection
+
+from ...model.levels import level
+from ...model.xml import write_xml
+from ..context import Context
+from ..db.store import fields_of
+from ..errors import Forbidden, InternalServerError, Refusal
+from .find_files import Held, Kept, files_in, resources_at, with_parts
+from .holders import holders_of
+from .locate import Place
+from .represent import CAT
+from .uris import Step
+
+__all__ = ['ORDER', 'Part', 'Session', 'entries_of', 'parts_of', 'sessions_of', 'write_catalogue']
+
+GROUPS = {'scan': 'RAW', 'experiment': 'RESOURCES', 'assessor': 'ASSESSORS', 'reconstruction': 'RECONSTRUCTIONS'}
+ORDER = ('assessor', 'reconstruction', 'experiment', 'scan')
+"""In which they come in the zip."""
+
+
+class Session(NamedTuple):
+    """A session of a download."""
+
+    project: str
+    subject: str
+    """As it was asked for."""
+    label: str
+    place: Place
+
+
+class Part(NamedTuple):
+    """A resource of a download, and its folder in the zip."""
+
+    session: Session
+    kept: Kept
+    folder: str
+
+    @property
+    def group(self) -> str:
+        """What holds it."""
+        return str(self.kept.place.row.level)
+
+
+def sessions_of(context: Context, connection: Connection, asked: Mapping[str, Any]) -> Iterator[Session]:
+    """Yield the sessions of a download.
+
+    Parameters
+    ----------
+    context : Context
+        The question.
+    connection : Connection
+        The database.
+    asked : mapping
+        The download; in ``sessions`` are texts ``PROJECT:SUBJECT:LABEL:ID``.
+
+    Raises
+    ------
+    Forbidden
+        For a session that is not there or may not be read.
+    """
+    for text in asked.get('sessions') or ():
+        parts = str(text).split(':')
+        if len(parts) != 4:
+            raise InternalServerError('There was an error in the request: a session is PROJECT:SUBJECT:LABEL:ID.')
+        project, subject, label, identity = parts
+        try:
+            steps = [Step(level('projects'), project), Step(level('experiments'), identity)]
+            place = holders_of(connection, context.caller, steps)[0]
+        except Refusal as error:
+            raise Forbidden from error
+        if place.row.level != 'experiment':
+            raise Forbidden
+        yield Session(project, subject, label, place)
+
+
+def parts_of(context: Context, connection: Connection, asked: Mapping[str, Any]) -> Iterator[Part]:
+    """Yield the resources of a download.
+
+    Parameters
+    ----------
+    context : Context
+        The question.
+    connection : Connection
+        The database.
+    asked : mapping
+        The download: sessions, filters and options.
+    """
+    for session in sessions_of(context, connection, asked):
+        for place in with_parts(connection, context, session.place):
+            plural = 'resources' if place.row.level in ('experiment', 'scan') else 'out_resources'
+            for row in resources_at(connection, place.row, Step(level(plural), None)):
+                if _is_wanted(place.row, row, asked):
+                    kept = Kept(row, place, context.archive.files.resource_folder(connection, row, place.row), '')
+                    yield Part(session, kept, _folder(session, place.row, row, asked.get('options') or []))
+
+
+def _is_wanted(holder: Any, row: Any, asked: Mapping[str, Any]) -> bool:
+    """Whether the filters name a resource; those of scans need both a type and a format."""
+    if holder.level == 'scan':
+        kinds, formats = asked.get('scan_types') or (), asked.get('scan_formats') or ()
+        return fields_of(holder).get('type', '') in kinds and (row.label in formats or row.format in formats)
+    if holder.level == 'experiment':
+        return row.label in (asked.get('resources') or ())
+    if holder.level == 'assessor':
+        return holder.xsi_type in (asked.get('assessors') or ())
+    return fields_of(holder).get('type', '') in (asked.get('reconstructions') or ())
+
+
+def _folder(session: Session, holder: Any, row: Any, options: list[str]) -> str:
+    name = row.label or str(row.pk)
+    kind = ''.join(char if char.isalnum() or char == '_' else '_' for char in fields_of(holder).get('type', ''))
+    simple = 'simplified' in options
+    inner = {
+        'experiment': [], 'assessor': ['assessors', holder.label or holder.id], 'reconstruction': ['reconstructions', holder.id],
+        'scan': ['scans', holder.id if simple or not kind else f'{holder.id}-{kind}'],
+    }[holder.level]  # fmt: skip
+    before = [session.project] if 'projectIncludedInPath' in options else []
+    before += [session.subject] if 'subjectIncludedInPath' in options else []
+    middle = inner[1:] if simple else [*inner, 'resources']
+    return '/'.join([*before, session.label, *middle, name])
+
+
+def entries_of(connection: Connection, parts: Iterable[Part], is_whole: bool) -> Iterator[tuple[str, Held]]:
+    """Yield the files of resources with their names in the zip; it ends where two of a scan have one name.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    parts : iterable of Part
+        The resources.
+    is_whole : bool
+        Whether files of scans keep their folders.
+    """
+    for part in parts:
+        held = [one for one in files_in(connection, part.kept) if one.path.is_file()]
+        if is_whole or part.group != 'scan':
+            yield from ((f'{part.folder}/{one.file.path}', one) for one in held)
+            continue
+        names = {PurePosixPath(one.file.path).name: one for one in held}
+        yield from ((f'{part.folder}/{name}', one) for name, one in names.items())
+        if len(names) < len(held):
+            return
+
+
+def write_catalogue(name: str, options: Sequence[str], sessions: Iterable[Session], parts: Sequence[Part]) -> bytes:
+    """Write the catalogue of a download.
+
+    Parameters
+    ----------
+    name : str
+        ID of the download.
+    options : sequence of str
+        Its options.
+    sessions : iterable of Session
+        Its sessions.
+    parts : sequence of Part
+        Its resources.
+    """
+    root = _node(None, 'Catalog', ID=name, **({'description': ', '.join(options)} if options else {}))
+    _node(_node(root, 'metaFields'), 'metaField', name='PROJECT')
+    sets = _node(root, 'sets')
+    for session in sessions:
+        _add_session(sets, session, [part for part in parts if part.session.place.row.pk == session.place.row.pk])
+    return write_xml(root)
+
+
+def _add_session(sets: etree._Element, session: Session, parts: list[Part]) -> None:
+    described = f'Project: {session.project}, subject: {session.subject}, label: {session.label}'
+    found = _node(sets, 'entrySet', ID=session.place.row.id, description=described)
+    inner = _node(found, 'sets') if parts else found
+    for kind, group in GROUPS.items():
+        of_kind = [part for part in parts if part.group == kind]
+        if not of_kind:
+            continue
+        entries = _node(_node(inner, 'entrySet', ID=group, description=f'{described} {group}'), 'entries')
+        for part in of_kind:
+            row, holder = part.kept.row, part.kept.place.row
+            below = {'experiment': '', 'scan': f'/scans/{holder.id}', 'assessor': f'/assessors/{holder.id}/out'}.get(
+                kind, f'/{kind}s/{holder.id}/out'
+            )
+            uri = f'/archive/experiments/{session.place.row.id}{below}/resources/{row.label or row.pk}/files'
+            _node(entries, 'entry', URI=uri, name=part.folder)
+
+
+def _node(above: etree._Element | None, tag: str, **attributes: str) -> etree._Element:
+    name = f'{{{CAT}}}{tag}'
+    return etree.Element(name, attributes, nsmap={'cat': CAT}) if above is None else etree.SubElement(above, name, attributes)

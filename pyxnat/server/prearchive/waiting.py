@@ -1,0 +1,105 @@
+"""Queries on the sessions that wait in the prearchive, and on their images and logs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from ..db.store import arrival, arrival_file, arrival_log
+
+__all__ = ['count_images', 'find_place', 'find_study', 'image_paths', 'image_rows', 'log_of', 'waiting_sessions']
+
+
+def waiting_sessions(connection: Connection, projects: Collection[str | None] | None = None, tag: str = '') -> Sequence[Any]:
+    """Return the sessions that wait, the oldest first.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    projects : collection of str or None, optional
+        IDs of projects; None among them stands for sessions without a project. By default all.
+    tag : str
+        UID of the study; by default any.
+    """
+    query = select(arrival).order_by(arrival.c.pk)
+    if projects is not None:
+        known = arrival.c.project.in_([name for name in projects if name is not None])
+        query = query.where(known | arrival.c.project.is_(None) if None in projects else known)
+    return connection.execute(query.where(arrival.c.tag == tag) if tag else query).all()
+
+
+def find_place(connection: Connection, project: str | None, timestamp: str, folder: str) -> Any:
+    """Return the session at a place of the prearchive; None where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str or None
+        ID of the project; None for sessions without one.
+    timestamp, folder : str
+        Names of the folders.
+    """
+    query = select(arrival).where(_of_project(project), arrival.c.timestamp == timestamp, arrival.c.folder == folder)
+    return connection.execute(query).first()
+
+
+def find_study(connection: Connection, project: str | None, study: str, name: str = '') -> Any:
+    """Return the oldest session of a study that waits in a project; None where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str or None
+        ID of the project; None for sessions without one.
+    study : str
+        UID of the study.
+    name : str
+        Name of the session; by default any.
+    """
+    query = select(arrival).where(_of_project(project), arrival.c.tag == study)
+    query = query.where(arrival.c.name == name) if name else query
+    return connection.execute(query.order_by(arrival.c.pk)).first()
+
+
+def _of_project(project: str | None) -> Any:
+    return arrival.c.project == project if project else arrival.c.project.is_(None)
+
+
+def log_of(connection: Connection, pk: int) -> Sequence[Any]:
+    """Return the log of a session, the first entry first."""
+    return connection.execute(select(arrival_log).where(arrival_log.c.arrival == pk).order_by(arrival_log.c.pk)).all()
+
+
+def count_images(connection: Connection, scan: int) -> Any:
+    """Return the number of images of a scan, ``file_count``, and their bytes, ``file_size``."""
+    size = func.coalesce(func.sum(arrival_file.c.size), 0).label('file_size')
+    return connection.execute(select(func.count().label('file_count'), size).where(arrival_file.c.scan == scan)).one()
+
+
+def image_rows(connection: Connection, scan: int) -> Sequence[Any]:
+    """Return the images of a scan, by their paths."""
+    return connection.execute(select(arrival_file).where(arrival_file.c.scan == scan).order_by(arrival_file.c.path)).all()
+
+
+def image_paths(connection: Connection, scan: int, path: str, limit: int) -> Sequence[str]:
+    """Return the paths of images of a scan, in order.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    scan : int
+        Key of the scan.
+    path : str
+        Only this path; empty for the first ones.
+    limit : int
+        How many of the first.
+    """
+    query = select(arrival_file.c.path).where(arrival_file.c.scan == scan).order_by(arrival_file.c.path)
+    query = query.where(arrival_file.c.path == path) if path else query.limit(limit)
+    return connection.scalars(query).all()
