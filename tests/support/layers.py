@@ -53,12 +53,13 @@ SHARED = {'errors', 'version', 'model', 'query'}
 LIBRARIES = {
     'httplib2': {'http', 'compat'},
     'lxml': {'model', 'query', 'resources', 'services', 'apps', 'server.db', 'server.items', 'server.search', 'server.jobs'},
+    'werkzeug.security': {'server.db', 'server.xapi'},  # hashes of passwords, no HTTP
     'werkzeug': {'server.http', 'server.routes', 'server.xapi', 'server.app', 'server.serving'},
     'cheroot': {'server.serving'},
     'sqlalchemy': {'server.db', 'server.items', 'server.search', 'server.prearchive', 'server.jobs'},
     'pydicom': {'server.storage', 'server.routes', 'server.xapi', 'demo'},
 }
-"""Library -> the parts that may import it."""
+"""Library, or a module of one -> the parts that may import it."""
 
 
 class Import(NamedTuple):
@@ -158,6 +159,15 @@ def _is_below(lower: str, higher: str) -> bool:
     return below is not None and above is not None and below < above
 
 
+def library_of(module: str) -> str:
+    """Return the longest name in `LIBRARIES` that a module is or is below; empty for others.
+
+    >>> library_of('werkzeug.security'), library_of('werkzeug.http'), library_of('json')
+    ('werkzeug.security', 'werkzeug', '')
+    """
+    return max((name for name in LIBRARIES if f'{module}.'.startswith(f'{name}.')), key=len, default='')
+
+
 def forbidden(modules: list[Module]) -> list[str]:
     """List the imports that the tables do not allow, by place."""
     known = frozenset(module.name for module in modules)
@@ -165,9 +175,9 @@ def forbidden(modules: list[Module]) -> list[str]:
     for module in modules:
         for target in module.imports(known):
             place = f'{module.name}:{target.line} imports {target.module}'
-            top = target.module.split('.')[0]
-            if top == 'pyxnat' and not is_allowed(module.part, part_of(target.module)):
+            library = library_of(target.module)
+            if target.module.split('.')[0] == 'pyxnat' and not is_allowed(module.part, part_of(target.module)):
                 found.append(place)
-            if top in LIBRARIES and module.part not in LIBRARIES[top]:
+            if library and module.part not in LIBRARIES[library]:
                 found.append(place)
     return found

@@ -355,6 +355,20 @@ def get_setting(connection: Connection, name: str, default: str = '') -> str:
     return default if found is None else str(found)
 
 
+def settings_like(connection: Connection, prefix: str) -> dict[str, str]:
+    """Return the facts about the archive whose names begin with a prefix, by the rest of their names.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    prefix : str
+        The prefix.
+    """
+    rows = connection.execute(select(setting).where(setting.c.name.startswith(prefix, autoescape=True)))
+    return {row.name.removeprefix(prefix): row.value for row in rows}
+
+
 def put_setting(connection: Connection, name: str, value: str) -> None:
     """Store a setting of the archive.
 

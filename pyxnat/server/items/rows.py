@@ -12,8 +12,8 @@ from ..db.access import Caller, readable, visible
 from ..db.store import item, now, share
 
 __all__ = [
-    'INVESTIGATOR_FIELDS', 'child_ids', 'find_investigators', 'find_of_type', 'find_readable', 'put_fields', 'set_access', 'visible_projects',
-    'visible_shares',
+    'INVESTIGATOR_FIELDS', 'assessor_id', 'child_ids', 'find_investigators', 'find_of_type', 'find_readable', 'put_fields', 'set_access',
+    'visible_projects', 'visible_shares',
 ]  # fmt: skip
 
 INVESTIGATOR_FIELDS = ('firstname', 'lastname', 'institution', 'department', 'email')
@@ -80,6 +80,22 @@ def child_ids(connection: Connection, row: Any, level: str) -> set[str]:
         Level of the others.
     """
     return set(connection.scalars(select(item.c.id).where(item.c.parent == row.pk, item.c.level == level)))
+
+
+def assessor_id(connection: Connection, session: Any, label: str) -> str | None:
+    """Return the ID of the assessor of a session that has a label; None where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    session
+        The session.
+    label : str
+        The label in the assessor's own project.
+    """
+    labelled = item.c.parent == session.pk, item.c.level == 'assessor', item.c.label == label
+    return connection.scalar(select(item.c.id).where(*labelled))
 
 
 def set_access(connection: Connection, row: Any, access: str) -> None:

@@ -24,12 +24,12 @@ from ..items.rows import child_ids, visible_projects
 from ..items.uris import ItemPath, Step
 from ..items.writer import Writer
 from ..jobs import change_feed
+from ..search.listing import listing
 from ..table import Table
 from . import file_reads, file_writes, project_lists, triggers
 from .audit import history
 from .item_bodies import document_of
 from .item_paths import on_item
-from .listings import listing
 from .sharing import share_by_field, target_project
 
 __all__ = ['ROUTES']

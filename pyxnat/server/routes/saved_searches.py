@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, select
 from werkzeug.wrappers import Response
 
 from ..db.access import Caller, rights
-from ..db.store import search as saved
+from ..db.store import Connection
 from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
@@ -18,6 +16,7 @@ from ..http.router import Route
 from ..items.locate import find_project, need
 from ..search import default_searches
 from ..search.query import may_query, root_of
+from ..search.saved_searches import all_saved, delete_saved, find_saved, replaced_by, save_search
 from ..search.search_xml import SearchDocument, parse_document, write_document
 from ..table import Table
 from . import search_results
@@ -49,7 +48,7 @@ def _of_project(call: Call, project: str, name: str) -> Response:
         if call.method == 'PUT':  # XNAT reads the document, says 200, and nothing can be found there afterwards
             parse_document(call.posted_document())
             return text()
-        found = _find(connection, f'{row.id}_{name[1:]}' if name.startswith('@') else name)
+        found = find_saved(connection, f'{row.id}_{name[1:]}' if name.startswith('@') else name)
         if found is None and name.startswith('@') and _wants_xml(call):
             found = default_searches.of_project(call, connection, name[1:], row.id)
     if call.method == 'DELETE':
@@ -78,15 +77,10 @@ def _list(call: Call) -> Response:
             caller = Caller(call.get('user'))
         rows = [
             _row(number, found)
-            for number, found in enumerate(_all(connection), 1)
+            for number, found in enumerate(all_saved(connection), 1)
             if everything or (_is_tagged(found, tag) and (_is_public(found) or caller.login in found.users))
         ]
     return table_response(call, Table(_COLUMNS, rows, {'title': 'Stored Searches'}, count=False))
-
-
-def _all(connection: Connection) -> Iterator[SearchDocument]:
-    for row in connection.execute(select(saved).order_by(saved.c.id)):
-        yield parse_document(row.document)
 
 
 def _is_tagged(found: SearchDocument, wanted: str) -> bool:
@@ -104,17 +98,12 @@ def _row(number: int, found: SearchDocument) -> tuple[Any, ...]:
     return tuple(given.get(name) for name in _COLUMNS)
 
 
-def _find(connection: Connection, name: str) -> SearchDocument | None:
-    found = connection.scalar(select(saved.c.document).where(saved.c.id == name))
-    return None if found is None else parse_document(found)
-
-
 def _visible(call: Call, name: str) -> SearchDocument | None:
     """A search that the caller may see; None for an unknown one, `Forbidden` for one that is not for the caller."""
     if name.startswith('@'):
         return default_searches.of_site(call, name[1:], call.get('dv') or 'listing')
     with call.archive.store.read() as connection:
-        found = _find(connection, name)
+        found = find_saved(connection, name)
         if found is None:
             return None
         mine = call.caller.admin or call.caller.login in found.users
@@ -155,8 +144,8 @@ def _put(call: Call, name: str) -> Response:
     with call.archive.store.write() as connection:
         if not may_query(call, connection, document.root):
             raise Forbidden(f'You cannot read {document.root} in any project.')
-        document.attributes['ID'] = _replaced(connection, document, name)
-        known = _find(connection, document.id)
+        document.attributes['ID'] = replaced_by(connection, document, name)
+        known = find_saved(connection, document.id)
         _check_put(call, connection, document, known)
         if call.flag('saveAs'):
             document.users = document.groups = ()
@@ -164,24 +153,8 @@ def _put(call: Call, name: str) -> Response:
             document.attributes.setdefault('allow-diff-columns', '1')
             document.users = tuple(dict.fromkeys((*document.users, *(known.users if known is not None else (call.caller.login,)))))
         document.users = document.users or (call.caller.login,)
-        _keep(connection, call.caller.login, document)
+        save_search(connection, call.caller.login, document)
     return text()
-
-
-def _keep(connection: Connection, login: str, document: SearchDocument) -> None:
-    kept = connection.scalar(select(saved.c.login).where(saved.c.id == document.id))
-    connection.execute(saved.delete().where(saved.c.id == document.id))
-    connection.execute(saved.insert().values(id=document.id, login=kept or login, document=write_document(document).decode('utf-8')))
-
-
-def _replaced(connection: Connection, document: SearchDocument, name: str) -> str:
-    """The ID of what a document takes the place of: that of a search with the same tag and title, else the one it was put under."""
-    tag, title = (document.attributes.get(one, '') for one in ('tag', 'brief-description'))
-    if tag and connection.scalar(select(saved.c.id).where(saved.c.id == name)) is None:
-        for found in _all(connection):
-            if (found.attributes.get('tag', ''), found.attributes.get('brief-description', '')) == (tag, title):
-                return found.id
-    return name
 
 
 def _check_put(call: Call, connection: Connection, document: SearchDocument, known: SearchDocument | None) -> None:
@@ -199,12 +172,12 @@ def _check_put(call: Call, connection: Connection, document: SearchDocument, kno
 def _delete(call: Call, name: str) -> Response:
     """Remove a search that is the caller's alone; administrators remove any. Unknown ones are fine."""
     with call.archive.store.write() as connection:
-        found = _find(connection, name)
+        found = find_saved(connection, name)
         if found is None:
             return text()
         if not call.caller.admin and found.users != (call.caller.login,):
             raise Forbidden(f'The saved search {name} is not yours alone.')
-        connection.execute(saved.delete().where(saved.c.id == name))
+        delete_saved(connection, name)
     return text()
 
 

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
-from lxml import etree
-from sqlalchemy import Connection, and_, func, or_, select
-from sqlalchemy.sql.elements import ColumnElement
 from werkzeug.wrappers import Response
 
-from ..db.access import readable, visible
-from ..db.store import custom_form, item
 from ..errors import BadRequest
 from ..http.request import Call
 from ..http.responses import table_response
@@ -23,12 +15,11 @@ from ..search import workflow_search
 from ..search.display import Displays
 from ..search.display_fields import DisplayField
 from ..search.display_versions import DisplayVersion
+from ..search.display_xml import write_versions
+from ..search.found_fields import fields_of_projects, type_counts
 from ..table import Table
 
 __all__ = ['ROUTES']
-
-_DEFINED = re.compile(r'(?P<field>(?P<protocol>studyProtocol\[[^\]]*\])/definitions/definition\[[^\]]*\]/fields/field\[name=(?P<name>[^\]]*)\])/type')
-"""The key of the type of a field that a project's protocol defines."""
 
 
 def _list(call: Call) -> Response:
@@ -71,8 +62,7 @@ def _types(call: Call) -> Table:
     """
     model = call.archive.model
     with call.archive.store.read() as connection:
-        counted = select(item.c.xsi_type, func.count().label('n')).group_by(item.c.xsi_type)
-        counts = {row.xsi_type: row.n for row in connection.execute(counted.where(_listed(call)) if call.flag('readable') else counted)}
+        counts = type_counts(connection, call.caller if call.flag('readable') else None)
     brought = ((name, model.singular(name), model.plural(name)) for name in model.searchable if not name.startswith(('xnat:', 'val:')))
     rows = []
     for name, singular, plural in (*_SET_UP, *brought):
@@ -81,11 +71,6 @@ def _types(call: Call) -> Table:
             continue
         rows.append((name, singular, plural, str(secured).lower(), counts.get(name, 0)))
     return Table(['ELEMENT_NAME', 'SINGULAR', 'PLURAL', 'SECURED', 'COUNT'], rows, {'title': 'Data-Types'}, count=False)
-
-
-def _listed(call: Call) -> ColumnElement[bool]:
-    """What the caller may read; projects count when they are listed at all."""
-    return or_(readable(call.caller, item), and_(item.c.level == 'project', visible(call.caller, item.c.id, seeing=True)))
 
 
 # -- fields
@@ -99,7 +84,7 @@ def _fields(call: Call, names: list[str]) -> Table:
     with call.archive.store.read() as connection:
         for name in filter(call.archive.model.level_of, names):  # no field of the others is told
             rows += [_row(one, name) for one in call.archive.part(Displays).fields(name).values() if one.searchable]
-            rows += [_row(one, name, source) for one, source in _found(call, connection, name)]
+            rows += [_row(one, name, source) for one, source in fields_of_projects(call, connection, name)]
     meta = {
         'title': 'Search Fields',
         'element_name': ','.join(names),
@@ -121,46 +106,6 @@ def _row(field: DisplayField, element: str, source: int = 0) -> tuple[Any, ...]:
     return (field.id, field.header, summary, field.type, str(field.requires_value).lower(), field.description, element, source)
 
 
-def _found(call: Call, connection: Connection, element: str) -> Iterator[tuple[DisplayField, int]]:
-    """Fields with their value, for what projects hold: custom variables that they define (1) and labels in projects (2)."""
-    fields = call.archive.part(Displays).fields(element)
-    for variables in [one for name, one in fields.items() if name.endswith('_FIELD_MAP')]:
-        for name, kind in _defined(call, connection, element, call.get('projectScope')):
-            about = f'Custom Variable: {name}'
-            found = replace(variables, id=f'{variables.id}={name.lower()}', header=name, type=kind)
-            yield replace(found, requires_value=False, description=about), 1
-    yield from ((one, 1) for one in _of_forms(connection, element, fields))
-    for labels in [one for name, one in fields.items() if name.endswith('_PROJECT_IDENTIFIER')][:1]:
-        projects = select(item.c.id).where(item.c.level == 'project', visible(call.caller, item.c.id)).order_by(item.c.id)
-        for name in ('*', *connection.scalars(projects)):
-            about = f'Label within the {name} project.'
-            yield replace(labels, id=f'{labels.id}={name}', header=name, requires_value=False, description=about), 2
-
-
-def _of_forms(connection: Connection, element: str, fields: dict[str, DisplayField]) -> Iterator[DisplayField]:
-    """The fields of the custom forms of a type, whether enabled or not: XNAT drops those of a form that is deleted."""
-    plain = next((one for one in fields.values() if one.searchable), None)
-    for form in connection.execute(select(custom_form).where(custom_form.c.datatype == element).order_by(custom_form.c.pk)):
-        for one in json.loads(form.contents).get('components', ()):
-            if plain is not None and one.get('input') and one.get('key'):
-                about = f'{one.get("label", one["key"])}[{form.uuid}]'
-                name = f'{element}_CUSTOM-FORM_{form.uuid}_{one["key"]}'.upper()
-                yield replace(plain, id=name, header=one['key'], type='string', requires_value=False, description=about)
-
-
-def _defined(call: Call, connection: Connection, element: str, scope: str) -> Iterator[tuple[str, str]]:
-    """The custom fields of the protocols that projects have for a type, each name once."""
-    query = select(item.c.fields).where(item.c.level == 'project', item.c.fields.contains('studyProtocol['), visible(call.caller, item.c.id))
-    known: set[str] = set()
-    for text in connection.scalars(query.where(item.c.id == scope) if scope else query):
-        fields: dict[str, str] = json.loads(text)
-        for found in filter(None, map(_DEFINED.fullmatch, fields)):
-            fits = fields.get(f'{found["protocol"]}/data-type') == element and fields[found.string] == 'custom'
-            if fits and found['name'].lower() not in known:
-                known.add(found['name'].lower())
-                yield found['name'], fields.get(f'{found["field"]}/datatype', 'string')
-
-
 # -- versions
 
 
@@ -170,14 +115,7 @@ def _versions(call: Call, name: str) -> Response:
     if call.get('format').lower() == 'json':
         text = json.dumps({'DisplayVersions': {'element_name': name, 'versions': found}}, ensure_ascii=False)
         return Response(text, mimetype='application/json')
-    root = etree.Element('DisplayVersions', element_name=name)
-    holder = etree.SubElement(root, 'versions')
-    for version in found:
-        node = etree.SubElement(holder, 'version', {key: value for key, value in version.items() if isinstance(value, str)})
-        fields = etree.SubElement(node, 'fields')
-        for one in version['fields']:
-            etree.SubElement(fields, 'field', one)
-    return Response(etree.tostring(root, xml_declaration=True, encoding='UTF-8'), mimetype='text/xml')
+    return Response(write_versions(name, found), mimetype='text/xml')
 
 
 def _versions_of(call: Call, name: str) -> list[dict[str, Any]]:

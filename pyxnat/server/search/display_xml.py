@@ -9,7 +9,7 @@ document's header; if there is none, the field is left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -142,3 +142,24 @@ _READ: dict[str, Any] = {
     'COALESCE(@Field2, @Field1)': _coalesced(1, 0),
 }
 """Supported expressions, by their text."""
+
+
+def write_versions(name: str, versions: Iterable[Mapping[str, Any]]) -> bytes:
+    """Write the display versions of a type as a document.
+
+    Parameters
+    ----------
+    name : str
+        The data type.
+    versions : iterable of mapping
+        The versions; the texts are attributes, ``fields`` the fields of each.
+    """
+    root = etree.Element('DisplayVersions', element_name=name)
+    holder = etree.SubElement(root, 'versions')
+    for version in versions:
+        node = etree.SubElement(holder, 'version', {key: value for key, value in version.items() if isinstance(value, str)})
+        fields = etree.SubElement(node, 'fields')
+        for one in version['fields']:
+            etree.SubElement(fields, 'field', one)
+    found: bytes = etree.tostring(root, xml_declaration=True, encoding='UTF-8')
+    return found

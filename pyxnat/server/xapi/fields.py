@@ -10,20 +10,18 @@ import json
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, select
-
 from ..db.access import rights
-from ..db.store import custom_field, fields_of, item, now, touch
+from ..db.store import Connection
 from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.router import Access, Route
-from ..items.history import Event, record
+from ..items.custom_fields import custom_fields_of, put_custom_fields
+from ..items.history import Event
 from ..items.locate import find, kind_of
+from ..items.rows import assessor_id
 from ..items.uris import parse
 
-__all__ = ['ROUTES', 'values_of']
-
-_FIELD = 'custom_fields'
+__all__ = ['ROUTES']
 
 _PLACES = (
     'projects/{project}',
@@ -53,8 +51,7 @@ def _item(call: Call, connection: Connection, names: dict[str, str], right: str 
 
 def _id_below(connection: Connection, session: Any, name: str) -> str:
     """The ID of a scan or an assessor of a session, for its label, too: without a project XNAT's other routes know no labels."""
-    labelled = item.c.parent == session.pk, item.c.level == 'assessor', item.c.label == name
-    return connection.scalar(select(item.c.id).where(*labelled)) or name
+    return assessor_id(connection, session, name) or name
 
 
 def _find(call: Call, connection: Connection, steps: list[tuple[str, str]]) -> Any:
@@ -64,29 +61,9 @@ def _find(call: Call, connection: Connection, steps: list[tuple[str, str]]) -> A
     return find(connection, call.caller, route.steps).row
 
 
-def values_of(connection: Connection, row: Any) -> dict[str, Any]:
-    """The custom fields of an item."""
-    query = select(custom_field.c.name, custom_field.c.value).where(custom_field.c.item == row.pk)  # where older archives have them
-    found = {one.name: json.loads(one.value) for one in connection.execute(query)}
-    return {**found, **json.loads(fields_of(row).get(_FIELD) or '{}')}
-
-
-def _save(call: Call, connection: Connection, row: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """Keep the custom fields of an item as PostgreSQL writes them: short names first."""
-    ordered = {name: values[name] for name in sorted(values, key=lambda name: (len(name.encode()), name))}
-    fields = {**fields_of(row), _FIELD: json.dumps(ordered, ensure_ascii=False)}
-    if not ordered:
-        del fields[_FIELD]
-    connection.execute(custom_field.delete().where(custom_field.c.item == row.pk))
-    touch(connection, row.parent)
-    changed = {'fields': json.dumps(fields, ensure_ascii=False), 'last_modified': now()}
-    record(connection, row, connection.execute(item.update().where(item.c.pk == row.pk).values(**changed).returning(item)).one(), Event.of(call))
-    return ordered
-
-
 def _get(call: Call, **names: str) -> dict[str, Any]:
     with call.archive.store.read() as connection:
-        found = values_of(connection, _item(call, connection, names))
+        found = custom_fields_of(connection, _item(call, connection, names))
     wanted = [name for value in call.all('fieldNames') for name in value.split(',') if name]
     return {name: value for name, value in found.items() if not wanted or name in wanted}
 
@@ -105,8 +82,8 @@ def _put(call: Call, **names: str) -> dict[str, Any]:
     wanted = _json(call)
     with call.archive.store.write() as connection:
         row = _item(call, connection, names, 'edit')
-        known = values_of(connection, row)
-        return _save(call, connection, row, {**known, **wanted}) if isinstance(wanted, dict) else known
+        known = custom_fields_of(connection, row)
+        return put_custom_fields(connection, row, {**known, **wanted}, Event.of(call)) if isinstance(wanted, dict) else known
 
 
 def _json(call: Call) -> Any:
@@ -120,10 +97,10 @@ def _delete(call: Call, field: str, **names: str) -> dict[str, Any]:
     """Take a field away; the answer has the others."""
     with call.archive.store.write() as connection:
         row = _item(call, connection, names, 'edit')
-        known = values_of(connection, row)
+        known = custom_fields_of(connection, row)
         if field not in known:
             raise NotFound(f'Unable to find requested file or resource: Field {field} does not exist.')
-        return _save(call, connection, row, {name: value for name, value in known.items() if name != field})
+        return put_custom_fields(connection, row, {name: value for name, value in known.items() if name != field}, Event.of(call))
 
 
 ROUTES = tuple(

@@ -6,14 +6,25 @@ A form is a document of Form.io. Whoever may edit an item keeps its values below
 from __future__ import annotations
 
 import json
-import time
-import uuid
 from typing import Any
 
-from sqlalchemy import Connection, func, select
 from werkzeug.wrappers import Response
 
-from ..db.store import custom_form, custom_form_use, item
+from ..db.custom_forms import (
+    SITE,
+    add_form,
+    all_forms,
+    all_uses,
+    change_form,
+    delete_form_use,
+    enabled_forms,
+    find_form,
+    find_form_use,
+    has_data,
+    set_form_status,
+    use_form,
+)
+from ..db.store import Connection
 from ..errors import BadRequest, NotFound
 from ..http.request import Call, text
 from ..http.router import Access, Route
@@ -22,7 +33,6 @@ from .json_body import json_body
 
 __all__ = ['ROUTES']
 
-SITE = 'Site'
 _PAGE = {'tableView': False, 'collapsible': False, 'saveOnEnter': False, 'scrollToTop': False, 'navigateOnEnter': False, 'breadcrumbClickable': True}
 
 
@@ -51,9 +61,9 @@ def _save(call: Call) -> Response:
         raise BadRequest(f'Invalid form submission: "isThisASiteWideConfiguration" value {what} must be one of {{NO, YES}}.')
     with call.archive.store.write() as connection:
         places = [SITE] if is_site == 'YES' else [_project(connection, one.get('value', '')) for one in about.get('xnatProject') or []]
-        known = _known(connection, str(about.get('idCustomVariableFormAppliesTo', '')))
-        found = _update(connection, known, told) if known is not None else _insert(call, connection, told, about)
-        _use(connection, found.pk, places)
+        known = find_form(connection, str(about.get('idCustomVariableFormAppliesTo', '')).partition('_')[2])
+        found = change_form(connection, known.pk, _contents(told)) if known is not None else _insert(call, connection, told, about)
+        use_form(connection, found.pk, places)
     return text(found.uuid, 201 if known is None else 200)
 
 
@@ -64,24 +74,12 @@ def _project(connection: Connection, name: str) -> str:
     return str(row.id)
 
 
-def _known(connection: Connection, reference: str) -> Any:
-    number = reference.partition('_')[2]
-    return connection.execute(select(custom_form).where(custom_form.c.pk == int(number))).first() if number.isdecimal() else None
-
-
 def _insert(call: Call, connection: Connection, told: dict[str, Any], about: dict[str, Any]) -> Any:
-    values = {
-        'uuid': str(uuid.uuid4()), 'contents': _contents(told), 'position': int(about.get('zIndex') or 10), 'username': call.caller.login,
-        'datatype': str((about.get('xnatDatatype') or {}).get('value', '')), 'created': int(time.time() * 1000),
-    }  # fmt: skip
-    if call.archive.model.name(str(values['datatype'])) is None:
-        raise BadRequest(f'Invalid form submission: {values["datatype"]!r} is no data type.')
-    return connection.execute(custom_form.insert().values(**values).returning(custom_form)).one()
-
-
-def _update(connection: Connection, known: Any, told: dict[str, Any]) -> Any:
-    change = custom_form.update().where(custom_form.c.pk == known.pk).values(contents=_contents(told))
-    return connection.execute(change.returning(custom_form)).one()
+    values = {'contents': _contents(told), 'position': int(about.get('zIndex') or 10)}
+    datatype = str((about.get('xnatDatatype') or {}).get('value', ''))
+    if call.archive.model.name(datatype) is None:
+        raise BadRequest(f'Invalid form submission: {datatype!r} is no data type.')
+    return add_form(connection, call.caller.login, {**values, 'datatype': datatype})
 
 
 def _contents(told: dict[str, Any]) -> str:
@@ -97,18 +95,11 @@ def _sorted(component: dict[str, Any]) -> dict[str, Any]:
     return {**first, **component}
 
 
-def _use(connection: Connection, form: int, places: list[str]) -> None:
-    known = set(connection.scalars(select(custom_form_use.c.entity).where(custom_form_use.c.form == form)))
-    for place in dict.fromkeys(places):
-        if place not in known:
-            connection.execute(custom_form_use.insert().values(form=form, entity=place, status='enabled'))
-
-
 def _switch(status: str, words: str) -> Any:
     def handler(call: Call) -> Response:
         with call.archive.store.write() as connection:
             for use in _told(call, connection):
-                connection.execute(custom_form_use.update().where(custom_form_use.c.pk == use.pk).values(status=status))
+                set_form_status(connection, use.pk, status)
         return text(words)
 
     return handler
@@ -119,14 +110,11 @@ def _delete(call: Call) -> Response:
     said = []
     with call.archive.store.write() as connection:
         for use in _told(call, connection):
-            form = connection.execute(select(custom_form).where(custom_form.c.pk == use.form)).one()
-            if _has_data(connection, form):
-                connection.execute(custom_form_use.update().where(custom_form_use.c.pk == use.pk).values(status='disabled'))
+            if has_data(connection, find_form(connection, str(use.form)).uuid):
+                set_form_status(connection, use.pk, 'disabled')
                 said.append(f'{use.entity}: disabled')
                 continue
-            connection.execute(custom_form_use.delete().where(custom_form_use.c.pk == use.pk))
-            if connection.scalar(select(func.count()).where(custom_form_use.c.form == form.pk)) == 0:
-                connection.execute(custom_form.delete().where(custom_form.c.pk == form.pk))
+            delete_form_use(connection, use)
             said.append(f'{use.entity}: deleted')
     return text(f'Form {", ".join(said)}')
 
@@ -141,9 +129,7 @@ def _told(call: Call, connection: Connection) -> list[Any]:
 
 
 def _use_of(connection: Connection, reference: str) -> Any:
-    number = reference.partition('_')[0]
-    query = select(custom_form_use).where(custom_form_use.c.pk == int(number)) if number.isdecimal() else None
-    found = connection.execute(query).first() if query is not None else None
+    found = find_form_use(connection, reference.partition('_')[0])
     if found is None:
         raise NotFound(f'There is no form {reference}.')
     return found
@@ -156,8 +142,7 @@ def _list(call: Call) -> list[dict[str, Any]]:
     """All forms, or those of the site and of one project."""
     project = call.get('projectId')
     with call.archive.store.read() as connection:
-        forms = list(connection.execute(select(custom_form).order_by(custom_form.c.pk)))
-        uses = list(connection.execute(select(custom_form_use).order_by(custom_form_use.c.pk)))
+        forms, uses = all_forms(connection), all_uses(connection)
         shown = [(form, [use for use in uses if use.form == form.pk]) for form in forms]
         return [_row(connection, form, own) for form, own in shown if not project or any(use.entity in (SITE, project) for use in own)]
 
@@ -167,29 +152,22 @@ def _row(connection: Connection, form: Any, uses: list[Any]) -> dict[str, Any]:
     return {
         'appliesToList': places, 'contents': form.contents, 'formId': str(form.pk), 'formUUID': form.uuid, 'formDisplayOrder': form.position,
         'path': f'datatype/{form.datatype}', 'scope': SITE if any(use.entity == SITE for use in uses) else 'Project',
-        'doProjectsShareForm': len(uses) > 1, 'username': form.username, 'dateCreated': form.created, 'hasData': _has_data(connection, form),
+        'doProjectsShareForm': len(uses) > 1, 'username': form.username, 'dateCreated': form.created, 'hasData': has_data(connection, form.uuid),
     }  # fmt: skip
-
-
-def _has_data(connection: Connection, form: Any) -> bool:
-    held = func.json_extract(item.c.fields, '$."custom_fields"').contains(f'"{form.uuid}"')
-    return connection.scalar(select(item.c.pk).where(held).limit(1)) is not None
 
 
 def _data(call: Call, form: str) -> bool:
     """Whether any item has values of a form."""
     with call.archive.store.read() as connection:
         use = _use_of(connection, form)
-        return _has_data(connection, connection.execute(select(custom_form).where(custom_form.c.pk == use.form)).one())
+        return has_data(connection, find_form(connection, str(use.form)).uuid)
 
 
 def _element(call: Call) -> dict[str, Any]:
     """The enabled forms of a data type, the project's before the site's, as pages of one."""
     kind, project = call.get('xsiType'), call.get('projectId')
     with call.archive.store.read() as connection:
-        query = select(custom_form, custom_form_use.c.entity).join(custom_form_use, custom_form_use.c.form == custom_form.c.pk)
-        query = query.where(custom_form.c.datatype == kind, custom_form_use.c.status == 'enabled', custom_form_use.c.entity.in_((SITE, project)))
-        forms = list(connection.execute(query.order_by(custom_form_use.c.entity == SITE, custom_form.c.position, custom_form.c.pk)))
+        forms = enabled_forms(connection, kind, project)
     pages = [_page(number, form) for number, form in enumerate(forms, 1)]
     return {'title': 'Custom Variables', 'display': 'wizard', 'settings': '{}', 'components': pages}
 

@@ -8,10 +8,10 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from ...model.schemas import DataType
+from ..db.descriptions import described
 from ..errors import BadRequest, NotFound
 from ..http.request import Call
 from ..http.router import Access, Route
-from .descriptions import described
 from .json_body import json_body
 
 __all__ = ['ROUTES']

@@ -11,12 +11,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import select
-
 from ... import version
 from ..db.access import Caller
 from ..db.preferences import DEFAULTS
-from ..db.store import put_setting, setting
+from ..db.store import put_setting, settings_like
 from ..errors import BadRequest, Forbidden, NotFound, Unauthorized
 from ..http.request import Call
 from ..http.router import Access, Route
@@ -80,8 +78,7 @@ def _may_read(caller: Caller, name: str) -> bool:
 def _values(call: Call) -> dict[str, Any]:
     """All properties."""
     with call.archive.store.read() as connection:
-        rows = connection.execute(select(setting).where(setting.c.name.startswith(_KEPT, autoescape=True)))
-        kept = {row.name.removeprefix(_KEPT): json.loads(row.value) for row in rows}
+        kept = {name: json.loads(value) for name, value in settings_like(connection, _KEPT).items()}
     return {**kept, **{name: value(call) for name, value in _TOLD.items()}, **call.archive.preferences.all()}
 
 

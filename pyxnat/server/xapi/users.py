@@ -8,12 +8,22 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, func, select
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response
 
 from ..db.access import ANY, GUEST, Caller, hash_password, rights
-from ..db.store import fields_of, get_setting, item, put_setting, role, token, user
+from ..db.groups import groups_of, remove_member, set_member
+from ..db.rows import items_of_level
+from ..db.store import Connection, fields_of, get_setting, put_setting
+from ..db.users import (
+    add_user,
+    administrators,
+    all_users,
+    change_user,
+    delete_tokens_of,
+    find_user,
+    is_last_administrator,
+)
 from ..errors import BadRequest, Conflict, Forbidden, NotFound, Refusal
 from ..http.request import Call, text
 from ..http.router import Access, Route, answer_as
@@ -47,7 +57,7 @@ def _profiled(call: Call, row: Any) -> dict[str, Any]:
 
 
 def _row(connection: Connection, username: str) -> Any:
-    row = connection.execute(select(user).where(user.c.login == username)).first()
+    row = find_user(connection, username)
     if row is None:
         raise NotFound(f'Unable to find the specified user: {username}')
     return row
@@ -64,7 +74,7 @@ def _may_list(call: Call, username: str = '') -> None:
 def _rows(call: Call) -> list[Any]:
     _may_list(call)
     with call.archive.store.read() as connection:
-        return list(connection.execute(select(user).order_by(user.c.login)))
+        return list(all_users(connection))
 
 
 def _logins(call: Call) -> list[str]:
@@ -110,10 +120,10 @@ def _post(call: Call) -> Response:
         raise BadRequest(f'Missing or not allowed: {", ".join(wrong)}.')
     values = _columns({'enabled': True, 'verified': True, **wanted})
     with call.archive.store.write() as connection:
-        if connection.scalar(select(user.c.pk).where(user.c.login == username)) is not None:
+        if find_user(connection, str(username)) is not None:
             raise Conflict(f'There is a user {username} already.')
-        connection.execute(user.insert().values(login=username, admin=False, **{'password': '', **values}))
-        row = _row(connection, username)
+        add_user(connection, str(username), values)
+        row = _row(connection, str(username))
     made = _described(call, row)
     del made['lastModified']
     return answer_as(made, 201)
@@ -177,18 +187,14 @@ def _save(call: Call, connection: Connection, row: Any, values: Mapping[str, Any
     """Write columns. Whoever may not log in any more loses tokens and sessions; the last administrator stays one."""
     after = {'enabled': row.enabled, 'verified': row.verified, 'admin': row.admin, **values}
     lasting = after['enabled'] and after['verified'] and after['admin']
-    if row.admin and not lasting and connection.scalar(_other_administrators(row.pk)) == 0:
+    if row.admin and not lasting and is_last_administrator(connection, row.pk):
         raise Conflict(f'{row.login} is the last administrator.')
-    connection.execute(user.update().where(user.c.pk == row.pk).values(**{'modified': int(time.time() * 1000), **values}))
+    change_user(connection, row.pk, values)
     if after['enabled'] and after['verified']:
         call.archive.sessions.change(Caller(row.login, bool(after['admin']), row.pk))
     else:
-        connection.execute(token.delete().where(token.c.login == row.login))
+        delete_tokens_of(connection, row.login)
         _close(call, row.login)
-
-
-def _other_administrators(pk: int) -> Any:
-    return select(func.count()).select_from(user).where(user.c.admin, user.c.enabled, user.c.verified, user.c.pk != pk)
 
 
 def _set_flag(name: str) -> Callable[..., None]:
@@ -238,11 +244,11 @@ def _roles(call: Call, username: str) -> list[str]:
 
 def _role_map(call: Call) -> dict[str, list[str]]:
     with call.archive.store.read() as connection:
-        administrators = list(connection.scalars(select(user.c.login).where(user.c.admin).order_by(user.c.login)))
-        first = list(connection.scalars(select(user.c.login).where(user.c.admin).order_by(user.c.pk).limit(1)))
+        logins = [row.login for row in administrators(connection)]
         given = {name: json.loads(get_setting(connection, _ROLE + name, '[]')) for name in MORE_ROLES}
+    first = logins[:1]
     held = {'DataManager': first, 'SiteUser': [*first, GUEST.login]}
-    return {ADMINISTRATOR: administrators, **{name: sorted({*held[name], *given[name]}) for name in MORE_ROLES}}
+    return {ADMINISTRATOR: sorted(logins), **{name: sorted({*held[name], *given[name]}) for name in MORE_ROLES}}
 
 
 def _role_members(call: Call, name: str) -> list[str]:
@@ -276,15 +282,14 @@ def _projects_of(call: Call, username: str) -> dict[str, str]:
     """Projects that a user belongs to, and as what."""
     with call.archive.store.read() as connection:
         _row(connection, username)
-        rows = connection.execute(select(role.c.project, role.c.role).where(role.c.login == username).order_by(role.c.project))
-        return {row.project: row.role for row in rows}
+        return groups_of(connection, username)
 
 
 def _access(call: Call, username: str = '') -> list[dict[str, str]]:
     """The projects that a user belongs to with what they are called there; none of those that are open to all."""
     held = _projects_of(call, username or call.caller.login) if not call.caller.guest else {}
     with call.archive.store.read() as connection:
-        rows = connection.execute(select(item).where(item.c.level == 'project', item.c.id.in_(held))).all()
+        rows = [row for row in items_of_level(connection, 'project') if row.id in held]
     found = []
     for row in rows:
         values = fields_of(row)
@@ -296,7 +301,7 @@ def _access(call: Call, username: str = '') -> list[dict[str, str]]:
 def _editable(call: Call) -> list[str]:
     """IDs of the projects that the caller may change."""
     with call.archive.store.read() as connection:
-        every = connection.scalars(select(item.c.id).where(item.c.level == 'project').order_by(item.c.id)).all()
+        every = sorted(row.id for row in items_of_level(connection, 'project'))
         return [name for name in every if 'edit' in rights(connection, call.caller, name, ANY)]
 
 
@@ -312,10 +317,7 @@ def _set_group(add: bool) -> Callable[..., None]:
             if row is None:
                 raise NotFound(f'There is no group {group}.')
             name = key_of(connection, row.id, name)
-            gone = role.delete().where(role.c.project == row.id, role.c.login == username)
-            connection.execute(gone if add else gone.where(role.c.role == name))
-            if add:
-                connection.execute(role.insert().values(project=row.id, login=username, role=name))
+            (set_member if add else remove_member)(connection, row.id, username, name)
 
     return change
 

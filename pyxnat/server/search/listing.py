@@ -13,19 +13,19 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, lite
 
 from ...model.levels import level
 from ...model.short_names import full_paths
+from ..context import Context
 from ..db.access import OTHER, Caller, readable, readable_in, rights, visible
 from ..db.store import alias, item, share
 from ..db.types import Model
 from ..errors import Forbidden, InternalServerError
-from ..http.request import Call
 from ..items.locate import Place
 from ..items.uris import ItemPath
-from ..search.field_sql import Scope
-from ..search.listing_columns import Asked, ListingFails, Path, sql_name
-from ..search.listing_filters import expression_of, filters
-from ..search.recent import recent_table
 from ..table import BATCH, Table
+from .field_sql import Scope
+from .listing_columns import Asked, ListingFails, Path, sql_name
+from .listing_filters import expression_of, filters
 from .project_lists import owned_by
+from .recent import recent_table
 
 __all__ = ['listing']
 
@@ -36,15 +36,32 @@ _SHUFFLE = 2654435761
 """Knuth's factor for hashes: the order of rows is that of their numbers times this, so neighbours come apart."""
 
 
-def listing(call: Call, connection: Connection, route: ItemPath, place: Place) -> Table | None:
-    """The table of a collection, as the query wants it; None where XNAT's query fails and it answers nothing at all."""
+def listing(context: Context, connection: Connection, route: ItemPath, place: Place) -> Table | None:
+    """Return the table of a collection; None where XNAT's query fails and it answers nothing at all.
+
+    Parameters
+    ----------
+    context : Context
+        The question; its options are columns, filters, ``limit`` and ``offset``.
+    connection : Connection
+        The database.
+    route : ItemPath
+        The collection.
+    place : Place
+        The item that it is below.
+
+    Raises
+    ------
+    InternalServerError
+        Where XNAT's query fails and it answers an error.
+    """
     where = route.last.level.singular
-    if call.has('fields'):
+    if context.has('fields'):
         return Table(['key', 'xpath'], list(full_paths(where).items()), count=False)
-    if route.names == ('experiments',) and call.get('recent'):
-        return recent_table(call, connection)
+    if route.names == ('experiments',) and context.get('recent'):
+        return recent_table(context, connection)
     try:
-        return _Listing(call, connection, route, place, where).table()
+        return _Listing(context, connection, route, place, where).table()
     except ListingFails as error:
         if where in _SILENT and route.names != ('experiments',):
             return None
@@ -52,16 +69,16 @@ def listing(call: Call, connection: Connection, route: ItemPath, place: Place) -
 
 
 class _Listing:
-    def __init__(self, call: Call, connection: Connection, route: ItemPath, place: Place, where: str) -> None:
-        self.call = call
+    def __init__(self, context: Context, connection: Connection, route: ItemPath, place: Place, where: str) -> None:
+        self.context = context
         self.connection = connection
         self.route = route
         self.place = place
         self.where = where
-        self.model: Model = call.archive.model
-        self.caller: Caller = call.caller
-        self.asked = Asked(self.model, where, place.row is None, call)
-        self.scope = Scope(self.model, self.caller, self.asked.root)
+        self.model: Model = context.archive.model
+        self.contexter: Caller = context.caller
+        self.asked = Asked(self.model, where, place.row is None, context)
+        self.scope = Scope(self.model, self.contexter, self.asked.root)
         self.root = self.scope.root
         self.shared: Any = None
         self.columns = self.asked.columns()
@@ -100,14 +117,14 @@ class _Listing:
 
     def _page(self) -> tuple[int, int] | None:
         """Limit and offset; None where all rows are asked for, and where XNAT knows no pages."""
-        if not (self.call.get('limit') or self.call.get('offset')) or self.where not in ('subject', 'experiment'):
+        if not (self.context.get('limit') or self.context.get('offset')) or self.where not in ('subject', 'experiment'):
             return None
         limit, offset = (self._number(name, default) for name, default in (('limit', _DEFAULT_LIMIT), ('offset', 0)))
         return (limit, offset) if limit is not None and offset is not None and (limit > 0 or offset > 0) else None
 
     def _number(self, name: str, default: int) -> int | None:
         """A number of the query; None for ``*``, which takes pages away altogether."""
-        text = self.call.get(name)
+        text = self.context.get(name)
         if text == '*':
             return None
         if text and not (text.isascii() and text.isdecimal() and len(text) < 10):
@@ -125,10 +142,10 @@ class _Listing:
     def _placed(self, table: Any) -> list[ColumnElement[bool]]:
         row = self.place.row
         if self.where == 'project':
-            owned = self.call.get('restrict') in ('edit', 'delete') and not self.caller.admin
-            return [visible(self.caller, table.c.id, seeing=True), *([owned_by(self.caller, table.c.id)] if owned else [])]
+            owned = self.context.get('restrict') in ('edit', 'delete') and not self.contexter.admin
+            return [visible(self.contexter, table.c.id, seeing=True), *([owned_by(self.contexter, table.c.id)] if owned else [])]
         if row is None:
-            return [readable(self.caller, table)]
+            return [readable(self.contexter, table)]
         if self.place.project is not None and row.level in ('project', 'subject'):
             found = [*self._may_read(table), self._in_project(table)]
             return found if row.level == 'project' else [*found, self._below(table, row)]
@@ -136,7 +153,7 @@ class _Listing:
         if self.where != 'assessor':
             return [own]
         self._join_shares(table, self.place.project or row.project)
-        return [own, readable(self.caller, table)]
+        return [own, readable(self.contexter, table)]
 
     def _below(self, table: Any, row: Any) -> ColumnElement[bool]:
         """Rows of one subject: its sessions, or, where those are listed, their assessors."""
@@ -151,12 +168,12 @@ class _Listing:
         Experiments are for those who may read subjects. A mixed listing has the types that may be read in this project, whatever may be in another.
         """
         project = self.place.project or ''
-        if 'read' not in rights(self.connection, self.caller, project, 'xnat:subjectData' if self.where == 'experiment' else ''):
+        if 'read' not in rights(self.connection, self.contexter, project, 'xnat:subjectData' if self.where == 'experiment' else ''):
             raise Forbidden(f'Unable to read {self.route.last.level.plural} for Project: {project}')
-        if 'read' in rights(self.connection, self.caller, project, OTHER):
+        if 'read' in rights(self.connection, self.contexter, project, OTHER):
             return []
         mixed = self.where == 'experiment' and not self.asked.secured
-        return [readable_in(self.caller, literal(project), table) if mixed else readable(self.caller, table)]
+        return [readable_in(self.contexter, literal(project), table) if mixed else readable(self.contexter, table)]
 
     def _in_project(self, table: Any) -> ColumnElement[bool]:
         self._join_shares(table, self.place.project or '')
@@ -171,7 +188,7 @@ class _Listing:
         """The filters; lists below a session know none."""
         if self.where in ('scan', 'assessor', 'reconstruction'):
             return
-        yield from filters(self.call, self.asked, self.scope)
+        yield from filters(self.context, self.asked, self.scope)
 
     # -- columns
 

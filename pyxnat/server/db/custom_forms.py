@@ -1,0 +1,144 @@
+"""Forms for custom fields, and where they are used: on the site or in projects."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from .store import custom_form, custom_form_use, item
+
+__all__ = [
+    'SITE', 'add_form', 'all_forms', 'all_uses', 'change_form', 'delete_form_use', 'enabled_forms', 'find_form', 'find_form_use', 'forms_of_type',
+    'has_data', 'set_form_status', 'use_form',
+]  # fmt: skip
+
+SITE = 'Site'
+"""What a form of the site is used in."""
+
+
+def all_forms(connection: Connection) -> Sequence[Any]:
+    """Return all forms, the oldest first."""
+    return connection.execute(select(custom_form).order_by(custom_form.c.pk)).all()
+
+
+def all_uses(connection: Connection) -> Sequence[Any]:
+    """Return the uses of all forms, the oldest first."""
+    return connection.execute(select(custom_form_use).order_by(custom_form_use.c.pk)).all()
+
+
+def forms_of_type(connection: Connection, xsi_type: str) -> Sequence[Any]:
+    """Return the forms of a data type, enabled or not, the oldest first."""
+    query = select(custom_form).where(custom_form.c.datatype == xsi_type)
+    return connection.execute(query.order_by(custom_form.c.pk)).all()
+
+
+def enabled_forms(connection: Connection, xsi_type: str, project: str) -> Sequence[Any]:
+    """Return the enabled forms of a data type, those of a project before those of the site.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    xsi_type : str
+        The data type.
+    project : str
+        ID of the project.
+    """
+    use = custom_form_use
+    query = select(custom_form, use.c.entity).join(use, use.c.form == custom_form.c.pk)
+    query = query.where(custom_form.c.datatype == xsi_type, use.c.status == 'enabled', use.c.entity.in_((SITE, project)))
+    return connection.execute(query.order_by(use.c.entity == SITE, custom_form.c.position, custom_form.c.pk)).all()
+
+
+def find_form(connection: Connection, number: str) -> Any:
+    """Return the form with a number; None where there is none."""
+    query = select(custom_form).where(custom_form.c.pk == int(number)) if number.isdecimal() else None
+    return connection.execute(query).first() if query is not None else None
+
+
+def find_form_use(connection: Connection, number: str) -> Any:
+    """Return the use of a form with a number; None where there is none."""
+    query = select(custom_form_use).where(custom_form_use.c.pk == int(number)) if number.isdecimal() else None
+    return connection.execute(query).first() if query is not None else None
+
+
+def add_form(connection: Connection, login: str, values: Mapping[str, Any]) -> Any:
+    """Add a form with a new UUID; return its row.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    login : str
+        The user.
+    values : mapping
+        contents, position, datatype.
+    """
+    made = {'uuid': str(uuid.uuid4()), 'username': login, 'created': int(time.time() * 1000)}
+    return connection.execute(custom_form.insert().values(**made, **values).returning(custom_form)).one()
+
+
+def change_form(connection: Connection, pk: int, contents: str) -> Any:
+    """Give a form other contents; return its row.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int
+        Key of the form.
+    contents : str
+        The document as JSON.
+    """
+    change = custom_form.update().where(custom_form.c.pk == pk).values(contents=contents)
+    return connection.execute(change.returning(custom_form)).one()
+
+
+def use_form(connection: Connection, pk: int, places: Iterable[str]) -> None:
+    """Use a form in further places.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int
+        Key of the form.
+    places : iterable of str
+        IDs of projects, or `SITE`.
+    """
+    known = set(connection.scalars(select(custom_form_use.c.entity).where(custom_form_use.c.form == pk)))
+    for place in dict.fromkeys(places):
+        if place not in known:
+            connection.execute(custom_form_use.insert().values(form=pk, entity=place, status='enabled'))
+
+
+def set_form_status(connection: Connection, pk: int, status: str) -> None:
+    """Enable or disable a use of a form.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int
+        Key of the use.
+    status : str
+        enabled or disabled.
+    """
+    connection.execute(custom_form_use.update().where(custom_form_use.c.pk == pk).values(status=status))
+
+
+def delete_form_use(connection: Connection, use: Any) -> None:
+    """Delete a use of a form, and the form with its last use."""
+    connection.execute(custom_form_use.delete().where(custom_form_use.c.pk == use.pk))
+    if connection.scalar(select(func.count()).where(custom_form_use.c.form == use.form)) == 0:
+        connection.execute(custom_form.delete().where(custom_form.c.pk == use.form))
+
+
+def has_data(connection: Connection, form_uuid: str) -> bool:
+    """Whether any item has values of the form with a UUID."""
+    held = func.json_extract(item.c.fields, '$."custom_fields"').contains(f'"{form_uuid}"')
+    return connection.scalar(select(item.c.pk).where(held).limit(1)) is not None

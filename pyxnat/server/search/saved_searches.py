@@ -1,0 +1,69 @@
+"""Searches that are kept under an ID."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, select
+
+from ..db.store import search
+from .search_xml import SearchDocument, parse_document, write_document
+
+__all__ = ['all_saved', 'delete_saved', 'find_saved', 'replaced_by', 'save_search']
+
+
+def all_saved(connection: Connection) -> Iterator[SearchDocument]:
+    """Yield all saved searches, by ID."""
+    for row in connection.execute(select(search).order_by(search.c.id)):
+        yield parse_document(row.document)
+
+
+def find_saved(connection: Connection, name: str) -> SearchDocument | None:
+    """Return the saved search with an ID; None where there is none."""
+    found = connection.scalar(select(search.c.document).where(search.c.id == name))
+    return None if found is None else parse_document(found)
+
+
+def save_search(connection: Connection, login: str, document: SearchDocument) -> None:
+    """Keep a search under its ID, in place of what is there; its first user stays its owner.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    login : str
+        The user.
+    document : SearchDocument
+        The search.
+    """
+    kept = connection.scalar(select(search.c.login).where(search.c.id == document.id))
+    delete_saved(connection, document.id)
+    text = write_document(document).decode('utf-8')
+    connection.execute(search.insert().values(id=document.id, login=kept or login, document=text))
+
+
+def delete_saved(connection: Connection, name: str) -> None:
+    """Delete the saved search with an ID, where there is one."""
+    connection.execute(search.delete().where(search.c.id == name))
+
+
+def replaced_by(connection: Connection, document: SearchDocument, name: str) -> str:
+    """Return the ID of the search that a document takes the place of.
+
+    That is one with the same tag and title, else the one it was put under.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    document : SearchDocument
+        The search.
+    name : str
+        ID that it was put under.
+    """
+    tag, title = (document.attributes.get(one, '') for one in ('tag', 'brief-description'))
+    if tag and connection.scalar(select(search.c.id).where(search.c.id == name)) is None:
+        for found in all_saved(connection):
+            if (found.attributes.get('tag', ''), found.attributes.get('brief-description', '')) == (tag, title):
+                return found.id
+    return name
