@@ -49,6 +49,26 @@ def test_a_module_imports_only_lower_layers_and_its_own() -> None:
     assert forbidden(MODULES) == []
 
 
+TABLES = {
+    target.id
+    for module in MODULES
+    if module.name == 'pyxnat.server.db.schema'
+    for node in module.tree.body
+    if isinstance(node, ast.Assign)
+    for target in node.targets
+    if isinstance(target, ast.Name)
+}
+
+
+@pytest.mark.parametrize('part', ['server.http', 'server.routes', 'server.xapi', 'server.app'])
+def test_handlers_import_no_table_of_the_database(part: str) -> None:
+    wrong = []
+    for module in (module for module in MODULES if module.part == part):
+        froms = [node for node in ast.walk(module.tree) if isinstance(node, ast.ImportFrom) and 'db.s' in (node.module or '')]
+        wrong += [f'{module.name} imports {alias.name}' for node in froms for alias in node.names if alias.name in TABLES]
+    assert 'item' in TABLES and wrong == []
+
+
 @pytest.mark.parametrize(
     ('path', 'line'),
     [

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from .archive import Archive
 from .jobs.pipeline_engine import Pipelines
@@ -19,17 +19,31 @@ __all__ = ['ServedArchive']
 class ServedArchive(Archive):
     """An archive folder, open for serving."""
 
-    def __init__(self, folder: str | Path, **options: Any) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        site: str = 'XNAT',
+        require_login: bool = True,
+        schemas: Iterable[str | Path] = (),
+        silent_refusals: bool = False,
+    ) -> None:
         """Open a folder.
 
         Parameters
         ----------
         folder : str or Path
             The archive; made where there is none.
-        **options
-            Those of `Archive`.
+        site : str
+            Site ID of a new archive.
+        require_login : bool
+            Whether guests are refused.
+        schemas : iterable of str or Path
+            Further XSD files, or folders of them.
+        silent_refusals : bool
+            Whether an upload without the right to edit is answered 200, and not stored.
         """
-        super().__init__(folder, **options)
+        super().__init__(folder, site=site, require_login=require_login, schemas=schemas, silent_refusals=silent_refusals)
         try:
             self._assemble()
         except BaseException:

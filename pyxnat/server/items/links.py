@@ -5,17 +5,16 @@ Those in the document are added; those missing from a complete document are remo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
+from ..archive import Archive
+from ..db.access import Caller
 from ..db.store import item, now, resource, share, touch
 from ..errors import BadRequest
 from .edit import Document
 from .locate import find_project
-
-if TYPE_CHECKING:
-    from .writer import Writer
 
 __all__ = ['add_links', 'drop_unnamed', 'project_told']
 
@@ -23,6 +22,29 @@ _SHARE = 'sharing/share'
 _KEPT = ('format', 'content', 'description')
 _TOLD = {'told_count': 'file_count', 'told_size': 'file_size'}
 """Columns of a resource, and the attributes of a document that fill them."""
+
+
+class ItemWriter(Protocol):
+    """What links are written with: `writer.Writer`."""
+
+    archive: Archive
+    connection: Connection
+    caller: Caller
+
+    def delete(self, row: Any) -> None:
+        """Delete an item."""
+
+    def delete_resource(self, row: Any, holder: Any) -> None:
+        """Delete a resource of an item."""
+
+    def is_in(self, row: Any, project: str) -> bool:
+        """Whether an item is owned by a project or shared into it."""
+
+    def show(self, row: Any, target: Any, label: str | None) -> None:
+        """Show an item in a project."""
+
+    def unshare(self, row: Any, project: str) -> None:
+        """Take an item out of a project."""
 
 
 def project_told(where: str, owner: str, document: Document, is_new: bool) -> dict[str, str | None]:
@@ -52,12 +74,12 @@ def project_told(where: str, owner: str, document: Document, is_new: bool) -> di
     return {'told_project': None if project == owner else project or ''}
 
 
-def add_links(writer: Writer, row: Any, document: Document) -> None:
+def add_links(writer: ItemWriter, row: Any, document: Document) -> None:
     """Add the resources and shares in a document that the item lacks.
 
     Parameters
     ----------
-    writer : Writer
+    writer : ItemWriter
         The writer.
     row : Any
         Row of the item.
@@ -76,14 +98,14 @@ def add_links(writer: Writer, row: Any, document: Document) -> None:
             _add_resource(writer, row, _side(path), about)
 
 
-def drop_unnamed(writer: Writer, row: Any, document: Document) -> None:
+def drop_unnamed(writer: ItemWriter, row: Any, document: Document) -> None:
     """Remove parts, resources and shares missing from a complete document.
 
     Parts are scans, reconstructions and assessors.
 
     Parameters
     ----------
-    writer : Writer
+    writer : ItemWriter
         The writer.
     row : Any
         Row of the item.
@@ -109,13 +131,13 @@ def _side(path: str) -> str:
     return path.partition('/')[0] if path in ('in/file', 'out/file') else ''
 
 
-def _share(writer: Writer, row: Any, about: dict[str, str]) -> None:
+def _share(writer: ItemWriter, row: Any, about: dict[str, str]) -> None:
     target = find_project(writer.connection, about.get('project', ''))
     if target is not None and not writer.is_in(row, target.id):
         writer.show(row, target, about.get('label') or None)
 
 
-def _add_resource(writer: Writer, row: Any, side: str, about: dict[str, str]) -> None:
+def _add_resource(writer: ItemWriter, row: Any, side: str, about: dict[str, str]) -> None:
     there = about.get('URI', '')
     home = writer.archive.files.item_folder(writer.connection, row)
     below = (f'/{writer.archive.files.relative(home.with_name(name))}/' for name in (home.name, row.id))

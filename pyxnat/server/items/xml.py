@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from lxml import etree
 
@@ -12,9 +13,6 @@ from ..db.json_keys import Step, name_of, steps
 from ..db.types import Model
 from .edit import TYPE_LEAF, XSI_TYPE
 from .nested import SHARE_TYPES, key_names, number_of, type_of
-
-if TYPE_CHECKING:
-    from .represent import Representer
 
 __all__ = ['XSI', 'write', 'write_part']
 
@@ -37,12 +35,38 @@ _PLACES = {
 """Path of each namespace's schema below ``/schemas`` in XNAT, without extension."""
 
 
-def write(source: Representer, row: Any, conceal: bool) -> bytes:
+class Source(Protocol):
+    """What a document is written from: `represent.Representer`."""
+
+    model: Model
+    site_url: str
+    resource_uri: Callable[[Any, Any], str]
+
+    def key_name(self, row: Any) -> str:
+        """Return the name of the database's key of an item without accession ID."""
+
+    def values(self, row: Any) -> dict[str, str]:
+        """Return the simple fields of an item, keyed as stored."""
+
+    def children(self, row: Any) -> list[tuple[str, list[Any]]]:
+        """Return the items below an item, by the field that holds them."""
+
+    def resource_path(self, row: Any, side: str) -> str:
+        """Return the field that holds the resources of an item on a side."""
+
+    def resources(self, row: Any, side: str = '') -> list[Any]:
+        """Return the resources of an item on a side."""
+
+    def shares(self, row: Any) -> list[Any]:
+        """Return the projects that an item is shared into."""
+
+
+def write(source: Source, row: Any, conceal: bool) -> bytes:
     """Return the document of an item with its children.
 
     Parameters
     ----------
-    source : Representer
+    source : Source
         Source of values, children, resources and shares.
     row : Any
         Row of the item.
@@ -103,7 +127,7 @@ def write_part(model: Model, xsi_type: str, key: str, fields: dict[str, str], si
 
 
 class _Writer:
-    def __init__(self, source: Representer, conceal: bool) -> None:
+    def __init__(self, source: Source, conceal: bool) -> None:
         self._source = source
         self._registry: Registry = source.model.registry
         self._conceal = conceal

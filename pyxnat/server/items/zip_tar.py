@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 from urllib.parse import quote
 
 from ..context import Context
@@ -22,10 +22,8 @@ from ..db.store import fields_of
 from ..errors import BadRequest, NotFound, RequestEntityTooLarge
 from ..storage.file_area import FileArea, Staged, check_path
 from ..table import Table
+from .find_files import Held
 from .sending import Sending
-
-if TYPE_CHECKING:
-    from .find_files import Held
 
 __all__ = ['FORMATS', 'contents', 'entry_name', 'is_zip', 'pack', 'pack_folder', 'pack_named', 'pack_one', 'type_of', 'unpack', 'unpack_entry']
 

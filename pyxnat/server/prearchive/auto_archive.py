@@ -5,18 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..archive import Archive
 from ..db.store import arrival
 from ..errors import Refusal
 from .sessions import build, note
 from .to_archive import Policy, archive_session
-
-if TYPE_CHECKING:
-    from ..archive import Archive
 
 __all__ = ['Tender', 'tend']
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, select
 
+from ..archive import Archive
 from ..db.store import arrival, arrival_file, arrival_scan
 from ..items.zip_tar import BLOCK
 from ..storage.dicom_headers import NotDicom, read
 from ..storage.file_area import safe_name
 from .sessions import UNASSIGNED, Object, Wish, add, build, clean_label, folder_of, images_of, new, scans_of
-
-if TYPE_CHECKING:
-    from ..archive import Archive
 
 __all__ = ['rebuild', 'rescan']
 

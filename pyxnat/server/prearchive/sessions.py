@@ -12,17 +12,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
+from ..archive import Archive
 from ..db.store import arrival, arrival_file, arrival_log, arrival_scan, now
 from ..errors import Conflict, NotFound
 from ..storage.dicom_headers import Header, NotDicom, fields_for, lead_modality, read, scan_type, scan_values, session_type, session_values
 from ..storage.file_area import FileArea, Staged, safe_name
-
-if TYPE_CHECKING:
-    from ..archive import Archive
 
 __all__ = [
     'BUSY',

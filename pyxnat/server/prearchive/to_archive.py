@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from ..archive import Archive
 from ..db.access import Caller
 from ..db.store import arrival, arrival_file, fields_of, file, item, now, resource
 from ..errors import BadRequest, Conflict, Forbidden, Refusal
@@ -24,9 +25,6 @@ from ..items.writer import Writer
 from ..jobs.pipeline_engine import Pipelines
 from ..jobs.workflow_log import record
 from .sessions import BUSY, build, clean_label, folder_of, images_of, relocate, scans_of, set_status
-
-if TYPE_CHECKING:
-    from ..archive import Archive
 
 __all__ = ['Notice', 'Policy', 'archive_session', 'notices', 'uri_of']
 
