@@ -22,20 +22,44 @@ class ConfigPlace(NamedTuple):
 
 
 def tools(connection: Connection, project: str) -> Sequence[Any]:
-    """Return the tools that have configurations in a project, or, without one, on the site: rows of one column."""
+    """Return the tools that have configurations in a project, or, without one, on the site: rows of one column.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    """
     query = select(config.c.tool).where(config.c.project == project).distinct().order_by(config.c.tool)
     return connection.execute(query).all()
 
 
 def latest(connection: Connection, place: ConfigPlace) -> list[Any]:
-    """Return the latest version of each configuration of a tool."""
+    """Return the latest version of each configuration of a tool.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    place : ConfigPlace
+        Where it is kept.
+    """
     query = select(config).where(config.c.project == place.project, config.c.tool == place.tool)
     rows = connection.execute(query.order_by(config.c.path, config.c.pk))
     return list({row.path: row for row in rows}.values())
 
 
 def versions(connection: Connection, place: ConfigPlace) -> Sequence[Any]:
-    """Return the versions of a configuration, the latest first."""
+    """Return the versions of a configuration, the latest first.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    place : ConfigPlace
+        Where it is kept.
+    """
     same = (config.c.project == place.project, config.c.tool == place.tool, config.c.path == place.path)
     return connection.execute(select(config).where(*same).order_by(config.c.pk.desc())).all()
 

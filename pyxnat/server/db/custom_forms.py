@@ -17,7 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 SITE = 'Site'
-"""What a form of the site is used in."""
+"""The place of forms of the whole site."""
 
 
 def all_forms(connection: Connection) -> Sequence[Any]:
@@ -31,7 +31,15 @@ def all_uses(connection: Connection) -> Sequence[Any]:
 
 
 def forms_of_type(connection: Connection, xsi_type: str) -> Sequence[Any]:
-    """Return the forms of a data type, enabled or not, the oldest first."""
+    """Return the forms of a data type, enabled or not, the oldest first.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    xsi_type : str
+        The data type.
+    """
     query = select(custom_form).where(custom_form.c.datatype == xsi_type)
     return connection.execute(query.order_by(custom_form.c.pk)).all()
 
@@ -55,13 +63,29 @@ def enabled_forms(connection: Connection, xsi_type: str, project: str) -> Sequen
 
 
 def find_form(connection: Connection, number: str) -> Any:
-    """Return the form with a number; None where there is none."""
+    """Return the form with a number; None where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    number : str
+        The number; anything else finds none.
+    """
     query = select(custom_form).where(custom_form.c.pk == int(number)) if number.isdecimal() else None
     return connection.execute(query).first() if query is not None else None
 
 
 def find_form_use(connection: Connection, number: str) -> Any:
-    """Return the use of a form with a number; None where there is none."""
+    """Return the use of a form with a number; None where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    number : str
+        The number; anything else finds none.
+    """
     query = select(custom_form_use).where(custom_form_use.c.pk == int(number)) if number.isdecimal() else None
     return connection.execute(query).first() if query is not None else None
 
@@ -132,13 +156,29 @@ def set_form_status(connection: Connection, pk: int, status: str) -> None:
 
 
 def delete_form_use(connection: Connection, use: Any) -> None:
-    """Delete a use of a form, and the form with its last use."""
+    """Delete a use of a form, and the form with its last use.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    use
+        The use.
+    """
     connection.execute(custom_form_use.delete().where(custom_form_use.c.pk == use.pk))
     if connection.scalar(select(func.count()).where(custom_form_use.c.form == use.form)) == 0:
         connection.execute(custom_form.delete().where(custom_form.c.pk == use.form))
 
 
 def has_data(connection: Connection, form_uuid: str) -> bool:
-    """Whether any item has values of the form with a UUID."""
+    """Whether any item has values of the form with a UUID.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    form_uuid : str
+        UUID of the form.
+    """
     held = func.json_extract(item.c.fields, '$."custom_fields"').contains(f'"{form_uuid}"')
     return connection.scalar(select(item.c.pk).where(held).limit(1)) is not None

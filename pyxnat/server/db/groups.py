@@ -16,13 +16,29 @@ __all__ = [
 
 
 def own_groups(connection: Connection, project: str) -> dict[str, str]:
-    """Return the groups that a project has made: key to display name."""
+    """Return the groups that a project has made: key to display name.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    """
     query = select(user_group.c.key, user_group.c.displayname).where(user_group.c.project == project)
     return {row.key: row.displayname for row in connection.execute(query.order_by(user_group.c.pk))}
 
 
 def group_numbers(connection: Connection, project: str) -> dict[str, int]:
-    """Return the number of each group of a project by its key."""
+    """Return the number of each group of a project by its key.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    """
     numbers = {name: number for number, name in enumerate(ROLES, 1)}
     for row in connection.execute(select(user_group).where(user_group.c.project == project)):
         numbers[row.key] = len(ROLES) + row.pk
@@ -30,7 +46,15 @@ def group_numbers(connection: Connection, project: str) -> dict[str, int]:
 
 
 def sizes(connection: Connection, project: str) -> dict[str, int]:
-    """Return how many members each group of a project has, by its key; groups without any are left out."""
+    """Return how many members each group of a project has, by its key; groups without any are left out.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    """
     query = select(role.c.role, func.count().label('n')).where(role.c.project == project).group_by(role.c.role)
     return {row.role: row.n for row in connection.execute(query)}
 
@@ -53,7 +77,15 @@ def members(connection: Connection, project: str, everybody: bool = False) -> Se
 
 
 def groups_of(connection: Connection, login: str) -> dict[str, str]:
-    """Return the projects that a user belongs to, each with the key of the user's group, by ID."""
+    """Return the projects that a user belongs to, each with the key of the user's group, by ID.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    login : str
+        The user.
+    """
     rows = connection.execute(select(role.c.project, role.c.role).where(role.c.login == login).order_by(role.c.project))
     return {row.project: row.role for row in rows}
 

@@ -38,20 +38,44 @@ def invite(connection: Connection, login: str, project: str, group: str, address
 
 
 def invitations_to(connection: Connection, project: str) -> list[Any]:
-    """Return all invitations into a project, the oldest first."""
+    """Return all invitations into a project, the oldest first.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    """
     query = select(invitation).where(invitation.c.project == project)
     return list(connection.execute(query.order_by(invitation.c.pk)))
 
 
 def open_invitations(connection: Connection, address: str) -> list[Any]:
-    """Return the invitations of an e-mail address that are not answered; none for the empty address."""
+    """Return the invitations of an e-mail address that are not answered; none for the empty address.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    address : str
+        The e-mail address.
+    """
     mine = func.lower(invitation.c.email) == address.lower(), invitation.c.approval_date.is_(None)
     query = select(invitation).where(*mine).order_by(invitation.c.pk)
     return list(connection.execute(query)) if address else []
 
 
 def find_invitation(connection: Connection, number: str) -> Any:
-    """Return the invitation with a number; None where there is none."""
+    """Return the invitation with a number; None where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    number : str
+        The number; anything else finds none.
+    """
     query = select(invitation).where(invitation.c.pk == int(number)) if number.isdecimal() else None
     return connection.execute(query).first() if query is not None else None
 

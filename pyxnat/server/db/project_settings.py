@@ -1,4 +1,4 @@
-"""Settings of projects: what becomes of data that arrive, and others like it."""
+"""Settings of projects, such as the fate of data that arrive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .store import project_setting
 __all__ = ['DEFAULTS', 'put_setting_of', 'setting_of']
 
 DEFAULTS = {'prearchive_code': '4', 'quarantine_code': '0', 'current_arc': 'arc001', 'scan_type_mapping': 'true'}
-"""The values of settings that were not set: 4 is to archive what arrives."""
+"""The values of settings that were not set: 4 archives data that arrive."""
 
 
 def setting_of(connection: Connection, project: str, name: str) -> str:

@@ -29,7 +29,15 @@ def item_row(connection: Connection, pk: int | None) -> Any:
 
 
 def project_row(connection: Connection, name: str) -> Any:
-    """Return the project with an ID; None where there is none."""
+    """Return the project with an ID; None where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    name : str
+        ID of the project.
+    """
     return connection.execute(select(item).where(item.c.level == 'project', item.c.id == name)).first()
 
 
@@ -47,7 +55,15 @@ def items_of_level(connection: Connection, *levels: str) -> Sequence[Any]:
 
 
 def children_of(connection: Connection, parent: int) -> Sequence[Any]:
-    """Return the items right below the item with a key."""
+    """Return the items right below the item with a key.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    parent : int
+        Key of the item.
+    """
     return connection.execute(select(item).where(item.c.parent == parent)).all()
 
 

@@ -39,7 +39,15 @@ def issue_token(connection: Connection, login: str, lifetime_s: int) -> tuple[An
 
 
 def tokens_of(connection: Connection, login: str) -> Sequence[Any]:
-    """Return the tokens of a user that have not expired, the newest first."""
+    """Return the tokens of a user that have not expired, the newest first.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    login : str
+        The user.
+    """
     query = select(token).where(token.c.login == login, token.c.expires > int(time.time()))
     return connection.execute(query.order_by(token.c.pk.desc())).all()
 
@@ -62,5 +70,13 @@ def find_token(connection: Connection, alias: str, expired: bool = False) -> Any
 
 
 def delete_token(connection: Connection, pk: int) -> None:
-    """Delete the token with a key."""
+    """Delete the token with a key.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int
+        Key of the token.
+    """
     connection.execute(token.delete().where(token.c.pk == pk))

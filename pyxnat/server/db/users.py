@@ -35,12 +35,28 @@ def administrators(connection: Connection) -> Sequence[Any]:
 
 
 def find_user(connection: Connection, login: str) -> Any:
-    """Return the user with a login; None where there is none."""
+    """Return the user with a login; None where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    login : str
+        The login.
+    """
     return connection.execute(select(user).where(user.c.login == login)).first()
 
 
 def login_by_name(connection: Connection, name: str) -> str | None:
-    """Return the login of the user with a login or a number; None where there is none."""
+    """Return the login of the user with a login or a number; None where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    name : str
+        Login or number.
+    """
     found = connection.scalar(select(user.c.login).where(user.c.login == name))
     if found is None and name.isdecimal():
         found = connection.scalar(select(user.c.login).where(user.c.pk == int(name)))
@@ -48,17 +64,41 @@ def login_by_name(connection: Connection, name: str) -> str | None:
 
 
 def login_by_email(connection: Connection, address: str) -> str | None:
-    """Return the login of the user with an e-mail address, whatever its case; None where there is none."""
+    """Return the login of the user with an e-mail address, whatever its case; None where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    address : str
+        The e-mail address.
+    """
     return connection.scalar(select(user.c.login).where(func.lower(user.c.email) == address.lower()))
 
 
 def email_of(connection: Connection, login: str) -> str:
-    """Return the e-mail address of a user; empty where it has none."""
+    """Return the e-mail address of a user; empty where it has none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    login : str
+        The user.
+    """
     return connection.scalar(select(user.c.email).where(user.c.login == login)) or ''
 
 
 def full_name_of(connection: Connection, login: str) -> tuple[str, str]:
-    """Return first and last name of a user; empty where there is none."""
+    """Return first and last name of a user; empty where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    login : str
+        The user.
+    """
     found = connection.execute(select(user.c.firstname, user.c.lastname).where(user.c.login == login)).first()
     return (found.firstname, found.lastname) if found is not None else ('', '')
 
@@ -95,11 +135,27 @@ def change_user(connection: Connection, pk: int, values: Mapping[str, Any]) -> N
 
 
 def is_last_administrator(connection: Connection, pk: int) -> bool:
-    """Whether no other administrator than the user with a key can log in."""
+    """Whether no other administrator than the user with a key can log in.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int
+        Key of the user.
+    """
     others = select(func.count()).select_from(user)
     return connection.scalar(others.where(user.c.admin, user.c.enabled, user.c.verified, user.c.pk != pk)) == 0
 
 
 def delete_tokens_of(connection: Connection, login: str) -> None:
-    """Delete all tokens of a user."""
+    """Delete all tokens of a user.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    login : str
+        The user.
+    """
     connection.execute(token.delete().where(token.c.login == login))

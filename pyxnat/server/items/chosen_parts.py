@@ -1,4 +1,4 @@
-"""Chosen parts of sessions, for download: what a request names, as files of a zip and as a catalogue."""
+"""Chosen parts of sessions for download, as files of a zip and as a catalogue."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Part(NamedTuple):
 
     @property
     def group(self) -> str:
-        """What holds it."""
+        """Level of the item that holds it."""
         return str(self.kept.place.row.level)
 
 

@@ -17,7 +17,15 @@ _FIELD = 'custom_fields'
 
 
 def custom_fields_of(connection: Connection, row: Any) -> dict[str, Any]:
-    """Return the custom fields of an item."""
+    """Return the custom fields of an item.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    row
+        The item.
+    """
     query = select(custom_field.c.name, custom_field.c.value).where(custom_field.c.item == row.pk)  # where older archives have them
     found = {one.name: json.loads(one.value) for one in connection.execute(query)}
     return {**found, **json.loads(fields_of(row).get(_FIELD) or '{}')}

@@ -25,7 +25,7 @@ _TOLD = {'told_count': 'file_count', 'told_size': 'file_size'}
 
 
 class ItemWriter(Protocol):
-    """What links are written with: `writer.Writer`."""
+    """The writer of links: `writer.Writer`."""
 
     archive: Archive
     connection: Connection

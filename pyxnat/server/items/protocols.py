@@ -88,7 +88,7 @@ def put_protocol(model: Model, fields: Mapping[str, str], pick: str | None, name
     Raises
     ------
     UnprocessableEntity
-        For what is no document, or has attributes that a protocol cannot hold.
+        For a body that is no document, or has attributes that a protocol cannot hold.
     NotAcceptable
         For a document of something else, where the protocol is not there.
     """
@@ -114,7 +114,7 @@ def put_protocol(model: Model, fields: Mapping[str, str], pick: str | None, name
 
 
 def _check_study(model: Model, root: etree._Element) -> None:
-    """Refuse what a study protocol cannot hold: XNAT reads a document by the name of its root, whatever type it says."""
+    """Refuse attributes that a study protocol lacks: XNAT goes by the name of the root, not by its type."""
     known = [canonical(found.path) for found in model.registry.fields(f'xnat:{_HOLDER}')]
     for node in root.iterdescendants(etree.Element):
         names = [etree.QName(one).localname for one in (*reversed([*node.iterancestors()][:-1]), node)]

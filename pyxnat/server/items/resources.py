@@ -68,12 +68,28 @@ def _is_first(connection: Connection, scan: Any) -> bool:
 
 
 def mark_counted(connection: Connection, pk: int) -> None:
-    """Mark that a resource has had files, so that there are statistics of it."""
+    """Mark that a resource has had files, so that there are statistics of it.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int
+        Key of the resource.
+    """
     connection.execute(resource.update().where(resource.c.pk == pk).values(counted=True))
 
 
 def count_files(connection: Connection, holder: int) -> tuple[int, int | None]:
-    """Return the number of files of a resource and their bytes, None without any."""
+    """Return the number of files of a resource and their bytes, None without any.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    holder : int
+        Key of the resource.
+    """
     query = select(func.count(), func.sum(file.c.size)).where(file.c.resource == holder)
     count, size = connection.execute(query).one()
     return count, size
@@ -140,5 +156,13 @@ def put_file(connection: Connection, holder: int, path: str, known: int | None, 
 
 
 def delete_file(connection: Connection, pk: int) -> None:
-    """Delete the row of a file."""
+    """Delete the row of a file.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int
+        Key of the file.
+    """
     connection.execute(file.delete().where(file.c.pk == pk))

@@ -55,13 +55,29 @@ def find_readable(connection: Connection, caller: Caller, name: str) -> Any:
 
 
 def visible_projects(connection: Connection, caller: Caller) -> Sequence[str]:
-    """Return the IDs of the projects that a caller may read, in order."""
+    """Return the IDs of the projects that a caller may read, in order.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    """
     query = select(item.c.id).where(item.c.level == 'project', visible(caller, item.c.id))
     return connection.scalars(query.order_by(item.c.id)).all()
 
 
 def find_investigators(connection: Connection, caller: Caller) -> Sequence[Any]:
-    """Return the heads of the projects that a caller may read, each once: rows of `INVESTIGATOR_FIELDS`."""
+    """Return the heads of the projects that a caller may read, each once: rows of `INVESTIGATOR_FIELDS`.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    """
     values = [func.json_extract(item.c.fields, f'$."PI/{name}"') for name in INVESTIGATOR_FIELDS]
     query = select(*values).where(item.c.level == 'project', visible(caller, item.c.id), values[1].is_not(None)).distinct()
     return connection.execute(query.order_by(values[1], values[0])).all()

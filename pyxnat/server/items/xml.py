@@ -36,7 +36,7 @@ _PLACES = {
 
 
 class Source(Protocol):
-    """What a document is written from: `represent.Representer`."""
+    """The source of a document: `represent.Representer`."""
 
     model: Model
     site_url: str

@@ -68,7 +68,7 @@ def parse_parameters(body: bytes) -> dict[str, str]:
     Raises
     ------
     ExpectationFailed
-        For what is no document.
+        For a body that is no document.
     """
     try:
         root = parse_xml(body)

@@ -1,4 +1,4 @@
-"""What long requests tell of themselves while they run, by login session and name of the log. In memory."""
+"""Progress of long requests while they run, by login session and name of the log. In memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,17 @@ class Progress:
         self._lock = threading.Lock()
 
     def tell(self, session: str, name: str, message: Message) -> None:
-        """Add a line to a log."""
+        """Add a line to a log.
+
+        Parameters
+        ----------
+        session : str
+            Key of the login session.
+        name : str
+            Name of the log.
+        message : Message
+            The line.
+        """
         with self._lock:
             log = self._logs.setdefault((session, name), [])
             del log[: max(0, len(log) + 1 - MAX_MESSAGES)]
@@ -38,11 +48,27 @@ class Progress:
                 self._logs.popitem(last=False)
 
     def of(self, session: str, name: str) -> list[Message]:
-        """The lines of a log; none for one that nothing was told in."""
+        """The lines of a log; none for one that nothing was told in.
+
+        Parameters
+        ----------
+        session : str
+            Key of the login session.
+        name : str
+            Name of the log.
+        """
         with self._lock:
             return list(self._logs.get((session, name), ()))
 
     def forget(self, session: str, name: str) -> None:
-        """Remove a log."""
+        """Remove a log.
+
+        Parameters
+        ----------
+        session : str
+            Key of the login session.
+        name : str
+            Name of the log.
+        """
         with self._lock:
             self._logs.pop((session, name), None)

@@ -90,14 +90,14 @@ def _one(connection: Connection, holder: Any, route: ItemPath) -> list[tuple[Any
 
 
 def _with_parts(connection: Connection, row: Any) -> Sequence[Any]:
-    """An item, with what a session is made of."""
+    """Return an item, and the parts of a session."""
     if row.level not in ('experiment', 'assessor'):
         return [row]
     return [row, *connection.execute(select(item).where(item.c.parent == row.pk, item.c.project == row.project))]
 
 
 def _refresh(context: Context, kept: _Kept, asked: set[str]) -> None:
-    """Read the files first, so that writers need not wait for that; then write what is still so."""
+    """Read the files first, so that writers need not wait for that; then write the changes that still hold."""
     archive = context.archive
     with archive.store.read() as connection:
         known = _known(connection, kept)

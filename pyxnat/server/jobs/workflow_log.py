@@ -1,4 +1,4 @@
-"""Workflows: what was done with items and what is being done, as ``wrk:workflowData``, a row for each."""
+"""Workflows: actions on items, done or running, as ``wrk:workflowData``, a row for each."""
 
 from __future__ import annotations
 
@@ -166,7 +166,15 @@ def values_of(row: Any) -> dict[str, str]:
 
 
 def of_item(connection: Connection, row: Any) -> list[Any]:
-    """Return the workflows of an item in its own project, the latest first."""
+    """Return the workflows of an item in its own project, the latest first.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    row
+        The item.
+    """
     same = workflow.c.item == row.id, workflow.c.project == row.project, workflow.c.data_type == row.xsi_type
     return list(connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc())))
 

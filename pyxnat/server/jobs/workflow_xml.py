@@ -29,7 +29,7 @@ def parse_workflow(body: bytes) -> dict[str, str]:
     Raises
     ------
     UnprocessableEntity
-        For what is no document.
+        For a body that is no document.
     BadRequest
         For a document of another kind.
     """

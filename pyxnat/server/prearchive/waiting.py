@@ -71,18 +71,42 @@ def _of_project(project: str | None) -> Any:
 
 
 def log_of(connection: Connection, pk: int) -> Sequence[Any]:
-    """Return the log of a session, the first entry first."""
+    """Return the log of a session, the first entry first.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int
+        Key of the session.
+    """
     return connection.execute(select(arrival_log).where(arrival_log.c.arrival == pk).order_by(arrival_log.c.pk)).all()
 
 
 def count_images(connection: Connection, scan: int) -> Any:
-    """Return the number of images of a scan, ``file_count``, and their bytes, ``file_size``."""
+    """Return the number of images of a scan, ``file_count``, and their bytes, ``file_size``.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    scan : int
+        Key of the scan.
+    """
     size = func.coalesce(func.sum(arrival_file.c.size), 0).label('file_size')
     return connection.execute(select(func.count().label('file_count'), size).where(arrival_file.c.scan == scan)).one()
 
 
 def image_rows(connection: Connection, scan: int) -> Sequence[Any]:
-    """Return the images of a scan, by their paths."""
+    """Return the images of a scan, by their paths.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    scan : int
+        Key of the scan.
+    """
     return connection.execute(select(arrival_file).where(arrival_file.c.scan == scan).order_by(arrival_file.c.path)).all()
 
 

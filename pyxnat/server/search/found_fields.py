@@ -1,4 +1,4 @@
-"""What of the data types is in use: counts of items, and search fields that projects and forms bring."""
+"""Use of data types: counts of items, and search fields that projects and forms bring."""
 
 from __future__ import annotations
 

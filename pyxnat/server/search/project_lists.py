@@ -20,7 +20,15 @@ _RIGHTS = frozenset({'read', 'create', 'edit', 'delete', 'activate'})
 
 
 def chosen_projects(context: Context, connection: Connection) -> list[str]:
-    """Return the IDs of the projects that the options choose, in order."""
+    """Return the IDs of the projects that the options choose, in order.
+
+    Parameters
+    ----------
+    context : Context
+        The question.
+    connection : Connection
+        The database.
+    """
     return sorted(connection.scalars(select(item.c.id).where(item.c.level == 'project', *_conditions(context))))
 
 
@@ -43,7 +51,7 @@ def _conditions(context: Context) -> Iterator[ColumnElement[bool]]:
 
 
 def _chosen(context: Context, mine: Any) -> Iterator[ColumnElement[bool]]:
-    """What is joined by OR: the caller's roles, what he keeps at hand."""
+    """Yield conditions that are joined by OR: the caller's roles and favorites."""
     for name in ('owner', 'member', 'collaborator'):
         if context.has(name):
             yield item.c.id.in_(mine.where(role.c.role == name)) if context.flag(name) else item.c.id.not_in(mine)
@@ -65,7 +73,15 @@ def _active_since(text: str) -> ColumnElement[bool]:
 
 
 def owned_by(caller: Caller, project: ColumnElement[str]) -> ColumnElement[bool]:
-    """The condition that a user is an owner of a project."""
+    """The condition that a user is an owner of a project.
+
+    Parameters
+    ----------
+    caller : Caller
+        The user.
+    project : ColumnElement
+        Column with the ID of the project.
+    """
     return project.in_(select(role.c.project).where(role.c.login == caller.login, role.c.role == 'owner'))
 
 

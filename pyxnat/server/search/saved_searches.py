@@ -19,13 +19,21 @@ def all_saved(connection: Connection) -> Iterator[SearchDocument]:
 
 
 def find_saved(connection: Connection, name: str) -> SearchDocument | None:
-    """Return the saved search with an ID; None where there is none."""
+    """Return the saved search with an ID; None where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    name : str
+        The ID.
+    """
     found = connection.scalar(select(search.c.document).where(search.c.id == name))
     return None if found is None else parse_document(found)
 
 
 def save_search(connection: Connection, login: str, document: SearchDocument) -> None:
-    """Keep a search under its ID, in place of what is there; its first user stays its owner.
+    """Keep a search under its ID, in place of an earlier one; its first user stays its owner.
 
     Parameters
     ----------
@@ -43,7 +51,15 @@ def save_search(connection: Connection, login: str, document: SearchDocument) ->
 
 
 def delete_saved(connection: Connection, name: str) -> None:
-    """Delete the saved search with an ID, where there is one."""
+    """Delete the saved search with an ID, where there is one.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    name : str
+        The ID.
+    """
     connection.execute(search.delete().where(search.c.id == name))
 
 
