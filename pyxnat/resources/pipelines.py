@@ -1,10 +1,10 @@
 """Pipelines of a project: ``project.pipelines``.
 
-A pipeline is a job that the site has installed and a project has added under an alias, XNAT's *step*. What ran on which experiment is kept as
-workflows.
+A pipeline is a job that is installed on the server and added to a project under an alias, XNAT's
+*step*. XNAT records each run on an experiment as a workflow.
 
-There is no way here to stop a pipeline, or to set its state: those are the affair of the pipeline's own process and of the server that runs it.
-Pipelines are added to projects on the web site.
+Pipelines cannot be stopped and their status cannot be set here: only the pipeline's own process
+and its server can do that. Pipelines are added to projects on the web site.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ['Pipeline', 'PipelineNotFoundError', 'Pipelines']
 
 
 class Pipelines(Hosted):
-    """The pipelines that a project has.
+    """The pipelines of a project.
 
     Examples
     --------
@@ -47,12 +47,14 @@ class Pipelines(Hosted):
         return f'<Pipelines of {self.project.path_name}>'
 
     def info(self, pipeline_id: str | None = None) -> Any:
-        """What the project's table of pipelines says: ``Applies To``, ``Generates``, ``Name``, ``Description``, ``Path``, ``Datatype``. One request.
+        """Return the table of the project's pipelines. One request.
+
+        Columns: ``Applies To``, ``Generates``, ``Name``, ``Description``, ``Path``, ``Datatype``.
 
         Parameters
         ----------
         pipeline_id : str, optional
-            A name: gives its row; otherwise a list of all rows.
+            Name of a pipeline: return its row instead of the list of all rows.
 
         Raises
         ------
@@ -70,7 +72,10 @@ class Pipelines(Hosted):
         return row
 
     def aliases(self) -> dict[str, str]:
-        """Alias -> name of each pipeline: a project may have one several times, with different parameters. One request."""
+        """Return the pipelines as a dict: alias -> name. One request.
+
+        A project can have a pipeline under several aliases, with different parameters.
+        """
         uri = f'{self.project.uri}/archive_spec'
         root = parse_xml(self.connection.request(uris.with_query(uri, {'format': 'xml'})))
         found: dict[str, str] = {}
@@ -80,17 +85,29 @@ class Pipelines(Hosted):
         return found
 
     def pipeline(self, pipeline_id: str) -> Pipeline:
-        """One pipeline, by name or alias, whether it exists or not. No request."""
+        """Return a pipeline by name or alias, whether it exists or not.
+
+        No request.
+        """
         return Pipeline(pipeline_id, self)
 
     def missing(self, name: str, known: Iterable[str] | None = None) -> PipelineNotFoundError:
+        """Return the error for a pipeline that the project does not have.
+
+        Parameters
+        ----------
+        name : str
+            Name or alias.
+        known : iterable of str, optional
+            The pipelines that the project has, for the message.
+        """
         uri = f'{self.connection.server}{self.project.uri}/pipelines'
-        remedy = 'pipelines.aliases() lists those there are' if known is None else f'The project has: {", ".join(filter(None, known)) or "none"}'
+        remedy = 'pipelines.aliases() lists its pipelines' if known is None else f'The project has: {", ".join(filter(None, known)) or "none"}'
         return PipelineNotFoundError(f'no pipeline {name!r}', uri=uri, remedy=f'{remedy}. Add others on its page.')
 
 
 class Pipeline(Hosted):
-    """One pipeline of a project."""
+    """A pipeline of a project."""
 
     def __init__(self, pipeline_id: str, pipelines: Pipelines) -> None:
         self._id = pipeline_id
@@ -105,7 +122,9 @@ class Pipeline(Hosted):
         return any(self._id in pair for pair in self._pipelines.aliases().items())
 
     def info(self) -> dict[str, Any]:
-        """Its description: path, steps, inputParameters, appliesTo, authors, version, … One request; one more where that fails.
+        """Return its description. One request; one more if it fails.
+
+        Keys: path, steps, inputParameters, appliesTo, authors, version, …
 
         Raises
         ------
@@ -118,7 +137,7 @@ class Pipeline(Hosted):
         except errors.NotFoundError as error:
             raise self._pipelines.missing(self._id) from error
         except errors.InternalError:
-            self._alias()  # XNAT answers 500 for a name that it does not know
+            self._alias()  # XNAT answers 500 for an unknown name
             raise
         return details
 
@@ -130,7 +149,7 @@ class Pipeline(Hosted):
         experiment : Experiment or str
             The experiment, its accession ID, or its label in the project.
         params : dict, optional
-            Parameters in place of those that the project has for it; a list is a parameter of several values.
+            Parameters that replace the project's own; a list is a parameter with several values.
 
         Raises
         ------
@@ -141,7 +160,7 @@ class Pipeline(Hosted):
 
         Notes
         -----
-        XNAT queues it, and answers 200 also where it could not be started: see `status`.
+        XNAT queues the run and answers 200 even if it cannot start: check with `status`.
         """
         name = experiment if isinstance(experiment, str) else experiment.id()
         uri = uris.join(self._pipelines.project.uri, 'pipelines', uris.quote(self._alias()), 'experiments', uris.quote(name))
@@ -149,13 +168,22 @@ class Pipeline(Hosted):
         try:
             self.connection.request(uris.with_query(uri, query), 'POST')
         except (errors.NotFoundError, errors.ProgrammingError) as error:
-            error.remedy = f'Check that the project has an experiment {name!r}, of a type that the pipeline is for.'
+            error.remedy = f'Check that the project has an experiment {name!r} of a type that the pipeline accepts.'
             raise
 
     def status(self, experiment: Any) -> list[Row]:
-        """Its runs on an experiment, the latest first: among other columns ``status`` and ``launch_time``.
+        """Return its runs on an experiment, the latest first.
 
-        Statuses are ``Queued``, ``Running``, ``Complete``, ``Failed``, …
+        Parameters
+        ----------
+        experiment : Experiment or str
+            The experiment, its accession ID, or its label in the project.
+
+        Returns
+        -------
+        list of dict
+            Columns include ``launch_time`` and ``status``: ``Queued``, ``Running``, ``Complete``,
+            ``Failed``, …
 
         Raises
         ------
@@ -164,7 +192,7 @@ class Pipeline(Hosted):
 
         Notes
         -----
-        One request; one more where there are no runs of that name, and another where it turns out to be an alias.
+        One request; one more if there are no runs by this name, and another if it is an alias.
         """
         label = experiment if isinstance(experiment, str) else experiment.id()
         rows = self._runs(self._id, label)
@@ -179,7 +207,7 @@ class Pipeline(Hosted):
     def _runs(self, name: str, experiment: str) -> list[Row]:
         query = {'project': self._pipelines.project.path_name, 'experiment': experiment, 'display': 'ALL'}
         rows = self.connection.rows(uris.with_query(uris.join(uris.ENTRY, 'services/workflows', uris.quote(name)), query))
-        mine = [row for row in rows if _stem(row.get('pipeline_name', name)) == name]  # XNAT gives those, too, whose name holds this one
+        mine = [row for row in rows if _stem(row.get('pipeline_name', name)) == name]  # XNAT also returns pipelines whose name contains this one
         return sorted(mine, key=lambda row: row.get('launch_time', ''), reverse=True)
 
     def _alias(self) -> str:
@@ -191,7 +219,7 @@ class Pipeline(Hosted):
 
 
 def _stem(path: str) -> str:
-    """The name of a pipeline by the path of its descriptor.
+    """Return the name of a pipeline from the path of its descriptor.
 
     >>> _stem('/data/xnat/pipeline/catalog/nifti/DicomToNifti.xml')
     'DicomToNifti'

@@ -1,9 +1,11 @@
-"""The prearchive: sessions that a server has received and not archived yet.
+"""The prearchive: sessions that were received and are not archived yet.
 
-They are no level of :data:`pyxnat.model.levels.LEVELS`: a session is addressed by project, timestamp and folder, has a status, and is not edited but
-archived, moved, rebuilt or deleted as a whole. So the prearchive has a small tree of its own.
+Prearchive sessions are no level of :data:`pyxnat.model.levels.LEVELS`: a session is addressed by
+project, timestamp and folder, has a status, and is archived, moved, rebuilt or deleted as a
+whole. They have classes of their own.
 
-Facts: routes, columns, statuses and services are those of XNAT's own ``restlet.resources.prearchive`` and ``restlet.services`` (1.7, 1.8).
+Source of routes, columns, statuses and services: XNAT's packages ``restlet.resources.prearchive``
+and ``restlet.services`` (1.7, 1.8).
 """
 
 from __future__ import annotations
@@ -29,16 +31,16 @@ __all__ = ['FINAL', 'UNASSIGNED', 'PrearchiveSession', 'PrearchiveSessions', 'se
 _ROOT = f'{uris.ENTRY}/prearchive'
 
 UNASSIGNED = 'Unassigned'
-"""What XNAT calls the project of sessions that it could not tell one for."""
+"""Project name of sessions that XNAT could assign to no project."""
 
 FINAL = ('READY', 'CONFLICT', 'ERROR')
-"""Statuses that a session stays in until somebody does something; others (RECEIVING, BUILDING, QUEUED_MOVING, …) pass by themselves."""
+"""Statuses that stay until a user acts; others (RECEIVING, BUILDING, …) end by themselves."""
 
 _FORM = {'content-type': 'application/x-www-form-urlencoded'}
 _OVERWRITE = ('none', 'append', 'delete')
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
-_REMEDY = 'Select such as /prearchive/projects/P/20240131_120000123/S01_MR.'
+_REMEDY = 'Example: /prearchive/projects/P/20240131_120000123/S01_MR.'
 
 
 class PrearchiveSession(PrearchiveElement):
@@ -57,16 +59,36 @@ class PrearchiveSession(PrearchiveElement):
 
     @classmethod
     def of(cls, interface: Host, project: str, timestamp: str, name: str, known: Row | None = None) -> PrearchiveSession:
+        """Return the session of a project, timestamp and folder. No request.
+
+        Parameters
+        ----------
+        interface : Interface
+            The Interface that it makes its requests with.
+        project, timestamp, name : str
+            The parts of its path; `name` is its folder.
+        known : dict, optional
+            Its row in a listing.
+        """
         return cls(uris.join(_ROOT, 'projects', *map(uris.quote, (project, timestamp, name))), interface, known)
 
     @classmethod
     def of_row(cls, interface: Host, row: Row) -> PrearchiveSession:
+        """Return the session of a row in a listing. No request.
+
+        Parameters
+        ----------
+        interface : Interface
+            The Interface that it makes its requests with.
+        row : dict
+            A row with the column ``url``.
+        """
         project, timestamp, name = row['url'].split('/')[-3:]
         return cls.of(interface, project, timestamp, name, row)
 
     @property
     def triple(self) -> tuple[str, str, str]:
-        """Project, timestamp and folder: what a session of the prearchive is known by."""
+        """Project, timestamp and folder, which identify a session."""
         project, timestamp, name = uris.segments(self.uri)[-3:]
         return project, timestamp, name
 
@@ -81,7 +103,9 @@ class PrearchiveSession(PrearchiveElement):
         return self.row[column] if column in self.row else self._fetch_row()[column]
 
     def status(self) -> str:
-        """``READY``, ``CONFLICT``, ``ERROR``, ``RECEIVING``, ``BUILDING``, …, as it is now. One request.
+        """Return its present status. One request.
+
+        ``READY``, ``CONFLICT``, ``ERROR``, ``RECEIVING``, ``BUILDING``, …
 
         Raises
         ------
@@ -91,42 +115,48 @@ class PrearchiveSession(PrearchiveElement):
         return self._fetch_row()['status']
 
     def project(self) -> str:
-        """ID of the project that it is for, or ``Unassigned``. No request."""
+        """Return the ID of its project, or ``Unassigned``. No request."""
         return self.triple[0]
 
     def subject(self) -> str:
-        """Label of the subject that it will have. One request if not known."""
+        """Return the label of its future subject. One request if not known."""
         return self._cell('subject')
 
     def name(self) -> str:
-        """The label that it will have. One request if not known."""
+        """Return its future label. One request if not known."""
         return self._cell('name')
 
     label = name
 
     def get(self) -> bytes:
-        """Its XML document, as the headers of its images gave it when it was built. One request."""
+        """Return its XML document, built from the image headers.
+
+        One request.
+        """
         document: bytes = self.connection.request(uris.with_query(self.uri, {'format': 'xml'}))
         return document
 
     def log(self) -> str:
-        """What the server wrote of it last, such as why it is in ERROR. One request."""
+        """Return its latest log, such as the reason for ERROR. One request."""
         return self.connection.request(f'{self.uri}/logs/last').decode('utf-8', 'replace')
 
     def scan(self, ID: str) -> PrearchiveScan:  # noqa: N803 - XNAT's word
-        """A scan by its ID. No request."""
+        """Return a scan by its ID. No request."""
         return PrearchiveScan(f'{self.uri}/scans/{uris.quote(ID)}', self.host)
 
     def scans(self, id_filter: str = ANY) -> PrearchiveCollection:
-        """Its scans. One request when iterated."""
+        """Return its scans. One request when iterated."""
         return self._below('scans', id_filter)
 
     def resources(self, id_filter: str = ANY) -> PrearchiveCollection:
-        """The resources of its scans. One request when iterated."""
+        """Return the resources of its scans. One request when iterated."""
         return self._below('resources', id_filter)
 
     def files(self, id_filter: str = ANY) -> PrearchiveCollection:
-        """The files of its scans. One request and one for each resource, when iterated."""
+        """Return the files of its scans.
+
+        When iterated, one request and one for each resource.
+        """
         return self._below('files', id_filter)
 
     def members(self, plural: str) -> Iterator[PrearchiveElement]:
@@ -140,11 +170,23 @@ class PrearchiveSession(PrearchiveElement):
             yield from [resource] if plural == 'resources' else resource.members(plural)
 
     def download(self, dest_dir: str | os.PathLike[str], extract: bool = False) -> Any:
-        """Download all of its files as one zip ``<dest_dir>/<folder>.zip``; with `extract`, unpack it there. One request; path or paths."""
+        """Download all of its files as one zip. One request.
+
+        Parameters
+        ----------
+        dest_dir : path
+            A folder; created if needed.
+        extract : bool
+            Unpack the zip there.
+
+        Returns
+        -------
+        str or list of str
+            Path of the zip ``<dest_dir>/<folder>.zip``, or of the unpacked files.
+        """
         target = FilePath(dest_dir).expanduser() / f'{safe_name(self.path_name)}.zip'
         return self.host.transfer.download_level(self.uri, target, extract, keep=not extract)
 
-    # -- what can be done with it
 
     def archive(self, project: str | None = None, subject: str | None = None, session: str | None = None, overwrite: str = 'none') -> Any:
         """Move it into the archive.
@@ -152,9 +194,9 @@ class PrearchiveSession(PrearchiveElement):
         Parameters
         ----------
         project, subject, session : str, optional
-            Where to: by default the project it waits in, the subject and label that its images name.
+            Destination. Default: its project, and the subject and label from the image headers.
         overwrite : {'none', 'append', 'delete'}
-            What becomes of a session that is there already: it is an error; gets what it has not; is replaced.
+            How to treat an existing session: raise an error, add missing items, or replace it.
 
         Returns
         -------
@@ -163,34 +205,35 @@ class PrearchiveSession(PrearchiveElement):
         Raises
         ------
         DuplicateError
-            There is such a session, or the two do not fit together; or this one is in use.
+            The session exists, the two do not match, or this one is in use.
         ProgrammingError
             It is unassigned, and no project was given.
 
         Notes
         -----
-        One request, which is answered when it is archived; where that takes longer than the Interface's timeout, also those of `wait`.
+        One request, which the server answers after archiving. If that takes longer than the timeout
+        of the Interface, the requests of `wait`, too.
         """
         if overwrite not in _OVERWRITE:
-            raise errors.ProgrammingError(f'overwrite={overwrite!r} is not known', remedy=f'There are: {", ".join(_OVERWRITE)}.')
+            raise errors.ProgrammingError(f'unknown overwrite={overwrite!r}', remedy=f'Use one of: {", ".join(_OVERWRITE)}.')
         if self.project() == UNASSIGNED and project is None:
-            raise errors.ProgrammingError(f'{self!r} belongs to no project', remedy='Give project=, or move() it first.')
-        form = {'src': self.spelt, 'overwrite': overwrite}
+            raise errors.ProgrammingError(f'{self!r} belongs to no project', remedy='Pass project=, or move() it first.')
+        form = {'src': self.path, 'overwrite': overwrite}
         if project or subject or session:
             form['dest'] = self._destination(project or self.project(), subject, session)
         return self.host.select(self._archive(form))
 
     def _archive(self, form: dict[str, str]) -> str:
-        """Have it archived; the path of the experiment."""
+        """Send the request, and return the path of the experiment."""
         home = form.get('dest', '').removeprefix('/archive') or f'/projects/{self.project()}'
         try:
-            said = self.connection.request(f'{uris.ENTRY}/services/archive', 'POST', urlencode(form), _FORM)
+            response = self.connection.request(f'{uris.ENTRY}/services/archive', 'POST', urlencode(form), _FORM)
         except errors.NetworkTimeout:
             if self.wait() or 'name' not in self.row:
                 raise
             parts = home.split('/')
             return '/'.join(parts + ['subjects', self.row['subject'], 'experiments', self.row['name']][len(parts) - 3 :])
-        return uris.strip_entry(uris.unquote(said.decode().split()[0]))
+        return uris.strip_entry(uris.unquote(response.decode().split()[0]))
 
     def _destination(self, project: str, subject: str | None, session: str | None) -> str:
         below = ('subjects', subject or self.subject()) if subject or session else ()
@@ -198,7 +241,10 @@ class PrearchiveSession(PrearchiveElement):
         return '/'.join(('/archive/projects', project, *below, *label))
 
     def move(self, project: str) -> PrearchiveSession:
-        """Give it to another project, still in the prearchive; it as it is there. One request, and those of `wait` where the server takes time."""
+        """Move it to another project of the prearchive, and return it there.
+
+        One request, and those of `wait` if the server is not done at once.
+        """
         [row] = self._service('move', newProject=project, async_='false')
         project, timestamp, name = row['url'].split('/')[-3:]
         moved = self.of(self.host, project, timestamp, name, row)
@@ -207,16 +253,22 @@ class PrearchiveSession(PrearchiveElement):
         return moved
 
     def rebuild(self) -> str:
-        """Read the headers of its images anew, and see whether it fits the archive; its status. One request, and those of `wait`."""
+        """Read the image headers again, and return the new status.
+
+        One request, and those of `wait`.
+        """
         self._service('rebuild')
         return self.wait()
 
     def reset(self) -> None:
-        """Free it of a lock that an interrupted job left: then it can be rebuilt. One request."""
+        """Remove the lock of an interrupted job, so that it can be rebuilt.
+
+        One request.
+        """
         self.connection.request(uris.with_query(self.uri, {'action': 'reset'}), 'POST')
 
     def delete(self) -> None:
-        """Delete it, with its files. One request.
+        """Delete it with its files. One request.
 
         Raises
         ------
@@ -227,12 +279,12 @@ class PrearchiveSession(PrearchiveElement):
         self.row.clear()
 
     def _service(self, name: str, **form: str) -> list[Row]:
-        fields = {'src': self.spelt, **{key.rstrip('_'): value for key, value in form.items()}}
+        fields = {'src': self.path, **{key.rstrip('_'): value for key, value in form.items()}}
         uri = f'{uris.ENTRY}/services/prearchive/{name}?format=json'
         return parse_result_set(self.connection.request(uri, 'POST', urlencode(fields), _FORM))
 
     def wait(self, timeout_s: float = 600) -> str:
-        """Wait until the server has done with it, asking now and then.
+        """Poll the status until it is final, 0.2 to 5 s apart.
 
         Parameters
         ----------
@@ -242,12 +294,13 @@ class PrearchiveSession(PrearchiveElement):
         Returns
         -------
         str
-            ``READY``, ``CONFLICT`` (something of it is in the archive already) or ``ERROR``; empty where it is not in the prearchive any more.
+            ``READY``, ``CONFLICT`` (some of it is already archived) or ``ERROR``; empty if it is no
+            longer in the prearchive.
 
         Raises
         ------
         NetworkTimeout
-            The time is over.
+            The status is not final after `timeout_s`.
         """
         end, pause_s = time.monotonic() + timeout_s, _FIRST_PAUSE_S
         while True:
@@ -259,24 +312,24 @@ class PrearchiveSession(PrearchiveElement):
                 return status
             if time.monotonic() + pause_s > end:
                 uri = self.connection.server + self.uri
-                raise errors.NetworkTimeout(f'still {status} after {timeout_s:g} s', uri=uri, remedy='Wait for longer, with timeout_s.')
+                raise errors.NetworkTimeout(f'still {status} after {timeout_s:g} s', uri=uri, remedy='Increase timeout_s.')
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
 class PrearchiveSessions(PrearchiveGroup):
-    """Sessions of the prearchive. Iterating takes one request, whatever the patterns.
+    """Sessions of the prearchive. One request when iterated.
 
     Parameters
     ----------
     project, timestamp, name : str
-        Patterns (``*``, ``?``); a session's name is its folder or the label that it will have.
+        Patterns (``*``, ``?``). `name` matches the folder or the future label of a session.
     """
 
     def __init__(self, interface: Host, project: str = ANY, timestamp: str = ANY, name: str = ANY) -> None:
         self.host = interface
         self._wanted = (project, timestamp, name)
-        self.spelt = '/'.join(('/prearchive/projects', *self._wanted))
+        self.path = '/'.join(('/prearchive/projects', *self._wanted))
 
     def _fetch(self, ahead: str) -> Iterator[PrearchiveSession]:
         project, timestamp, name = self._wanted
@@ -292,20 +345,27 @@ _PLURALS = {name: plural for plural in ('scans', 'resources', 'files') for name 
 
 
 def select_prearchive(path: str, interface: Host) -> Any:
-    """The element or collection of a path that begins with ``/prearchive``. No request.
+    """Return the element or collection of a ``/prearchive`` path. No request.
 
     ::
 
         /prearchive [/projects [/P [/TIMESTAMP [/FOLDER {/scans|resources|files [/NAME]}]]]]
 
+    Parameters
+    ----------
+    path : str
+        The path, with or without ``/data``.
+    interface : Interface
+        The Interface that it makes its requests with.
+
     Raises
     ------
     ProgrammingError
-        Naming the part that cannot be.
+        A part of the path is invalid; the message names it.
     """
     tokens = [token for token in uris.strip_entry(path).split('/') if token][1:]
     if tokens and tokens.pop(0) not in ('projects', 'project'):
-        raise errors.ProgrammingError(f'in {path!r}: below the prearchive there are projects', remedy=_REMEDY)
+        raise errors.ProgrammingError(f'in {path!r}: only projects are allowed below /prearchive', remedy=_REMEDY)
     project, timestamp, name = [*tokens[:3], ANY, ANY, ANY][:3]
     some = any(map(is_wildcard, (project, timestamp, name)))
     here: Any = (PrearchiveSessions if some else PrearchiveSession.of)(interface, project, timestamp, name)
@@ -313,10 +373,10 @@ def select_prearchive(path: str, interface: Host) -> Any:
     while rest:
         token = rest.pop(0)
         if token not in _PLURALS:
-            raise errors.ProgrammingError(f'in {path!r}: {token!r} is no level of the prearchive', remedy='There are: scans, resources, files.')
+            raise errors.ProgrammingError(f'in {path!r}: {token!r} is no level of the prearchive', remedy='Use scans, resources or files.')
         plural = _PLURALS[token]
         below = '/'.join(rest) if plural == 'files' else rest[0] if rest and rest[0] not in _PLURALS else ''
         del rest[: len(rest) if plural == 'files' else bool(below)]
-        one = None if not below or is_wildcard(below) else getattr(here, plural[:-1], None)
-        here = one(below) if one else here._below(plural, below or ANY)
+        accessor = None if not below or is_wildcard(below) else getattr(here, plural[:-1], None)
+        here = accessor(below) if accessor else here._below(plural, below or ANY)
     return here

@@ -1,4 +1,4 @@
-"""What sessions of the prearchive consist of: scans, resources, files; and what is said of all of it."""
+"""Elements and collections of the prearchive: scans, resources, files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _HIDDEN = (errors.NotFoundError, errors.PermissionDenied)
 
 
 class PrearchiveElement(Named):
-    """A session of the prearchive, or something in it. Making one asks nothing."""
+    """A session of the prearchive, or an item below it.
+
+    Creating one makes no request.
+    """
 
     _id_column: ClassVar[str]
 
@@ -31,17 +34,17 @@ class PrearchiveElement(Named):
 
     @property
     def uri(self) -> str:
-        """The URI, encoded, from the entry point on."""
+        """The encoded URI, starting with ``/data``."""
         return self._address
 
     @property
     def path_name(self) -> str:
-        """Its own name: the last part of its URI."""
+        """The last name in the URI, decoded."""
         return uris.unquote(self.uri.rpartition('/')[2])
 
     @property
-    def spelt(self) -> str:
-        """Its URI as a person writes it."""
+    def path(self) -> str:
+        """The URI as a person writes it: decoded, without ``/data``."""
         return f'/{"/".join(uris.segments(self.uri))}'
 
     def __repr__(self) -> str:
@@ -56,19 +59,25 @@ class PrearchiveElement(Named):
         return hash((self.uri, self.connection.server))
 
     def id(self) -> str:
-        """Its name in URIs. No request."""
+        """Return its name in URIs. No request."""
         return self.path_name
 
     def label(self) -> str:
-        """The same as `id`, but of sessions. No request."""
+        """Return its label; only sessions have other labels than `id`.
+
+        No request.
+        """
         return self.path_name
 
     def datatype(self) -> str:
-        """Its XNAT type where a listing said it; else the empty text. No request."""
+        """Return its XNAT type if a listing had it, else the empty text.
+
+        No request.
+        """
         return self.row.get('xsiType', '')
 
     def exists(self) -> bool:
-        """Whether it is in the prearchive, and this login may see it. One request."""
+        """Whether the prearchive lists it for this login. One request."""
         try:
             self._fetch_row()
         except _HIDDEN:
@@ -76,7 +85,7 @@ class PrearchiveElement(Named):
         return True
 
     def attributes(self) -> dict[str, str]:
-        """Its row in the listing: column -> text. One request."""
+        """Return its row in the listing: column -> text. One request."""
         return dict(self._fetch_row())
 
     def _fetch_row(self) -> Row:
@@ -91,8 +100,14 @@ class PrearchiveElement(Named):
         return self.connection.rows(f'{self.uri}/{plural}')
 
     def members(self, plural: str) -> Iterator[PrearchiveElement]:
-        """What is below it, of a level that it has."""
-        raise errors.ProgrammingError(f'{self.spelt} has no {plural}', remedy='A session has scans, a scan resources, a resource files.')
+        """Yield the elements of a level below it.
+
+        Raises
+        ------
+        ProgrammingError
+            It has no such level.
+        """
+        raise errors.ProgrammingError(f'{self.path} has no {plural}', remedy='Sessions have scans, scans have resources, resources have files.')
 
     def _below(self, plural: str, pattern: str) -> PrearchiveCollection:
         return PrearchiveCollection(self, [self], plural, pattern)
@@ -115,14 +130,25 @@ class PrearchiveFile(PrearchiveElement):
         self.row.update(row)
         return row
 
-    _refetch_row = _fetch_row  # what is in the prearchive is never answered from the cache
+    _refetch_row = _fetch_row  # responses of the prearchive are never cached
 
     def size(self) -> str:
-        """Bytes, as text. One request if not known."""
+        """Return the size in bytes, as text. One request if not known."""
         return str(self.row['Size'] if 'Size' in self.row else self._fetch_row()['Size'])
 
     def get(self, dest: str | os.PathLike[str] | None = None) -> str:
-        """Download it: as a file of the archive, to `dest` or to the cache. One request; its local path."""
+        """Download the file. One request.
+
+        Parameters
+        ----------
+        dest : path, optional
+            A file to write, or an existing folder. Default: the cache.
+
+        Returns
+        -------
+        str
+            Path of the local file.
+        """
         return str(self.host.transfer.download(self, dest))
 
 
@@ -132,11 +158,11 @@ class PrearchiveResource(PrearchiveElement):
     _id_column = 'label'
 
     def file(self, name: str) -> PrearchiveFile:
-        """A file by its path. No request."""
+        """Return a file by its path. No request."""
         return PrearchiveFile(f'{self.uri}/files/{uris.quote_path(name)}', self.host)
 
     def files(self, id_filter: str = ANY) -> PrearchiveCollection:
-        """Its files. One request when iterated."""
+        """Return its files. One request when iterated."""
         return self._below('files', id_filter)
 
     def members(self, plural: str) -> Iterator[PrearchiveElement]:
@@ -148,20 +174,23 @@ class PrearchiveResource(PrearchiveElement):
 
 
 class PrearchiveScan(PrearchiveElement):
-    """A series of a session."""
+    """A scan of a session."""
 
     _id_column = 'ID'
 
     def resource(self, label: str) -> PrearchiveResource:
-        """A resource by its label, such as ``DICOM``. No request."""
+        """Return a resource by its label, such as ``DICOM``. No request."""
         return PrearchiveResource(f'{self.uri}/resources/{uris.quote(label)}', self.host)
 
     def resources(self, id_filter: str = ANY) -> PrearchiveCollection:
-        """Its resources. One request when iterated."""
+        """Return its resources. One request when iterated."""
         return self._below('resources', id_filter)
 
     def files(self, id_filter: str = ANY) -> PrearchiveCollection:
-        """The files of its resources. One request and one for each resource, when iterated."""
+        """Return the files of its resources.
+
+        When iterated, one request and one for each resource.
+        """
         return self._below('files', id_filter)
 
     def members(self, plural: str) -> Iterator[PrearchiveElement]:
@@ -175,44 +204,47 @@ class PrearchiveScan(PrearchiveElement):
 class PrearchiveGroup(Hosted, LazyCollection[Any]):
     """A collection in the prearchive: sessions, scans, resources or files."""
 
-    spelt: str
+    path: str
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} {self.spelt}>'
+        return f'<{type(self).__name__} {self.path}>'
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PrearchiveGroup):
             return NotImplemented
-        return self.spelt == other.spelt and self.connection.server == other.connection.server and self.connection.user == other.connection.user
+        return self.path == other.path and self.connection.server == other.connection.server and self.connection.user == other.connection.user
 
     def __hash__(self) -> int:
-        return hash((self.spelt, self.connection.server))
+        return hash((self.path, self.connection.server))
 
     def _below(self, plural: str, pattern: str) -> PrearchiveCollection:
         return PrearchiveCollection(self, self, plural, pattern)
 
     def scans(self, id_filter: str = ANY) -> PrearchiveCollection:
-        """Their scans."""
+        """Return the scans below. No request."""
         return self._below('scans', id_filter)
 
     def resources(self, id_filter: str = ANY) -> PrearchiveCollection:
-        """Their resources."""
+        """Return the resources below. No request."""
         return self._below('resources', id_filter)
 
     def files(self, id_filter: str = ANY) -> PrearchiveCollection:
-        """Their files."""
+        """Return the files below. No request."""
         return self._below('files', id_filter)
 
 
 class PrearchiveCollection(PrearchiveGroup):
-    """Scans, resources or files of the prearchive, asked for holder by holder."""
+    """Scans, resources or files of the prearchive.
+
+    Iterating fetches the listing of each element above in turn.
+    """
 
     def __init__(self, above: Any, holders: Iterable[Any], plural: str, pattern: str) -> None:
         self.host = above.host
         self._holders = holders
         self._plural = plural
         self._pattern = pattern
-        self.spelt = f'{above.spelt}/{plural}/{pattern}'
+        self.path = f'{above.path}/{plural}/{pattern}'
 
     def _fetch(self, ahead: str) -> Iterator[Any]:
         for holder in self._holders:

@@ -1,4 +1,4 @@
-"""How an assessor or reconstruction came to be: the processing steps that XNAT keeps with it."""
+"""Provenance of assessors and reconstructions: their processing steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PROV = 'http://www.nbirn.net/prov'
 _XNAT = 'http://nrg.wustl.edu/xnat'
 
 _FIELDS = ('program', 'timestamp', 'cvs', 'user', 'machine', 'platform', 'platform_version', 'compiler', 'compiler_version')
-"""What a step may say, in the order of XNAT's schema."""
+"""Elements of a step, in the order of XNAT's schema."""
 
 _PARENT_ATTRIBUTES = {
     'program_version': ('program', 'version'),
@@ -43,25 +43,29 @@ class Provenance:
         return f'<Provenance of {self._element!r}>'
 
     def get(self) -> list[dict[str, str]]:
-        """The steps, in order, each with ``program``, ``timestamp``, ``user``, ``machine``, ``platform`` and what else is known. One request."""
+        """Return the steps, in order. One request.
+
+        Each is a dict with the keys of `set` that are known.
+        """
         return [_read(step) for step in parse_xml(self._element.get()).iter(f'{{{_PROV}}}processStep')]
 
     def set(self, steps: Mapping[str, Any] | Sequence[Mapping[str, Any]], overwrite: bool = False) -> None:
-        """Add steps. Two requests.
+        """Add processing steps. Two requests.
 
         Parameters
         ----------
         steps : dict or list of dict
-            Each with ``program`` and, as far as known, ``program_version``, ``program_arguments``, ``timestamp``, ``user``, ``machine``,
-            ``platform``, ``platform_version``, ``compiler``, ``compiler_version``. Time, user, machine and platform are those of here and now
-            where they are not given.
+            Each has ``program`` and optionally ``program_version``, ``program_arguments``,
+            ``timestamp``, ``user``, ``machine``, ``platform``, ``platform_version``, ``compiler``,
+            ``compiler_version``. Defaults for time, user, machine and platform: now and this
+            computer.
         overwrite : bool
-            Replace the steps that are there; one more request, to see that they are gone.
+            Replace the present steps; one more request verifies that they are deleted.
 
         Raises
         ------
         NotSupportedError
-            XNAT kept the steps that were to be replaced: it does so with those of a reconstruction.
+            XNAT kept the present steps, as it does for reconstructions.
         """
         self._element.check_owner()
         root = parse_xml(self._element.get())
@@ -76,12 +80,12 @@ class Provenance:
             self._check_count(len(holder))
 
     def delete(self) -> None:
-        """Remove all steps. Three requests, one where there are none.
+        """Delete all steps. Three requests; one if there are none.
 
         Raises
         ------
         NotSupportedError
-            XNAT kept them: it does so with those of a reconstruction.
+            XNAT kept them, as it does for reconstructions.
         """
         self._element.check_owner()
         root = parse_xml(self._element.get())
@@ -101,12 +105,12 @@ class Provenance:
             raise NotSupportedError(
                 f'XNAT kept {there - wanted} steps of the {self._element.level.singular} {self._element.path_name}',
                 uri=self._element.connection.server + self._element.uri,
-                remedy='Create it anew to be rid of them.',
+                remedy='Delete the element and create it again.',
             )
 
 
 def _here_and_now() -> dict[str, str]:
-    """What can be said of this computer."""
+    """Return the default values of a step: time, user and computer."""
     system = os.uname() if hasattr(os, 'uname') else None
     return {
         'timestamp': datetime.datetime.now().replace(microsecond=0).isoformat(),
@@ -118,7 +122,10 @@ def _here_and_now() -> dict[str, str]:
 
 
 def _holder(root: Node) -> Node:
-    """The ``provenance`` element; made where there is none, before what the schema has after it."""
+    """Return the ``provenance`` element of a document, creating it if missing.
+
+    A new one is inserted in the order of the schema.
+    """
     found = root.find(f'{{{_XNAT}}}provenance')
     if found is not None:
         return found
@@ -135,7 +142,7 @@ def _write(holder: Node, step: Mapping[str, Any]) -> None:
     known = [*_FIELDS, *(name for name in _PARENT_ATTRIBUTES if name not in _FIELDS)]
     unknown = sorted(set(step) - set(known))
     if unknown or not step.get('program'):
-        raise ValueError(f'a step has a program, and of {", ".join(known)}; not {", ".join(unknown) or "none"}')
+        raise ValueError(f'a step needs a program; unknown keys: {", ".join(unknown) or "none"}. Known keys: {", ".join(known)}')
     node = etree.SubElement(holder, f'{{{_PROV}}}processStep')
     for name in _FIELDS:
         if name in step and name not in _PARENT_ATTRIBUTES:
@@ -148,7 +155,7 @@ def _write(holder: Node, step: Mapping[str, Any]) -> None:
 
 
 def _text(node: Node) -> str:
-    """The text of an element without that of comments."""
+    """Return the text of an XML element without its comments."""
     return ''.join([node.text or '', *(child.tail or '' for child in node)]).strip()
 
 

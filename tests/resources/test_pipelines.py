@@ -125,7 +125,7 @@ def test_a_pipeline_runs(converting: Any, name: str) -> None:
 
 @pytest.mark.parametrize('experiment', ['nobody', 'PET'])
 def test_an_experiment_that_a_pipeline_is_not_for_is_an_error(converting: Any, experiment: str) -> None:
-    with pytest.raises(pyxnat.errors.DatabaseError, match=f"has an experiment '{experiment}', of a type that the pipeline is for"):
+    with pytest.raises(pyxnat.errors.DatabaseError, match=f"has an experiment '{experiment}' of a type that the pipeline accepts"):
         converting.pipelines.pipeline('DicomToNifti').run(experiment)
 
 

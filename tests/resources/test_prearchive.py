@@ -149,7 +149,7 @@ def test_selecting_asks_nothing(xnat: pyxnat.Interface) -> None:
 
 @pytest.mark.parametrize(
     ('path', 'says'),
-    [('/prearchive/subjects', 'there are projects'), ('/prearchive/projects/P/T/S/assessors', "'assessors' is no level")],
+    [('/prearchive/subjects', 'only projects are allowed'), ('/prearchive/projects/P/T/S/assessors', "'assessors' is no level")],
 )
 def test_a_path_that_cannot_be_names_the_part(xnat: pyxnat.Interface, path: str, says: str) -> None:
     with pytest.raises(pyxnat.errors.ProgrammingError, match=says):
@@ -187,8 +187,8 @@ def test_scans_resources_files(xnat: pyxnat.Interface, waiting: PrearchiveSessio
     assert scan.resource('DICOM').exists() and scan.resource('DICOM').attributes()['file_count'] == '2'
     names = ['a.dcm', 'b.dcm']
     assert sorted(waiting.files().get()) == sorted(scan.files().get()) == sorted(scan.resource('DICOM').files().get()) == names
-    assert xnat.select(f'{waiting.steps}//files/a*').get() == ['a.dcm']
-    assert xnat.select(f'{waiting.steps}/scans/*/resources/*/files').get() == waiting.scans().resources().files().get()
+    assert xnat.select(f'{waiting.path}//files/a*').get() == ['a.dcm']
+    assert xnat.select(f'{waiting.path}/scans/*/resources/*/files').get() == waiting.scans().resources().files().get()
 
 
 def test_files_are_downloaded_as_those_of_the_archive(waiting: PrearchiveSession, images: Path, tmp_path: Path) -> None:
