@@ -6,7 +6,7 @@ written by renaming complete files, so that any number of processes can use it, 
 """
 
 from .accounts import account_of
-from .answers import IN_MEMORY, AnswerStore, Body, Entry, key_of
+from .answers import IN_MEMORY, AnswerStore, Body, Entry, LongBody, key_of
 from .file_index import Page
 from .files import FileStore, Incoming, is_proof
 from .freshness import Moment, age_s, is_kept, is_write
@@ -23,6 +23,7 @@ __all__ = [
     'Entry',
     'FileStore',
     'Incoming',
+    'LongBody',
     'Moment',
     'Page',
     'Verified',

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from ..files.disk import private_folder, publish
+from ..files.disk import publish
 
 __all__ = ['account_of']
 
@@ -19,7 +19,6 @@ def account_of(folder: Path, alias: str, ask: Callable[[], str]) -> str:
         return path.read_text(encoding='utf-8')
     except FileNotFoundError:
         account = ask()
-    private_folder(path.parent)
-    with publish(path, mode=0o600) as file:
+    with publish(path, mode=0o600, private=True) as file:
         file.write(account.encode())
     return account

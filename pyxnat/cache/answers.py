@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import threading
@@ -15,10 +14,10 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from ..files.disk import PART, private_folder, publish
+from ..files.disk import PART, publish
 from .freshness import Moment
 
-__all__ = ['IN_MEMORY', 'AnswerStore', 'Body', 'Entry', 'key_of']
+__all__ = ['IN_MEMORY', 'AnswerStore', 'Body', 'Entry', 'LongBody', 'key_of']
 
 _TOUCHED_EVERY_S = 3600.0
 """How exactly the time of last use is kept."""
@@ -29,14 +28,7 @@ _NO_CHECKSUM = b'........\n'
 
 
 class Body:
-    """The body of an answer, in memory or on disk: to be read whole, or in pieces, as often as one likes and by several at once.
-
-    Parameters
-    ----------
-    file : file
-        Open for reading; nobody else reads it.
-    start : int
-        Where in it the body begins.
+    """The body of an answer, in memory: to be read whole, or in pieces, as often as one likes and by several at once.
 
     Attributes
     ----------
@@ -44,16 +36,34 @@ class Body:
         Bytes.
     """
 
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.size = len(content)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([self._content] if self._content else [])
+
+    def read(self) -> bytes:
+        """All of it."""
+        return self._content
+
+
+class LongBody(Body):
+    """The body of an answer on disk.
+
+    Parameters
+    ----------
+    file : file
+        Open for reading; nobody else reads it.
+    start : int
+        Where in it the body begins.
+    """
+
     def __init__(self, file: IO[bytes], start: int = 0) -> None:
         self._file = file
         self._start = start
         self._lock = threading.Lock()
         self.size = file.seek(0, os.SEEK_END) - start
-
-    @classmethod
-    def of(cls, content: bytes) -> Body:
-        """One in memory."""
-        return cls(io.BytesIO(content))
 
     def __del__(self) -> None:
         self._file.close()
@@ -115,9 +125,11 @@ def _read(file: IO[bytes]) -> tuple[Entry, Body] | None:
     """What was put into a file; `None` where that is damaged."""
     if os.fstat(file.fileno()).st_size <= IN_MEMORY:
         with file:
-            file = io.BytesIO(file.read())
+            checksum, _, content = file.read().partition(b'\n')
+        line, _, rest = content.partition(b'\n')
+        return (Entry.of(line), Body(rest)) if line and checksum == b'%08x' % zlib.crc32(content) else None
     checksum, line = file.readline(), file.readline()
-    body = Body(file, file.tell())
+    body = LongBody(file, file.tell())
     return (Entry.of(line), body) if line and checksum == _checksum(line, body) else None
 
 
@@ -179,16 +191,13 @@ class AnswerStore:
         OSError
             The disk is full, or the folder cannot be written.
         """
-        path = self._path(key)
-        private_folder(path.parent)
-        with publish(path, mode=0o600) as file:
+        with publish(self._path(key), mode=0o600, private=True) as file:
             file.write(value)
 
     def put(self, key: str, entry: Entry, body: Body) -> int:
         """Store an answer in a way that tells when it is damaged; the bytes that it takes. Errors as `set`."""
         path, line = self._path(key), entry.line()
-        private_folder(path.parent)
-        with publish(path, mode=0o600) as file:
+        with publish(path, mode=0o600, private=True) as file:
             file.write(_NO_CHECKSUM)
             checksum = _checksum(line, body, file)
             size = file.tell()

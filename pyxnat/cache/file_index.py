@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from ..files.disk import PART, private_folder, publish
+from ..files.disk import PART, publish
 
 __all__ = ['Ledger', 'Page', 'identity_of']
 
@@ -68,9 +68,7 @@ class Ledger:
 
     def write(self, page: Page) -> None:
         """Set the page of a file, used now."""
-        path = self.path(page.place)
-        private_folder(path.parent)
-        with publish(path, mode=0o600) as file:
+        with publish(self.path(page.place), mode=0o600, private=True) as file:
             file.write(json.dumps(page).encode('ascii'))
 
     def use(self, place: str) -> bool:

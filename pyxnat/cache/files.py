@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import formatdate
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
 from ..errors import ConfigurationError, DataError, Error
-from ..files.disk import digest_of, http_time, private_folder, publish, safe_name
+from ..files.disk import digest_of, http_time, publish, safe_name
 from ..model.uris import segments
 from .file_index import Ledger, Page, identity_of
 
@@ -157,8 +158,7 @@ class FileStore:
         modified = http_time(headers.get('last-modified'))
         time_s = int(time.time()) if modified is None else modified
         try:
-            private_folder(path.parent)
-            with publish(path, time_s, mode=0o400, before=entering.enter) as file:
+            with publish(path, time_s, mode=0o400, before=entering.enter, private=True) as file:
                 entering.incoming = Incoming(file, None if digested else _DIGESTED_BYTES)
                 yield entering.incoming
             entering.settle(path, formatdate(time_s, usegmt=True) if is_proof(headers) else '')
@@ -206,8 +206,9 @@ class _Entering:
             self._ledger.write(self._page._replace(modified=modified, identity=identity))
 
 
+@lru_cache(1024)
 def _place(uri: str) -> str:
-    """Where the file of a URI lies, below the store's folder."""
+    """Where the file of a URI lies, below the store's folder. A function of values alone."""
     return '/'.join(safe_name(part) for segment in segments(uri) for part in segment.split('/'))
 
 

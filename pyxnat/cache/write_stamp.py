@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..files.disk import private_folder, publish
+from ..files.disk import publish
 from .freshness import Moment
 
 __all__ = ['Stamp']
@@ -55,8 +55,7 @@ class Stamp:
         """Make what was answered so far count as old, for all processes; where the folder cannot be written, for this one."""
         _WRITTEN[self._server] = time.monotonic()
         try:
-            private_folder(self.path.parent)
-            with publish(self.path, mode=0o600) as file:
+            with publish(self.path, mode=0o600, private=True) as file:
                 file.write(os.urandom(_BYTES))
         except OSError as error:
             self._unwritten += 1

@@ -60,20 +60,23 @@ def safe_name(name: str) -> str:
     safe = _UNSAFE.sub(lambda found: f'%{ord(found.group()):02X}', name)
     if os.name == 'nt' and _DEVICE.match(safe):
         safe = f'%{ord(safe[0]):02X}{safe[1:]}'
-    if len(_encoded(safe)) <= _NAME_BYTES:
+    if len(safe.encode('utf-8', 'surrogateescape')) <= _NAME_BYTES:
         return safe
-    digest = hashlib.sha256(_encoded(name)).hexdigest()[:16]
+    digest = hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:16]
     suffix = ''.join(Path(safe[-20:]).suffixes[-2:])
     kept = safe.encode('utf-8', 'replace')[: _NAME_BYTES - 17 - len(suffix.encode('utf-8', 'replace'))].decode('utf-8', 'ignore')
     return f'{kept}~{digest}{suffix}'
 
 
-def _encoded(name: str) -> bytes:
-    return name.encode('utf-8', 'surrogateescape')
-
-
 @contextmanager
-def publish(path: Path, modified: float | None = None, mode: int | None = None, before: Callable[[Path], None] | None = None) -> Iterator[IO[bytes]]:
+def publish(
+    path: Path,
+    modified: float | None = None,
+    mode: int | None = None,
+    before: Callable[[Path], None] | None = None,
+    *,
+    private: bool = False,
+) -> Iterator[IO[bytes]]:
     """Write a temporary file that replaces `path` when the block succeeds.
 
     The replacement is atomic; after an exception `path` is unchanged.
@@ -88,6 +91,8 @@ def publish(path: Path, modified: float | None = None, mode: int | None = None, 
         Permissions; by default those of new files.
     before : callable, optional
         Called with the complete temporary file just before the replacement.
+    private : bool
+        Whether to create a missing folder, as `private_folder` does.
 
     Returns
     -------
@@ -95,8 +100,16 @@ def publish(path: Path, modified: float | None = None, mode: int | None = None, 
         Gives the temporary file, open for writing bytes.
     """
     temporary = path.with_name(f'.{path.name[:50]}.{secrets.token_hex(8)}{PART}')
+    access = 0o666 if mode is None else 0o600
     try:  # an interrupt may come as soon as the file exists
-        with os.fdopen(os.open(temporary, _NEW, 0o666 if mode is None else 0o600), 'wb') as file:
+        try:
+            opened = os.open(temporary, _NEW, access)
+        except FileNotFoundError:
+            if not private:
+                raise
+            private_folder(path.parent)
+            opened = os.open(temporary, _NEW, access)
+        with os.fdopen(opened, 'wb') as file:
             yield file
         if modified is not None:
             os.utime(temporary, (modified, modified))

@@ -12,7 +12,7 @@ from typing import IO, Any
 import six
 
 from .. import errors
-from ..cache import Body, Cache, Entry, Moment, age_s, is_kept, key_of
+from ..cache import IN_MEMORY, Body, Cache, Entry, LongBody, Moment, age_s, is_kept, key_of
 from ..model import uris
 from . import body as payload
 from .download import fetch
@@ -71,7 +71,7 @@ class CachedRequests:
         method, uri = method.upper(), self._transport.relative(uri)
 
         def ask() -> Body:
-            return Body.of(self._transport.request(method, uri, body, headers, timeout=timeout).body)
+            return Body(self._transport.request(method, uri, body, headers, timeout=timeout).body)
 
         if not _can_be_kept(method, uri, body, headers):
             return ask().read()
@@ -116,7 +116,10 @@ class CachedRequests:
                 raise  # the network's
             what = f'a long answer cannot be put aside in {self._cache.folder} ({error})'
             raise errors.ConfigurationError(f'{what}. Make room, or give cachedir=') from error
-        return Body(file)
+        if file.tell() > IN_MEMORY:
+            return LongBody(file)
+        file.seek(0)
+        return Body(file.read())
 
     def _answer(self, method: str, uri: str, plain: bytes, expiration: Any, ask: Callable[[], Body]) -> Body:
         key = key_of(method, uri, plain)
@@ -153,7 +156,7 @@ class CachedRequests:
             return self._stale(*older, error)
         except errors.DatabaseError as error:
             if error.status in _HIDDEN:
-                self._cache.remember(key, Entry(method, uri, error.status, error.message, stamp, asked, Moment.now()), Body.of(b''))
+                self._cache.remember(key, Entry(method, uri, error.status, error.message, stamp, asked, Moment.now()), Body(b''))
             raise
         self._cache.remember(key, Entry(method, uri, 200, '', stamp, asked, Moment.now()), body)
         return body
@@ -183,7 +186,7 @@ class CachedRequests:
 def _can_be_kept(method: str, uri: str, body: Any, headers: Mapping[str, str] | None) -> bool:
     if not is_kept(method, uri) or not (body is None or isinstance(body, (bytes, str))):
         return False
-    return not {name.lower() for name in headers or {}} - _SEARCH_HEADERS
+    return not headers or _SEARCH_HEADERS.issuperset(map(str.lower, headers))
 
 
 def _in_words(seconds: float) -> str:

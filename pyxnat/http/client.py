@@ -46,6 +46,11 @@ class Connection:
         Interface. Long tables then are answers held in memory, too.
     convert_error : callable, optional
         Takes an error of the network and returns the one to raise in its place.
+
+    Attributes
+    ----------
+    server : str
+        URL of the server, without a slash at its end.
     """
 
     def __init__(
@@ -57,17 +62,13 @@ class Connection:
     ) -> None:
         self.transport = transport
         self.cache = cache
+        self.server = transport.server
         self._requests = CachedRequests(transport, cache)
         self._execute = execute
         self._convert_error = convert_error
 
     def __repr__(self) -> str:
         return f'<Connection {self.user or "guest"}@{self.server}>'
-
-    @property
-    def server(self) -> str:
-        """URL of the server, without a slash at its end."""
-        return self.transport.server
 
     @property
     def user(self) -> str:
@@ -123,8 +124,11 @@ class Connection:
         """
         if method == 'GET' and body is not None:
             uri, body = uris.with_query(uri, body), None
-        with self._errors_converted():
+        try:
             answer = self._requests.request(method, uri, body, headers, timeout=timeout, expiration=expiration)
+        except errors.NetworkError as error:
+            self._raise_converted(error)
+            raise
         if method == 'DELETE' and uri.partition('?')[0].endswith('/JSESSION'):
             self.transport.session.forget()
         return answer
@@ -157,14 +161,23 @@ class Connection:
         try:
             answer = self._long_answer(uri, method, body, headers)
         except errors.InternalError as error:
-            answer = Body.of(self._no_subjects(uri, error))
+            answer = Body(self._no_subjects(uri, error))
         return ResultSet(answer, self.server + uri, is_long=answer.size > IN_MEMORY)
 
     def _long_answer(self, uri: str, method: str, body: bytes, headers: Mapping[str, str] | None) -> Body:
         if self._execute is not None:
-            return Body.of(six.ensure_binary(self._execute(uri, method, body or None, headers)))
-        with self._errors_converted():
+            return Body(six.ensure_binary(self._execute(uri, method, body or None, headers)))
+        try:
             return self._requests.long(uri, method, body, headers)
+        except errors.NetworkError as error:
+            self._raise_converted(error)
+            raise
+
+    def _raise_converted(self, error: errors.NetworkError) -> None:
+        """Raise an error of the network as the converter has it, if it is another then."""
+        converted = error if self._convert_error is None else self._convert_error(error)
+        if converted is not error:
+            raise converted from error
 
     def _no_subjects(self, uri: str, error: errors.InternalError) -> bytes:
         """Return an empty listing in place of a failure, or raise the failure.
@@ -193,26 +206,6 @@ class Connection:
         """Record the requests made while a block runs, to a file as well if one is named."""
         return self.transport.trace(path)
 
-    def _errors_converted(self) -> _Converting:
-        return _Converting(self._convert_error)
-
-
-class _Converting:
-    """Raises an error of the network as its converter has it."""
-
-    def __init__(self, convert: Callable[[errors.DatabaseError], errors.DatabaseError] | None) -> None:
-        self._convert = convert
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if self._convert is None or not isinstance(error, errors.NetworkError):
-            return
-        converted = self._convert(error)
-        if converted is not error:
-            raise converted from error
-
 
 class _FileRows:
     """Rows of a long listing of files, with encoded URIs and paths; they can be iterated again."""
@@ -230,5 +223,7 @@ def _lists_files(uri: str) -> bool:
 
 def _as_json(uri: str) -> str:
     path, _, query = uri.partition('?')
-    kept = '&'.join(part for part in query.split('&') if part and not part.startswith('format='))
-    return uris.with_query(f'{path}?{kept}' if kept else path, {'format': 'json'})
+    if not query:
+        return f'{path}?format=json'
+    kept = '&'.join([part for part in query.split('&') if part and not part.startswith('format=')])
+    return f'{path}?{kept}&format=json' if kept else f'{path}?format=json'

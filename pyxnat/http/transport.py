@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ from contextlib import contextmanager, nullcontext
 from copy import copy
 from itertools import islice
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlencode
+from urllib.parse import urlencode
 from weakref import WeakSet
 
 from .. import errors
@@ -46,6 +47,8 @@ MAX_RETRY_AFTER_S = 60.0
 
 _LOGIN_SERVICE = '/data/services/auth'
 _SESSION = '/data/JSESSION'
+_ELSEWHERE = re.compile(r'(^|/)(\.|%2e){1,2}(/|\Z)', re.IGNORECASE)
+"""A segment of a path that means another place."""
 _SECRET_HEADERS = frozenset({'authorization', 'cookie'})
 
 
@@ -214,7 +217,7 @@ class Transport:
         if '://' in uri.partition('?')[0]:
             raise errors.ProgrammingError('the URI belongs to another server', uri=uri, remedy=f'This Interface asks {self.server} alone.')
         uri = uri if uri.startswith('/') else f'/{uri}'
-        if any(unquote(part) in ('.', '..') for part in uri.partition('?')[0].split('/')):
+        if _ELSEWHERE.search(uri.partition('?')[0]):
             raise errors.ProgrammingError('the URI has a part that means another place', uri=uri, remedy='No name can be "." or "..".')
         return uri
 

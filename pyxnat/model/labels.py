@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..errors import ProgrammingError
 
-__all__ = ['NAMES', 'NameRule', 'check_label', 'check_new', 'check_sent', 'needs_id', 'why_not_new', 'why_not_sent']
+__all__ = ['CHECKED', 'NAMES', 'NameRule', 'check_label', 'check_new', 'check_sent', 'needs_id', 'why_not_new', 'why_not_sent']
 
 
 class NameRule(NamedTuple):
@@ -62,6 +62,8 @@ _REFUSED = {
 }
 """Character that no path can hold -> reason."""
 _STEPS = frozenset({'', '.', '..'})
+CHECKED = frozenset({'projects', 'subjects', 'experiments', 'assessors', 'scans', 'reconstructions'})
+"""Levels whose names are checked before they are sent; resources and files check their own."""
 _LABELLED = frozenset({'subjects', 'experiments', 'assessors'})
 _UNQUOTED = re.compile(r'[A-Za-z0-9._~-]+')
 
@@ -83,9 +85,9 @@ def needs_id(plural: str, name: str) -> bool:
 
 def why_not_sent(name: str) -> str:
     """Return why a name cannot stand in a path; empty if it can."""
-    if name in _STEPS:
-        return f'{name!r} is no segment of a path: XNAT refuses it (405)'
-    return '; '.join(f'{char!r}: {why}' for char, why in _REFUSED.items() if char in name)
+    if not _REFUSED.keys().isdisjoint(name):
+        return '; '.join(f'{char!r}: {why}' for char, why in _REFUSED.items() if char in name)
+    return f'{name!r} is no segment of a path: XNAT refuses it (405)' if name in _STEPS else ''
 
 
 def why_not_new(plural: str, name: str) -> str:

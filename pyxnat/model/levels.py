@@ -10,7 +10,7 @@ Source: the routes and default columns of XNAT 1.7 and 1.8's own restlet applica
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 __all__ = ['GAPS', 'LEVELS', 'SERVER', 'Chain', 'Level', 'chains', 'children', 'is_route', 'level', 'level_names']
@@ -212,6 +212,7 @@ XNAT answers 200 there, with the element itself.
 _BY_NAME: dict[str, Level] = {name: row for row in LEVELS for name in (row.plural, row.singular)}
 
 
+@cache
 def level(name: str) -> Level:
     """Return the row of a level by its plural or singular name.
 
@@ -223,12 +224,13 @@ def level(name: str) -> Level:
     return _BY_NAME[name]
 
 
+@cache
 def level_names() -> frozenset[str]:
     """Return all plural and singular names."""
     return frozenset(_BY_NAME)
 
 
-@lru_cache
+@cache
 def children(plural: str) -> tuple[Level, ...]:
     """Return the levels below a level, in table order.
 
@@ -237,7 +239,7 @@ def children(plural: str) -> tuple[Level, ...]:
     return tuple(row for row in LEVELS if plural in row.parents)
 
 
-@lru_cache(maxsize=1)
+@cache
 def chains() -> tuple[Chain, ...]:
     """Return every collection that XNAT routes, from the root down.
 

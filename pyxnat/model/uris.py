@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Mapping
+from operator import methodcaller
 from typing import Any
 from urllib.parse import quote as _quote
 from urllib.parse import unquote as _unquote
@@ -48,6 +49,7 @@ _ENTRIES = re.compile(r'^(/(data|REST)(/archive)?|/archive)(?=/|$)')
 _FILE = re.compile(r'^(.*?/resources/[^/]+/files/)(.+)$', re.DOTALL)
 _PLAIN = "/-._~!$&'()*+,=:@"
 """Characters, apart from letters and digits, that a path may hold unencoded."""
+_without_slashes = methodcaller('strip', '/')
 _ERRORS = 'surrogateescape'
 """Error handler that keeps bytes that are not UTF-8, as Python does for file names."""
 
@@ -85,7 +87,7 @@ def join(*parts: str) -> str:
     '/data/projects/P'
     """
     lead = '/' if parts and parts[0].startswith('/') else ''
-    return lead + '/'.join(part.strip('/') for part in parts if part.strip('/'))
+    return lead + '/'.join(filter(None, map(_without_slashes, parts)))
 
 
 def segments(uri: str) -> list[str]:
@@ -94,7 +96,8 @@ def segments(uri: str) -> list[str]:
     >>> segments('/data/projects/P/resources/1/files/a%20b')
     ['projects', 'P', 'resources', '1', 'files', 'a b']
     """
-    return [unquote(part) for part in strip_entry(uri.partition('?')[0]).split('/') if part]
+    parts = filter(None, strip_entry(uri.partition('?')[0]).split('/'))
+    return list(map(unquote, parts) if '%' in uri else parts)
 
 
 def strip_entry(path: str) -> str:
@@ -232,9 +235,10 @@ def with_query(uri: str, query: Mapping[str, Any] | Iterable[tuple[str, Any]] | 
     '/data/projects?a=1&format=json&all=true'
     """
     pairs = query.items() if isinstance(query, Mapping) else (query or ())
-    encoded = urlencode([(name, _text(value)) for name, value in pairs if value is not None], quote_via=_quote, safe='/:,*@')
-    if not encoded:
+    given = [(name, value if isinstance(value, str) else _text(value)) for name, value in pairs if value is not None]
+    if not given:
         return uri
+    encoded = urlencode(given, quote_via=_quote, safe='/:,*@')
     return f'{uri}{"&" if "?" in uri else "?"}{encoded}'
 
 

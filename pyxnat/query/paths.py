@@ -16,17 +16,32 @@ resource selects the files of all resources.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache, lru_cache
 from itertools import pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 import six
 
 from ..errors import ProgrammingError
 from ..model import uris
-from ..model.levels import SERVER, chains, children, level, level_names
+from ..model.labels import CHECKED, needs_id, why_not_sent
+from ..model.levels import GAPS, SERVER, Level, chains, children, level, level_names
 from ..model.wildcards import ANY, is_wildcard
 
-__all__ = ['Path', 'Selection', 'Step', 'below', 'chain_of', 'parse', 'read', 'routes_below', 'spell', 'uri_of']
+__all__ = [
+    'Path',
+    'Selection',
+    'Step',
+    'below',
+    'chain_of',
+    'is_as_routed',
+    'parse',
+    'read',
+    'routes_below',
+    'spell',
+    'uri_of',
+]
 
 _DIRECTIONS = {'in': 'in_resources', 'out': 'out_resources'}
 _NOT_EXPANDED = {('projects', 'experiments'), ('reconstructions', 'resources'), ('assessors', 'resources')}
@@ -51,6 +66,10 @@ class Step(NamedTuple):
     """For projects: URI of an element; selects the projects that it is shared into."""
 
 
+_level_of, _is_literal = attrgetter('level'), attrgetter('literal')
+_REMEMBERED = 1024
+"""Results kept of each cached function. They depend on the arguments alone: none gets stale."""
+
 Path = tuple[Step, ...]
 """The steps from the server down."""
 
@@ -64,14 +83,15 @@ class Selection(NamedTuple):
     @property
     def is_element(self) -> bool:
         """Whether the selection is one element, not a collection."""
-        return len(self.paths) == 1 and all(step.literal for step in self.paths[0])
+        return len(self.paths) == 1 and all(map(_is_literal, self.paths[0]))
 
 
 def chain_of(path: Path) -> tuple[str, ...]:
     """Return the levels of a path."""
-    return tuple(step.level for step in path)
+    return tuple(map(_level_of, path))
 
 
+@lru_cache(_REMEMBERED)
 def uri_of(path: Path) -> str:
     """Return the URI of a path of literal steps, from the entry point.
 
@@ -85,6 +105,7 @@ def uri_of(path: Path) -> str:
     return uris.join(*parts)
 
 
+@lru_cache(_REMEMBERED)
 def read(uri: str) -> Path:
     """Parse an element's URI into steps: the inverse of :func:`uri_of`.
 
@@ -102,7 +123,7 @@ def read(uri: str) -> Path:
         segment = parts.pop(0)
         if segment in ('in', 'out') and parts[0] == 'resources':
             segment = f'{segment}/{parts.pop(0)}'
-        row = next((row for row in children(steps[-1].level if steps else SERVER) if row.segment == segment), None)
+        row = _child(steps[-1].level if steps else SERVER, segment)
         if row is None or not parts:
             break
         steps.append(Step(row.plural, '/'.join(parts) if row.plural == 'files' else parts[0], True))
@@ -112,11 +133,35 @@ def read(uri: str) -> Path:
     return tuple(steps)
 
 
+@lru_cache(_REMEMBERED)
+def _child(plural: str, segment: str) -> Level | None:
+    """Return the level that a segment of a URI means below another, if any."""
+    return next((row for row in children(plural) if row.segment == segment), None)
+
+
+@lru_cache(_REMEMBERED)
+def is_as_routed(path: Path) -> bool:
+    """Return whether XNAT takes a path of literal steps as it is.
+
+    It can be sent then, has no gap, and no name on it has to be replaced by an ID.
+    """
+    chain = chain_of(path)
+    for end, step in enumerate(path, 1):
+        if chain[:end] in GAPS or (end > 1 and needs_id(step.level, step.name)):
+            return False
+        if step.level in CHECKED and step.literal and why_not_sent(step.name):
+            return False
+        if step.level.endswith('resources') and not uris.is_label(step.name):
+            return False
+    return True
+
+
 def spell(path: Path) -> str:
     """Return a path as text, in full and unquoted."""
     return ''.join(f'/{level(step.level).segment}/{step.name}' for step in path)
 
 
+@lru_cache(_REMEMBERED)
 def parse(text: str | bytes) -> Selection:
     """Parse a path for ``select``. No request; the elements need not exist.
 
@@ -208,8 +253,8 @@ class _Parser:
         return ProgrammingError(f'in {self.text!r}: {part!r}: {why}', remedy='Correct that part of the path.')
 
 
-def below(path: Path, name: str) -> Iterator[Path]:
-    """Yield the path extended by a level; nothing where XNAT has no route.
+def below(path: Path, name: str) -> list[Path]:
+    """Return the path extended by a level; nothing where XNAT has no route.
 
     ``files`` below a level with resources adds two steps, ``resources`` and ``files``.
 
@@ -221,11 +266,17 @@ def below(path: Path, name: str) -> Iterator[Path]:
         Plural name of the level.
     """
     here = path[-1].level if path else SERVER
-    names = {row.plural for row in children(here)}
+    names = _names_below(here)
     if name in names:
-        yield (*path, Step(name, ANY, False))
-    elif name == 'files' and 'resources' in names:
-        yield (*path, Step('resources', ANY, False), Step(name, ANY, False))
+        return [(*path, Step(name, ANY, False))]
+    if name == 'files' and 'resources' in names:
+        return [(*path, Step('resources', ANY, False), Step(name, ANY, False))]
+    return []
+
+
+@cache
+def _names_below(plural: str) -> frozenset[str]:
+    return frozenset(row.plural for row in children(plural))
 
 
 def routes_below(path: Path, name: str) -> Iterator[Path]:

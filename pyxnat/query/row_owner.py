@@ -30,7 +30,10 @@ def _holder(path: Path) -> str:
     Empty for projects and subjects: XNAT answers 404 for those that do not exist.
     """
     chain = chain_of(path)
-    return next((plural for plural in _HOLDERS if plural in chain), '')
+    for plural in _HOLDERS:
+        if plural in chain:
+            return plural
+    return ''
 
 
 def may_be_of_others(path: Path) -> bool:

@@ -7,7 +7,8 @@ request.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path as FilePath
 from typing import Any, ClassVar, cast
 
@@ -29,8 +30,6 @@ from .writing import XML, Fields, divide, fields_above
 __all__ = ['Element', 'as_name', 'class_of', 'register']
 
 _LONGEST_ID = 255
-_CHECKED = frozenset({'projects', 'subjects', 'experiments', 'assessors', 'scans', 'reconstructions'})
-"""Levels whose names are checked before they are sent."""
 _CLASSES: dict[str, type[Any]] = {}
 
 
@@ -47,9 +46,8 @@ def register(name: str, cls: type[Any]) -> None:
     _CLASSES[name] = cls
 
 
-def class_of(name: str) -> type[Any]:
-    """Return the class of a plural or singular level name."""
-    return _CLASSES[name]
+class_of: Callable[[str], type[Any]] = _CLASSES.__getitem__
+"""Return the class of a plural or singular level name."""
 
 
 class Element(Named, Uploadable):
@@ -68,8 +66,6 @@ class Element(Named, Uploadable):
 
     Attributes
     ----------
-    attrs : Attributes
-        Its fields.
     row : dict
         The columns known so far, as text.
     level : Level
@@ -85,7 +81,11 @@ class Element(Named, Uploadable):
         self.above: dict[str, Row] = dict(above or {})
         self._home: Path | None = None
         self.listed: Any = None
-        self.attrs = Attributes(self)
+
+    @cached_property
+    def attrs(self) -> Attributes:
+        """Its fields."""
+        return Attributes(self)
 
     @property
     def uri(self) -> str:
@@ -95,6 +95,8 @@ class Element(Named, Uploadable):
         experiments below ``/subjects/S``. An element selected that way has its URI below
         ``/experiments``, or in the subject's own project; the first use costs one request.
         """
+        if paths.is_as_routed(self.steps):
+            return paths.uri_of(self.steps)
         step = self.steps[-1]
         if len(self.steps) > 1 and labels.needs_id(step.level, step.name):
             step = step._replace(name=self.value_of(self.level.id_column))
@@ -106,6 +108,8 @@ class Element(Named, Uploadable):
         XNAT compares labels with the encoded path, so a label that needs quoting never matches;
         the ID replaces it. Each such label costs one request, once per element.
         """
+        if paths.is_as_routed(self.steps):
+            return self.steps[:-1]
         self._check_sent()
         chain = paths.chain_of(self.steps)
         gap = next((chain[:end] for end in range(2, len(chain) + 1) if chain[:end] in GAPS), ())
@@ -135,8 +139,10 @@ class Element(Named, Uploadable):
 
         Resources and files check their own names.
         """
+        if paths.is_as_routed(self.steps):
+            return
         for step in self.steps:
-            if step.level in _CHECKED and step.literal and labels.why_not_sent(step.name):
+            if step.level in labels.CHECKED and step.literal and labels.why_not_sent(step.name):
                 labels.check_sent(class_of(step.level).level.singular, step.name, self.connection.server + paths.uri_of(self.steps))
 
     def _exact_uri(self) -> str:
@@ -416,7 +422,7 @@ class Element(Named, Uploadable):
 
         Returns the result of `check_owner`.
         """
-        if self.level.plural in _CHECKED and labels.why_not_new(self.level.plural, self.path_name) and not self.exists():
+        if self.level.plural in labels.CHECKED and labels.why_not_new(self.level.plural, self.path_name) and not self.exists():
             labels.check_new(self.level.plural, self.level.singular, self.path_name, self.url)
         self.host.owners.check_id(self, fields.get('ID'))
         return self.check_owner(move)
@@ -459,7 +465,7 @@ class Element(Named, Uploadable):
 
         If not, an error of the server is about the name, not about the elements above.
         """
-        return self.level.plural not in _CHECKED or not labels.why_not_new(self.level.plural, self.path_name)
+        return self.level.plural not in labels.CHECKED or not labels.why_not_new(self.level.plural, self.path_name)
 
     def _store_accession_id(self, accession_id: str) -> None:
         """Store the accession ID from the response to a PUT.
@@ -519,9 +525,7 @@ class Element(Named, Uploadable):
         """
         document: bytes = self.connection.request(uris.with_query(self.uri, {'format': 'xml'}), 'GET')
         if not (document.lstrip(b'\xef\xbb\xbf \r\n\t').startswith(b'<') and document.rstrip().endswith(b'>')):
-            raise errors.UnexpectedAnswer(
-                f'no XML document: {document[:60]!r}', uri=self.connection.server + self.uri, method='GET', remedy='Retry.'
-            )
+            raise errors.UnexpectedAnswer(f'no XML document: {document[:60]!r}', uri=self.connection.server + self.uri, method='GET', remedy='Retry.')
         return document
 
     def attributes(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from .. import errors
 from ..files import zips
 from ..model import uris
 from ..model.levels import LEVELS
+from ..query.paths import is_as_routed, uri_of
 from ..query.row_owner import own_rows
 from ..tables.table import Row
 from .base import Element
@@ -59,7 +60,7 @@ class ResourceElement(Element):
 
         A label that XNAT stores encoded is replaced by the resource's number: one request.
         """
-        if not self._is_odd:
+        if is_as_routed(self.steps) or not self._is_odd:
             return super().uri
         number = self.value_of('xnat_abstractresource_id')
         return uris.join(uris.parent(super().uri), number)
@@ -259,9 +260,13 @@ class FileElement(Element):
 
     @property
     def uri(self) -> str:
+        if is_as_routed(self.steps):
+            return uri_of(self.steps)
         return uris.join(self.listing_uri(), uris.quote_path(self.path_name))
 
     def listing_uri(self) -> str:
+        if is_as_routed(self.steps):
+            return f'{uri_of(self.steps[:-1])}/files'
         resource = self._parent_on_path()
         return f'{resource.uri if resource else ""}/files'
 

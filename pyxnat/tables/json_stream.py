@@ -53,7 +53,9 @@ def parse_result_set(body: bytes | str, uri: str | None = None) -> list[Row]:
     DataError, UnexpectedAnswer
         As :func:`iter_result_set`.
     """
-    return list(iter_result_set([six.ensure_binary(body)], uri))
+    text = six.ensure_binary(body)
+    rows = _decode(text, {})
+    return list(iter_result_set([text], uri)) if rows is None else rows
 
 
 def iter_result_set(pieces: Iterable[bytes], uri: str | None = None, members: dict[str, Any] | None = None) -> Iterator[Row]:
@@ -107,7 +109,25 @@ class ResultSet:
         self.members: dict[str, Any] = {}
 
     def __iter__(self) -> Iterator[Row]:
-        return iter_result_set(self._pieces, self._uri, self.members)
+        rows = None if self.is_long else _decode(b''.join(self._pieces), self.members)
+        return iter_result_set(self._pieces, self._uri, self.members) if rows is None else iter(rows)
+
+
+def _decode(text: bytes, members: dict[str, Any]) -> list[Row] | None:
+    """Return the rows of a table held in memory; None if anything is wrong.
+
+    `iter_result_set` then finds out what it is. Members beside the rows are added to `members`.
+    """
+    if text.count(b'"ResultSet"') != 1 or text.count(b'"Result"') != 1:  # json takes the last of two
+        return None
+    try:
+        table = json.loads(text.decode('utf-8-sig'))['ResultSet']
+        found = table.pop('Result')
+        rows = _as_text(found) if isinstance(found, list) else None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    members.update({} if rows is None else table)
+    return rows
 
 
 def _checked(text: _Text, uri: str | None, members: dict[str, Any]) -> Iterator[list[Row]]:

@@ -75,7 +75,7 @@ def test_an_entry_comes_back_as_it_was_and_not_at_all_when_damaged(tmp_path: Pat
     entry = Entry('POST', '/data/search', 200, '', 'stamp', Moment(1, 2, 'x'), Moment(3, 4, ''))
     for body in (b'a\nb\x00', b'', b'long ' * IN_MEMORY):
         store = AnswerStore(tmp_path)
-        size = store.put('key', entry, Body.of(body))
+        size = store.put('key', entry, Body(body))
         packed = store.get('key') or b''
         assert size == len(packed) > len(body)
         found = store.entry('key')
