@@ -44,10 +44,10 @@ class Payload:
     def __init__(self, source: Body = None, length: int | None = None) -> None:
         self.sent = 0
         self._given = source  # a text file closes the bytes below it when nobody holds it
-        self._source: Any = _plain(source)
+        self._source: Any = None if source is None else _plain(source)
         self._start = 0
         self._used = False
-        self.length = self._measure()
+        self.length = 0 if source is None else self._measure()
         self._can_rewind = self.length is not None
         self.length = self.length if length is None else length
 
@@ -55,8 +55,6 @@ class Payload:
         return f'<Payload of {"unknown length" if self.length is None else f"{self.length} bytes"}>'
 
     def _measure(self) -> int | None:
-        if self._source is None:
-            return 0
         if isinstance(self._source, bytes):
             return len(self._source)
         if isinstance(self._source, Path):
@@ -182,7 +180,7 @@ class Form(Payload):
 def _plain(source: Any) -> Any:
     if isinstance(source, io.StringIO):
         return six.ensure_binary(source.read())
-    if source is None or isinstance(source, (bytes, Path)) or hasattr(source, 'read'):
+    if isinstance(source, (bytes, Path)) or hasattr(source, 'read'):
         return _binary(source) if isinstance(source, io.TextIOWrapper) else source
     if isinstance(source, (str, bytearray, memoryview)):
         return six.ensure_binary(source) if isinstance(source, str) else bytes(source)

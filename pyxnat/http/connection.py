@@ -11,6 +11,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -97,6 +98,11 @@ class Stream:
             return None
         return int(text)
 
+    @cached_property
+    def is_page(self) -> bool:
+        """Whether the body begins like an HTML page."""
+        return is_web_page(self.peek())
+
     def peek(self, least: int = 1024) -> bytes:
         """The first bytes of the body, so many where it has them; they stay to be read."""
         if self._first is None:
@@ -123,15 +129,16 @@ class Stream:
         TransferError
             When the connection ends before the announced length, or in the middle of a chunk; when more than the announced length comes.
         """
-        first, self._first = self.peek(), b''
+        first, self._first = self.peek() if self._first is None else self._first, b''
         if first:
             yield first
         while piece := self._read(CHUNK):
             yield piece
-        if self.length is not None and self.record.received < self.length:
-            raise self._cut(f'{self.record.received} of {self.length} bytes came')
+        length = self.length
+        if length is not None and self.record.received < length:
+            raise self._cut(f'{self.record.received} of {length} bytes came')
         if getattr(self._raw, 'has_excess', False):
-            raise self._cut(f'more than the announced {self.length} bytes came')
+            raise self._cut(f'more than the announced {length} bytes came')
 
     @property
     def set_cookies(self) -> list[str]:
@@ -179,6 +186,10 @@ class Stream:
         return self._raw.isclosed()
 
 
+_INTERIM = (b'HTTP/1.0 1', b'HTTP/1.1 1')
+"""How an answer begins that another follows."""
+
+
 class _HeadReader:
     """The lines of an answer's head, which must all be there: http.client takes the end of a connection for the end of the head."""
 
@@ -209,6 +220,9 @@ class _Response(http.client.HTTPResponse):
 
     def begin(self) -> None:
         file: Any = self.fp
+        if b'\r\n\r\n' in (first := file.peek()) and not first.startswith(_INTERIM):
+            super().begin()  # all of the head has come
+            return
         reader: Any = _HeadReader(file)
         self.fp = reader
         try:
@@ -347,12 +361,12 @@ def is_web_page(first: bytes) -> bool:
 
 def is_login_page(stream: Stream) -> bool:
     """Whether the body is a page with a form to log in: XNAT sends other pages, too, such as tables."""
-    return is_web_page(stream.peek()) and _LOGIN_FORM.search(stream.peek(_MOST_OF_A_PAGE)) is not None
+    return stream.is_page and _LOGIN_FORM.search(stream.peek(_MOST_OF_A_PAGE)) is not None
 
 
 def is_no_data(stream: Stream) -> bool:
     """Whether the body is a page that has nothing to say to a program. XNAT's tables as HTML have: sharing is answered with one."""
-    return is_web_page(stream.peek()) and b'class="x_rs_t"' not in stream.peek()
+    return stream.is_page and b'class="x_rs_t"' not in stream.peek()
 
 
 def page_error(stream: Stream) -> errors.DatabaseError:

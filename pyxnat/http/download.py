@@ -119,7 +119,8 @@ class _Receiving:
             before = self._file.size
             self.broken = self._resumed(self.broken)
             attempt = attempt + 1 if self._file.size == before else 1
-        self._check()
+        if self._expected.size is not None or self._expected.md5:
+            self._check()
 
     def _copy(self, stream: Stream) -> errors.NetworkError | None:
         """Write the body as it comes; what broke it."""

@@ -59,6 +59,8 @@ class Ticket(NamedTuple):
     generation: int
     opens: bool
     """The attempt logs in: its holder has the session's lock until it settles."""
+    needs_login_service: bool = False
+    """The login has to be made by itself, before the request."""
 
 
 _KNOWN: weakref.WeakValueDictionary[tuple[str, str], Session] = weakref.WeakValueDictionary()
@@ -115,11 +117,6 @@ class Session:
         return f'<Session of {self.login or "guest"} on {self.server}{", open" if self.is_open else ""}>'
 
     @property
-    def needs_login_service(self) -> bool:
-        """Whether the login has to be made by itself, before the first request."""
-        return self.credentials is not None and self.credentials.needs_login_service
-
-    @property
     def is_open(self) -> bool:
         """Whether there is a session cookie."""
         return _SESSION_COOKIE in self._cookies
@@ -145,10 +142,10 @@ class Session:
             ticket = Ticket(self._headers(), self._generation, False)
             self._lock.release()
             return ticket
-        headers = self._headers()
-        if not self.credentials.needs_login_service:
+        headers, by_service = self._headers(), self.credentials.needs_login_service
+        if not by_service:
             headers['authorization'] = self.credentials.basic()
-        return Ticket(headers, self._generation, True)
+        return Ticket(headers, self._generation, True, by_service)
 
     def adopt(self, set_cookies: list[str]) -> None:
         """Take the cookies of a login that this process made."""
@@ -235,7 +232,9 @@ def _parse_cookies(headers: list[str]) -> dict[str, str]:
             cookie.load(header)
         except CookieError:
             continue  # a cookie of some gateway that is not well formed cannot be sent back either
-        found.update({name: morsel.value for name, morsel in cookie.items() if morsel.value and name not in _NOT_SENT_BACK})
+        for name, morsel in cookie.items():
+            if morsel.value and name not in _NOT_SENT_BACK:
+                found[name] = morsel.value
     return found
 
 

@@ -200,7 +200,9 @@ class Transport:
     ) -> _Call:
         payload = body if isinstance(body, Payload) else Payload(body)
         timeouts = self.timeouts if timeout is None else Timeouts.of(timeout)
-        plain = {'accept-encoding': 'identity', **self.headers, **{name.lower(): value for name, value in (headers or {}).items()}}
+        plain = {'accept-encoding': 'identity', **self.headers}
+        for name, value in headers.items() if headers else ():
+            plain[name.lower()] = value
         if payload.length is not None and not payload.is_empty and 'content-length' not in plain:
             plain['content-length'] = str(payload.length)
         return _Call(method.upper(), self.relative(uri), payload, plain, timeouts, accept_pages, accept_status)
@@ -282,7 +284,7 @@ class Transport:
         stream = None
         died = False
         try:
-            if ticket.opens and self.session.needs_login_service:
+            if ticket.needs_login_service:
                 self._log_in(ticket)
             stream = self._send(call, ticket.headers, record)
             page = call.accepts(stream.status) and not call.accept_pages and is_login_page(stream)

@@ -83,9 +83,10 @@ class LazyCollection(Generic[E]):
             ``'id'`` (default), ``'label'`` or ``'datatype'`` for text; any other word (``'obj'``)
             for the elements themselves. Several words give tuples.
         """
-        wanted = fields or ('id',)
-        rows = [tuple(_as(element, word) for word in wanted) for element in self._fetch('all')]
-        return [row[0] for row in rows] if len(wanted) == 1 else rows
+        if len(fields) > 1:
+            return [tuple([_as(element, word) for word in fields]) for element in self._fetch('all')]
+        word = fields[0] if fields else 'id'
+        return [_as(element, word) for element in self._fetch('all')]
 
     fetchall = get
 

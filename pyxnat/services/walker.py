@@ -111,7 +111,7 @@ class Walker:
         ids = self._ids(conditions)
         plans = self._plans(plan.answerable(routes, ids), ids, columns)
         with _Listings(self._host, self.jobs if ahead != 'none' else 1, keep=len(plans) > 1) as listings:
-            if ahead == 'all' and self.jobs > 1:
+            if ahead == 'all' and self.jobs > 1 and len(plans) > 1:
                 listings.prefetch(uri for stages in plans for uri in plan.first_requests(stages))
             for stages in plans:
                 yield _Walk(self._host, listings, ahead), stages
@@ -375,15 +375,14 @@ class _Walk:
 
     def _run(self, stage: Stage, source: _Source) -> Iterator[_Chunk]:
         """Run a stage with several batches in flight, and yield them in order."""
-        passed = 0
+        passed, has_more = 0, True
         in_flight: deque[_Batch] = deque()
         while True:
             window = self._window(passed)
-            while len(in_flight) < window and (self._eager or source.is_at_hand or not in_flight):
+            while has_more and len(in_flight) < window and (self._eager or source.is_at_hand or not in_flight):
                 batches = list(self._start(stage, source, passed, window - len(in_flight), bool(in_flight)))
                 in_flight.extend(batches)
-                if not batches:
-                    break
+                has_more = bool(batches)
             if not in_flight:
                 return
             batch = in_flight.popleft()
@@ -400,6 +399,8 @@ class _Walk:
         """Request the next batches, with threads if there are several."""
         batched = stage.batch_size > 1 and (self._eager or (passed >= _BATCH_AFTER and not self._lazy))
         founds = source.take(stage.batch_size if batched else room, self._eager)
+        if not founds:
+            return
         batches = list(stage.batches(founds)) if batched else [[found] for found in founds]
         now = self._host.cache.moment()
         for batch in batches:

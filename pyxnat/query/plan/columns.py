@@ -56,8 +56,11 @@ def columns_of(routes: Sequence[Path], names: Iterable[str]) -> tuple[Column, ..
     ProgrammingError
         No level on the paths has such a column, or `names` is a single text.
     """
+    given = dict.fromkeys(list_of_names(names))
+    if not given:
+        return ()
     levels = _levels(routes)
-    return tuple(_column(name, levels) for name in dict.fromkeys(list_of_names(names)))
+    return tuple([_column(name, levels) for name in given])
 
 
 def wanted_columns(columns: Iterable[Column], route: Path) -> Columns:
@@ -70,7 +73,8 @@ def wanted_columns(columns: Iterable[Column], route: Path) -> Columns:
     route : Path
         Path of the elements. Below experiments, subjects count as a level of it.
     """
-    chain = {*chain_of(route), *(['subjects'] if 'experiments' in chain_of(route) else [])}
+    chain = {*chain_of(route)}
+    chain |= {'subjects'} if 'experiments' in chain else set()
     wanted: dict[str, tuple[str, ...]] = {}
     for column in columns:
         if column.level in chain and column.requested not in ('path', 'URI'):

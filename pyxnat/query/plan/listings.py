@@ -93,6 +93,8 @@ class Listing:
     @property
     def uris(self) -> tuple[str, ...]:
         """URIs to request: the listing of all, then one per single type."""
+        if not (self._general or self._typed or self._datatype):
+            return (self._uri,)
         each = [(self._datatype, self.names), *((kind, [self._id, *names]) for kind, names in self._typed.items())]
         return tuple(uris.with_query(self._uri, {'xsiType': kind or None, 'columns': _joined(names) or None}) for kind, names in each)
 

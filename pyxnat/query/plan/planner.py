@@ -76,6 +76,8 @@ def plans(
     columns : sequence of mapping
         Columns wanted, for each path.
     """
+    if len(routes) == 1:
+        return [plan(routes[0], conditions, without, *columns)]
     below: dict[Path, set[str]] = {}
     for route in routes:
         at = _past_session(route)
@@ -170,6 +172,8 @@ def _relevant(plural: str, above: tuple[str, ...], conditions: Conditions) -> Co
 
     Conditions on subjects are checked at experiments if the path has no subjects.
     """
+    if not conditions:
+        return conditions
     mine = {plural} | ({'subjects'} if plural == 'experiments' and 'subjects' not in above else set())
     return {name: ids for name, ids in conditions.items() if name in mine}
 

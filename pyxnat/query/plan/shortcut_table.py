@@ -25,6 +25,8 @@ class ShortCut(NamedTuple):
 
     Arguments: the part of the path that is planned, the rest, and the columns wanted.
     """
+    levels: tuple[str, ...]
+    """Levels that the rest has to begin with."""
 
 
 def _sessions(done: Path, rest: Path, columns: Columns) -> int:
@@ -94,14 +96,14 @@ See :class:`pyxnat.query.plan.KeepWhereAny`.
 """
 
 SHORT_CUTS: dict[str, ShortCut] = {
-    'levels of all projects': ShortCut(ListOfAll, _of_all),
-    'sessions of a project': ShortCut(ListSessions, _sessions),
-    'files of scans': ShortCut(ListFiles, _files_of_scans),
-    'files of derived data': ShortCut(ListDerivedFiles, _derived_files),
-    'files of an element': ShortCut(ListOwnFiles, _own_files),
-    'scans of all projects': ShortCut(ListScansOfAll, _scans_of_all),
-    'scans of a project': ShortCut(ListScansTogether, _scans),
-    PROBE: ShortCut(KeepWhereAny, lambda done, rest, columns: 0),  # stands before others
+    'levels of all projects': ShortCut(ListOfAll, _of_all, ('subjects', 'experiments')),
+    'sessions of a project': ShortCut(ListSessions, _sessions, ('subjects',)),
+    'files of scans': ShortCut(ListFiles, _files_of_scans, ('scans',)),
+    'files of derived data': ShortCut(ListDerivedFiles, _derived_files, ('assessors', 'reconstructions')),
+    'files of an element': ShortCut(ListOwnFiles, _own_files, ('resources', 'in_resources', 'out_resources')),
+    'scans of all projects': ShortCut(ListScansOfAll, _scans_of_all, ('scans',)),
+    'scans of a project': ShortCut(ListScansTogether, _scans, ('scans',)),
+    PROBE: ShortCut(KeepWhereAny, lambda done, rest, columns: 0, ()),  # stands before others
 }
 """Name -> short cut, in order of precedence. Each can be switched off by its name."""
 
@@ -122,8 +124,8 @@ def short_cut(done: Path, rest: Path, conditions: Conditions, without: Container
     columns : mapping
         Columns wanted, by level.
     """
-    for name, (kind, covers) in SHORT_CUTS.items():
-        covered = covers(done, rest, columns)
+    for name, (kind, covers, levels) in SHORT_CUTS.items():
+        covered = covers(done, rest, columns) if rest[0].level in levels else 0
         if covered and name not in without:
             stage = kind(rest[:covered], conditions, columns)
             has_batches = done[-1:] != () and done[-1].level == stage.batch_level and not done[-1].literal

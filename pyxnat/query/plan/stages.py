@@ -454,7 +454,10 @@ def names_of(plural: str, row: Row) -> tuple[str, str]:
     columns = level(plural)
     if plural.endswith('resources'):
         return cell(row, columns.id_column), uris.meaning(cell(row, columns.label_column))
-    return cell(row, columns.id_column), cell(row, columns.label_column)
+    identity, label = row.get(columns.id_column), row.get(columns.label_column)
+    if identity is None or label is None:  # they may have other names
+        return cell(row, columns.id_column), cell(row, columns.label_column)
+    return identity, label
 
 
 def chosen(step: Step, rows: Iterable[Row], conditions: Conditions) -> Iterator[tuple[str, Row]]:
@@ -469,9 +472,12 @@ def chosen(step: Step, rows: Iterable[Row], conditions: Conditions) -> Iterator[
     conditions : mapping
         Level -> accession IDs that its elements must have.
     """
+    wants_all = step.name == ANY and not step.literal
     for row in rows:
         identity, label = names_of(step.level, row)
-        if is_wanted(step, identity, label) and _passes(conditions, step.level, identity, row):
+        if not (wants_all or is_wanted(step, identity, label)):
+            continue
+        if not conditions or _passes(conditions, step.level, identity, row):
             yield identity, {**row, 'path': identity} if step.level == 'files' else row
 
 
