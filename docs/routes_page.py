@@ -38,7 +38,12 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         '/data/services/archive',
         '/data/services/validate-archive',
     ),
-    'Workflows and pipelines': ('/data/workflows', '/data/services/workflows', '/data/status', f'{PROJECT}/pipelines'),
+    'Workflows and pipelines': (
+        '/data/workflows',
+        '/data/services/workflows',
+        '/data/status',
+        f'{PROJECT}/pipelines',
+    ),
     'Users and login sessions': (
         '/data/users',
         '/data/user',
@@ -60,19 +65,23 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 
 def section_of(route: Route) -> str:
     """Return the title of the section that a route is in."""
-    found = [(len(prefix), title) for title, prefixes in SECTIONS.items() for prefix in prefixes if f'{route.pattern}/'.startswith(f'{prefix}/')]
-    return max(found)[1] if found else 'Pages'
+    path = f'{route.pattern}/'
+    pairs = [(prefix, title) for title, prefixes in SECTIONS.items() for prefix in prefixes]
+    return max((len(prefix), title) for prefix, title in pairs if path.startswith(f'{prefix}/'))[1]
 
 
 def shown(pattern: str) -> str:
     """Return a pattern as readers know it: what may be missing in brackets.
 
-    >>> shown('/data/services/audit/{kind?}/{name?}'), shown('/data/config/{path*}'), shown('/data/x/{*}')
-    ('/data/services/audit[/{kind}[/{name}]]', '/data/config[/{path}…]', '/data/x')
+    >>> shown('/data/services/audit/{kind?}/{name?}')
+    '/data/services/audit[/{kind}[/{name}]]'
+    >>> shown('/data/config/{path*}'), shown('/data/x/{*}')
+    ('/data/config[/{path}…]', '/data/x')
     """
     text = pattern.replace('/{*}', '').replace('!}', '}')
     optional = len(re.findall(r'[?*]\}', text))
-    return re.sub(r'/\{(\w+)([?*])\}', lambda found: f'[/{{{found[1]}}}{"…" * (found[2] == "*")}', text) + ']' * optional
+    text = re.sub(r'/\{(\w+)\?\}', r'[/{\1}', text)
+    return re.sub(r'/\{(\w+)\*\}', r'[/{\1}…', text) + ']' * optional
 
 
 def page(routes: Sequence[Route]) -> str:
@@ -88,7 +97,7 @@ def _section(title: str, routes: Iterable[Route]) -> str:
     rows: dict[tuple[str, str, Access], list[str]] = {}
     for route in routes:
         rows.setdefault((route.methods, route.doc, route.access), []).append(shown(_short(route)))
-    lines = [_row(methods, patterns, doc, access) for (methods, doc, access), patterns in rows.items()]
+    lines = [_row(patterns, *key) for key, patterns in rows.items()]
     return _title(title) + _table(('Request', 'What it does', 'For whom'), (45, 40, 15), lines)
 
 
@@ -98,10 +107,14 @@ def _short(route: Route) -> str:
     return patterns[0] if len(patterns) == 1 else route.pattern
 
 
-def _row(methods: str, patterns: Sequence[str], doc: str, access: Access) -> tuple[str, str, str]:
-    request = '\n       | '.join(f'``{pattern}``' for pattern in patterns)
+def _row(patterns: Sequence[str], methods: str, doc: str, access: Access) -> tuple[str, str, str]:
     who = '' if access is Access.ANYBODY else access.value
-    return f'| {methods.replace(" ", ", ")}\n       | {request}', doc, who
+    return f'| {methods.replace(" ", ", ")}\n       {_lines(patterns)}', doc, who
+
+
+def _lines(patterns: Iterable[str]) -> str:
+    """The lines of a cell, a pattern each."""
+    return '\n       '.join(f'| ``{pattern}``' for pattern in patterns)
 
 
 def _title(text: str) -> str:
@@ -109,7 +122,12 @@ def _title(text: str) -> str:
 
 
 def _table(heads: Sequence[str], widths: Sequence[int], rows: Iterable[Sequence[str]]) -> str:
-    lines = ['.. list-table::', '   :header-rows: 1', f'   :widths: {" ".join(map(str, widths))}', '']
+    lines = [
+        '.. list-table::',
+        '   :header-rows: 1',
+        f'   :widths: {" ".join(map(str, widths))}',
+        '',
+    ]
     for row in (heads, *rows):
         lines += [f'   {"-" if cell else "*"} {text}' for cell, text in enumerate(row)]
     return '\n'.join(lines).replace('\n   * ', '\n   * - ').replace('\n   - ', '\n     - ') + '\n'
@@ -118,7 +136,7 @@ def _table(heads: Sequence[str], widths: Sequence[int], rows: Iterable[Sequence[
 def _places() -> str:
     """What the dots of a pattern stand for, by level."""
     intro = f'``{ANYWHERE}`` stands for every place of a level:\n\n'
-    rows = [(row.plural, '| ' + '\n       | '.join(f'``{place}``' for place in places(row.segment))) for row in LEVELS]
+    rows = [(row.plural, _lines(places(row.segment))) for row in LEVELS]
     return intro + _table(('Level', 'Places'), (20, 80), rows)
 
 

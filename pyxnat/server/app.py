@@ -17,7 +17,7 @@ from .archive import Archive
 from .errors import InternalServerError, NotFound, Refusal
 from .http.error_pages import page, refusal_of
 from .http.request import Call, parse_query
-from .http.router import Route, Router, without_prefix
+from .http.router import Route, Router, prefix_length
 from .items.uris import admit_path, admit_target, decoded, segments
 from .routes import (
     audit,
@@ -71,7 +71,11 @@ class App:
     """Answers requests for one archive, which may stand below a context path: ``/xnat``."""
 
     def __init__(
-        self, archive: Archive, seen: Callable[[str, str, int], None] | None = None, context: str = '', routes: Sequence[Route] = ROUTES
+        self,
+        archive: Archive,
+        seen: Callable[[str, str, int], None] | None = None,
+        context: str = '',
+        routes: Sequence[Route] = ROUTES,
     ) -> None:
         self.archive = archive
         self.router = Router(routes)
@@ -112,13 +116,12 @@ class App:
         admit_target(raw)
         admit_path(request.method, path)
         raw_parts = segments(path[len(request.root_path) :])
-        count = len(raw_parts) - (raw_parts[-1] == '')
-        parts = decoded(raw_parts[:count])
-        above = without_prefix(raw_parts)
-        call = Call(self.archive, parse_query(query), request=request, cookies=cookies, raw_parts=raw_parts[above:])
-        call.base = 'data' if above else ''.join(parts[:1])
-        data = ['data'] * bool(above)
-        found = self.router.match([*data, *raw_parts[above:count]], [*data, *parts[above:]])
+        above = prefix_length(raw_parts)
+        rest = raw_parts[above:]
+        words = [*['data'] * bool(above), *filter(None, rest)]
+        names = decoded(words)
+        call = Call(self.archive, parse_query(query), request=request, base=''.join(names[:1]), cookies=cookies, raw_parts=rest)
+        found = self.router.match(words, names)
         if not found.is_public:
             login.admit(call, call.base)
         return self.router.answer(call, found)

@@ -1,4 +1,4 @@
-"""The table of routes: the grammar of its rows, what it answers, and that the documentation has it all."""
+"""The table of routes: its grammar, its answers, its page in the documentation."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from pyxnat.model.levels import chains, level
 from pyxnat.server import Server
 from pyxnat.server.app import ROUTES, App
 from pyxnat.server.http.request import Call, text
-from pyxnat.server.http.router import Access, Route, Router, without_prefix
+from pyxnat.server.http.router import Access, Route, Router, prefix_length
 from pyxnat.server.items.uris import parse
 
 from .conftest import Client
 
 ROUTER = Router(ROUTES)
-each_route = pytest.mark.parametrize('route', ROUTES, ids=lambda route: f'{route.methods} {route.pattern}')
+NAMES = [f'{route.methods} {route.pattern}' for route in ROUTES]
+each_route = pytest.mark.parametrize('route', ROUTES, ids=NAMES)
 
 
 def filled(pattern: str) -> list[str]:
@@ -105,18 +106,26 @@ def test_two_rows_for_the_same_are_refused() -> None:
 
 
 def test_words_are_compared_as_sent_and_names_decoded() -> None:
-    table = router('/a/{x}')
-    assert table.match(['%61', 'b'], ['a', 'b']).found == []
-    assert table.match(['a', '%62'], ['a', 'b']).found[0][1] == {'x': 'b'}
-    assert router('/a/{x!}/{y}').match(['a', '%62', '%63'], ['a', 'b', 'c']).found[0][1] == {'x': '%62', 'y': 'c'}
+    table = router('/a/{x!}/{y}')
+    assert table.match(['%61', 'b', 'c'], ['a', 'b', 'c']).of('GET') is None
+    pair = table.match(['a', '%62', '%63'], ['a', 'b', 'c']).of('GET')
+    assert pair is not None
+    assert pair[1] == {'x': '%62', 'y': 'c'}
 
 
 @pytest.mark.parametrize(
     ('path', 'count'),
-    [('REST/projects', 1), ('data', 1), ('data/archive', 1), ('data/archive/projects', 2), ('data/archive/users', 1), ('xapi/users', 0)],
+    [
+        ('REST/projects', 1),
+        ('data', 1),
+        ('data/archive', 1),
+        ('data/archive/projects', 2),
+        ('data/archive/users', 1),
+        ('xapi/users', 0),
+    ],
 )
 def test_a_prefix_is_taken_off(path: str, count: int) -> None:
-    assert without_prefix(path.split('/')) == count
+    assert prefix_length(path.split('/')) == count
 
 
 # -- the table
@@ -135,7 +144,11 @@ def test_a_row_is_found_by_its_own_path(route: Route) -> None:
 @pytest.mark.parametrize('names', chains(), ids='/'.join)
 def test_every_level_has_rows_at_every_place(names: tuple[str, ...]) -> None:
     *above, last = (level(name) for name in names)
-    collection = ['data', *(part for row in above for part in (*row.segment.split('/'), 'v')), *last.segment.split('/')]
+    collection = [
+        'data',
+        *(part for row in above for part in (*row.segment.split('/'), 'v')),
+        *last.segment.split('/'),
+    ]
     for parts, is_element in ((collection, False), ([*collection, 'v'], True)):
         path = parse(parts[1:])
         assert path is not None
@@ -165,7 +178,8 @@ def test_a_row_says_what_it_does_in_one_line(route: Route) -> None:
 def test_the_page_has_every_route(page: Any) -> None:
     text = page.page(ROUTES)
     for route in ROUTES:
-        assert f'``{page.shown(route.pattern)}``' in text or f'``{page.shown(route.patterns()[0])}``' in text
+        patterns = (route.pattern, route.patterns()[0])
+        assert any(f'``{page.shown(pattern)}``' in text for pattern in patterns)
         assert route.doc in text
 
 
@@ -187,7 +201,8 @@ NEW = Route('GET PUT', '/data/greetings/{name}/{more?}', _greet, 'Greet somebody
 def ask(server: Server) -> Callable[..., TestResponse]:
     client = Wsgi(App(server.archive, routes=(*ROUTES, NEW)))
     login = base64.b64encode(f'{server.user}:{server.password}'.encode()).decode()
-    return lambda method, path: client.open(path, method=method, headers={'Authorization': f'Basic {login}'})
+    headers = {'Authorization': f'Basic {login}'}
+    return lambda method, path: client.open(path, method=method, headers=headers)
 
 
 def test_a_new_route_is_a_row_and_a_handler(ask: Callable[..., TestResponse], page: Any) -> None:
@@ -195,7 +210,10 @@ def test_a_new_route_is_a_row_and_a_handler(ask: Callable[..., TestResponse], pa
     assert ask('GET', '/REST/greetings/Ann/too').text == 'Ann too'
     assert ask('PUT', '/data/greetings/Ann').json == {'put': 'Ann'}
     assert ask('POST', '/data/greetings/Ann?method=PUT').json == {'put': 'Ann'}
-    assert (ask('HEAD', '/data/greetings/Ann').status_code, ask('HEAD', '/data/greetings/Ann').data) == (200, b'')
+    assert (
+        ask('HEAD', '/data/greetings/Ann').status_code,
+        ask('HEAD', '/data/greetings/Ann').data,
+    ) == (200, b'')
     assert ask('GET', '/data/greetings').status_code == 404
     refused = ask('DELETE', '/data/greetings/Ann')
     assert (refused.status_code, refused.headers['Allow']) == (405, 'GET, PUT, HEAD, OPTIONS')

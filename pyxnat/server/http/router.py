@@ -28,13 +28,14 @@ count whose pattern is the longest.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
 from werkzeug.wrappers import Response
 
-from ...model.levels import chains, level, level_names
+from ...model.levels import LEVELS, chains, level
 from ..errors import Forbidden, MethodNotAllowed, NotFound, Refusal, Unauthorized, by_container
 from ..items.uris import NO_FILES
 from .error_pages import page, plain_refusal
@@ -46,7 +47,9 @@ ANYWHERE = '…'
 """First segment of a pattern that stands below every place of its level."""
 METHODS = ('GET', 'POST', 'PUT', 'DELETE')
 """Methods in the order of an ``Allow`` header."""
-_ARCHIVED = frozenset({'projects', 'subjects', 'experiments', 'scan_types', 'scanners', 'investigators'})
+_ARCHIVED = frozenset({
+    'projects', 'subjects', 'experiments', 'scan_types', 'scanners', 'investigators',
+})  # fmt: skip
 """First segments below ``/data`` that are below ``/data/archive``, too."""
 
 
@@ -80,35 +83,53 @@ class Route(NamedTuple):
         """Return the pattern at every place where it stands."""
         if not self.pattern.startswith(ANYWHERE):
             return [self.pattern]
-        segments = self.pattern.split('/')[1:]
-        found = next(number for number in range(len(segments), 0, -1) if _is_level('/'.join(segments[:number])))
-        rest = '/'.join(segments[found:])
-        return [f'{place}/{rest}'.rstrip('/') for place in places('/'.join(segments[:found]))]
+        below = self.pattern.removeprefix(f'{ANYWHERE}/')
+        segment = next(row.segment for row in LEVELS if f'{below}/'.startswith(f'{row.segment}/'))
+        return [place + below.removeprefix(segment) for place in places(segment)]
+
+
+Rows = dict[str, tuple[Route, tuple[str, ...]]]
+"""By method: a route, and the names of its segments in braces."""
 
 
 class Match(NamedTuple):
-    """The rows that fit a path, best first, each with the segments in braces by name."""
+    """The rows that fit a path."""
 
-    found: Sequence[tuple[Route, dict[str, str]]]
+    found: Sequence[tuple[Rows, tuple[int, ...]]]
+    """Best first, with the places of the segments in braces."""
+    raw_parts: Sequence[str]
+    parts: Sequence[str]
+    tail: str = ''
+    """What follows, for rows that take a rest."""
 
     @property
     def is_public(self) -> bool:
         """Whether nobody has to log in."""
-        return any(route.access is Access.PUBLIC for route, _ in self.found)
+        pairs = (pair for rows, _ in self.found for pair in rows.values())
+        return any(route.access is Access.PUBLIC for route, _ in pairs)
 
     @property
     def methods(self) -> list[str]:
         """The methods that the path has."""
-        held = {method for route, _ in self.found for method in route.methods.split()}
-        return [method for method in METHODS if method in held]
+        return [method for method in METHODS if any(method in rows for rows, _ in self.found)]
 
     def of(self, method: str) -> tuple[Route, dict[str, str]] | None:
-        """Return the row of a method and the names for its handler; None where it has none."""
-        return next((pair for pair in self.found if method in pair[0].methods.split()), None)
+        """Return the row of a method and the segments by name; None where it has none."""
+        for rows, places in self.found:
+            if method in rows:
+                route, names = rows[method]
+                return route, self._named(names, places)
+        return None
 
-
-def _is_level(segment: str) -> bool:
-    return segment.replace('/', '_') in level_names()
+    def _named(self, names: tuple[str, ...], places: tuple[int, ...]) -> dict[str, str]:
+        """Segments by name; names beyond those are of the rest, or of what the path lacks."""
+        found = dict.fromkeys(names[len(places) :], self.tail)
+        for name, place in zip(names, places, strict=False):
+            if name[-1] == '!':
+                found[name[:-1]] = self.raw_parts[place]
+            else:
+                found[name] = self.parts[place]
+        return found
 
 
 def places(segment: str) -> list[str]:
@@ -122,25 +143,23 @@ def places(segment: str) -> list[str]:
     plural = segment.replace('/', '_')
     found = [_pattern(names) for names in chains() if names[-1] == plural]
     if plural == 'files':  # those of all resources of an item
-        holders = (names for names in chains() if names[-1].endswith('resources') and names[:-1] != NO_FILES)
-        found += [_pattern(names).removesuffix('resources') + 'files' for names in holders]
+        holders = (names for names in chains() if names[-1].endswith('resources'))
+        patterns = (_pattern(names) for names in holders if names[:-1] != NO_FILES)
+        found += [pattern.removesuffix('resources') + 'files' for pattern in patterns]
     return found
 
 
 def _pattern(names: Sequence[str]) -> str:
     *above, last = (level(name) for name in names)
-    return ''.join(('/data', *(f'/{row.segment}/{{{row.singular}}}' for row in above), f'/{last.segment}'))
+    elements = (f'{row.segment}/{{{row.singular}}}' for row in above)
+    return '/'.join(('/data', *elements, last.segment))
 
 
-def without_prefix(parts: Sequence[str]) -> int:
-    """Return how many segments stand before the path of the table: ``REST``, ``data/archive``.
+def prefix_length(parts: Sequence[str]) -> int:
+    """Return how many segments stand for ``data``: ``REST``, ``data/archive``.
 
-    Examples
-    --------
-    >>> without_prefix(['REST', 'archive', 'projects']), without_prefix(['data', 'archive', 'services'])
-    (2, 1)
-    >>> without_prefix(['xapi', 'users'])
-    0
+    >>> prefix_length(['REST', 'archive', 'projects']), prefix_length(['xapi', 'users'])
+    (2, 0)
     """
     if not parts or parts[0] not in ('data', 'REST'):
         return 0
@@ -155,10 +174,18 @@ class _Node:
     def __init__(self) -> None:
         self.words: dict[str, _Node] = {}
         self.names: _Node | None = None
-        self.exact: list[tuple[Route, tuple[str, ...]]] = []
-        """Rows that end here, with the names of their segments in braces."""
-        self.rest: list[tuple[Route, tuple[str, ...]]] = []
-        """Rows that take whatever follows."""
+        self.exact: Rows = {}
+        """Those that end here."""
+        self.rest: Rows = {}
+        """Those that take whatever follows."""
+
+    def below(self, segment: str) -> _Node:
+        """Return the place below for a segment of a pattern; make it where it is missing."""
+        if not segment.startswith('{'):
+            return self.words.setdefault(segment, _Node())
+        if self.names is None:
+            self.names = _Node()
+        return self.names
 
 
 class Router:
@@ -178,20 +205,16 @@ class Router:
                 self._add(route, pattern)
 
     def _add(self, route: Route, pattern: str) -> None:
-        for segments in _variants([part for part in pattern.split('/') if part]):
+        names = tuple(re.findall(r'\{([^}?*]+)', pattern))
+        for segments, has_rest in _variants([part for part in pattern.split('/') if part]):
             node = self._root
-            names: list[str] = []
             for segment in segments:
-                if segment.endswith('*}'):
-                    _append(node.rest, route, (*names, *filter(None, [segment[1:-2]])), pattern)
-                    break
-                if segment.startswith('{'):
-                    names.append(segment[1:-1])
-                    node.names = node = node.names or _Node()
-                else:
-                    node = node.words.setdefault(segment, _Node())
-            else:
-                _append(node.exact, route, (*names, *_left_out(pattern, segments)), pattern)
+                node = node.below(segment)
+            rows = node.rest if has_rest else node.exact
+            for method in route.methods.split():
+                if method in rows:
+                    raise ValueError(f'{pattern} has two handlers of {method}.')
+                rows[method] = (route, names)
 
     def match(self, raw_parts: Sequence[str], parts: Sequence[str]) -> Match:
         """Find the rows for a path.
@@ -202,27 +225,27 @@ class Router:
             Segments as they were sent, which words are compared with, and decoded, for the
             handler; from ``data`` or ``xapi`` on, none of them empty.
         """
-        exact: list[tuple[Route, dict[str, str]]] = []
-        rest: list[tuple[int, list[tuple[Route, tuple[str, ...]]], tuple[int, ...]]] = []
+        exact: list[tuple[Rows, tuple[int, ...]]] = []
+        rest: tuple[Rows, tuple[int, ...]] | None = None
+        rest_depth = -1
         pending: list[tuple[_Node, int, tuple[int, ...]]] = [(self._root, 0, ())]
         size = len(parts)
         while pending:
             node, depth, places = pending.pop()
-            if node.rest:
-                rest.append((depth, node.rest, places))
+            if node.rest and depth > rest_depth:
+                rest, rest_depth = (node.rest, places), depth
             if depth == size:
-                exact += [(route, _named(names, places, raw_parts, parts)) for route, names in node.exact]
+                if node.exact:
+                    exact.append((node.exact, places))
                 continue
             if node.names is not None:
                 pending.append((node.names, depth + 1, (*places, depth)))
             below = node.words.get(raw_parts[depth])
             if below is not None:
                 pending.append((below, depth + 1, places))
-        if exact or not rest:
-            return Match(exact)
-        depth, rows, places = max(rest, key=lambda one: one[0])
-        tail = '/'.join(parts[depth:])
-        return Match([(route, _named(names, places, raw_parts, parts, tail)) for route, names in rows])
+        if exact or rest is None:
+            return Match(exact, raw_parts, parts)
+        return Match([rest], raw_parts, parts, '/'.join(parts[rest_depth:]))
 
     def answer(self, call: Call, found: Match) -> Response:
         """Answer a request by the row of its method.
@@ -248,53 +271,33 @@ class Router:
 
     def _answer(self, call: Call, found: Match) -> Response:
         pair = found.of(call.method)
+        if pair is None and found.found and call.method == 'OPTIONS':
+            return _options(found)
         if pair is None:
-            return _options(call, found) if found.found and call.method == 'OPTIONS' else _refuse(call, found)
+            raise _refusal(call, found)
         route, call.names = pair
         _admit(route, call)
         return answer_as(route.handler(call, **call.names))
 
 
-def _variants(segments: list[str]) -> Iterator[list[str]]:
-    """A pattern with all of its optional segments, with one less, and so on."""
-    needed = next((number for number, segment in enumerate(segments) if segment.endswith('?}')), len(segments))
-    plain = [segment.replace('?}', '}') for segment in segments]
-    yield plain
-    yield from (plain[:length] for length in range(needed, len(segments)) if segments[length].endswith('?}'))
+def _variants(segments: list[str]) -> Iterator[tuple[list[str], bool]]:
+    """A pattern in full, and without what may be missing; and whether a rest follows."""
+    has_rest = bool(segments) and segments[-1].endswith('*}')
+    yield segments[:-1] if has_rest else segments, has_rest
+    for length, segment in enumerate(segments):
+        if segment.endswith('?}'):
+            yield segments[:length], False
 
 
-def _left_out(pattern: str, segments: Sequence[str]) -> list[str]:
-    """The names of the optional segments and the rest that a variant of a pattern lacks."""
-    every = [part for part in pattern.split('/') if part]
-    return [name for part in every[len(segments) :] if (name := part.strip('{?*!}'))]
+def _refusal(call: Call, found: Match) -> Refusal:
+    """`MethodNotAllowed` where the path has other methods, else `NotFound`."""
+    error: Refusal = MethodNotAllowed(_allowed(call, found))
+    if not found.found:
+        error = NotFound(f'There is nothing at {call.request.environ.get("PATH_INFO", "")}.')
+    return error if call.base in ('data', 'schemas') else by_container(error)
 
 
-def _append(rows: list[tuple[Route, tuple[str, ...]]], route: Route, names: tuple[str, ...], pattern: str) -> None:
-    taken = {method for other, _ in rows for method in other.methods.split()} & {*route.methods.split()}
-    if taken:
-        raise ValueError(f'{pattern} has two handlers of {", ".join(sorted(taken))}.')
-    rows.append((route, names))
-
-
-def _named(names: Sequence[str], places: Sequence[int], raw_parts: Sequence[str], parts: Sequence[str], tail: str = '') -> dict[str, str]:
-    """Segments by name; names beyond those are of segments that the path lacks, or of the rest."""
-    found = dict.fromkeys(names[len(places) :], tail)
-    for name, place in zip(names, places, strict=False):
-        if name.endswith('!'):
-            found[name[:-1]] = raw_parts[place]
-        else:
-            found[name] = parts[place]
-    return found
-
-
-def _refuse(call: Call, found: Match) -> Response:
-    """`MethodNotAllowed` for a path with other methods, else `NotFound`, with the page of the framework that answers there."""
-    path = call.request.environ.get('PATH_INFO', '')
-    error = MethodNotAllowed(_allowed(call, found)) if found.found else NotFound(f'There is nothing at {path}.')
-    raise error if call.base in ('data', 'schemas') else by_container(error)
-
-
-def _options(call: Call, found: Match) -> Response:
+def _options(found: Match) -> Response:
     allowed = found.methods + ['HEAD'] * ('GET' in found.methods)
     return Response(headers={'Allow': ', '.join([*allowed, 'OPTIONS'])})
 
@@ -306,12 +309,14 @@ def _allowed(call: Call, found: Match) -> list[str]:
 
 
 def _admit(route: Route, call: Call) -> None:
-    """`Unauthorized`, below ``/data`` `Forbidden`, for a guest, and `Forbidden` for a user who may not ask."""
+    """Refuse a caller who may not ask: a guest below ``/xapi`` with `Unauthorized`."""
     if route.access in (Access.PUBLIC, Access.ANYBODY) or call.caller.admin:
         return
     if call.caller.guest:
-        raise (Unauthorized if call.base == 'xapi' else Forbidden)('Log in: guests may not ask for this.')
-    if route.access is Access.ADMIN or (route.access is Access.SELF and call.names.get('username') != call.caller.login):
+        refusal = Unauthorized if call.base == 'xapi' else Forbidden
+        raise refusal('Log in: guests may not ask for this.')
+    is_own = route.access is Access.SELF and call.names.get('username') == call.caller.login
+    if route.access is not Access.LOGIN and not is_own:
         raise Forbidden(f'This is for {route.access.value}.')
 
 
