@@ -47,7 +47,7 @@ def register(name: str, cls: type[Any]) -> None:
 
 
 class_of: Callable[[str], type[Any]] = _CLASSES.__getitem__
-"""Return the class of a plural or singular level name."""
+"""Look up a class by the plural or singular name of its level."""
 
 
 class Element(Named, Uploadable):
@@ -66,6 +66,8 @@ class Element(Named, Uploadable):
 
     Attributes
     ----------
+    steps : tuple of Step
+        Its path: level and name of each step.
     row : dict
         The columns known so far, as text.
     level : Level
@@ -110,7 +112,7 @@ class Element(Named, Uploadable):
         """
         if paths.is_as_routed(self.steps):
             return self.steps[:-1]
-        self._check_sent()
+        self._check_names()
         chain = paths.chain_of(self.steps)
         gap = next((chain[:end] for end in range(2, len(chain) + 1) if chain[:end] in GAPS), ())
         if gap or any(labels.needs_id(step.level, step.name) for step in self.steps[1:-1]):
@@ -134,7 +136,7 @@ class Element(Named, Uploadable):
         """The full address for messages, including the server. No request."""
         return self.connection.server + paths.uri_of(self.steps)
 
-    def _check_sent(self) -> None:
+    def _check_names(self) -> None:
         """Raise an error for names that no path can hold.
 
         Resources and files check their own names.
@@ -158,7 +160,10 @@ class Element(Named, Uploadable):
         return self._exact_uri()
 
     def _find_home(self, depth: int) -> Path:
-        """Return the routed path of the ancestor at a depth."""
+        """Return the path below which XNAT routes the children of an ancestor.
+
+        ``/experiments/ID`` or ``/projects/P/subjects/ID``. One request if the ID is not known.
+        """
         ancestor = self.steps[depth - 1]
         element = class_of(ancestor.level).element_at(paths.uri_of(self.steps[:depth]), self.host, self.above.get(ancestor.level))
         itself = Step(ancestor.level, element.id(), True)
@@ -184,17 +189,17 @@ class Element(Named, Uploadable):
         return _restore, (self.level.singular, paths.uri_of(self.steps), self.host, self.row, self.above)
 
     def exists(self, consistent: bool = False) -> bool:
-        """Whether the server lists it, by ID or label, for this login.
+        """Whether the server lists the element for this login.
 
-        One request: the listing of its level. False means that the server answered: not listed, or
-        404 or 403 for an element above. A failed connection, a wrong password or a server failure
-        raises an error. If XNAT answers 500 because an element above is missing, each level above
-        costs one more request.
+        One request: the listing of its level is searched for the ID or label. False means that the
+        listing lacks it, or that the server answered 404 or 403 for an element above. A failed
+        connection, a wrong password or a server failure raises an error. If XNAT answers 500
+        because an element above is missing, each level above costs one more request.
 
         Parameters
         ----------
         consistent : bool
-            Fetch the listing even if it is cached, also within the last second.
+            Fetch the listing again even if it was fetched within the last second.
         """
         try:
             self._refetch_row() if consistent else self._fetch_row()
@@ -232,7 +237,7 @@ class Element(Named, Uploadable):
         return self.level.datatype
 
     def value_of(self, column: str) -> str:
-        """Return a column of its listing. One request if not known."""
+        """Return a column of the listing. One request if not known."""
         return self.row[column] if column in self.row else self._fetch_row()[column]
 
     def _fetch_row(self) -> Row:
@@ -305,7 +310,7 @@ class Element(Named, Uploadable):
         return names if show_names else [getattr(self, name)() for name in names]
 
     def create(self, **params: Any) -> Any:
-        """Create it, along with all missing elements above it.
+        """Create the element, and all missing elements above it.
 
         Parameters
         ----------
@@ -326,7 +331,7 @@ class Element(Named, Uploadable):
         Returns
         -------
         Element
-            Itself.
+            This element.
 
         Raises
         ------
@@ -370,42 +375,43 @@ class Element(Named, Uploadable):
             self._create_checked(types, fields, document, inner, move)
 
     def _create_checked(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None, inner: Sequence[Any], move: bool) -> None:
+        """Check name, fields and owner, then create the element."""
         kind = str(types.get(self.level.plural) or fields.get('xsiType') or self.level.datatype)
         above = {} if document else fields_above(kind, fields)
         fields = {name: value for name, value in fields.items() if name not in above}
-        made = None if document or not kind else self._fields_of_new(kind, fields)
+        new_fields = None if document or not kind else self._new_fields(kind, fields)
         lacks_session = self._check_new(fields, move) is False and self.level.plural != 'experiments'
-        if made is not None:
+        if new_fields is not None:
             _, query = divide(self, fields)
-            document, fields = made.document(inner), {**made.query(), **query}
+            document, fields = new_fields.document(inner), {**new_fields.query(), **query}
             if document is None and 'xsiType' in self.level.columns:
-                fields['xsiType'] = made.kind
+                fields['xsiType'] = new_fields.kind
         parent = self._parent_on_path()
         if lacks_session and parent is not None:  # its session does not exist
-            answer = self._create_below(parent, types, above, made, fields, document)
+            response = self._create_below(parent, types, above, new_fields, fields, document)
         else:
             try:
-                answer = self._put(fields, document)
+                response = self._put(fields, document)
             except errors.DatabaseError as error:
                 if parent is None or not self._is_well_named() or not self._lacks_parent(error, parent):
                     raise
-                answer = self._create_below(parent, types, above, made, fields, document)
-        self._store_accession_id(six.ensure_text(answer or b'', errors='replace').strip())
+                response = self._create_below(parent, types, above, new_fields, fields, document)
+        self._store_accession_id(six.ensure_text(response or b'', errors='replace').strip())
 
     def _create_below(
-        self, parent: Element, types: dict[str, str], above: dict[str, Any], made: Fields | None, fields: dict[str, Any], document: bytes | None
+        self, parent: Element, types: dict[str, str], above: dict[str, Any], new_fields: Fields | None, fields: dict[str, Any], document: bytes | None
     ) -> bytes:
         """Create the parent, then the element unless its document holds it."""
-        within = made.as_inner(self) if made is not None and not made.query() and fields.keys() <= {'xsiType'} else []
+        within = new_fields.as_inner(self) if new_fields is not None and not new_fields.query() and fields.keys() <= {'xsiType'} else []
         parent._create(types, above, inner=within)
         return b'' if within else self._put(fields, document)
 
-    def _fields_of_new(self, kind: str, fields: dict[str, Any]) -> Fields:
-        """Return the fields of the new element, checked against its schema."""
+    def _new_fields(self, kind: str, fields: dict[str, Any]) -> Fields:
+        """Return the fields of a new element, checked against its schema."""
         values, _ = divide(self, fields)
-        made = Fields(self, kind, {name: value for name, value in values.items() if value not in (None, '')})
-        made.check_new()
-        return made
+        new_fields = Fields(self, kind, {name: value for name, value in values.items() if value not in (None, '')})
+        new_fields.check_new()
+        return new_fields
 
     @staticmethod
     def _lacks_parent(error: errors.DatabaseError, parent: Element) -> bool:
@@ -448,7 +454,7 @@ class Element(Named, Uploadable):
             The session belongs to another subject, or the assessor or reconstruction to another
             session.
         """
-        self._check_sent()
+        self._check_names()
         try:
             return self.host.owners.check(self, move, fresh)
         except errors.NotFoundError:  # no such project: the next request fails, or creates it
@@ -457,8 +463,8 @@ class Element(Named, Uploadable):
     def _put(self, query: Mapping[str, Any], document: bytes | None) -> bytes:
         if document is not None:
             return self.put_document(document, query)
-        answer: bytes = self.connection.request(uris.with_query(self.uri, query), 'PUT')
-        return answer
+        response: bytes = self.connection.request(uris.with_query(self.uri, query), 'PUT')
+        return response
 
     def _is_well_named(self) -> bool:
         """Whether XNAT accepts the name as the label of a new element.
@@ -482,10 +488,9 @@ class Element(Named, Uploadable):
             self.host.owners.store(self)
 
     def delete(self, delete_files: bool = True) -> None:
-        """Delete it and everything below it.
+        """Delete the element and everything below it.
 
-        Deleted through a project that it is only shared into, it is removed from that project
-        alone.
+        If the project on the path only shares the element, the share ends and the element stays.
 
         One request; one more for the accession ID of a subject, experiment or assessor if not
         known; one more for the session's owner if the path names subject and session by label (XNAT
@@ -516,7 +521,7 @@ class Element(Named, Uploadable):
         return self.uri
 
     def get(self) -> bytes:
-        """Return its XML document. One request.
+        """Return the XML document. One request.
 
         Raises
         ------
@@ -529,11 +534,11 @@ class Element(Named, Uploadable):
         return document
 
     def attributes(self) -> dict[str, str]:
-        """Return its row in its listing: column -> text. One request."""
+        """Return the row in the listing: column -> text. One request."""
         return dict(self._fetch_row())
 
     def tag(self, name: str) -> Any:
-        """Add it to a tag, and return the tag.
+        """Add the element to a tag, and return the tag.
 
         Two requests, and up to two more for the first tag of this login.
         """
@@ -542,7 +547,7 @@ class Element(Named, Uploadable):
         return tag
 
     def untag(self, name: str) -> None:
-        """Remove it from a tag. Two requests."""
+        """Remove the element from a tag. Two requests."""
         self.host.manage.tags.get(name).dereference(self.uri)
 
     def _repr_html_(self) -> str:
@@ -554,7 +559,7 @@ class Element(Named, Uploadable):
         return f'<p>{html.escape(repr(self))}</p>{html_table([known])}'
 
     def xpath(self, expression: str) -> list[Any]:
-        """Evaluate an XPath expression on its XML document. One request.
+        """Evaluate an XPath expression on the XML document. One request.
 
         The prefixes are those of the document: ``//xnat:scan``.
         """
@@ -563,11 +568,11 @@ class Element(Named, Uploadable):
         return list(found) if isinstance(found, list) else [found]
 
     def namespaces(self) -> dict[str, str]:
-        """Return the namespace prefixes of its XML document. One request."""
+        """Return the namespaces of the XML document by prefix. One request."""
         return {prefix: uri for prefix, uri in parse_xml(self.get()).nsmap.items() if prefix}
 
     def put_document(self, document: bytes, query: Mapping[str, Any]) -> bytes:
-        """Send its XML document. One request.
+        """Send an XML document to the element. One request.
 
         Parameters
         ----------
@@ -579,10 +584,10 @@ class Element(Named, Uploadable):
         Returns
         -------
         bytes
-            The response body: for most levels the accession ID.
+            The response body: the accession ID of a subject, experiment or assessor.
         """
-        answer: bytes = self.connection.request(uris.with_query(self.uri, query), 'PUT', document, XML)
-        return answer
+        response: bytes = self.connection.request(uris.with_query(self.uri, query), 'PUT', document, XML)
+        return response
 
     def _child(self, row: Level, name: Any) -> Any:
         step = Step(row.plural, as_name(row, name), True)

@@ -156,7 +156,7 @@ class ResourceElement(Element):
         Returns
         -------
         Resource
-            Itself.
+            This element.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class ResourceElement(Element):
         Returns
         -------
         Resource
-            Itself.
+            This element.
         """
         root = Path(src_dir).expanduser()
         if not root.is_dir():
@@ -209,7 +209,7 @@ class ResourceElement(Element):
         Returns
         -------
         Resource
-            Itself.
+            This element.
 
         Raises
         ------
@@ -356,7 +356,7 @@ class FileElement(Element):
         overwrite: bool = False,
         **params: Any,
     ) -> FileElement:
-        """Upload the file; its resource is created if needed.
+        """Upload the file, and create its resource if needed.
 
         Parameters
         ----------
@@ -374,7 +374,7 @@ class FileElement(Element):
         Returns
         -------
         File
-            Itself.
+            This element.
 
         Raises
         ------
@@ -469,6 +469,11 @@ def about_upload(params: dict[str, Any], overwrite: bool) -> tuple[dict[str, Any
         Keyword arguments of `put`. Unknown ones cause a warning.
     overwrite : bool
         Whether to replace files that are present.
+
+    Returns
+    -------
+    tuple of dict
+        The query parameters, and the types by plural level name.
     """
     rest = {name: value for name, value in params.items() if name != 'use_label'}
     types = {row.plural: str(rest.pop(row.plural)) for row in LEVELS if row.plural in rest}

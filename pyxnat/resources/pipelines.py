@@ -118,11 +118,11 @@ class Pipeline(Hosted):
         return f'<Pipeline {self._id}>'
 
     def exists(self) -> bool:
-        """Whether the project has it, by name or alias. One request."""
+        """Whether the project has this name or alias. One request."""
         return any(self._id in pair for pair in self._pipelines.aliases().items())
 
     def info(self) -> dict[str, Any]:
-        """Return its description. One request; one more if it fails.
+        """Return the description. One request; one more if it fails.
 
         Keys: path, steps, inputParameters, appliesTo, authors, version, …
 
@@ -142,7 +142,7 @@ class Pipeline(Hosted):
         return details
 
     def run(self, experiment: Any, params: Mapping[str, Any] | None = None) -> None:
-        """Start it on an experiment. Two requests.
+        """Start the pipeline on an experiment. Two requests.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class Pipeline(Hosted):
             raise
 
     def status(self, experiment: Any) -> list[Row]:
-        """Return its runs on an experiment, the latest first.
+        """Return the runs on an experiment, the latest first.
 
         Parameters
         ----------

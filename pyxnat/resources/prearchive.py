@@ -189,7 +189,7 @@ class PrearchiveSession(PrearchiveElement):
 
 
     def archive(self, project: str | None = None, subject: str | None = None, session: str | None = None, overwrite: str = 'none') -> Any:
-        """Move it into the archive.
+        """Move the session into the archive.
 
         Parameters
         ----------
@@ -241,9 +241,10 @@ class PrearchiveSession(PrearchiveElement):
         return '/'.join(('/archive/projects', project, *below, *label))
 
     def move(self, project: str) -> PrearchiveSession:
-        """Move it to another project of the prearchive, and return it there.
+        """Move the session to another project, within the prearchive.
 
-        One request, and those of `wait` if the server is not done at once.
+        Returns the session at its new place. One request, and those of `wait` if the server needs
+        longer.
         """
         [row] = self._service('move', newProject=project, async_='false')
         project, timestamp, name = row['url'].split('/')[-3:]
@@ -268,7 +269,7 @@ class PrearchiveSession(PrearchiveElement):
         self.connection.request(uris.with_query(self.uri, {'action': 'reset'}), 'POST')
 
     def delete(self) -> None:
-        """Delete it with its files. One request.
+        """Delete the session with its files. One request.
 
         Raises
         ------

@@ -27,7 +27,7 @@ class SharedElement(Element):
     """Row of another element with the same name, as label or as ID."""
 
     def shares(self, id_filter: str = ANY) -> Collection[Any]:
-        """Return the projects that list it, its own included.
+        """Return the projects that list the element, the owner included.
 
         One request when iterated.
 
@@ -42,7 +42,7 @@ class SharedElement(Element):
         return projects
 
     def share(self, project: str, label: str | None = None, primary: bool = False) -> None:
-        """Share it into another project.
+        """Share the element into another project.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class SharedElement(Element):
         self.host.owners.invalidate()
 
     def unshare(self, project: str) -> None:
-        """End its share in a project; its own project keeps it.
+        """End the share in a project; the owning project keeps the element.
 
         The sessions of a subject are removed, too: shared ones lose their share, and sessions owned
         by that project are deleted.
@@ -100,7 +100,7 @@ class SharedElement(Element):
             self.connection.request(f'{self._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
 
     def _is_shared_into(self, project: str) -> bool:
-        """Whether a project has a share of it. One request.
+        """Whether the element is shared into a project. One request.
 
         Raises ProgrammingError for its own project.
         """
@@ -120,7 +120,7 @@ class SharedElement(Element):
         return f'{self._exact_uri()}/projects'
 
     def rename(self, label: str) -> None:
-        """Change its label; its files move along.
+        """Change the label; the files move along.
 
         One request, and one for its ID if not known.
 

@@ -62,7 +62,9 @@ class Fields:
         return item_xml.write_document(self.registry, self.kind, settings, inner)
 
     def query(self) -> dict[str, str]:
-        """Return the fields to clear, and fields without schema, as query.
+        """Return query parameters for fields that a document cannot set.
+
+        These are fields to clear, and all fields of a type without a schema.
 
         Raises
         ------
@@ -147,6 +149,11 @@ def divide(element: Element, fields: Mapping[str, Any]) -> tuple[dict[str, Any],
         The element to write to.
     fields : mapping
         Keyword arguments of `create` or ``attrs.set``.
+
+    Returns
+    -------
+    tuple of dict
+        The fields, and the query parameters.
     """
     if element.level.singular not in LEVELS_WITH_NAMES:
         return {}, dict(fields)
