@@ -369,7 +369,7 @@ def test_the_type_of_a_resource(resource):
 
 def test_what_is_no_archive_is_not_sent_to_be_unpacked(xnat, resource, tmp_path):
     (tmp_path / 'no.zip').write_bytes(b'PK no zip')
-    with xnat.trace() as trace, pytest.raises(errors.DataError, match='no zip'):
+    with xnat.trace() as trace, pytest.raises(errors.DataError, match='not a readable zip'):
         resource.put_zip(tmp_path / 'no.zip')
     assert trace.requests == 0
     resource.put_zip(tmp_path / 'no.zip', extract=False)
