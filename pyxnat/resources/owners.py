@@ -74,7 +74,7 @@ class Owners:
     def reuse_lookups(self) -> Iterator[None]:
         """Share the lookups of this block for up to a minute.
 
-        Applies to this thread and to the threads of an `Undertaking` started in it.
+        Applies to this thread and to the threads of a `WorkerPool` started in it.
         """
         token = _BATCH_START.set(time.monotonic() if _BATCH_START.get() is None else _BATCH_START.get())
         try:

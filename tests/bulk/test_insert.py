@@ -41,7 +41,7 @@ def test_a_subject_is_one_request(subjects: Any, project: Any, xnat: pyxnat.Inte
 def test_those_that_are_there_are_left_or_updated_as_it_is_wished(subjects: Any, project: Any, xnat: pyxnat.Interface) -> None:
     subjects.insert(PEOPLE[:4])
     changed = [{**row, 'gender': 'male'} for row in PEOPLE]
-    with xnat.trace() as trace, pytest.raises(errors.DuplicateError, match='4 are there'):
+    with xnat.trace() as trace, pytest.raises(errors.DuplicateError, match='4 exist already'):
         subjects.insert(changed, existing='error')
     assert writes(trace) == []
     with xnat.trace() as trace:
@@ -125,12 +125,12 @@ def test_a_row_that_is_refused_fails_and_the_others_are_done(subjects: Any, proj
         ([{'gender': 'male'}], 'row 1 names no subject'),
         ([{'label': 'A'}, {'label': 'A'}], 'rows 1 and 2'),
         ([{'label': 'A', 'experiment': 'E'}], 'row 1: the column experiment names nothing above a subject'),
-        ([{'subject': 'A', 'label': 'B'}], 'row 1: label B where A is inserted'),
-        ([{'label': 'A', 'project': 'ANOTHER'}], 'row 1: project ANOTHER where'),
+        ([{'subject': 'A', 'label': 'B'}], 'row 1: label is B, but the element is A'),
+        ([{'label': 'A', 'project': 'ANOTHER'}], 'row 1: project is ANOTHER, but'),
         ([{'label': 'A'}, {'label': 'B', 'nothing_like_it': '1'}], "'nothing_like_it' is no short name"),
         ([{'label': 'A', 'insert_date': '2020-01-02'}], 'read-only'),
-        ({'label': 'A', 'gender': 'male'}, 'a table is rows'),
-        (['label', 'gender'], 'a table is rows'),
+        ({'label': 'A', 'gender': 'male'}, 'rows of the table are not mappings'),
+        (['label', 'gender'], 'rows of the table are not mappings'),
     ],
 )
 def test_what_a_table_lacks_is_an_error_before_anything_is_sent(rows: Any, message: str, subjects: Any, xnat: pyxnat.Interface) -> None:

@@ -1,6 +1,7 @@
-"""Many files and elements at once: down, up, and through a function of one's own.
+"""Bulk operations: download, upload, insert, map.
 
-Elements and collections use it: ``session.download(folder)``, ``resource.upload(folder)``, ``subjects.insert(rows)``, ``scans.map(function)``.
+Methods of elements and collections call them: ``session.download(folder)``,
+``resource.upload(folder)``, ``subjects.insert(rows)``, ``scans.map(function)``.
 """
 
 from .manifest import Verification, verify

@@ -1,4 +1,4 @@
-"""Bulk download: the files below a selection, into a folder, verified, and none of them twice."""
+"""Bulk download of the files below a selection, verified and resumable."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from ...http.download import Expected, fetch
 from ...model import uris
 from ...query.layouts import Layout, check_places
 from ...resources.host import Host
-from .manifest import LOCK, MANIFEST, Manifest, running
+from .manifest import LOCK, MANIFEST, Manifest, lock_folder
 from .pieces import Single, Zipped, plan_pieces
 from .report import Report
-from .wanted import Wanted, files_below, scope_of, told_apart, wanted
-from .workers import Stopped, Undertaking, check_compression, is_final, meter
+from .wanted import RemoteFile, distinct_places, files_below, list_files, scope_of
+from .workers import Stopped, WorkerPool, check_compression, is_fatal, progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-__all__ = ['EXISTING', 'Downloading', 'download']
+__all__ = ['EXISTING', 'Downloader', 'download']
 
 _OWN = (MANIFEST, LOCK)
 
 EXISTING = ('refresh', 'keep', 'replace', 'error')
-"""What may be done about files that are there already."""
+"""Treatments of files that exist already."""
 
 
 def download(
@@ -48,43 +48,60 @@ def download(
     compression: int,
     progress: bool | None,
 ) -> Report:
-    """Download the files below an element or a collection. See :meth:`pyxnat.resources.bulk.Downloadable.download`."""
+    """Download the files below an element or a collection.
+
+    Parameters
+    ----------
+    selection : Element or Collection
+        Parent of the files.
+    dest, layout, jobs, existing, compression, progress
+        As in :meth:`pyxnat.resources.bulk.Downloadable.download`.
+    """
     if existing not in EXISTING:
-        raise errors.ProgrammingError(f'existing={existing!r} is not known', remedy=f'There are {", ".join(EXISTING)}.')
+        raise errors.ProgrammingError(f'existing={existing!r} is not known', remedy=f'Use one of: {", ".join(EXISTING)}.')
     check_compression(compression)
     plan, folder = Layout(layout), _folder(dest)
-    downloading = Downloading(interface, folder, Report('downloaded', f'to {folder}'), jobs, compression)
+    downloader = Downloader(interface, folder, Report('downloaded', f'to {folder}'), jobs, compression)
     files = files_below(selection)
-    listed = told_apart(list(wanted(files, plan)))
-    are_alike = _are_alike(listed)
+    listed = distinct_places(list(list_files(files, plan)))
+    may_collide = _may_collide(listed)
     folder.mkdir(parents=True, exist_ok=True)
-    if are_alike:
+    if may_collide:
         check_places(_places(listed), _OWN, names_on(folder))
-    with running(folder) as alone:
-        holes = downloading.missing(listed, existing)
-        if alone:
-            downloading.sweep(holes)
-        with meter(sum(file.size or 0 for file in holes), 'B', progress) as bar:
-            downloading.run(holes, lambda some: plan_pieces(some, listed, scope_of(files), jobs), bar)
-    return downloading.report.end()
+    with lock_folder(folder) as is_only_run:
+        missing = downloader.find_missing(listed, existing)
+        if is_only_run:
+            downloader.remove_temporaries(missing)
+        with progress_bar(sum(file.size or 0 for file in missing), 'B', progress) as bar:
+            downloader.run(missing, lambda remaining: plan_pieces(remaining, listed, scope_of(files), jobs), bar)
+    return downloader.report.finish()
 
 
 def _folder(dest: str | os.PathLike[str]) -> Path:
-    """The folder that is meant, which need not be there; that it can be one is seen before anything is asked for."""
+    """Return the download folder, after checking that it can be created.
+
+    The check comes before any request.
+    """
     folder = Path(os.fsdecode(dest)).expanduser()
-    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
-    if not os.fspath(dest) or not there.is_dir():
-        what = f'{there} is no folder' if os.fspath(dest) else 'no folder is named'
-        raise errors.DataError(what, remedy='Give the path of a folder; it is made if needed.')
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if not os.fspath(dest) or not existing.is_dir():
+        problem = f'{existing} is not a folder' if os.fspath(dest) else 'the path of the folder is empty'
+        raise errors.DataError(problem, remedy='Give the path of a folder; it is created if needed.')
     return folder
 
 
-def _places(listed: Iterable[Wanted]) -> Iterator[tuple[str, str]]:
+def _places(listed: Iterable[RemoteFile]) -> Iterator[tuple[str, str]]:
     return ((file.uri, file.place) for file in listed)
 
 
-def _are_alike(listed: Sequence[Wanted]) -> bool:
-    """Whether some disk would take two places for one. Where two are the same, that is an error."""
+def _may_collide(listed: Sequence[RemoteFile]) -> bool:
+    """Return whether some file systems take two places for one.
+
+    Raises
+    ------
+    DataError
+        If two files have the same place.
+    """
     try:
         check_places(_places(listed), _OWN, alike)
     except errors.DataError:
@@ -93,15 +110,21 @@ def _are_alike(listed: Sequence[Wanted]) -> bool:
     return False
 
 
-class Downloading(Undertaking):
-    """One download on its way.
+class Downloader(WorkerPool):
+    """Run of one download.
 
     Parameters
     ----------
+    interface : Host
+        Interface of the server.
     folder : Path
-        Where it goes.
+        Destination.
+    report : Report
+        Receives successes and failures.
+    jobs : int
+        Number of threads.
     compression : int
-        0 for zips in which files are stored as they are; XNAT knows no degrees.
+        0 for zips without compression, else with; XNAT has no levels.
     """
 
     def __init__(self, interface: Host, folder: Path, report: Report, jobs: int, compression: int = 0) -> None:
@@ -110,114 +133,142 @@ class Downloading(Undertaking):
         self._host = interface
         self._folder = folder
         self._manifest = Manifest(folder)
-        self._made: set[Path] = set()
-        self._right: dict[str, str] = {}
-        self._under_way: dict[str, str] = {}
+        self._created: set[Path] = set()
+        self._verified: dict[str, str] = {}
+        self._publishing: dict[str, str] = {}
         self._bar: Any = None
-        self._owed: list[Wanted] = []
+        self._retries: list[RemoteFile] = []
 
-    def missing(self, listed: Sequence[Wanted], existing: str) -> list[Wanted]:
-        """Those that have to be fetched.
+    def find_missing(self, listed: Sequence[RemoteFile], existing: str) -> list[RemoteFile]:
+        """Return the files to fetch; report the others as skipped.
+
+        Parameters
+        ----------
+        listed : sequence of RemoteFile
+            All files of the download.
+        existing : {'refresh', 'keep', 'replace', 'error'}
+            Treatment of files that exist already.
 
         Raises
         ------
         DataError
-            With ``existing='error'``, when others are there in their places.
+            With ``existing='error'``, if files with other content exist.
         """
         states = {file.place: self._state(file, existing) for file in listed}
         unclear = [file for file in listed if states[file.place] == 'unclear']
         written = self._manifest.read() if unclear else {}
 
-        def look(file: Wanted) -> None:
-            states[file.place] = self._compared(file, written)
+        def compare(file: RemoteFile) -> None:
+            states[file.place] = self._state_by_content(file, written)
 
-        self.each(look, unclear)
+        self.each(compare, unclear)
         wrong = [file.place for file in listed if states[file.place] == 'different']
         if wrong and existing == 'error':
-            what = f'{len(wrong)} files are there with other content: {", ".join(wrong[:5])}{" …" if len(wrong) > 5 else ""}'
-            raise errors.DataError(what, uri=str(self._folder), remedy="existing='refresh' replaces them, 'keep' leaves them.")
+            problem = f'{len(wrong)} files exist with other content: {", ".join(wrong[:5])}{" …" if len(wrong) > 5 else ""}'
+            raise errors.DataError(problem, uri=str(self._folder), remedy="existing='refresh' replaces them, 'keep' leaves them.")
         for file in listed:
             if states[file.place] == 'right':
-                self.report.skip(file.place)
+                self.report.add_skipped(file.place)
                 if file.md5 and existing != 'keep':
-                    self._right[file.place] = file.md5
+                    self._verified[file.place] = file.md5
         return [file for file in listed if states[file.place] != 'right']
 
-    def _state(self, file: Wanted, existing: str) -> str:
-        """Whether a file is ``missing``, ``right``, ``different``, or, as long as its content was not read, ``unclear``."""
+    def _state(self, file: RemoteFile, existing: str) -> str:
+        """Return ``missing``, ``right``, ``different`` or ``unclear``.
+
+        For ``unclear``, the content must be read.
+        """
         try:
-            there = (self._folder / file.place).stat()
+            local = (self._folder / file.place).stat()
         except (FileNotFoundError, NotADirectoryError):
             return 'missing'
-        if not stat.S_ISREG(there.st_mode):
+        if not stat.S_ISREG(local.st_mode):
             return 'missing'
         if existing == 'keep':
             return 'right'
-        return 'different' if existing == 'replace' or file.size not in (None, there.st_size) else 'unclear'
+        return 'different' if existing == 'replace' or file.size not in (None, local.st_size) else 'unclear'
 
-    def _compared(self, file: Wanted, written: dict[str, str]) -> str:
-        """The same by the content. Without a digest in the listing, a file as it was put there is right."""
+    def _state_by_content(self, file: RemoteFile, written: dict[str, str]) -> str:
+        """Return ``right`` or ``different``, by the digest.
+
+        If the listing has no digest, that of the manifest (`written`) is used.
+        """
         md5 = file.md5 or written.get(file.place, '')
         return 'right' if md5 and digest_of(self._folder / file.place) == md5 else 'different'
 
-    def sweep(self, holes: Iterable[Wanted]) -> None:
-        """Remove the temporaries that a killed run left beside the places of files."""
+    def remove_temporaries(self, missing: Iterable[RemoteFile]) -> None:
+        """Remove temporary files that a killed run left."""
         names: dict[str, list[str]] = {}
-        for file in holes:
+        for file in missing:
             folder, _, name = file.place.rpartition('/')
             names.setdefault(folder, []).append(name)
         for folder in names:
-            found = list((self._folder / folder).glob(f'.*{PART}'))
-            starts = {f'.{name[:50]}' for name in names[folder]} if found else set()
-            for temporary in found:
-                if temporary.name.removesuffix(PART).rpartition('.')[0] in starts:
+            temporaries = list((self._folder / folder).glob(f'.*{PART}'))
+            prefixes = {f'.{name[:50]}' for name in names[folder]} if temporaries else set()
+            for temporary in temporaries:
+                if temporary.name.removesuffix(PART).rpartition('.')[0] in prefixes:
                     with suppress(PermissionError):
                         temporary.unlink(missing_ok=True)
 
-    def run(self, holes: list[Wanted], plan: Callable[[list[Wanted]], list[Single | Zipped]], bar: Any) -> None:
-        """Fetch them all; what a zip did not bring is asked for again, in the end singly."""
+    def run(self, missing: list[RemoteFile], plan: Callable[[list[RemoteFile]], list[Single | Zipped]], bar: Any) -> None:
+        """Fetch missing files, and write the manifest.
+
+        Files that a zip lacks are requested again; singly if a round brings none.
+
+        Parameters
+        ----------
+        missing : list of RemoteFile
+            Files to fetch.
+        plan : callable
+            Returns the requests for files.
+        bar : object
+            Progress bar.
+        """
         self._bar = bar
         try:
-            while holes:
-                self._owed = []
-                self.each(self._fetch, plan(holes))
-                if len(self._owed) == len(holes):
+            while missing:
+                self._retries = []
+                self.each(self._fetch, plan(missing))
+                if len(self._retries) == len(missing):
                     plan = _singly
-                holes = self._owed
+                missing = self._retries
         except BaseException:
-            with suppress(OSError):  # a full disk, which may be what ended it
-                self._manifest.settle({**self._right, **self._just_published()})
+            with suppress(OSError):  # the disk may be full
+                self._manifest.rewrite({**self._verified, **self._just_published()})
             raise
-        self._manifest.settle(self._right)
+        self._manifest.rewrite(self._verified)
 
     def _just_published(self) -> dict[str, str]:
-        """Files that took their places as the run was interrupted."""
-        places = {place: self._folder / place for place in self._under_way}
-        return {place: self._under_way[place] for place, path in places.items() if path.is_file() and digest_of(path) == self._under_way[place]}
+        """Return place -> MD5 of files completed during the interruption."""
+        places = {place: self._folder / place for place in self._publishing}
+        return {place: self._publishing[place] for place, path in places.items() if path.is_file() and digest_of(path) == self._publishing[place]}
 
     def _fetch(self, piece: Single | Zipped) -> None:
-        """Fetch a piece; what a zip still owes is noted."""
+        """Make one request; keep the files that a zip lacks for another try."""
         if isinstance(piece, Zipped):
-            self._owed += self._fetch_zip(piece)
+            self._retries += self._fetch_zip(piece)
             return
         try:
-            self._fetch_one(piece.file)
+            self._fetch_single(piece.file)
         except (errors.DatabaseError, OSError) as error:
-            self.failed(piece.file.uri, error)
+            self.add_failure(piece.file.uri, error)
 
-    def _fetch_one(self, file: Wanted) -> None:
-        target = self._place(file)
+    def _fetch_single(self, file: RemoteFile) -> None:
+        target = self._prepare_place(file)
 
         def opened(headers: Any) -> AbstractContextManager[Incoming]:
             return self._writing(file, target, http_time(headers.get('last-modified')))
 
         accept_pages = file.path.lower().endswith(('.html', '.htm', '.xhtml'))
         fetch(self._host.connection.transport, file.uri, opened, Expected(file.size, file.md5), accept_pages=accept_pages)
-        self._did(file, target)
+        self._record(file, target)
 
-    def _fetch_zip(self, zipped: Zipped) -> list[Wanted]:
-        """Unpack a zip as it comes; the files that it did not bring. Those it brought whole stay, whatever happens to the rest."""
-        find, owed = lru_cache(1)(zipped.finder().find), {file.uri: file for file in zipped.files}
+    def _fetch_zip(self, zipped: Zipped) -> list[RemoteFile]:
+        """Unpack a zip while receiving it; return the files that it lacks.
+
+        If the connection drops, files that were complete are kept.
+        """
+        find, remaining = lru_cache(1)(zipped.finder().find), {file.uri: file for file in zipped.files}
 
         def length_of(entry: str) -> int | None:
             file = find(entry)
@@ -228,19 +279,23 @@ class Downloading(Undertaking):
             with self._host.connection.transport.stream('GET', uri) as stream:
                 for entry in unzip(stream, length_of, stream.uri):
                     file = find(entry.name)
-                    if file is not None and file.uri in owed and self._unpack(entry, file):
-                        del owed[file.uri]
+                    if file is not None and file.uri in remaining and self._unpack(entry, file):
+                        del remaining[file.uri]
         except errors.DatabaseError as error:
-            if is_final(error):
+            if is_fatal(error):
                 raise
-        return list(owed.values())
+        return list(remaining.values())
 
-    def _unpack(self, entry: Unzipping, file: Wanted) -> bool:
-        """Write one file of a zip; whether that is settled: a wrong one is still owed."""
-        wrong = _Wrong()
+    def _unpack(self, entry: Unzipping, file: RemoteFile) -> bool:
+        """Write a file of a zip; return whether it is done.
+
+        False if size or digest differ from the listing: the file must be fetched again. True also
+        for failures to write, which are reported.
+        """
+        wrong = _WrongContent()
         entry.sums = not file.md5
         try:
-            target = self._place(file)
+            target = self._prepare_place(file)
             with self._writing(file, target) as incoming:
                 for piece in entry:
                     incoming.write(piece)
@@ -248,67 +303,74 @@ class Downloading(Undertaking):
                         raise wrong
                 if Expected(file.size, file.md5).differs(incoming.size, incoming.md5):
                     raise wrong
-        except _Wrong:
+        except _WrongContent:
             return False
         except errors.DatabaseError:
             raise
         except OSError as error:
-            self.failed(file.uri, error)
+            self.add_failure(file.uri, error)
         else:
-            self._did(file, target)
+            self._record(file, target)
         return True
 
     @contextmanager
-    def _writing(self, file: Wanted, target: Path, modified: float | None = None) -> Iterator[Incoming]:
-        """A file on its way; the bar shows what has come of it, and takes that back if it cannot be used."""
-        with publish(target, modified, before=lambda _: self._note(file, incoming.md5)) as opened:
-            incoming = _Watched(opened, self.ended, self._bar)
+    def _writing(self, file: RemoteFile, target: Path, modified: float | None = None) -> Iterator[Incoming]:
+        """Open a file that is moved into place when complete.
+
+        The progress bar counts its bytes, and subtracts them if it fails.
+        """
+        with publish(target, modified, before=lambda _: self._record_digest(file, incoming.md5)) as opened:
+            incoming = _Watched(opened, self.stopping, self._bar)
             try:
                 yield incoming
             except BaseException:
                 self._bar.update(-incoming.size)
                 raise
 
-    def _place(self, file: Wanted) -> Path:
+    def _prepare_place(self, file: RemoteFile) -> Path:
         target = self._folder / file.place
-        if target.parent not in self._made:
+        if target.parent not in self._created:
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._made.add(target.parent)
+            self._created.add(target.parent)
         return target
 
-    def _note(self, file: Wanted, md5: str) -> None:
-        """See that a later run, even of one that is killed, will know the file for right where no listing tells."""
-        if file.md5:
-            self._under_way[file.place] = file.md5
-        else:
-            self._manifest.note(file.place, md5)
+    def _record_digest(self, file: RemoteFile, md5: str) -> None:
+        """Record the digest of a file before it is moved into place.
 
-    def _did(self, file: Wanted, target: Path) -> None:
+        If the listing has none, it is written to the manifest at once: after a kill, the next run
+        must recognize the file.
+        """
         if file.md5:
-            self._right[file.place] = file.md5
-            self._under_way.pop(file.place, None)
+            self._publishing[file.place] = file.md5
+        else:
+            self._manifest.add(file.place, md5)
+
+    def _record(self, file: RemoteFile, target: Path) -> None:
+        if file.md5:
+            self._verified[file.place] = file.md5
+            self._publishing.pop(file.place, None)
         size = file.size if file.size is not None else target.stat().st_size
-        self.did(file.place, size)
+        self.add_success(file.place, size)
 
 
 class _Watched(Incoming):
-    """A file that is written until all is to end."""
+    """File being written; moves the progress bar, and stops with the threads."""
 
-    def __init__(self, file: IO[bytes], ended: threading.Event, bar: Any) -> None:
+    def __init__(self, file: IO[bytes], stopping: threading.Event, bar: Any) -> None:
         super().__init__(file, None)
-        self._ended, self._bar = ended, bar
+        self._stopping, self._bar = stopping, bar
 
     def write(self, piece: bytes) -> int:
-        """Add bytes at the end."""
-        if self._ended.is_set():
+        """Append bytes; raise Stopped if threads must stop."""
+        if self._stopping.is_set():
             raise Stopped
         self._bar.update(len(piece))
         return super().write(piece)
 
 
-class _Wrong(Exception):
-    """What a zip has under a file's name is not what the listing says; it is fetched singly."""
+class _WrongContent(Exception):
+    """A file in a zip differs from the listing in size or digest."""
 
 
-def _singly(files: Iterable[Wanted]) -> list[Single | Zipped]:
+def _singly(files: Iterable[RemoteFile]) -> list[Single | Zipped]:
     return [Single(file) for file in files]

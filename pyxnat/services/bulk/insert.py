@@ -1,4 +1,4 @@
-"""Many new elements from a table: one request each, after those that tell what is there."""
+"""Bulk insert of elements from a table."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ...resources.base import class_of
 from ...resources.host import Host
 from ...resources.writing import XML, Fields, is_field
 from .report import Report
-from .workers import Undertaking, meter
+from .workers import WorkerPool, progress_bar
 
 __all__ = ['EXISTING', 'insert', 'rows_of']
 
 EXISTING = ('keep', 'update', 'error')
-"""What may be done about elements that are there already."""
+"""Treatments of elements that exist already."""
 
 
 _LEVEL_NAMES = frozenset(row.singular for row in LEVELS)
@@ -32,7 +32,7 @@ _LEVEL_NAMES_PLURAL = frozenset(row.plural for row in LEVELS)
 
 
 class _Row(NamedTuple):
-    """A row of the table: the element that it names, and its fields."""
+    """A row of the table: its number, the path of the element, and its fields."""
 
     number: int
     path: Path
@@ -44,64 +44,75 @@ class _Row(NamedTuple):
 
 
 def insert(interface: Host, collection: Any, table: Any, *, existing: str, jobs: int, progress: bool | None) -> Report:
-    """Create the elements that a table names. See :meth:`pyxnat.resources.bulk.Mappable.insert`."""
-    if existing not in EXISTING:
-        raise errors.ProgrammingError(f'existing={existing!r} is not known', remedy=f'There are {", ".join(EXISTING)}.')
-    rows = _named(collection, rows_of(table))
-    undertaking = Undertaking(Report('inserted', f'in {spell(collection.routes[0])}'), jobs, interface.connection.transport)
-    there = _names_there(collection) if rows else set()
-    if existing == 'error':
-        _refuse([row for row in rows if row.names in there])
-    families: dict[tuple[str, ...], list[_Row]] = defaultdict(list)
-    for row in rows:
-        families[row.names[:2]].append(row)  # what is missing above them is created once
-    with meter(len(rows), level(collection.level.plural).singular, progress) as bar:
+    """Create the elements that a table names.
 
-        def put(family: list[_Row]) -> None:
-            for rows in _together(family, there):
+    Parameters
+    ----------
+    collection : Collection
+        Destination.
+    table, existing, jobs, progress
+        As in :meth:`pyxnat.resources.bulk.Mappable.insert`.
+    """
+    if existing not in EXISTING:
+        raise errors.ProgrammingError(f'existing={existing!r} is not known', remedy=f'Use one of: {", ".join(EXISTING)}.')
+    rows = _parse_rows(collection, rows_of(table))
+    pool = WorkerPool(Report('inserted', f'in {spell(collection.routes[0])}'), jobs, interface.connection.transport)
+    existing_names = _existing_names(collection) if rows else set()
+    if existing == 'error':
+        _refuse([row for row in rows if row.names in existing_names])
+    groups: dict[tuple[str, ...], list[_Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.names[:2]].append(row)  # missing parents are created once
+    with progress_bar(len(rows), level(collection.level.plural).singular, progress) as bar:
+
+        def put(group: list[_Row]) -> None:
+            for rows in _by_document(group, existing_names):
                 if len(rows) > 1:
-                    _put_scans(interface, rows, existing, undertaking)
+                    _put_scans(interface, rows, existing, pool)
                 else:
-                    _put(interface, rows[0], rows[0].names in there, existing, undertaking)
+                    _put(interface, rows[0], rows[0].names in existing_names, existing, pool)
                 bar.update(len(rows))
 
-        undertaking.each(put, families.values())
-    return undertaking.report.end()
+        pool.each(put, groups.values())
+    return pool.report.finish()
 
 
-def _put(interface: Host, row: _Row, is_there: bool, existing: str, undertaking: Undertaking) -> None:
+def _put(interface: Host, row: _Row, exists: bool, existing: str, pool: WorkerPool) -> None:
     uri = uri_of(row.path)
-    if is_there and (existing == 'keep' or not row.fields):
-        undertaking.report.skip(uri)
+    if exists and (existing == 'keep' or not row.fields):
+        pool.report.add_skipped(uri)
         return
     element = class_of(row.path[-1].level).element_at(uri, interface)
     try:
-        if is_there:
+        if exists:
             element.attrs.mset({name: value for name, value in row.fields.items() if is_field(name) and name not in _LEVEL_NAMES_PLURAL})
         else:
             element.create(**row.fields)
     except errors.DatabaseError as error:
-        undertaking.failed(uri, error)
+        pool.add_failure(uri, error)
     else:
-        undertaking.did(uri)
+        pool.add_success(uri)
 
 
-def _together(family: list[_Row], there: set[tuple[str, ...]]) -> list[list[_Row]]:
-    """The rows that go in one document: new scans of one session."""
+def _by_document(group: list[_Row], existing_names: set[tuple[str, ...]]) -> list[list[_Row]]:
+    """Group the rows that one document can hold: new scans of one session."""
     groups: dict[tuple[Any, ...], list[_Row]] = {}
-    for row in family:
-        is_new_scan = row.path[-1].level == 'scans' and len(row.path) > 1 and row.names not in there
+    for row in group:
+        is_new_scan = row.path[-1].level == 'scans' and len(row.path) > 1 and row.names not in existing_names
         groups.setdefault(row.names[:-1] if is_new_scan else (row.number,), []).append(row)
     return list(groups.values())
 
 
-def _put_scans(interface: Host, rows: list[_Row], existing: str, undertaking: Undertaking) -> None:
-    """Create scans of one session by one document, with the session and its subject where they are not there; one by one where that is refused."""
+def _put_scans(interface: Host, rows: list[_Row], existing: str, pool: WorkerPool) -> None:
+    """Create scans with one document, and the session and subject if missing.
+
+    Falls back to one request per scan if the server refuses the document.
+    """
     session = class_of('experiments').element_at(uri_of(rows[0].path[:-1]), interface)
     try:
-        inner = [node for row in rows for node in _inner(interface, row)]
+        inner = [node for row in rows for node in _scan_nodes(interface, row)]
         if len(inner) < len(rows):
-            raise errors.ProgrammingError('not all fields go by document', remedy='Insert one by one.')
+            raise errors.ProgrammingError('a document cannot hold all fields', remedy='Insert one by one.')
         if session.exists():
             document = Fields(session, session.datatype(), {}).document(inner)
             interface.connection.request(session.writing_uri(), 'PUT', document, XML)
@@ -109,14 +120,14 @@ def _put_scans(interface: Host, rows: list[_Row], existing: str, undertaking: Un
             session._create({'experiments': str(rows[0].fields['experiments'])} if 'experiments' in rows[0].fields else {}, {}, inner=inner)
     except errors.DatabaseError:
         for row in rows:
-            _put(interface, row, False, existing, undertaking)
+            _put(interface, row, False, existing, pool)
     else:
         for row in rows:
-            undertaking.did(uri_of(row.path))
+            pool.add_success(uri_of(row.path))
 
 
-def _inner(interface: Host, row: _Row) -> list[Any]:
-    """A row as a scan in the document of its session; empty where not all of it goes by document."""
+def _scan_nodes(interface: Host, row: _Row) -> list[Any]:
+    """Return the XML of a scan; empty if it cannot hold all fields."""
     element = class_of('scans').element_at(uri_of(row.path), interface)
     fields = {name: value for name, value in row.fields.items() if name not in _LEVEL_NAMES_PLURAL}
     made = element._fields_of_new(str(fields.get('xsiType') or element.level.datatype), fields)
@@ -124,13 +135,16 @@ def _inner(interface: Host, row: _Row) -> list[Any]:
 
 
 def rows_of(table: Any) -> list[dict[str, Any]]:
-    """The rows of a CSV file (UTF-8, with a header), of a DataFrame, or of mappings. Cells without a value are left out."""
+    """Return the rows of a CSV file, a DataFrame or mappings.
+
+    Empty cells are left out. A CSV file is UTF-8 and has a header.
+    """
     if isinstance(table, (str, os.PathLike)):
         with FilePath(table).expanduser().open(encoding='utf-8-sig', newline='') as file:
             return [_cells(row) for row in csv.DictReader(file)]
     rows = list(table.to_dict('records') if hasattr(table, 'to_dict') else table)
     if not all(isinstance(row, Mapping) for row in rows):
-        raise errors.ProgrammingError('a table is rows of columns and values', remedy="Give a list of such as {'label': 'S1', 'gender': 'male'}.")
+        raise errors.ProgrammingError('the rows of the table are not mappings', remedy="Give a list such as [{'label': 'S1', 'gender': 'male'}].")
     return [_cells(row) for row in rows]
 
 
@@ -140,35 +154,41 @@ def _cells(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _value(value: Any) -> Any:
-    """A cell as XNAT takes it: times at midnight are dates, whole numbers are written so, what equals nothing (NaN, NaT) is no value."""
+    """Convert a cell for XNAT.
+
+    Times at midnight become dates, whole floats become integers, NaN and NaT become `None`.
+    """
     if value is None or value != value:
         return None
     if isinstance(value, datetime.datetime) and value.time() == datetime.time():
         return value.date()
     if isinstance(value, float) and value.is_integer():
-        return int(value)  # of a column with empty cells
+        return int(value)  # pandas has floats in a column with empty cells
     return value
 
 
-def _named(collection: Any, table: list[dict[str, Any]]) -> list[_Row]:
-    """The rows with their elements; anything wrong is an error before the first request."""
+def _parse_rows(collection: Any, table: list[dict[str, Any]]) -> list[_Row]:
+    """Return the rows with the paths of their elements.
+
+    Errors in the table are raised here, before the first request.
+    """
     if len(collection.routes) != 1 or collection.conditions:
         raise errors.ProgrammingError(
-            'it is not told where to insert', remedy="Use such as project.subjects() or '/projects/P/subjects/*/experiments'."
+            'the selection does not tell where to insert', remedy="Use one such as project.subjects() or '/projects/P/subjects/*/experiments'."
         )
     [route], rows, taken = collection.routes, [], dict[tuple[str, ...], int]()
     for number, fields in enumerate(table, 1):
-        path = tuple(_step(step, fields, number, step is route[-1]) for step in route)
+        path = tuple(_named_step(step, fields, number, step is route[-1]) for step in route)
         row = _Row(number, path, _settable(fields, path, number))
         if row.names in taken:
-            raise errors.DataError(f'rows {taken[row.names]} and {number} are both {spell(path)}', remedy='Leave one of them.')
+            raise errors.DataError(f'rows {taken[row.names]} and {number} are both {spell(path)}', remedy='Remove one of them.')
         taken[row.names] = number
         rows.append(row)
     return rows
 
 
-def _step(step: Step, fields: dict[str, Any], number: int, is_last: bool) -> Step:
-    """The element of a level that a row names; its cell is taken out of the row."""
+def _named_step(step: Step, fields: dict[str, Any], number: int, is_last: bool) -> Step:
+    """Return the step with the name in a row; remove the cell from the row."""
     if step.literal:
         return step
     row = level(step.level)
@@ -183,7 +203,10 @@ def _step(step: Step, fields: dict[str, Any], number: int, is_last: bool) -> Ste
 
 
 def _settable(fields: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
-    """The cells of a row that are fields; what XNAT would ignore without a word is an error."""
+    """Return the cells of a row that are fields.
+
+    Columns that XNAT would ignore silently are errors.
+    """
     names = {level(step.level).singular: step.name for step in path}
     own = level(path[-1].level)
     names[own.label_column] = path[-1].name
@@ -191,10 +214,10 @@ def _settable(fields: dict[str, Any], path: Path, number: int) -> dict[str, Any]
     for column, value in fields.items():
         if column in names:
             if str(value) != names[column]:
-                raise errors.DataError(f'row {number}: {column} {value} where {names[column]} is inserted', remedy='Leave one of them out.')
+                raise errors.DataError(f'row {number}: {column} is {value}, but the element is {names[column]}', remedy='Remove one of them.')
         elif column in _LEVEL_NAMES:
-            where = f'Insert into the {level(column).plural} themselves, or leave it out.'
-            raise errors.DataError(f'row {number}: the column {column} names nothing above a {own.singular}', remedy=where)
+            remedy = f'Insert into the {level(column).plural} themselves, or remove the column.'
+            raise errors.DataError(f'row {number}: the column {column} names nothing above a {own.singular}', remedy=remedy)
         else:
             if column not in ('xsiType', *(step.level for step in path)) and not column.startswith('event_'):
                 check_settable(own.singular, column)
@@ -202,25 +225,29 @@ def _settable(fields: dict[str, Any], path: Path, number: int) -> dict[str, Any]
     return settable
 
 
-def _names_there(collection: Any) -> set[tuple[str, ...]]:
-    """What the collection has, by labels and by IDs, with the names of the levels above."""
-    found = set()
+def _existing_names(collection: Any) -> set[tuple[str, ...]]:
+    """Return the names of existing elements and of those above.
+
+    One tuple with labels and one with IDs for each element.
+    """
+    names = set()
     [route] = collection.routes
     try:
         for element in collection:
             steps = element.steps[-len(route) :]
             labels = []
-            for wanted, step in zip(route, steps, strict=False):
-                known = element.row if step is steps[-1] else element.above.get(step.level, {})
-                labels.append(wanted.name if wanted.literal else known.get(level(step.level).label_column, step.name))
-            found |= {tuple(labels), tuple(wanted.name if wanted.literal else step.name for wanted, step in zip(route, steps, strict=False))}
+            for selected, step in zip(route, steps, strict=False):
+                row = element.row if step is steps[-1] else element.above.get(step.level, {})
+                labels.append(selected.name if selected.literal else row.get(level(step.level).label_column, step.name))
+            ids = tuple(selected.name if selected.literal else step.name for selected, step in zip(route, steps, strict=False))
+            names |= {tuple(labels), ids}
     except errors.NotFoundError:
-        return set()  # nothing is there, not even what is above
-    return found
+        return set()  # not even the parent exists
+    return names
 
 
 def _refuse(rows: Iterable[_Row]) -> None:
-    there = [spell(row.path) for row in rows]
-    if there:
-        what = f'{len(there)} are there already: {", ".join(there[:5])}{" …" if len(there) > 5 else ""}'
-        raise errors.DuplicateError(what, remedy="existing='keep' leaves them as they are, 'update' sets their fields.")
+    duplicates = [spell(row.path) for row in rows]
+    if duplicates:
+        problem = f'{len(duplicates)} exist already: {", ".join(duplicates[:5])}{" …" if len(duplicates) > 5 else ""}'
+        raise errors.DuplicateError(problem, remedy="existing='keep' leaves them as they are, 'update' sets their fields.")

@@ -1,7 +1,8 @@
-"""The manifest of a folder: a line for each file with its digest, which ``md5sum -c MD5SUMS`` reads, too.
+"""Manifest ``MD5SUMS`` of a download folder, in the format of ``md5sum``.
 
-Lines are written when a run ends, however it does but by being killed; of a file whose digest no listing tells, before it takes its place, so that
-the next run knows it for right. What a line promises and is not there is missing. A later line counts more than an earlier one.
+Lines are written when a run ends, unless it is killed. A file whose digest is not in the listing
+gets its line before it is moved into place, so that the next run can recognize it. Files with a
+line that do not exist are missing. The last line of a file counts.
 """
 
 from __future__ import annotations
@@ -17,68 +18,71 @@ from typing import NamedTuple
 from ... import errors
 from ...files.disk import digest_of, fcntl, publish
 
-__all__ = ['LOCK', 'MANIFEST', 'Manifest', 'Verification', 'running', 'verify']
+__all__ = ['LOCK', 'MANIFEST', 'Manifest', 'Verification', 'lock_folder', 'verify']
 
 MANIFEST = 'MD5SUMS'
 """Name of the manifest."""
 
 LOCK = '.MD5SUMS.lock'
-"""Name of the file that runs lock, to write the manifest by turns."""
+"""Name of the file that is locked while the manifest is written."""
 
 _LINE = re.compile(r'([0-9a-f]{32}) [ *](.+)')
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[bool]:
-    """Hold a folder as one that is being downloaded to; whether no other run, on this or another machine, is known to be alive in it."""
+def lock_folder(folder: Path) -> Iterator[bool]:
+    """Lock a download folder (shared); yield whether it is the only lock.
+
+    Other runs, on this or another machine, hold a lock as well.
+    """
     if fcntl is None:
-        yield True  # what another run has open cannot be removed on Windows
+        yield True  # Windows does not remove files that another run has open
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        yield _is_alone(handle)
+        yield _is_only_lock(handle)
     finally:
         os.close(handle)
 
 
-def _is_alone(handle: int) -> bool:
+def _is_only_lock(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:  # another run, or a file system without locks
-        alone = False
+        is_only = False
     else:
-        alone = True
+        is_only = True
     with suppress(OSError):
-        fcntl.flock(handle, fcntl.LOCK_SH)  # who has it for himself gives it back at once
-    return alone
+        fcntl.flock(handle, fcntl.LOCK_SH)  # an exclusive lock would block other runs
+    return is_only
 
 
 class Verification(NamedTuple):
-    """What comparing a folder with its manifest showed."""
+    """Result of comparing a folder with its manifest."""
 
     ok: tuple[str, ...]
-    """Files that are as they were put there."""
+    """Files that are unchanged."""
     changed: tuple[str, ...]
     """Files with other content."""
     missing: tuple[str, ...]
-    """Files that are gone."""
+    """Files that do not exist."""
 
     def __repr__(self) -> str:
         return f'<Verification: {len(self.ok)} ok, {len(self.changed)} changed, {len(self.missing)} missing>'
 
     @property
     def is_clean(self) -> bool:
-        """Whether all are there and unchanged."""
+        """Whether all files exist and are unchanged."""
         return not (self.changed or self.missing)
 
 
 class Manifest:
-    """The manifest of one folder.
+    """Manifest of one folder.
 
     Parameters
     ----------
     folder : Path
-        It must exist.
+        An existing folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -87,50 +91,54 @@ class Manifest:
         self._threads = threading.Lock()
 
     def read(self) -> dict[str, str]:
-        """Place -> MD5. Lines that are not whole count for nothing."""
+        """Return place -> MD5, ignoring incomplete lines."""
         try:
-            text = self.path.read_bytes().decode('utf-8', 'surrogateescape')
+            content = self.path.read_bytes().decode('utf-8', 'surrogateescape')
         except FileNotFoundError:
             return {}
-        lines = (_LINE.fullmatch(line) for line in text.split('\n'))
-        return {found.group(2): found.group(1) for found in lines if found}
+        lines = (_LINE.fullmatch(line) for line in content.split('\n'))
+        return {line.group(2): line.group(1) for line in lines if line}
 
-    def note(self, place: str, md5: str) -> None:
-        """Add a line."""
-        with self._alone(), self.path.open('ab+') as file:
-            end = file.seek(0, os.SEEK_END)
-            if end and _last_byte(file) != b'\n':
-                file.write(b'\n')  # a run was killed while it wrote
+    def add(self, place: str, md5: str) -> None:
+        """Append a line.
+
+        Parameters
+        ----------
+        place : str
+            Path of the file below the folder.
+        md5 : str
+            Its digest, in hexadecimal.
+        """
+        with self._locked(), self.path.open('ab+') as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b'\n':
+                    file.write(b'\n')  # a run was killed while it wrote
             file.write(_line(place, md5))
 
-    def settle(self, known: dict[str, str]) -> None:
-        """Write it anew, sorted, each place once.
+    def rewrite(self, known: dict[str, str]) -> None:
+        """Write all lines, sorted, one per place.
 
         Parameters
         ----------
         known : dict
-            Place -> MD5 of files that were found right, and may have no line.
+            Place -> MD5 of verified files, which may have no line yet.
         """
-        with self._alone():
+        with self._locked():
             lines = {**self.read(), **known}
-            text = b''.join(_line(place, lines[place]) for place in sorted(lines))
-            if not self.path.exists() or self.path.read_bytes() != text:
+            content = b''.join(_line(place, lines[place]) for place in sorted(lines))
+            if not self.path.exists() or self.path.read_bytes() != content:
                 with publish(self.path) as file:
-                    file.write(text)
+                    file.write(content)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """While no other thread, and no other process that can be told, writes it."""
+    def _locked(self) -> Iterator[None]:
+        """Lock the manifest against other threads and processes."""
         with self._threads, self._lock_path.open('ab') as file:
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-
-def _last_byte(file: object) -> bytes:
-    file.seek(-1, os.SEEK_END)  # type: ignore[attr-defined]
-    last: bytes = file.read(1)  # type: ignore[attr-defined]
-    return last
 
 
 def _line(place: str, md5: str) -> bytes:
@@ -138,20 +146,20 @@ def _line(place: str, md5: str) -> bytes:
 
 
 def verify(folder: str | os.PathLike[str]) -> Verification:
-    """Read the files of a folder again, and compare them with its manifest. No request.
+    """Compare the files of a folder with its manifest. No request.
 
     Raises
     ------
     DataError
-        There is no manifest.
+        If there is no manifest.
     """
     root = Path(folder).expanduser()
     lines = Manifest(root).read()
     if not lines and not (root / MANIFEST).exists():
-        raise errors.DataError(f'there is no {MANIFEST} in {root}', remedy='Give the folder that was downloaded to.')
-    found: dict[str, list[str]] = {'ok': [], 'changed': [], 'missing': []}
+        raise errors.DataError(f'there is no {MANIFEST} in {root}', remedy='Give the folder of a download.')
+    places: dict[str, list[str]] = {'ok': [], 'changed': [], 'missing': []}
     for place in sorted(lines):
         path = root / place
         state = 'missing' if not path.is_file() else 'ok' if digest_of(path) == lines[place] else 'changed'
-        found[state].append(place)
-    return Verification(*(tuple(found[name]) for name in Verification._fields))
+        places[state].append(place)
+    return Verification(*(tuple(places[name]) for name in Verification._fields))

@@ -1,4 +1,4 @@
-"""A function of one's own on every element of a selection, in threads or processes, resumable by its log."""
+"""Map a function over elements, in threads or processes, resumable by a log."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from typing import Any, NamedTuple
 
 from ... import errors
 from .report import Report
-from .workers import is_final, meter
+from .workers import is_fatal, progress_bar
 
 __all__ = ['Mapped', 'Outcome', 'map_elements']
 
 
 class Outcome(NamedTuple):
-    """What a function gave for one element."""
+    """Result of a function for one element."""
 
     element: Any
     result: Any = None
-    """What it returned. Of what an earlier run did: what its log has, which is nothing for results that JSON cannot hold."""
+    """Return value; after an earlier run that of its log (`None` if not JSON)."""
     error: BaseException | None = None
-    """What it raised."""
+    """Exception raised by the function."""
     is_earlier: bool = False
-    """Whether an earlier run did it."""
+    """Whether the result is from the log of an earlier run."""
 
     @property
     def ok(self) -> bool:
-        """Whether it returned."""
+        """Whether the function returned."""
         return self.error is None
 
 
 class Mapped(Report):
-    """What became of each element: a report, and the outcomes in the order of the elements.
+    """Report of a map, and the outcome of each element.
 
     Attributes
     ----------
     outcomes : list of Outcome
-        One for each element, in order. Iterating gives them, too.
+        One for each element, in order. Iterating gives the same.
     """
 
     def __init__(self, outcomes: Sequence[Outcome] = ()) -> None:
@@ -59,33 +59,43 @@ class Mapped(Report):
 
     @property
     def results(self) -> list[Any]:
-        """What the function returned, in the order of the elements; `None` where it failed."""
+        """Return values, in the order of the elements; `None` for failures."""
         return [outcome.result for outcome in self.outcomes]
 
 
 class _Log:
-    """A line of JSON for each element that was done."""
+    """Log with a line of JSON for each element."""
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
         self._path = Path(path).expanduser() if path is not None else None
         self._lock = threading.Lock()
 
     def done(self) -> dict[str, Any]:
-        """URI -> result, of what succeeded. A line that was not written whole counts for nothing."""
-        found: dict[str, Any] = {}
+        """Return URI -> result of successes, ignoring incomplete lines."""
+        results: dict[str, Any] = {}
         if self._path is None or not self._path.exists():
-            return found
+            return results
         for line in self._path.read_text('utf-8').split('\n'):
             try:
                 entry = json.loads(line)
                 if entry['ok']:
-                    found[entry['uri']] = entry.get('result')
+                    results[entry['uri']] = entry.get('result')
             except (ValueError, KeyError, TypeError):
                 continue
-        return found
+        return results
 
     def add(self, uri: str, outcome: Outcome, seconds: float) -> None:
-        """Note an outcome, on the disk."""
+        """Append an outcome.
+
+        Parameters
+        ----------
+        uri : str
+            URI of the element.
+        outcome : Outcome
+            Its outcome; a result that JSON cannot hold is left out.
+        seconds : float
+            Duration of the function.
+        """
         if self._path is None:
             return
         entry = {'uri': uri, 'ok': outcome.ok, 'seconds': round(seconds, 3), 'at': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}
@@ -115,24 +125,32 @@ def map_elements(
     log: str | os.PathLike[str] | None,
     progress: bool | None,
 ) -> Mapped:
-    """Call a function with each element. See :meth:`pyxnat.resources.bulk.Mappable.map`."""
+    """Call a function with each element.
+
+    Parameters
+    ----------
+    elements : sequence of Element
+        Arguments of the calls.
+    function, jobs, processes, log, progress
+        As in :meth:`pyxnat.resources.bulk.Mappable.map`.
+    """
     if jobs < 1 or (processes is not None and processes < 1):
-        raise errors.ProgrammingError('at least one thread or process must work', remedy='Give jobs= or processes= of 1 or more.')
+        raise errors.ProgrammingError(f'jobs={jobs!r}, processes={processes!r}: at least one is needed', remedy='Give 1 or more.')
     _check(function, processes is not None)
     journal = _Log(log)
     earlier = journal.done()
     outcomes = {at: Outcome(element, earlier[element.uri], None, True) for at, element in enumerate(elements) if element.uri in earlier}
     mapped = Mapped()
     todo = [(at, element) for at, element in enumerate(elements) if at not in outcomes]
-    with meter(len(todo), 'element', progress) as bar:
+    with progress_bar(len(todo), 'element', progress) as bar:
         for at, outcome, seconds in _run(todo, function, jobs, processes):
             outcomes[at] = outcome
             journal.add(outcome.element.uri, outcome, seconds)
             bar.update(1)
     mapped.outcomes = [outcomes[at] for at in range(len(elements))]
     for outcome in mapped:
-        _note(mapped, outcome)
-    mapped.end()
+        _add(mapped, outcome)
+    mapped.finish()
     return mapped
 
 
@@ -143,21 +161,21 @@ def _check(function: Callable[[Any], Any], pickles: bool) -> None:
         try:
             pickle.dumps(function)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
-            what = f'{function!r} cannot be sent to other processes ({error})'
-            raise errors.ProgrammingError(what, remedy='Define it in a module, or use jobs= for threads.') from error
+            problem = f'{function!r} cannot be sent to other processes ({error})'
+            raise errors.ProgrammingError(problem, remedy='Define it in a module, or use jobs= for threads.') from error
 
 
-def _note(report: Report, outcome: Outcome) -> None:
+def _add(report: Report, outcome: Outcome) -> None:
     if outcome.error is not None:
-        report.fail(outcome.element.uri, outcome.error)
+        report.add_failure(outcome.element.uri, outcome.error)
     elif outcome.is_earlier:
-        report.skip(outcome.element.uri)
+        report.add_skipped(outcome.element.uri)
     else:
-        report.did(outcome.element.uri)
+        report.add_success(outcome.element.uri)
 
 
 def _run(todo: list[tuple[int, Any]], function: Callable[[Any], Any], jobs: int, processes: int | None) -> Iterator[tuple[int, Outcome, float]]:
-    """Place, outcome and seconds of each element, as they end."""
+    """Yield index, outcome and seconds of each element when it completes."""
     from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 
     pool: Any = ProcessPoolExecutor(processes) if processes is not None else ThreadPoolExecutor(jobs, 'pyxnat-map')
@@ -167,7 +185,7 @@ def _run(todo: list[tuple[int, Any]], function: Callable[[Any], Any], jobs: int,
             for future in as_completed(futures):
                 at, element = futures[future]
                 error = future.exception()
-                if error is not None and (is_final(error) or isinstance(error, BrokenExecutor)):
+                if error is not None and (is_fatal(error) or isinstance(error, BrokenExecutor)):
                     raise error
                 result, seconds = future.result() if error is None else (None, 0.0)
                 yield at, Outcome(element, result, error), seconds

@@ -1,4 +1,4 @@
-"""What an upload is given: files on this computer, each with its name in the layout."""
+"""Local files to upload, each with its path in the layout."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .manifest import LOCK, MANIFEST, Manifest
 __all__ = ['Member', 'Source', 'members_of']
 
 Source = Union[str, 'os.PathLike[str]', Mapping[str, 'str | os.PathLike[str]'], Iterable['tuple[str, str | os.PathLike[str]]']]
-"""A folder, a manifest ``MD5SUMS``, or names in the layout with the paths of files."""
+"""A folder, a manifest ``MD5SUMS``, or paths in the layout with local paths."""
 
 
-_SOURCES = f"a folder, an {MANIFEST}, or names with paths, such as {{'1/DICOM/a.dcm': 'a.dcm'}}"
+_SOURCES = f"a folder, an {MANIFEST}, or a mapping such as {{'1/DICOM/a.dcm': 'a.dcm'}}"
 
 
 class Member(NamedTuple):
-    """One file to be sent."""
+    """A local file to upload."""
 
     name: str
     """Path in the layout, with ``/``."""
@@ -30,35 +30,35 @@ class Member(NamedTuple):
 
 
 def members_of(source: Source) -> list[Member]:
-    """The files of a folder; those that a manifest names, if they are as it says; or those that are named one by one.
+    """Return the files of a folder, a manifest or a mapping.
 
     Raises
     ------
     DataError
-        A file or folder is not there, or is not as the manifest says.
+        If a file or folder is missing, or a file differs from the manifest.
+    ProgrammingError
+        If `source` is none of these.
     """
     if isinstance(source, (str, os.PathLike)):
         root = Path(source).expanduser()
         if root.is_dir():
-            return [Member(name, path) for name, path in zips.below(root) if name not in (MANIFEST, LOCK) and not _is_temporary(path)]
+            members = [Member(name, path) for name, path in zips.below(root) if name not in (MANIFEST, LOCK)]
+            # Temporary files of an unfinished download are left out.
+            return [member for member in members if not (member.path.name.startswith('.') and member.path.name.endswith(PART))]
         if root.name == MANIFEST and root.is_file():
             return _of_manifest(root)
-        what = f'{root} is a file' if root.exists() else f'there is no {root}'
-        raise errors.DataError(f'{what}, and no folder to upload', remedy=f'Give {_SOURCES}.')
+        problem = f'{root} is a file, not a folder' if root.exists() else f'there is no folder {root}'
+        raise errors.DataError(f'{problem} to upload', remedy=f'Give {_SOURCES}.')
     pairs = source.items() if isinstance(source, Mapping) else source
     try:
-        found = [Member(str(name), Path(path).expanduser()) for name, path in pairs]
+        members = [Member(str(name), Path(path).expanduser()) for name, path in pairs]
     except (TypeError, ValueError) as error:
         raise errors.ProgrammingError(f'{source!r:.200} names no files to upload ({error})', remedy=f'Give {_SOURCES}.') from error
-    missing = [str(member.path) for member in found if not member.path.is_file()]
+    missing = [str(member.path) for member in members if not member.path.is_file()]
     if missing:
         raise errors.DataError(f'{len(missing)} files are not there: {", ".join(missing[:5])}', remedy='Correct their paths; nothing was sent.')
-    return found
+    return members
 
-
-def _is_temporary(path: Path) -> bool:
-    """Whether a download that is on its way, or was killed, has put it there."""
-    return path.name.startswith('.') and path.name.endswith(PART)
 
 
 def _of_manifest(manifest: Path) -> list[Member]:
@@ -66,6 +66,6 @@ def _of_manifest(manifest: Path) -> list[Member]:
     lines = Manifest(root).read()
     wrong = [name for name, md5 in lines.items() if not (root / name).is_file() or digest_of(root / name) != md5]
     if wrong:
-        what = f'{len(wrong)} files are not as {MANIFEST} says: {", ".join(wrong[:5])}'
-        raise errors.DataError(what, remedy='Complete the download, or give the folder to send what is there.')
+        problem = f'{len(wrong)} files differ from {MANIFEST}: {", ".join(wrong[:5])}'
+        raise errors.DataError(problem, remedy='Complete the download, or give the folder to upload the files as they are.')
     return [Member(name, root / name) for name in lines]

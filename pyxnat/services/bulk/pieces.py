@@ -1,7 +1,8 @@
-"""How to fetch files that are wanted: which singly, which as zips. Pure.
+"""Division of a download into requests for single files and zips. No I/O.
 
-A zip brings a whole resource, several scans, or one resource of several scans. So a resource of which nothing is there comes in a zip, with others up
-to a bound; one of which little is missing file by file. Big files come singly: they can be taken up where they broke, and pack badly.
+A zip can hold a whole resource, several scans, or one resource of several scans. Resources that are
+missing completely are fetched in zips, up to a size; resources that lack only a few files, file by
+file. Big files are fetched singly, since such a download can be resumed.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from typing import NamedTuple
 
 from ...files.zips import inner_path
 from ...model import uris
-from .wanted import Scope, Wanted
+from .wanted import RemoteFile, Scope
 
 __all__ = ['BIG', 'FEW', 'MOST_ZIPPED', 'Finder', 'Single', 'Zipped', 'plan_pieces']
 
 BIG = 16 * 2**20
-"""Bytes from which on a file is fetched singly."""
+"""Bytes from which a file is fetched singly."""
 FEW = 50
-"""With fewer holes than that in a session, or in what else has resources, its files are fetched singly."""
+"""Missing files of a session (or other holder) from which zips are used."""
 MOST_ZIPPED = 64 * 2**20
-"""Bytes, as listed, up to which resources share a zip."""
+"""Bytes, by the listing, up to which resources share a zip."""
 _LEAST_ZIPPED = 16 * 2**20
 _MOST_IDS = 50
 
@@ -30,9 +31,9 @@ _SCAN_ENTRY = re.compile(r'(?:^|/)scans/([^/]+)/resources/([^/]+)/files/(.+)', r
 
 
 class Single(NamedTuple):
-    """One file by itself."""
+    """Request for a single file."""
 
-    file: Wanted
+    file: RemoteFile
 
     @property
     def size(self) -> int:
@@ -41,12 +42,12 @@ class Single(NamedTuple):
 
 
 class Zipped(NamedTuple):
-    """Files that come as one zip."""
+    """Request for several files as one zip."""
 
     uri: str
-    files: tuple[Wanted, ...]
-    others: tuple[Wanted, ...] = ()
-    """Files that are there already, and come all the same."""
+    files: tuple[RemoteFile, ...]
+    others: tuple[RemoteFile, ...] = ()
+    """Files of the zip that are not missing."""
 
     @property
     def size(self) -> int:
@@ -54,107 +55,111 @@ class Zipped(NamedTuple):
         return sum(file.size or 0 for file in self.files)
 
     def finder(self) -> Finder:
-        """What tells the files by their names in the zip."""
+        """Return a finder for the files of the zip."""
         return Finder((*self.files, *self.others))
 
 
 class Finder:
-    """Tells which file an entry of a zip is, in XNAT's own layout: ``S1_MR/scans/4-T1_w/resources/DICOM/files/a.dcm``.
+    """Finds the file of an entry in a zip with XNAT's layout.
 
-    What stands behind a scan's ID is its type; of several IDs that fit, the longest is taken. Should that be wrong, the digest tells.
+    Such as ``S1_MR/scans/4-T1_w/resources/DICOM/files/a.dcm``, where the type follows the ID of the
+    scan. If several IDs match, the longest is used; the digest detects a wrong match.
     """
 
-    def __init__(self, files: Iterable[Wanted]) -> None:
-        self._by_path: dict[tuple[str, str], list[Wanted]] = defaultdict(list)
+    def __init__(self, files: Iterable[RemoteFile]) -> None:
+        self._by_path: dict[tuple[str, str], list[RemoteFile]] = defaultdict(list)
         for file in files:
             self._by_path[file.label if file.scan else '', file.path].append(file)
 
-    def find(self, entry: str) -> Wanted | None:
-        """The file; `None` for one that is not wanted."""
-        found = _SCAN_ENTRY.search(entry)
-        if found:
-            folder, label, path = found.groups()
-            fitting = [file for file in self._by_path.get((label, path), ()) if folder == file.scan or folder.startswith(f'{file.scan}-')]
-            if fitting:
-                return max(fitting, key=lambda file: len(file.scan))
+    def find(self, entry: str) -> RemoteFile | None:
+        """Return the file of an entry, or `None` if it is not among the files."""
+        match = _SCAN_ENTRY.search(entry)
+        if match:
+            folder, label, path = match.groups()
+            candidates = [file for file in self._by_path.get((label, path), ()) if folder == file.scan or folder.startswith(f'{file.scan}-')]
+            if candidates:
+                return max(candidates, key=lambda file: len(file.scan))
         return next(iter(self._by_path.get(('', inner_path(entry)), ())), None)
 
 
 class _Resource:
-    """A resource of which something is missing."""
+    """A resource with missing files."""
 
-    def __init__(self, holes: list[Wanted], listed: int, scope: Scope) -> None:
-        self.holes = holes
-        self.first = holes[0]
-        self.is_whole = scope.whole_resources and len(holes) == listed
-        self.size = sum(file.size or 0 for file in holes)
-        big = sum(1 for file in holes if (file.size or 0) >= BIG)
-        self.is_zippable = big == 0 or len(holes) - big >= FEW
+    def __init__(self, missing: list[RemoteFile], listed: int, scope: Scope) -> None:
+        self.missing = missing
+        self.first = missing[0]
+        self.is_whole = scope.whole_resources and len(missing) == listed
+        self.size = sum(file.size or 0 for file in missing)
+        big = sum(1 for file in missing if (file.size or 0) >= BIG)
+        self.is_zippable = big == 0 or len(missing) - big >= FEW
 
     @property
     def holder(self) -> str:
-        """What has it, or has its scan."""
+        """URI of the session, or of the parent if it belongs to no scan."""
         return self.first.session or uris.parent(uris.parent(self.first.resource))
 
 
-def plan_pieces(holes: Sequence[Wanted], listed: Sequence[Wanted], scope: Scope, jobs: int = 1) -> list[Single | Zipped]:
-    """The requests for the files that are missing, the largest first.
+def plan_pieces(missing: Sequence[RemoteFile], listed: Sequence[RemoteFile], scope: Scope, jobs: int = 1) -> list[Single | Zipped]:
+    """Return the requests for missing files, the largest first.
 
     Parameters
     ----------
-    holes : sequence of Wanted
-        What is missing.
-    listed : sequence of Wanted
-        All that is wanted, missing or not.
+    missing : sequence of RemoteFile
+        Missing files.
+    listed : sequence of RemoteFile
+        All files of the download, missing or not.
+    scope : Scope
+        Completeness of the selection.
     jobs : int
-        How many there will be at a time: much is divided among them.
+        Concurrent requests; zips are made small enough to occupy all of them.
     """
-    everything, missing = _by_resource(listed), _by_resource(holes)
-    resources = [_Resource(files, len(everything[uri]), scope) for uri, files in missing.items()]
-    few = _with_few_holes(resources)
+    everything, missing_of =  _by_resource(listed), _by_resource(missing)
+    resources = [_Resource(files, len(everything[uri]), scope) for uri, files in missing_of.items()]
+    few = _lacking_few(resources)
     zipped: list[_Resource] = []
     singly: list[Single] = []
-    for one in resources:
-        if one.is_zippable and (one.is_whole or one.holder not in few):
-            zipped.append(one)
+    for resource in resources:
+        if resource.is_zippable and (resource.is_whole or resource.holder not in few):
+            zipped.append(resource)
         else:
-            singly += map(Single, one.holes)
-    most = min(MOST_ZIPPED, max(_LEAST_ZIPPED, sum(one.size for one in zipped) // jobs))
+            singly += map(Single, resource.missing)
+    most = min(MOST_ZIPPED, max(_LEAST_ZIPPED, sum(resource.size for resource in zipped) // jobs))
     pieces = [*singly, *(_one_or_zip(uri, files, everything) for uri, files in _zips(zipped, listed, scope, most))]
     return sorted(pieces, key=lambda piece: -piece.size)
 
 
-def _with_few_holes(resources: Iterable[_Resource]) -> set[str]:
-    """The holders whose incomplete resources lack only a few files."""
-    holes: dict[str, int] = defaultdict(int)
-    for one in resources:
-        holes[one.holder] += 0 if one.is_whole else len(one.holes)
-    return {holder for holder, count in holes.items() if count < FEW}
+def _lacking_few(resources: Iterable[_Resource]) -> set[str]:
+    """Return the holders whose incomplete resources lack only a few files."""
+    counts: dict[str, int] = defaultdict(int)
+    for resource in resources:
+        counts[resource.holder] += 0 if resource.is_whole else len(resource.missing)
+    return {holder for holder, count in counts.items() if count < FEW}
 
 
-def _by_resource(files: Iterable[Wanted]) -> dict[str, list[Wanted]]:
-    grouped: dict[str, list[Wanted]] = defaultdict(list)
+def _by_resource(files: Iterable[RemoteFile]) -> dict[str, list[RemoteFile]]:
+    grouped: dict[str, list[RemoteFile]] = defaultdict(list)
     for file in files:
         grouped[file.resource].append(file)
     return grouped
 
 
-def _one_or_zip(uri: str, files: list[Wanted], everything: Mapping[str, list[Wanted]]) -> Single | Zipped:
+def _one_or_zip(uri: str, files: list[RemoteFile], everything: Mapping[str, list[RemoteFile]]) -> Single | Zipped:
     if len(files) == 1:
         return Single(files[0])
-    wanted = {file.uri for file in files}
-    others = [file for resource in {file.resource for file in files} for file in everything[resource] if file.uri not in wanted]
+    missing = {file.uri for file in files}
+    others = [file for resource in {file.resource for file in files} for file in everything[resource] if file.uri not in missing]
     return Zipped(uri, tuple(files), tuple(others))
 
 
-def _zips(zipped: list[_Resource], listed: Sequence[Wanted], scope: Scope, most: int) -> Iterator[tuple[str, list[Wanted]]]:
-    """URI and files of each zip."""
+def _zips(zipped: list[_Resource], listed: Sequence[RemoteFile], scope: Scope, most: int) -> Iterator[tuple[str, list[RemoteFile]]]:
+    """Yield URI and files of each zip."""
     sessions: dict[str, list[_Resource]] = defaultdict(list)
-    for one in zipped:
-        if one.first.session and ',' not in one.first.scan and one.is_whole:
-            sessions[one.first.session].append(one)
+    for resource in zipped:
+        first = resource.first
+        if first.session and ',' not in first.scan and resource.is_whole:
+            sessions[first.session].append(resource)
         else:
-            yield uris.join(one.first.resource, 'files'), one.holes
+            yield uris.join(first.resource, 'files'), resource.missing
     all_scans: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for file in listed:
         all_scans[file.session][file.scan].add(file.resource)
@@ -164,39 +169,45 @@ def _zips(zipped: list[_Resource], listed: Sequence[Wanted], scope: Scope, most:
 
 def _zips_of_session(
     session: str, resources: list[_Resource], all_scans: dict[str, set[str]], scope: Scope, most: int
-) -> Iterator[tuple[str, list[Wanted]]]:
-    """Scans that are wanted whole share zips; of the others, resources of one label do."""
+) -> Iterator[tuple[str, list[RemoteFile]]]:
+    """Yield URI and files of each zip of a session.
+
+    Whole scans share zips; of other scans, resources with the same label do.
+    """
     scans: dict[str, list[_Resource]] = defaultdict(list)
-    for one in resources:
-        scans[one.first.scan].append(one)
-    alike = _alike(all_scans)
+    for resource in resources:
+        scans[resource.first.scan].append(resource)
+    ambiguous = _ambiguous(all_scans)
     groups: dict[tuple[str, bool], list[tuple[str, list[_Resource]]]] = defaultdict(list)
-    for scan, found in scans.items():
-        if scope.whole_scans and len(found) == len(all_scans[scan]):
-            groups['', scan in alike].append((scan, found))
+    for scan, members_of_scan in scans.items():
+        if scope.whole_scans and len(members_of_scan) == len(all_scans[scan]):
+            groups['', scan in ambiguous].append((scan, members_of_scan))
         else:
-            for one in found:
-                groups[one.first.label, scan in alike].append((scan, [one]))
+            for resource in members_of_scan:
+                groups[resource.first.label, scan in ambiguous].append((scan, [resource]))
     for (label, _), members in groups.items():
         inner = ('resources', uris.quote(label)) if label else ()
         everything = not label and scope.whole_sessions and len(members) == len(all_scans)
         for bundle in _bundles(members, most, len(members) if everything else _MOST_IDS):
             names = 'ALL' if everything and len(bundle) == len(members) else ','.join(uris.quote(scan) for scan, _ in bundle)
-            yield uris.join(session, 'scans', names, *inner, 'files'), [file for _, found in bundle for one in found for file in one.holes]
+            yield uris.join(session, 'scans', names, *inner, 'files'), [file for _, part in bundle for resource in part for file in resource.missing]
 
 
-def _alike(scans: Iterable[str]) -> set[str]:
-    """Those that look in a zip as another does with its type behind it: ``1-MR1`` beside ``1``. They come in zips of their own."""
+def _ambiguous(scans: Iterable[str]) -> set[str]:
+    """Return the scans that look in a zip like another scan with its type.
+
+    Such as ``1-MR1`` beside ``1``. They are fetched in separate zips.
+    """
     known = set(scans)
     return {scan for scan in known for end, char in enumerate(scan) if char == '-' and scan[:end] in known}
 
 
 def _bundles(members: list[tuple[str, list[_Resource]]], most: int, most_ids: int) -> Iterator[list[tuple[str, list[_Resource]]]]:
-    """Scans in their order, as many at a time as stay within the bounds."""
+    """Divide scans, in order, into groups of limited size and number."""
     bundle: list[tuple[str, list[_Resource]]] = []
     size = 0
     for member in members:
-        added = sum(one.size for one in member[1])
+        added = sum(resource.size for resource in member[1])
         if bundle and (size + added > most or len(bundle) >= most_ids):
             yield bundle
             bundle, size = [], 0

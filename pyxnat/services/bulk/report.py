@@ -1,4 +1,4 @@
-"""What became of many files or elements: what was done, what was there already, what failed and why."""
+"""Report of a bulk operation: successes, skipped items, failures."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ _UNITS = ('bytes', 'kB', 'MB', 'GB', 'TB')
 
 
 class Failure(NamedTuple):
-    """One thing that could not be done."""
+    """An item of a bulk operation that failed."""
 
     what: str
-    """URI, or path on this computer."""
+    """URI, or local path."""
     error: BaseException
-    """Why."""
+    """Cause."""
 
     def __str__(self) -> str:
         return f'{self.what}: {self.error}'
 
 
 class Report:
-    """What became of each part of a large undertaking. Failures are collected here; the rest is done all the same.
+    """Results of a bulk operation, which goes on after failures.
 
     Parameters
     ----------
     doing : str
-        What it was, as a participle: ``downloaded``.
+        Past participle of the operation: ``downloaded``.
     where : str
-        To or from where.
+        Destination, with its preposition.
 
     Attributes
     ----------
     ok : list of str
-        What was done: paths below the folder of files, URIs of elements. In no order.
+        Successes, in no order: paths of files below the folder, URIs of elements.
     skipped : list of str
-        What was there already, as it should be.
+        Items that existed already, unchanged.
     failed : list of Failure
-        What could not be done.
+        Failures.
     bytes : int
-        Bytes of content that were moved.
+        Bytes of content transferred.
     seconds : float
-        How long it took.
+        Duration.
     """
 
     def __init__(self, doing: str, where: str = '') -> None:
@@ -65,34 +65,50 @@ class Report:
         """Whether nothing failed."""
         return not self.failed
 
-    def did(self, what: str, size: int = 0) -> None:
-        """Note that something was done."""
+    def add_success(self, item: str, size: int = 0) -> None:
+        """Record a success.
+
+        Parameters
+        ----------
+        item : str
+            Path or URI.
+        size : int
+            Bytes transferred.
+        """
         with self._lock:
-            self.ok.append(what)
+            self.ok.append(item)
             self.bytes += size
 
-    def skip(self, what: str) -> None:
-        """Note that something was there already."""
+    def add_skipped(self, item: str) -> None:
+        """Record an item that existed already."""
         with self._lock:
-            self.skipped.append(what)
+            self.skipped.append(item)
 
-    def fail(self, what: str, error: BaseException) -> None:
-        """Note that something could not be done."""
+    def add_failure(self, item: str, error: BaseException) -> None:
+        """Record a failure.
+
+        Parameters
+        ----------
+        item : str
+            Path or URI.
+        error : BaseException
+            Its cause.
+        """
         with self._lock:
-            self.failed.append(Failure(what, error))
+            self.failed.append(Failure(item, error))
 
-    def end(self) -> Report:
-        """Stop the clock; itself."""
+    def finish(self) -> Report:
+        """Set the duration, and return the report."""
         self.seconds = time.monotonic() - self._started
         return self
 
     def check(self) -> Report:
-        """Itself, if nothing failed.
+        """Return the report if nothing failed.
 
         Raises
         ------
         DataError
-            Something did; its cause is the first failure.
+            If an item failed; the cause is the first failure.
         """
         if self.failed:
             raise errors.DataError(f'{len(self.failed)} of {self._count} failed', remedy=str(self.failed[0])) from self.failed[0].error

@@ -1,4 +1,4 @@
-"""``interface.bulk``: the door that elements and collections go through."""
+"""Bulk operations of one Interface: ``interface.bulk``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ['Bulk']
 
 
 class Bulk:
-    """Moves many files and elements of what one Interface selects."""
+    """Downloads, uploads, inserts and maps selections of one Interface."""
 
     def __init__(self, interface: Host) -> None:
         self._host = interface
@@ -39,7 +39,15 @@ class Bulk:
         compression: int = 0,
         progress: bool | None = None,
     ) -> Report:
-        """Download the files below an element or a collection, as its own ``download`` does."""
+        """Download the files below an element or a collection.
+
+        Parameters
+        ----------
+        selection : Element or Collection
+            Parent of the files.
+        dest, layout, jobs, existing, compression, progress
+            As in :meth:`pyxnat.resources.bulk.Downloadable.download`.
+        """
         return download(self._host, selection, dest, layout=layout, jobs=jobs, existing=existing, compression=compression, progress=progress)
 
     def upload(
@@ -54,13 +62,29 @@ class Bulk:
         progress: bool | None = None,
         **params: Any,
     ) -> Report:
-        """Upload files below an element, as its own ``upload`` does."""
+        """Upload files below an element.
+
+        Parameters
+        ----------
+        target : Element
+            Parent of the files.
+        source, layout, overwrite, jobs, compression, progress, **params
+            As in :meth:`pyxnat.resources.bulk.Uploadable.upload`.
+        """
         how: dict[str, Any] = {'overwrite': overwrite, 'jobs': jobs, 'compression': compression, 'progress': progress}
         with self._host.owners.reuse_lookups():
             return upload(self._host, target, source, layout=layout, params=params, **how)
 
     def insert(self, collection: Any, table: Any, *, existing: str = 'keep', jobs: int = 4, progress: bool | None = None) -> Report:
-        """Create the elements that a table names, as the collection's own ``insert`` does."""
+        """Create the elements that a table names.
+
+        Parameters
+        ----------
+        collection : Collection
+            Destination.
+        table, existing, jobs, progress
+            As in :meth:`pyxnat.resources.bulk.Mappable.insert`.
+        """
         with self._host.owners.reuse_lookups():
             return insert(self._host, collection, table, existing=existing, jobs=jobs, progress=progress)
 
@@ -74,9 +98,17 @@ class Bulk:
         log: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
     ) -> Mapped:
-        """Call a function with each of some elements, as the ``map`` of a collection does."""
+        """Call a function with each element.
+
+        Parameters
+        ----------
+        elements : iterable of Element
+            A collection, or any elements.
+        function, jobs, processes, log, progress
+            As in :meth:`pyxnat.resources.bulk.Mappable.map`.
+        """
         return map_elements(list(iter(elements)), function, jobs=jobs, processes=processes, log=log, progress=progress)
 
     def verify(self, folder: str | os.PathLike[str]) -> Verification:
-        """Compare a folder that was downloaded to with its manifest. No request."""
+        """Compare a download folder with its manifest. No request."""
         return verify(folder)

@@ -1,4 +1,4 @@
-"""Bulk upload: a folder's files into the resources that its layout names, verified, and none of them twice."""
+"""Bulk upload of files into resources, verified and resumable."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from .members import Member, Source, members_of
 from .pieces import BIG, MOST_ZIPPED
 from .report import Report
 from .wanted import files_below
-from .workers import Stopped, Undertaking, check_compression, is_final, meter
+from .workers import Stopped, WorkerPool, check_compression, is_fatal, progress_bar
 
-__all__ = ['Uploading', 'upload']
+__all__ = ['Uploader', 'upload']
 
 log = logging.getLogger('pyxnat.services.bulk')
 
@@ -42,7 +42,7 @@ _ABOVE = ('project', 'subject', 'experiment', 'scan', 'assessor', 'reconstructio
 _DEPTHS = {'projects': 1, 'subjects': 2, 'experiments': 3}
 
 _Files = dict[str, Member]
-"""Path below a resource -> what is to be its content."""
+"""Path below a resource -> local file."""
 
 
 def upload(
@@ -57,43 +57,56 @@ def upload(
     progress: bool | None,
     params: Mapping[str, Any],
 ) -> Report:
-    """Upload files below an element. See :meth:`pyxnat.resources.bulk.Uploadable.upload`."""
+    """Upload files below an element.
+
+    Parameters
+    ----------
+    target : Element
+        Parent of the files.
+    source, layout, overwrite, jobs, compression, progress, params
+        As in :meth:`pyxnat.resources.bulk.Uploadable.upload`.
+    """
     check_compression(compression)
     plan = Layout(layout or default_for(target.level.plural))
     grouped = _by_resource(target, plan, members_of(source))
-    sending = Uploading(interface, Report('uploaded', f'to {target.path_name}'), jobs, overwrite, compression, dict(params))
-    holes = sending.missing(grouped)
-    with meter(sum(member.path.stat().st_size for files in holes.values() for member in files.values()), 'B', progress) as bar:
-        sending.run(holes, bar)
-    return sending.report.end()
+    uploader = Uploader(interface, Report('uploaded', f'to {target.path_name}'), jobs, overwrite, compression, dict(params))
+    missing = uploader.find_missing(grouped)
+    with progress_bar(sum(member.path.stat().st_size for files in missing.values() for member in files.values()), 'B', progress) as bar:
+        uploader.run(missing, bar)
+    return uploader.report.finish()
 
 
 def _by_resource(target: Any, layout: Layout, members: Iterable[Member]) -> dict[Any, _Files]:
-    """Resource -> its files. What the layout does not place is an error before anything is sent."""
+    """Return resource -> its files.
+
+    Files that do not fit the layout are errors, before anything is sent.
+    """
     if target.level.plural == 'files':
         raise errors.ProgrammingError(f'{target!r} has nothing below it', remedy='Upload to its resource, or put() one file.')
     is_resource = target.level.plural.endswith('resources')
     known = layout.fields & set(_ABOVE[: _DEPTHS.get(target.level.plural, len(_ABOVE))])
     if known or 'path' not in layout.fields or not ('resource' in layout.fields or is_resource):
-        what = f'{layout.text} is no layout of what is below {target!r}'
+        problem = f'{layout.text} is not a layout of files below {target!r}'
         raise errors.ProgrammingError(
-            what, remedy=f'It can be {default_for(target.level.plural)}: from there downwards, with {{resource}} and {{path}}.'
+            problem, remedy=f'Give one such as {default_for(target.level.plural)}: levels below it only, with {{resource}} and {{path}}.'
         )
     grouped: dict[Any, _Files] = defaultdict(dict)
     for member in members:
         values = layout.values(member.name)
         if values is None:
-            raise errors.DataError(f'{member.path} has no place in the layout {layout.text}', remedy='Give its layout=, or move it elsewhere.')
+            raise errors.DataError(f'{member.path} has no place in the layout {layout.text}', remedy='Give another layout=, or move the file.')
         as_name(_FILE, values['path'])
         resource = target if is_resource else _resource(target, values)
         other = grouped[resource].setdefault(values['path'], member)
         if other is not member:
-            raise errors.DataError(f'{member.path} and {other.path} would be one file', uri=resource.file(values['path']).uri)
+            raise errors.DataError(
+                f'{member.path} and {other.path} would be one file', uri=resource.file(values['path']).uri, remedy='Remove or rename one of them.'
+            )
     return grouped
 
 
 def _resource(target: Any, values: Mapping[str, str]) -> Any:
-    """The resource that the fields of a place name, below an element."""
+    """Return the resource below an element that the fields of a layout name."""
     for name in _ABOVE:
         if name not in values:
             continue
@@ -103,17 +116,24 @@ def _resource(target: Any, values: Mapping[str, str]) -> Any:
     return getattr(target, _SIDES.get(values.get('side', ''), 'resource'))(values['resource'])
 
 
-class Uploading(Undertaking):
-    """One upload on its way.
+class Uploader(WorkerPool):
+    """Run of one upload.
 
     Parameters
     ----------
+    interface : Host
+        Interface of the server.
+    report : Report
+        Receives successes and failures.
+    jobs : int
+        Number of threads.
     overwrite : bool
-        Whether files that are there with other content are replaced.
+        Whether to replace files that exist with other content.
     compression : int
-        How hard zips are packed.
+        Level of compression of zips, from 0 to 9.
     params : dict
-        Of each upload: ``format``, ``content``, …, and the types of missing levels above.
+        Query parameters of each upload (``format``, ``content``, …), and the data types of missing
+        parents.
     """
 
     def __init__(self, interface: Host, report: Report, jobs: int, overwrite: bool, compression: int, params: dict[str, Any]) -> None:
@@ -125,59 +145,65 @@ class Uploading(Undertaking):
         self._digests: dict[Path, str] = {}
         self._errors: dict[str, BaseException] = {}
         self._gates: dict[Any, _Gate] = {}
-        self._unseen: dict[Any, set[str]] = {}
+        self._scans_without_files: dict[Any, set[str]] = {}
         self._bar: Any = None
 
-    def missing(self, grouped: dict[Any, _Files]) -> dict[Any, _Files]:
-        """What has to be sent. What is there with other content has failed, unless it may be replaced."""
+    def find_missing(self, grouped: dict[Any, _Files]) -> dict[Any, _Files]:
+        """Return the files to send, and report the others.
+
+        Equal files are skipped. Files with other content are failures unless they are overwritten.
+        """
         listed = self._listed(grouped)
-        holes: dict[Any, _Files] = {}
+        missing: dict[Any, _Files] = {}
         for resource, files in grouped.items():
             for path, member in files.items():
                 row = listed[resource].get(path)
                 if uris.why_unreachable(path):
                     self._refuse(resource, path, member)
                 elif row is not None and self._is_same(row, member.path):
-                    self.report.skip(member.name)
+                    self.report.add_skipped(member.name)
                 elif row is not None and not self._overwrite:
-                    what, uri = 'a file is there with other content, and was left as it is', resource.file(path).uri
-                    self.failed(member.name, errors.DuplicateError(what, uri=uri, remedy='Replace it with overwrite=True.'))
+                    problem, uri = 'the file exists with other content, and was left as it is', resource.file(path).uri
+                    self.add_failure(member.name, errors.DuplicateError(problem, uri=uri, remedy='Replace it with overwrite=True.'))
                 elif not os.access(member.path, os.R_OK):
-                    self.failed(member.name, OSError(errno.EACCES, 'it is gone, or may not be read', str(member.path)))
+                    self.add_failure(member.name, OSError(errno.EACCES, 'the file is gone or cannot be read', str(member.path)))
                 else:
-                    holes.setdefault(resource, {})[path] = member
-        return holes
+                    missing.setdefault(resource, {})[path] = member
+        return missing
 
     def _refuse(self, resource: Any, path: str, member: Member) -> None:
         try:
             check_names([path], resource.uri)
         except errors.DataError as error:
-            self.failed(member.name, error)
+            self.add_failure(member.name, error)
 
     def _listed(self, resources: Iterable[Any]) -> dict[Any, dict[str, Row]]:
-        """What resources hold: one listing for all scans of a session, one for each other resource."""
-        found: dict[Any, dict[str, Row]] = {resource: {} for resource in resources}
-        together: dict[Any, list[Any]] = defaultdict(list)
-        for resource in found:
-            holder = resource.parent()
-            together[holder.parent() if holder is not None and holder.level.plural == 'scans' else resource].append(resource)
+        """Return resource -> path -> row.
 
-        def look(several: list[Any]) -> None:
-            if len(several) == 1:
-                found[several[0]] = self._rows(several[0])
+        Requests: one listing for all scans of a session, one for each other resource.
+        """
+        listed: dict[Any, dict[str, Row]] = {resource: {} for resource in resources}
+        by_listing: dict[Any, list[Any]] = defaultdict(list)
+        for resource in listed:
+            holder = resource.parent()
+            by_listing[holder.parent() if holder is not None and holder.level.plural == 'scans' else resource].append(resource)
+
+        def fetch_listing(group: list[Any]) -> None:
+            if len(group) == 1:
+                listed[group[0]] = self._rows(group[0])
                 return
-            wanted = {(resource.parent().path_name, resource.path_name): resource for resource in several}
-            session = several[0].parent().parent()
-            self._unseen[session] = {scan for scan, _ in wanted}
+            by_names = {(resource.parent().path_name, resource.path_name): resource for resource in group}
+            session = group[0].parent().parent()
+            self._scans_without_files[session] = {scan for scan, _ in by_names}
             for file in self._files_of_scans(session):
                 scan, row = next(step.name for step in file.steps if step.level == 'scans'), file.row
-                self._unseen[session].discard(scan)
-                resource = wanted.get((scan, row.get('collection', ''))) or wanted.get((scan, row.get('cat_ID', '')))
+                self._scans_without_files[session].discard(scan)
+                resource = by_names.get((scan, row.get('collection', ''))) or by_names.get((scan, row.get('cat_ID', '')))
                 if resource is not None:
-                    found[resource][file.path_name] = row
+                    listed[resource][file.path_name] = row
 
-        self.each(look, together.values())
-        return found
+        self.each(fetch_listing, by_listing.values())
+        return listed
 
     def _rows(self, resource: Any) -> dict[str, Row]:
         try:
@@ -201,28 +227,39 @@ class Uploading(Undertaking):
             self._digests[path] = digest_of(path)
         return self._digests[path] == row['digest'].lower()
 
-    def run(self, holes: dict[Any, _Files], bar: Any) -> None:
-        """Send them, resource by resource, and compare the listings with what was sent."""
+    def run(self, missing: dict[Any, _Files], bar: Any) -> None:
+        """Send files, resource by resource, and verify them by listings.
+
+        Parameters
+        ----------
+        missing : dict
+            Resource -> files to send.
+        bar : object
+            Progress bar.
+        """
         self._bar = bar
-        self._gates = {resource.steps[:2]: _Gate() for resource in holes}
-        self._make_room()
-        self.each(lambda resource: self._send(resource, list(holes[resource].items())), holes)
-        listed = self._listed(holes)
-        for resource, files in holes.items():
+        self._gates = {resource.steps[:2]: _Gate() for resource in missing}
+        self._create_missing_scans()
+        self.each(lambda resource: self._send(resource, list(missing[resource].items())), missing)
+        listed = self._listed(missing)
+        for resource, files in missing.items():
             for path, member in files.items():
                 row = listed[resource].get(path)
                 if row is not None and self._is_same(row, member.path):
-                    self.did(member.name, member.path.stat().st_size)
+                    self.add_success(member.name, member.path.stat().st_size)
                 else:
-                    what = 'the server took it, and keeps other content' if row is not None else 'the server took it, and does not list it'
-                    remedy = 'Send it again; see whether this login may write there.'
-                    error = errors.TransferError(what, uri=resource.file(path).uri, remedy=remedy)
-                    self.failed(member.name, self._errors.get(member.name, error))
+                    problem = 'the server accepted it, but has other content' if row is not None else 'the server accepted it, but does not list it'
+                    remedy = 'Upload it again; check that this login may write there.'
+                    error = errors.TransferError(problem, uri=resource.file(path).uri, remedy=remedy)
+                    self.add_failure(member.name, self._errors.get(member.name, error))
 
-    def _make_room(self) -> None:
-        """Create scans of which no file was seen, and their sessions, where they are missing, before anything is sent to them in vain."""
+    def _create_missing_scans(self) -> None:
+        """Create missing scans and sessions, so that no zip is refused.
+
+        Only scans without files in the listing can be missing.
+        """
         homes: dict[Any, list[Any]] = defaultdict(list)
-        for session, scans in self._unseen.items():
+        for session, scans in self._scans_without_files.items():
             if scans:
                 homes[session.steps[:2]].append(session)
         self.each(self._create_scans, homes.values())
@@ -230,16 +267,16 @@ class Uploading(Undertaking):
     def _create_scans(self, sessions: list[Any]) -> None:
         for session in sessions:
             try:
-                there = self._scans_of(session)
-                for name in sorted(self._unseen[session] - there):
+                existing = self._scans_of(session)
+                for name in sorted(self._scans_without_files[session] - existing):
                     session.scan(name)._create(self._types, {})
             except errors.DatabaseError as error:
-                if is_final(error):
+                if is_fatal(error):
                     raise
-                log.info('%s: %s', session, error)  # sending there fails as well, and is reported
+                log.info('%s: %s', session, error)  # the upload will fail as well, and be reported
 
     def _scans_of(self, session: Any) -> set[str]:
-        """The scans that a session has; it is created if it is missing."""
+        """Return the scans of a session, which is created if it is missing."""
         try:
             return set(session.scans().get())
         except errors.NotFoundError:
@@ -247,15 +284,18 @@ class Uploading(Undertaking):
             return set()
 
     def _send(self, resource: Any, files: list[tuple[str, Member]]) -> None:
-        """Send what one resource lacks, one request after the other: XNAT keeps one catalogue for it."""
+        """Send the files of one resource, one request after the other.
+
+        XNAT keeps one catalogue per resource, and fails on concurrent changes.
+        """
         for bundle in _bundles(files):
-            if self.ended.is_set():
+            if self.stopping.is_set():
                 return
             try:
                 with self._gates[resource.steps[:2]].passing():
                     self._send_bundle(resource, bundle)
             except (errors.DatabaseError, OSError) as error:
-                if is_final(error):
+                if is_fatal(error):
                     raise
                 self._errors.update({member.name: error for _, member in bundle})
 
@@ -263,50 +303,59 @@ class Uploading(Undertaking):
         send, (path, member) = self._host.transfer.send, bundle[0]
         if len(bundle) == 1:
             with member.path.open('rb') as file:
-                watched = _Watched(file, self.ended, self._bar)
+                watched = _Watched(file, self.stopping, self._bar)
                 send(resource.file(path), watched, self._about, self._types)
             self._digests[member.path] = watched.md5
             return
         with zips.pack(((path, member.path) for path, member in bundle), self._compression) as packed:
-            stoppable = _Stoppable(packed, self.ended)
+            stoppable = _Stoppable(packed, self.stopping)
             name = f'{resource.path_name}.zip'
             send(resource.file(name if uris.is_carried(name) else 'upload.zip'), stoppable, {**self._about, 'extract': True}, self._types)
         self._bar.update(sum(member.path.stat().st_size for _, member in bundle))
 
 
 class _Stoppable:
-    """An open file that is read until all is to end."""
+    """An open file whose reads fail once threads must stop."""
 
-    def __init__(self, file: IO[bytes], ended: threading.Event) -> None:
-        self._file, self._ended = file, ended
+    def __init__(self, file: IO[bytes], stopping: threading.Event) -> None:
+        self._file, self._stopping = file, stopping
         self.tell, self.seekable = file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
-        if self._ended.is_set():
+        """Return the next bytes; raise Stopped if threads must stop."""
+        if self._stopping.is_set():
             raise Stopped
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go elsewhere, as to the start for another attempt."""
+        """Change the position, as to the start for a retry.
+
+        Parameters
+        ----------
+        offset, whence : int
+            As in :meth:`io.IOBase.seek`.
+        """
         return self._file.seek(offset, whence)
 
 
 class _Watched(_Stoppable):
-    """One that is digested on its way; the bar shows what was read of it, each byte once."""
+    """Computes a digest of the bytes read, and moves the progress bar.
 
-    def __init__(self, file: IO[bytes], ended: threading.Event, bar: Any) -> None:
-        super().__init__(file, ended)
+    The bar counts each byte once, even if it is read again.
+    """
+
+    def __init__(self, file: IO[bytes], stopping: threading.Event, bar: Any) -> None:
+        super().__init__(file, stopping)
         self._bar, self._shown = bar, 0
         self._digest = hashlib.md5(usedforsecurity=False)
 
     @property
     def md5(self) -> str:
-        """Of what was read since somebody went to the start."""
+        """Digest of the bytes read since the last seek, in hexadecimal."""
         return self._digest.hexdigest()
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
+        """Return the next bytes, with their digest and progress recorded."""
         piece = super().read(size)
         self._digest.update(piece)
         new = max(self.tell() - self._shown, 0)
@@ -315,13 +364,22 @@ class _Watched(_Stoppable):
         return piece
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go elsewhere, as to the start for another attempt."""
+        """Change the position, and begin a new digest.
+
+        Parameters
+        ----------
+        offset, whence : int
+            As in :meth:`io.IOBase.seek`.
+        """
         self._digest = hashlib.md5(usedforsecurity=False)
         return super().seek(offset, whence)
 
 
 class _Gate:
-    """Lets one at a time pass until one has: what is missing above several resources is created once."""
+    """Lets one thread at a time pass until one has succeeded, then all.
+
+    So a missing parent of several resources is created once.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -338,7 +396,7 @@ class _Gate:
 
 
 def _bundles(files: list[tuple[str, Member]]) -> Iterator[list[tuple[str, Member]]]:
-    """Big files by themselves, and empty ones; small ones up to a bound."""
+    """Yield big and empty files singly, small ones in groups of limited size."""
     bundle: list[tuple[str, Member]] = []
     size = 0
     for path, member in files:

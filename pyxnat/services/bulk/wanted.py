@@ -1,4 +1,4 @@
-"""What a download wants: the files that listings name below a selection, each with its place in the folder."""
+"""Files to download: those listed below a selection, with their local places."""
 
 from __future__ import annotations
 
@@ -18,55 +18,55 @@ from ...resources import Element
 from ...resources.base import class_of
 from ...tables.table import Row
 
-__all__ = ['Scope', 'Wanted', 'files_below', 'scope_of', 'told_apart', 'wanted']
+__all__ = ['RemoteFile', 'Scope', 'distinct_places', 'files_below', 'list_files', 'scope_of']
 
 _LABELLED = ('subjects', 'experiments', 'assessors')
 _SIDES = {'in_resources': 'in', 'out_resources': 'out'}
 
 
-class Wanted(NamedTuple):
-    """A file to be had."""
+class RemoteFile(NamedTuple):
+    """A file on the server, and its place in the download folder."""
 
     uri: str
     place: str
-    """Path below the folder."""
+    """Path below the download folder, with the decoded name of the file."""
     size: int | None
-    """Bytes, as the listing says."""
+    """Bytes, from the listing."""
     md5: str
-    """Empty where the site keeps no checksums."""
+    """From the listing; empty if the site keeps no checksums."""
     resource: str
-    """URI of its resource."""
+    """URI of the resource."""
     session: str = ''
-    """URI of what has the scan; empty where it belongs to none."""
+    """URI of the session of the scan; empty if the file belongs to no scan."""
     scan: str = ''
     """ID of the scan."""
     label: str = ''
-    """Of the resource, as it stands in zips."""
+    """Label of the resource, as it appears in zips."""
     path: str = ''
-    """Below the resource."""
+    """Path below the resource."""
     other: str = ''
-    """Its place if another file has that one: by the name as it is stored, where that is another than what it means."""
+    """Place by the name as stored, used if two files have the same place."""
 
 
-def told_apart(files: Sequence[Wanted]) -> list[Wanted]:
-    """Files with places of their own, as far as their names differ as they are stored."""
+def distinct_places(files: Sequence[RemoteFile]) -> list[RemoteFile]:
+    """Return files with the other place where two have the same place."""
     count = Counter(file.place for file in files)
     return [file._replace(place=file.other) if count[file.place] > 1 else file for file in files]
 
 
 class Scope(NamedTuple):
-    """How much of what it touches a selection wants."""
+    """Completeness of a selection of files."""
 
     whole_resources: bool
-    """Every file of a resource."""
+    """Whether it has every file of a resource."""
     whole_scans: bool
-    """Every resource of a scan."""
+    """Whether it has every resource of a scan."""
     whole_sessions: bool
-    """Every scan of a session."""
+    """Whether it has every scan of a session."""
 
 
 def files_below(selection: Any) -> Any:
-    """The collection of files that an element or a collection has; no request."""
+    """Return the files below an element or a collection. No request."""
     if isinstance(selection, Element):
         routes, conditions = [selection.steps], ()
     else:
@@ -77,14 +77,17 @@ def files_below(selection: Any) -> Any:
 
 
 def _past_subjects(route: Path, longer: Path) -> Path:
-    """Below projects, the sessions of the projects themselves: one may be shared into a project that its subject is not shared into."""
+    """Replace subjects/experiments by experiments in a path below projects.
+
+    A session may be shared into a project without its subject.
+    """
     end = len(route)
-    is_round = chain_of(longer)[end - 1 : end + 2] == ('projects', 'subjects', 'experiments')
-    return (*route, *longer[end + 1 :]) if is_round else longer
+    has_subjects = chain_of(longer)[end - 1 : end + 2] == ('projects', 'subjects', 'experiments')
+    return (*route, *longer[end + 1 :]) if has_subjects else longer
 
 
 def scope_of(files: Any) -> Scope:
-    """What the paths of a collection of files leave out."""
+    """Return the completeness of a collection of files, from its paths."""
     names = [{step.level: step.name for step in route} for route in files.routes]
 
     def are_all(*levels: str) -> bool:
@@ -95,8 +98,18 @@ def scope_of(files: Any) -> Scope:
     return Scope(whole_resources, whole_scans, whole_scans and are_all('scans'))
 
 
-def wanted(files: Any, layout: Layout) -> Iterator[Wanted]:
-    """The files of a collection with their places. Requests: those of iterating, and what labels take that no listing told (`_Names`)."""
+def list_files(files: Any, layout: Layout) -> Iterator[RemoteFile]:
+    """Yield the files of a collection with their places.
+
+    Requests: those of iterating over it, and those for labels that no listing has (`_Names`).
+
+    Parameters
+    ----------
+    files : Files
+        Collection of files.
+    layout : Layout
+        Layout of the download folder.
+    """
     names = _Names(files, layout)
     resources: dict[str, _Resource] = {}
     for found, _ in files.host.walker.walk(files.routes, files.conditions, names.columns, ahead='all'):
@@ -105,7 +118,7 @@ def wanted(files: Any, layout: Layout) -> Iterator[Wanted]:
         if uri not in resources:
             resources[uri] = _resource(uri, row, names.of(uri, found), layout)
         resource, size = resources[uri], row.get('Size', '')
-        yield Wanted(
+        yield RemoteFile(
             found.uri,
             resource.place(uris.meaning(path)),
             int(size) if size.isdigit() else None,
@@ -120,10 +133,10 @@ def wanted(files: Any, layout: Layout) -> Iterator[Wanted]:
 
 
 class _Resource(NamedTuple):
-    """What the files of one resource have in common."""
+    """Common properties of the files of a resource."""
 
     place: Callable[[str], str]
-    """Of a path below it."""
+    """Returns the place of a path below the resource."""
     label: str
     session: str
     scan: str
@@ -137,15 +150,15 @@ def _resource(uri: str, row: Row, above: dict[str, str], layout: Layout) -> _Res
 
 
 class _Names:
-    """What the fields of a layout are for what stands above files.
+    """Values of layout fields for the elements above files.
 
-    Each label that no listing told is asked for once. Sessions of a project that are reached past their subjects are listed with the labels of those;
-    others are asked about one by one.
+    Each label that no listing has is fetched once. If paths lead from a project to its sessions,
+    one listing has the labels of their subjects; other sessions are fetched one by one.
 
     Attributes
     ----------
     columns : tuple of Column
-        What listings are to tell besides.
+        Additional columns of the listings.
     """
 
     def __init__(self, files: Any, layout: Layout) -> None:
@@ -155,13 +168,21 @@ class _Names:
         self._sessions: dict[str, dict[str, Row]] = {}
         homes = {route[0].name if route[0].level == 'projects' and route[0].literal else '' for route in files.routes}
         self._home = homes.pop() if len(homes) == 1 else ''
-        """The project that all was selected in."""
+        """ID of the project, if the whole selection is in one."""
         past = [route for route in files.routes if 'experiments' in chain_of(route)]
         are_listed = bool(past) and all(chain_of(route)[:2] == ('projects', 'experiments') for route in past)
         self.columns = columns_of(files.routes, ['experiment/subject_label'] if are_listed and 'subject' in self._fields else [])
 
     def of(self, uri: str, found: Found) -> dict[str, str]:
-        """The fields of what stands above a resource."""
+        """Return the fields of the elements above a resource.
+
+        Parameters
+        ----------
+        uri : str
+            URI of the resource.
+        found : Found
+            A file of the resource.
+        """
         steps = read(uri)[:-1]
         values: dict[str, str] = {}
         for end in range(1, len(steps) + 1):
@@ -172,18 +193,18 @@ class _Names:
         return values
 
     def _look(self, above: Path, found: Found) -> dict[str, str]:
-        """The fields that the last of some steps tells."""
+        """Return the fields of one element, the last of `above`."""
         step, row = above[-1], level(above[-1].level)
         if step.level == 'experiments' and 'subjects' not in chain_of(above) and {'project', 'subject', 'experiment'} & self._fields:
             return self._of_session(above, found)
-        is_asked = row.singular in self._fields and step.level in _LABELLED and not _is_label(step, found)
-        values = {row.singular: str(self._element(above, found).label()) if is_asked else step.name}
+        needs_label = row.singular in self._fields and step.level in _LABELLED and not _is_label(step, found)
+        values = {row.singular: str(self._element(above, found).label()) if needs_label else step.name}
         if step.level == 'subjects' and len(above) == 1 and 'project' in self._fields:
             values['project'] = self._home or str(self._element(above, found).value_of('project'))
         return values
 
     def _of_session(self, above: Path, found: Found) -> dict[str, str]:
-        """Project, subject and label of a session that was reached past its subject."""
+        """Return the fields of a session that has no subject in its path."""
         home = self._home or (above[0].name if len(above) > 1 else '')
         element = self._element(above, found)
         row = element.row
@@ -192,7 +213,10 @@ class _Names:
         return {'project': home or row.get('project', ''), 'subject': row.get('subject_label', ''), 'experiment': row.get('label', '')}
 
     def _session(self, home: str, identity: str) -> Row:
-        """What is listed of a session: with all of its project, or by itself where that is not known."""
+        """Return the row of a session from the listing of its project.
+
+        If the project is unknown, the session is listed by itself.
+        """
         key = home or identity
         if key not in self._sessions:
             scope = ('projects', uris.quote(home)) if home else ()
@@ -203,19 +227,20 @@ class _Names:
         return self._sessions[key].get(identity, {})
 
     def _element(self, above: Path, found: Found) -> Any:
-        """The element of some steps above a file, with what listings said of it."""
+        """Return an element above a file, with its row from the listing."""
         return class_of(above[-1].level).element_at(uri_of(above), self._host, found.above.get(above[-1].level), found.above)
 
 
 def _is_label(step: Step, found: Found) -> bool:
-    """Whether a name that was given is a label, as far as a listing of files tells, whose URIs have IDs in place of the names that were asked for.
+    """Return whether a name in a path is known to be a label.
 
-    XNAT takes the name of a subject or experiment for an ID first, and for its label in the project if it is none.
+    The URIs in listings of files have IDs in place of the names in the request. XNAT takes the name
+    of a subject or experiment as an ID first, then as a label in the project.
     """
     if step.level not in ('subjects', 'experiments') or step.level in found.above:
         return False
     try:
-        listed = {one.level: one.name for one in read(found.row['URI'])}
+        listed = {listed_step.level: listed_step.name for listed_step in read(found.row['URI'])}
     except errors.ProgrammingError:
         return False
     return listed.get(step.level, step.name) != step.name

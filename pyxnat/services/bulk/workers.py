@@ -1,4 +1,4 @@
-"""Many things at once: in threads, with failures collected, until one comes that ends it all."""
+"""Thread pool that collects failures and stops on a fatal one."""
 
 from __future__ import annotations
 
@@ -18,72 +18,89 @@ from .report import Report
 if TYPE_CHECKING:
     from ...http.transport import Transport
 
-__all__ = ['Stopped', 'Undertaking', 'check_compression', 'is_final', 'meter']
+__all__ = ['Stopped', 'WorkerPool', 'check_compression', 'is_fatal', 'progress_bar']
 
 _T = TypeVar('_T')
 
 _NOTICE_S = 0.2
-"""How long those who are to stop are given to notice it, before what they wait for is broken off."""
+"""Seconds that threads have to stop, before their requests are aborted."""
 _GRACE_S = 3.0
-"""How long they are given then, to clear up after them."""
-_FULL = {errno.ENOSPC, errno.EROFS, getattr(errno, 'EDQUOT', errno.ENOSPC)}
-_PATIENCE = 12
-"""So many failures of network or server in a row, with nothing done in between, are taken for an end."""
+"""Seconds that threads have to clean up after that."""
+_DISK_FULL = {errno.ENOSPC, errno.EROFS, getattr(errno, 'EDQUOT', errno.ENOSPC)}
+_FATAL_IN_A_ROW = 12
+"""Consecutive failures of network or server that are fatal."""
 
 
 class Stopped(Exception):
-    """Another thread has failed, or the user interrupts."""
+    """Raised in a thread because another one failed or the user interrupted."""
 
 
-def is_final(error: BaseException) -> bool:
-    """Whether it would befall everything else, too: a wrong login, nobody there, a full disk."""
+def is_fatal(error: BaseException) -> bool:
+    """Return whether an error would affect all other items, too.
+
+    Such as a wrong login, an unreachable server, or a full disk.
+    """
     if isinstance(error, errors.NetworkTimeout):
         return False
     if isinstance(error, errors.NetworkError):
         return isinstance(error, errors.OfflineError) or (error.__cause__ is not None and is_lasting(error.__cause__))
     if isinstance(error, errors.DatabaseError):
         return isinstance(error, errors.AuthenticationError)
-    return (isinstance(error, OSError) and error.errno in _FULL) or not isinstance(error, Exception)
+    return (isinstance(error, OSError) and error.errno in _DISK_FULL) or not isinstance(error, Exception)
 
 
 def check_compression(compression: int) -> None:
-    """See that it is one that zips have."""
+    """Raise ProgrammingError unless a level of compression is from 0 to 9."""
     if compression not in range(10):
-        raise errors.ProgrammingError(f'compression={compression!r}: it is a number from 0 to 9', remedy='Give 0 for none.')
+        raise errors.ProgrammingError(f'compression={compression!r} is not a number from 0 to 9', remedy='Give 0 for none.')
 
 
-def _is_of_the_server(error: BaseException) -> bool:
-    return isinstance(error, (errors.NetworkError, errors.BusyError, errors.InternalError, errors.UnexpectedAnswer))
-
-
-class Undertaking:
-    """Work on many items, in threads.
+class WorkerPool:
+    """Threads that work on many items, and record results in a report.
 
     Parameters
     ----------
     report : Report
-        Takes what is done and what fails.
+        Receives successes and failures.
     jobs : int
-        How many at a time.
+        Number of threads.
     transport : Transport
-        What they ask by.
+        Transport of the items' requests; they are aborted on a fatal error.
+
+    Attributes
+    ----------
+    stopping : threading.Event
+        Set when the threads must stop.
     """
 
     def __init__(self, report: Report, jobs: int, transport: Transport) -> None:
         if not isinstance(jobs, int) or jobs < 1:
-            raise errors.ProgrammingError(f'jobs={jobs!r}: it is how many work at a time', remedy='Give 1 or more.')
+            raise errors.ProgrammingError(f'jobs={jobs!r} is not a number of threads', remedy='Give 1 or more.')
         self.report = report
         self._jobs = jobs
         self._transport = transport
         self._in_a_row = 0
-        self.ended = threading.Event()
+        self.stopping = threading.Event()
 
     def each(self, work: Callable[[_T], Any], items: Iterable[_T]) -> None:
-        """Call a function with each item. The first exception stops all, and is raised."""
+        """Call a function with each item; the first exception stops all.
+
+        Parameters
+        ----------
+        work : callable
+            Function of one item.
+        items : iterable
+            Items, started in this order.
+
+        Raises
+        ------
+        BaseException
+            The first exception of `work`.
+        """
         todo = deque(items)
 
-        def go_on() -> None:
-            while not self.ended.is_set():
+        def take_items() -> None:
+            while not self.stopping.is_set():
                 try:
                     item = todo.popleft()
                 except IndexError:
@@ -91,27 +108,30 @@ class Undertaking:
                 work(item)
 
         if min(self._jobs, len(todo)) > 1:
-            self._in_threads(go_on, min(self._jobs, len(todo)))
+            self._in_threads(take_items, min(self._jobs, len(todo)))
         else:
-            go_on()
+            take_items()
 
     def _in_threads(self, work: Callable[[], None], count: int) -> None:
-        """In the end all have stopped; what a server keeps them waiting for is broken off."""
+        """Run a function in several threads; stop all on the first exception.
+
+        Requests of threads that do not stop by themselves are aborted.
+        """
         from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 
         threads: set[threading.Thread] = set()
 
-        def known() -> None:
+        def registered() -> None:
             threads.add(threading.current_thread())
             work()
 
         pool = ThreadPoolExecutor(count, 'pyxnat-bulk')
-        futures = [pool.submit(contextvars.copy_context().run, known) for _ in range(count)]
+        futures = [pool.submit(contextvars.copy_context().run, registered) for _ in range(count)]
         try:
             for future in as_completed(futures):
                 future.result()
         except BaseException:
-            self.ended.set()
+            self.stopping.set()
             if wait(futures, _NOTICE_S).not_done:
                 self._transport.break_off(list(threads))
                 wait(futures, _GRACE_S)
@@ -119,38 +139,64 @@ class Undertaking:
             raise
         pool.shutdown()
 
-    def did(self, what: str, size: int = 0) -> None:
-        """Note that something was done."""
+    def add_success(self, item: str, size: int = 0) -> None:
+        """Record a success.
+
+        Parameters
+        ----------
+        item : str
+            Path or URI.
+        size : int
+            Bytes transferred.
+        """
         self._in_a_row = 0
-        self.report.did(what, size)
+        self.report.add_success(item, size)
 
-    def failed(self, what: str, error: BaseException) -> None:
-        """Note that something failed; raised instead if that is the end of all."""
-        self._in_a_row = self._in_a_row + 1 if _is_of_the_server(error) else 0
-        if is_final(error) or self._in_a_row >= _PATIENCE:
+    def add_failure(self, item: str, error: BaseException) -> None:
+        """Record a failure, or raise it if it is fatal.
+
+        Parameters
+        ----------
+        item : str
+            Path or URI.
+        error : BaseException
+            Its cause.
+        """
+        is_of_server = isinstance(error, (errors.NetworkError, errors.BusyError, errors.InternalError, errors.UnexpectedAnswer))
+        self._in_a_row = self._in_a_row + 1 if is_of_server else 0
+        if is_fatal(error) or self._in_a_row >= _FATAL_IN_A_ROW:
             raise error
-        self.report.fail(what, error)
+        self.report.add_failure(item, error)
 
 
-def meter(total: int, unit: str, show: bool | None) -> AbstractContextManager[Any]:
-    """A progress bar on the terminal; something that takes ``update(count)`` and shows nothing where none is wanted.
+def progress_bar(total: int, unit: str, show: bool | None) -> AbstractContextManager[Any]:
+    """Return a progress bar with ``update(count)``, which may be invisible.
 
     Parameters
     ----------
+    total : int
+        Expected sum of the counts.
+    unit : str
+        Unit of the counts.
     show : bool or None
-        Whether to; `None` for where standard error is a terminal, and there is tqdm.
+        Whether to show it. `None`: if standard error is a terminal and tqdm is installed.
+
+    Raises
+    ------
+    ImportError
+        If `show` is true and tqdm is missing.
     """
     if not total or show is False or (show is None and not sys.stderr.isatty()):
-        return nullcontext(_Silence())
+        return nullcontext(_HiddenBar())
     try:
         from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
     except ImportError as error:
         if show:
-            raise ImportError("tqdm is missing, which bars need: pip install 'pyxnat[progress]'", name='tqdm') from error
-        return nullcontext(_Silence())
+            raise ImportError("tqdm is missing: pip install 'pyxnat[progress]'", name='tqdm') from error
+        return nullcontext(_HiddenBar())
     return tqdm(total=total, unit=unit, unit_scale=True)  # type: ignore[no-any-return]
 
 
-class _Silence:
+class _HiddenBar:
     def update(self, count: int) -> None:
-        """Nothing."""
+        """Do nothing."""
