@@ -1,13 +1,15 @@
-"""The cache: what a login was told and given, on disk, whole, for all processes of its owner.
+"""On-disk cache of a login's responses and files, shared by processes.
 
-``<cachedir>/<server>/<login>/`` holds ``answers/`` (listings, items, searches), ``files/`` (downloaded files under their real names), ``ledger/``
-(what is known of each file), ``stamp`` (the mark of the last write) and ``looked`` (whose time is that of the last look at its size). All of it is
-written by renaming complete files, so that any number of processes can use it, on network file systems too, without a lock.
+``<cachedir>/<server>/<login>/`` holds ``answers/`` (listings, items, searches), ``files/``
+(downloaded files with their real names), ``ledger/`` (one record per file), ``stamp`` (the write
+marker) and ``looked`` (its modification time is that of the last size check). Every file is written
+whole and renamed into place, so any number of processes can share the cache without locks, on
+network file systems too.
 """
 
 from .accounts import account_of
 from .answers import IN_MEMORY, AnswerStore, Body, Entry, LongBody, key_of
-from .file_index import Page
+from .file_index import FileRecord
 from .files import FileStore, Incoming, is_proof
 from .freshness import Moment, age_s, is_kept, is_write
 from .store import MAX_BYTES, Cache, CacheEntry, Disk, Verified
@@ -21,11 +23,11 @@ __all__ = [
     'CacheEntry',
     'Disk',
     'Entry',
+    'FileRecord',
     'FileStore',
     'Incoming',
     'LongBody',
     'Moment',
-    'Page',
     'Verified',
     'account_of',
     'age_s',

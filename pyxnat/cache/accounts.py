@@ -1,4 +1,7 @@
-"""Which account an alias token stands for. The cache is the account's: tokens come and go."""
+"""Account of an alias token.
+
+The cache belongs to the account, because tokens are replaced often.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,17 @@ __all__ = ['account_of']
 
 
 def account_of(folder: Path, alias: str, ask: Callable[[], str]) -> str:
-    """The account of an alias: as remembered below a folder, else as `ask` says, which is remembered."""
+    """Return the account of an alias token, remembered on disk.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the server; accounts are remembered in ``aliases`` below it.
+    alias : str
+        Alias of the token.
+    ask : callable
+        Fetches the account's name if it is not remembered.
+    """
     name = hashlib.blake2b(alias.encode(), digest_size=16).hexdigest()
     path = folder / 'aliases' / name
     try:

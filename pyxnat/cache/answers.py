@@ -1,4 +1,4 @@
-"""Answers of a server, as they came: one file each, whole or not there."""
+"""Store of responses, one file each, written atomically."""
 
 from __future__ import annotations
 
@@ -20,20 +20,25 @@ from .freshness import Moment
 __all__ = ['IN_MEMORY', 'AnswerStore', 'Body', 'Entry', 'LongBody', 'key_of']
 
 _TOUCHED_EVERY_S = 3600.0
-"""How exactly the time of last use is kept."""
+"""Precision of the time of last use."""
 IN_MEMORY = 2**20
-"""Bytes up to which an answer is read whole; a longer one is read from disk, in pieces."""
+"""Bytes up to which a response is read into memory; a longer one is streamed from disk."""
 _PIECE = 2**18
 _NO_CHECKSUM = b'........\n'
 
 
 class Body:
-    """The body of an answer, in memory: to be read whole, or in pieces, as often as one likes and by several at once.
+    """Body of a response in memory; several readers can share it.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole body.
 
     Attributes
     ----------
     size : int
-        Bytes.
+        Length in bytes.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -44,19 +49,19 @@ class Body:
         return iter([self._content] if self._content else [])
 
     def read(self) -> bytes:
-        """All of it."""
+        """Return the whole body."""
         return self._content
 
 
 class LongBody(Body):
-    """The body of an answer on disk.
+    """Body of a response on disk; several readers can share it.
 
     Parameters
     ----------
     file : file
-        Open for reading; nobody else reads it.
+        Open for reading; owned by the body.
     start : int
-        Where in it the body begins.
+        Offset of the body in the file.
     """
 
     def __init__(self, file: IO[bytes], start: int = 0) -> None:
@@ -80,39 +85,39 @@ class LongBody(Body):
             return self._file.read(_PIECE)
 
     def read(self) -> bytes:
-        """All of it."""
+        """Return the whole body."""
         return b''.join(self)
 
 
 class Entry(NamedTuple):
-    """What is known of an answer."""
+    """Metadata of a response."""
 
     method: str
     uri: str
     status: int
-    """200, or 403 and 404: that something is not there is an answer as well."""
+    """200, or 403 and 404: that something does not exist is cached as well."""
     message: str
     """The server's own words with 403 and 404."""
     stamp: str
-    """The stamp under which it was asked for."""
+    """Write marker at the time of the request."""
     asked: Moment
-    """When the request was sent."""
+    """Time when the request was sent."""
     received: Moment
-    """When the answer was here, whole."""
+    """Time when the response was complete."""
 
     def line(self) -> bytes:
-        """As a line of text."""
+        """Return the metadata as a line of JSON."""
         return json.dumps(self).encode('ascii') + b'\n'
 
     @classmethod
     def of(cls, line: bytes) -> Entry:
-        """From such a line."""
+        """Return the metadata in a line written by `line`."""
         method, uri, status, message, stamp, asked, received = json.loads(line)
         return cls(method, uri, status, message, stamp, Moment(*asked), Moment(*received))
 
 
 def _checksum(line: bytes, body: Body, copy: IO[bytes] | None = None) -> bytes:
-    """The line that tells whether what follows it is damaged, as the checksums in a zip do; what follows is copied on the way."""
+    """Return the checksum line (CRC-32) of a response, copying its body."""
     checksum = 0
     for piece in chain([line], body):
         checksum = zlib.crc32(piece, checksum)
@@ -122,7 +127,7 @@ def _checksum(line: bytes, body: Body, copy: IO[bytes] | None = None) -> bytes:
 
 
 def _read(file: IO[bytes]) -> tuple[Entry, Body] | None:
-    """What was put into a file; `None` where that is damaged."""
+    """Return the response in a file; `None` if it is damaged."""
     if os.fstat(file.fileno()).st_size <= IN_MEMORY:
         with file:
             checksum, _, content = file.read().partition(b'\n')
@@ -134,25 +139,29 @@ def _read(file: IO[bytes]) -> tuple[Entry, Body] | None:
 
 
 def key_of(method: str, uri: str, body: bytes = b'') -> str:
-    """What an answer is found by.
+    """Return the key of a response in the store.
 
     Parameters
     ----------
+    method : str
+        HTTP method.
     uri : str
-        Below the server, with its query.
+        Relative to the server, with its query.
     body : bytes
-        Of a search.
+        Body of a search request.
     """
     return hashlib.blake2b(b'\n'.join([method.encode(), uri.encode(), body]), digest_size=20).hexdigest()
 
 
 class AnswerStore:
-    """A folder of answers, with the three methods that httplib2 asks of a store: many processes may use it at once.
+    """Folder of responses, safe for several processes.
+
+    It has the three methods (``get``, ``set``, ``delete``) of httplib2's cache interface.
 
     Parameters
     ----------
     folder : Path
-        Made with the first answer.
+        Created with the first response.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -165,7 +174,7 @@ class AnswerStore:
         return self.folder / key[:2] / key
 
     def get(self, key: str) -> bytes | None:
-        """What is stored; `None` where there is nothing."""
+        """Return the stored bytes of a key; `None` if there are none."""
         file = self._opened(key)
         if file is None:
             return None
@@ -173,10 +182,10 @@ class AnswerStore:
             return file.read()
 
     def _opened(self, key: str) -> IO[bytes] | None:
-        """The file of what is stored, which counts as used now."""
+        """Open the file of a key and update its time of last use."""
         try:
             file = open(self._path(key), 'rb')  # noqa: SIM115 - closed by the caller
-        except OSError:  # not there, or not readable: it is asked for again
+        except OSError:  # absent or unreadable: fetched again
             return None
         if time.time() - os.fstat(file.fileno()).st_mtime > _TOUCHED_EVERY_S:
             with suppress(OSError):
@@ -184,18 +193,45 @@ class AnswerStore:
         return file
 
     def set(self, key: str, value: bytes) -> None:
-        """Store, in place of what was there.
+        """Store bytes under a key, replacing earlier ones.
+
+        Parameters
+        ----------
+        key : str
+            Result of `key_of`.
+        value : bytes
+            The content.
 
         Raises
         ------
         OSError
-            The disk is full, or the folder cannot be written.
+            The disk is full, or the folder is not writable.
         """
         with publish(self._path(key), mode=0o600, private=True) as file:
             file.write(value)
 
     def put(self, key: str, entry: Entry, body: Body) -> int:
-        """Store an answer in a way that tells when it is damaged; the bytes that it takes. Errors as `set`."""
+        """Store a response with a checksum.
+
+        Parameters
+        ----------
+        key : str
+            Result of `key_of`.
+        entry : Entry
+            Metadata.
+        body : Body
+            Body of the response.
+
+        Returns
+        -------
+        int
+            Bytes used on disk.
+
+        Raises
+        ------
+        OSError
+            The disk is full, or the folder is not writable.
+        """
         path, line = self._path(key), entry.line()
         with publish(path, mode=0o600, private=True) as file:
             file.write(_NO_CHECKSUM)
@@ -206,11 +242,14 @@ class AnswerStore:
             return size
 
     def delete(self, key: str) -> None:
-        """Remove what is stored, if anything is."""
+        """Remove the entry of a key, if there is one."""
         self._path(key).unlink(missing_ok=True)
 
     def entry(self, key: str) -> tuple[Entry, Body] | None:
-        """The answer under a key and its body, which is left on disk if it is long; a damaged one is removed."""
+        """Return a response and its body; remove a damaged one.
+
+        A body above `IN_MEMORY` stays on disk.
+        """
         file = self._opened(key)
         if file is None:
             return None
@@ -220,12 +259,12 @@ class AnswerStore:
         return found
 
     def is_sound(self, key: str) -> bool:
-        """Whether what is under a key is as it was put there, or nothing."""
+        """Whether the entry of a key is intact or absent."""
         file = self._opened(key)
         return file is None or _read(file) is not None
 
     def paths(self) -> Iterator[Path]:
-        """The file of each answer."""
+        """Yield the file of each response."""
         for path in self.folder.glob('??/*'):
             if not path.name.endswith(PART):
                 yield path

@@ -1,4 +1,7 @@
-"""What the cache knows of each file it holds. A file that is not in the ledger is somebody else's, and is left alone."""
+"""Index of the files in the cache, one record per file.
+
+A file without a record was put there by another program, and is left alone.
+"""
 
 from __future__ import annotations
 
@@ -15,31 +18,40 @@ from typing import NamedTuple
 
 from ..files.disk import PART, publish
 
-__all__ = ['Ledger', 'Page', 'identity_of']
+__all__ = ['FileIndex', 'FileRecord', 'identity_of']
 
 _CLAIMED = '.claimed.'
 _DEAD_S = 5.0
-"""Removing a file takes less: who has not ended a claim by then was killed."""
+"""Removing a file takes less time: an older claim belongs to a killed process."""
 _POLL_S = 0.005
 
 
-class Page(NamedTuple):
-    """What is known of one file."""
+class FileRecord(NamedTuple):
+    """Record of one file."""
 
     uri: str
     place: str
-    """Of the file, below the store's folder."""
+    """Path of the file below the store's folder."""
     size: int
     md5: str = ''
-    """Empty until somebody needed it."""
+    """Empty until it is needed."""
     modified: str = ''
-    """The server's ``Last-Modified``, if it proves the content: a file fetched in the second it was changed in may be changed again in it."""
+    """The server's ``Last-Modified`` if it proves the content.
+
+    It does not if the file was fetched within the second of its last change, because it may have
+    changed again in that second.
+    """
     identity: str = ''
-    """Of the file as it was put there; it is another as soon as anybody writes to the file, renames it or changes its time."""
+    """`identity_of` the file when it was stored; differs once anyone writes, renames or touches
+    it.
+    """
 
 
 def identity_of(path: Path) -> str:
-    """What changes when a file is written to, replaced or touched; empty for what is no plain file or not there."""
+    """Return a text that changes when a file is written, replaced or touched.
+
+    Empty if the file is missing or not a regular file.
+    """
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -47,32 +59,37 @@ def identity_of(path: Path) -> str:
     return f'{found.st_size}:{found.st_ino}:{found.st_mtime_ns}:{found.st_ctime_ns}' if stat.S_ISREG(found.st_mode) else ''
 
 
-class Ledger:
-    """The pages of a store, one small file each.
+class FileIndex:
+    """Records of a store's files, one small file each.
 
-    The time of a page is when its file was last handed out.
+    The modification time of a record is when its file was last handed out.
+
+    Parameters
+    ----------
+    folder : Path
+        Created with the first record.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def path(self, place: str) -> Path:
-        """Where the page of a file lies."""
+        """Return the path of the record of a file."""
         name = hashlib.blake2b(place.encode('utf-8', 'surrogateescape'), digest_size=16).hexdigest()
         return self.folder / name[:2] / name
 
-    def read(self, place: str) -> Page | None:
-        """The page of a file; `None` where there is none, or a damaged one."""
-        page = _read(self.path(place))
-        return page if page is not None and page.place == place else None
+    def read(self, place: str) -> FileRecord | None:
+        """Return the record of a file; `None` if missing or damaged."""
+        record = _read(self.path(place))
+        return record if record is not None and record.place == place else None
 
-    def write(self, page: Page) -> None:
-        """Set the page of a file, used now."""
-        with publish(self.path(page.place), mode=0o600, private=True) as file:
-            file.write(json.dumps(page).encode('ascii'))
+    def write(self, record: FileRecord) -> None:
+        """Write the record of a file, marked as used now."""
+        with publish(self.path(record.place), mode=0o600, private=True) as file:
+            file.write(json.dumps(record).encode('ascii'))
 
     def use(self, place: str) -> bool:
-        """Say that a file is handed out; `False` where it was pruned."""
+        """Mark a file as handed out; return `False` if it was evicted."""
         try:
             os.utime(self.path(place))
         except FileNotFoundError:
@@ -80,14 +97,27 @@ class Ledger:
         return True
 
     def owns(self, place: str) -> bool:
-        """Whether a file is the store's, also one that is being pruned."""
+        """Whether a file is the store's, even one that is being evicted."""
         path = self.path(place)
         return path.exists() or bool(_claims(path)) or path.exists()
 
     def claim(self, place: str, unused_before: float) -> Path | None:
-        """Take a page away to remove its file: who wants the file from now on finds it gone, and who fetches it anew waits for `settle`.
+        """Take the record of a file away in order to evict the file.
 
-        `None` where another took it, or it was used since `unused_before` (seconds since 1970): then it is given back.
+        From now on the file counts as missing, and a process that fetches it again waits for
+        `settle`.
+
+        Parameters
+        ----------
+        place : str
+            Path of the file below the store's folder.
+        unused_before : float
+            Seconds since 1970; a file used since then is kept, and its record restored.
+
+        Returns
+        -------
+        Path or None
+            The claim; `None` if the file was used, or another process claimed it.
         """
         path = self.path(place)
         claim = path.with_name(f'{path.name}{_CLAIMED}{time.time_ns()}.{os.getpid()}.{threading.get_ident()}')
@@ -96,7 +126,7 @@ class Ledger:
             os.replace(given_up[0] if given_up and not path.exists() else path, claim)
         except FileNotFoundError:
             return None
-        with suppress(FileExistsError, FileNotFoundError):  # fetched anew meanwhile; or given up, by others' clocks
+        with suppress(FileExistsError, FileNotFoundError):  # fetched again meanwhile, or ended by others
             if claim.stat().st_mtime < unused_before:
                 return claim
             os.link(claim, path)
@@ -109,7 +139,10 @@ class Ledger:
         claim.unlink(missing_ok=True)
 
     def await_settled(self, place: str) -> None:
-        """Wait until whoever removes the file is done; one that died is not waited for."""
+        """Wait for the end of all claims on a file.
+
+        Claims of killed processes are removed.
+        """
         path = self.path(place)
         while claims := _claims(path):
             for claim in claims:
@@ -117,32 +150,40 @@ class Ledger:
                     claim.unlink(missing_ok=True)
             time.sleep(_POLL_S)
 
-    def pages(self) -> Iterator[tuple[Page, float]]:
-        """Every page, with the time of last use, in seconds since 1970; a page whose claim was cut short is one, too."""
+    def records(self) -> Iterator[tuple[FileRecord, float]]:
+        """Yield every record with its time of last use, in seconds since 1970.
+
+        Records of claims that were not ended are included.
+        """
         for path in self.folder.glob('??/*'):
             if path.name.endswith(PART):
                 continue
-            page = _read(path)
+            record = _read(path)
             with suppress(FileNotFoundError):
                 used = path.stat().st_mtime
-                if page is not None:
-                    yield page, used
+                if record is not None:
+                    yield record, used
 
 
 def _claims(path: Path) -> list[Path]:
-    """The claims on a page. Each is a file of its own, so that two who prune at once take nothing from each other."""
+    """Return the claims on a record.
+
+    Each is a file of its own, so that two processes that evict at once do not interfere.
+    """
     return [*path.parent.glob(f'{path.name}{_CLAIMED}*')]
 
 
 def _is_given_up(claim: Path) -> bool:
-    """Whether a claim is so old that who made it must have been killed; its time is in its name."""
+    """Whether a claim is so old that its process must have been killed.
+
+    The claim's name contains its time.
+    """
     began = claim.name.partition(_CLAIMED)[2].partition('.')[0]
     return not began.isdigit() or abs(time.time_ns() - int(began)) > _DEAD_S * 1e9
 
 
-def _read(path: Path) -> Page | None:
+def _read(path: Path) -> FileRecord | None:
     try:
-        told = json.loads(path.read_bytes())
-        return Page(*told)
+        return FileRecord(*json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None

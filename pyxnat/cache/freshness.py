@@ -1,4 +1,4 @@
-"""How old an answer is, and whether it may be given again: functions of values alone."""
+"""Age of responses and which requests are cached: pure functions."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ from ..model import uris
 __all__ = ['Moment', 'age_s', 'is_kept', 'is_write']
 
 _PASSING = ('JSESSION', 'auth', 'services', 'prearchive', 'status', 'workflows', 'user')
-"""First segments of what is never kept: sessions, tokens, services, and what others change by the second."""
+"""First path segments that are never cached: sessions, tokens, services, and states that other
+users change by the second.
+"""
 
 
 class Moment(NamedTuple):
-    """A point in time by two clocks, since one of them can be set."""
+    """Point in time by two clocks, because the wall clock can be set."""
 
     wall: float
     """Seconds since 1970."""
     monotonic: float
     """Seconds since the machine was started; suspended time may be missing."""
     boot: str = ''
-    """Which start of which machine that was; empty where the system does not tell."""
+    """ID of the boot that the monotonic clock counts from; empty if the system has none."""
 
     @classmethod
     def now(cls) -> Moment:
-        """This moment."""
+        """Return the current time."""
         return cls(time.time(), time.monotonic(), _boot())
 
 
@@ -41,7 +43,16 @@ def _boot() -> str:
 
 
 def age_s(received: Moment, now: Moment) -> float:
-    """Seconds between two moments: the longer of what the clocks say, infinite where one of them was set back in between."""
+    """Return the seconds between two moments.
+
+    If both clocks are usable, the larger difference counts. The result is infinite if a clock was
+    set back in between.
+
+    Parameters
+    ----------
+    received, now : Moment
+        Start and end.
+    """
     ages = [now.wall - received.wall]
     if received.boot and received.boot == now.boot:
         ages.append(now.monotonic - received.monotonic)
@@ -49,10 +60,21 @@ def age_s(received: Moment, now: Moment) -> float:
 
 
 def is_kept(method: str, uri: str) -> bool:
-    """Whether the answer to a request may be given again: GET of data, and searches.
+    """Whether the response to a request may be cached: GET of data, searches.
 
-    >>> is_kept('GET', '/data/projects'), is_kept('POST', '/data/search?format=json'), is_kept('GET', '/data/services/tokens/issue')
-    (True, True, False)
+    Parameters
+    ----------
+    method : str
+        HTTP method.
+    uri : str
+        Relative to the server.
+
+    Examples
+    --------
+    >>> is_kept('GET', '/data/projects'), is_kept('POST', '/data/search?format=json')
+    (True, True)
+    >>> is_kept('GET', '/data/services/tokens/issue')
+    False
     """
     head = _head(uri)
     if method == 'POST':
@@ -61,10 +83,21 @@ def is_kept(method: str, uri: str) -> bool:
 
 
 def is_write(method: str, uri: str) -> bool:
-    """Whether a request may change what others are answered.
+    """Whether a request may change the data that other requests return.
 
-    >>> is_write('PUT', '/data/projects/P'), is_write('POST', '/data/search'), is_write('DELETE', '/data/JSESSION')
-    (True, False, False)
+    Parameters
+    ----------
+    method : str
+        HTTP method.
+    uri : str
+        Relative to the server.
+
+    Examples
+    --------
+    >>> is_write('PUT', '/data/projects/P'), is_write('POST', '/data/search')
+    (True, False)
+    >>> is_write('DELETE', '/data/JSESSION')
+    False
     """
     if method in ('GET', 'HEAD', 'OPTIONS'):
         return False

@@ -1,4 +1,4 @@
-"""The cache of one login on one server, as its user sees it: ``interface.cache``."""
+"""Cache of one login on one server, as users see it: ``interface.cache``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from ..errors import ConfigurationError
 from ..files.disk import PART, digest_of, private_folder, safe_name
 from .answers import IN_MEMORY, AnswerStore, Body, Entry
-from .file_index import Ledger, Page, identity_of
+from .file_index import FileIndex, FileRecord, identity_of
 from .files import HANDED_OUT_S, FileStore
 from .freshness import Moment, age_s
 from .write_stamp import Stamp
@@ -30,17 +30,19 @@ log = logging.getLogger('pyxnat.cache')
 
 _MODES = ('online', 'offline', 'fallback')
 MAX_BYTES = 50 * 2**30
-"""Bytes that a cache grows to before the least recently used goes, unless told otherwise."""
+"""Default maximum size; beyond it the least recently used entries are evicted."""
 
 _PRUNED_TO = 0.9
-_LOOKED_EVERY_BYTES = 2**26
-_LOOKED_EVERY_S = 3600.0
-"""A process looks at the size of the cache when it has added so many bytes; and when it adds for the first time, if none has looked for so long."""
+_CHECK_EVERY_BYTES = 2**26
+_CHECK_EVERY_S = 3600.0
+"""When a process checks the size of the cache: after it added `_CHECK_EVERY_BYTES`, and on its first
+addition if no process checked within `_CHECK_EVERY_S`.
+"""
 _ABANDONED_S = 24 * 3600.0
 
 
 class CacheEntry(NamedTuple):
-    """One thing in the cache."""
+    """Response or file in the cache."""
 
     kind: str
     """``answer`` or ``file``."""
@@ -48,12 +50,12 @@ class CacheEntry(NamedTuple):
     method: str
     bytes: int
     used: float
-    """When it was last given or handed out, in seconds since 1970; of answers to the hour."""
+    """Time of last use in seconds since 1970; for responses to the hour."""
     path: Path
 
 
 class Disk(NamedTuple):
-    """Bytes of a disk."""
+    """Size of a disk, in bytes."""
 
     total: int
     used: int
@@ -61,43 +63,48 @@ class Disk(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """What `Cache.verify` found."""
+    """Result of `Cache.verify`."""
 
     checked: int
-    """Answers and files that were looked at."""
+    """Number of responses and files checked."""
     dropped: tuple[Path, ...]
-    """What was damaged, and was removed."""
+    """Damaged responses and files, which were removed."""
     foreign: tuple[Path, ...]
-    """Files that this library did not put there; they were left alone."""
+    """Files of other programs, which were left alone."""
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing was damaged."""
+        """Whether no damage was found."""
         return not self.dropped
 
 
 class Cache:
-    """What a login was told and given by one server, kept on disk for all processes of its owner.
+    """Responses and files of a login, kept on disk and shared by processes.
 
-    Answers (listings, items, searches) are given again while they are younger than `expiration` and nothing was written through the library since;
-    files after the server said that they are unchanged. In the mode ``offline`` all of it is given whatever its age, and nothing is asked.
+    A cached response (listing, item, search) is used while it is younger than `expiration` and the
+    library has written nothing to the server since. A cached file is used after the server
+    confirmed that it is unchanged. In ``offline`` mode everything is used whatever its age, and no
+    request is sent.
 
     Parameters
     ----------
     cachedir : Path
-        Shared by all servers and logins.
+        Folder shared by all servers and logins.
     server : str
         URL.
     login : callable
-        Gives the XNAT login; empty for a guest. Called when the folder is needed for the first time.
+        Returns the XNAT login, empty for a guest; called when the folder is needed first.
+    mode : str
+        ``online``, ``offline`` or ``fallback``; see `mode`.
 
     Attributes
     ----------
     expiration : float or None
-        Seconds for which an answer counts as fresh, from its reception by the clock of this machine; 1 by default, 0 asks always, `None` never again.
+        Seconds for which a response is fresh, from its reception by this machine's clock. Default
+        1; 0 sends every request, `None` never expires.
     max_bytes : int or None
-        Bytes that may be kept, 50 GiB by default; `None` for no bound. What was used least recently goes, but no file that was handed out within the
-        last 24 hours.
+        Maximum size, 50 GiB by default; `None` for no limit. The least recently used entries are
+        evicted, except files handed out within the last 24 hours.
     """
 
     def __init__(self, cachedir: Path, server: str, login: Callable[[], str], *, mode: str = 'online') -> None:
@@ -108,7 +115,7 @@ class Cache:
         self._login = login
         self._lock = threading.Lock()
         self._added = 0
-        self._looked = False
+        self._checked = False
         self._warned = False
         self.mode = mode
 
@@ -117,74 +124,100 @@ class Cache:
 
     @property
     def mode(self) -> str:
-        """``online``; ``offline``: nothing is asked, what is not here is an `OfflineError`; ``fallback``: what is here is given, with a warning that
-        says how old it is, where the network fails.
+        """``online``, ``offline`` or ``fallback``.
+
+        ``offline`` sends no request, and raises `OfflineError` for anything not cached.
+        ``fallback`` uses the cache when the network fails, and warns how old the content is.
         """
         return self._mode
 
     @mode.setter
     def mode(self, mode: str) -> None:
         if mode not in _MODES:
-            raise ConfigurationError(f'{mode!r} is no mode of the cache: there are {", ".join(_MODES)}')
+            raise ConfigurationError(f'{mode!r} is no mode of the cache; choose from {", ".join(_MODES)}')
         self._mode = mode
 
     @property
     def is_offline(self) -> bool:
-        """Whether nothing may be asked of the server."""
+        """Whether no request may be sent."""
         return self._mode == 'offline'
 
     @cached_property
     def server_folder(self) -> Path:
-        """The folder of this server, with one for each login."""
+        """Folder of this server, which has one for each login."""
         parts = urlsplit(self._server)
         return self.cachedir / safe_name(f'{parts.netloc}{parts.path}'.replace(':', '+').replace('/', '~'))
 
     @cached_property
     def folder(self) -> Path:
-        """The folder of this server and login."""
+        """Folder of this server and login."""
         return self.server_folder / safe_name(self._login() or 'guest')
 
     @cached_property
     def files(self) -> FileStore:
         """Downloaded files."""
-        return FileStore(self.folder / 'files', Ledger(self.folder / 'ledger'), self.grew)
+        return FileStore(self.folder / 'files', FileIndex(self.folder / 'ledger'), self.grew)
 
     @cached_property
     def answers(self) -> AnswerStore:
-        """Listings, items, searches."""
+        """Cached listings, items and searches."""
         return AnswerStore(self.folder / 'answers')
 
     @cached_property
     def stamp(self) -> Stamp:
-        """The mark of the last write."""
+        """Write marker of this login."""
         return Stamp(self.folder / 'stamp', self._server)
 
     # -- answers
 
     def moment(self) -> Entry:
-        """This moment, as an answer without content: what is heard from now on is fresh as long as it is."""
+        """Return the current time and write marker as an empty response.
+
+        A response received from now on is fresh as long as `is_fresh` holds for it.
+        """
         now = Moment.now()
         return Entry('', '', 200, '', self.stamp.read(), now, now)
 
     def is_fresh(self, entry: Entry, expiration: float | None) -> bool:
-        """Whether an answer may be given in place of a new one."""
+        """Whether a cached response may be used without a request.
+
+        Parameters
+        ----------
+        entry : Entry
+            Metadata of the response.
+        expiration : float or None
+            Maximum age in seconds; `None` for no limit.
+        """
         if entry.stamp != self.stamp.read() or not self.stamp.covers(entry.asked):
             return False
         return expiration is None or age_s(entry.received, Moment.now()) < expiration
 
     def remember(self, key: str, entry: Entry, body: Body) -> None:
-        """Keep an answer; a cache that cannot be written is worth a warning in the log, and costs nothing but requests."""
+        """Store a response; if the cache is not writable, log one warning.
+
+        Parameters
+        ----------
+        key : str
+            Result of `key_of`.
+        entry : Entry
+            Metadata of the response.
+        body : Body
+            Its body.
+        """
         try:
             count = self.answers.put(key, entry, body)
         except OSError as error:
             if not self._warned:
-                log.warning('the cache %s cannot be written (%s): answers are asked for each time', self.folder, error)
+                log.warning('the cache %s is not writable (%s): every request goes to the server', self.folder, error)
             self._warned = True
         else:
             self.grew(count)
 
     def put_aside(self) -> IO[bytes]:
-        """A temporary for an answer, on disk as soon as it is long: here, or where the system has its own if nothing can be written here."""
+        """Return a temporary file for a response, on disk once it is long.
+
+        It is in the cache, or in the system's folder if the cache is not writable.
+        """
         try:
             folder: str | None = str(private_folder(self.answers.folder))
         except OSError:
@@ -192,128 +225,148 @@ class Cache:
         return SpooledTemporaryFile(IN_MEMORY, dir=folder)
 
     def grew(self, count: int) -> None:
-        """Say that bytes were added; every now and then this prunes."""
+        """Count added bytes, and evict entries from time to time."""
         with self._lock:
             self._added += count
-            due = self._added >= _LOOKED_EVERY_BYTES or not (self._looked or self._was_looked_at())
-            self._added, self._looked = 0 if due else self._added, True
+            due = self._added >= _CHECK_EVERY_BYTES or not (self._checked or self._was_checked())
+            self._added, self._checked = 0 if due else self._added, True
         if due and self.max_bytes is not None:
             self.prune()
 
-    def _was_looked_at(self) -> bool:
-        """Whether any process looked at the size not long ago: to look takes as long as there are things in the cache."""
+    def _was_checked(self) -> bool:
+        """Whether any process checked the size recently.
+
+        A check takes time proportional to the number of entries.
+        """
         try:
-            return 0 <= time.time() - self._looked_path.stat().st_mtime < _LOOKED_EVERY_S
+            return 0 <= time.time() - self._check_path.stat().st_mtime < _CHECK_EVERY_S
         except OSError:
             return False
 
     @property
-    def _looked_path(self) -> Path:
-        """The file whose time is that of the last look."""
+    def _check_path(self) -> Path:
+        """File whose modification time is that of the last size check."""
         return self.folder / 'looked'
 
-    # -- looking after it
+    # -- maintenance
 
     def size(self) -> int:
-        """Bytes of all answers and files in it."""
+        """Return the bytes of all responses and files."""
         return sum(entry.bytes for entry in self.entries())
 
     def entries(self) -> Iterator[CacheEntry]:
-        """All that is in it, in no order."""
+        """Yield all responses and files, in no order."""
         for path in self.answers.paths():
             kept = self.answers.entry(path.name)
             if kept is not None:
                 with suppress(FileNotFoundError):
                     found, (entry, _) = path.stat(), kept
                     yield CacheEntry('answer', entry.uri, entry.method, found.st_size, found.st_mtime, path)
-        for page, used in self.files.ledger.pages():
-            path = self.files.folder / page.place
+        for record, used in self.files.index.records():
+            path = self.files.folder / record.place
             if identity_of(path):
-                yield CacheEntry('file', page.uri, 'GET', page.size, used, path)
+                yield CacheEntry('file', record.uri, 'GET', record.size, used, path)
 
     def clear(self) -> None:
-        """Remove all answers and files of this server and login. Files that others put there stay."""
+        """Remove all responses and files of this server and login.
+
+        Files of other programs stay.
+        """
         for path in list(self.answers.paths()):
             path.unlink(missing_ok=True)
-        for page, _ in list(self.files.ledger.pages()):
-            self.files.remove(page, math.inf)
+        for record, _ in list(self.files.index.records()):
+            self.files.remove(record, math.inf)
 
     def prune(self, max_bytes: int | None = None) -> int:
-        """Remove what was used least recently, until the cache is a tenth below its bound; the bytes that gave.
+        """Evict the least recently used entries down to 90 % of the limit.
 
-        Files that were handed out within 24 hours stay, and so may leave it above the bound.
+        Nothing is evicted below the limit. Files handed out within 24 hours stay, so the size may
+        remain above it.
 
         Parameters
         ----------
         max_bytes : int, optional
-            In place of the attribute.
+            Limit to use in place of the attribute.
+
+        Returns
+        -------
+        int
+            Bytes freed.
         """
         bound = self.max_bytes if max_bytes is None else max_bytes
         self._sweep()
-        with suppress(OSError):  # nothing is there yet, or nothing can be written: then it is looked at again
-            self._looked_path.touch(0o600)
+        with suppress(OSError):  # folder missing or not writable: checked again next time
+            self._check_path.touch(0o600)
         if bound is None:
             return 0
         sizes = [(found.st_mtime, found.st_size, path) for path, found in _stats(self.answers.paths())]
-        held = [(used, page.size, page) for page, used in self.files.ledger.pages()]
+        held = [(used, record.size, record) for record, used in self.files.index.records()]
         total = sum(size for _, size, _ in sizes) + sum(size for _, size, _ in held)
         excess = total - bound * _PRUNED_TO if total > bound else 0.0
         freed = 0
         everything: list[tuple[float, int, Any]] = [*sizes, *held]
-        for _, size, what in sorted(everything, key=lambda row: row[0]):
+        for _, size, target in sorted(everything, key=lambda row: row[0]):
             if freed >= excess:
                 break
-            freed += self._remove(what, size)
+            freed += self._remove(target, size)
         return freed
 
-    def _remove(self, what: Any, size: int) -> int:
-        if isinstance(what, Page):
-            return self.files.remove(what, time.time() - HANDED_OUT_S)
-        what.unlink(missing_ok=True)
+    def _remove(self, target: Any, size: int) -> int:
+        if isinstance(target, FileRecord):
+            return self.files.remove(target, time.time() - HANDED_OUT_S)
+        target.unlink(missing_ok=True)
         return size
 
     def _sweep(self) -> None:
-        """Remove temporaries that a killed process left a day ago."""
+        """Remove temporary files that a killed process left over a day ago."""
         for path, found in _stats(self.folder.rglob(f'.*{PART}')):
             if time.time() - found.st_mtime > _ABANDONED_S and found.st_ctime < time.time() - _ABANDONED_S:
                 path.unlink(missing_ok=True)
 
     def verify(self) -> Verified:
-        """Read all of it, and remove what is not as it was put there. No request."""
-        answers, pages = list(self.answers.paths()), list(self.files.ledger.pages())
+        """Read all responses and files, and remove damaged ones. No request."""
+        answers, records = list(self.answers.paths()), list(self.files.index.records())
         dropped = [path for path in answers if not self.answers.is_sound(path.name)]
         for path in dropped:
             self.answers.delete(path.name)
         known = set()
-        for page, _ in pages:
-            path = self.files.folder / page.place
+        for record, _ in records:
+            path = self.files.folder / record.place
             known.add(path)
-            if identity_of(path) and not _is_as_put(page, path) and self.files.ledger.read(page.place) == page:
-                self.files.remove(page, math.inf)
+            if identity_of(path) and not _is_as_put(record, path) and self.files.index.read(record.place) == record:
+                self.files.remove(record, math.inf)
                 dropped.append(path)
         foreign = [path for path in self.files.folder.rglob('*') if path.is_file() and path not in known and not path.name.endswith(PART)]
-        return Verified(len(answers) + len(pages), tuple(dropped), tuple(path for path in foreign if not self.files.owns(path)))
+        return Verified(len(answers) + len(records), tuple(dropped), tuple(path for path in foreign if not self.files.owns(path)))
 
     # -- the names of pyxnat 0.9
 
     def set_usage(self, mode: str = 'online', expiration: float | None = 1.0) -> None:
-        """Set mode and expiration at once."""
+        """Set mode and expiration.
+
+        Parameters
+        ----------
+        mode : str
+            ``online``, ``offline`` or ``fallback``.
+        expiration : float or None
+            Seconds for which a response is fresh.
+        """
         self.mode, self.expiration = mode, expiration
 
     def total_disk(self) -> int:
-        """Bytes of the disk that it lies on."""
+        """Return the size of the cache's disk in bytes."""
         return self._disk().total
 
     def used_disk(self) -> int:
-        """Bytes in use on that disk, by anybody."""
+        """Return the bytes in use on the cache's disk, by all programs."""
         return self._disk().used
 
     def available_disk(self) -> int:
-        """Bytes free on that disk."""
+        """Return the free bytes on the cache's disk."""
         return self._disk().free
 
     def disk_ready(self, size: int) -> bool:
-        """Whether a number of bytes would fit."""
+        """Whether a number of bytes would fit on the disk."""
         return size <= self.available_disk()
 
     def _disk(self) -> Disk:
@@ -327,7 +380,7 @@ def _stats(paths: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:
             yield path, path.stat()
 
 
-def _is_as_put(page: Page, path: Path) -> bool:
-    if page.md5:
-        return path.stat().st_size == page.size and digest_of(path) == page.md5
-    return not page.identity or identity_of(path) == page.identity
+def _is_as_put(record: FileRecord, path: Path) -> bool:
+    if record.md5:
+        return path.stat().st_size == record.size and digest_of(path) == record.md5
+    return not record.identity or identity_of(path) == record.identity

@@ -1,4 +1,4 @@
-"""The mark of the last write: one small file for a server and login, seen by every process that shares the cache."""
+"""Write marker: one file per server and login, shared by all processes."""
 
 from __future__ import annotations
 
@@ -19,20 +19,23 @@ log = logging.getLogger('pyxnat.cache')
 
 _BYTES = 16
 _WRITTEN: dict[str, float] = {}
-"""Server -> when this process last wrote to it, by the monotonic clock."""
+"""Server -> monotonic time of this process's last write to it."""
 
 
 class Stamp:
-    """What an answer was given under. A write through the library changes it before and after; answers from before are not given again.
+    """Per-login write marker; invalidates cached responses.
 
-    It is compared, not ordered, so no clock has a say.
+    A write through the library changes the marker before and after. A cached response is used only
+    if the marker is still the one of its request. Markers are compared for equality, so no clock
+    matters.
 
     Parameters
     ----------
     path : Path
-        The file; it is made with the first write.
+        The file; created with the first write.
     server : str
-        What is written to: within a process, a write by any login, with whatever cache folder, counts.
+        URL of the server. Within a process, a write by any login, with any cache folder,
+        invalidates.
     """
 
     def __init__(self, path: Path, server: str) -> None:
@@ -41,18 +44,21 @@ class Stamp:
         self._unwritten = 0
 
     def covers(self, moment: Moment) -> bool:
-        """Whether nothing was written by this process since a moment."""
+        """Whether this process has written nothing since a moment."""
         return _WRITTEN.get(self._server, -math.inf) < moment.monotonic
 
     def read(self) -> str:
-        """The mark as it stands; empty before the first write."""
+        """Return the marker; empty before the first write."""
         try:
             return f'{self.path.read_bytes().hex()}:{self.path.stat().st_mtime_ns}+{self._unwritten}'
         except (FileNotFoundError, NotADirectoryError):
             return f'+{self._unwritten}' if self._unwritten else ''
 
     def change(self) -> None:
-        """Make what was answered so far count as old, for all processes; where the folder cannot be written, for this one."""
+        """Invalidate all cached responses, for all processes.
+
+        If the folder is not writable, only for this process.
+        """
         _WRITTEN[self._server] = time.monotonic()
         try:
             with publish(self.path, mode=0o600, private=True) as file:
@@ -63,7 +69,10 @@ class Stamp:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Around a write: what is asked while it is under way is old when it is done."""
+        """Change the marker before and after a write.
+
+        Responses received during the write are invalid after it.
+        """
         self.change()
         try:
             yield
@@ -71,10 +80,10 @@ class Stamp:
             self.change()
 
     def _touch(self, error: OSError) -> None:
-        """A full disk has no room for a new file, but time for the old one."""
+        """Change the time of the file: possible even on a full disk."""
         try:
             os.utime(self.path)
         except OSError:
             if self._unwritten > 1:
-                return  # it was said
-            log.warning('the cache %s cannot be written (%s): other processes may be given what this one changes', self.path.parent, error)
+                return  # already logged
+            log.warning('the cache %s is not writable (%s): other processes may use outdated responses', self.path.parent, error)

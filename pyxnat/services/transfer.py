@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import errors
-from ..cache import Page
+from ..cache import FileRecord
 from ..files import zips
 from ..files.disk import copy_file, digest_of, http_time, publish, safe_name
 from ..http.body import Payload
@@ -75,8 +75,8 @@ class Transfer:
         if target.is_dir():
             target = target / safe_name(file.path_name.rpartition('/')[2])
         target.parent.mkdir(parents=True, exist_ok=True)
-        page = self._host.cache.files.page(uri)
-        if self._host.cache.is_offline or (page is not None and page.modified):
+        record = self._host.cache.files.record(uri)
+        if self._host.cache.is_offline or (record is not None and record.modified):
             copy_file(self._to_cache(uri, file), target)
             return target
         fetch(
@@ -125,29 +125,29 @@ class Transfer:
         store = self._host.cache.files
         path = store.path(uri)
         while True:
-            page = store.page(uri)
+            record = store.record(uri)
             try:
-                if not self._is_current(uri, file, page):
-                    self._fetch_to_cache(uri, file, page.modified if page is not None else '')
+                if not self._is_current(uri, file, record):
+                    self._fetch_to_cache(uri, file, record.modified if record is not None else '')
             except errors.NetworkError as error:
-                if self._host.cache.mode != 'fallback' or page is None:
+                if self._host.cache.mode != 'fallback' or record is None:
                     raise
                 warnings.warn(f'{uri}: using the file in the cache, which may be outdated: {error.message}', UserWarning, stacklevel=4)
             if store.use(uri):
                 return path
 
-    def _is_current(self, uri: str, file: Any, page: Page | None) -> bool:
+    def _is_current(self, uri: str, file: Any, record: FileRecord | None) -> bool:
         """Return whether the copy in the cache can be used without a download.
 
         True offline, or if it has the size and digest of the listing.
         """
         if self._host.cache.is_offline:
-            return page is not None
+            return record is not None
         store = self._host.cache.files
-        if (page is not None and page.modified) or not store.path(uri).exists():
+        if (record is not None and record.modified) or not store.path(uri).exists():
             return False
         row = file._fetch_row()
-        return store.holds(uri, page, row.get('Size', ''), row.get('digest', ''))
+        return store.holds(uri, record, row.get('Size', ''), row.get('digest', ''))
 
     def _fetch_to_cache(self, uri: str, file: Any, since: str) -> None:
         """Download a file to the cache unless it is unmodified since a date."""

@@ -154,8 +154,8 @@ def put(store: FileStore, content: bytes = b'content', headers: dict[str, str] =
 
 def validator(store: FileStore) -> str:
     """The date that the server is asked about; empty where there is none to be trusted."""
-    page = store.page(URI)
-    return page.modified if page is not None else ''
+    record = store.record(URI)
+    return record.modified if record is not None else ''
 
 
 def test_a_stored_file_has_the_servers_time_and_is_validated_by_it(store: FileStore) -> None:
@@ -261,12 +261,12 @@ def test_a_cache_that_cannot_be_written_is_an_error_with_the_remedy(tmp_path: Pa
 
 def test_the_digest_of_the_listing_tells_whether_a_file_is_the_same(store: FileStore) -> None:
     digest = hashlib.md5(b'content').hexdigest()
-    assert not store.holds(URI, store.page(URI), '7', digest)
+    assert not store.holds(URI, store.record(URI), '7', digest)
     put(store)
-    assert store.holds(URI, store.page(URI), '7', digest) and store.holds(URI, store.page(URI), '7', digest.upper())
-    assert not store.holds(URI, store.page(URI), '8', digest)
-    assert not store.holds(URI, store.page(URI), '7', '0' * 32)
-    assert not store.holds(URI, store.page(URI), '7', ''), 'without a digest nothing is sure'
+    assert store.holds(URI, store.record(URI), '7', digest) and store.holds(URI, store.record(URI), '7', digest.upper())
+    assert not store.holds(URI, store.record(URI), '8', digest)
+    assert not store.holds(URI, store.record(URI), '7', '0' * 32)
+    assert not store.holds(URI, store.record(URI), '7', ''), 'without a digest nothing is sure'
     assert md5_of([b'con', b'tent']) == digest
 
 
