@@ -1,9 +1,10 @@
-"""Fixtures for tests of programs that work on an XNAT: archives of `pyxnat.server`, on a socket of this machine.
+"""Pytest fixtures for tests of programs that use an XNAT server.
 
-pytest knows them wherever pyxnat is installed. It loads this module at every start, tests of XNAT or not; therefore the module stands beside the
-package, and imports that only for a test that asks for an archive.
+The archives are those of `pyxnat.server`, on a socket of this machine. pytest finds the fixtures
+wherever pyxnat is installed. It loads this module at every start, so the module is outside the
+package, and imports it only for a test that uses an archive.
 
-Of the files of settings it takes ``xnat_site``, ``xnat_users`` and ``xnat_schemas``.
+Settings in pytest's configuration file: ``xnat_site``, ``xnat_users`` and ``xnat_schemas``.
 """
 
 from __future__ import annotations
@@ -34,17 +35,18 @@ _Open = Callable[[], AbstractContextManager['Server']]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Tell pytest the names of the settings."""
+    """Register the settings."""
     parser.addini('xnat_site', 'site ID of the test archives, with which their accession IDs begin', default='XNAT')
-    parser.addini('xnat_users', 'users of the test archives besides the administrator, a line each: LOGIN:PASSWORD', type='linelist')
+    parser.addini('xnat_users', 'users of the test archives in addition to the administrator, one LOGIN:PASSWORD per line', type='linelist')
     parser.addini('xnat_schemas', 'XSD files of further data types, or folders of them', type='paths')
 
 
 @pytest.fixture(scope='session')
 def xnat_options(pytestconfig: pytest.Config) -> dict[str, Any]:
-    """How the archives are served: keyword arguments of `pyxnat.server.serve`, from pytest's settings.
+    """Return the keyword arguments of `pyxnat.server.serve` for the archives.
 
-    Override it where the settings do not suffice; the fixture that is overridden can be asked for its value::
+    They come from pytest's settings. Override the fixture if these do not suffice; the override can
+    use the original value::
 
         @pytest.fixture(scope='session')
         def xnat_options(xnat_options):
@@ -53,7 +55,7 @@ def xnat_options(pytestconfig: pytest.Config) -> dict[str, Any]:
     users = [line.partition(':') for line in pytestconfig.getini('xnat_users')]
     wrong = [login for login, _, password in users if not (login.strip() and password.strip())]
     if wrong:
-        raise pytest.UsageError(f'xnat_users: {wrong[0]!r} stands without a password; a line is LOGIN:PASSWORD')
+        raise pytest.UsageError(f'xnat_users: {wrong[0]!r} has no password; write each line as LOGIN:PASSWORD')
     return {
         'site': pytestconfig.getini('xnat_site'),
         'users': {login.strip(): password.strip() for login, _, password in users},
@@ -63,9 +65,10 @@ def xnat_options(pytestconfig: pytest.Config) -> dict[str, Any]:
 
 @pytest.fixture(scope='session')
 def xnat_seed() -> Callable[[Interface], object] | None:
-    """What every archive holds from the start: a function that fills it, given the administrator's `pyxnat.Interface`; None for nothing.
+    """Return a function that fills an archive, or None for empty archives.
 
-    Override it. The function is called once in a run of pytest; all archives begin as copies of what it made.
+    Override it. The function receives the administrator's `pyxnat.Interface`. It is called once per
+    run of pytest, and all archives start as copies of the result.
     """
     return None
 
@@ -74,16 +77,16 @@ def xnat_seed() -> Callable[[Interface], object] | None:
 def _xnat_open(
     tmp_path_factory: pytest.TempPathFactory, xnat_options: dict[str, Any], xnat_seed: Callable[[Interface], object] | None
 ) -> Iterator[_Open]:
-    """Serves a new copy of the first archive, which is made here."""
+    """Create the first archive; return a context manager that serves a copy."""
     interface, serve = _library()
     first = tmp_path_factory.mktemp('xnat-first')
 
-    def make() -> dict[str, Any]:
+    def create_first() -> dict[str, Any]:
         with serve(first / 'archive', **xnat_options) as server:
             if xnat_seed is not None:
                 with interface(server.url, server.user, server.password, first / 'cache', offline=False) as xnat:
                     xnat_seed(xnat)
-        return {**xnat_options, 'password': server.password, 'users': {}}  # the users are in the copies, too
+        return {**xnat_options, 'password': server.password, 'users': {}}  # the copies contain the users
 
     @contextmanager
     def copy() -> Iterator[Server]:
@@ -91,19 +94,20 @@ def _xnat_open(
         shutil.copytree(first / 'archive', folder / 'archive')
         with serve(folder / 'archive', **options) as server:
             yield server
-        shutil.rmtree(folder, ignore_errors=True)  # there may be many; what cannot go now is pytest's, which clears its folders
+        shutil.rmtree(folder, ignore_errors=True)  # saves space; pytest removes the rest later
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('no_proxy', ','.join(filter(None, (os.environ.get('no_proxy') or os.environ.get('NO_PROXY'), '127.0.0.1'))))
-        options = make()
+        options = create_first()
         yield copy
 
 
 @pytest.fixture(scope='session')
 def xnat_server(_xnat_open: _Open) -> Iterator[Server]:
-    """A running archive that all tests of the run share: a `pyxnat.server.Server` with ``url``, ``user`` and ``password``.
+    """Serve an archive that all tests of the run share.
 
-    For tests that only read, or that keep to projects of their own: what one of them stores, the others see.
+    Use it for tests that only read, or that have projects of their own: changes by one test are
+    visible to the others. The `pyxnat.server.Server` has ``url``, ``user`` and ``password``.
     """
     with _xnat_open() as server:
         yield server
@@ -111,14 +115,28 @@ def xnat_server(_xnat_open: _Open) -> Iterator[Server]:
 
 @pytest.fixture
 def xnat_archive_server(_xnat_open: _Open) -> Iterator[Server]:
-    """The server of `xnat_archive`: its ``url``, ``user`` and ``password``, ``requests`` for what was asked of it, ``add_user``."""
+    """Serve an archive for one test: the server behind `xnat_archive`.
+
+    It has ``url``, ``user``, ``password``, ``add_user``, and ``requests``, which records all
+    requests.
+    """
     with _xnat_open() as server:
         yield server
 
 
 @pytest.fixture
 def xnat_archive(xnat_archive_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interface]:
-    """The administrator's `pyxnat.Interface` to an archive of the test's own: empty, or as `xnat_seed` fills it. Its cache is its own, too."""
+    """Connect to an archive for one test as the administrator.
+
+    The archive is empty, or filled by `xnat_seed`. The `pyxnat.Interface` has a cache of its own.
+
+    Parameters
+    ----------
+    xnat_archive_server : Server
+        The server.
+    tmp_path_factory : pytest.TempPathFactory
+        Gives the folder of the cache.
+    """
     interface, _ = _library()
     server = xnat_archive_server
     with interface(server.url, server.user, server.password, tmp_path_factory.mktemp('xnat-cache'), offline=False) as xnat:
@@ -127,9 +145,25 @@ def xnat_archive(xnat_archive_server: Server, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 def xnat_environment(xnat_archive_server: Server, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Has programs that connect by themselves find the archive of the test: sets, and gives, the variables of the environment that they read.
+    """Set the environment variables of programs that connect by themselves.
 
-    ``XNAT_HOST``, ``XNAT_USER`` and ``XNAT_PASS`` for the test's process and those it starts, and ``PYXNAT_CACHEDIR``, a folder of the test.
+    The variables are ``XNAT_HOST``, ``XNAT_USER`` and ``XNAT_PASS`` for the archive of
+    `xnat_archive_server`, and ``PYXNAT_CACHEDIR`` for a folder of the test. They apply to the
+    test's process and those that it starts.
+
+    Parameters
+    ----------
+    xnat_archive_server : Server
+        The server.
+    tmp_path_factory : pytest.TempPathFactory
+        Gives the folder of the cache.
+    monkeypatch : pytest.MonkeyPatch
+        Restores the environment after the test.
+
+    Returns
+    -------
+    dict
+        The variables and their values.
     """
     server = xnat_archive_server
     values = {'XNAT_HOST': server.url, 'XNAT_USER': server.user, 'XNAT_PASS': server.password}
@@ -142,7 +176,10 @@ def xnat_environment(xnat_archive_server: Server, tmp_path_factory: pytest.TempP
 
 
 def _library() -> tuple[type[Interface], Callable[..., Server]]:
-    """`Interface` and `serve`, imported when a test needs them; without the libraries of the server the test fails and says what to install."""
+    """Import and return `Interface` and `serve`.
+
+    Without the libraries of the server the test fails, with the command that installs them.
+    """
     from pyxnat import Interface
 
     try:

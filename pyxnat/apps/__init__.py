@@ -1,1 +1,1 @@
-"""Programs built on the public methods of an Interface."""
+"""Applications built on the public methods of an Interface."""

@@ -1,9 +1,11 @@
-"""Copies an imaging session from one archive to another: fields, scans, reconstructions, assessors, resources and files.
+"""Copy an imaging session from one archive to another.
 
-Files go from server to server in pieces, through memory and not through a folder. What the destination has already with the same size and digest is
-not sent again, so a copy that was interrupted is completed by running it once more.
+Fields, scans, reconstructions, assessors, resources and files are copied. Files are streamed
+through memory, without a temporary folder. Files that the destination has with the same size and
+digest are not sent again, so running an interrupted copy once more completes it.
 
-On the command line (``sessionmirror --help``), with two configuration files as `Interface.save_config` writes them::
+On the command line (``sessionmirror --help``), with two configuration files written by
+`Interface.save_config`::
 
     sessionmirror --h1 source.cfg --h2 destination.cfg -e XNAT_E00001 -p PROJECT
 """
@@ -35,7 +37,7 @@ _OF_THE_SERVER = {'subject_ID', 'imageSession_ID', 'image_session_ID', 'prearchi
 
 @dataclass
 class Copied:
-    """What was copied."""
+    """Result of a copy."""
 
     session: Any = None
     """The session at the destination."""
@@ -43,13 +45,13 @@ class Copied:
     """Scans, reconstructions and assessors."""
     resources: int = 0
     files: int = 0
-    """Files that were sent."""
+    """Number of files sent."""
     bytes: int = 0
-    """Bytes of those."""
+    """Bytes of the files sent."""
     present: int = 0
-    """Files that were there already."""
+    """Number of files that the destination had already."""
     skipped: int = 0
-    """Empty files, which XNAT does not take."""
+    """Number of empty files, which XNAT does not accept."""
 
 
 def mirror_session(
@@ -73,9 +75,10 @@ def mirror_session(
     project : str
         The project at the destination; it must exist.
     subject, label : str, optional
-        Labels of subject and session at the destination; by default those at the source. A subject that is missing is created, with its fields.
+        Labels of subject and session at the destination; by default those at the source. A missing
+        subject is created, with its fields.
     overwrite : bool
-        Whether files that differ are replaced; otherwise they are an error.
+        Whether to replace files that differ; otherwise they are an error.
 
     Returns
     -------
@@ -86,9 +89,10 @@ def mirror_session(
     NotFoundError
         There is no such session or project.
     DuplicateError
-        A file is there with another content; or a reconstruction of that ID, which XNAT wants unique on the whole site.
+        The destination has a file with other content, or a reconstruction with the same ID, which
+        XNAT requires to be unique on the site.
     TransferError
-        What the destination lists in the end is not what the source lists.
+        After the copy, the listings of source and destination differ.
 
     Notes
     -----
@@ -121,14 +125,20 @@ def _only_row(source: Interface, experiment: str) -> dict[str, str]:
 
 
 class _Copy:
-    """Copies what lies below a session."""
+    """Copy of the items, resources and files below a session."""
 
     def __init__(self, copied: Copied, overwrite: bool) -> None:
         self._copied = copied
         self._overwrite = overwrite
 
     def items(self, session: Any, target: Any) -> None:
-        """Scans, reconstructions and assessors."""
+        """Copy scans, reconstructions and assessors.
+
+        Parameters
+        ----------
+        session, target : Element
+            Sessions at source and destination.
+        """
         for collection, element, named in (
             (session.scans(), target.scan, _id_of),
             (session.reconstructions(), target.reconstruction, _id_of),
@@ -142,26 +152,31 @@ class _Copy:
                 self.resources_of(item, twin)
 
     def resources_of(self, item: Any, twin: Any) -> None:
-        """The resources of one item, those in and out too."""
+        """Copy the resources of one item, including its input and output.
+
+        Parameters
+        ----------
+        item, twin : Element
+            Items at source and destination.
+        """
         seen: set[str] = set()
         for plural, singular in (('in_resources', 'in_resource'), ('out_resources', 'out_resource'), ('resources', 'resource')):
             if hasattr(item, plural):
                 for resource in getattr(item, plural)():
-                    if resource.id() not in seen:  # what has no side is out
+                    if resource.id() not in seen:  # one without a side is listed as output too
                         seen.add(resource.id())
                         self._resource(resource, getattr(twin, singular)(_name_of(resource)))
 
     def _resource(self, resource: Any, twin: Any) -> None:
         about = resource.attributes()
-        if (
-            twin.level.plural != 'in_resources' and not twin.exists()
-        ):  # what goes in is made by its first file: XNAT makes an empty one on the other side
+        # An input resource is created by its first file: XNAT creates an empty one as output.
+        if twin.level.plural != 'in_resources' and not twin.exists():
             twin.create(params={name: about[name] for name in ('format', 'content', 'tags') if about.get(name)})
         self._copied.resources += 1
         there = _listed(twin)
         for name, row in _listed(resource).items():
             if row['Size'] == '0':
-                log.warning('left out: %s is empty', resource.file(name).uri)
+                log.warning('skipped: %s is empty', resource.file(name).uri)
                 self._copied.skipped += 1
             elif name in there and _same(row, there[name]):
                 self._copied.present += 1
@@ -171,10 +186,10 @@ class _Copy:
 
     def _file(self, file: Any, row: dict[str, str], twin: Any) -> None:
         log.info('file %s, %s bytes', file.path_name, row['Size'])
-        with file.host.get(file.uri, stream=True) as answer:
-            answer.raise_for_status()
+        with file.host.get(file.uri, stream=True) as response:
+            response.raise_for_status()
             labels = {name: row[f'file_{name}'] for name in ('format', 'content', 'tags') if row.get(f'file_{name}')}
-            twin.put(Payload(_counted(answer.iter_content(None), row, file), int(row['Size'])), overwrite=self._overwrite, **labels)
+            twin.put(Payload(_counted(response.iter_content(None), row, file), int(row['Size'])), overwrite=self._overwrite, **labels)
         self._copied.files += 1
         self._copied.bytes += int(row['Size'])
 
@@ -184,18 +199,21 @@ class _Copy:
         wrong = [name for name, row in _listed(resource).items() if row['Size'] != '0' and not (name in there and _same(row, there[name]))]
         if wrong:
             raise TransferError(
-                f'not as at the source: {", ".join(wrong[:5])}', uri=twin.host.connection.server + twin.uri, remedy='Run the copy again.'
+                f'different from the source: {", ".join(wrong[:5])}', uri=twin.host.connection.server + twin.uri, remedy='Run the copy again.'
             )
 
 
 def _counted(pieces: Iterator[bytes], row: dict[str, str], file: Any) -> Iterator[bytes]:
-    """The pieces; an error, which ends the upload too, where they are not as many bytes as the source lists."""
+    """Yield the chunks; raise if their length is not the one in the listing.
+
+    The error also aborts the upload.
+    """
     received = 0
     for piece in pieces:
         received += len(piece)
         yield piece
     if received != int(row['Size']):
-        raise TransferError(f'{received} of {row["Size"]} bytes came', uri=file.host.connection.server + file.uri, remedy='Run the copy again.')
+        raise TransferError(f'{received} of {row["Size"]} bytes received', uri=file.host.connection.server + file.uri, remedy='Run the copy again.')
 
 
 def _listed(resource: Any) -> dict[str, dict[str, str]]:
@@ -216,7 +234,7 @@ def _name_of(item: Any) -> str:
 
 
 def _put_document(target: Any, original: Any) -> None:
-    """Create, or bring up to date, an element from the document of another."""
+    """Create or update an element from the document of another."""
     label = target.path_name if target.level.plural in ('subjects', 'experiments', 'assessors') else None
     document = portable(original.get(), label)
     headers = {'Content-Type': 'text/xml; charset=UTF-8'}
@@ -224,15 +242,18 @@ def _put_document(target: Any, original: Any) -> None:
 
 
 def portable(document: bytes, label: str | None = None) -> bytes:
-    """A document without what belongs to its archive, or is copied by itself.
+    """Remove from a document everything specific to its archive.
 
-    Left out are accession IDs, project, sharing, the items and resources below, and comments. Scans and reconstructions keep their IDs, which
-    are names given by people or scanners.
+    These are accession IDs, project, sharing, comments, and the items and resources below, which
+    are copied separately. Scans and reconstructions keep their IDs, which are names given by people
+    or scanners.
 
     Parameters
     ----------
+    document : bytes
+        XML of an item.
     label : str, optional
-        The label to write, for what has one.
+        Label to write, for an item that has one.
     """
     root = parse_xml(document)
     etree.strip_elements(root, etree.Comment, with_tail=False)
@@ -246,7 +267,7 @@ def portable(document: bytes, label: str | None = None) -> bytes:
 
 
 def create_parser() -> argparse.ArgumentParser:
-    """The options of the command ``sessionmirror``."""
+    """Return the parser of the command ``sessionmirror``."""
     parser = argparse.ArgumentParser(
         prog='sessionmirror', description='Copy an imaging session, with its scans, assessors and files, from one XNAT archive to another.'
     )
@@ -257,12 +278,25 @@ def create_parser() -> argparse.ArgumentParser:
     parser.add_argument('-s', '--subject', help='label of the subject at the destination; by default as at the source')
     parser.add_argument('-l', '--label', help='label of the session at the destination; by default as at the source')
     parser.add_argument('--overwrite', action='store_true', help='replace files that differ')
-    parser.add_argument('-v', '--verbose', action='store_true', help='say what is copied')
+    parser.add_argument('-v', '--verbose', action='store_true', help='log each copied item')
     return parser
 
 
 def main(arguments: Sequence[str] | None = None, write: Callable[[str], Any] = sys.stdout.write) -> int:
-    """The command ``sessionmirror``; 0 when all was copied, 1 when something was not."""
+    """Run the command ``sessionmirror``.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of the process.
+    write : callable
+        Called with each line of output.
+
+    Returns
+    -------
+    int
+        0 on success, 1 after an error.
+    """
     options = create_parser().parse_args(arguments)
     logging.basicConfig(format='%(message)s')
     logging.getLogger('pyxnat').setLevel(logging.INFO if options.verbose else logging.WARNING)
@@ -273,5 +307,5 @@ def main(arguments: Sequence[str] | None = None, write: Callable[[str], Any] = s
     except Error as error:
         write(f'sessionmirror: {error}\n')
         return 1
-    write(f'{copied.items} items, {copied.resources} resources, {copied.files} files ({copied.bytes} bytes) copied; {copied.present} were there\n')
+    write(f'{copied.items} items, {copied.resources} resources, {copied.files} files ({copied.bytes} bytes) copied; {copied.present} existed\n')
     return 0

@@ -1,4 +1,4 @@
-"""``python -m pyxnat.demo``."""
+"""Entry point of ``python -m pyxnat.demo``."""
 
 import sys
 

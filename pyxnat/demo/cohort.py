@@ -1,7 +1,8 @@
-"""The people of the demo: who they are, when they were seen, what was acquired. All invented, and the same for the same seed.
+"""Invented people of the demo with their sessions and scans.
 
-Proportions are dealt like cards, not drawn one by one: every seed has a dozen subjects over 80, one of them seen at 79 and at 82, and enough
-left-handed women for a search to find some.
+The cohort is the same for the same seed. Fixed proportions are shuffled rather than drawn
+independently: every seed has a dozen subjects over 80, one of them scanned at 79 and at 82, and
+enough left-handed women for a search to find some.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from typing import TypeVar
 __all__ = ['AGING', 'CT', 'PET', 'PROJECTS', 'SEED', 'Project', 'Scan', 'Session', 'Subject', 'cohort']
 
 SEED = 2012
-"""The year of the paper."""
+"""Year of the paper on pyxnat."""
 
 _T = TypeVar('_T')
 
 
 @dataclass(frozen=True)
 class Project:
-    """A project to create. XNAT wants ID, running title and title each unique on a site."""
+    """Project to create.
+
+    XNAT requires ID, running title and title to be unique on a site.
+    """
 
     id: str
     name: str
@@ -30,7 +34,10 @@ class Project:
 
 @dataclass(frozen=True)
 class Scan:
-    """One scan of a session. ``kinds`` are keys of :data:`pyxnat.demo.images.KINDS`: what the scan holds, each in a resource of its own."""
+    """Scan of a session.
+
+    ``kinds`` are keys of :data:`pyxnat.demo.images.KINDS`; each gets a resource of its own.
+    """
 
     id: str
     datatype: str
@@ -41,7 +48,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class Session:
-    """One visit to a scanner, on ``date`` (ISO) at ``age`` (years)."""
+    """Visit to a scanner on ``date`` (ISO) at ``age`` (years)."""
 
     label: str
     datatype: str
@@ -53,7 +60,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Subject:
-    """One invented person. ``age`` is that of the first visit, in years."""
+    """Invented person; ``age`` is that of the first visit, in years."""
 
     project: str
     label: str
@@ -70,7 +77,7 @@ CT = Project('DEMO_CT', 'Demo: CT', 'Invented subjects; the CT slice that pydico
 PROJECTS = (AGING, PET, CT)
 
 _PEOPLE = {'gender': {'female': 5, 'male': 4}, 'handedness': {'right': 7, 'left': 3, 'ambidextrous': 1}, 'group': {'control': 3, 'patient': 2}}
-"""Shares of each answer in a project."""
+"""Shares of each value in a project."""
 
 _PT_SERIES = Scan('2', 'xnat:petScanData', 'PET', 'made: slices of AFNI scaled+tlrc, not an activity', ('pt_series',))
 _ECAT = Scan('1', 'xnat:petScanData', 'PET ECAT', 'tinypet.v as nibabel ships it', ('ecat',))
@@ -79,13 +86,20 @@ _CT_SERIES = Scan('2', 'xnat:ctScanData', 'CT', 'made: slices varied from CT_sma
 
 
 def cohort(seed: int = SEED) -> list[Subject]:
-    """Everyone: 44 subjects of `AGING` with 49 MR sessions, 4 of `PET` with one PET and one MR session each, 3 of `CT`."""
+    """Return all subjects of the demo.
+
+    They are 44 subjects of `AGING` with 49 MR sessions, 4 of `PET` with one PET and one MR session
+    each, and 3 of `CT` with one CT session each.
+    """
     rng = Random(seed)
     return [*_aging(rng), *_pet(rng), *_ct(rng)]
 
 
 def _aging(rng: Random) -> list[Subject]:
-    """The main cohort. Visits are shuffled first, so that what goes by position below is spread over the ages."""
+    """Return the main cohort.
+
+    Visits are shuffled first, so that properties assigned by position are spread over the ages.
+    """
     over80 = [(age,) for age in _ages(rng, 81, 95, 11)]
     twice = [(age, age + 2) for age in _ages(rng, 55, 75, 4)]
     once = [(age,) for age in _ages(rng, 18, 78, 28)]
@@ -101,7 +115,10 @@ def _aging(rng: Random) -> list[Subject]:
 
 
 def _pet(rng: Random) -> list[Subject]:
-    """Four subjects with a PET and an MR session. One is over 80, in a project that a search for `AGING` must not reach."""
+    """Return four subjects with a PET and an MR session each.
+
+    One is over 80, in a project that a search for `AGING` must not reach.
+    """
     ages = _shuffled(rng, [84, *_ages(rng, 50, 79, 3)])
     sessions = [
         (
@@ -131,17 +148,20 @@ def _session(rng: Random, label: str, modality: str, year: int, age: int, scans:
 
 
 def _subjects(rng: Random, project: Project, prefix: str, sessions: Sequence[tuple[Session, ...]]) -> list[Subject]:
-    """One subject for each tuple of sessions, answers dealt in the shares of `_PEOPLE`."""
-    answers = zip(*(_dealt(rng, shares, len(sessions)) for shares in _PEOPLE.values()), strict=True)
-    people = enumerate(zip(sessions, answers, strict=True), 1)
+    """Return one subject for each tuple of sessions.
+
+    The values of each field have the shares of `_PEOPLE`.
+    """
+    values = zip(*(_dealt(rng, shares, len(sessions)) for shares in _PEOPLE.values()), strict=True)
+    people = enumerate(zip(sessions, values, strict=True), 1)
     return [
-        Subject(project.id, f'{prefix}{n:02d}', seen[0].age, sessions=seen, **dict(zip(_PEOPLE, answer, strict=True))) for n, (seen, answer) in people
+        Subject(project.id, f'{prefix}{n:02d}', seen[0].age, sessions=seen, **dict(zip(_PEOPLE, value, strict=True))) for n, (seen, value) in people
     ]
 
 
 def _dealt(rng: Random, shares: Mapping[str, int], count: int) -> list[str]:
-    """`count` answers in the given shares, in random order."""
-    deck = [answer for answer, share in shares.items() for _ in range(share)]
+    """Return `count` values in the given shares, in random order."""
+    deck = [value for value, share in shares.items() for _ in range(share)]
     return _shuffled(rng, [deck[k * len(deck) // count] for k in range(count)])
 
 
@@ -150,7 +170,10 @@ def _ages(rng: Random, lowest: int, highest: int, count: int) -> list[int]:
 
 
 def _between(rng: Random, low: int, high: int) -> int:
-    """A whole number from `low` to `high`. Of Random's methods `random` alone promises the same numbers in every version of Python."""
+    """Return an integer from `low` to `high`.
+
+    Only ``Random.random`` gives the same numbers in every version of Python.
+    """
     return low + int(rng.random() * (high - low + 1))
 
 

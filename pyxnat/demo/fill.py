@@ -1,4 +1,4 @@
-"""Puts the demo's cohort into an archive, through the public methods of an Interface; what is there already stays as it is."""
+"""Fill an archive with the demo's cohort; existing elements stay as they are."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from .images import KINDS, contents
 if TYPE_CHECKING:
     from ..interface import Interface
 
-__all__ = ['Held', 'fill', 'held']
+__all__ = ['Existing', 'fill', 'list_existing']
 
 
-class Held(NamedTuple):
-    """What a project has: labels of subjects, of sessions, ``(session, scan)`` and ``(session, scan, file)``."""
+class Existing(NamedTuple):
+    """Labels of existing subjects and sessions, and keys of scans and files.
+
+    The keys are ``(session, scan)`` and ``(session, scan, file)``.
+    """
 
     subjects: set[str]
     sessions: set[str]
@@ -24,13 +27,23 @@ class Held(NamedTuple):
     files: set[tuple[str, str, str]]
 
 
-def held(interface: Interface, project: str) -> Held:
-    """Ask for everything in a project: a few listings, however many subjects it has."""
+def list_existing(interface: Interface, project: str) -> Existing:
+    """List all elements of a project.
+
+    The number of requests does not depend on the number of subjects.
+
+    Parameters
+    ----------
+    interface : Interface
+        Connection to the archive.
+    project : str
+        ID of the project.
+    """
     path = f'/projects/{project}/subjects'
     labels = dict(interface.select(f'{path}/*/experiments').get('id', 'label'))
     scans = interface.select(f'{path}/*/experiments/*/scans')
     files = interface.select(f'{path}/*/experiments/*/scans/*/resources/*/files')
-    return Held(
+    return Existing(
         set(interface.select(path).get('label')),
         set(labels.values()),
         {_scan_key(scan, labels) for scan in scans},
@@ -39,22 +52,39 @@ def held(interface: Interface, project: str) -> Held:
 
 
 def _scan_key(scan: Any, labels: dict[str, str]) -> tuple[str, str]:
-    """Label of the session and ID of the scan, from the URI alone: an element that was listed is addressed by IDs."""
+    """Return the label of the session and the ID of the scan.
+
+    No request: the URI of a listed element has IDs.
+    """
     return labels[scan.parent().path_name], scan.path_name
 
 
 def fill(interface: Interface, people: Iterable[Subject]) -> int:
-    """Create what is missing of the three projects and their subjects. A run that was cut short is completed by the next.
+    """Create the missing elements of the three projects.
+
+    Running it again completes an interrupted run.
+
+    Parameters
+    ----------
+    interface : Interface
+        Connection to the archive.
+    people : iterable of Subject
+        The cohort.
 
     Returns
     -------
     int
-        How many projects, subjects, sessions, scans and files were added.
+        Number of projects, subjects, sessions, scans and files added.
+
+    Raises
+    ------
+    DataError
+        An element is missing after it was added.
     """
     people = list(people)
     added = _put_missing(interface, people)
     if added and _put_missing(interface, people):
-        raise DataError('not all that was put is there', remedy='See whether somebody else deletes in these projects.')
+        raise DataError('some added elements are missing', remedy='Check whether another user deletes in these projects.')
     return added
 
 
@@ -62,17 +92,17 @@ def _put_missing(interface: Interface, people: Iterable[Subject]) -> int:
     there = set(interface.select.projects().get())
     added, known = 0, {}
     for project in PROJECTS:
-        known[project.id] = held(interface, project.id) if project.id in there else _create(interface, project)
+        known[project.id] = list_existing(interface, project.id) if project.id in there else _create(interface, project)
         added += project.id not in there
     return added + sum(_put_subject(interface, subject, known[subject.project]) for subject in people)
 
 
-def _create(interface: Interface, project: Project) -> Held:
+def _create(interface: Interface, project: Project) -> Existing:
     interface.select.project(project.id).create(name=project.name, secondary_ID=project.id, description=project.description)
-    return Held(set(), set(), set(), set())
+    return Existing(set(), set(), set(), set())
 
 
-def _put_subject(interface: Interface, subject: Subject, known: Held) -> int:
+def _put_subject(interface: Interface, subject: Subject, known: Existing) -> int:
     element = interface.select.project(subject.project).subject(subject.label)
     new = subject.label not in known.subjects
     if new:
@@ -80,7 +110,7 @@ def _put_subject(interface: Interface, subject: Subject, known: Held) -> int:
     return new + sum(_put_session(element, subject, session, known) for session in subject.sessions)
 
 
-def _put_session(parent: Any, subject: Subject, session: Session, known: Held) -> int:
+def _put_session(parent: Any, subject: Subject, session: Session, known: Existing) -> int:
     element = parent.experiment(session.label)
     new = session.label not in known.sessions
     if new:
@@ -89,14 +119,14 @@ def _put_session(parent: Any, subject: Subject, session: Session, known: Held) -
     return new + sum(_put_scan(element.scan(scan.id), subject, session, scan, known) for scan in session.scans)
 
 
-def _put_scan(element: Any, subject: Subject, session: Session, scan: Scan, known: Held) -> int:
+def _put_scan(element: Any, subject: Subject, session: Session, scan: Scan, known: Existing) -> int:
     new = (session.label, scan.id) not in known.scans
     if new:
         element.create(scans=scan.datatype, type=scan.type, quality='usable', series_description=scan.description)
     return new + sum(_put_files(element, kind, subject, session, scan, known) for kind in scan.kinds)
 
 
-def _put_files(element: Any, kind: str, subject: Subject, session: Session, scan: Scan, known: Held) -> int:
+def _put_files(element: Any, kind: str, subject: Subject, session: Session, scan: Scan, known: Existing) -> int:
     missing = [label for label in KINDS[kind].labels if (session.label, scan.id, label) not in known.files]
     bodies = contents(kind, subject, session) if missing else {}
     for label in missing:

@@ -1,6 +1,7 @@
-"""The images of the demo: read from the sample data that nibabel and pydicom ship, varied by a seed, written in the formats of a lab.
+"""Images of the demo, made from sample data of nibabel and pydicom.
 
-Nothing here is downloaded or committed. A file that was made says so in its name; the others are byte for byte what the packages ship.
+The samples are varied by a seed and written in common formats. Nothing is downloaded or committed.
+The name of a generated file has "made" in it; the others are the packages' files unchanged.
 """
 
 from __future__ import annotations
@@ -20,50 +21,62 @@ from .cohort import SEED, Session, Subject
 __all__ = ['KINDS', 'Kind', 'contents']
 
 _MR, _CT, _PT = '1.2.840.10008.5.1.4.1.1.4', '1.2.840.10008.5.1.4.1.1.2', '1.2.840.10008.5.1.4.1.1.128'
-"""DICOM's SOP classes for MR, CT and PET images."""
+"""SOP classes of DICOM for MR, CT and PET images."""
 _EXPLICIT_LITTLE = '1.2.840.10008.1.2.1'
 
 
 class Kind(NamedTuple):
-    """One form in which a scan holds its image."""
+    """Format of an image, with the files that hold it."""
 
     resource: str
-    """Label of the resource of the scan."""
+    """Label of the scan's resource."""
     format: str
     content: str
     labels: tuple[str, ...]
-    """Labels of its files."""
-    make: Callable[[Subject, Session], list[bytes]]
-    """The bodies of those files, in the order of their labels."""
+    """Labels of the files."""
+    build: Callable[[Subject, Session], list[bytes]]
+    """Returns the bodies of the files, in the order of their labels."""
 
 
 def contents(kind: str, subject: Subject, session: Session) -> dict[str, bytes]:
-    """The files of one kind for one session: their labels and bodies. The same arguments give the same bytes."""
+    """Return label and body of the files of one kind for one session.
+
+    The same arguments give the same bytes.
+
+    Parameters
+    ----------
+    kind : str
+        Key of `KINDS`.
+    subject : Subject
+        Owner of the session, named in DICOM headers.
+    session : Session
+        Seeds the variation of the image.
+    """
     labels = KINDS[kind].labels
-    return dict(zip(labels, KINDS[kind].make(subject, session), strict=True))
+    return dict(zip(labels, KINDS[kind].build(subject, session), strict=True))
 
 
 def _extra(module: str) -> Any:
-    """A package that the demo needs and the library does not."""
+    """Import a package that only the demo needs."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise ConfigurationError(f"{module} is missing, which the demo needs: pip install 'pyxnat[demo]'") from error
+        raise ConfigurationError(f"the demo needs {module}: pip install 'pyxnat[demo]'") from error
 
 
 def _shipped(name: str) -> Path:
-    """Path of one of nibabel's sample files."""
+    """Return the path of one of nibabel's sample files."""
     path = Path(_extra('nibabel').__file__).parent / 'tests' / 'data' / name
     if not path.is_file():
-        raise ConfigurationError(f'{path} is missing: this nibabel was packaged without its sample data; install the one of PyPI')
+        raise ConfigurationError(f'{path} is missing: this nibabel lacks its sample data; install it from PyPI')
     return path
 
 
 def _shipped_dicom(name: str) -> Path:
-    """Path of one of pydicom's sample files; never a download."""
+    """Return the path of one of pydicom's sample files, without a download."""
     path = _extra('pydicom.data').get_testdata_file(name, download=False)
     if path is None:
-        raise ConfigurationError(f'{name} is missing: this pydicom was packaged without its sample data; install the one of PyPI')
+        raise ConfigurationError(f'{name} is missing: this pydicom lacks its sample data; install it from PyPI')
     return Path(path)
 
 
@@ -76,13 +89,19 @@ def _rng(session: Session) -> Any:
 
 @lru_cache(maxsize=1)
 def _head() -> tuple[Any, Any]:
-    """A whole head, 128 x 96 x 24 voxels of 2 x 2 x 2.2 mm, and its affine: the first volume of an EPI series."""
+    """Return a whole head and its affine: the first volume of an EPI series.
+
+    It has 128 x 96 x 24 voxels of 2 x 2 x 2.2 mm.
+    """
     image = _extra('nibabel').load(_shipped('example4d.nii.gz'))
     return image.dataobj[..., 0], image.affine
 
 
 def _varied_head(session: Session) -> Any:
-    """The head as int16: up to a tenth smaller in the slice, moved sideways, with a gain and a noise of the session's own."""
+    """Return the head as int16, varied for the session.
+
+    It is up to a tenth smaller in the slice, moved sideways, and has a gain and noise of its own.
+    """
     np, rng = _extra('numpy'), _rng(session)
     head, scale = _head()[0], rng.uniform(0.9, 1)
     x, y = (np.rint((np.arange(n) - n / 2) / scale + n / 2).astype(int).clip(0, n - 1) for n in head.shape[:2])
@@ -98,14 +117,14 @@ def _image(image_class: str, session: Session) -> Any:
 
 
 def _pair(image_class: str) -> Callable[[Subject, Session], list[bytes]]:
-    """A maker of header and image in two files."""
+    """Return a function that writes header and image into two files."""
 
-    def make(subject: Subject, session: Session) -> list[bytes]:
+    def _build(subject: Subject, session: Session) -> list[bytes]:
         files = {role: _extra('nibabel').FileHolder(fileobj=io.BytesIO()) for role in ('header', 'image')}
         _image(image_class, session).to_file_map(files)
         return [holder.fileobj.getvalue() for holder in files.values()]
 
-    return make
+    return _build
 
 
 def _gz(subject: Subject, session: Session) -> list[bytes]:
@@ -122,7 +141,10 @@ def _mr_series(subject: Subject, session: Session) -> list[bytes]:
 
 
 def _pt_series(subject: Subject, session: Session) -> list[bytes]:
-    """A whole-brain map written as a PET series: stored as 0..4000, so that `RescaleSlope` gives the map's own values back."""
+    """Write a whole-brain map as a PET series.
+
+    Values are stored as 0..4000; `RescaleSlope` restores the map's own values.
+    """
     np = _extra('numpy')
     image = _extra('nibabel').load(_shipped('scaled+tlrc.HEAD'))
     volume = np.asarray(image.dataobj)[..., 0] * _rng(session).uniform(0.8, 1.2)
@@ -134,7 +156,10 @@ def _pt_series(subject: Subject, session: Session) -> list[bytes]:
 
 
 def _ct_series(subject: Subject, session: Session) -> list[bytes]:
-    """Twelve slices of 5 mm, each the shipped slice with a noise of its own: a shape to test with, not an anatomy."""
+    """Write twelve slices of 5 mm, each the sample slice with its own noise.
+
+    This is a volume to test with, not an anatomy.
+    """
     np = _extra('numpy')
     shipped = _extra('pydicom').dcmread(_shipped_dicom('CT_small.dcm'))
     rng, plane = _rng(session), shipped.pixel_array.T
@@ -156,7 +181,10 @@ def _as_shipped(path: Callable[[str], Path], name: str) -> Callable[[Subject, Se
 def _series(
     subject: Subject, session: Session, modality: str, sop_class: str, voxels: Any, affine: Any, made: str, tags: dict[str, Any]
 ) -> list[bytes]:
-    """One file for each slice, from the feet up, of int16 `voxels` placed in space by `affine` (millimetres, RAS as nibabel has it)."""
+    """Write one DICOM file for each slice, from the feet up.
+
+    `voxels` are int16; `affine` places them in space (millimetres, RAS as in nibabel).
+    """
     voxels, affine = _as_lps(voxels, affine)
     common = _patient(subject, session) | _geometry(affine) | tags
     common |= {'Modality': modality, 'SOPClassUID': sop_class, 'SeriesDescription': made, 'ImageType': ['DERIVED', 'SECONDARY', 'MADE']}
@@ -165,7 +193,10 @@ def _series(
 
 
 def _as_lps(voxels: Any, affine: Any) -> tuple[Any, Any]:
-    """Voxels whose axes run to the left, the back and the head, as DICOM shows slices; the affine stays in RAS."""
+    """Reorient voxels to left, back and head, as DICOM stores slices.
+
+    The affine stays in RAS.
+    """
     nibabel, orientations = _extra('nibabel'), _extra('nibabel.orientations')
     turn = orientations.ornt_transform(orientations.io_orientation(affine), orientations.axcodes2ornt('LPS'))
     image = nibabel.Nifti1Image(voxels, affine).as_reoriented(turn)
@@ -178,8 +209,8 @@ def _patient(subject: Subject, session: Session) -> dict[str, Any]:
     tags |= {'PatientSex': subject.gender[0].upper(), 'PatientAge': f'{session.age:03d}Y', 'PatientPosition': 'HFS'}
     tags |= {'StudyID': session.label[:16], 'StudyDescription': f'{subject.project}, made data', 'AccessionNumber': '', 'ReferringPhysicianName': ''}
     tags |= {'StudyInstanceUID': _uid(session), 'FrameOfReferenceUID': _uid(session, 'frame'), 'PositionReferenceIndicator': ''}
-    tags |= {f'{what}Date': day for what in ('Study', 'Series', 'Acquisition', 'Content')}
-    return tags | {f'{what}Time': '120000' for what in ('Study', 'Series', 'Acquisition', 'Content')}
+    tags |= {f'{prefix}Date': day for prefix in ('Study', 'Series', 'Acquisition', 'Content')}
+    return tags | {f'{prefix}Time': '120000' for prefix in ('Study', 'Series', 'Acquisition', 'Content')}
 
 
 def _geometry(affine: Any) -> dict[str, Any]:
@@ -198,12 +229,12 @@ def _slice(session: Session, modality: str, affine: Any, k: int) -> dict[str, An
 
 
 def _uid(*names: object) -> str:
-    """A UID below pydicom's own root, the same for the same names."""
+    """Return a UID below pydicom's own root, the same for the same names."""
     return str(_extra('pydicom.uid').generate_uid(entropy_srcs=['pyxnat demo', str(SEED), *map(str, names)]))
 
 
 def _dicom(tags: dict[str, Any], pixels: Any) -> bytes:
-    """A DICOM file of one slice of 16-bit signed pixels."""
+    """Write a DICOM file of one slice of 16-bit signed pixels."""
     pydicom = _extra('pydicom')
     dataset = pydicom.Dataset()
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
@@ -231,4 +262,4 @@ KINDS: dict[str, Kind] = {
     'ct_small': Kind('DICOM', 'DICOM', 'SAMPLE', ('CT_small.dcm',), _as_shipped(_shipped_dicom, 'CT_small.dcm')),
     'ct_series': Kind('DICOM', 'DICOM', 'RAW', _numbered(12), _ct_series),
 }
-"""What a scan can hold."""
+"""Formats in which a scan can hold its image."""

@@ -1,4 +1,4 @@
-"""The command: a folder, a server over it, the story, and what to type next."""
+"""Command line of the demo: serve a folder, run the story, print next steps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXTRAS = ('numpy', 'nibabel', 'pydicom', 'werkzeug', 'cheroot', 'sqlalchemy')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo; 0 if all of it worked, 1 with one line on standard error if not."""
+    """Run the demo; return 0, or 1 after printing an error to standard error."""
     chosen = _options(arguments)
     try:
         _check_extras()
@@ -42,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser('python -m pyxnat.demo', description='Fill an archive in a folder and show what pyxnat does with it.')
-    parser.add_argument('folder', nargs='?', default='demo-archive', type=Path, metavar='DIR', help='made if missing (default demo-archive)')
+    parser.add_argument('folder', nargs='?', default='demo-archive', type=Path, metavar='DIR', help='created if missing (default: demo-archive)')
     parser.add_argument('--serve', action='store_true', help='keep serving after the story, until Ctrl-C')
-    parser.add_argument('--port', default=0, type=int, metavar='N', help='of this machine (default: a free one)')
+    parser.add_argument('--port', default=0, type=int, metavar='N', help='port of this machine (default: a free one)')
     return parser.parse_args(arguments)
 
 
@@ -53,17 +53,17 @@ def _check_extras() -> None:
     if missing:
         raise ConfigurationError(f"the demo needs {', '.join(missing)}: pip install 'pyxnat[demo]'")
     if not EXAMPLE.is_file():
-        raise ConfigurationError(f'the demo runs {EXAMPLE}, which is missing: run it in a checkout of the sources')
+        raise ConfigurationError(f'{EXAMPLE} is missing: run the demo in a checkout of the sources')
 
 
-class _Gone(NamedTuple):
-    """A server that ran here last time: what a program needs to find what it was told."""
+class _OfflineServer(NamedTuple):
+    """Stand-in for a server that ran in this folder before."""
 
     url: str
     user: str = 'admin'
     password: str = ''
 
-    def __enter__(self) -> _Gone:
+    def __enter__(self) -> _OfflineServer:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -72,29 +72,33 @@ class _Gone(NamedTuple):
 
 def _run(folder: Path, port: int, serving: bool) -> None:
     cache = folder / 'cache'
-    with _gone(folder) if os.environ.get('PYXNAT_OFFLINE') == '1' else _server(folder, port) as server:
+    with _offline_server(folder) if os.environ.get('PYXNAT_OFFLINE') == '1' else _server(folder, port) as server:
         with Interface(server.url, server.user, server.password, str(cache)) as interface:
-            story.tell(interface, server, folder, EXAMPLE, cache)
+            story.run_story(interface, server, folder, EXAMPLE, cache)
         print('\n'.join(_next_steps(folder, server.url, server.user)), flush=True)
         if serving:
             _wait(server.url)
 
 
-def _gone(folder: Path) -> _Gone:
+def _offline_server(folder: Path) -> _OfflineServer:
     memo = folder / 'port'
     if not memo.exists():
-        raise ConfigurationError(f'{folder} holds nothing to show offline: run the demo once without PYXNAT_OFFLINE')
-    return _Gone(f'http://127.0.0.1:{int(memo.read_text(encoding="ascii"))}')
+        raise ConfigurationError(f'{folder} has no cache for offline mode: run the demo once without PYXNAT_OFFLINE')
+    return _OfflineServer(f'http://127.0.0.1:{int(memo.read_text(encoding="ascii"))}')
 
 
 def _server(folder: Path, port: int) -> Server:
-    """The archive, served in threads of this process: where it was last time, if nothing else is there, so that its cache and its address last."""
+    """Serve the archive in threads of this process.
+
+    The port of the last run is used again if it is free, so that the cache, which depends on the
+    address, stays valid.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     memo = folder / 'port'
     if not port and memo.exists():
         try:
             return _served(folder, int(memo.read_text(encoding='ascii')))
-        except OSError:  # taken since; any free one will do
+        except OSError:  # the port is in use: take a free one
             memo.unlink()
     server = _served(folder, port)
     memo.write_text(f'{server.port}\n', encoding='ascii')
@@ -107,11 +111,14 @@ def _served(folder: Path, port: int) -> Server:
     try:
         return serve(folder / 'archive', port=port, password=_password(folder))
     except ArchiveBusy as error:
-        raise ConfigurationError(f'{error}, or name another folder') from error
+        raise ConfigurationError(f'{error}, or choose another folder') from error
 
 
 def _password(folder: Path) -> str:
-    """The administrator's password: of the environment, else of DIR/password, which is made where it is missing, for its owner alone to read."""
+    """Return the administrator's password from the environment or a file.
+
+    The file ``DIR/password`` is created if missing, readable only by its owner.
+    """
     if os.environ.get(PASSWORD):
         return os.environ[PASSWORD]
     path = folder / 'password'
@@ -122,7 +129,7 @@ def _password(folder: Path) -> str:
 
 
 def _next_steps(folder: Path, url: str, user: str) -> list[str]:
-    """Commands that work as they stand, in the folder and on the machine that the demo ran in."""
+    """Return commands to try, valid in the current folder on this machine."""
     python = _short(Path(sys.executable))
     port = url.rstrip('/').rpartition(':')[2]
     secret = f'os.environ[{PASSWORD!r}]' if os.environ.get(PASSWORD) else f'open({str(folder / "password")!r}).read().strip()'
@@ -140,17 +147,20 @@ def _next_steps(folder: Path, url: str, user: str) -> list[str]:
 
 
 def _command(*words: str) -> str:
-    """A line for this system's shell."""
+    """Join words into a command line for this system's shell."""
     return subprocess.list2cmdline(words) if os.name == 'nt' else ' '.join(map(_quoted, words))
 
 
 def _quoted(word: str) -> str:
-    """In double quotes where the word itself has single ones: easier to read than what shlex makes of it."""
+    """Quote a word, with double quotes if it contains single ones.
+
+    That is easier to read than the result of shlex.
+    """
     return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
 
 
 def _short(path: Path) -> str:
-    """Relative to the current folder where it lies below."""
+    """Return a path relative to the current folder if it is below it."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

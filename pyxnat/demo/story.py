@@ -1,4 +1,4 @@
-"""What the demo tells: five short chapters. Every number of requests and bytes in them was counted by the library."""
+"""Five chapters of the demo, printed with the requests and bytes they used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..http.tracing import Trace
     from ..interface import Interface
 
-__all__ = ['tell']
+__all__ = ['run_story']
 
 IMAGES = f'/projects/{AGING.id}/subjects/*/experiments/*/scans/*/resources/*/files'
 OVER_80 = [('xnat:mrSessionData/AGE', '>', '80'), 'AND']
@@ -45,9 +45,23 @@ CRITERIA = [
 ]
 
 
-def tell(interface: Interface, server: Any, folder: Path, example: Path, cache: Path) -> None:
-    """All chapters, in order. `server` has ``url``, ``user`` and ``password``."""
-    _say(f'pyxnat {__version__}, the demo: an archive in {folder}, served at {server.url}')
+def run_story(interface: Interface, server: Any, folder: Path, example: Path, cache: Path) -> None:
+    """Run all chapters in order.
+
+    Parameters
+    ----------
+    interface : Interface
+        Connection to the archive.
+    server : Server
+        The archive's server, with ``url``, ``user`` and ``password``.
+    folder : Path
+        Folder of the demo.
+    example : Path
+        Script of the example in the second chapter.
+    cache : Path
+        Folder of the cache.
+    """
+    _print(f'pyxnat {__version__}, the demo: an archive in {folder}, served at {server.url}')
     _filling(interface)
     _processing(server, example, cache)
     _searching(interface)
@@ -58,15 +72,15 @@ def tell(interface: Interface, server: Any, folder: Path, example: Path, cache: 
 def _filling(interface: Interface) -> None:
     _title('1. An archive to work with')
     people = cohort()
-    _say(f'Invented subjects (seed {SEED}). Files named "made" are derived from samples that nibabel and')
-    _say('pydicom ship: one head, a map, a CT slice. The other files are those samples as they are.')
+    _print(f'Invented subjects (seed {SEED}). Files named "made" are derived from samples that nibabel and')
+    _print('pydicom ship: one head, a map, a CT slice. The other files are those samples unchanged.')
     started = time.perf_counter()
-    with interface.trace() as asked:
+    with interface.trace() as trace:
         added = fill(interface, people)
-    _say()
+    _print()
     _table([_project_row(project.id, people) for project in PROJECTS])
-    what = f'{added} projects, subjects, sessions, scans and files put' if added else 'Nothing to put, all of it was there'
-    _say(f'{what}: {_cost(asked)}, {_mb(asked.bytes_sent)} sent, {time.perf_counter() - started:.1f} s.')
+    outcome = f'{added} projects, subjects, sessions, scans and files added' if added else 'Nothing to add, everything exists'
+    _print(f'{outcome}: {_cost(trace)}, {_mb(trace.bytes_sent)} sent, {time.perf_counter() - started:.1f} s.')
 
 
 def _project_row(project: str, people: Iterable[Any]) -> dict[str, Any]:
@@ -79,21 +93,24 @@ def _project_row(project: str, people: Iterable[Any]) -> dict[str, Any]:
 
 
 def _processing(server: Any, example: Path, cache: Path) -> None:
-    _title('2. The example of the paper: brain masks of everybody seen over 80')
-    _say(f"select('{IMAGES}')")
-    _say(f'    .where({OVER_80})')
-    _say('It keeps subjects with a session that fits: the one seen at 79 and at 82 comes with both sessions.')
-    _say()
+    _title('2. The example of the paper: brain masks of everybody scanned over 80')
+    _print(f"select('{IMAGES}')")
+    _print(f'    .where({OVER_80})')
+    _print('It selects subjects with a matching session: the one scanned at 79 and 82 comes with both sessions.')
+    _print()
     words = [_short(example), AGING.id, '--over', '80', '--workers', '8', '--cachedir', str(cache)]
-    _say('With XNAT_HOST, XNAT_USER and XNAT_PASS in the environment:')
-    _say('$ python ' + shlex.join(words))
-    _say()
+    _print('With XNAT_HOST, XNAT_USER and XNAT_PASS in the environment:')
+    _print('$ python ' + shlex.join(words))
+    _print()
     environment = _environment(server, example.parents[1])
     subprocess.run([sys.executable, *words], check=True, env=environment)
 
 
 def _environment(server: Any, checkout: Path) -> dict[str, str]:
-    """For the example: the login, and this pyxnat whether it is installed or not."""
+    """Return the environment of the example.
+
+    It has the login, and this pyxnat on its path, whether it is installed or not.
+    """
     inherited = {name: value for name, value in os.environ.items() if name != 'XNAT_TOKEN'}
     path = os.pathsep.join([str(checkout), *filter(None, [os.environ.get('PYTHONPATH')])])
     return {**inherited, 'PYTHONPATH': path, 'XNAT_HOST': server.url, 'XNAT_USER': server.user, 'XNAT_PASS': server.password}
@@ -101,37 +118,37 @@ def _environment(server: Any, checkout: Path) -> dict[str, str]:
 
 def _searching(interface: Interface) -> None:
     _title('3. A search with nested criteria: over 60 and left-handed, or a woman among the patients')
-    _say("select('xnat:mrSessionData', columns).where(")
-    _say(_indented(CRITERIA) + ')')
-    with interface.trace() as asked:
+    _print("select('xnat:mrSessionData', columns).where(")
+    _print(_indented(CRITERIA) + ')')
+    with interface.trace() as trace:
         table = interface.select('xnat:mrSessionData', list(COLUMNS.values())).where(CRITERIA)
         rows = [dict(zip(COLUMNS, row.values(), strict=True)) for row in table]
-    _say()
+    _print()
     _table(rows)
-    _say(f'{len(rows)} sessions: {_cost(asked)}.')
+    _print(f'{len(rows)} sessions: {_cost(trace)}.')
 
 
 def _looking(interface: Interface) -> None:
-    _title('4. What can be asked')
-    with interface.trace() as asked:
+    _title('4. Data types, fields and values')
+    with interface.trace() as trace:
         types = interface.inspect.datatypes()
         fields = interface.inspect.datatypes('xnat:subjectData')
         hands = interface.inspect.field_values('xnat:subjectData/HANDEDNESS')
-    _say(f'inspect.datatypes()                                      {len(types)}, such as xnat:subjectData')
-    _say(f"inspect.datatypes('xnat:subjectData')                    {len(fields)} fields")
-    _say(f"inspect.field_values('xnat:subjectData/HANDEDNESS')      {', '.join(sorted(hands))}")
-    _say(f'{_cost(asked)}.')
+    _print(f'inspect.datatypes()                                      {len(types)}, such as xnat:subjectData')
+    _print(f"inspect.datatypes('xnat:subjectData')                    {len(fields)} fields")
+    _print(f"inspect.field_values('xnat:subjectData/HANDEDNESS')      {', '.join(sorted(hands))}")
+    _print(f'{_cost(trace)}.')
 
 
 def _from_the_cache(interface: Interface) -> None:
-    _title('5. The same images once more, from the cache')
-    with interface.trace() as asked:
+    _title('5. The same images again, from the cache')
+    with interface.trace() as trace:
         files = [file for file in interface.select(IMAGES).where(OVER_80) if file.label().endswith(('.img', '.hdr'))]
         paths = [file.get() for file in files]
     size = sum(map(os.path.getsize, paths))
-    content = sum(record.received for record in asked if '/files/' in record.uri)
-    _say(f'{len(paths)} files, {_mb(size)}: {_cost(asked)}, {content} bytes of content. They are below')
-    _say(_short(Path(os.path.commonpath(paths))))
+    content = sum(record.received for record in trace if '/files/' in record.uri)
+    _print(f'{len(paths)} files, {_mb(size)}: {_cost(trace)}, {content} bytes of content. They are below')
+    _print(_short(Path(os.path.commonpath(paths))))
 
 
 # -- saying it --------------------------------------------------------------------------------------------------------------------------------
@@ -141,12 +158,12 @@ def _title(text: str) -> None:
     print(f'\n{text}\n{"-" * len(text)}', flush=True)
 
 
-def _say(text: str = '') -> None:
+def _print(text: str = '') -> None:
     print(text, flush=True)
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> None:
-    """Columns as wide as they need; numbers to the right."""
+    """Print rows in aligned columns, numbers to the right."""
     cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)] if rows else []
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:
@@ -157,8 +174,8 @@ def _fitted(cell: str, width: int) -> str:
     return cell.rjust(width) if cell.replace('.', '').isdigit() else cell.ljust(width)
 
 
-def _cost(asked: Trace) -> str:
-    return f'{asked.requests} request{"s" if asked.requests != 1 else ""}'
+def _cost(trace: Trace) -> str:
+    return f'{trace.requests} request{"s" if trace.requests != 1 else ""}'
 
 
 def _mb(count: int) -> str:
@@ -166,12 +183,12 @@ def _mb(count: int) -> str:
 
 
 def _indented(criteria: Sequence[Any], depth: int = 4) -> str:
-    """Criteria, one a line, nested lists further in."""
+    """Return criteria as text, one per line, with nested lists indented."""
     pad = ' ' * depth
     lines = [_indented(item, depth + 1).strip() if isinstance(item, list) else repr(item) for item in criteria]
     return pad + '[' + (',\n ' + pad).join(lines) + ']'
 
 
 def _short(path: Path) -> str:
-    """Relative to the current folder where it lies below."""
+    """Return a path relative to the current folder if it is below it."""
     return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else str(path)

@@ -282,7 +282,7 @@ def test_the_demo_tells_its_story_twice_and_its_commands_work(tmp_path: Path) ->
     check_offline(once.stdout, options)
     again = run('-m', 'pyxnat.demo', **options)
     assert (once.returncode, once.stderr) == (again.returncode, again.stderr) == (0, '')
-    assert 'Nothing to put' not in once.stdout and 'Nothing to put' in again.stdout
+    assert 'Nothing to add' not in once.stdout and 'Nothing to add' in again.stdout
     assert '26 files' in once.stdout and ' 0 bytes of content' in once.stdout
     password = tmp_path / 'demo-archive' / 'password'
     assert password.read_text().strip() not in once.stdout + again.stdout
@@ -299,7 +299,7 @@ def check_offline(story: str, options: dict[str, Any]) -> None:
     done = subprocess.run(words, capture_output=True, text=True, timeout=10 * GENEROUS_S, check=False, **{**options, 'env': environment})
     assert (done.returncode, done.stderr) == (0, '')
     assert re.findall(r'AG\d\d .*', done.stdout) == re.findall(r'AG\d\d .*', story), 'the search and the images are those of the first run'
-    assert 'Nothing to put' in done.stdout and '13 masks were not uploaded' in done.stdout
+    assert 'Nothing to add' in done.stdout and '13 masks were not uploaded' in done.stdout
     assert set(re.findall(r'(\d+) requests?\b', done.stdout)) == {'0'}
 
 

@@ -193,7 +193,7 @@ def test_programs_find_the_archive_by_the_environment(run: Run, monkeypatch: pyt
 def test_a_user_without_a_password_is_an_error(run: Run) -> None:
     result = run('-o', 'xnat_users=ann', test_one='def test_one(xnat_archive): pass')
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*xnat_users: 'ann' stands without a password; a line is LOGIN:PASSWORD"])
+    result.stdout.fnmatch_lines(["*xnat_users: 'ann' has no password; write each line as LOGIN:PASSWORD"])
 
 
 def test_without_the_libraries_of_the_server_only_tests_with_archives_fail(run: Run) -> None:

@@ -108,7 +108,7 @@ def test_attributes_are_text_and_a_missing_one_is_empty(project):
 
 
 def test_names_of_attributes_are_a_list(project):
-    with pytest.raises(errors.ProgrammingError, match='is one name where a list'):
+    with pytest.raises(errors.ProgrammingError, match='is one name, not a list'):
         project.subject('S').create().attrs.mget('gender')
 
 

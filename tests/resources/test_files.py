@@ -389,7 +389,7 @@ def test_an_archive_that_the_server_did_not_unpack_is_an_error(tmp_path):
 
 def test_files_that_come_to_the_cache_count_for_its_bound(xnat, scan, tmp_path, monkeypatch):
     file = scan.resource('R').file('f.txt').put(b'twenty bytes, and one')
-    monkeypatch.setattr(cache_module, '_LOOKED_EVERY_BYTES', 20)
+    monkeypatch.setattr(cache_module, '_CHECK_EVERY_BYTES', 20)
     xnat.cache.prune()
     looked = xnat.cache.folder / 'looked'
     os.utime(looked, (time.time() - 60, time.time() - 60))
