@@ -65,7 +65,7 @@ def contents(session: Any) -> dict[str, tuple[str, str, str, str]]:
                 row = file.attributes()
                 resource = file.parent()
                 holder = resource.parent()
-                name = f'{holder._urt}:{holder.label()}:{resource._urt}:{resource.label()}:{file.id()}'
+                name = f'{holder.level.singular}:{holder.label()}:{resource.level.singular}:{resource.label()}:{file.id()}'
                 found[name] = row['Size'], row['digest'], row['file_format'], row['file_content']
     return found
 
