@@ -1,4 +1,4 @@
-"""The body of a request, as something that can be measured, read in pieces and, mostly, read again."""
+"""Request bodies: measured, streamed in pieces, and rewound for a retry."""
 
 from __future__ import annotations
 
@@ -18,32 +18,35 @@ from ..files.disk import CHUNK
 __all__ = ['Body', 'Form', 'Payload']
 
 Body = Union[None, bytes, str, 'os.PathLike[str]', IO[bytes], IO[str], Iterable[bytes]]
-"""What can be sent: text goes as UTF-8, a path stands for the file's content, an open file is sent from where it stands."""
+"""Types of request bodies.
+
+Text is sent as UTF-8, a path object as the content of the file, an open file from its position.
+"""
 
 _IDEMPOTENT = frozenset({'GET', 'HEAD', 'DELETE', 'PUT', 'OPTIONS'})
 
 
 class Payload:
-    """One body.
+    """A request body.
 
     Parameters
     ----------
     source : Body
-        A `str` is content here, never the name of a file.
+        A `str` is content, never the name of a file.
     length : int, optional
-        Bytes of an iterable or pipe, where they are known.
+        Bytes of an iterable or pipe, if known.
 
     Attributes
     ----------
     length : int or None
-        Bytes; `None` for an iterable or pipe, which is sent in chunks.
+        Bytes; `None` for an iterable or pipe of unknown length, which is sent in chunks.
     sent : int
-        Bytes handed to the network so far, in the current attempt.
+        Bytes passed to the network so far, in the current attempt.
     """
 
     def __init__(self, source: Body = None, length: int | None = None) -> None:
         self.sent = 0
-        self._given = source  # a text file closes the bytes below it when nobody holds it
+        self._given = source  # a text file closes its buffer when it is garbage-collected
         self._source: Any = None if source is None else _plain(source)
         self._start = 0
         self._used = False
@@ -73,25 +76,25 @@ class Payload:
 
     @property
     def is_chunked(self) -> bool:
-        """Whether it goes without an announced length."""
+        """Whether it is sent in chunks, without a ``Content-Length``."""
         return self.length is None
 
     @property
     def untouched(self) -> bool:
-        """Whether no byte of it, and so none of the request, was handed to the network in the current attempt."""
+        """Whether no byte of the request was passed to the network."""
         return not self._used
 
     @property
     def rewinds(self) -> bool:
-        """Whether it can be sent again from its start."""
+        """Whether it can be sent from its start (again)."""
         return not self._used or self._can_rewind
 
     def may_repeat(self, method: str) -> bool:
-        """Whether a request that may have arrived can be sent again without doing anything twice."""
+        """Return whether a request that may have arrived can be retried."""
         return method in _IDEMPOTENT and self._can_rewind
 
     def open(self) -> bytes | Iterator[bytes] | None:
-        """The body from its start, for one attempt."""
+        """Return the body from its start, for one attempt."""
         self.sent = 0
         self._used = True
         if self._source is None:
@@ -111,19 +114,19 @@ class Payload:
             raise errors.DataError(f'the file shrank while it was sent ({self.sent} of {self.length} bytes)', remedy='Send it again.')
 
     def spool(self, file: IO[bytes]) -> Payload:
-        """The same from a file that it is written to, so that its length is known."""
+        """Write the body to a file; return one of known length from it."""
         for piece in self._pieces():
             file.write(piece)
         file.seek(0)
         return Payload(file)
 
     def write_to(self, file: IO[bytes]) -> None:
-        """Write all of it, from its start."""
+        """Write the body from its start to a file."""
         for piece in self.open_pieces():
             file.write(piece)
 
     def open_pieces(self) -> Iterator[bytes]:
-        """The body from its start, in pieces."""
+        """Return the body from its start, in pieces."""
         body = self.open()
         return iter([body] if isinstance(body, bytes) else body or ())
 
@@ -140,14 +143,16 @@ class Payload:
 
 
 class Form(Payload):
-    """A body as the one file of a form: so XNAT takes files that are empty, and names that no path can carry.
+    """A body as the only file of a multipart form.
+
+    In a form, XNAT accepts empty files, and names that a path cannot hold.
 
     Parameters
     ----------
     inner : Payload
-        Of known length.
+        Content of known length.
     name : str
-        Of the file, without a folder.
+        Name of the file, without a folder.
     """
 
     def __init__(self, inner: Payload, name: str) -> None:
@@ -162,11 +167,11 @@ class Form(Payload):
 
     @property
     def content_type(self) -> str:
-        """Of the request that sends it."""
+        """Value of the ``Content-Type`` header."""
         return f'multipart/form-data; boundary={self._boundary}'
 
     def open(self) -> Iterator[bytes]:
-        """The body from its start, for one attempt."""
+        """Return the body from its start, for one attempt."""
         self.sent = 0
         self._used = True
         return self._parts()
@@ -192,9 +197,9 @@ def _plain(source: Any) -> Any:
 
 
 def _binary(text: io.TextIOWrapper) -> Any:
-    """The bytes below an open text file, from where the text was read to; Python has read ahead there."""
+    """Return the binary file of an open text file, at the same position."""
     if text.seekable():
-        text.seek(text.tell())
+        text.seek(text.tell())  # undoes read-ahead
     return text.buffer
 
 

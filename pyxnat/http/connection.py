@@ -1,4 +1,7 @@
-"""One request on one connection: httplib2 with its own repeats, redirects, cache and whole bodies switched off."""
+"""One request on one connection, and its response as a stream.
+
+httplib2 is used without its retries, redirects and cache, and without reading bodies.
+"""
 
 from __future__ import annotations
 
@@ -39,24 +42,30 @@ __all__ = [
 ]
 
 MAX_IDLE_S = 3.0
-"""A request that must not be sent twice takes a kept-alive connection only if it was used within this time: servers close idle ones."""
+"""Longest idle time of a connection for a request that must not be retried, in seconds.
 
-_LAST_LOOK_S = 0.002
-"""How long such a request waits for the end of a connection that was just used: a server that closes after an answer does so at once."""
+Servers close idle connections.
+"""
+
+_CLOSE_WAIT_S = 0.002
+"""Seconds that such a request waits to see whether the server closes a connection just used.
+
+A server that closes connections after each response does so at once.
+"""
 
 _INFLATED_BYTES = 2**30
-"""What a compressed document may come to."""
+"""Default limit for the decompressed size of a body (1 GiB)."""
 
 
 class Timeouts(NamedTuple):
-    """How long to wait, in seconds; `None` waits for ever."""
+    """Timeouts in seconds; `None` waits forever."""
 
     connect_s: float | None = 10.0
     read_s: float | None = 300.0
 
     @classmethod
     def of(cls, value: Any) -> Timeouts:
-        """From a number for both, or a pair of connect and read."""
+        """Create from one number for both, or a pair of connect and read."""
         if isinstance(value, (tuple, list)):
             connect_s, read_s = value
             return cls(connect_s, read_s)
@@ -64,17 +73,17 @@ class Timeouts(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An answer read whole."""
+    """A response with its body."""
 
     status: int
     reason: str
     headers: dict[str, str]
-    """Names in lower case."""
+    """Headers; names in lower case."""
     body: bytes
 
 
 class Stream:
-    """An answer whose body has not been read yet. Use it within the ``with`` that gave it."""
+    """A response with an unread body; valid within its ``with`` block."""
 
     def __init__(self, method: str, uri: str, response: httplib2.Response, raw: http.client.HTTPResponse, record: Record) -> None:
         self.method = method
@@ -85,14 +94,14 @@ class Stream:
         self._raw = raw
         self.record = record
         self.session_died = False
-        """The session the request rode on is gone: it is worth asking again."""
+        """The session of the request had expired: retry in a new one."""
         self.most_bytes = _INFLATED_BYTES
-        """Bytes that a compressed body may come to."""
+        """Limit for the decompressed size of the body, in bytes."""
         self._first: bytes | None = None
 
     @property
     def length(self) -> int | None:
-        """Bytes of the body as announced; `None` where the server did not say."""
+        """``Content-Length`` in bytes; `None` if unknown."""
         text = self.headers.get('content-length', '')
         if self.method == 'HEAD' or 'transfer-encoding' in self.headers or not text.isdigit():
             return None
@@ -104,7 +113,7 @@ class Stream:
         return is_web_page(self.peek())
 
     def peek(self, least: int = 1024) -> bytes:
-        """The first bytes of the body, so many where it has them; they stay to be read."""
+        """Return at least `least` bytes, or all; they are not consumed."""
         if self._first is None:
             self._first = self._read(1024)
         while len(self._first) < least and not self.is_finished and (piece := self._read(least - len(self._first))):
@@ -112,22 +121,25 @@ class Stream:
         return self._first
 
     def __iter__(self) -> Iterator[bytes]:
-        """The body in pieces, inflated where it came compressed, though nobody asked for that.
+        """Yield the body in pieces, decompressed.
+
+        Some gateways compress even though requests do not allow it.
 
         Raises
         ------
         TransferError
-            As `as_sent`; and when the compression is damaged, or hides more than `most_bytes`.
+            As `as_sent`; also if the compressed data is damaged, or larger than `most_bytes`.
         """
         return self.as_sent() if 'content-encoding' not in self.headers else self._inflated()
 
     def as_sent(self) -> Iterator[bytes]:
-        """The body in pieces of at most 256 KiB, as it is on the wire.
+        """Yield the body as it was sent, in pieces of at most 256 KiB.
 
         Raises
         ------
         TransferError
-            When the connection ends before the announced length, or in the middle of a chunk; when more than the announced length comes.
+            The connection ended before the announced length or within a chunk, or more than the
+            announced length arrived.
         """
         first, self._first = self.peek() if self._first is None else self._first, b''
         if first:
@@ -142,7 +154,7 @@ class Stream:
 
     @property
     def set_cookies(self) -> list[str]:
-        """The ``Set-Cookie`` headers, each by itself."""
+        """``Set-Cookie`` headers, one by one."""
         return self._raw.msg.get_all('set-cookie') or []
 
     def _read(self, size: int) -> bytes:
@@ -156,10 +168,11 @@ class Stream:
         return piece
 
     def _cut(self, detail: str) -> errors.TransferError:
-        return errors.TransferError(f'the answer is not whole: {detail}', uri=self.uri, method=self.method, status=self.status, remedy='Ask again.')
+        message = f'the response is incomplete: {detail}'
+        return errors.TransferError(message, uri=self.uri, method=self.method, status=self.status, remedy='Try again.')
 
     def read(self) -> bytes:
-        """The whole body."""
+        """Return the whole body."""
         return b''.join(self)
 
     def _inflated(self) -> Iterator[bytes]:
@@ -169,36 +182,39 @@ class Stream:
             left = piece
             while left:
                 try:
-                    text = inflater.decompress(left, CHUNK)
+                    inflated = inflater.decompress(left, CHUNK)
                 except zlib.error as error:
                     raise self._cut(f'its compression is damaged ({error})') from error
-                count += len(text)
+                count += len(inflated)
                 if count > self.most_bytes:
-                    raise self._cut(f'its compression hides more than {self.most_bytes} bytes')
-                yield text
+                    raise self._cut(f'it decompresses to more than {self.most_bytes} bytes')
+                yield inflated
                 left = inflater.unconsumed_tail
         if count and not inflater.eof:
             raise self._cut('its compression ends too early')
 
     @property
     def is_finished(self) -> bool:
-        """Whether the body was read to its end, so that the connection can be used again."""
+        """Whether the body was read to its end and the connection is free."""
         return self._raw.isclosed()
 
 
 _INTERIM = (b'HTTP/1.0 1', b'HTTP/1.1 1')
-"""How an answer begins that another follows."""
+"""First bytes of an interim response, which another response follows."""
 
 
 class _HeadReader:
-    """The lines of an answer's head, which must all be there: http.client takes the end of a connection for the end of the head."""
+    """File of a response that detects truncated headers.
+
+    http.client takes the end of the connection for the end of the headers.
+    """
 
     def __init__(self, file: Any) -> None:
         self._file = file
         self.was_cut = False
 
     def readline(self, limit: int = -1) -> bytes:
-        """The next line."""
+        """Return the next line, and note whether it is complete."""
         line: bytes = self._file.readline(limit)
         self.was_cut = self.was_cut or not line.endswith(b'\n')
         return line
@@ -208,12 +224,12 @@ class _HeadReader:
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer that notices a head that was cut, and a body that goes on after its announced end.
+    """Response that detects truncated headers and bodies of excessive length.
 
     Attributes
     ----------
     has_excess : bool
-        More came than was announced.
+        More bytes than the announced length arrived.
     """
 
     has_excess = False
@@ -230,7 +246,7 @@ class _Response(http.client.HTTPResponse):
         finally:
             self.fp = file if self.fp is reader else self.fp
         if reader.was_cut:
-            raise http.client.RemoteDisconnected('the answer ended in its head')
+            raise http.client.RemoteDisconnected('the response ended in its headers')
 
     def _close_conn(self) -> None:
         if self.length == 0 and self.fp is not None and not isinstance(self.fp, _HeadReader):
@@ -238,7 +254,7 @@ class _Response(http.client.HTTPResponse):
         super()._close_conn()  # type: ignore[misc]
 
     def _can_read_on(self) -> bool:
-        """Whether something is there already, in the buffer or on the socket."""
+        """Return whether more bytes are in the buffer or on the socket."""
         sock = getattr(getattr(self.fp, 'raw', None), '_sock', None)
         if sock is None:
             return False
@@ -253,7 +269,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class Http(httplib2.Http):
-    """httplib2 that sends each request exactly once and leaves the body to be read."""
+    """httplib2 client that sends a request once and leaves the body unread."""
 
     def __init__(self, timeouts: Timeouts, **options: Any) -> None:
         super().__init__(cache=None, timeout=timeouts.connect_s, **options)
@@ -261,14 +277,14 @@ class Http(httplib2.Http):
         self.timeouts = timeouts
         self.last_used = 0.0
         self.raw: http.client.HTTPResponse | None = None
-        """The last answer, for its body to be read."""
+        """Last response; its body may be unread."""
 
-    def break_off(self) -> None:
-        """Let what another thread waits for on a connection fail at once."""
+    def abort(self) -> None:
+        """Make the request of another thread fail at once."""
         raw_file: Any = getattr(self.raw, 'fp', None)
         for sock in [*(conn.sock for conn in list(self.connections.values())), getattr(getattr(raw_file, 'raw', None), '_sock', None)]:
             if sock is not None:
-                with suppress(OSError):  # it is closed already
+                with suppress(OSError):  # already closed
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def _conn_request(
@@ -276,7 +292,8 @@ class Http(httplib2.Http):
     ) -> tuple[httplib2.Response, bytes]:
         self._ready(conn, body.may_repeat(method))
         with suppress(BrokenPipeError, ConnectionResetError):
-            # A server may refuse an upload before it has read it all: its answer is then waiting to be read; if not, reading it raises.
+            # A server may refuse an upload before it has read all of it; then its response can
+            # be read. If there is none, reading it raises.
             conn.request(method, request_uri, body.open(), headers)
         conn.response_class = _Response
         raw = conn.getresponse()
@@ -287,7 +304,7 @@ class Http(httplib2.Http):
 
     def _ready(self, conn: http.client.HTTPConnection, repeatable: bool) -> None:
         idle_s = time.monotonic() - self.last_used
-        wait_s = 0 if repeatable else _LAST_LOOK_S
+        wait_s = 0 if repeatable else _CLOSE_WAIT_S
         if conn.sock is not None and ((not repeatable and idle_s > MAX_IDLE_S) or _is_stale(conn.sock, wait_s)):
             conn.close()
         if conn.sock is None:
@@ -298,22 +315,22 @@ class Http(httplib2.Http):
 
 
 def _is_stale(sock: socket.socket, wait_s: float) -> bool:
-    """Whether an idle connection has something to read: that can only be its end, or an answer nobody asked for."""
+    """Return whether an idle connection is readable: closed or out of sync."""
     with selectors.DefaultSelector() as selector:
         selector.register(sock, selectors.EVENT_READ)
         return bool(selector.select(timeout=wait_s))
 
 
 class _Refusal(NamedTuple):
-    """One row of the table of exceptions below HTTP."""
+    """A row of the table of exceptions below HTTP."""
 
     exception: type[BaseException]
     error: type[errors.DatabaseError]
-    what: str
+    message: str
     remedy: str
 
 
-_RESTART = 'Try again; if it stays so, the server or a gateway before it closes connections.'
+_RESTART = 'Try again; if it happens again, the server or a gateway closes connections.'
 EXCEPTIONS: tuple[_Refusal, ...] = (
     _Refusal(ssl.SSLCertVerificationError, errors.NetworkError, 'its certificate cannot be trusted', 'Give verify= the CA bundle of the site.'),
     _Refusal(ssl.SSLError, errors.NetworkError, 'no secure connection', 'Check that the URL is right about https.'),
@@ -327,55 +344,80 @@ EXCEPTIONS: tuple[_Refusal, ...] = (
     _Refusal(UnicodeError, errors.NetworkError, 'the host is not a name', 'Check the URL of the server.'),
     _Refusal(OSError, errors.NetworkError, 'no connection', 'Check the URL of the server and the network.'),
 )
-"""Exceptions of sockets, TLS, http.client and httplib2 -> the library's errors; the first row that fits."""
+"""Exceptions of sockets, TLS, http.client and httplib2 -> errors of the library.
+
+The first row that matches applies.
+"""
 
 NETWORK_EXCEPTIONS = (OSError, http.client.HTTPException, httplib2.HttpLib2Error, UnicodeError)
-"""Everything that a connection raises."""
+"""All exceptions that a connection raises."""
 
 _LASTING = (ConnectionRefusedError, UnicodeError, socket.gaierror, httplib2.ServerNotFoundError, ssl.SSLError, TimeoutError)
 
 
 def is_lasting(error: BaseException) -> bool:
-    """Whether trying again at once will not mend it: nobody there, an untrusted certificate, a wait that was long enough."""
+    """Return whether an immediate retry is pointless.
+
+    No server at the address, an untrusted certificate, or a timeout.
+    """
     return isinstance(error, _LASTING) or (isinstance(error, errors.DatabaseError) and not isinstance(error, errors.NetworkError))
 
 
 def network_error(error: BaseException, method: str, uri: str) -> errors.DatabaseError:
-    """The library's error for an exception of a connection; one that is already the library's stays as it is."""
+    """Convert an exception of a connection into an error of the library.
+
+    Parameters
+    ----------
+    error : BaseException
+        One of `NETWORK_EXCEPTIONS`, or a `DatabaseError`, which is returned unchanged.
+    method : str
+        Method of the request.
+    uri : str
+        URL of the request.
+    """
     if isinstance(error, errors.DatabaseError):
         return error
     row = next(row for row in EXCEPTIONS if isinstance(error, row.exception))
-    return row.error(f'{row.what} ({error or type(error).__name__})', method=method, uri=uri, remedy=row.remedy)
+    return row.error(f'{row.message} ({error or type(error).__name__})', method=method, uri=uri, remedy=row.remedy)
 
 
 _LOGIN_FORM = re.compile(rb'<form\b.*?(?:\bj_username\b|<input\b[^>]*\btype\s*=\s*["\']?password)', re.IGNORECASE | re.DOTALL)
 _MOST_OF_A_PAGE = 2**16
-"""Bytes of a page that are looked through for the form."""
+"""Bytes of a page that are searched for the form."""
 
 
 def is_web_page(first: bytes) -> bool:
-    """Whether a body begins like an HTML page."""
+    """Return whether a body begins like an HTML page."""
     start = first.removeprefix(b'\xef\xbb\xbf').lstrip()[:200].lower()
     return start.startswith((b'<!doctype html', b'<html', b'<head', b'<body'))
 
 
 def is_login_page(stream: Stream) -> bool:
-    """Whether the body is a page with a form to log in: XNAT sends other pages, too, such as tables."""
+    """Return whether the body is an HTML page with a login form.
+
+    XNAT sends other pages as well, such as tables.
+    """
     return stream.is_page and _LOGIN_FORM.search(stream.peek(_MOST_OF_A_PAGE)) is not None
 
 
 def is_no_data(stream: Stream) -> bool:
-    """Whether the body is a page that has nothing to say to a program. XNAT's tables as HTML have: sharing is answered with one."""
+    """Return whether the body is an HTML page other than a table.
+
+    XNAT returns a table as HTML for requests that share an item.
+    """
     return stream.is_page and b'class="x_rs_t"' not in stream.peek()
 
 
 def page_error(stream: Stream) -> errors.DatabaseError:
+    """Return the error for an HTML page sent in place of data."""
     is_login = is_login_page(stream)
     page = b''.join(islice(stream, 4))
     kind: type[errors.DatabaseError] = errors.UnexpectedAnswer
-    what = 'the server sent a web page where data was due'
+    message = 'the server sent a web page in place of data'
     remedy = 'Check the URL of the server (context path such as /xnat?), and whether a proxy or portal stands in between.'
     if is_login:
-        kind, what, remedy = errors.AuthenticationError, 'the server sent its login page', 'Check user and password; the session may have ended.'
-    text = errors.server_message(page)[:120]
-    return kind(f'{what} ({text})' if text else what, method=stream.method, uri=stream.uri, status=stream.status, remedy=remedy)
+        kind, message = errors.AuthenticationError, 'the server sent its login page'
+        remedy = 'Check user and password; the session may have ended.'
+    detail = errors.server_message(page)[:120]
+    message = f'{message} ({detail})' if detail else message
+    return kind(message, method=stream.method, uri=stream.uri, status=stream.status, remedy=remedy)

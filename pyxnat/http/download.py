@@ -1,4 +1,4 @@
-"""Bodies of files, brought over whole: a connection that breaks is taken up where it broke, or from the start."""
+"""Download response bodies, resuming with Range after a dropped connection."""
 
 from __future__ import annotations
 
@@ -18,28 +18,48 @@ __all__ = ['Expected', 'fetch']
 log = logging.getLogger('pyxnat.http')
 
 _Target = Callable[[Mapping[str, str]], AbstractContextManager[Any]]
-"""Opens what the body is written to, by the headers of the answer; leaving it well makes it the file."""
+"""Function from the headers of the response to a context manager of the file to write to.
+
+The context manager commits the file if the block ends without an exception.
+"""
 
 _CONTENT_RANGE = re.compile(r'bytes (\d+)-(\d+)/(\d+|\*)')
 
 
 class Expected(NamedTuple):
-    """What a listing said of a file."""
+    """Size and digest of a file, from a listing."""
 
     size: int | None = None
-    """Bytes."""
+    """Bytes; `None` if unknown."""
     md5: str = ''
+    """Hexadecimal digest; empty if unknown."""
     look_again: Callable[[], Mapping[str, str]] | None = None
-    """Gives the file's row of the listing as it is now."""
+    """Fetches the current row of the file."""
 
     @classmethod
     def of(cls, row: Mapping[str, str], look_again: Callable[[], Mapping[str, str]] | None = None) -> Expected:
-        """From a row of a listing of files, or from nothing known."""
+        """Create from a row of a listing of files.
+
+        Parameters
+        ----------
+        row : mapping
+            Row, or an empty mapping if the file was not listed.
+        look_again : callable, optional
+            Fetches the current row of the file.
+        """
         size = row.get('Size', '')
         return cls(int(size) if size.isdigit() else None, row.get('digest', '').lower(), look_again)
 
     def differs(self, size: int, md5: str) -> str:
-        """What of a file is not as expected; empty where all is."""
+        """Describe the difference to a downloaded file; empty if none.
+
+        Parameters
+        ----------
+        size : int
+            Bytes of the file.
+        md5 : str
+            Its hexadecimal digest; empty if it was not computed.
+        """
         if self.size is not None and self.size != size:
             return f'{size} bytes came, the listing says {self.size}'
         return 'its MD5 is not the one in the listing' if self.md5 and md5 and self.md5 != md5 else ''
@@ -55,22 +75,33 @@ def fetch(
     accept_pages: bool = False,
     accept_status: frozenset[int] = frozenset(),
 ) -> int:
-    """Bring over the body of a GET; the status of the answer.
+    """Download the body of a GET and return the status of the response.
 
-    One request; one more each time that the connection breaks in the body, which is taken up where it broke if the server can do that and says that
-    the file is the same, and else from the start. `Transport.retries` times without any progress are the end.
+    One request, and one for each time that the connection breaks within the body. The download is
+    resumed where it broke if the server supports ranges and the file has not changed, else it
+    starts again. It fails after `Transport.retries` attempts without progress.
 
     Parameters
     ----------
+    transport : Transport
+        Sends the requests.
+    uri : str
+        Encoded, below the server's URL.
     target : callable
-        Not called for a status other than 2xx.
+        Opens the file to write to, from the headers of the response. Called for a status of 2xx.
     expected : Expected
-        What the listing said: size and digest are checked against it.
+        Size and digest of the listing, which the body must have.
+    headers : mapping, optional
+        Headers of the request.
+    accept_pages : bool
+        Whether an HTML page is a valid response.
+    accept_status : frozenset of int
+        Statuses other than 2xx that are valid responses.
 
     Raises
     ------
     TransferError
-        The body is not what was announced.
+        Size or digest of the body are wrong.
     DatabaseError
         As :meth:`pyxnat.http.transport.Transport.stream`.
     """
@@ -87,18 +118,18 @@ def fetch(
         except errors.NetworkError as error:
             if receiving is None or error is not receiving.broken or attempt > transport.retries:
                 raise
-            log.info('%s: from the start, since %s', uri, error.message)
+            log.info('%s: download starts again: %s', uri, error.message)
         transport.pause(attempt)
         attempt += 1
 
 
 class _Receiving:
-    """One body on its way into an open file.
+    """The download of one body into an open file.
 
     Attributes
     ----------
     broken : NetworkError or None
-        What ended it before its time.
+        Error that interrupted it and was not resolved by resuming.
     """
 
     def __init__(self, transport: Transport, stream: Stream, file: Any, expected: Expected) -> None:
@@ -109,7 +140,7 @@ class _Receiving:
         self.broken: errors.NetworkError | None = None
 
     def run(self) -> None:
-        """Receive all of it, and check it."""
+        """Receive the body, resuming as often as necessary, and check it."""
         self.broken = self._copy(self._first)
         attempt = 1
         while self.broken is not None:
@@ -123,7 +154,7 @@ class _Receiving:
             self._check()
 
     def _copy(self, stream: Stream) -> errors.NetworkError | None:
-        """Write the body as it comes; what broke it."""
+        """Write the body as it arrives; return the error that broke it off."""
         pieces = iter(stream) if self._is_encoded else stream.as_sent()
         while True:
             try:
@@ -136,7 +167,10 @@ class _Receiving:
 
     @property
     def _is_encoded(self) -> bool:
-        """Whether the body is compressed for the journey; a file that is stored compressed is as long as the listing says."""
+        """Whether the body is compressed for the transfer.
+
+        A file that is stored compressed has the size of the listing.
+        """
         stream, size = self._first, self._expected.size
         stream.most_bytes = size if size is not None else stream.most_bytes
         return 'content-encoding' in stream.headers and (size is None or size != stream.length)
@@ -147,7 +181,7 @@ class _Receiving:
 
     @property
     def _validator(self) -> str:
-        """What tells this content from another: a strong tag, or a date that is old enough to."""
+        """Value for ``If-Range``: a strong ETag, or a date old enough."""
         headers = self._first.headers
         tag = headers.get('etag', '')
         if tag.startswith('"'):
@@ -155,15 +189,15 @@ class _Receiving:
         return headers.get('last-modified', '') if is_proof(headers) else ''
 
     def _resumed(self, broken: errors.NetworkError) -> errors.NetworkError | None:
-        """Ask for the rest, and receive it; what broke that."""
+        """Request and write the rest; return the error that broke it off."""
         size = self._file.size
         headers = {'range': f'bytes={size}-', 'if-range': self._validator}
         try:
             with self._transport.stream('GET', self._first.uri, None, headers, accept_pages=True) as stream:
                 if stream.status != 206 or not self._is_rest(stream, size):
                     self.broken = broken
-                    raise broken  # it is another file by now: from the start
-                log.info('%s: taken up at byte %d', self._first.uri, size)
+                    raise broken  # the file has changed: start again
+                log.info('%s: resumed at byte %d', self._first.uri, size)
                 return self._copy(stream)
         except errors.NetworkError as error:
             if error is broken:
@@ -171,13 +205,19 @@ class _Receiving:
             return error
 
     def _is_rest(self, stream: Stream, size: int) -> bool:
-        """Whether an answer of status 206 is the rest of the same file: XNAT serves a range of whatever is there now."""
+        """Return whether a 206 response is the rest of the same file.
+
+        XNAT serves the range of the current file, even if it has changed.
+        """
         begin, total = _range_of(stream)
         dates = [headers.get('last-modified') for headers in (self._first.headers, stream.headers)]
         return begin == size and total in (None, self._first.length) and dates[0] == dates[1]
 
     def _check(self) -> None:
-        """Compare with the listing; where that differs, with a new one: the file may have been replaced since."""
+        """Compare with the listing, and if that differs, with a new one.
+
+        The file may have been replaced since it was listed.
+        """
         size, md5 = self._file.size, self._file.md5
         wrong = self._expected.differs(size, md5)
         if wrong and self._expected.look_again is not None:
@@ -188,6 +228,6 @@ class _Receiving:
 
 
 def _range_of(stream: Stream) -> tuple[int | None, int | None]:
-    """The first byte that an answer of status 206 holds, and the bytes of the whole, as far as it tells."""
-    found = _CONTENT_RANGE.fullmatch(stream.headers.get('content-range', ''))
-    return (int(found.group(1)), int(found.group(3)) if found.group(3).isdigit() else None) if found else (None, None)
+    """Return first byte and total size of a ``Content-Range``, or `None`s."""
+    match = _CONTENT_RANGE.fullmatch(stream.headers.get('content-range', ''))
+    return (int(match.group(1)), int(match.group(3)) if match.group(3).isdigit() else None) if match else (None, None)

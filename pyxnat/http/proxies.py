@@ -1,4 +1,7 @@
-"""Connections through a proxy. httplib2 leaves them to a library that is not among ours, so they are made here, from what http.client has."""
+"""Connections through a proxy.
+
+httplib2 needs another library for them, so they are built on http.client here.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ __all__ = ['Proxy', 'connection_type', 'proxy_for', 'without_credentials']
 
 
 class Proxy(NamedTuple):
-    """An HTTP proxy; its password shows in no text."""
+    """An HTTP proxy; ``repr`` hides its password."""
 
     host: str
     port: int
@@ -28,27 +31,44 @@ class Proxy(NamedTuple):
 
     @classmethod
     def parse(cls, url: str) -> Proxy:
-        """From a URL such as ``http://user:password@proxy.example.org:3128``."""
+        """Parse a URL such as ``http://user:password@proxy.example.org:3128``.
+
+        Scheme and port may be missing; the default port is 3128.
+
+        Raises
+        ------
+        ConfigurationError
+            The text is not the URL of an HTTP proxy.
+        """
         parts = urlsplit(url if '://' in url else f'http://{url}')
         if parts.scheme not in ('http', 'https') or not parts.hostname:
             raise ConfigurationError('The proxy is not the URL of an HTTP proxy: give one such as http://proxy.example.org:3128')
         return cls(parts.hostname, parts.port or 3128, unquote(parts.username or ''), unquote(parts.password or ''))
 
     def headers(self) -> dict[str, str]:
-        """What the proxy wants to know."""
+        """Return the headers for the proxy: credentials, if it has any."""
         if not self.login:
             return {}
         return {'Proxy-Authorization': 'Basic ' + base64.b64encode(f'{self.login}:{self.secret}'.encode()).decode('ascii')}
 
     def connect(self, timeout: Any) -> socket.socket:
-        """A connection to the proxy."""
+        """Open a connection to the proxy; `timeout` in seconds."""
         sock = socket.create_connection((self.host, self.port), timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
 
 def proxy_for(server: str, explicit: str | None = None) -> Proxy | None:
-    """The proxy that a server is asked through: as given, or ``http_proxy``, ``https_proxy`` and ``no_proxy`` of the environment."""
+    """Return the proxy for a server, or `None`.
+
+    Parameters
+    ----------
+    server : str
+        URL of the server.
+    explicit : str, optional
+        URL of the proxy; by default ``http_proxy``, ``https_proxy`` and ``no_proxy`` of the
+        environment decide.
+    """
     parts = urlsplit(server)
     if explicit:
         return Proxy.parse(explicit)
@@ -69,12 +89,12 @@ def _is_excepted(host: str) -> bool:
 
 
 def without_credentials(url: str | None) -> str | None:
-    """The URL of a proxy without user and password."""
+    """Return the URL of a proxy without user and password."""
     return url if url is None or '@' not in url else url[: url.find('//') + 2 if '//' in url else 0] + url.rpartition('@')[2]
 
 
 class _ThroughProxy(httplib2.HTTPConnectionWithTimeout):
-    """Plain HTTP: the proxy is asked for the whole URL."""
+    """Connection for plain HTTP: requests the full URL from the proxy."""
 
     proxy: ClassVar[Proxy]
 
@@ -82,6 +102,7 @@ class _ThroughProxy(httplib2.HTTPConnectionWithTimeout):
         self.sock = self.proxy.connect(self.timeout)
 
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
+        """Begin a request for the full URL; arguments as for http.client."""
         port = f':{self.port}' if self.port != 80 else ''
         super().putrequest(method, f'http://{self.host}{port}{url}', skip_host, skip_accept_encoding)
         for name, value in self.proxy.headers().items():
@@ -89,7 +110,7 @@ class _ThroughProxy(httplib2.HTTPConnectionWithTimeout):
 
 
 class _ThroughTunnel(httplib2.HTTPSConnectionWithTimeout):
-    """HTTPS: the proxy only passes bytes on, and sees neither headers nor data."""
+    """Connection for HTTPS: the proxy only passes on encrypted bytes."""
 
     proxy: ClassVar[Proxy]
 
@@ -101,14 +122,32 @@ class _ThroughTunnel(httplib2.HTTPSConnectionWithTimeout):
         self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host)  # type: ignore[attr-defined]
 
     def set_tunnel_to(self, host: str, port: int) -> None:
-        """Name the end of the tunnel; http.client refuses that once there is a socket, so the socket is put aside meanwhile."""
+        """Set the end of the tunnel.
+
+        http.client refuses this on an open connection, so the socket is removed for the call.
+
+        Parameters
+        ----------
+        host : str
+            Host of the server.
+        port : int
+            Its port.
+        """
         sock, self.sock = self.sock, None
         self.set_tunnel(host, port, self.proxy.headers())
         self.sock = sock
 
 
 def connection_type(scheme: str, proxy: Proxy | None) -> Any:
-    """The class of connections to a server; `None` for httplib2's own."""
+    """Return the class of connections for httplib2; `None` for its default.
+
+    Parameters
+    ----------
+    scheme : str
+        ``http`` or ``https``.
+    proxy : Proxy or None
+        Proxy of the server.
+    """
     if proxy is None:
         return None
     base = _ThroughTunnel if scheme == 'https' else _ThroughProxy

@@ -1,4 +1,4 @@
-"""Where a redirect leads, and whether the login may go along."""
+"""Redirects: their target, and whether credentials may be sent there."""
 
 from __future__ import annotations
 
@@ -16,33 +16,38 @@ _READING = ('GET', 'HEAD')
 
 
 class Target(NamedTuple):
-    """The end of a redirect."""
+    """The target of a redirect."""
 
     url: str
     trusted: bool
-    """It is the same server, or the same host over https: the login may go along."""
+    """Same server, or same host over https: credentials may be sent."""
 
 
 def target_of(method: str, url: str, status: int, location: str, *, rewinds: bool) -> Target | None:
-    """Where to ask instead; `None` for an answer that does not lead on.
+    """Return the target of a redirect; `None` for any other response.
 
-    Reading is led anywhere. A body is sent again only to the same server, and only where the status says that the method stays.
+    GET and HEAD follow to any server. Other requests are repeated only on the same server, and
+    only for 307 and 308, which keep the method.
 
     Parameters
     ----------
+    method : str
+        Method of the request.
     url : str
-        What was asked.
+        URL of the request.
+    status : int
+        Status of the response.
     location : str
-        The header of the answer.
+        ``Location`` header of the response.
     rewinds : bool
         Whether the body can be sent again.
 
     Raises
     ------
     AuthenticationError
-        It leads to the login page.
+        The target is the login page.
     UnexpectedAnswer
-        It leads from https to http, or a write elsewhere.
+        The target is http after https, or a write is redirected to another server.
     """
     if status not in REDIRECTS or not location:
         return None
@@ -50,7 +55,7 @@ def target_of(method: str, url: str, status: int, location: str, *, rewinds: boo
     asked, found = urlsplit(url), urlsplit(target)
     if 'login.vm' in found.path.lower():
         raise errors.AuthenticationError(
-            'the server sends to its login page', uri=url, method=method, status=status, remedy='Check user and password.'
+            'the server redirects to its login page', uri=url, method=method, status=status, remedy='Check user and password.'
         )
     trusted = _origin(asked) == _origin(found) or (asked.hostname == found.hostname and (asked.scheme, found.scheme) == ('http', 'https'))
     if found.scheme not in _PORTS or (asked.scheme == 'https' and found.scheme == 'http'):
@@ -64,7 +69,7 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
-def _refused(method: str, url: str, status: int, found: SplitResult, what: str) -> errors.UnexpectedAnswer:
+def _refused(method: str, url: str, status: int, found: SplitResult, reason: str) -> errors.UnexpectedAnswer:
     place = f'{found.scheme}://{found.netloc.rpartition("@")[2]}{found.path}'
     remedy = 'If that is the server you mean, give its URL in place of this one.'
-    return errors.UnexpectedAnswer(f'the server sends to {place}, {what}', uri=url, method=method, status=status, remedy=remedy)
+    return errors.UnexpectedAnswer(f'the server redirects to {place}, {reason}', uri=url, method=method, status=status, remedy=remedy)

@@ -1,8 +1,9 @@
-"""One login session of a server, shared by threads, forked children and pickles.
+"""Login session on a server, shared by threads, forked children and pickles.
 
-XNAT opens a session for the first request with credentials and names it in a cookie. Every later request should ride on that cookie: each one
-that carries a password instead opens another session, and the number of sessions is limited. So whoever is first logs in while the others wait,
-and when the session dies, one of those who notice renews it.
+XNAT opens a session for the first request with credentials and returns its ID in a cookie. Each
+request with a password instead of the cookie opens another session, and their number is limited.
+So the first thread logs in while the others wait, and when the session expires, one thread renews
+it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _ALIAS = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', re.IGNORECASE)
 
 
 class Credentials(NamedTuple):
-    """A login and its secret; the secret shows in no text."""
+    """A login and its secret; ``repr`` hides the secret."""
 
     login: str
     secret: str
@@ -35,32 +36,39 @@ class Credentials(NamedTuple):
 
     @property
     def needs_login_service(self) -> bool:
-        """Whether Basic authentication cannot carry them: it knows no provider, and XNAT splits its text at every colon."""
+        """Whether Basic authentication cannot transmit them.
+
+        It has no provider, and XNAT splits the decoded text at every colon.
+        """
         return self.provider is not None or ':' in self.secret or ':' in self.login
 
     @property
     def is_token(self) -> bool:
-        """Whether they are alias and secret of a token, which stands for an account of another name."""
+        """Whether they are alias and secret of a token, not of the account."""
         return _ALIAS.fullmatch(self.login) is not None
 
     def form(self) -> dict[str, str]:
-        """Fields of the login service."""
+        """Return the form fields for the login service."""
         return {'username': self.login, 'password': self.secret, **({'provider': self.provider} if self.provider else {})}
 
     def basic(self) -> str:
-        """Value of the ``Authorization`` header."""
+        """Return the value of the ``Authorization`` header."""
         return 'Basic ' + base64.b64encode(f'{self.login}:{self.secret}'.encode()).decode('ascii')
 
 
 class Ticket(NamedTuple):
-    """What one attempt of one request carries, and what it has to settle."""
+    """Session headers of one attempt of a request.
+
+    The thread that obtained a ticket must pass it to `Session.settle`.
+    """
 
     headers: dict[str, str]
     generation: int
+    """Number of sessions that have expired before."""
     opens: bool
-    """The attempt logs in: its holder has the session's lock until it settles."""
+    """The attempt logs in; the thread holds the session's lock until it settles."""
     needs_login_service: bool = False
-    """The login has to be made by itself, before the request."""
+    """The login takes a separate request, before the first one."""
 
 
 _KNOWN: weakref.WeakValueDictionary[tuple[str, str], Session] = weakref.WeakValueDictionary()
@@ -68,7 +76,17 @@ _ALL: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
 def known_session(server: str, login: str) -> Session | None:
-    """The session of this process (opened, unpickled or inherited by fork) for a server and login."""
+    """Return the session of this process for a server and login, or `None`.
+
+    Opened, unpickled or inherited by fork.
+
+    Parameters
+    ----------
+    server : str
+        URL of the server.
+    login : str
+        Name of the login.
+    """
     return _KNOWN.get((server, login))
 
 
@@ -80,13 +98,13 @@ class Session:
     server : str
         URL of the server.
     credentials : Credentials, optional
-        Without them the server is asked as a guest, or on the cookies given.
+        Without them, requests are made with `cookies`, or as a guest.
     login : str
-        Name of the login when there are no credentials; empty for a guest.
+        Name of the login if there are no credentials; empty for a guest.
     cookies : mapping, optional
-        Cookies of a session that somebody else opened, and will close.
+        Cookies of a session opened elsewhere; it is not closed by this one.
     find_credentials : callable, optional
-        Asked for credentials when such a session has died.
+        Called for credentials when such a session has expired.
     """
 
     def __init__(
@@ -107,7 +125,7 @@ class Session:
         self._generation = 0
         self._stateless = False
         self.is_accepted = False
-        """Whether the server has answered this login, or pickled session, since it was opened."""
+        """Whether the server has accepted this login or session since it was opened here."""
         self._owner: int | None = None
         _ALL.add(self)
         if self.login:
@@ -123,20 +141,23 @@ class Session:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this process opened the session, so that it is the one to close it."""
+        """Whether this process opened the session, and so should close it."""
         return self.is_open and self._owner == os.getpid()
 
     def cookies(self) -> dict[str, str]:
-        """A copy of the cookies."""
+        """Return a copy of the cookies."""
         return dict(self._cookies)
 
     def add_cookies(self, cookies: Mapping[str, str]) -> None:
-        """Take cookies from elsewhere, such as a session opened by another program."""
+        """Add cookies, for example of a session opened by another program."""
         with self._lock:
             self._cookies.update(cookies)
 
     def ticket(self) -> Ticket:
-        """What the next attempt carries. Waits while another thread logs in; whoever gets a ticket must `settle` it."""
+        """Return a ticket for the next attempt; wait for a login under way.
+
+        The caller must `settle` it.
+        """
         self._lock.acquire()
         if self.is_open or self.credentials is None or self._stateless:
             ticket = Ticket(self._headers(), self._generation, False)
@@ -148,12 +169,12 @@ class Session:
         return Ticket(headers, self._generation, True, by_service)
 
     def adopt(self, set_cookies: list[str]) -> None:
-        """Take the cookies of a login that this process made."""
+        """Add the ``Set-Cookie`` headers of a login by this process."""
         with self._lock:
             self._adopt(_parse_cookies(set_cookies))
 
     def ticket_headers(self) -> dict[str, str]:
-        """What a request carries now."""
+        """Return the headers of the current session."""
         with self._lock:
             return self._headers()
 
@@ -166,18 +187,27 @@ class Session:
         return headers
 
     def settle(self, ticket: Ticket, status: int | None, set_cookies: list[str]) -> bool:
-        """Take what an answer says about the session; `status` is `None` where no answer came.
+        """Update the session from a response; release the lock of the ticket.
+
+        Parameters
+        ----------
+        ticket : Ticket
+            Ticket of the attempt.
+        status : int or None
+            Status of the response; `None` if the attempt failed without one.
+        set_cookies : list of str
+            ``Set-Cookie`` headers of the response.
 
         Returns
         -------
         bool
-            Whether the attempt is worth repeating because the session it rode on had died.
+            Whether to retry, since the session of the ticket had expired.
         """
         try:
             with self._lock:
-                died = self._settle(ticket, status, _parse_cookies(set_cookies))
-                self.is_accepted = not died and (self.is_accepted if status is None else status != 401)
-                return died
+                expired = self._settle(ticket, status, _parse_cookies(set_cookies))
+                self.is_accepted = not expired and (self.is_accepted if status is None else status != 401)
+                return expired
         finally:
             if ticket.opens:
                 self._lock.release()
@@ -189,9 +219,9 @@ class Session:
                 self._adopt(cookies)
                 self._stateless = not self.is_open
             return False
-        rode_on_session = _SESSION_COOKIE in ticket.headers.get('cookie', '')
+        had_session = _SESSION_COOKIE in ticket.headers.get('cookie', '')
         replaced = new is not None and f'{_SESSION_COOKIE}={new}' not in ticket.headers.get('cookie', '')
-        if rode_on_session and (status == 401 or replaced):
+        if had_session and (status == 401 or replaced):
             return self.expire(ticket.generation)
         if status != 401:
             self._adopt(cookies)
@@ -203,7 +233,10 @@ class Session:
         self._cookies.update(cookies)
 
     def expire(self, generation: int) -> bool:
-        """Forget a session that died, unless that happened already; whether a new one can be opened."""
+        """Drop an expired session; return whether a new one can be opened.
+
+        Nothing is dropped if another thread has done so since `generation`.
+        """
         with self._lock:
             if self.credentials is None and self._find_credentials is not None:
                 self.credentials = self._find_credentials()
@@ -220,7 +253,7 @@ class Session:
             self.is_accepted = False
 
     def after_fork(self) -> None:
-        """Replace the lock, which another thread of the parent may have held."""
+        """Replace the lock, which another thread of the parent may hold."""
         self._lock = threading.RLock()
 
 
@@ -231,7 +264,7 @@ def _parse_cookies(headers: list[str]) -> dict[str, str]:
         try:
             cookie.load(header)
         except CookieError:
-            continue  # a cookie of some gateway that is not well formed cannot be sent back either
+            continue  # malformed, from a gateway: it could not be sent back either
         for name, morsel in cookie.items():
             if morsel.value and name not in _NOT_SENT_BACK:
                 found[name] = morsel.value

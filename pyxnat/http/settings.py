@@ -1,4 +1,8 @@
-"""Where server and credentials come from, item by item: arguments, environment, ``~/.netrc``, ``~/.xnatPass``, a prompt."""
+"""Connection settings: server, credentials, certificates and cache folder.
+
+Each missing item is taken from the next source: arguments, environment, ``~/.netrc``,
+``~/.xnatPass``, a prompt.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ _SOURCES = (
 
 
 class Settings(NamedTuple):
-    """What a connection needs to be made. No secret shows in a text."""
+    """Settings of a connection; ``repr`` hides the secret."""
 
     server: str
     credentials: Credentials | None = None
@@ -37,14 +41,14 @@ class Settings(NamedTuple):
     proxy: str | None = None
     cert: tuple[str, str] | None = None
     prompted: bool = False
-    """Somebody sat at the terminal and typed: they want to know at once whether it works."""
+    """A person typed them at a terminal; the login should be checked at once."""
 
     def __repr__(self) -> str:
         return f'Settings(server={self.server!r}, credentials={self.credentials!r}, verify={self.verify!r})'
 
 
 class _Given(NamedTuple):
-    """What is known so far; `None` is not known."""
+    """Settings known so far; `None` for unknown ones."""
 
     server: str | None = None
     user: str | None = None
@@ -54,7 +58,10 @@ class _Given(NamedTuple):
         return f'_Given(server={self.server!r}, user={self.user!r})'
 
     def or_else(self, other: _Given) -> _Given:
-        """Filled up from a further source. A password only goes with the user, and a user with the server, it stands beside there."""
+        """Return the settings, completed from another source.
+
+        Nothing is taken from a source for another server, and no password of another user.
+        """
         if other.server and self.server and normalise_server(other.server) != normalise_server(self.server):
             return self
         filled = self._replace(server=self.server or other.server, user=self.user or other.user)
@@ -81,12 +88,35 @@ def resolve(
     prompt: bool = True,
     offline: bool = False,
 ) -> Settings:
-    """Settings from what was given and what can be found; `prompt` says whether a person may be asked, `offline` that no password is needed.
+    """Return the settings of a connection, completed from all sources.
+
+    Parameters
+    ----------
+    server : str, optional
+        URL of the server.
+    user, password : str, optional
+        Credentials.
+    anonymous : bool
+        Whether to connect as a guest.
+    token : pair or str, optional
+        Alias and secret, or ``alias:secret``, in place of user and password.
+    provider : str, optional
+        Name of the authentication provider, such as an LDAP server.
+    verify : bool or str, optional
+        Whether to check certificates (default: yes); a `str` is the path of a CA bundle (PEM).
+    proxy : str, optional
+        URL of a proxy.
+    cert : path or pair of paths, optional
+        Files (PEM) of the client's certificate and key, or one file with both.
+    prompt : bool
+        Whether to ask at the terminal for missing items.
+    offline : bool
+        Whether the cache is offline, so that no password is needed.
 
     Raises
     ------
     ConfigurationError
-        When something is missing and there is no terminal to ask at; it names every source.
+        An item is missing and there is no terminal; the message names every source.
     """
     given = _Given(server, user, password)
     if token and (user or password or anonymous):
@@ -100,23 +130,25 @@ def resolve(
         given = given._replace(password='')
     given, prompted = _prompt(given, anonymous, prompt)
     url = normalise_server(given.server or '')
-    _warn_of_plain_http(url)
+    scheme, host = urlsplit(url).scheme, str(urlsplit(url).hostname)
+    if scheme == 'http' and host not in ('localhost', '::1') and not host.startswith('127.'):
+        warnings.warn(f'{url} is not https: password and data are sent unencrypted', stacklevel=2)
     credentials = None if anonymous else Credentials(given.user or '', given.password or '', provider)
     return Settings(url, credentials, True if verify is None else verify, proxy, _cert(cert), prompted)
 
 
 def _cert(cert: Any) -> tuple[str, str] | None:
-    """Certificate and key: two files, or one that holds both."""
+    """Return the paths of certificate and key, from a pair or one file."""
     if cert is None:
         return None
     pair = (cert, cert) if isinstance(cert, (str, os.PathLike)) else tuple(cert)
     if len(pair) != 2:
         raise ConfigurationError('A client certificate is a file, or a pair of the files of certificate and key')
-    found = tuple(os.path.expanduser(path) for path in pair)
-    missing = [path for path in found if not os.path.isfile(path)]
+    paths = tuple(os.path.expanduser(path) for path in pair)
+    missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         raise ConfigurationError(f'There is no file {missing[0]} with a client certificate or key')
-    return found[0], found[1]
+    return paths[0], paths[1]
 
 
 def _token(token: Any) -> tuple[str, str]:
@@ -159,9 +191,10 @@ def _from_xnat_pass(given: _Given) -> _Given:
 
 
 def parse_xnat_pass(text: str) -> tuple[str, str, str] | None:
-    """Server, user and password of the first line ``+user@host[:port][/path]=password``; `None` where there is none.
+    """Return server, user and password of the first login in ``~/.xnatPass``.
 
-    The password begins behind the first ``=``, and may hold others.
+    A login is a line ``+user@host[:port][/path]=password``. The password begins after the first
+    ``=``, and may contain others. `None` if there is no such line.
     """
     for line in text.splitlines():
         entry = re.fullmatch(r'\+([^@]+)@([^=]+)=(.*)', line.strip())
@@ -189,9 +222,15 @@ def _has_terminal() -> bool:
 
 
 def read_config(location: str | os.PathLike[str]) -> Settings:
-    """Settings from a JSON file with ``server``, ``user``, ``password`` and, where needed, ``verify``, ``proxy``, ``cert``, ``provider``.
+    """Read settings from a JSON file.
 
-    Without a user the server is asked as a guest.
+    Keys: ``server``, ``user``, ``password``, ``verify``, ``proxy``, ``cert``, ``provider``; only
+    ``server`` is required. Without a user, requests are made as a guest.
+
+    Raises
+    ------
+    ConfigurationError
+        The file does not exist or is not valid, or has a user but no password.
     """
     path = Path(location).expanduser()
     try:
@@ -211,7 +250,20 @@ def read_config(location: str | os.PathLike[str]) -> Settings:
 
 
 def write_config(location: str | os.PathLike[str], settings: Settings) -> Path:
-    """Write settings, the password too, to a file that its owner alone can read (0600)."""
+    """Write settings, including the password, to a file of mode 0600.
+
+    Parameters
+    ----------
+    location : path
+        Path of the file; missing folders are created.
+    settings : Settings
+        Settings to write.
+
+    Returns
+    -------
+    Path
+        Path of the file.
+    """
     path = Path(location).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     content: dict[str, Any] = {'server': settings.server, 'verify': settings.verify, 'proxy': settings.proxy, 'cert': settings.cert}
@@ -225,23 +277,23 @@ def write_config(location: str | os.PathLike[str], settings: Settings) -> Path:
 
 
 def _check_private(path: Path) -> None:
-    """Others must not read a file that holds a password."""
+    """Warn if others can read a file with a password, or raise.
+
+    It raises if the environment has ``PYXNAT_STRICT=1``.
+    """
     if os.name != 'posix' or not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return
-    text = f'Others can read {path}, which holds a password. Close it with: chmod 600 {path}'
+    warning = f'Others can read {path}, which holds a password. Close it with: chmod 600 {path}'
     if os.environ.get('PYXNAT_STRICT') == '1':
-        raise ConfigurationError(text)
-    warnings.warn(text, stacklevel=2)
-
-
-def _warn_of_plain_http(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme == 'http' and parts.hostname not in ('localhost', '::1') and not str(parts.hostname).startswith('127.'):
-        warnings.warn(f'{url} is not https: password and data go over the network as they are', stacklevel=2)
+        raise ConfigurationError(warning)
+    warnings.warn(warning, stacklevel=2)
 
 
 def cache_folder(cachedir: str | os.PathLike[str] | None = None) -> Path:
-    """The cache folder: as given, or ``PYXNAT_CACHEDIR``, or the place that the system has for caches."""
+    """Return the cache folder.
+
+    `cachedir` if given, else ``PYXNAT_CACHEDIR``, else the folder of the operating system.
+    """
     given = cachedir or os.environ.get('PYXNAT_CACHEDIR')
     if given:
         return Path(given).expanduser().absolute()

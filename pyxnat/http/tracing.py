@@ -1,4 +1,4 @@
-"""What was asked of the server: records of requests and the table of them."""
+"""Records of requests, and traces that collect them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ __all__ = ['Record', 'Trace']
 
 
 class Record:
-    """One request.
+    """A record of one request.
 
     Attributes
     ----------
     method, uri : str
-        What was asked; the URI without server.
+        Method and URI, without the server.
     status : int or None
-        Of the answer; `None` where none came.
+        Status of the response; `None` if the request failed without one.
     sent, received : int
         Bytes of the bodies.
     ms : float
-        Milliseconds from the first byte out to the end of the body.
+        Milliseconds from sending the request to the end of the response body.
     attempt : int
-        1, or more for a repeat.
+        1, or more for a retry.
     from_cache : bool
-        Whether nothing went to the network.
+        Whether the response came from the cache.
     """
 
     def __init__(self, method: str, uri: str, attempt: int = 1) -> None:
@@ -45,26 +45,24 @@ class Record:
         return f'<Record {self}>'
 
     def as_dict(self) -> dict[str, Any]:
-        """Its attributes, for JSON."""
+        """Return the attributes, for JSON."""
         return {**vars(self), 'ms': round(self.ms, 3)}
 
     def __str__(self) -> str:
-        again = f' attempt {self.attempt}' if self.attempt > 1 else ''
-        source = 'from cache' if self.from_cache else f'{self.ms:.0f} ms{again}'
+        retry = f' attempt {self.attempt}' if self.attempt > 1 else ''
+        source = 'from cache' if self.from_cache else f'{self.ms:.0f} ms{retry}'
         return f'{self.method} {self.uri} {self.status or "no answer"} sent={self.sent} received={self.received} {source}'
 
 
 class Trace:
-    """The requests made while it was on, in the order in which they ended. ``str`` gives them as a table.
+    """Requests recorded during a block, in the order in which they ended.
+
+    ``str`` returns them as a table. Iteration and the counts exclude responses from the cache.
 
     Parameters
     ----------
     file : text file, optional
-        Gets a line of JSON for each.
-
-    Notes
-    -----
-    Iterating, and the numbers, leave out what was answered from the cache.
+        Receives a line of JSON for each request.
     """
 
     def __init__(self, file: IO[str] | None = None) -> None:
@@ -73,7 +71,7 @@ class Trace:
         self._lock = threading.Lock()
 
     def add(self, record: Record) -> None:
-        """Take one more record."""
+        """Add a record."""
         with self._lock:
             self._records.append(record)
             if self._file is not None:
@@ -91,12 +89,12 @@ class Trace:
 
     @property
     def from_cache(self) -> list[Record]:
-        """What was answered from the cache."""
+        """Records of responses from the cache."""
         return [record for record in self._all() if record.from_cache]
 
     @property
     def requests(self) -> int:
-        """How many requests went to the network, repeats included."""
+        """Number of requests sent to the server, retries included."""
         return sum(1 for _ in self)
 
     @property

@@ -409,12 +409,12 @@ class Transport:
         """Close the connections of all threads; the session stays, and a later request connects anew."""
         self._connections.close()
 
-    def break_off(self, threads: Iterable[threading.Thread]) -> None:
+    def abort(self, threads: Iterable[threading.Thread]) -> None:
         """Let what some threads wait for fail at once, and whatever they ask for after it: they are to end."""
-        self._connections.break_off(threads)
+        self._connections.abort(threads)
 
 
-class _BrokenOff(Exception):
+class _Aborted(Exception):
     """The thread is to end, and asks for nothing more."""
 
 
@@ -433,7 +433,7 @@ class _Connections:
             self.__init__()  # type: ignore[misc]
         mine = threading.current_thread()
         if mine in self._broken:
-            raise _BrokenOff
+            raise _Aborted
         http = self._of.get(mine)
         if http is None:
             with self._lock:
@@ -462,13 +462,13 @@ class _Connections:
         if http is not None:
             http.close()
 
-    def break_off(self, threads: Iterable[threading.Thread]) -> None:
+    def abort(self, threads: Iterable[threading.Thread]) -> None:
         """End what some threads wait for, and give them no connection any more."""
         for thread in threads:
             self._broken.add(thread)
             http = self._of.get(thread)
             if http is not None:
-                http.break_off()
+                http.abort()
 
     def close(self) -> None:
         """Close those of all threads."""

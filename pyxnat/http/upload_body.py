@@ -1,7 +1,8 @@
-"""How a file gets to XNAT under the name it is to have: in the body of a request for its path, as the file of a form, or in a zip to be unpacked.
+"""Upload requests: as a body, as the file of a form, or in a zip to extract.
 
-XNAT decodes the path of an upload only where it holds ``%20`` or ``%2B``, and stores other encoded characters as they are; it takes no empty
-body, and none of unknown length. A form carries names without folders, a zip all of them.
+XNAT decodes the path of an upload only if it contains ``%20`` or ``%2B``, and stores other encoded
+characters as they are. It accepts neither an empty body nor one of unknown length. A form can hold
+any name without a folder, a zip any name.
 """
 
 from __future__ import annotations
@@ -16,59 +17,91 @@ from .. import errors
 from ..model import uris
 from .body import Form, Payload
 
-__all__ = ['Carried', 'carried', 'check_names']
+__all__ = ['FileUpload', 'check_names', 'file_upload']
 
 _BINARY = {'content-type': 'application/octet-stream'}
 
 
-class Carried(NamedTuple):
+class FileUpload(NamedTuple):
     """A request that stores a file."""
 
     uri: str
     payload: Payload
     headers: Mapping[str, str]
     is_plain: bool
-    """Whether the name goes in the path, and the content in the body; if not, it is worth seeing what became of them."""
+    """Whether the name is in the path and the content is the body.
+
+    If not, the caller should check the name and size that the server stored.
+    """
     size: int
     """Bytes of the file."""
 
 
 def check_names(paths: Iterator[str] | list[str], uri: str) -> None:
-    """`DataError` for names of files that XNAT would not give back: an encoded ``%`` or ``;`` never reaches it."""
+    """Check that XNAT can return files of the given names.
+
+    A URI with an encoded ``%`` or ``;`` never reaches XNAT.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Names of files, with their folders.
+    uri : str
+        URI to report in the error.
+
+    Raises
+    ------
+    DataError
+        XNAT would store the file, but never return it.
+    """
     for path in paths:
         if wrong := uris.why_unreachable(path):
-            what = f'{path!r} cannot be the name of a file: XNAT cannot be asked for one with {wrong}'
-            raise errors.DataError(what, uri=uri, remedy='Rename it, or put it into an archive.')
+            raise errors.DataError(
+                f'{path!r} cannot be the name of a file: XNAT does not return files with {wrong}',
+                uri=uri,
+                remedy='Rename it, or put it into an archive.',
+            )
 
 
 @contextmanager
-def carried(resource: str, path: str, payload: Payload, about: Mapping[str, Any]) -> Iterator[Carried]:
-    """What to send for a file of a resource.
+def file_upload(resource: str, path: str, payload: Payload, about: Mapping[str, Any]) -> Iterator[FileUpload]:
+    """Prepare the request that uploads a file to a resource.
+
+    A temporary file holds the body while the block runs, if its length is unknown or it is zipped.
 
     Parameters
     ----------
     resource : str
-        Its URI.
+        URI of the resource.
+    path : str
+        Name of the file below the resource.
+    payload : Payload
+        Content of the file.
     about : mapping
         Query parameters of the upload.
+
+    Raises
+    ------
+    DataError
+        XNAT would not return a file of this name.
     """
     check_names([path], resource)
     with _measured(payload) as body:
         size = body.length or 0
         if size and uris.is_carried(path):
-            yield Carried(_uri(resource, path, {'inbody': True, **about}), body, _BINARY, True, size)
+            yield FileUpload(_uri(resource, path, {'inbody': True, **about}), body, _BINARY, True, size)
         elif uris.is_carried(path) or ('/' not in path and '"' not in path):
             form = Form(body, 'file' if uris.is_carried(path) else path)
             at = path if uris.is_carried(path) else ''
-            yield Carried(_uri(resource, at, about), form, {'content-type': form.content_type}, False, size)
+            yield FileUpload(_uri(resource, at, about), form, {'content-type': form.content_type}, False, size)
         else:
             with _zipped(path, body) as packed:
-                yield Carried(_uri(resource, 'upload.zip', {'inbody': True, **about, 'extract': True}), packed, _BINARY, False, size)
+                yield FileUpload(_uri(resource, 'upload.zip', {'inbody': True, **about, 'extract': True}), packed, _BINARY, False, size)
 
 
 @contextmanager
 def _measured(payload: Payload) -> Iterator[Payload]:
-    """A body of known length: one that is not is written to a file first."""
+    """Yield a body of known length, spooled to a temporary file if needed."""
     if payload.length is not None:
         yield payload
         return

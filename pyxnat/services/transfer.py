@@ -19,7 +19,7 @@ from ..files import zips
 from ..files.disk import copy_file, digest_of, http_time, publish, safe_name
 from ..http.body import Payload
 from ..http.download import Expected, fetch
-from ..http.upload_body import Carried, carried, check_names
+from ..http.upload_body import FileUpload, check_names, file_upload
 from ..model import uris
 from ..model.levels import children
 from ..query.paths import uri_of
@@ -87,7 +87,6 @@ class Transfer:
             accept_pages=_is_page_name(uri),
         )
         return target
-
 
     def prefetch(self, selection: Any) -> int:
         """Fetch listings, documents and files below a selection to the cache.
@@ -197,7 +196,7 @@ class Transfer:
         resource = file.parent()
         resource._check_label()
         payload = source if isinstance(source, Payload) else Payload(source)
-        with self._locked(resource), carried(resource.uri, file.path_name, payload, about) as request:
+        with self._locked(resource), file_upload(resource.uri, file.path_name, payload, about) as request:
             self._send_below(file, request, types)
         return Sent(request.size, request.is_plain)
 
@@ -212,7 +211,7 @@ class Transfer:
         with lock:
             yield
 
-    def _send_below(self, file: Any, request: Carried, types: dict[str, str]) -> None:
+    def _send_below(self, file: Any, request: FileUpload, types: dict[str, str]) -> None:
         """Upload a file, creating the element of its resource if it is missing."""
         file.check_owner()
         try:
@@ -396,7 +395,7 @@ class Transfer:
         finally:
             part.unlink(missing_ok=True)
 
-    def _send(self, file: Any, request: Carried) -> list[str]:
+    def _send(self, file: Any, request: FileUpload) -> list[str]:
         """Send the request, and return the files that the server had and kept."""
         with self._host.connection.transport.stream('PUT', request.uri, request.payload, request.headers, accept_pages=True) as stream:
             body = stream.read()

@@ -133,7 +133,7 @@ class WorkerPool:
         except BaseException:
             self.stopping.set()
             if wait(futures, _NOTICE_S).not_done:
-                self._transport.break_off(list(threads))
+                self._transport.abort(list(threads))
                 wait(futures, _GRACE_S)
             pool.shutdown(wait=False)
             raise
