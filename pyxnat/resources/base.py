@@ -25,7 +25,7 @@ from .attributes import Attributes
 from .bulk import Uploadable
 from .host import Host
 from .hosted import Named
-from .writing import XML, Fields, divide, fields_above
+from .writing import XML, Fields, fields_above, split_parameters
 
 __all__ = ['Element', 'as_name', 'class_of', 'register']
 
@@ -379,10 +379,10 @@ class Element(Named, Uploadable):
         kind = str(types.get(self.level.plural) or fields.get('xsiType') or self.level.datatype)
         above = {} if document else fields_above(kind, fields)
         fields = {name: value for name, value in fields.items() if name not in above}
-        new_fields = None if document or not kind else self._new_fields(kind, fields)
+        new_fields = None if document or not kind else self.new_fields(kind, fields)
         lacks_session = self._check_new(fields, move) is False and self.level.plural != 'experiments'
         if new_fields is not None:
-            _, query = divide(self, fields)
+            _, query = split_parameters(self, fields)
             document, fields = new_fields.document(inner), {**new_fields.query(), **query}
             if document is None and 'xsiType' in self.level.columns:
                 fields['xsiType'] = new_fields.kind
@@ -406,9 +406,22 @@ class Element(Named, Uploadable):
         parent._create(types, above, inner=within)
         return b'' if within else self._put(fields, document)
 
-    def _new_fields(self, kind: str, fields: dict[str, Any]) -> Fields:
-        """Return the fields of a new element, checked against its schema."""
-        values, _ = divide(self, fields)
+    def new_fields(self, kind: str, fields: dict[str, Any]) -> Fields:
+        """Return the fields of a new element, checked against its schema.
+
+        Parameters
+        ----------
+        kind : str
+            Its type, such as ``xnat:mrScanData``.
+        fields : dict
+            Values by short name or full path; parameters of the request are ignored.
+
+        Raises
+        ------
+        ProgrammingError
+            The type has no such field, a value does not fit, or a required field is missing.
+        """
+        values, _ = split_parameters(self, fields)
         new_fields = Fields(self, kind, {name: value for name, value in values.items() if value not in (None, '')})
         new_fields.check_new()
         return new_fields

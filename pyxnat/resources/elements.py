@@ -41,10 +41,10 @@ _ACCESS = ('public', 'protected', 'private')
 class ProjectElement(Element):
     """A study."""
 
-    def _setting(self, name: str) -> str:
+    def _get_setting(self, name: str) -> str:
         return six.ensure_text(self.connection.request(f'{self.uri}/{name}')).strip()
 
-    def _set(self, name: str, value: Any) -> None:
+    def _put_setting(self, name: str, value: Any) -> None:
         self.connection.request(f'{self.uri}/{name}/{uris.quote(str(value))}', 'PUT')
 
     def accessibility(self) -> str:
@@ -53,7 +53,7 @@ class ProjectElement(Element):
         ``private``: users of the project only; ``protected``: all see that it exists; ``public``:
         all may read it.
         """
-        return self._setting('accessibility')
+        return self._get_setting('accessibility')
 
     def set_accessibility(self, accessibility: str = 'protected') -> None:
         """Set the access of other users. One request.
@@ -64,14 +64,14 @@ class ProjectElement(Element):
             As `accessibility` returns it.
         """
         _check('accessibility', accessibility, _ACCESS)
-        self._set('accessibility', accessibility)
+        self._put_setting('accessibility', accessibility)
 
     def prearchive_code(self) -> int:
         """Return the handling of incoming sessions. One request.
 
         0: wait in the prearchive; 4: archive; 5: archive and overwrite.
         """
-        return int(self._setting('prearchive_code'))
+        return int(self._get_setting('prearchive_code'))
 
     def set_prearchive_code(self, code: int | str) -> None:
         """Set the handling of incoming sessions. One request.
@@ -81,19 +81,19 @@ class ProjectElement(Element):
         code : int or str
             As `prearchive_code` returns it.
         """
-        self._set('prearchive_code', int(code))
+        self._put_setting('prearchive_code', int(code))
 
     def quarantine_code(self) -> int:
         """Return 1 if new sessions are quarantined, 0 if not. One request."""
-        return int(self._setting('quarantine_code'))
+        return int(self._get_setting('quarantine_code'))
 
     def set_quarantine_code(self, code: int | str) -> None:
         """Quarantine new sessions (1) or not (0). One request."""
-        self._set('quarantine_code', int(code))
+        self._put_setting('quarantine_code', int(code))
 
     def current_arc(self) -> str:
         """Return the folder of new sessions on the server. One request."""
-        return self._setting('current_arc')
+        return self._get_setting('current_arc')
 
     def set_subfolder_in_current_arc(self, subfolder: str) -> None:
         """Store new sessions in a subfolder of the current folder.

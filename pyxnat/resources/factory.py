@@ -22,19 +22,19 @@ _MODULE = 'pyxnat.resources'
 
 def make_classes() -> dict[str, type[Any]]:
     """Return all element and collection classes by name."""
-    made: dict[str, type[Any]] = {}
+    classes: dict[str, type[Any]] = {}
     for row in LEVELS:
         for name, base, doc in (
             (row.element_class, BEHAVIOUR.get(row.plural, Element), f'{_sentence(row.doc)}.'),
             (row.collection_class, GROUPS.get(row.plural, Collection), f'Collection of {_words(row.plural)}.\n\nEach is {row.doc}.'),
         ):
-            made[name] = _make(name, base, row, doc)
-        register(row.singular, made[row.element_class])
-        register(row.plural, made[row.collection_class])
-    return made
+            classes[name] = _make_class(name, base, row, doc)
+        register(row.singular, classes[row.element_class])
+        register(row.plural, classes[row.collection_class])
+    return classes
 
 
-def _make(name: str, base: type[Any], row: Level, doc: str) -> type[Any]:
+def _make_class(name: str, base: type[Any], row: Level, doc: str) -> type[Any]:
     attributes: dict[str, Any] = {'__module__': _MODULE, '__qualname__': name, '__doc__': doc, 'level': row}
     for below in children(row.plural):
         accessors = [_collection_accessor(below, name)]
@@ -50,7 +50,8 @@ def _collection_accessor(row: Level, owner: str) -> Callable[..., Any]:
 
     doc = f"""Return the {_words(row.plural)} below, as a lazy collection.
 
-        Each is {row.doc}. No request until the collection is iterated.
+        Each is {row.doc}.
+        No request until the collection is iterated.
 
         Parameters
         ----------
@@ -61,7 +62,7 @@ def _collection_accessor(row: Level, owner: str) -> Callable[..., Any]:
         -------
         {row.collection_class}
         """
-    return _named(accessor, row.plural, owner, doc)
+    return _rename(accessor, row.plural, owner, doc)
 
 
 def _element_accessor(row: Level, owner: str) -> Callable[..., Any]:
@@ -82,10 +83,10 @@ def _element_accessor(row: Level, owner: str) -> Callable[..., Any]:
         -------
         {row.element_class}
         """
-    return _named(accessor, row.singular, owner, doc)
+    return _rename(accessor, row.singular, owner, doc)
 
 
-def _named(accessor: Callable[..., Any], name: str, owner: str, doc: str) -> Callable[..., Any]:
+def _rename(accessor: Callable[..., Any], name: str, owner: str, doc: str) -> Callable[..., Any]:
     accessor.__name__ = name
     accessor.__qualname__ = f'{owner}.{name}'
     accessor.__module__ = _MODULE

@@ -168,7 +168,7 @@ class ResourceElement(Element):
         if isinstance(sources, (bytes, bytearray)) or hasattr(sources, 'read'):
             raise errors.ProgrammingError('a resource uploads paths of files', remedy='Upload content as one file: resource.file(name).put(content).')
         given = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
-        return self._put_members(zips.named(map(_existing, given)), overwrite, extract, params)
+        return self._put_members(zips.named(map(_existing_file, given)), overwrite, extract, params)
 
     batch_insert = put
 
@@ -218,7 +218,7 @@ class ResourceElement(Element):
         DuplicateError
             Files of the same name are present and unchanged; the others are stored.
         """
-        path = _existing(zip_location)
+        path = _existing_file(zip_location)
         about, types = about_upload(params, overwrite)
         if extract:
             self.host.transfer.upload_unpacked(self, path, {**about, 'extract': True}, types)
@@ -437,7 +437,7 @@ def _source(src: Body) -> Any:
     """
     if isinstance(src, str) and _is_content(src) and not (len(src) < 4096 and '\x00' not in src and Path(src).is_file()):
         return src
-    return _existing(src) if isinstance(src, (str, os.PathLike)) else src
+    return _existing_file(src) if isinstance(src, (str, os.PathLike)) else src
 
 
 def _is_content(text: str) -> bool:
@@ -453,7 +453,7 @@ def _is_content(text: str) -> bool:
         return False
 
 
-def _existing(location: str | os.PathLike[str]) -> Path:
+def _existing_file(location: str | os.PathLike[str]) -> Path:
     path = Path(location).expanduser()
     if not path.is_file():
         raise errors.DataError(f'there is no file {os.fspath(location)!r} to upload', remedy='Correct the path; give content as bytes.')

@@ -41,8 +41,8 @@ class _Iteration(Iterator[E]):
     elements fetched by ``len`` are handed to the iterator, so that they are fetched once.
     """
 
-    def __init__(self, ask: Callable[[], Iterator[E]]) -> None:
-        self._fetch = ask
+    def __init__(self, fetch: Callable[[], Iterator[E]]) -> None:
+        self._fetch = fetch
         self._elements: Iterator[E] | None = None
 
     def give(self, elements: list[E]) -> None:
@@ -84,9 +84,9 @@ class LazyCollection(Generic[E]):
             for the elements themselves. Several words give tuples.
         """
         if len(fields) > 1:
-            return [tuple([_as(element, word) for word in fields]) for element in self._fetch('all')]
+            return [tuple([_value_of(element, word) for word in fields]) for element in self._fetch('all')]
         word = fields[0] if fields else 'id'
-        return [_as(element, word) for element in self._fetch('all')]
+        return [_value_of(element, word) for element in self._fetch('all')]
 
     fetchall = get
 
@@ -164,5 +164,5 @@ class LazyCollection(Generic[E]):
         return f'<p>{html.escape(repr(self))}</p>{html_table(rows)}{more}'
 
 
-def _as(element: _Named, word: str) -> Any:
+def _value_of(element: _Named, word: str) -> Any:
     return {'id': element.id, 'label': element.label, 'datatype': element.datatype}.get(word, lambda: element)()

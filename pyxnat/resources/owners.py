@@ -57,8 +57,8 @@ class _Lookup(NamedTuple):
 
     labels: dict[str, Row]
     ids: dict[str, Row]
-    at: float
-    again: dict[str, float]
+    fetched_at: float
+    refetched: dict[str, float]
 
 
 class Owners:
@@ -132,8 +132,9 @@ class Owners:
     def _find(self, project: str, name: str, kind: str, query: dict[str, str], since: float) -> Row | None:
         with self._lock:
             lookup = self._lookups.get((project, kind))
-            seen = max(lookup.at, lookup.again.get(name, 0.0)) if lookup is not None else 0.0
-            if lookup is None or time.monotonic() - lookup.at > FRESH_S or (seen < since and not self._is_unchanged(project, lookup, name)):
+            known_at = max(lookup.fetched_at, lookup.refetched.get(name, 0.0)) if lookup is not None else 0.0
+            is_expired = lookup is not None and time.monotonic() - lookup.fetched_at > FRESH_S
+            if lookup is None or is_expired or (known_at < since and not self._is_unchanged(project, lookup, name)):
                 lookup = self._lookups[project, kind] = self._fetch(project, query)
         return lookup.labels.get(name) or lookup.ids.get(name)  # a PUT matches labels first
 
@@ -149,7 +150,7 @@ class Owners:
         rows = self._rows(project, {'label': name, 'columns': ','.join(columns)})
         is_unchanged = [[found.get(column) for column in columns] for found in rows] == [[row[column] for column in columns]]
         if is_unchanged:
-            lookup.again[name] = now
+            lookup.refetched[name] = now
         return is_unchanged
 
     def _rows(self, project: str, query: dict[str, str]) -> list[Row]:
@@ -223,8 +224,8 @@ class Owners:
 
         If its owner is wrong, the row is fetched again.
         """
-        begun = _BATCH_START.get()
-        row = find(since if begun is None else min(begun, since))
+        batch_start = _BATCH_START.get()
+        row = find(since if batch_start is None else min(batch_start, since))
         return row if row is None or is_right(row) else find(now)
 
     def _check_session(self, element: Element, move: bool, now: float, since: float) -> bool | None:
@@ -284,8 +285,8 @@ class Owners:
         session = element.steps[-2].name
         known = element.above.get('experiments', {}).get('ID')
         names = _names(element)
-        begun = _BATCH_START.get()
-        row = None if known or 'projects' not in names else self.session(names['projects'], session, now if begun is None else begun)
+        batch_start = _BATCH_START.get()
+        row = None if known or 'projects' not in names else self.session(names['projects'], session, now if batch_start is None else batch_start)
         return known or (row or {}).get('ID') or session
 
     def _project_of(self, element: Element) -> str:

@@ -246,7 +246,7 @@ class PrearchiveSession(PrearchiveElement):
         Returns the session at its new place. One request, and those of `wait` if the server needs
         longer.
         """
-        [row] = self._service('move', newProject=project, async_='false')
+        [row] = self._call_service('move', newProject=project, async_='false')
         project, timestamp, name = row['url'].split('/')[-3:]
         moved = self.of(self.host, project, timestamp, name, row)
         if row.get('status') not in FINAL:
@@ -258,7 +258,7 @@ class PrearchiveSession(PrearchiveElement):
 
         One request, and those of `wait`.
         """
-        self._service('rebuild')
+        self._call_service('rebuild')
         return self.wait()
 
     def reset(self) -> None:
@@ -279,7 +279,7 @@ class PrearchiveSession(PrearchiveElement):
         self.connection.request(self.uri, 'DELETE')
         self.row.clear()
 
-    def _service(self, name: str, **form: str) -> list[Row]:
+    def _call_service(self, name: str, **form: str) -> list[Row]:
         fields = {'src': self.path, **{key.rstrip('_'): value for key, value in form.items()}}
         uri = f'{uris.ENTRY}/services/prearchive/{name}?format=json'
         return parse_result_set(self.connection.request(uri, 'POST', urlencode(fields), _FORM))

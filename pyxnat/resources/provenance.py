@@ -47,7 +47,7 @@ class Provenance:
 
         Each is a dict with the keys of `set` that are known.
         """
-        return [_read(step) for step in parse_xml(self._element.get()).iter(f'{{{_PROV}}}processStep')]
+        return [_read_step(step) for step in parse_xml(self._element.get()).iter(f'{{{_PROV}}}processStep')]
 
     def set(self, steps: Mapping[str, Any] | Sequence[Mapping[str, Any]], overwrite: bool = False) -> None:
         """Add processing steps. Two requests.
@@ -69,12 +69,12 @@ class Provenance:
         """
         self._element.check_owner()
         root = parse_xml(self._element.get())
-        holder = _holder(root)
+        holder = _provenance_node(root)
         if overwrite:
             for old in list(holder):
                 holder.remove(old)
         for step in [steps] if isinstance(steps, Mapping) else steps:
-            _write(holder, {**_here_and_now(), **step})
+            _write_step(holder, {**_here_and_now(), **step})
         self._element.put_document(etree.tostring(root), {'allowDataDeletion': overwrite})
         if overwrite:
             self._check_count(len(holder))
@@ -121,7 +121,7 @@ def _here_and_now() -> dict[str, str]:
     }
 
 
-def _holder(root: Node) -> Node:
+def _provenance_node(root: Node) -> Node:
     """Return the ``provenance`` element of a document, creating it if missing.
 
     A new one is inserted in the order of the schema.
@@ -138,7 +138,7 @@ def _holder(root: Node) -> Node:
     return made
 
 
-def _write(holder: Node, step: Mapping[str, Any]) -> None:
+def _write_step(holder: Node, step: Mapping[str, Any]) -> None:
     known = [*_FIELDS, *(name for name in _PARENT_ATTRIBUTES if name not in _FIELDS)]
     unknown = sorted(set(step) - set(known))
     if unknown or not step.get('program'):
@@ -154,13 +154,13 @@ def _write(holder: Node, step: Mapping[str, Any]) -> None:
             child.set(attribute, str(step[name]))
 
 
-def _text(node: Node) -> str:
+def _text_of(node: Node) -> str:
     """Return the text of an XML element without its comments."""
     return ''.join([node.text or '', *(child.tail or '' for child in node)]).strip()
 
 
-def _read(step: Node) -> dict[str, str]:
-    found = {etree.QName(child).localname: _text(child) for child in step if isinstance(child.tag, str)}
+def _read_step(step: Node) -> dict[str, str]:
+    found = {etree.QName(child).localname: _text_of(child) for child in step if isinstance(child.tag, str)}
     for name, (parent, attribute) in _PARENT_ATTRIBUTES.items():
         child = step.find(f'{{{_PROV}}}{parent}')
         if child is not None and child.get(attribute):

@@ -18,7 +18,7 @@ from ..model.xml import parse_xml
 if TYPE_CHECKING:
     from .base import Element
 
-__all__ = ['XML', 'Fields', 'divide', 'fields_above', 'is_field', 'read_fields', 'write_fields', 'write_picked']
+__all__ = ['XML', 'Fields', 'fields_above', 'is_field', 'read_fields', 'split_parameters', 'write_fields', 'write_picked']
 
 XML = {'content-type': 'text/xml; charset=UTF-8'}
 _ESCAPED = frozenset('&<>"\'')
@@ -140,7 +140,7 @@ def _in_query(setting: Setting) -> str:
     return 'NULL'
 
 
-def divide(element: Element, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_parameters(element: Element, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split keyword arguments into fields of the item and query parameters.
 
     Parameters

@@ -130,7 +130,7 @@ def _scan_nodes(interface: Host, row: _Row) -> list[Any]:
     """Return the XML of a scan; empty if it cannot hold all fields."""
     element = class_of('scans').element_at(uri_of(row.path), interface)
     fields = {name: value for name, value in row.fields.items() if name not in _LEVEL_NAMES_PLURAL}
-    made = element._fields_of_new(str(fields.get('xsiType') or element.level.datatype), fields)
+    made = element.new_fields(str(fields.get('xsiType') or element.level.datatype), fields)
     return made.as_inner(element) if not made.query() and not fields.keys() - {'xsiType'} - made.values.keys() else []
 
 
