@@ -234,8 +234,8 @@ class ArrayData:
         if missing:
             remedy = f'Give the full path with its type, such as xnat:imageScanData/type. The columns are: {", ".join(table.headers())}.'
             raise ProgrammingError(f'{experiment_type} has no column {", ".join(missing)}', remedy=remedy)
-        wanted = {find_column(table.headers(), name) or name: str(value) for name, value in (constraints or {}).items()}
-        return table.where(**wanted) if wanted and table else table
+        values = {find_column(table.headers(), name) or name: str(value) for name, value in (constraints or {}).items()}
+        return table.where(**values) if values and table else table
 
 
 def _subject_column(experiment_type: str) -> str:

@@ -206,7 +206,7 @@ class Inspector:
         return self._types_of('xnat:imageSessionData', _SCAN_TYPE, project)
 
     def reconstruction_types(self, project: str | None = None) -> list[str]:
-        """Return the types of existing reconstructions; see `experiment_types`.
+        """Return the types of reconstructions; see `experiment_types`.
 
         The listing has a row for each reconstruction of a session.
         """
@@ -262,7 +262,7 @@ class Inspector:
         tick : int, optional
             Ignored.
         """
-        warnings.warn('set_autolearn has no effect: experiment_types() and its like ask the server when they are called', DeprecationWarning, 2)
+        warnings.warn('set_autolearn has no effect: experiment_types() and similar methods request the types from the server', DeprecationWarning, 2)
 
     def _below(self, experiment_type: str, path: str, project: str | None) -> list[str]:
         column = f'{experiment_type}/{path}'
@@ -278,7 +278,7 @@ _SCAN_TYPE = 'xnat:imageScanData/extension_item/element_name'
 """Path of the type of a scan; ``xsiType`` is short for it (XNAT 1.7, 1.8)."""
 
 _RECONSTRUCTION = 'xnat:reconstructedImageData'
-"""Only type of reconstructions; XNAT fails if a listing asks for the type."""
+"""Only type of reconstructions; XNAT fails if a listing has a column for it."""
 
 
 class Structure:
@@ -337,7 +337,7 @@ def _field_line(field: SchemaField) -> str:
 
 
 class SchemaInspector:
-    """Reads the documents of ``manage.schemas``: ``interface.inspect.schemas``.
+    """Reads the documents of ``manage.schemas``: ``inspect.schemas``.
 
     Unlike the search engine, they list every field that can be read and set, with its path. If no
     document was added yet, all documents of the server are fetched and added: one request for each,

@@ -25,7 +25,7 @@ _SUBJECT = 'xnat:subjectData'
 _NO_EXPERIMENT = re.compile(r'xnat:(subjectData|projectData|reconstructedImageData)|.*[sS]canData')
 """Types above and below experiments; names of scan types follow a convention."""
 _ID_FIELDS = {_SUBJECT: 'SUBJECT_ID', **{f'xnat:{kind}SessionData': 'SESSION_ID' for kind in ('mr', 'pet', 'ct')}}
-"""Display field of the accession ID; EXPT_ID for types without display document."""
+"""Display field of the accession ID; EXPT_ID without a display document."""
 _REMEDY = 'Check that the fields exist (interface.inspect.datatypes) and that each value is of the kind of its field: a number, a date.'
 
 
@@ -173,12 +173,10 @@ class SearchEngine:
         sets = [self._ids(member, level, default_type) for member in nested]
         if plain:
             own = Group(criteria.method, plain)
-            sets.append(self._matching_ids(own, _SUBJECT if level == 'subject' else _experiment_type(own, level, default_type)))
+            root = _SUBJECT if level == 'subject' else _experiment_type(own, level, default_type)
+            rows = self.table(root, [f'{root}/{_ID_FIELDS.get(root, "EXPT_ID")}'], own)
+            sets.append(frozenset(value for row in rows for value in row.values() if value))
         return frozenset.intersection(*sets) if criteria.method == 'AND' else frozenset.union(*sets)
-
-    def _matching_ids(self, criteria: Group, root: str) -> frozenset[str]:
-        rows = self.table(root, [f'{root}/{_ID_FIELDS.get(root, "EXPT_ID")}'], criteria)
-        return frozenset(value for row in rows for value in row.values() if value)
 
 
 @contextmanager
@@ -202,7 +200,7 @@ _REPLACEMENTS = {
     'xnat:subjectData/LABEL': "use 'xnat:subjectData/SUBJECT_LABEL'",
     'xnat:subjectData/ID': "use 'xnat:subjectData/SUBJECT_ID'",
 }
-"""Fields that XNAT 1.8 does not have as columns or criteria, with replacements."""
+"""Replacements of fields that XNAT 1.8 has neither as columns nor as criteria."""
 
 
 def _alternatives(fields: Iterable[Field]) -> list[str]:

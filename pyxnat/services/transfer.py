@@ -111,7 +111,8 @@ class Transfer:
         element.get()
         for row in children(element.level.plural):
             level_below = list(getattr(element, row.plural)())
-            if (element.level.plural, row.plural) != ('projects', 'experiments'):  # done below subjects
+            # Experiments of a project are fetched below its subjects.
+            if (element.level.plural, row.plural) != ('projects', 'experiments'):
                 for child in level_below:
                     self._fetch_listings_below(child)
 
@@ -168,7 +169,7 @@ class Transfer:
         ----------
         file : File
             Element to create.
-        source : path, bytes, str, file object or Payload
+        source : path, bytes, file object, iterator of bytes or Payload
             Content.
         about : dict
             Query parameters of the upload, such as ``format`` and ``overwrite``.
@@ -245,7 +246,7 @@ class Transfer:
             self._verify(file, sent)
 
     def upload_unpacked(self, resource: Any, path: Path, about: dict[str, Any], types: dict[str, str]) -> None:
-        """Upload a zip or tar for the server to unpack; verify its members.
+        """Upload a zip or tar that the server unpacks; verify its members.
 
         One listing is fetched after the upload.
 
@@ -303,7 +304,7 @@ class Transfer:
         self._raise_if_wrong(resource, [name for name, path in members if not _is_same(listed.get(name), path)])
 
     def download_resource(self, resource: Any, dest: Path, extract: bool) -> Any:
-        """Download all files of a resource as a zip. Two requests.
+        """Download all files of a resource as a zip, verified by its listing.
 
         Parameters
         ----------

@@ -197,7 +197,6 @@ class XpathStore:
         return (node for node in self._nodes() if _name(node) == name)
 
 
-
 def _name(node: Node) -> str:
     return _prefixed(node, str(node.tag))
 

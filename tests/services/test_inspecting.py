@@ -79,7 +79,7 @@ def test_types_of_a_project_that_is_not_there_are_an_error(xnat: pyxnat.Interfac
 
 
 def test_set_autolearn_is_accepted_and_says_why_it_does_nothing(xnat: pyxnat.Interface) -> None:
-    with pytest.warns(DeprecationWarning, match='ask the server'):
+    with pytest.warns(DeprecationWarning, match='request the types from the server'):
         xnat.inspect.set_autolearn(True, tick=30)
 
 

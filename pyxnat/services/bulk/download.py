@@ -159,7 +159,9 @@ class Downloader(WorkerPool):
         written = self._manifest.read() if unclear else {}
 
         def compare(file: RemoteFile) -> None:
-            states[file.place] = self._state_by_content(file, written)
+            md5 = file.md5 or written.get(file.place, '')  # not all sites list digests
+            is_right = md5 and digest_of(self._folder / file.place) == md5
+            states[file.place] = 'right' if is_right else 'different'
 
         self.each(compare, unclear)
         wrong = [file.place for file in listed if states[file.place] == 'different']
@@ -187,14 +189,6 @@ class Downloader(WorkerPool):
         if existing == 'keep':
             return 'right'
         return 'different' if existing == 'replace' or file.size not in (None, local.st_size) else 'unclear'
-
-    def _state_by_content(self, file: RemoteFile, written: dict[str, str]) -> str:
-        """Return ``right`` or ``different``, by the digest.
-
-        If the listing has no digest, that of the manifest (`written`) is used.
-        """
-        md5 = file.md5 or written.get(file.place, '')
-        return 'right' if md5 and digest_of(self._folder / file.place) == md5 else 'different'
 
     def remove_temporaries(self, missing: Iterable[RemoteFile]) -> None:
         """Remove temporary files that a killed run left."""

@@ -62,7 +62,8 @@ def insert(interface: Host, collection: Any, table: Any, *, existing: str, jobs:
         _refuse([row for row in rows if row.names in existing_names])
     groups: dict[tuple[str, ...], list[_Row]] = defaultdict(list)
     for row in rows:
-        groups[row.names[:2]].append(row)  # missing parents are created once
+        # One thread works on a group, so that a missing parent is created once.
+        groups[row.names[:2]].append(row)
     with progress_bar(len(rows), level(collection.level.plural).singular, progress) as bar:
 
         def put(group: list[_Row]) -> None:
@@ -130,8 +131,8 @@ def _scan_nodes(interface: Host, row: _Row) -> list[Any]:
     """Return the XML of a scan; empty if it cannot hold all fields."""
     element = class_of('scans').element_at(uri_of(row.path), interface)
     fields = {name: value for name, value in row.fields.items() if name not in _LEVEL_NAMES_PLURAL}
-    made = element.new_fields(str(fields.get('xsiType') or element.level.datatype), fields)
-    return made.as_inner(element) if not made.query() and not fields.keys() - {'xsiType'} - made.values.keys() else []
+    new = element.new_fields(str(fields.get('xsiType') or element.level.datatype), fields)
+    return new.as_inner(element) if not new.query() and not fields.keys() - {'xsiType'} - new.values.keys() else []
 
 
 def rows_of(table: Any) -> list[dict[str, Any]]:

@@ -140,7 +140,6 @@ class Manifest:
             yield
 
 
-
 def _line(place: str, md5: str) -> bytes:
     return f'{md5}  {place}\n'.encode('utf-8', 'surrogateescape')
 

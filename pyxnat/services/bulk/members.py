@@ -60,7 +60,6 @@ def members_of(source: Source) -> list[Member]:
     return members
 
 
-
 def _of_manifest(manifest: Path) -> list[Member]:
     root = manifest.parent
     lines = Manifest(root).read()

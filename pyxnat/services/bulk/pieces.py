@@ -21,7 +21,7 @@ __all__ = ['BIG', 'FEW', 'MOST_ZIPPED', 'Finder', 'Single', 'Zipped', 'plan_piec
 BIG = 16 * 2**20
 """Bytes from which a file is fetched singly."""
 FEW = 50
-"""Missing files of a session (or other holder) from which zips are used."""
+"""With fewer missing files in a session or other holder, no zip is used."""
 MOST_ZIPPED = 64 * 2**20
 """Bytes, by the listing, up to which resources share a zip."""
 _LEAST_ZIPPED = 16 * 2**20
@@ -113,7 +113,7 @@ def plan_pieces(missing: Sequence[RemoteFile], listed: Sequence[RemoteFile], sco
     jobs : int
         Concurrent requests; zips are made small enough to occupy all of them.
     """
-    everything, missing_of =  _by_resource(listed), _by_resource(missing)
+    everything, missing_of = _by_resource(listed), _by_resource(missing)
     resources = [_Resource(files, len(everything[uri]), scope) for uri, files in missing_of.items()]
     few = _lacking_few(resources)
     zipped: list[_Resource] = []

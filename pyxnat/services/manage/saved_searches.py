@@ -299,7 +299,9 @@ class SearchManager:
         return rows
 
     def _names(self, prefix: str, with_description: bool) -> list[Any]:
-        found = sorted((_name(row).removeprefix(prefix), row.get('description', '')) for row in self._rows() if _is_template(row) == bool(prefix))
+        found = sorted(
+            (_name(row).removeprefix(prefix), row.get('description', '')) for row in self._rows() if _name(row).startswith(_TEMPLATE) == bool(prefix)
+        )
         return found if with_description else [name for name, _ in found]
 
     def _find(self, name: str) -> list[Row]:
@@ -350,10 +352,6 @@ def _new_id(name: str) -> str:
 
 def _name(row: Row) -> str:
     return row.get('brief_description') or row['id']
-
-
-def _is_template(row: Row) -> bool:
-    return _name(row).startswith(_TEMPLATE)
 
 
 def _users(sharing: Any) -> list[str] | None:

@@ -92,8 +92,7 @@ class Tag:
     def reference(self, uri: str) -> None:
         """Add an element by its URI.
 
-        Two requests; up to two more for the first write of a session, which checks that the
-        project of the tags exists.
+        Two requests; one or two more the first time, to check that the project of the tags exists.
         """
         self.reference_many([uri])
 
