@@ -76,10 +76,10 @@ def is_kept(method: str, uri: str) -> bool:
     >>> is_kept('GET', '/data/services/tokens/issue')
     False
     """
-    head = _head(uri)
+    head = _head(uri.partition('?')[0])
     if method == 'POST':
-        return head == ['search']
-    return method == 'GET' and head[:1] != [] and head[0] not in _PASSING and 'active' not in head
+        return head == ('search',)
+    return method == 'GET' and head != () and head[0] not in _PASSING and 'active' not in head
 
 
 def is_write(method: str, uri: str) -> bool:
@@ -101,9 +101,10 @@ def is_write(method: str, uri: str) -> bool:
     """
     if method in ('GET', 'HEAD', 'OPTIONS'):
         return False
-    head = _head(uri)
-    return head[:1] not in (['JSESSION'], ['auth']) and head[:2] != ['services', 'auth'] and not (method == 'POST' and head == ['search'])
+    head = _head(uri.partition('?')[0])
+    return head[:1] not in (('JSESSION',), ('auth',)) and head[:2] != ('services', 'auth') and not (method == 'POST' and head == ('search',))
 
 
-def _head(uri: str) -> list[str]:
-    return uris.segments(uri)[:4]
+@lru_cache(1024)
+def _head(path: str) -> tuple[str, ...]:
+    return tuple(uris.segments(path)[:4])

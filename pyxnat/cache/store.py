@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, NamedTuple
@@ -99,6 +100,8 @@ class Cache:
 
     Attributes
     ----------
+    is_offline : bool
+        Whether the mode is ``offline``: no request may be sent.
     expiration : float or None
         Seconds for which a response is fresh, from its reception by this machine's clock. Default
         1; 0 sends every request, `None` never expires.
@@ -136,11 +139,7 @@ class Cache:
         if mode not in _MODES:
             raise ConfigurationError(f'{mode!r} is no mode of the cache; choose from {", ".join(_MODES)}')
         self._mode = mode
-
-    @property
-    def is_offline(self) -> bool:
-        """Whether no request may be sent."""
-        return self._mode == 'offline'
+        self.is_offline = mode == 'offline'
 
     @cached_property
     def server_folder(self) -> Path:
@@ -243,7 +242,7 @@ class Cache:
         except OSError:
             return False
 
-    @property
+    @cached_property
     def _check_path(self) -> Path:
         """File whose modification time is that of the last size check."""
         return self.folder / 'looked'
@@ -301,11 +300,11 @@ class Cache:
             return 0
         sizes = [(found.st_mtime, found.st_size, path) for path, found in _stats(self.answers.paths())]
         held = [(used, record.size, record) for record, used in self.files.index.records()]
-        total = sum(size for _, size, _ in sizes) + sum(size for _, size, _ in held)
+        everything: list[tuple[float, int, Any]] = [*sizes, *held]
+        total = sum(map(itemgetter(1), everything))
         excess = total - bound * _PRUNED_TO if total > bound else 0.0
         freed = 0
-        everything: list[tuple[float, int, Any]] = [*sizes, *held]
-        for _, size, target in sorted(everything, key=lambda row: row[0]):
+        for _, size, target in sorted(everything, key=itemgetter(0)):
             if freed >= excess:
                 break
             freed += self._remove(target, size)

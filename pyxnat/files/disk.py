@@ -204,6 +204,6 @@ def private_folder(path: Path) -> Path:
     try:
         path.mkdir(exist_ok=True, mode=0o700)
     except FileNotFoundError:
-        private_folder(path.parent)
-        path.mkdir(exist_ok=True, mode=0o700)
+        for folder in [*reversed(path.parents), path]:
+            folder.mkdir(exist_ok=True, mode=0o700)
     return path

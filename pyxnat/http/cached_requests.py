@@ -69,12 +69,12 @@ class CachedRequests:
             As :meth:`pyxnat.http.transport.Transport.request`; that there is no such thing, or none to be seen, comes from the cache as well.
         """
         method, uri = method.upper(), self._transport.relative(uri)
+        if not _can_be_kept(method, uri, body, headers):
+            return self._transport.request(method, uri, body, headers, timeout=timeout).body
 
         def ask() -> Body:
             return Body(self._transport.request(method, uri, body, headers, timeout=timeout).body)
 
-        if not _can_be_kept(method, uri, body, headers):
-            return ask().read()
         plain = six.ensure_binary(body) if isinstance(body, (bytes, str)) else b''
         return self._answer(method, uri, plain, expiration, ask).read()
 

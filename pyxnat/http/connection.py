@@ -144,7 +144,7 @@ class Stream:
         first, self._first = self.peek() if self._first is None else self._first, b''
         if first:
             yield first
-        while piece := self._read(CHUNK):
+        while not self._raw.isclosed() and (piece := self._read(CHUNK)):
             yield piece
         length = self.length
         if length is not None and self.record.received < length:

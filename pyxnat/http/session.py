@@ -181,7 +181,7 @@ class Session:
     def _headers(self) -> dict[str, str]:
         headers = {}
         if self._cookies:
-            headers['cookie'] = '; '.join(f'{name}={value}' for name, value in self._cookies.items())
+            headers['cookie'] = '; '.join(map('='.join, self._cookies.items()))
         if self._stateless and self.credentials:
             headers['authorization'] = self.credentials.basic()
         return headers

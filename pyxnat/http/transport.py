@@ -28,7 +28,7 @@ from ..version import __version__
 from .body import Body, Payload
 from .connection import NETWORK_EXCEPTIONS, Answer, Http, Stream, Timeouts, is_lasting, is_login_page, is_no_data, network_error, page_error
 from .proxies import connection_type, proxy_for
-from .redirects import MOST_REDIRECTS, Target, target_of
+from .redirects import MOST_REDIRECTS, REDIRECTS, Target, target_of
 from .session import Session, Ticket
 from .tracing import Record, Trace
 
@@ -246,7 +246,7 @@ class Transport:
             elif got.status in BUSY and attempt <= self.retries and call.may_repeat:
                 self._discard(got)
                 self.pause(attempt, got.headers.get('retry-after'))
-            elif (target := self._target(call, got)) is not None and led < MOST_REDIRECTS:
+            elif got.status in REDIRECTS and led < MOST_REDIRECTS and (target := self._target(call, got)) is not None:
                 led += 1
                 call = call._replace(target=target)
                 self._discard(got)
@@ -442,7 +442,9 @@ class _Connections:
 
     def _inherited(self) -> Http | None:
         """That of a thread which has ended; not one whose answer another thread may be reading."""
-        for thread in [thread for thread in self._of if not thread.is_alive()]:
+        for thread in list(self._of):
+            if thread.is_alive():
+                continue
             http = self._of.pop(thread)
             if http.raw is None or http.raw.isclosed():
                 return http

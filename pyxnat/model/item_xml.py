@@ -128,7 +128,9 @@ def find_setting(registry: Registry, kind: str, where: str, name: str, value: An
     field = registry.field(kind, plain)
     if field is None or not field.kind:
         raise _unknown(registry, kind, where, name, plain)
-    if any(one.item_type and field.key.startswith(one.key + '/') and _is_item(registry, one) for one in registry.fields(kind)):
+    key = field.key
+    holders = [one for one in registry.fields(kind) if one.item_type and key.startswith(one.key + '/')]
+    if any(_is_item(registry, one) for one in holders):
         raise ProgrammingError(f'{name!r} is a field of a nested element', remedy='Set it on that element.')
     picks = tuple(next(part for part in found if part) if any(found) else '' for found in pattern.findall(path))
     return Setting(name, field, picks, _checked(field, name, as_text(value)))
@@ -337,7 +339,7 @@ def _lacks(field: Field, given: set[str]) -> bool:
 
 
 def _fill(root: Node, registry: Registry, kind: str, settings: Iterable[Setting]) -> None:
-    order = {one.key: place for place, one in enumerate(registry.fields(kind))}
+    order = registry.positions(kind)
     nodes: dict[str, Node] = {'': root}
     for setting in sorted(settings, key=lambda one: order.get(one.field.key, len(order))):
         _put(nodes, setting)

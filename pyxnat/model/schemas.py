@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from .xml import Node, parse_xml
@@ -97,6 +97,7 @@ class DataType(NamedTuple):
     """Node of its declaration."""
 
 
+@lru_cache(4096)
 def canonical(path: str) -> str:
     """Remove the ``[…]`` predicates from a path.
 
@@ -169,6 +170,7 @@ class Registry:
         self._by_lower = {name.lower(): name for name in self._types}
         self._fields: dict[str, tuple[Field, ...]] = {}
         self._keys: dict[str, dict[str, Field]] = {}
+        self._positions: dict[str, dict[str, int]] = {}
         self._subtypes: dict[str, list[str]] = {}
 
     # -- types
@@ -357,6 +359,12 @@ class Registry:
                     kind = self.get_exact(self._resolve(node, node.get('type')))
                     return kind.name if kind is not None and _first(kind.node, 'simpleContent/extension') is None else ''
         return ''
+
+    def positions(self, name: str) -> dict[str, int]:
+        """Return key -> position of the fields of a type; errors as for `fields`."""
+        if name not in self._positions:
+            self._positions[name] = {one.key: place for place, one in enumerate(self.fields(name))}
+        return self._positions[name]
 
     def _by_key(self, name: str) -> dict[str, Field]:
         if name not in self._keys:

@@ -214,6 +214,7 @@ def short_name(where: str, name: str) -> ShortName | None:
     return short_names(where).get(name)
 
 
+@lru_cache(1024)
 def types_with(where: str, name: str) -> tuple[str, ...]:
     """Return the types that a short name is limited to on a level.
 

@@ -96,7 +96,7 @@ def segments(uri: str) -> list[str]:
     >>> segments('/data/projects/P/resources/1/files/a%20b')
     ['projects', 'P', 'resources', '1', 'files', 'a b']
     """
-    parts = filter(None, strip_entry(uri.partition('?')[0]).split('/'))
+    parts = filter(None, _ENTRIES.sub('', uri.partition('?')[0], count=1).split('/'))
     return list(map(unquote, parts) if '%' in uri else parts)
 
 

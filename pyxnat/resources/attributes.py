@@ -154,10 +154,10 @@ class Attributes:
         is_filter = known and plural in ('subjects', 'experiments')
         plain = element.listing_uri().partition('?')[0] if known else element.listing_uri()
         columns = {plural: tuple(dict.fromkeys([element.level.id_column, element.level.label_column, *wanted]))}
-        types = Listing(plain, plural, columns).types
+        general = Listing(plain, plural, columns)
+        typed = [Listing(plain, plural, columns, datatype=datatype) for datatype in general.types]
         found: list[Row] = []
-        for datatype in [*(types if len(types) == 1 else ()), '']:
-            listing = Listing(plain, plural, columns, datatype=datatype)
+        for listing in [*(typed if len(typed) == 1 else ()), general]:
             query = {'ID': known} if is_filter else None
             tables = [element.connection.rows(uris.with_query(uri, query)) for uri in listing.uris]
             rows = list(self._rows(listing, tables))

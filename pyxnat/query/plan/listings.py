@@ -96,7 +96,7 @@ class Listing:
         if not (self._general or self._typed or self._datatype):
             return (self._uri,)
         each = [(self._datatype, self.names), *((kind, [self._id, *names]) for kind, names in self._typed.items())]
-        return tuple(uris.with_query(self._uri, {'xsiType': kind or None, 'columns': _joined(names) or None}) for kind, names in each)
+        return tuple([uris.with_query(self._uri, {'xsiType': kind or None, 'columns': _joined(names) or None}) for kind, names in each])
 
     @property
     def types(self) -> list[str]:
@@ -176,7 +176,7 @@ class Listing:
 def _joined(names: Iterable[str]) -> str:
     """Return the value of the query parameter ``columns``."""
     begins = tuple(_ABSTRACT)
-    return ','.join(name if not name.startswith(begins) else _typed_path(name) for name in names)
+    return ','.join([name if not name.startswith(begins) else _typed_path(name) for name in names])
 
 
 def _typed_path(name: str) -> str:
