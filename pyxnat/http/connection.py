@@ -116,7 +116,7 @@ class Stream:
         """Return at least `least` bytes, or all; they are not consumed."""
         if self._first is None:
             self._first = self._read(1024)
-        while len(self._first) < least and not self.is_finished and (piece := self._read(least - len(self._first))):
+        while len(self._first) < least and not self._raw.isclosed() and (piece := self._read(least - len(self._first))):
             self._first += piece
         return self._first
 

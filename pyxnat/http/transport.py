@@ -246,7 +246,7 @@ class Transport:
             elif got.status in BUSY and attempt <= self.retries and call.may_repeat:
                 self._discard(got)
                 self.pause(attempt, got.headers.get('retry-after'))
-            elif got.status in REDIRECTS and led < MOST_REDIRECTS and (target := self._target(call, got)) is not None:
+            elif got.status in REDIRECTS and (target := self._target(call, got)) is not None and led < MOST_REDIRECTS:
                 led += 1
                 call = call._replace(target=target)
                 self._discard(got)
@@ -287,7 +287,7 @@ class Transport:
             if ticket.needs_login_service:
                 self._log_in(ticket)
             stream = self._send(call, ticket.headers, record)
-            page = call.accepts(stream.status) and not call.accept_pages and is_login_page(stream)
+            page = not call.accept_pages and call.accepts(stream.status) and stream.is_page and is_login_page(stream)
         except NETWORK_EXCEPTIONS as error:
             self._connections.drop()
             return error
@@ -335,7 +335,7 @@ class Transport:
     def _checked(self, call: _Call, stream: Stream) -> Stream:
         """The answer, if it is one that the caller can use; else its error."""
         if call.accepts(stream.status):
-            if call.accept_pages or not is_no_data(stream):
+            if call.accept_pages or not stream.is_page or not is_no_data(stream):
                 return stream
             with self._reading(stream):
                 raise page_error(stream)
@@ -437,7 +437,7 @@ class _Connections:
         http = self._of.get(mine)
         if http is None:
             with self._lock:
-                http = self._of[mine] = self._inherited() or self._new(transport)
+                http = self._of[mine] = (self._inherited() if self._of else None) or self._new(transport)
         return http
 
     def _inherited(self) -> Http | None:
@@ -452,7 +452,9 @@ class _Connections:
 
     @staticmethod
     def _new(transport: Transport) -> Http:
-        http = Http(transport.timeouts, **_options(transport.verify))
+        verify = transport.verify
+        ca_certs = os.path.expanduser(verify) if isinstance(verify, str) else None
+        http = Http(transport.timeouts, disable_ssl_certificate_validation=verify is False, proxy_info=None, ca_certs=ca_certs)
         if transport.cert is not None:
             certificate, key = transport.cert
             http.add_certificate(key, certificate, '')
@@ -484,10 +486,3 @@ def _seconds(retry_after: str | None) -> float | None:
         return float(retry_after)
     date = http_time(retry_after)
     return date - time.time() if date is not None else None
-
-
-def _options(verify: bool | str) -> dict[str, Any]:
-    options: dict[str, Any] = {'disable_ssl_certificate_validation': verify is False, 'proxy_info': None}
-    if isinstance(verify, str):
-        options['ca_certs'] = os.path.expanduser(verify)
-    return options

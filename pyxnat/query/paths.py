@@ -26,7 +26,7 @@ import six
 from ..errors import ProgrammingError
 from ..model import uris
 from ..model.labels import CHECKED, needs_id, why_not_sent
-from ..model.levels import GAPS, SERVER, Level, chains, children, level, level_names
+from ..model.levels import GAPS, SERVER, Chain, Level, chains, children, level, level_names
 from ..model.wildcards import ANY, is_wildcard
 
 __all__ = [
@@ -289,22 +289,22 @@ def routes_below(path: Path, name: str) -> Iterator[Path]:
     name : str
         Plural name of the level to reach.
     """
-    start = chain_of(path)[-1:]
-    suffixes: list[tuple[str, ...]] = []
-    for chain in chains():
-        if chain[-1] == name and len(chain) > len(start) and not _doubles(chain):
-            suffix = _suffix(chain, start)
-            if suffix and suffix not in suffixes:
-                suffixes.append(suffix)
-    for suffix in suffixes:
-        yield path + tuple(Step(plural, ANY, False) for plural in suffix)
+    for suffix in _suffixes(path[-1].level if path else SERVER, name):
+        yield path + tuple([Step(plural, ANY, False) for plural in suffix])
 
 
-def _suffix(chain: tuple[str, ...], start: tuple[str, ...]) -> tuple[str, ...]:
+@cache
+def _suffixes(here: str, name: str) -> tuple[Chain, ...]:
+    """Return the levels on every route from one level to another, shortest first."""
+    found = [_suffix(chain, here) for chain in chains() if chain[-1] == name and not _doubles(chain)]
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def _suffix(chain: Chain, here: str) -> Chain:
     """Return the part of a chain below a level; empty without that level."""
-    if not start:
+    if here == SERVER:
         return chain if chain[0] == 'projects' else ()
-    return chain[chain.index(start[0]) + 1 :] if start[0] in chain[:-1] else ()
+    return chain[chain.index(here) + 1 :] if here in chain[:-1] else ()
 
 
 def _doubles(chain: tuple[str, ...]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Container, Sequence
 from ...errors import ProgrammingError
 from ...model import uris
 from ...model.labels import needs_id
-from ...model.levels import GAPS, level
+from ...model.levels import GAPS, Chain, level
 from ..paths import Path, chain_of, read, spell
 from .listings import Columns
 from .shortcut_table import probe_before, short_cut
@@ -42,20 +42,21 @@ def plan(
         the other on another.
     """
     conditions, columns = conditions or {}, columns or {}
-    joined = bool(columns.get('subjects')) and 'subjects' not in chain_of(path) and 'experiments' in chain_of(path)
+    chain = chain_of(path)
+    joined = bool(columns.get('subjects')) and 'subjects' not in chain and 'experiments' in chain
     if joined:
         columns = {**columns, 'experiments': tuple(dict.fromkeys([*columns.get('experiments', ()), 'subject_ID']))}
     stages: list[Stage] = []
     done: Path = ()
     while len(done) < len(path):
         rest = path[len(done) :]
-        stage = short_cut(done, rest, conditions, without, columns) or _single(done, rest, conditions, columns)
+        stage = short_cut(done, rest, conditions, without, columns) or _single(path, chain, len(done), conditions, columns)
         probe = probe_before(done, rest, without, both)
         stages += [probe, stage] if probe else [stage]
         done = path[: len(done) + len(stage.steps)]
         if joined and done[-1].level == 'experiments':
             stages.append(JoinSubjects((), None, columns))
-        if _is_gap(done, path[len(done) :]):
+        if _is_gap(chain, len(done)):
             stages.append(Rebase(()))
     return tuple(stages)
 
@@ -79,18 +80,22 @@ def plans(
     if len(routes) == 1:
         return [plan(routes[0], conditions, without, *columns)]
     below: dict[Path, set[str]] = {}
-    for route in routes:
-        at = _past_session(route)
-        below.setdefault(route[:at], set()).update(step.level for step in route[at : at + 1] if at)
-    both = [below[route[: _past_session(route)]] >= {'assessors', 'reconstructions'} for route in routes]
+    ends = list(map(_past_session, routes))
+    for route, at in zip(routes, ends, strict=True):
+        below.setdefault(route[:at], set()).update([step.level for step in route[at : at + 1] if at])
+    both = [below[route[:at]] >= {'assessors', 'reconstructions'} for route, at in zip(routes, ends, strict=True)]
     arguments = zip(routes, columns, both, strict=True)
     return [plan(route, conditions, without, wanted, both=has_both) for route, wanted, has_both in arguments]
 
 
 def _past_session(route: Path) -> int:
     """Return the number of steps to a single session; 0 if there is none."""
-    end = next((end for end, step in enumerate(route, 1) if step.level == 'experiments'), 0)
-    return end if all(step.literal for step in route[:end]) else 0
+    for end, step in enumerate(route, 1):
+        if not step.literal:
+            break
+        if step.level == 'experiments':
+            return end
+    return 0
 
 
 def first_requests(stages: Sequence[Stage]) -> tuple[str, ...]:
@@ -118,9 +123,9 @@ def plan_below(uri: str, refused: Stage) -> tuple[Stage, ...]:
     return tuple(ListLevel((step,), _relevant(step.level, above + chain_of(refused.steps), conditions), columns) for step in refused.steps)
 
 
-def _is_gap(done: Path, rest: Path) -> bool:
-    """Return whether XNAT routes the next level below the server only."""
-    return bool(rest) and (*chain_of(done), rest[0].level) in GAPS
+def _is_gap(chain: Chain, at: int) -> bool:
+    """Return whether XNAT routes the level at a position below the server only."""
+    return at < len(chain) and chain[: at + 1] in GAPS
 
 
 def answerable(routes: Sequence[Path], conditions: Conditions) -> tuple[Path, ...]:
@@ -153,17 +158,18 @@ def answerable(routes: Sequence[Path], conditions: Conditions) -> tuple[Path, ..
     return kept
 
 
-def _single(done: Path, rest: Path, conditions: Conditions, columns: Columns) -> Stage:
-    step = rest[0]
+def _single(path: Path, chain: Chain, at: int, conditions: Conditions, columns: Columns) -> Stage:
+    step = path[at]
     if step.of:
         return ListShares((step,))
-    relevant = _relevant(step.level, chain_of(done), conditions)
-    must_look_up = needs_id(step.level, step.name) if done else False
+    relevant = _relevant(step.level, chain[:at], conditions)
+    must_look_up = at > 0 and needs_id(step.level, step.name)
     is_usable = not step.level.endswith('resources') or uris.is_label(step.name)
     needs_no_listing = is_usable and not relevant and not columns.get(step.level) and not must_look_up
-    if step.literal and len(rest) > 1 and needs_no_listing and not _is_gap((*done, step), rest[1:]):
+    is_on_the_way = step.literal and at + 1 < len(path)
+    if is_on_the_way and needs_no_listing and not _is_gap(chain, at + 1):
         return Name((step,))
-    kind = ListNamed if step.literal and len(rest) > 1 else ListLevel
+    kind = ListNamed if is_on_the_way else ListLevel
     return kind((step,), relevant, columns)
 
 
