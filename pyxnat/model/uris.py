@@ -49,6 +49,7 @@ _ENTRIES = re.compile(r'^(/(data|REST)(/archive)?|/archive)(?=/|$)')
 _FILE = re.compile(r'^(.*?/resources/[^/]+/files/)(.+)$', re.DOTALL)
 _PLAIN = "/-._~!$&'()*+,=:@"
 """Characters, apart from letters and digits, that a path may hold unencoded."""
+_ALL_PLAIN = re.compile(f'[A-Za-z0-9{re.escape(_PLAIN)}]*')
 _without_slashes = methodcaller('strip', '/')
 _ERRORS = 'surrogateescape'
 """Error handler that keeps bytes that are not UTF-8, as Python does for file names."""
@@ -186,7 +187,7 @@ def is_label(name: str) -> bool:
 
 def is_plain(path: str) -> bool:
     """Whether no character of a path needs encoding."""
-    return all(char.isascii() and (char.isalnum() or char in _PLAIN) for char in path)
+    return _ALL_PLAIN.fullmatch(path) is not None
 
 
 def is_carried(path: str) -> bool:

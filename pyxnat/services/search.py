@@ -74,7 +74,7 @@ class SearchEngine:
 
     def _run(self, root: str, columns: Iterable[str], criteria: Group | Saved | None) -> tuple[list[str], Iterator[Row]]:
         """Run a search; return the keys of the columns, and rows of these."""
-        fields = list(dict.fromkeys(Field.parse(column, root) for column in columns))
+        fields = list(dict.fromkeys([Field.parse(column, root) for column in columns]))
         result = self._post(Bundle(root, fields, self.resolved(criteria)))
         rows = iter(result if result.is_long else list(result))
         first = list(islice(rows, 1))
@@ -174,7 +174,7 @@ class SearchEngine:
         if plain:
             own = Group(criteria.method, plain)
             root = _SUBJECT if level == 'subject' else _experiment_type(own, level, default_type)
-            rows = self.table(root, [f'{root}/{_ID_FIELDS.get(root, "EXPT_ID")}'], own)
+            _, rows = self._run(root, [f'{root}/{_ID_FIELDS.get(root, "EXPT_ID")}'], own)
             sets.append(frozenset(value for row in rows for value in row.values() if value))
         return frozenset.intersection(*sets) if criteria.method == 'AND' else frozenset.union(*sets)
 
@@ -278,9 +278,9 @@ def _with_aliases(keys: list[str], fields: list[Field], row: Row) -> list[str]:
     XNAT does not tell which field an alias stands for, so only one can be replaced.
     """
     long = [number for number, key in enumerate(keys) if row and key not in row]
-    aliases = [name for name in row if re.fullmatch(r'df_alias_\d+', name) and name not in keys]
     if not long:
         return keys
+    aliases = [name for name in row if re.fullmatch(r'df_alias_\d+', name) and name not in keys]
     if len(long) != len(aliases) or len(long) > 1:
         names = ', '.join(str(fields[number]) for number in long)
         raise errors.ProgrammingError(f'the names of {names} are too long to tell their columns apart', remedy='Use one of them at a time.')
