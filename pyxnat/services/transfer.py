@@ -66,18 +66,18 @@ class Transfer:
             A file, or an existing folder. Default: the cache.
         """
         # For a session that does not exist XNAT sends the files of the subject.
-        if isinstance(file, Element) and not file.row and may_be_of_others(file.steps) and not self._host.cache.is_offline:
-            file._fetch_row()
+        must_look = isinstance(file, Element) and not file.row and may_be_of_others(file.steps)
+        row = file._fetch_row() if must_look and not self._host.cache.is_offline else None
         uri = file.uri
         if dest is None:
-            return self._to_cache(uri, file)
+            return self._to_cache(uri, file, row)
         target = Path(dest).expanduser()
         if target.is_dir():
             target = target / safe_name(file.path_name.rpartition('/')[2])
         target.parent.mkdir(parents=True, exist_ok=True)
         record = self._host.cache.files.record(uri)
         if self._host.cache.is_offline or (record is not None and record.modified):
-            copy_file(self._to_cache(uri, file), target)
+            copy_file(self._to_cache(uri, file, row), target)
             return target
         fetch(
             self._host.connection.transport,
@@ -116,7 +116,7 @@ class Transfer:
                 for child in level_below:
                     self._fetch_listings_below(child)
 
-    def _to_cache(self, uri: str, file: Any) -> Path:
+    def _to_cache(self, uri: str, file: Any, row: Row | None) -> Path:
         """Return the path of a current copy in the cache.
 
         The server confirms the copy by status 304, or a listing by its digest if the date of the
@@ -127,7 +127,7 @@ class Transfer:
         while True:
             record = store.record(uri)
             try:
-                if not self._is_current(uri, file, record):
+                if not self._is_current(uri, file, record, row):
                     self._fetch_to_cache(uri, file, record.modified if record is not None else '')
             except errors.NetworkError as error:
                 if self._host.cache.mode != 'fallback' or record is None:
@@ -135,8 +135,9 @@ class Transfer:
                 warnings.warn(f'{uri}: using the file in the cache, which may be outdated: {error.message}', UserWarning, stacklevel=4)
             if store.use(uri):
                 return path
+            row = None  # it was removed meanwhile, and may have changed
 
-    def _is_current(self, uri: str, file: Any, record: FileRecord | None) -> bool:
+    def _is_current(self, uri: str, file: Any, record: FileRecord | None, row: Row | None) -> bool:
         """Return whether the copy in the cache can be used without a download.
 
         True offline, or if it has the size and digest of the listing.
@@ -146,7 +147,7 @@ class Transfer:
         store = self._host.cache.files
         if (record is not None and record.modified) or not store.path(uri).exists():
             return False
-        row = file._fetch_row()
+        row = row or file._fetch_row()
         return store.holds(uri, record, row.get('Size', ''), row.get('digest', ''))
 
     def _fetch_to_cache(self, uri: str, file: Any, since: str) -> None:
