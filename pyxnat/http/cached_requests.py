@@ -1,4 +1,4 @@
-"""Requests with small answers, answered from the cache where that is as good as asking."""
+"""Requests that are answered from the cache if it has a fresh response."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ['AS_SET', 'CachedRequests']
 log = logging.getLogger('pyxnat.cache')
 
 AS_SET: Any = object()
-"""The expiration of the cache itself."""
+"""Marker: use the expiration of the cache."""
 
 _HIDDEN = frozenset({403, 404})
 _SEARCH_HEADERS = {'content-type'}
@@ -32,12 +32,14 @@ _NAMED = 3
 
 
 class CachedRequests:
-    """Asks the transport, or the cache in its place.
+    """Requests through the cache.
 
     Parameters
     ----------
     transport : Transport
+        Sends the requests that the cache cannot answer.
     cache : Cache
+        Stored responses of the login.
     """
 
     def __init__(self, transport: Transport, cache: Cache) -> None:
@@ -54,19 +56,30 @@ class CachedRequests:
         timeout: Any = None,
         expiration: Any = AS_SET,
     ) -> bytes:
-        """The body of an answer: of a fresh one in the cache, or of the server's. At most one request.
+        """Return the body of a response, cached or new. At most one request.
 
         Parameters
         ----------
+        method : str
+            HTTP method, in any case.
+        uri : str
+            Encoded; below the server's URL.
+        body : Body, optional
+            Body of the request.
+        headers : mapping, optional
+            Headers of the request.
+        timeout : float or pair, optional
+            Seconds, in place of the Interface's timeouts.
         expiration : float or None
-            Seconds, in place of the cache's.
+            Seconds for which a stored response is used, in place of the cache's.
 
         Raises
         ------
         OfflineError
-            The cache is offline and has no answer.
+            The cache is offline and has no response.
         DatabaseError
-            As :meth:`pyxnat.http.transport.Transport.request`; that there is no such thing, or none to be seen, comes from the cache as well.
+            As :meth:`pyxnat.http.transport.Transport.request`. Statuses 403 and 404 are cached
+            as well.
         """
         method, uri = method.upper(), self._transport.relative(uri)
         if not _can_be_kept(method, uri, body, headers):
@@ -76,28 +89,40 @@ class CachedRequests:
             return Body(self._transport.request(method, uri, body, headers, timeout=timeout).body)
 
         plain = six.ensure_binary(body) if isinstance(body, (bytes, str)) else b''
-        return self._answer(method, uri, plain, expiration, ask).read()
+        return self._through_cache(method, uri, plain, expiration, ask).read()
 
-    def long(self, uri: str, method: str = 'GET', body: bytes = b'', headers: Mapping[str, str] | None = None) -> Body:
-        """The body of an answer that may be long, which is brought over before it is read. At most one request.
+    def request_long(self, uri: str, method: str = 'GET', body: bytes = b'', headers: Mapping[str, str] | None = None) -> Body:
+        """Return the body of a response of any length. At most one request.
 
-        It comes over as fast as the network gives it, whatever is done with it; one that is longer than a mebibyte lies on disk. So a connection
-        that breaks in the middle, or an answer that is not whole, is known before anything of it is used, and can be asked for again. Errors as
-        `request`.
+        The body is downloaded in full before it is used, to disk if it is longer than 1 MiB. So a
+        dropped connection or an incomplete body is noticed in time to retry.
+
+        Parameters
+        ----------
+        uri : str
+            Encoded; below the server's URL.
+        method : str
+            HTTP method.
+        body : bytes
+            Body of the request.
+        headers : mapping, optional
+            Headers of the request.
 
         Raises
         ------
         ConfigurationError
-            There is no place for it.
+            The response cannot be written to the cache folder.
+        DatabaseError
+            As for `request`.
         """
         uri = self._transport.relative(uri)
 
         def ask() -> Body:
-            return self._brought(method, uri, body, headers)
+            return self._download(method, uri, body, headers)
 
-        return self._answer(method, uri, body, AS_SET, ask) if _can_be_kept(method, uri, body, headers) else ask()
+        return self._through_cache(method, uri, body, AS_SET, ask) if _can_be_kept(method, uri, body, headers) else ask()
 
-    def _brought(self, method: str, uri: str, body: bytes, headers: Mapping[str, str] | None) -> Body:
+    def _download(self, method: str, uri: str, body: bytes, headers: Mapping[str, str] | None) -> Body:
         file: Any = None
 
         def place(headers: Mapping[str, str]) -> AbstractContextManager[IO[bytes]]:
@@ -114,31 +139,35 @@ class CachedRequests:
         except OSError as error:
             if isinstance(error, errors.Error):
                 raise  # the network's
-            what = f'a long answer cannot be put aside in {self._cache.folder} ({error})'
-            raise errors.ConfigurationError(f'{what}. Make room, or give cachedir=') from error
+            raise errors.ConfigurationError(
+                f'A long response cannot be written to {self._cache.folder} ({error}). Free disk space, or give cachedir='
+            ) from error
         if file.tell() > IN_MEMORY:
             return LongBody(file)
         file.seek(0)
         return Body(file.read())
 
-    def _answer(self, method: str, uri: str, plain: bytes, expiration: Any, ask: Callable[[], Body]) -> Body:
+    def _through_cache(self, method: str, uri: str, plain: bytes, expiration: Any, ask: Callable[[], Body]) -> Body:
         key = key_of(method, uri, plain)
         kept = self._cache.answers.entry(key)
-        if kept is not None and self._may_be_given(kept[0], expiration):
-            return self._given(*kept)
+        if kept is not None and self._is_usable(kept[0], expiration):
+            return self._from_cache(*kept)
         if self._cache.is_offline:
             raise self._offline(method, uri)
-        return self._asked(key, method, uri, ask, kept)
+        return self._from_server(key, method, uri, ask, kept)
 
-    def _may_be_given(self, entry: Entry, expiration: Any) -> bool:
-        """Whether an answer stands for a new one. A login that the server has not accepted yet is given nothing: it may be wrong."""
+    def _is_usable(self, entry: Entry, expiration: Any) -> bool:
+        """Return whether a stored response can be used.
+
+        Online, not before the server has accepted the login: its password may be wrong.
+        """
         if self._cache.is_offline:
             return True
         if not self._transport.session.is_accepted:
             return False
         return self._cache.is_fresh(entry, self._cache.expiration if expiration is AS_SET else expiration)
 
-    def _given(self, entry: Entry, body: Body) -> Body:
+    def _from_cache(self, entry: Entry, body: Body) -> Body:
         record = Record(entry.method, entry.uri)
         record.status, record.received, record.from_cache = entry.status, body.size, True
         self._transport.note(record)
@@ -146,7 +175,7 @@ class CachedRequests:
             raise errors.from_status(entry.status, entry.message, method=entry.method, uri=self._transport.server + entry.uri)
         return body
 
-    def _asked(self, key: str, method: str, uri: str, ask: Callable[[], Body], older: tuple[Entry, Body] | None) -> Body:
+    def _from_server(self, key: str, method: str, uri: str, ask: Callable[[], Body], older: tuple[Entry, Body] | None) -> Body:
         stamp, asked = self._cache.stamp.read(), Moment.now()
         try:
             body = ask()
@@ -163,20 +192,20 @@ class CachedRequests:
 
     def _stale(self, entry: Entry, body: Body, error: errors.NetworkError) -> Body:
         age = _in_words(age_s(entry.received, Moment.now()))
-        warnings.warn(f'{entry.method} {entry.uri}: answered from the cache, as it was {age} ago, since {error.message}', UserWarning, stacklevel=2)
-        return self._given(entry, body)
+        warnings.warn(f'{entry.method} {entry.uri}: using the cached response of {age} ago: {error.message}', UserWarning, stacklevel=2)
+        return self._from_cache(entry, body)
 
     def _offline(self, method: str, uri: str) -> errors.OfflineError:
-        beside = list(islice(self._beside(uri), _NAMED))
-        there = f'It holds, of the same level: {", ".join(beside)}.' if beside else 'It holds nothing of that level.'
+        stored = list(islice(self._same_level(uri), _NAMED))
+        holds = f'It holds, of the same level: {", ".join(stored)}.' if stored else 'It holds nothing of that level.'
         return errors.OfflineError(
-            'this was not asked before, and the cache is offline',
+            'the cache is offline and has no response to this request',
             uri=self._transport.server + uri,
             method=method,
-            remedy=f'{there} Ask once while online (interface.prefetch fills the cache), or set interface.cache.mode to "online".',
+            remedy=f'{holds} Send it once while online (interface.prefetch fills the cache), or set interface.cache.mode to "online".',
         )
 
-    def _beside(self, uri: str) -> Iterator[str]:
+    def _same_level(self, uri: str) -> Iterator[str]:
         level = uris.parent(uri.partition('?')[0])
         for entry in self._cache.entries():
             if uris.parent(entry.uri.partition('?')[0]) == level:
@@ -190,7 +219,7 @@ def _can_be_kept(method: str, uri: str, body: Any, headers: Mapping[str, str] | 
 
 
 def _in_words(seconds: float) -> str:
-    """An age as people say it.
+    """Return an age in words.
 
     >>> _in_words(7300)
     '2 hours'

@@ -1,4 +1,4 @@
-"""One server and one login: all that resources and services need of the network."""
+"""Connection: requests to one server with one login, through the cache."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ _NO_ROWS = b'{"ResultSet":{"Result":[],"totalRecords":"0"}}'
 
 
 class Execute(Protocol):
-    """Makes a request with a small answer: ``Interface._exec``, which a subclass may replace."""
+    """Signature of ``Interface._exec``, which a subclass may override."""
 
     def __call__(self, uri: str, method: str = 'GET', body: Any = None, headers: Any = None, **options: Any) -> bytes: ...
 
 
 class Connection:
-    """Requests to one server with one login, answered from the cache where that is as good.
+    """Requests to one server with one login, with responses from the cache.
 
     Parameters
     ----------
     transport : Transport
-        Sends what the cache does not answer.
+        Sends the requests that the cache cannot answer.
     cache : Cache
-        Stored answers and files of the login.
+        Stored responses and files of the login.
     execute : Execute, optional
-        Is asked for every small answer in place of `send`: the `_exec` of a subclass of
-        Interface. Long tables then are answers held in memory, too.
+        Called for every small response in place of `send`: the `_exec` of a subclass of
+        Interface. Long tables are then held in memory, too.
     convert_error : callable, optional
-        Takes an error of the network and returns the one to raise in its place.
+        Takes a network error and returns the one to raise in its place.
 
     Attributes
     ----------
@@ -76,27 +76,29 @@ class Connection:
         return self.transport.session.login
 
     def is_same_as(self, other: Connection) -> bool:
-        """Whether both have the same server and login."""
+        """Return whether both have the same server and login."""
         return self.server == other.server and self.user == other.user
 
     def request(self, uri: str, method: str = 'GET', body: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> bytes:
-        """Return the body of a small answer. At most one request.
+        """Return the body of a small response. At most one request.
 
         Parameters
         ----------
         uri : str
             Encoded; below the server's URL.
         method : str
+            HTTP method.
         body : Body, or dict for GET
-            A dict is added to the query.
-        headers : dict, optional
+            Body of the request; a dict is added to the query.
+        headers : mapping, optional
+            Headers of the request.
         **options
-            ``timeout`` and ``expiration``, as `send` takes them.
+            ``timeout`` and ``expiration``, as for `send`.
 
         Raises
         ------
         DatabaseError
-            The status is not 2xx, the answer is an HTML page, or the network failed.
+            The status is not 2xx, the response is an HTML page, or the network failed.
         """
         return (self._execute or self.send)(uri, method, body, headers, **options)
 
@@ -110,17 +112,17 @@ class Connection:
         timeout: Any = None,
         expiration: Any = AS_SET,
     ) -> bytes:
-        """Make a request as `request` does, whether or not a subclass of Interface replaces that.
+        """Send a request as `request` does, ignoring an overridden ``_exec``.
 
         Parameters
         ----------
         uri, method, body, headers
-            As `request` takes them.
+            As for `request`.
         timeout : float or pair, optional
             Seconds for this request: for connecting, and between two bytes.
         expiration : float or None, optional
-            Seconds for which a stored answer is used; 0 asks the server in any case, None
-            takes an answer of any age.
+            Seconds for which a stored response is used; 0 sends the request in any case, `None`
+            accepts a stored response of any age.
         """
         if method == 'GET' and body is not None:
             uri, body = uris.with_query(uri, body), None
@@ -136,7 +138,7 @@ class Connection:
     def rows(self, uri: str) -> list[Row]:
         """Return the rows of a listing. At most one request.
 
-        Rows of a listing of files have ``path`` as well, the name below the resource.
+        Rows of files have an additional key ``path``, the name below the resource.
         """
         try:
             body = self.request(_as_json(uri))
@@ -146,16 +148,30 @@ class Connection:
         return list(map(file_row, rows)) if _lists_files(uri) else rows
 
     def iter_rows(self, uri: str) -> Iterable[Row]:
-        """Return the rows of a listing of any length; they can be iterated again. At most one request."""
-        found = self.result_set(uri)
-        rows = _FileRows(found) if _lists_files(uri) else found
-        return rows if found.is_long else list(rows)
+        """Return the rows of a listing of any length. At most one request.
+
+        They can be iterated repeatedly.
+        """
+        table = self.result_set(uri)
+        rows = _FileRows(table) if _lists_files(uri) else table
+        return rows if table.is_long else list(rows)
 
     def result_set(self, uri: str, method: str = 'GET', body: bytes = b'', headers: Mapping[str, str] | None = None) -> ResultSet:
         """Return a table of any length. At most one request.
 
-        A long one lies on disk, is whole before its first row is read, and can be iterated
-        again.
+        A long table is stored on disk before its first row is read, and can be iterated
+        repeatedly.
+
+        Parameters
+        ----------
+        uri : str
+            Encoded; below the server's URL.
+        method : str
+            HTTP method.
+        body : bytes
+            Body of the request.
+        headers : mapping, optional
+            Headers of the request.
         """
         uri = _as_json(uri)
         try:
@@ -168,23 +184,23 @@ class Connection:
         if self._execute is not None:
             return Body(six.ensure_binary(self._execute(uri, method, body or None, headers)))
         try:
-            return self._requests.long(uri, method, body, headers)
+            return self._requests.request_long(uri, method, body, headers)
         except errors.NetworkError as error:
             self._raise_converted(error)
             raise
 
     def _raise_converted(self, error: errors.NetworkError) -> None:
-        """Raise an error of the network as the converter has it, if it is another then."""
+        """Raise the error that the converter returns, if it is another one."""
         converted = error if self._convert_error is None else self._convert_error(error)
         if converted is not error:
             raise converted from error
 
     def _no_subjects(self, uri: str, error: errors.InternalError) -> bytes:
-        """Return an empty listing in place of a failure, or raise the failure.
+        """Return an empty listing in place of an error, or raise the error.
 
-        XNAT fails for the subjects of all projects where the login may read those of none
-        (measured on 1.8.11). One request for the projects, and one for the subjects of each
-        until some may be read; then the failure is another.
+        XNAT fails for the subjects of all projects if the login may read none of them (measured on
+        1.8.11). One request for the projects, and one for the subjects of each; if one of those
+        succeeds, the error has another cause and is raised.
         """
         if uri.partition('?')[0] != uris.join(uris.ENTRY, 'subjects'):
             raise error
@@ -199,16 +215,33 @@ class Connection:
     def stream(
         self, method: str, uri: str, body: Sendable = None, headers: Mapping[str, str] | None = None, **options: Any
     ) -> AbstractContextManager[Stream]:
-        """Send a request and give the answer before its body is read; options as :meth:`Transport.stream`."""
+        """Send a request and yield the response before its body is read.
+
+        Parameters
+        ----------
+        method : str
+            HTTP method.
+        uri : str
+            Encoded; below the server's URL.
+        body : Body, optional
+            Body of the request.
+        headers : mapping, optional
+            Headers of the request.
+        **options
+            Other arguments of :meth:`Transport.stream`.
+        """
         return self.transport.stream(method, uri, body, headers, **options)
 
     def trace(self, path: str | os.PathLike[str] | None = None) -> AbstractContextManager[Trace]:
-        """Record the requests made while a block runs, to a file as well if one is named."""
+        """Record the requests made while a block runs, optionally to a file."""
         return self.transport.trace(path)
 
 
 class _FileRows:
-    """Rows of a long listing of files, with encoded URIs and paths; they can be iterated again."""
+    """Rows of a long listing of files, with encoded URIs and ``path``.
+
+    They can be iterated repeatedly.
+    """
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = rows

@@ -1,7 +1,8 @@
-"""The one door to the network.
+"""Transport: sends all requests to a server.
 
-`Transport.stream` sends a request and gives its answer before the body is read; `Transport.request` reads it whole, for answers that are small.
-Below both: the login session, the retries, the checks of status and content, and the record of what was asked.
+`Transport.stream` returns a response before its body is read; `Transport.request` reads the body,
+for small responses. Both use the login session, retry, follow redirects, check status and content,
+and record the request.
 """
 
 from __future__ import annotations
@@ -37,23 +38,26 @@ __all__ = ['BACKOFF_S', 'BUSY', 'MAX_RETRY_AFTER_S', 'Transport']
 log = logging.getLogger('pyxnat.http')
 
 BUSY = frozenset({429, 502, 503, 504})
-"""Statuses that say: not now."""
+"""Statuses of a busy server, for which requests are retried."""
 
 BACKOFF_S = 0.2
-"""Pause before the first repeat; doubled for each further one, and varied by half so that many clients do not come back together."""
+"""Pause before the first retry in seconds; doubled for each further one.
+
+Each pause is varied by up to half, so that many clients do not retry at the same time.
+"""
 
 MAX_RETRY_AFTER_S = 60.0
-"""Longest pause that a server's ``Retry-After`` is granted."""
+"""Longest pause for a ``Retry-After`` header, in seconds."""
 
 _LOGIN_SERVICE = '/data/services/auth'
 _SESSION = '/data/JSESSION'
 _ELSEWHERE = re.compile(r'(^|/)(\.|%2e){1,2}(/|\Z)', re.IGNORECASE)
-"""A segment of a path that means another place."""
+"""A segment ``.`` or ``..`` of a path, also if encoded."""
 _SECRET_HEADERS = frozenset({'authorization', 'cookie'})
 
 
 class _Call(NamedTuple):
-    """One request, whatever number of attempts it takes."""
+    """A request, which may take several attempts."""
 
     method: str
     uri: str
@@ -63,7 +67,7 @@ class _Call(NamedTuple):
     accept_pages: bool = False
     accept_status: frozenset[int] = frozenset()
     target: Target | None = None
-    """Where a redirect led."""
+    """Target of a redirect that is followed."""
 
     def accepts(self, status: int) -> bool:
         return 200 <= status < 300 or status in self.accept_status
@@ -74,25 +78,26 @@ class _Call(NamedTuple):
 
 
 class Transport:
-    """Sends requests to one server, over a connection per thread that is kept alive.
+    """Client of one server, with a kept-alive connection per thread.
 
     Parameters
     ----------
     session : Session
-        The login session that requests ride on.
+        Login session of the requests.
     cache : Cache
-        Is told of writes; while it is offline nothing is asked.
+        Marked at each write; while it is offline, no request is sent.
     verify : bool or str
         Whether certificates are checked; a `str` is the path of a CA bundle (PEM).
     proxy : str, optional
-        URL of a proxy; by default ``http_proxy``, ``https_proxy`` and ``no_proxy`` of the environment.
+        URL of a proxy; by default ``http_proxy``, ``https_proxy`` and ``no_proxy`` of the
+        environment decide.
     timeouts : Timeouts
         Seconds for connecting, and between two bytes.
     retries : int
-        How often a request is repeated when the connection breaks or the server is busy: GET, HEAD, DELETE, and PUT of a body that can be read
-        again; of other requests only those of which no byte was sent.
+        Number of retries if the connection breaks or the server is busy. GET, HEAD, DELETE, and
+        PUT of a body that can be rewound are retried; other requests only if no byte was sent.
     cert : pair of str, optional
-        Files (PEM) of the client's certificate and of its key.
+        Files (PEM) of the client's certificate and key.
     """
 
     def __init__(
@@ -123,7 +128,10 @@ class Transport:
         return f'<Transport to {self.server}>'
 
     def twin(self) -> Transport:
-        """Another on the same session, with connections of its own: for an answer that is read while others are asked for."""
+        """Return a transport with the same session and its own connections.
+
+        It is for a response that is read while the same thread sends other requests.
+        """
         other = copy(self)
         other._connections = _Connections()
         return other
@@ -139,18 +147,24 @@ class Transport:
         accept_pages: bool = False,
         accept_status: frozenset[int] = frozenset(),
     ) -> Answer:
-        """Ask, and read the whole answer.
+        """Send a request and return the response with its body.
 
         Parameters
         ----------
+        method : str
+            HTTP method, in any case.
         uri : str
-            Encoded, below the server's URL; a leading slash may be missing.
+            Encoded, below the server's URL; the leading slash may be missing.
+        body : Body, optional
+            Body of the request.
+        headers : mapping, optional
+            Headers of the request.
         timeout : float or pair, optional
             Seconds, in place of the Interface's timeouts.
         accept_pages : bool
-            Whether an HTML page is a proper answer.
+            Whether an HTML page is a valid response.
         accept_status : frozenset of int
-            Statuses besides 2xx that are proper answers.
+            Statuses other than 2xx that are valid responses.
 
         Raises
         ------
@@ -182,7 +196,18 @@ class Transport:
         accept_pages: bool = False,
         accept_status: frozenset[int] = frozenset(),
     ) -> Iterator[Stream]:
-        """Ask, and give the answer before its body is read. Parameters and errors are those of `request`."""
+        """Send a request and yield the response before its body is read.
+
+        Parameters
+        ----------
+        method, uri, body, headers, timeout, accept_pages, accept_status
+            As for `request`.
+
+        Raises
+        ------
+        DatabaseError
+            As for `request`.
+        """
         call = self._call(method, uri, body, headers, timeout, accept_pages, accept_status)
         stream = self._ask(call, 1)
         with self._reading(stream):
@@ -208,26 +233,33 @@ class Transport:
         return _Call(method.upper(), self.relative(uri), payload, plain, timeouts, accept_pages, accept_status)
 
     def relative(self, uri: str) -> str:
-        """A URI below the server, encoded, with a slash before it.
+        """Return a URI relative to the server, with a leading slash.
 
         Raises
         ------
         ProgrammingError
-            It belongs to another server, or leads out of this one.
+            The URI belongs to another server, or has a segment ``.`` or ``..``.
         """
         uri = uri.removeprefix(self.server)
         if '://' in uri.partition('?')[0]:
-            raise errors.ProgrammingError('the URI belongs to another server', uri=uri, remedy=f'This Interface asks {self.server} alone.')
+            raise errors.ProgrammingError('the URI belongs to another server', uri=uri, remedy=f'Use a URI of {self.server}.')
         uri = uri if uri.startswith('/') else f'/{uri}'
         if _ELSEWHERE.search(uri.partition('?')[0]):
-            raise errors.ProgrammingError('the URI has a part that means another place', uri=uri, remedy='No name can be "." or "..".')
+            raise errors.ProgrammingError('the URI has a segment "." or ".."', uri=uri, remedy='No name can be "." or "..".')
         return uri
 
     def _ask(self, call: _Call, attempt: int) -> Stream:
-        """An answer worth looking at; the first attempt is number `attempt`. Whatever it may change is made known to the cache."""
+        """Send a request, with retries, and mark the cache if it is a write.
+
+        Attempts are counted from `attempt`.
+        """
         if self.cache.is_offline:
-            what = 'nothing is asked while the cache is offline'
-            raise errors.OfflineError(what, uri=self.server + call.uri, method=call.method, remedy='Set interface.cache.mode to "online".')
+            raise errors.OfflineError(
+                'no request is sent while the cache is offline',
+                uri=self.server + call.uri,
+                method=call.method,
+                remedy='Set interface.cache.mode to "online".',
+            )
         with self.cache.stamp.changing() if is_write(call.method, call.uri) else nullcontext():
             return self._attempts(call, attempt)
 
@@ -265,7 +297,7 @@ class Transport:
             raise
 
     def _attempt_elsewhere(self, call: _Call, attempt: int) -> Stream | Exception:
-        """One request to another server, which is shown nothing of the login."""
+        """Send a request to another server, without session and cookies."""
         url = call.target.url if call.target else ''
         record = Record(call.method, url.partition('?')[0], attempt)  # queries of storage services are signed
         try:
@@ -276,7 +308,7 @@ class Transport:
             return error
 
     def _attempt(self, call: _Call, attempt: int) -> Stream | Exception:
-        """One request on the wire: its answer, or what broke."""
+        """Send a request once; return its response or network exception."""
         if call.target is not None and not call.target.trusted:
             return self._attempt_elsewhere(call, attempt)
         record = Record(call.method, call.uri, attempt)
@@ -320,7 +352,10 @@ class Transport:
         return Stream(call.method, url, response, http.raw, record)
 
     def _log_in(self, ticket: Ticket) -> None:
-        """Open the session through the login service, for credentials that Basic authentication cannot carry."""
+        """Open the session through the login service.
+
+        For credentials that Basic authentication cannot transmit.
+        """
         body = Payload(urlencode(self.session.credentials.form() if self.session.credentials else {}))
         headers = {**self.headers, 'content-type': 'application/x-www-form-urlencoded', 'content-length': str(body.length)}
         call = _Call('PUT', _LOGIN_SERVICE, body, headers, self.timeouts)
@@ -333,7 +368,7 @@ class Transport:
         ticket.headers.update(self.session.ticket_headers())
 
     def _checked(self, call: _Call, stream: Stream) -> Stream:
-        """The answer, if it is one that the caller can use; else its error."""
+        """Return a response if the caller accepts its status; else raise."""
         if call.accepts(stream.status):
             if call.accept_pages or not stream.is_page or not is_no_data(stream):
                 return stream
@@ -348,7 +383,10 @@ class Transport:
 
     @contextmanager
     def _reading(self, stream: Stream) -> Iterator[None]:
-        """While the body is read: its time is recorded, and a connection with an unread rest is not used again."""
+        """Record the time in which a body is read.
+
+        A connection with an unread rest of the body is closed.
+        """
         started = time.monotonic()
         try:
             yield
@@ -363,20 +401,31 @@ class Transport:
             b''.join(islice(stream, 4))
 
     def pause(self, attempt: int, retry_after: str | None = None) -> None:
-        """Wait before another attempt: longer each time, or as long as the server asks for."""
+        """Sleep before a retry.
+
+        Parameters
+        ----------
+        attempt : int
+            Number of the attempt that failed; the pause doubles with each.
+        retry_after : str, optional
+            ``Retry-After`` header; a longer pause than the usual one is respected up to 60 s.
+        """
         pause_s = BACKOFF_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
-        asked_s = _seconds(retry_after)
-        time.sleep(min(max(pause_s, asked_s), MAX_RETRY_AFTER_S) if asked_s is not None else pause_s)
+        least_s = _seconds(retry_after)
+        time.sleep(min(max(pause_s, least_s), MAX_RETRY_AFTER_S) if least_s is not None else pause_s)
 
     def note(self, record: Record) -> None:
-        """Tell log and traces of a request that has ended, or was answered from the cache."""
+        """Add the record of a request to the log and to all traces."""
         log.debug('%s', record)
         for trace in self._traces:
             trace.add(record)
 
     @contextmanager
     def trace(self, path: str | os.PathLike[str] | None = None) -> Iterator[Trace]:
-        """Record the requests of all threads while the block runs, in a file as well, if one is named."""
+        """Record the requests of all threads while the block runs.
+
+        With `path`, a line of JSON for each is appended to a file.
+        """
         with open(path, 'a', encoding='utf-8') if path is not None else nullcontext() as file:
             trace = Trace(file)
             self._traces = (*self._traces, trace)
@@ -386,18 +435,24 @@ class Transport:
                 self._traces = tuple(other for other in self._traces if other is not trace)
 
     def open_session(self) -> None:
-        """Make sure that a login has a session; one request if it had none, and none while the cache is offline."""
+        """Open a session if there is none. One request, or none.
+
+        None for a guest, and while the cache is offline.
+        """
         if self.session.credentials and not self.session.is_open and not self.cache.is_offline:
             self.request('GET', _SESSION)
 
     def close_session(self, timeout: Any = None) -> None:
-        """End the session on the server, if this process opened it, and close the connections. One request, or none."""
+        """End the session and close the connections. One request, or none.
+
+        A session that another process opened is not ended on the server.
+        """
         try:
             if self.session.is_ours and not self.cache.is_offline:
                 call = self._call('DELETE', _SESSION, None, None, timeout, True, frozenset())
                 got = self._attempt(call, 1)
                 if isinstance(got, Exception) and not is_lasting(got):
-                    got = self._attempt(call, 2)  # the connection had been closed meanwhile
+                    got = self._attempt(call, 2)  # the server had closed the connection
                 if isinstance(got, Exception):
                     raise network_error(got, 'DELETE', self.server + _SESSION) from got
                 self._discard(got)
@@ -406,20 +461,27 @@ class Transport:
             self._connections.close()
 
     def close_connections(self) -> None:
-        """Close the connections of all threads; the session stays, and a later request connects anew."""
+        """Close the connections of all threads.
+
+        The session stays open, and a later request opens a new connection.
+        """
         self._connections.close()
 
     def abort(self, threads: Iterable[threading.Thread]) -> None:
-        """Let what some threads wait for fail at once, and whatever they ask for after it: they are to end."""
+        """Make the current and all later requests of threads fail at once."""
         self._connections.abort(threads)
 
 
 class _Aborted(Exception):
-    """The thread is to end, and asks for nothing more."""
+    """The thread was aborted and sends no more requests."""
 
 
 class _Connections:
-    """The kept-alive connection of each thread; a thread inherits that of one which has ended, and a forked child starts with none."""
+    """Connection per thread, kept alive.
+
+    A new thread takes over the connection of one that has ended. A forked child starts without
+    connections.
+    """
 
     def __init__(self) -> None:
         self._pid = os.getpid()
@@ -428,7 +490,7 @@ class _Connections:
         self._broken: WeakSet[threading.Thread] = WeakSet()
 
     def mine(self, transport: Transport) -> Http:
-        """The calling thread's connection."""
+        """Return the connection of the calling thread."""
         if self._pid != os.getpid():
             self.__init__()  # type: ignore[misc]
         mine = threading.current_thread()
@@ -441,7 +503,10 @@ class _Connections:
         return http
 
     def _inherited(self) -> Http | None:
-        """That of a thread which has ended; not one whose answer another thread may be reading."""
+        """Return the connection of a thread that has ended, if one is free.
+
+        A connection with an unread body is left out: another thread may be reading it.
+        """
         for thread in list(self._of):
             if thread.is_alive():
                 continue
@@ -461,13 +526,13 @@ class _Connections:
         return http
 
     def drop(self) -> None:
-        """Close the calling thread's connection; the next request opens another."""
+        """Close the connection of the calling thread."""
         http = self._of.get(threading.current_thread())
         if http is not None:
             http.close()
 
     def abort(self, threads: Iterable[threading.Thread]) -> None:
-        """End what some threads wait for, and give them no connection any more."""
+        """Close the connections of threads, and refuse them new ones."""
         for thread in threads:
             self._broken.add(thread)
             http = self._of.get(thread)
@@ -475,13 +540,13 @@ class _Connections:
                 http.abort()
 
     def close(self) -> None:
-        """Close those of all threads."""
+        """Close the connections of all threads."""
         for http in list(self._of.values()):
             http.close()
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """What ``Retry-After`` asks for: it is a number of seconds, or a date."""
+    """Return the seconds of a ``Retry-After`` header: a number, or a date."""
     if retry_after and retry_after.strip().isdigit():
         return float(retry_after)
     date = http_time(retry_after)

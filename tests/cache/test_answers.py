@@ -232,7 +232,7 @@ def test_what_was_not_asked_is_an_error_that_says_what_there_is(asked: Any, monk
     url, user, cachedir = asked
     monkeypatch.setenv('PYXNAT_OFFLINE', '1')
     interface = pyxnat.Interface(url, user, cachedir=cachedir)
-    with pytest.raises(errors.OfflineError, match=r'/data/projects/Q/subjects.*not asked before.*It holds') as caught:
+    with pytest.raises(errors.OfflineError, match=r'/data/projects/Q/subjects.*no response to this request.*It holds') as caught:
         interface.select('/projects/Q/subjects').get()
     assert isinstance(caught.value, ConnectionError)
     for ask in (lambda: interface.select.project('Q').create(), lambda: interface.get('/data/projects'), interface.whoami):
@@ -247,7 +247,7 @@ def test_a_broken_network_falls_back_to_older_answers_and_says_so(asked: Any) ->
     with pytest.raises(errors.NetworkError):
         interface._get_json(PROJECTS)
     interface.cache.mode = 'fallback'
-    with pytest.warns(UserWarning, match=r'GET /data/projects\?format=json: answered from the cache, as it was \d+ second'):
+    with pytest.warns(UserWarning, match=r'GET /data/projects\?format=json: using the cached response of \d+ second'):
         assert [row['ID'] for row in interface._get_json(PROJECTS)] == ['P']
     with warnings.catch_warnings(), pytest.raises(errors.NetworkError):
         warnings.simplefilter('error')

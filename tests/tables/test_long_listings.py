@@ -216,7 +216,7 @@ def test_rows_of_the_cache_stand_in_where_the_network_fails(connect: Any) -> Non
         interface = connect(server, retries=0)
         sessions(interface).table(COLUMNS)
         interface.cache.set_usage('fallback', 0)
-        with pytest.warns(UserWarning, match='answered from the cache'):
+        with pytest.warns(UserWarning, match='using the cached response'):
             assert sessions(interface).table(COLUMNS).data == EXPECTED
 
 
