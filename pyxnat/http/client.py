@@ -233,7 +233,7 @@ class Connection:
         return self.transport.stream(method, uri, body, headers, **options)
 
     def trace(self, path: str | os.PathLike[str] | None = None) -> AbstractContextManager[Trace]:
-        """Record the requests made while a block runs, optionally to a file."""
+        """Record requests while a block runs, optionally to a file as well."""
         return self.transport.trace(path)
 
 
