@@ -148,7 +148,7 @@ class Model:
         return False
 
     def _is_kept_with_all(self, name: str, plain: str) -> bool:
-        """Whether a path is that of the type kept with an item of one of several, or of the key of one that the schema gives none."""
+        """Whether a path is that of an item's type, or of a key that only the database has."""
         if plain == 'extension_item/element_name':
             return self.level_of(name) in _OF_SEVERAL
         return any(plain == f'{self.sql_name(one)}_id'.lower() for one in self.registry.ancestry(name))

@@ -217,7 +217,8 @@ def check_complete(model: Model, xsi_type: str, fields: dict[str, str]) -> None:
     fields : dict[str, str]
         Storage key to value.
     """
-    wrong = [_complaint(xsi_type, row, 'Required Field') for row in _required(model, xsi_type) if _is_missing(row, fields)]
+    required = (row for row in model.registry.fields(xsi_type) if row.required and row.kind and canonical(row.path) not in CORE)
+    wrong = [_complaint(xsi_type, row, 'Required Field') for row in required if _is_missing(row, fields)]
     if wrong:
         raise BadRequest(' '.join(wrong))
 
@@ -225,10 +226,6 @@ def check_complete(model: Model, xsi_type: str, fields: dict[str, str]) -> None:
 def _complaint(xsi_type: str, row: Field, text: str) -> str:
     name = canonical(row.path).rpartition('/')[2]
     return f"The content of element '{xsi_type}' is not complete. '{{\"{row.namespaces[-1]}\":{name}}}' {text}"
-
-
-def _required(model: Model, xsi_type: str) -> list[Field]:
-    return [row for row in model.registry.fields(xsi_type) if row.required and row.kind and canonical(row.path) not in CORE]
 
 
 def _is_missing(row: Field, fields: dict[str, str]) -> bool:
@@ -360,15 +357,10 @@ class _Reader:
         if key.endswith('/name') and name_of(steps(key)[-2].pick):
             return True
         row = self._model.field(self._kind, plain)
-        if row is None or not row.kind or not _named_types(row.path) <= types:
+        if row is None or not row.kind or not set(_NAMED_TYPE.findall(row.path)) <= types:
             return False
         self._document.fields[storage_key(row, key)] = value
         return True
-
-
-def _named_types(path: str) -> set[str]:
-    """Return the types that a path requires elements to declare."""
-    return set(_NAMED_TYPE.findall(path))
 
 
 def _attributes(node: etree._Element) -> Iterator[tuple[str, str]]:

@@ -193,7 +193,8 @@ def kept_at(context: Context, connection: Connection, route: ItemPath, *, strict
     if among_all:
         places = [one for place in places for one in with_parts(connection, context, place)]
     rows = [(row, place) for place in places for row in resources_at(connection, place.row, step)]
-    scope = _scope(connection, places, step) if step.id is not None and len(rows) == 1 and not _is_zip(context) else ''
+    is_zip = context.get('format').lower() in ('zip', 'tar', 'tar.gz')
+    scope = _scope(connection, places, step) if step.id is not None and len(rows) == 1 and not is_zip else ''
     found = []
     for row, place in rows:
         folder = context.archive.files.resource_folder(connection, row, place.row)
@@ -223,10 +224,6 @@ def described(context: Context, holder: Any) -> str:
 def _subject_label(connection: Connection, place: Place) -> str:
     session = place.rows.get('experiment')
     return str(connection.scalar(select(item.c.label).where(item.c.pk == session.parent)) if session is not None else '')
-
-
-def _is_zip(context: Context) -> bool:
-    return context.get('format').lower() in ('zip', 'tar', 'tar.gz')
 
 
 def _scope(connection: Connection, places: Sequence[Place], step: Step) -> str:

@@ -134,7 +134,7 @@ def parse(parts: Sequence[str]) -> ItemPath | None:
         found = _next(tuple(step.level.plural for step in steps), rest)
         if found is None:
             break
-        rest = rest[found[-1].level.segment.count('/') + 1 if len(found) == 1 else _width(found) :]
+        rest = rest[found[0].level.segment.count('/') + 1 :]
         last = found[-1].level
         if last.plural == 'files':
             name = '/'.join(rest) + ('/' if trailing and rest else '')
@@ -161,10 +161,6 @@ def _next(chain: Chain, rest: list[str]) -> list[Step] | None:
         if row.plural.endswith('resources') and rest[: len(words)] == words and chain != NO_FILES:
             return [Step(row, None), Step(level('files'), None)]
     return None
-
-
-def _width(found: list[Step]) -> int:
-    return found[0].level.segment.count('/') + 1
 
 
 def archived_parts(uri: str) -> list[str]:

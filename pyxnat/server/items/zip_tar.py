@@ -69,7 +69,8 @@ def pack(context: Context, held: list[Held]) -> Sending:
     entries = [(entry_name(context, one, form), one) for one in held if one.path.is_file()]
     if not entries:
         raise NotFound('Unable to find any files.')
-    _check_method(context)
+    if context.get('compression') not in ('', *_METHODS):
+        raise BadRequest('compression must be 0 (stored) or 8 (deflated).')
     return Sending(writer(context, entries, form), FORMATS[form], f'attachment; filename="{quote(_top(held[0]))}.{form}";')
 
 
@@ -99,11 +100,6 @@ def pack_named(name: str, entries: list[tuple[str, Held]]) -> Sending:
         Name in the zip, and file.
     """
     return Sending(_zip_of(entries, DEFAULT_EFFORT), FORMATS['zip'], f'attachment; filename="{name}.zip"')
-
-
-def _check_method(context: Context) -> None:
-    if context.get('compression') not in ('', *_METHODS):
-        raise BadRequest('compression must be 0 (stored) or 8 (deflated).')
 
 
 def _top(held: Held) -> str:
@@ -210,17 +206,13 @@ def _zip_of(entries: list[tuple[str, Held]], effort: int) -> Iterator[bytes]:
     with zipfile.ZipFile(sink, 'w', allowZip64=True) as target:
         for name, held in entries:
             info = zipfile.ZipInfo.from_file(held.path, name, strict_timestamps=False)
-            info.compress_type = zipfile.ZIP_STORED if effort == 0 or _is_compressed(name) else zipfile.ZIP_DEFLATED
+            info.compress_type = zipfile.ZIP_STORED if effort == 0 or name.lower().endswith(_COMPRESSED) else zipfile.ZIP_DEFLATED
             setattr(info, 'compress_level' if hasattr(info, 'compress_level') else '_compresslevel', effort)  # compress_level since Python 3.13
             with held.path.open('rb') as source, target.open(info, 'w', force_zip64=held.file.size > 2**31) as member:
                 while piece := source.read(BLOCK):
                     member.write(piece)
                     yield from sink.taken()
     yield from sink.taken()
-
-
-def _is_compressed(name: str) -> bool:
-    return name.lower().endswith(_COMPRESSED)
 
 
 def _tar(context: Context, entries: list[tuple[str, Held]], form: str) -> Iterator[bytes]:

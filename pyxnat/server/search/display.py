@@ -72,7 +72,11 @@ class Displays:
         """
         document = self._documents.get(type_name)
         found = document.versions if document is not None and document.versions else own_versions(self._model, type_name, self.fields(type_name))
-        return {one.name: self._supported(one, type_name) for one in found}
+        known = {one.name: one for one in found}
+        for name, version in known.items():
+            supported = (ref for ref in version.fields if ref.id in self.fields(ref.element or type_name))
+            known[name] = replace(version, fields=tuple(supported))
+        return known
 
     def version(self, type_name: str, name: str) -> DisplayVersion:
         """Return a version by name; ``listing`` if there is none.
@@ -94,9 +98,6 @@ class Displays:
         """
         found = self.versions(type_name)
         return next(found[name] for name in ('brief', 'detailed', 'full', 'listing') if name in found and found[name].fields)
-
-    def _supported(self, version: DisplayVersion, type_name: str) -> DisplayVersion:
-        return replace(version, fields=tuple(one for one in version.fields if one.id in self.fields(one.element or type_name)))
 
     def _build_fields(self, type_name: str) -> dict[str, DisplayField]:
         own = {one.id: one for one in own_fields(self._model, type_name)}
