@@ -132,10 +132,10 @@ class Model:
         if known is None:
             if len(self._declared) > _MOST_REMEMBERED:
                 self._declared.clear()
-            known = self._declared[name, path] = self._finds(name, path)
+            known = self._declared[name, path] = self._find_declared(name, path)
         return known
 
-    def _finds(self, name: str, path: str) -> bool:
+    def _find_declared(self, name: str, path: str) -> bool:
         plain, types = canonical(path).lower(), {found.lower() for found in _TYPES.findall(path)}
         if plain.startswith(_OF_ALL) or self._is_kept_with_all(name, plain):
             return True
@@ -144,7 +144,7 @@ class Model:
                 return True
             if one.item_type and plain.startswith(one.key + '/'):
                 depth = one.key.count('/') + 1
-                return self._finds(_named_type(path, depth) or one.item_type, _after(path, depth))
+                return self._find_declared(_named_type(path, depth) or one.item_type, _after(path, depth))
         return False
 
     def _is_kept_with_all(self, name: str, plain: str) -> bool:

@@ -303,7 +303,7 @@ class _Reader:
             Types that elements above the node, or the node, declare.
         """
         for name, value in _attributes(node):
-            if value and not self._keep(f'{key}/{name}'.lstrip('/'), value, types) and (key or self._document.is_inside):
+            if value and not self._store(f'{key}/{name}'.lstrip('/'), value, types) and (key or self._document.is_inside):
                 raise UnprocessableEntity(f"Invalid attribute '{name}' of '{self._kind}/{canonical(key)}'")
         used: set[str] = set()
         for child in node.iterchildren(tag=etree.Element):
@@ -319,7 +319,7 @@ class _Reader:
             self._document.links.append((canonical(here), dict(_attributes(child))))
             return
         if self._model.registry.repeats(self._kind, here):
-            here = self._picked(child, here, used)
+            here = self._repeated_key(child, here, used)
         declared = child.get(XSI_TYPE)
         if declared:
             types |= {_prefixed(self._model, child, declared)}
@@ -334,10 +334,10 @@ class _Reader:
             return
         row = self._model.registry.text_of(self._kind, here)
         leaf = f'/{row.path.rpartition("/")[2]}' if row is not None and row.text else ''
-        if row is None or not self._keep(here + leaf, text, types):
+        if row is None or not self._store(here + leaf, text, types):
             raise UnprocessableEntity(f"Invalid field '{canonical(here).rpartition('/')[2]}'")
 
-    def _picked(self, child: etree._Element, here: str, used: set[str]) -> str:
+    def _repeated_key(self, child: etree._Element, here: str, used: set[str]) -> str:
         """Return the key of a repeated element, by unique name or by number."""
         name = child.get('name') or ''
         pick = pick_of_name(name) if name and name != 'NULL' else ''
@@ -348,7 +348,7 @@ class _Reader:
         used.add(found)
         return found
 
-    def _keep(self, key: str, value: str, types: frozenset[str]) -> bool:
+    def _store(self, key: str, value: str, types: frozenset[str]) -> bool:
         """Store a value; return False if the type has no such field."""
         plain = canonical(key)
         if plain in CORE:
@@ -408,8 +408,8 @@ def merged(fields: dict[str, str], document: Document, values: dict[str, str]) -
     found = dict(fields)
     if not document.from_xml:
         return {**found, **values}
-    known = _lists(fields)
-    for (holder, pick), leaves in _lists(values).items():
+    known = _repeated_values(fields)
+    for (holder, pick), leaves in _repeated_values(values).items():
         if not pick.isdecimal():
             found.update({f'{holder}[{pick}]{leaf}': value for leaf, value in leaves.items()})
             continue
@@ -480,7 +480,7 @@ def check_kept(where: str, held: dict[str, str], fields: dict[str, str], documen
         raise BadRequest('allowDataDeletion cannot clear all demographics of a subject: leave one of their fields in the document.')
 
 
-def _lists(fields: dict[str, str]) -> dict[tuple[str, str], dict[str, str]]:
+def _repeated_values(fields: dict[str, str]) -> dict[tuple[str, str], dict[str, str]]:
     """Return the values of repeated elements, by holder and pick."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for key, value in fields.items():

@@ -122,10 +122,10 @@ def resources_at(connection: Connection, holder: Any, step: Step) -> list[Any]:
     sides = ('', 'out') if side == 'out' else (side,)
     query = select(resource).where(resource.c.item == holder.pk, resource.c.side.in_(sides)).order_by(resource.c.pk)
     rows = list(connection.execute(query))
-    return rows if step.id is None else _named(rows, step.id)
+    return rows if step.id is None else _select_named(rows, step.id)
 
 
-def _named(rows: Iterable[Any], name: str) -> list[Any]:
+def _select_named(rows: Iterable[Any], name: str) -> list[Any]:
     """Those that a list of labels and numbers names."""
     names = re.split(r'\s*,\s*', name)
     return [row for row in rows if row.label in names or str(row.pk) in names]
@@ -194,11 +194,11 @@ def kept_at(context: Context, connection: Connection, route: ItemPath, *, strict
         places = [one for place in places for one in with_parts(connection, context, place)]
     rows = [(row, place) for place in places for row in resources_at(connection, place.row, step)]
     is_zip = context.get('format').lower() in ('zip', 'tar', 'tar.gz')
-    scope = _scope(connection, places, step) if step.id is not None and len(rows) == 1 and not is_zip else ''
+    scope = _route_uri(connection, places, step) if step.id is not None and len(rows) == 1 and not is_zip else ''
     found = []
     for row, place in rows:
         folder = context.archive.files.resource_folder(connection, row, place.row)
-        uri = f'{scope or _own(connection, place, row)}/resources/{row.pk}'
+        uri = f'{scope or _holder_uri(connection, place, row)}/resources/{row.pk}'
         subject = _subject_label(connection, place) if context.flag('subjectIncludedInPath') else ''
         found.append(Kept(row, place, folder, uri, described(context, place.row), subject, among_all))
     return found
@@ -226,12 +226,12 @@ def _subject_label(connection: Connection, place: Place) -> str:
     return str(connection.scalar(select(item.c.label).where(item.c.pk == session.parent)) if session is not None else '')
 
 
-def _scope(connection: Connection, places: Sequence[Place], step: Step) -> str:
+def _route_uri(connection: Connection, places: Sequence[Place], step: Step) -> str:
     """Return the URI of the route with IDs in place of labels."""
     first = places[0]
     parts = ['/data']
     if 'experiment' not in first.rows:
-        return _own_of_top(connection, first)
+        return _top_uri(connection, first)
     if first.project and 'subject' in first.rows:
         parts += ['projects', first.project, 'subjects', first.rows['subject'].id]
     for name in _ABOVE:
@@ -243,14 +243,14 @@ def _scope(connection: Connection, places: Sequence[Place], step: Step) -> str:
     return '/'.join(parts)
 
 
-def _own_of_top(connection: Connection, place: Place) -> str:
+def _top_uri(connection: Connection, place: Place) -> str:
     row = place.row
     if row.level == 'project':
         return f'/data/projects/{row.id}'
     return f'/data/projects/{place.project or row.project}/subjects/{row.id}'
 
 
-def _own(connection: Connection, place: Place, row: Any) -> str:
+def _holder_uri(connection: Connection, place: Place, row: Any) -> str:
     """Return the URI of a resource's item in XNAT's own scope."""
     holder = place.row
     if holder.level in ('project', 'subject'):
@@ -289,7 +289,7 @@ def files_of(context: Context, connection: Connection, route: ItemPath, *, path:
         query = query if path is None else query.where(file.c.path == path)
         found += [Held(one, kept) for one in connection.execute(query)]
     contents, formats = context.all('file_content'), context.all('file_format')
-    return [one for one in found if _wanted(one.file, contents, formats)] if contents or formats else found
+    return [one for one in found if _passes_filters(one.file, contents, formats)] if contents or formats else found
 
 
 def files_in(connection: Connection, kept: Kept) -> list[Held]:
@@ -305,7 +305,7 @@ def files_in(connection: Connection, kept: Kept) -> list[Held]:
     return [Held(one, kept) for one in connection.execute(select(file).where(file.c.resource == kept.row.pk).order_by(file.c.path))]
 
 
-def _wanted(row: Any, contents: Sequence[str], formats: Sequence[str]) -> bool:
+def _passes_filters(row: Any, contents: Sequence[str], formats: Sequence[str]) -> bool:
     """Whether a file passes the filters file_content and file_format.
 
     ``NULL`` selects files without content, but never files without format.

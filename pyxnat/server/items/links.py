@@ -20,7 +20,7 @@ __all__ = ['add_links', 'drop_unnamed', 'project_told']
 
 _SHARE = 'sharing/share'
 _KEPT = ('format', 'content', 'description')
-_TOLD = {'told_count': 'file_count', 'told_size': 'file_size'}
+_COUNTS = {'told_count': 'file_count', 'told_size': 'file_size'}
 """Columns of a resource, and the attributes of a document that fill them."""
 
 
@@ -147,7 +147,7 @@ def _add_resource(writer: ItemWriter, row: Any, side: str, about: dict[str, str]
     known = select(resource.c.pk).where(resource.c.item == row.pk, resource.c.label == label)
     if not label or writer.connection.scalar(known) is not None:
         return
-    values = {name: about.get(name) for name in _KEPT} | {name: _number(about.get(told, '')) for name, told in _TOLD.items()}
+    values = {name: about.get(name) for name in _KEPT} | {name: _number(about.get(attribute, '')) for name, attribute in _COUNTS.items()}
     writer.connection.execute(
         resource.insert().values(item=row.pk, side=side, label=label, insert_date=now(), insert_user=writer.caller.login, **values)
     )

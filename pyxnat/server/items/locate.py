@@ -109,7 +109,7 @@ def find(
                 return place
             raise NotFound(f'Unable to find the specified {step.level.singular}: {step.id}')
         if row.level == 'project':
-            _enter(connection, caller, row, not (last and inside) or method == 'GET')
+            _check_project(connection, caller, row, not (last and inside) or method == 'GET')
             place.project = row.id
         place.rows[step.level.singular] = row
         place.row = row
@@ -185,7 +185,7 @@ def kind_of(connection: Connection, row: Any) -> str:
 _KIND_OF = select(item.c.xsi_type).where(item.c.pk == bindparam('session'))
 
 
-def _enter(connection: Connection, caller: Caller, row: Any, looks: bool) -> None:
+def _check_project(connection: Connection, caller: Caller, row: Any, looks: bool) -> None:
     """Refuse a hidden project, and one that is not readable unless `looks`.
 
     The items in it may be readable in another project.

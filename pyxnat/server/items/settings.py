@@ -228,17 +228,17 @@ def read_settings(model: Model, kind: str, where: str, pairs: list[tuple[str, st
         Whether short names count.
     """
     found = Settings(model, kind, before)
-    for path, value in [*_full(model, kind, pairs), *(_short(model, kind, where, pairs) if short else ())]:
+    for path, value in [*_full_paths(model, kind, pairs), *(_short_paths(model, kind, where, pairs) if short else ())]:
         if not found.set(path, escaped(value)):
             found.is_broken = True
             break
     if short:
-        found.forced = {key: escaped(value) for name, value in _once(pairs) if (key := _FORCED.get((where, name)))}
+        found.forced = {key: escaped(value) for name, value in _first_values(pairs) if (key := _FORCED.get((where, name)))}
         found.fields.update(found.forced)
     return found
 
 
-def _once(pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def _first_values(pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """Yield the first value of each name, unless it is empty."""
     seen: set[str] = set()
     for name, value in pairs:
@@ -247,17 +247,17 @@ def _once(pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
         seen.add(name)
 
 
-def _full(model: Model, kind: str, pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def _full_paths(model: Model, kind: str, pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """Yield paths of the item's type, or of types that it extends."""
-    for name, value in _once(pairs):
+    for name, value in _first_values(pairs):
         found = _TYPED.fullmatch(name)
         if found is not None and (found.group(1).lower() == kind.lower() or model.registry.is_a(kind, found.group(1))):
             yield found.group(2)[1:], value
 
 
-def _short(model: Model, kind: str, where: str, pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def _short_paths(model: Model, kind: str, where: str, pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """Yield the paths of short names that the item's type has."""
-    for name, value in _once(pairs):
+    for name, value in _first_values(pairs):
         known = short_name(where, name) if name not in READ_ONLY else None
         if known is not None and not known.of and model.registry.field(kind, known.path) is not None:
             yield known.path, value

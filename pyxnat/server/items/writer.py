@@ -54,11 +54,11 @@ _LINKS = {'experiment': ('ID', 'subject_ID'), 'assessor': ('ID', 'imageSession_I
 """Attributes that an item needs in the document of its parent."""
 
 
-def _is_same(name: str, before: Any, after: Any) -> bool:
+def _is_equal(name: str, before: Any, after: Any) -> bool:
     return bool(json.loads(before) == json.loads(after) if name == 'fields' else before == after)
 
 
-def _own(fields: dict[str, str]) -> dict[str, str]:
+def _general_fields(fields: dict[str, str]) -> dict[str, str]:
     """Return the fields that XNAT stores with an item's general type.
 
     Those that cannot repeat; so no custom variables.
@@ -86,7 +86,7 @@ def check_label(text: str, name: str = 'label') -> str:
     return text
 
 
-def _alike(where: str) -> tuple[str, ...]:
+def _levels_with_shared_ids(where: str) -> tuple[str, ...]:
     """Return the levels in which IDs and labels are unique together."""
     return _EXPERIMENTS if where in _EXPERIMENTS else (where,)
 
@@ -249,11 +249,11 @@ class Writer:
         need(self.connection, self.caller, project, 'create', kind or ANY)
         xsi_type = self._creatable(document, where)
         if where in ('scan', 'reconstruction'):
-            self._free_scan(where, text, parent)
+            self._check_scan_is_free(where, text, parent)
             row = self._insert(where, xsi_type, text, None, project, parent.pk, document)
         else:
             check_label(text)
-            self._free_label(where, project, text)
+            self._check_label_is_free(where, project, text)
             if where == 'subject' and any(level == 'experiment' for level, _ in document.children):
                 raise BadRequest('Send the sessions of a new subject separately: XNAT fails on a document with both.')
             accession, known = self._accession(where, project, document)
@@ -275,7 +275,7 @@ class Writer:
             raise BadRequest(f'Multiple scan modalities can be associated here: name one, such as xsiType=xnat:mrScanData, not {xsi_type}.')
         return xsi_type
 
-    def _free_scan(self, where: str, text: str, parent: Any) -> None:
+    def _check_scan_is_free(self, where: str, text: str, parent: Any) -> None:
         if where == 'scan':
             check_label(text, 'scan ID')
         if unless_null(text) is None or len(text) > _MAX_LABEL or any(ord(char) < 32 or char in '/\\' for char in text) or text in ('.', '..'):
@@ -286,8 +286,8 @@ class Writer:
         if self.connection.scalar(query) is not None:
             raise Conflict(f'There is a {where} {text} already.')
 
-    def _free_label(self, where: str, project: str, text: str | None, pk: int | None = None) -> None:
-        query = select(item.c.pk).where(item.c.level.in_(_alike(where)), labelled(project, text))
+    def _check_label_is_free(self, where: str, project: str, text: str | None, pk: int | None = None) -> None:
+        query = select(item.c.pk).where(item.c.level.in_(_levels_with_shared_ids(where)), labelled(project, text))
         if pk is not None:
             query = query.where(item.c.pk != pk)
         if self.connection.scalar(query) is not None:
@@ -300,7 +300,7 @@ class Writer:
         """
         wanted = document.core.get('ID')
         if not wanted:
-            return self.archive.accessions.give(self.connection, self.archive.prefix, _alike(where), document.xsi_type, project)
+            return self.archive.accessions.give(self.connection, self.archive.prefix, _levels_with_shared_ids(where), document.xsi_type, project)
         check_label(wanted, 'ID')
         if self.of_id(where, document) is not None:
             raise Conflict(f'The ID {wanted} is used already.')
@@ -321,7 +321,7 @@ class Writer:
         wanted = document.core.get('ID')
         if not wanted or where not in ('subject', *_EXPERIMENTS):
             return None
-        return taken(self.connection, _alike(where), wanted)
+        return taken(self.connection, _levels_with_shared_ids(where), wanted)
 
     def bearing(self, where: str, project: str, label: str) -> Any:
         """Return the item of a level with a label in a project; None for none.
@@ -335,7 +335,7 @@ class Writer:
         label : str
             The label.
         """
-        query = select(item).where(item.c.level.in_(_alike(where)), labelled(project, label), readable(self.caller, item))
+        query = select(item).where(item.c.level.in_(_levels_with_shared_ids(where)), labelled(project, label), readable(self.caller, item))
         return self.connection.execute(query).first()
 
     def new_subject(self, label: str, project: Any) -> Any:
@@ -445,7 +445,7 @@ class Writer:
             changed.update(self._other_subject(row, owner))
         label = document.core.get('label')
         if row.level in _LABELLED and label and label != row.label:
-            self._free_label(row.level, row.project, label, row.pk)
+            self._check_label_is_free(row.level, row.project, label, row.pk)
             changed['label'] = unless_null(label)
         if any(getattr(row, name) != value for name, value in changed.items()) or not document.from_xml:
             need_on(self.connection, self.caller, row, 'edit')
@@ -478,12 +478,12 @@ class Writer:
 
         Without a difference nothing is written, and ``last_modified`` stays.
         """
-        values = {name: value for name, value in values.items() if not _is_same(name, getattr(row, name), value)}
+        values = {name: value for name, value in values.items() if not _is_equal(name, getattr(row, name), value)}
         if not values:
             return row
         if row.status == 'locked' and 'status' not in values:
             raise Forbidden(f'{row.id} is locked.')
-        if 'label' in values or ('fields' in values and _own(fields_of(row)) != _own(json.loads(values['fields']))):
+        if 'label' in values or ('fields' in values and _general_fields(fields_of(row)) != _general_fields(json.loads(values['fields']))):
             values['own_modified'] = now()
         changed = self.connection.execute(item.update().where(item.c.pk == row.pk).values(**values).returning(item)).one()
         if set(values) != {'access'}:
@@ -511,7 +511,7 @@ class Writer:
         need_on(self.connection, self.caller, row, 'edit')
         if len(label) > _MAX_LABEL:
             raise BadRequest(f'A label has at most {_MAX_LABEL} characters.')
-        self._free_label(row.level, row.project, label, row.pk)
+        self._check_label_is_free(row.level, row.project, label, row.pk)
         before = self.archive.files.item_folder(self.connection, row)
         row = self._set(row, label=unless_null(label))
         self._touch_files_below(row)
@@ -595,7 +595,7 @@ class Writer:
         """
         need(self.connection, self.caller, target.id, 'create', kind_of(self.connection, row))
         if label and row.level != 'scan':
-            self._free_label(row.level, target.id, label)
+            self._check_label_is_free(row.level, target.id, label)
         self._add_share(row, target.id, label)
 
     def _add_share(self, row: Any, project: str, label: str | None) -> None:
@@ -636,7 +636,7 @@ class Writer:
         need_on(self.connection, self.caller, row, 'delete')
         label = unless_null(label or row.label)
         self.connection.execute(share.delete().where(share.c.item == row.pk, share.c.project == target.id))
-        self._free_label(row.level, target.id, label, row.pk)
+        self._check_label_is_free(row.level, target.id, label, row.pk)
         moving = [row] if row.level == 'subject' else [one for one in self._below(row) if one.project == row.project]
         before = [self.archive.files.item_folder(self.connection, one) for one in moving]
         parent = {'parent': target.pk} if row.level == 'subject' else {}

@@ -160,17 +160,17 @@ class _Writer:
 
     def _items(self, node: etree._Element, found: Field, row: Any, groups: dict[str, list[Any]]) -> None:
         for one in groups.get(found.path, ()):
-            child = _grow(node, found)
+            child = _append_element(node, found)
             if one.level != 'reconstruction':  # its element has only one type
                 child.set(XSI_TYPE, one.xsi_type)
             self.fill(child, one)
         side = found.path.partition('/')[0] if found.path in ('in/file', 'out/file') else ''
         if found.path == self._source.resource_path(row, side):
             for one in self._source.resources(row, side):
-                self._resource(_grow(node, found), one, row)
+                self._resource(_append_element(node, found), one, row)
         if found.path == 'sharing/share':
             for one in self._source.shares(row):
-                self._share(_grow(node, found), one, row)
+                self._share(_append_element(node, found), one, row)
 
     def _share(self, node: etree._Element, one: Any, row: Any) -> None:
         for name in ('label', 'project'):
@@ -191,7 +191,7 @@ class _Writer:
         if not self._conceal:
             _conceal(node, 'xnat_abstractResource_id', one.pk)
         if one.tags:  # one tag, even with commas
-            child = etree.SubElement(etree.SubElement(node, _same(node, 'tags')), _same(node, 'tag'))
+            child = etree.SubElement(etree.SubElement(node, _tag_beside(node, 'tags')), _tag_beside(node, 'tag'))
             if not self._conceal:
                 _conceal(child, 'xnat_abstractResource_tag_id', number_of(one.pk, 0))
             _set_text(child, one.tags)
@@ -221,21 +221,21 @@ class _Tree:
         parts = steps(key)
         if parts[-1].name == TYPE_LEAF:
             if len(parts) > 1:
-                self._at(parts[:-1], None).set(XSI_TYPE, value)
+                self._element(parts[:-1], None).set(XSI_TYPE, value)
             return
         found = self._registry.field(self._type, key)
         if found is not None and value == '' and name_of(parts[-2].pick if len(parts) > 1 else ''):
-            self._at(parts[:-1], found)
+            self._element(parts[:-1], found)
         if found is None or value == '':
             return
         value = value.replace(' ', 'T', 1) if found.kind == 'dateTime' else value
         value = ''.join(char for char in value if char in '\t\n\r' or ord(char) >= 32)
         if found.attribute:
-            self._at(parts[:-1], found).set(parts[-1].name, value)
+            self._element(parts[:-1], found).set(parts[-1].name, value)
         else:
-            _set_text(self._at(parts[:-1] if found.text else parts, found), value)
+            _set_text(self._element(parts[:-1] if found.text else parts, found), value)
 
-    def _at(self, parts: list[Step], found: Field | None) -> etree._Element:
+    def _element(self, parts: list[Step], found: Field | None) -> etree._Element:
         """Return the element at a key; create it if missing."""
         key, node = '', self._known['']
         for place, step in enumerate(parts):
@@ -303,7 +303,7 @@ def _type_at(found: Field | None, place: int) -> str:
     return parts[place].pick.removeprefix('@xsi:type=') if place < len(parts) and parts[place].pick.startswith('@xsi:type=') else ''
 
 
-def _same(node: etree._Element, name: str) -> str:
+def _tag_beside(node: etree._Element, name: str) -> str:
     return f'{{{etree.QName(node).namespace}}}{name}'
 
 
@@ -312,7 +312,7 @@ def _child(node: etree._Element, tag: str, fresh: bool) -> etree._Element:
     return etree.SubElement(node, tag) if existing is None else existing
 
 
-def _grow(node: etree._Element, found: Field) -> etree._Element:
+def _append_element(node: etree._Element, found: Field) -> etree._Element:
     """Add an element at the path of a field that holds items."""
     names = canonical(found.path).split('/')
     for place, name in enumerate(names):

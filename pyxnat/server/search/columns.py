@@ -237,7 +237,7 @@ def find_field(scope: Scope, model: Model, element: str, name: str) -> Expressio
     """
     form = _FORM.fullmatch(name.upper())
     if form is not None:
-        return _of_form(scope.alias(element), form['form'].lower(), form['key'])
+        return _form_value(scope.alias(element), form['form'].lower(), form['key'])
     for kind in (element, *model.searchable) if '_COL_' in name.upper() else ():
         for path in _paths(model, kind) if name.upper().startswith(identifier(f'{kind}/')) else ():
             if identifier(f'{kind}/{path}') == name.upper():
@@ -248,7 +248,7 @@ def find_field(scope: Scope, model: Model, element: str, name: str) -> Expressio
 _FORM = re.compile(r'[A-Z_]+:[A-Z0-9]+_CUSTOM-FORM_(?P<form>[0-9A-F-]{36})_(?P<key>.+)')
 
 
-def _of_form(table: Any, form: str, key: str) -> Expression:
+def _form_value(table: Any, form: str, key: str) -> Expression:
     """Return the value of an item under a key of a form."""
     held = func.json_extract(table.c.fields, '$."custom_fields"')
     each = func.json_each(func.coalesce(held, '{}'), f'$."{form}"').table_valued('key', 'value')

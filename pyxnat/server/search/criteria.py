@@ -73,7 +73,7 @@ def _joined(method: str, parts: Sequence[ColumnElement[bool] | None]) -> ColumnE
 
 def _compare(expression: Expression, criterion: Criterion) -> ColumnElement[bool]:
     name, value = criterion.comparison, criterion.value
-    _check(value)
+    _check_value(value)
     if name in ('IS NULL', 'IS NOT NULL', 'IS', 'IS NOT'):
         return _null(expression, criterion)
     if name in ('LIKE', 'NOT LIKE') and expression.kind != 'string':
@@ -83,7 +83,7 @@ def _compare(expression: Expression, criterion: Criterion) -> ColumnElement[bool
     if criterion.override and "'" in value:
         raise BadRequest(f'Remove the quotes from {value!r}: values of display fields are quoted by the server.')
     if value.strip() == '*' and name not in ('LIKE', 'NOT LIKE'):
-        return _filled(expression)
+        return _is_filled(expression)
     if name in ('LIKE', 'NOT LIKE'):
         pattern = f'%{value.replace("*", "%").strip("%")}%' if expression.schema_field else value
         return _like(expression, pattern, name)
@@ -97,7 +97,7 @@ def _listed(expression: Expression, name: str, value: str) -> ColumnElement[bool
     if name == 'BETWEEN' and expression.schema_field and expression.kind not in ('integer', 'float'):
         raise BadRequest(f'BETWEEN works on display fields and on numbers, not on a path whose values are of the kind {expression.kind}.')
     if name == 'IN':
-        return _left(expression).in_([_operand(expression, part.strip()) for part in _parts(value)])
+        return expression.comparable.in_([_operand(expression, part.strip()) for part in _parts(value)])
     if name == 'BETWEEN':
         return _between(expression, re.split(r'\s+AND\s+', value.strip(), flags=re.IGNORECASE))
     if value.strip() == '':
@@ -131,14 +131,14 @@ def _operator(name: str) -> Callable[[Any, Any], ColumnElement[bool]]:
 
 
 def _compare_with(expression: Expression, name: str, value: str) -> ColumnElement[bool]:
-    found = _operator(name)(_left(expression), _operand(expression, value))
+    found = _operator(name)(expression.comparable, _operand(expression, value))
     return or_(found, expression.sql.is_(None)) if name == '!=' and not expression.schema_field else found
 
 
 def _compare_with_empty(expression: Expression, name: str) -> ColumnElement[bool]:
     """Return a comparison with an empty value: ``=`` finds empty fields."""
     _operator(name)
-    filled = _filled(expression)
+    filled = _is_filled(expression)
     return filled if name in ('!=', '<>') else not_(filled) if name in ('=', '<=', '>=') else false()
 
 
@@ -198,7 +198,7 @@ _OPERANDS: dict[str, Callable[[str], Any]] = {
 }  # fmt: skip
 
 
-def _filled(expression: Expression) -> ColumnElement[bool]:
+def _is_filled(expression: Expression) -> ColumnElement[bool]:
     found = expression.sql.is_not(None)
     return and_(found, expression.sql != '') if expression.kind == 'string' else found
 
@@ -207,7 +207,7 @@ def _null(expression: Expression, criterion: Criterion) -> ColumnElement[bool]:
     words = f'{criterion.comparison} {criterion.value.strip().upper()}'.split()
     if set(words) - {'IS', 'NOT', 'NULL'} or 'NULL' not in words:
         raise BadRequest(f'{criterion.comparison} needs NULL or NOT NULL, not {criterion.value!r}.')
-    return _filled(expression) if 'NOT' in words else not_(_filled(expression))
+    return _is_filled(expression) if 'NOT' in words else not_(_is_filled(expression))
 
 
 def _like(expression: Expression, pattern: str, name: str) -> ColumnElement[bool]:
@@ -224,7 +224,7 @@ def _between(expression: Expression, parts: Sequence[str]) -> ColumnElement[bool
     if len(parts) != 2:
         raise BadRequest('BETWEEN needs "low AND high".')
     low, high = (_operand(expression, part) for part in parts)
-    return _left(expression).between(low, high)
+    return expression.comparable.between(low, high)
 
 
 # -- values that XNAT inserts verbatim into its SQL
@@ -239,7 +239,7 @@ def _raw(expression: Expression, name: str, value: str) -> ColumnElement[bool]:
     """Return a comparison with literals; `BadRequest` for any other SQL."""
     if name in ('IN', 'NOT IN'):
         texts = re.findall(_LITERAL, _match(_LIST, name, value).group(1), re.IGNORECASE)
-        found = _left(expression).in_([_operand(expression, text) for text in map(_literal, texts) if text is not None])
+        found = expression.comparable.in_([_operand(expression, text) for text in map(_literal, texts) if text is not None])
         return not_(found) if name == 'NOT IN' else found
     if name == 'BETWEEN':
         texts = [_literal(text) for text in _match(_RANGE, name, value).groups()]
@@ -268,7 +268,7 @@ _HARMLESS = re.compile(r'[A-Za-z0-9 _.;]*')
 _SUSPECT = re.compile(r'(SELECT|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE) |\\$')
 
 
-def _check(value: str) -> None:
+def _check_value(value: str) -> None:
     """Refuse a value that XNAT takes for an attack, with XNAT's status.
 
     This is for the fidelity of scripts; all values are bound parameters, so none is dangerous here.

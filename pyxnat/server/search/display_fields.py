@@ -108,7 +108,7 @@ def generated(model: Model, type_name: str, known: Iterable[str]) -> Iterator[Di
     for found in model.registry.fields(type_name):
         plain = found.key not in inherited or found.path.lower() in listed
         if plain and is_simple(found) and found.path not in _LATER.get(type_name, ()) and identifier(found.path) not in taken:
-            yield _shown(identifier(found.path), found.path, _HEADERS.get((type_name, found.path), ''))
+            yield _schema_field(identifier(found.path), found.path, _HEADERS.get((type_name, found.path), ''))
 
 
 def is_simple(field: Field) -> bool:
@@ -147,14 +147,14 @@ _LATER = {
 """Fields added to the schemas after the display documents were written."""
 
 
-def _shown(name: str, path: str, header: str = '', kind: str = '', told: bool = True, about: str = '') -> DisplayField:
+def _schema_field(name: str, path: str, header: str = '', kind: str = '', listed: bool = True, about: str = '') -> DisplayField:
     """Return a field that shows a field of the schema unchanged."""
-    return DisplayField(name, header or path.rpartition('/')[2], kind, sql.path(path), searchable=told, path=path, description=about)
+    return DisplayField(name, header or path.rpartition('/')[2], kind, sql.path(path), searchable=listed, path=path, description=about)
 
 
-def _column(name: str, header: str, path: str, column: str, about: str = '', told: bool = True) -> DisplayField:
+def _column(name: str, header: str, path: str, column: str, about: str = '', listed: bool = True) -> DisplayField:
     """Return a field that shows a column of the item's row."""
-    return DisplayField(name, header, 'string', sql.column(column), searchable=told, path=path, description=about)
+    return DisplayField(name, header, 'string', sql.column(column), searchable=listed, path=path, description=about)
 
 
 def _counted(name: str, header: str, make: Maker) -> DisplayField:
@@ -179,7 +179,7 @@ def _hidden(name: str, header: str, make: Maker, kind: str = 'string') -> Displa
 _SECURED = ('PROJECTS', 'PROJECT')
 
 
-def _to(type_name: str, field: str) -> Link:
+def _onclick(type_name: str, field: str) -> Link:
     return Link('ONCLICK', f"return rpt('@Field1','{type_name}','{type_name}.ID');", (('Field1', field),))
 
 
@@ -190,7 +190,7 @@ def _page(type_name: str, field: str) -> Link:
 
 
 def _report(type_name: str, field: str) -> tuple[Link, ...]:
-    return (_page(type_name, field), _to(type_name, field))
+    return (_page(type_name, field), _onclick(type_name, field))
 
 
 def _titled(type_name: str, field: str) -> tuple[Link, ...]:
@@ -202,7 +202,7 @@ def _in_project(type_name: str, field: str, clicked: bool) -> tuple[Link, ...]:
     """Return the links of a label in the project that is the field's value."""
     page = _page(type_name, field)
     href = page._replace(value=f'{page.value}/project/@Field2', inserts=(('Field2', '@WHERE'), *page.inserts))
-    return (href, _to(type_name, field)) if clicked else (href,)
+    return (href, _onclick(type_name, field)) if clicked else (href,)
 
 
 # -- subjects
@@ -210,40 +210,40 @@ def _in_project(type_name: str, field: str, clicked: bool) -> tuple[Link, ...]:
 
 def _subject(model: Model) -> Iterator[DisplayField]:
     own = 'xnat:subjectData'
-    yield replace(_column('SUBJECT_ID', 'Subject', 'ID', 'id', told=False), links=(_to(own, 'SUBJECT_ID'),))
-    yield replace(_column('SUBJECTID', 'Subject', 'ID', 'id', told=False), links=(_to(own, 'SUBJECT_ID'),))
+    yield replace(_column('SUBJECT_ID', 'Subject', 'ID', 'id', listed=False), links=(_onclick(own, 'SUBJECT_ID'),))
+    yield replace(_column('SUBJECTID', 'Subject', 'ID', 'id', listed=False), links=(_onclick(own, 'SUBJECT_ID'),))
     yield DisplayField('URI', 'uri', 'string', sql.link('/archive/subjects/'), searchable=False)
     yield from _inserted('date')
     yield from _demographics()
     yield DisplayField('MR_COUNT', 'MR Count', 'integer', sql.count_below(_MR), searchable=False)
-    yield _shown('INVEST_CSV', 'investigator/lastname', 'PI')
+    yield _schema_field('INVEST_CSV', 'investigator/lastname', 'PI')
     yield DisplayField('PROJECTS', 'Projects', 'string', sql.projects(','), description='All projects that have the subject')
     yield _column('PROJECT', 'Project', 'project', 'project', 'The project that owns the subject')
-    yield _shown('SUB_GROUP', 'group', 'Group')
+    yield _schema_field('SUB_GROUP', 'group', 'Group')
     links = _titled(own, 'SUBJECTID')
     yield DisplayField('SUBJECT_LABEL', 'Subject', 'string', sql.label, searchable=False, links=links, secured=_SECURED)
-    yield _shown('SHARED_LABEL', 'sharing/share/label', 'Subject', 'string', False)
+    yield _schema_field('SHARED_LABEL', 'sharing/share/label', 'Subject', 'string', False)
     yield replace(_hidden('SUB_PROJECT_IDENTIFIER', 'Subject', sql.label_in), links=_in_project(own, 'SUBJECTID', True), secured=_SECURED)
     yield _hidden('SUB_EXPT_COUNT', 'Count', sql.count_below(''), 'integer')
     yield _hidden('XNAT_SUBJECTDATA_FIELD_MAP', 'Field', sql.variable)
     yield DisplayField('ADD_IDS', 'Labels', 'string', sql.all_labels, links=_report(own, 'SUBJECTID'))
-    yield _shown('RACE', DEMOGRAPHICS + 'race', 'Race')
-    yield _shown('ETHNICITY', DEMOGRAPHICS + 'ethnicity', 'Ethnicity')
+    yield _schema_field('RACE', DEMOGRAPHICS + 'race', 'Race')
+    yield _schema_field('ETHNICITY', DEMOGRAPHICS + 'ethnicity', 'Ethnicity')
     for name in model.searchable:
         if model.level_of(name) == 'experiment':
             yield _hidden(f'CNT_{model.sql_name(name).upper()}', model.plural(name), sql.count_in_project(name), 'integer')
 
 
 def _demographics() -> Iterator[DisplayField]:
-    yield _shown('GENDER', DEMOGRAPHICS + 'gender', 'Gender', told=False)
+    yield _schema_field('GENDER', DEMOGRAPHICS + 'gender', 'Gender', listed=False)
     gender = sql.chosen(DEMOGRAPHICS + 'gender', {'male': 'M', 'female': 'F'}, 'U')
     yield DisplayField('GENDER_TEXT', 'M/F', 'string', gender)
-    yield _shown('HANDEDNESS', DEMOGRAPHICS + 'handedness', 'Hand', told=False)
+    yield _schema_field('HANDEDNESS', DEMOGRAPHICS + 'handedness', 'Hand', listed=False)
     hands = {'left': 'L', 'right': 'R', 'ambidextrous': 'A', 'l': 'L', 'r': 'R', 'a': 'A'}
     yield DisplayField('HANDEDNESS_TEXT', 'Hand', 'string', sql.chosen(DEMOGRAPHICS + 'handedness', hands, null(), lower=True))
     yield DisplayField('DOB', 'YOB', 'integer', sql.birth_year)
-    yield _shown('EDUC', DEMOGRAPHICS + 'education', 'Education')
-    yield _shown('SES', DEMOGRAPHICS + 'ses', 'Ses')
+    yield _schema_field('EDUC', DEMOGRAPHICS + 'education', 'Education')
+    yield _schema_field('SES', DEMOGRAPHICS + 'ses', 'Ses')
 
 
 # -- experiments
@@ -251,7 +251,7 @@ def _demographics() -> Iterator[DisplayField]:
 
 def _experiment(model: Model, type_name: str) -> Iterator[DisplayField]:
     """Yield the fields that sessions and other experiments share."""
-    yield replace(_shown('SUBJECT_ID', 'subject_ID', 'Subject', 'string'), links=(_to('xnat:subjectData', 'SUBJECT_ID'),))
+    yield replace(_schema_field('SUBJECT_ID', 'subject_ID', 'Subject', 'string'), links=(_onclick('xnat:subjectData', 'SUBJECT_ID'),))
     kind = type_name.partition(':')[2].removesuffix('SessionData')
     if kind in _NAMED:
         yield _session_id(type_name, _NAMED[kind])
@@ -274,14 +274,14 @@ _AGES = {'pet': ('float', sql.age)}
 
 def _session_id(type_name: str, title: str) -> DisplayField:
     about = f'Accession number of the {title} session'
-    return replace(_column('SESSION_ID', 'Session', 'ID', 'id', about), links=(_to(type_name, 'SESSION_ID'),), secured=_SECURED[:1])
+    return replace(_column('SESSION_ID', 'Session', 'ID', 'id', about), links=(_onclick(type_name, 'SESSION_ID'),), secured=_SECURED[:1])
 
 
 def _experiment_pattern(model: Model, type_name: str) -> Iterator[DisplayField]:
     table = model.sql_name(type_name).upper()
-    yield replace(_column('EXPT_ID', 'ID', 'ID', 'id'), links=(_to(type_name, 'EXPT_ID'),))
-    yield _image('RPT', 'ID', 'r', (_to(type_name, 'EXPT_ID'),))
-    yield _shown('DATE', 'date', 'Date')
+    yield replace(_column('EXPT_ID', 'ID', 'ID', 'id'), links=(_onclick(type_name, 'EXPT_ID'),))
+    yield _image('RPT', 'ID', 'r', (_onclick(type_name, 'EXPT_ID'),))
+    yield _schema_field('DATE', 'date', 'Date')
     yield DisplayField('PROJECTS', 'Projects', 'string', sql.projects(''), searchable=False)
     links = _titled(type_name, 'EXPT_ID')
     yield DisplayField('LABEL', 'Label', 'string', sql.label, searchable=False, links=links, secured=_SECURED)
@@ -313,8 +313,8 @@ def _scan_counts(kind: str) -> Iterator[DisplayField]:
 def _assessor(model: Model, type_name: str) -> Iterator[DisplayField]:
     session = 'xnat:imageSessionData'
     of_mr = type_name != 'xnat:qcManualAssessorData'
-    yield replace(_shown('SESSION_ID', 'imageSession_ID', 'Session', 'string'), links=(_to(session, 'SESSION_ID'),))
-    yield DisplayField('SUBJECT_ID', 'Subject', 'string', sql.of_subject('ID'), links=(_to('xnat:subjectData', 'SUBJECT_ID'),))
+    yield replace(_schema_field('SESSION_ID', 'imageSession_ID', 'Session', 'string'), links=(_onclick(session, 'SESSION_ID'),))
+    yield DisplayField('SUBJECT_ID', 'Subject', 'string', sql.of_subject('ID'), links=(_onclick('xnat:subjectData', 'SUBJECT_ID'),))
     day = ('MR_DATE', 'MR Date') if of_mr else ('SESSION_DATE', 'Session Date')
     yield DisplayField(*day, 'date', sql.of_parent('experiment', session, 'date'))
     yield from _experiment_pattern(model, type_name)
@@ -325,9 +325,9 @@ def _assessor(model: Model, type_name: str) -> Iterator[DisplayField]:
 
 
 def _manual_qc() -> Iterator[DisplayField]:
-    yield _shown('RATER', 'rater', 'Reviewer')
-    yield _shown('COMMENTS', 'comments', 'Comments')
-    yield _shown('PASSABLE', 'pass', 'Pass/Fail')
+    yield _schema_field('RATER', 'rater', 'Reviewer')
+    yield _schema_field('COMMENTS', 'comments', 'Comments')
+    yield _schema_field('PASSABLE', 'pass', 'Pass/Fail')
     words = {'1': 'Pass', '0': 'Fail', '2': 'Good', '3': 'Fair', '4': 'Unusable'}
     yield DisplayField('PASS', 'Pass/Fail', 'string', sql.chosen('pass', words), searchable=False)
     for name in ('resolvable', 'retrain'):
@@ -341,12 +341,12 @@ def _mr() -> Iterator[DisplayField]:
     yield _session_id(_MR, 'MR')
     yield _image('VIEW', '', 'v', (Link('ONCLICK', "return viewer('@Field1');", (('Field1', 'SESSION_ID'),)),))
     yield DisplayField('URI', 'uri', 'string', sql.link('/archive/experiments/'), searchable=False)
-    yield _shown('SUBJECT_ID', 'subject_ID', 'Subject', 'string', about='Accession number of the subject')
+    yield _schema_field('SUBJECT_ID', 'subject_ID', 'Subject', 'string', about='Accession number of the subject')
     yield DisplayField('SUBJECT_LABEL', 'Subject Label', 'string', sql.of_subject('label'))
-    yield _image('RPT', '', 'r', (_to(_MR, 'SESSION_ID'), *_titled(_MR, 'SESSION_ID')[2:]))
-    yield _shown('DATE', 'date', 'Date')
+    yield _image('RPT', '', 'r', (_onclick(_MR, 'SESSION_ID'), *_titled(_MR, 'SESSION_ID')[2:]))
+    yield _schema_field('DATE', 'date', 'Date')
     yield DisplayField('DATE_CHAR', 'Date', 'string', sql.path('date'), searchable=False)
-    yield _shown('VISIT', 'visit_id', 'Visit ID')
+    yield _schema_field('VISIT', 'visit_id', 'Visit ID')
     yield from _mr_texts()
     yield DisplayField('GEN_AGE', 'Age', 'float', sql.exact_age)
     yield DisplayField('AGE', 'Age', 'float', sql.age)
@@ -367,17 +367,17 @@ def _mr() -> Iterator[DisplayField]:
 
 def _mr_texts() -> Iterator[DisplayField]:
     yield DisplayField('INVEST_SEARCH', 'PI', 'string', sql.full_name('investigator'), description='First and last name of the investigator')
-    yield _shown('INVEST', 'investigator/lastname', 'PI')
-    yield _shown('INVEST_ID', 'investigator/ID', 'PI', told=False)
-    yield _shown('INVEST_CSV', 'investigator/lastname', 'PI', told=False)
+    yield _schema_field('INVEST', 'investigator/lastname', 'PI')
+    yield _schema_field('INVEST_ID', 'investigator/ID', 'PI', listed=False)
+    yield _schema_field('INVEST_CSV', 'investigator/lastname', 'PI', listed=False)
     yield DisplayField('MR_NOTES', 'Notes', 'string', sql.beginning('note', 9), searchable=False)
-    yield _shown('MR_NOTES_CSV', 'note', 'Notes', told=False)
-    yield _shown('TYPE', 'session_type', 'Type')
-    yield _shown('SCANNER', 'scanner', 'Scanner', told=False)
+    yield _schema_field('MR_NOTES_CSV', 'note', 'Notes', listed=False)
+    yield _schema_field('TYPE', 'session_type', 'Type')
+    yield _schema_field('SCANNER', 'scanner', 'Scanner', listed=False)
     for name in ('operator', 'marker', 'stabilization'):
         yield DisplayField(name.upper(), name.capitalize(), 'string', sql.beginning(name, 5), searchable=False)
     for name in ('operator', 'scanner', 'marker', 'stabilization'):
-        yield _shown(f'{name.upper()}_CSV', name, name.capitalize())
+        yield _schema_field(f'{name.upper()}_CSV', name, name.capitalize())
 
 
 # -- scans and reconstructions
@@ -396,17 +396,19 @@ def _part(model: Model, type_name: str, where: str) -> Iterator[DisplayField]:
     kind = type_name.partition(':')[2].removesuffix('ScanData')
     if type_name not in _BARE:
         yield DisplayField('IMAGE_SCANDATA_ID', 'imagescandata_id', 'integer', sql.column('pk'), searchable=False)
-        yield _shown('SESSION_ID', 'image_session_id', 'image_session_id', 'string', False)
-        yield DisplayField('SUBJECT_ID', 'Subject', 'string', sql.of_subject('ID'), links=(_to('xnat:subjectData', 'SUBJECT_ID'),))
+        yield _schema_field('SESSION_ID', 'image_session_id', 'image_session_id', 'string', False)
+        yield DisplayField('SUBJECT_ID', 'Subject', 'string', sql.of_subject('ID'), links=(_onclick('xnat:subjectData', 'SUBJECT_ID'),))
         title = 'MR Date' if kind == 'mr' else 'CT Date'
         yield DisplayField(f'{kind.upper()}_DATE', title, 'date', sql.of_parent('experiment', session, 'date'))
         links = _report('xnat:projectData', 'PROJECT')
         yield replace(_column('PROJECT', 'project', 'project', 'project'), links=links)
     yield DisplayField('URI', 'URI', 'string', sql.scan_link, searchable=False)
     if kind not in ('mr', 'ct', 'pet'):
-        yield _shown('IMAGE_SESSION_ID', 'image_session_ID', 'image_session_ID', 'string')
+        yield _schema_field('IMAGE_SESSION_ID', 'image_session_ID', 'image_session_ID', 'string')
     known = {found.path.lower() for found in model.registry.fields(type_name)}
-    yield from (_shown(identifier(path), path, kind='string' if path == 'ID' else '') for path in _OF_SCANS if path.lower() in known or path == 'ID')
+    yield from (
+        _schema_field(identifier(path), path, kind='string' if path == 'ID' else '') for path in _OF_SCANS if path.lower() in known or path == 'ID'
+    )
     yield from _inserted('string')
 
 
@@ -418,11 +420,11 @@ def _project() -> Iterator[DisplayField]:
     yield from _inserted('string')
     yield replace(_column('ID', 'ID', 'ID', 'id'), links=links)
     yield DisplayField('URI', 'uri', 'string', sql.link('/archive/projects/'), searchable=False)
-    yield from (replace(_shown(name, 'name', 'Title'), links=links) for name in ('NAME', 'NAME_CSV'))
+    yield from (replace(_schema_field(name, 'name', 'Title'), links=links) for name in ('NAME', 'NAME_CSV'))
     yield DisplayField('DESCRIPTION', 'Description', 'string', sql.beginning('description', 161))
-    yield _shown('DESCRIPTION_CSV', 'description', 'Description')
-    yield _shown('SECONDARY_ID', 'secondary_ID', 'Running Title')
-    yield _shown('KEYWORDS', 'keywords', 'Keywords')
+    yield _schema_field('DESCRIPTION_CSV', 'description', 'Description')
+    yield _schema_field('SECONDARY_ID', 'secondary_ID', 'Running Title')
+    yield _schema_field('KEYWORDS', 'keywords', 'Keywords')
     yield DisplayField('PI', 'PI', 'string', sql.full_name('PI'))
     yield DisplayField('PROJECT_INVS', 'Investigators', 'string', sql.investigators)
     yield DisplayField('PROJECT_ACCESS', 'Accessibility', 'string', sql.column('access'))

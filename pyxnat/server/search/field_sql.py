@@ -143,8 +143,8 @@ class Scope:
         session = self._session_of(type_name)
         if self.level == 'experiment' and session and self.alias(session) is not self.root:
             return self._descend(self.alias(session), where, type_name)
-        up = _line(self.level)
-        down = _line(where)
+        up = _with_ancestors(self.level)
+        down = _with_ancestors(where)
         common = next(one for one in up if one in down and not one == self.level == where)  # beside the root: up to the parent and down again
         current = self._climb(up[: up.index(common) + 1])
         for step in reversed(down[: down.index(common)]):
@@ -207,7 +207,7 @@ class Scope:
         other : str
             Type of the item to join.
         """
-        line, wanted = _line(self.model.level_of(type_name)), self.model.level_of(other)
+        line, wanted = _with_ancestors(self.model.level_of(type_name)), self.model.level_of(other)
         if wanted not in line:
             return self.alias(other)
         for where in line[1 : line.index(wanted) + 1]:
@@ -232,7 +232,7 @@ class Scope:
         condition = and_(below.c.level == where, belongs, readable(self.caller, below) if where not in ('scan', 'reconstruction') else literal(True))
         if type_name != self.model.base_of(where):
             condition = and_(condition, below.c.xsi_type.in_(self.model.registry.subtypes(type_name)))
-        self._several(below.c.pk)
+        self._record_several(below.c.pk)
         self.joined[type_name] = below
         if where in ('experiment', 'scan', 'reconstruction') or (where == 'assessor' and self.level != 'project'):
             self._known['up', below.name, TREE[where]] = table  # its parent is this item, even if no row is joined: ages fall back to the subject's
@@ -300,7 +300,7 @@ class Scope:
     def _core(self, table: Any, type_name: str, path: str) -> Expression | None:
         where = self.model.level_of(type_name)
         if path in _MARKS:
-            return Expression(_mark(table, type_name), 'dateTime')
+            return Expression(_last_modified(table, type_name), 'dateTime')
         if path in _META:
             column, kind = _META[path]
             return Expression(table.c[column], kind)
@@ -322,7 +322,7 @@ class Scope:
         found = self._known.get(key)
         if found is None:
             found = alias(share, f'{table.name}_share')
-            self._several(found.c.pk)
+            self._record_several(found.c.pk)
             found = self.join(found, found.c.item == table.c.pk, key)
         return Expression(found.c[column])
 
@@ -336,7 +336,7 @@ class Scope:
         if found is None:
             found = alias(resource, f'{table.name}_{prefix.replace("/", "_")}')
             side = {'in/file': 'in', 'out/file': 'out'}.get(prefix, '')
-            self._several(found.c.pk)
+            self._record_several(found.c.pk)
             found = self.join(found, and_(found.c.item == table.c.pk, found.c.side == side), key)
         if name in ('file_count', 'file_size'):
             measures = (func.count(), func.coalesce(func.sum(file.c.size), 0))
@@ -363,7 +363,9 @@ class Scope:
         holder = key.removesuffix('/name')
         each = func.json_each(table.c.fields).table_valued('key', 'value')
         name = name_of(holder.rpartition('[')[2][:-1])
-        return select(literal(name)).select_from(each).where(_begins(each.c.key, literal(holder + '/'))).limit(1).correlate(table).scalar_subquery()
+        return (
+            select(literal(name)).select_from(each).where(_starts_with(each.c.key, literal(holder + '/'))).limit(1).correlate(table).scalar_subquery()
+        )
 
     def _repeated(self, table: Any, field: Field, key: str) -> Any:
         """Return the value in each instance of a repeated element.
@@ -382,7 +384,7 @@ class Scope:
                 holder = []
         leaf = join(holder)
         if leaf == 'name':
-            return func.coalesce(_value(table, prefix + leaf), _named(prefix))
+            return func.coalesce(_value(table, prefix + leaf), _instance_name(prefix))
         return _value(table, prefix + leaf if leaf else func.rtrim(prefix, '/'))
 
     def _each(self, table: Any, before: Any, name: str) -> Any:
@@ -395,11 +397,11 @@ class Scope:
         if each is None:
             alias = f'{table.name}_{re.sub("[^A-Za-z0-9]", "_", name)}'
             each = func.json_each(table.c.fields).table_valued('key', 'value', name=alias)
-            self.join(each, _begins(each.c.key, before), key)
-            self._several(_instance(each, before))
+            self.join(each, _starts_with(each.c.key, before), key)
+            self._record_several(_instance(each, before))
         return _instance(each, before) + '/'
 
-    def _several(self, identity: Any) -> None:
+    def _record_several(self, identity: Any) -> None:
         """Record a join that can return several rows for a root item."""
         self.many = True
         self.told_apart.append(identity)
@@ -410,7 +412,7 @@ class Scope:
         return next((one for one in found if one is not None), None)
 
 
-def _mark(table: Any, type_name: str) -> ColumnElement[Any]:
+def _last_modified(table: Any, type_name: str) -> ColumnElement[Any]:
     """Return the time of an item's last change.
 
     XNAT stores it with the item's own type; with a general type, it stores when the item's own
@@ -425,7 +427,7 @@ def _instance(each: Any, before: Any) -> Any:
     return before + func.substr(rest, 1, func.instr(rest, ']'))
 
 
-def _begins(key: Any, text: Any) -> ColumnElement[bool]:
+def _starts_with(key: Any, text: Any) -> ColumnElement[bool]:
     """Return the condition that a key starts with a text.
 
     The text may contain any character, so LIKE does not work.
@@ -440,7 +442,7 @@ def _value(table: Any, key: Any) -> Any:
     return select(each.c.value).select_from(each).where(each.c.key == key).limit(1).correlate_except(each).scalar_subquery()
 
 
-def _named(prefix: Any) -> Any:
+def _instance_name(prefix: Any) -> Any:
     """Return the name in the start of an instance's keys.
 
     ``x`` in ``fields/field[name=x]/``.
@@ -453,7 +455,7 @@ def _named(prefix: Any) -> Any:
     return case((at > 0, name))
 
 
-def _line(where: str) -> list[str]:
+def _with_ancestors(where: str) -> list[str]:
     """Return a level and the levels above it."""
     line = [where]
     while TREE[line[-1]]:

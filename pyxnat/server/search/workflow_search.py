@@ -88,15 +88,16 @@ class _Field(NamedTuple):
         return Expression(found.sql, 'dateTime' if found.kind == 'dateTime' else self.kind, schema_field=False)
 
 
-def _same(name: str, kind: str = 'string') -> _Field:
+def _path_field(name: str, kind: str = 'string') -> _Field:
     """Return a field with the name of its path."""
     return _Field(name.upper(), name, kind, name)
 
 
 FIELDS = (
-    _same('data_type'), _Field('WORKFLOW_ID', 'Workflow ID', 'integer', 'wrk_workflowdata_id'), _same('ID'), _same('ExternalID'),
-    _same('current_step_launch_time', 'dateTime'), _same('current_step_id'), _Field('STATUS', 'status', 'string', sql=_status),
-    _same('pipeline_name'), _same('next_step_id'), _same('step_description'), _same('launch_time', 'date'), _same('percentageComplete'),
+    _path_field('data_type'), _Field('WORKFLOW_ID', 'Workflow ID', 'integer', 'wrk_workflowdata_id'), _path_field('ID'), _path_field('ExternalID'),
+    _path_field('current_step_launch_time', 'dateTime'), _path_field('current_step_id'), _Field('STATUS', 'status', 'string', sql=_status),
+    _path_field('pipeline_name'), _path_field('next_step_id'), _path_field('step_description'), _path_field('launch_time', 'date'),
+    _path_field('percentageComplete'),
     _Field('JOB_ID', 'Job ID', 'string', 'jobID'), _Field('LAST_MODIFIED', 'Modified', 'date', sql=lambda: workflow.c.launch_time),
     _Field('SESSION_LABEL', 'Session', 'string', sql=lambda: _of_item('label')),
     _Field('PROJECT', 'Project', 'string', sql=lambda: _of_item('project')),

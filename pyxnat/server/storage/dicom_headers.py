@@ -120,7 +120,7 @@ def read(path: Path) -> Header:
     NotDicom
         For a file that is not DICOM, or is broken.
     """
-    values = dict(_texts(path))
+    values = dict(_element_texts(path))
     study, series = values.get('StudyInstanceUID', ''), values.get('SeriesInstanceUID', '')
     instance, sop_class = values.get('SOPInstanceUID', ''), values.get('SOPClassUID', '')
     named = {'SOP Class UID': sop_class, 'SOP Instance UID': instance, 'Study Instance UID': study, 'Series Instance UID': series}
@@ -133,7 +133,7 @@ def read(path: Path) -> Header:
     return Header(study, series, number, instance, sop_class, modality, whole['InstanceNumber'], max(1, whole['NumberOfFrames']), values)
 
 
-def _texts(path: Path) -> Iterator[tuple[str, str]]:
+def _element_texts(path: Path) -> Iterator[tuple[str, str]]:
     """Yield elements by keyword, including those of shared functional groups.
 
     Enhanced images keep some elements in these groups.
@@ -142,14 +142,14 @@ def _texts(path: Path) -> Iterator[tuple[str, str]]:
     errors = _unreadable()
     groups = []
     try:
-        shared = _small(dataset, _SHARED, watch)
+        shared = _short_value(dataset, _SHARED, watch)
         groups = [one.value[0] for one in shared[0] if one.VR == 'SQ' and one.value] if shared else []
     except errors:
         pass  # elements outside the groups are still readable
     for keyword in _KEYWORDS:
         for holder in (dataset, *groups):
             try:
-                text = _text(keyword, _small(holder, keyword, watch))
+                text = _text(keyword, _short_value(holder, keyword, watch))
             except errors:
                 continue  # skip unreadable values; the file is stored unchanged
             if text:
@@ -189,7 +189,7 @@ class _Bounded:
         return piece
 
 
-def _small(dataset: Any, keyword: str, watch: _Watch) -> Any:
+def _short_value(dataset: Any, keyword: str, watch: _Watch) -> Any:
     """Return the value of an element; None if absent or too long for a text."""
     from pydicom.datadict import tag_for_keyword
 
@@ -296,27 +296,27 @@ def dump(path: Path, wanted: Iterable[str] = ()) -> Iterator[tuple[str, str, str
     for holder in filter(None, (getattr(dataset, 'file_meta', None), dataset)):
         for tag, one in _elements(holder, watch.long):
             if not keep or f'{tag:08x}' in keep or one.keyword.lower() in keep:
-                yield _written(tag), '', *_shown(one)
+                yield _tag_text(tag), '', *_element_cells(one)
                 for part in one.value if one.VR == 'SQ' else ():
-                    yield from ((_written(tag), _written(below), *_shown(inner)) for below, inner in _elements(part, ()))
+                    yield from ((_tag_text(tag), _tag_text(below), *_element_cells(inner)) for below, inner in _elements(part, ()))
 
 
 def _elements(dataset: Any, long: Container[int]) -> Iterator[tuple[Any, Any]]:
     """Yield the readable elements of a data set with values up to `MAX_TEXT`."""
     for tag in sorted(dataset.keys()):
         try:
-            fits = int(tag) not in long and len(_shown(dataset[tag])[1]) <= MAX_TEXT
+            fits = int(tag) not in long and len(_element_cells(dataset[tag])[1]) <= MAX_TEXT
         except _unreadable():
             continue
         if fits:
             yield tag, dataset[tag]
 
 
-def _written(tag: Any) -> str:
+def _tag_text(tag: Any) -> str:
     return f'({tag.group:04X},{tag.element:04X})'
 
 
-def _shown(one: Any) -> tuple[str, str, str]:
+def _element_cells(one: Any) -> tuple[str, str, str]:
     value = '' if one.VR == 'SQ' or isinstance(one.value, bytes) else _text('', one.value)
     return str(one.VR), value, str(one.name)
 

@@ -55,10 +55,10 @@ def _places(area: FileArea, connection: Connection) -> Iterator[tuple[Any, Path,
                 after = after.with_name(f'{after.name}%{one.pk}')
                 rename_resource_folder(connection, one.pk, after.name)
             taken.add(after)
-            yield one, _before(area, connection, one, holder), after
+            yield one, _old_folder(area, connection, one, holder), after
 
 
-def _before(area: FileArea, connection: Connection, row: Any, holder: Any) -> Path:
+def _old_folder(area: FileArea, connection: Connection, row: Any, holder: Any) -> Path:
     """Return the place of a resource in the older version."""
     name = safe_name(row.label) if row.label else str(row.pk)
     home = area.item_folder(connection, holder)
