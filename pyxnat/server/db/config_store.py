@@ -1,4 +1,4 @@
-"""Configurations: texts that tools keep, by project, tool and path, each change a version."""
+"""Configurations: versioned texts of tools, by project, tool and path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ['ConfigPlace', 'add_version', 'latest', 'tools', 'versions']
 
 
 class ConfigPlace(NamedTuple):
-    """Where a configuration is kept."""
+    """Key of a configuration."""
 
     project: str
     """ID of the project; empty for the site."""
@@ -22,14 +22,14 @@ class ConfigPlace(NamedTuple):
 
 
 def tools(connection: Connection, project: str) -> Sequence[Any]:
-    """Return the tools that have configurations in a project, or, without one, on the site: rows of one column.
+    """Return the tools with configurations, as rows of one column.
 
     Parameters
     ----------
     connection : Connection
         The database.
     project : str
-        ID of the project.
+        ID of the project; empty for the site.
     """
     query = select(config.c.tool).where(config.c.project == project).distinct().order_by(config.c.tool)
     return connection.execute(query).all()
@@ -43,7 +43,7 @@ def latest(connection: Connection, place: ConfigPlace) -> list[Any]:
     connection : Connection
         The database.
     place : ConfigPlace
-        Where it is kept.
+        Key with project and tool.
     """
     query = select(config).where(config.c.project == place.project, config.c.tool == place.tool)
     rows = connection.execute(query.order_by(config.c.path, config.c.pk))
@@ -51,14 +51,14 @@ def latest(connection: Connection, place: ConfigPlace) -> list[Any]:
 
 
 def versions(connection: Connection, place: ConfigPlace) -> Sequence[Any]:
-    """Return the versions of a configuration, the latest first.
+    """Return the versions of a configuration, latest first.
 
     Parameters
     ----------
     connection : Connection
         The database.
     place : ConfigPlace
-        Where it is kept.
+        Key of the configuration.
     """
     same = (config.c.project == place.project, config.c.tool == place.tool, config.c.path == place.path)
     return connection.execute(select(config).where(*same).order_by(config.c.pk.desc())).all()
@@ -70,13 +70,13 @@ def add_version(connection: Connection, place: ConfigPlace, known: Any, *, unver
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     place : ConfigPlace
-        Where it is kept.
-    known
-        Its latest version; None where there is none.
+        Key of the configuration.
+    known : Any
+        Row of the latest version; None for a new configuration.
     unversioned : bool
-        Whether the new version takes the place of the latest.
+        Whether the new version replaces the latest.
     **values
         login, reason, contents, status.
     """

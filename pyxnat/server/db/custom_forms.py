@@ -1,4 +1,4 @@
-"""Forms for custom fields, and where they are used: on the site or in projects."""
+"""Forms for custom fields, and their use on the site or in projects."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = [
 ]  # fmt: skip
 
 SITE = 'Site'
-"""The place of forms of the whole site."""
+"""Entity of forms for the whole site."""
 
 
 def all_forms(connection: Connection) -> Sequence[Any]:
-    """Return all forms, the oldest first."""
+    """Return all forms, oldest first."""
     return connection.execute(select(custom_form).order_by(custom_form.c.pk)).all()
 
 
 def all_uses(connection: Connection) -> Sequence[Any]:
-    """Return the uses of all forms, the oldest first."""
+    """Return the uses of all forms, oldest first."""
     return connection.execute(select(custom_form_use).order_by(custom_form_use.c.pk)).all()
 
 
 def forms_of_type(connection: Connection, xsi_type: str) -> Sequence[Any]:
-    """Return the forms of a data type, enabled or not, the oldest first.
+    """Return the forms of a data type, enabled or not, oldest first.
 
     Parameters
     ----------
@@ -45,7 +45,9 @@ def forms_of_type(connection: Connection, xsi_type: str) -> Sequence[Any]:
 
 
 def enabled_forms(connection: Connection, xsi_type: str, project: str) -> Sequence[Any]:
-    """Return the enabled forms of a data type, those of a project before those of the site.
+    """Return the enabled forms of a data type.
+
+    Those of the project precede those of the site.
 
     Parameters
     ----------
@@ -63,28 +65,28 @@ def enabled_forms(connection: Connection, xsi_type: str, project: str) -> Sequen
 
 
 def find_form(connection: Connection, number: str) -> Any:
-    """Return the form with a number; None where there is none.
+    """Return the form with a key; None if there is none.
 
     Parameters
     ----------
     connection : Connection
         The database.
     number : str
-        The number; anything else finds none.
+        The key as text; None is returned if it is not a number.
     """
     query = select(custom_form).where(custom_form.c.pk == int(number)) if number.isdecimal() else None
     return connection.execute(query).first() if query is not None else None
 
 
 def find_form_use(connection: Connection, number: str) -> Any:
-    """Return the use of a form with a number; None where there is none.
+    """Return the use of a form with a key; None if there is none.
 
     Parameters
     ----------
     connection : Connection
         The database.
     number : str
-        The number; anything else finds none.
+        The key as text; None is returned if it is not a number.
     """
     query = select(custom_form_use).where(custom_form_use.c.pk == int(number)) if number.isdecimal() else None
     return connection.execute(query).first() if query is not None else None
@@ -96,10 +98,10 @@ def add_form(connection: Connection, login: str, values: Mapping[str, Any]) -> A
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     login : str
         The user.
-    values : mapping
+    values : Mapping[str, Any]
         contents, position, datatype.
     """
     made = {'uuid': str(uuid.uuid4()), 'username': login, 'created': int(time.time() * 1000)}
@@ -107,31 +109,31 @@ def add_form(connection: Connection, login: str, values: Mapping[str, Any]) -> A
 
 
 def change_form(connection: Connection, pk: int, contents: str) -> Any:
-    """Give a form other contents; return its row.
+    """Replace the contents of a form; return its row.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     pk : int
         Key of the form.
     contents : str
-        The document as JSON.
+        The document in JSON.
     """
     change = custom_form.update().where(custom_form.c.pk == pk).values(contents=contents)
     return connection.execute(change.returning(custom_form)).one()
 
 
 def use_form(connection: Connection, pk: int, places: Iterable[str]) -> None:
-    """Use a form in further places.
+    """Use a form in further projects, or on the site.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     pk : int
         Key of the form.
-    places : iterable of str
+    places : Iterable[str]
         IDs of projects, or `SITE`.
     """
     known = set(connection.scalars(select(custom_form_use.c.entity).where(custom_form_use.c.form == pk)))
@@ -156,14 +158,14 @@ def set_form_status(connection: Connection, pk: int, status: str) -> None:
 
 
 def delete_form_use(connection: Connection, use: Any) -> None:
-    """Delete a use of a form, and the form with its last use.
+    """Delete a use of a form; the last use deletes the form.
 
     Parameters
     ----------
     connection : Connection
-        The database.
-    use
-        The use.
+        Write transaction.
+    use : Any
+        Row of the use.
     """
     connection.execute(custom_form_use.delete().where(custom_form_use.c.pk == use.pk))
     if connection.scalar(select(func.count()).where(custom_form_use.c.form == use.form)) == 0:
@@ -171,7 +173,7 @@ def delete_form_use(connection: Connection, use: Any) -> None:
 
 
 def has_data(connection: Connection, form_uuid: str) -> bool:
-    """Whether any item has values of the form with a UUID.
+    """Whether any item has values of a form.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How XNAT describes a data type: its names, and its own fields by the last step of their path."""
+"""XNAT's descriptions of data types: names, and own fields by short name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,19 @@ _XS = '{http://www.w3.org/2001/XMLSchema}'
 
 
 def described(registry: Registry, row: DataType, sql_name: str) -> dict[str, Any]:
-    """The names of a type, the key of its table, and its own fields: what it inherits is one field, of the type that it extends."""
+    """Return names, key and own fields of a type.
+
+    Inherited fields are represented by one field, with the base type.
+
+    Parameters
+    ----------
+    registry : Registry
+        The data types.
+    row : DataType
+        The type.
+    sql_name : str
+        Name of its table.
+    """
     prefix, _, local = row.name.partition(':')
     names = {'label': local, 'name': local, 'sqlName': sql_name, 'formattedName': sql_name, 'xmlName': row.name, 'type': row.name}
     spaces = {'namespacePrefix': prefix, 'namespaceURI': row.namespace}
@@ -27,7 +39,7 @@ def described(registry: Registry, row: DataType, sql_name: str) -> dict[str, Any
 
 
 def _fields(registry: Registry, row: DataType) -> Iterator[tuple[str, str]]:
-    """Paths and types."""
+    """Yield paths and types."""
     if row.base:
         yield row.base.partition(':')[2], row.base
     yield from _below(registry, row, row.node, '')
@@ -35,7 +47,10 @@ def _fields(registry: Registry, row: DataType) -> Iterator[tuple[str, str]]:
 
 
 def _below(registry: Registry, row: DataType, node: etree._Element, above: str) -> Iterator[tuple[str, str]]:
-    """The attributes and elements that are declared in a complex type; those of one element that has no type of its own stand below it."""
+    """Yield paths and types of attributes and elements in a complex type.
+
+    An element with an anonymous type is replaced by its content, unless it repeats.
+    """
     for child in node:
         name = child.get('name')
         if child.tag not in (f'{_XS}element', f'{_XS}attribute') or not name:
@@ -53,7 +68,10 @@ def _below(registry: Registry, row: DataType, node: etree._Element, above: str) 
 
 
 def _type_of(registry: Registry, node: etree._Element) -> str:
-    """The type of an element or attribute as XNAT writes it; that which a type without a name restricts."""
+    """Return the type of an element or attribute, as XNAT writes it.
+
+    For an anonymous type, the type that it restricts.
+    """
     restricted = node.find(f'{_XS}simpleType/{_XS}restriction')
     named = node.get('type') if restricted is None else restricted.get('base')
     prefix, _, local = (named or 'xs:string').rpartition(':')

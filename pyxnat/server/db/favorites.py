@@ -1,4 +1,4 @@
-"""Items that users keep at hand, by type and ID."""
+"""Favorites of users, by type and ID."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def favorites(connection: Connection, login: str, kind: str) -> list[str]:
     login : str
         The user.
     kind : str
-        The type, as clients write it: ``Project``.
+        The type as clients write it: ``Project``.
     """
     query = select(favorite.c.id).where(favorite.c.login == login, favorite.c.type == kind)
     return list(connection.scalars(query.order_by(favorite.c.id)))
 
 
 def remove_favorite(connection: Connection, login: str, kind: str, name: str) -> None:
-    """Remove a favorite, where it is there.
+    """Remove a favorite, if it exists.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     login : str
         The user.
     kind : str

@@ -1,4 +1,4 @@
-"""Groups of projects: who is in which, and the rights of those that a project has made."""
+"""Groups of projects: members, and rights of custom groups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = [
 
 
 def own_groups(connection: Connection, project: str) -> dict[str, str]:
-    """Return the groups that a project has made: key to display name.
+    """Return the custom groups of a project: key to display name.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def own_groups(connection: Connection, project: str) -> dict[str, str]:
 
 
 def group_numbers(connection: Connection, project: str) -> dict[str, int]:
-    """Return the number of each group of a project by its key.
+    """Return the numbers of a project's groups, by key.
 
     Parameters
     ----------
@@ -46,7 +46,9 @@ def group_numbers(connection: Connection, project: str) -> dict[str, int]:
 
 
 def sizes(connection: Connection, project: str) -> dict[str, int]:
-    """Return how many members each group of a project has, by its key; groups without any are left out.
+    """Return the number of members of each group, by key.
+
+    Empty groups are left out.
 
     Parameters
     ----------
@@ -60,7 +62,9 @@ def sizes(connection: Connection, project: str) -> dict[str, int]:
 
 
 def members(connection: Connection, project: str, everybody: bool = False) -> Sequence[Any]:
-    """Return the members of a project's groups: key of the group, login, names and e-mail address.
+    """Return the members of a project's groups.
+
+    Rows of key of the group, login, names and email address.
 
     Parameters
     ----------
@@ -69,7 +73,7 @@ def members(connection: Connection, project: str, everybody: bool = False) -> Se
     project : str
         ID of the project.
     everybody : bool
-        Whether those who cannot log in are wanted, too.
+        Whether disabled users are included.
     """
     columns = (role.c.role, user.c.login, user.c.firstname, user.c.lastname, user.c.email)
     query = select(*columns).select_from(role.join(user, user.c.login == role.c.login)).where(role.c.project == project)
@@ -77,7 +81,7 @@ def members(connection: Connection, project: str, everybody: bool = False) -> Se
 
 
 def groups_of(connection: Connection, login: str) -> dict[str, str]:
-    """Return the projects that a user belongs to, each with the key of the user's group, by ID.
+    """Return the projects of a user: ID to key of the user's group.
 
     Parameters
     ----------
@@ -91,12 +95,12 @@ def groups_of(connection: Connection, login: str) -> dict[str, str]:
 
 
 def set_member(connection: Connection, project: str, login: str, key: str) -> None:
-    """Put a user into a group of a project, and out of its other groups.
+    """Move a user to a group of a project.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     project : str
         ID of the project.
     login : str
@@ -109,12 +113,12 @@ def set_member(connection: Connection, project: str, login: str, key: str) -> No
 
 
 def remove_member(connection: Connection, project: str, login: str, key: str) -> None:
-    """Take a user out of a group of a project.
+    """Remove a user from a group of a project.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     project : str
         ID of the project.
     login : str
@@ -127,20 +131,20 @@ def remove_member(connection: Connection, project: str, login: str, key: str) ->
 
 
 def save_group(connection: Connection, project: str, key: str, title: str, rights: Mapping[str, set[str]]) -> None:
-    """Add or change a group of a project.
+    """Add or change a custom group of a project.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     project : str
         ID of the project.
     key : str
         Key of the group.
     title : str
         Display name.
-    rights : mapping
-        Data type to some of ``R``, ``E`` and ``D``; reading goes with each.
+    rights : Mapping[str, set[str]]
+        Data type to some of ``R``, ``E`` and ``D``; ``R`` is implied.
     """
     same = (user_group.c.project == project) & (user_group.c.key == key)
     if connection.execute(user_group.update().where(same).values(displayname=title)).rowcount == 0:
@@ -152,12 +156,12 @@ def save_group(connection: Connection, project: str, key: str, title: str, right
 
 
 def delete_group(connection: Connection, project: str, key: str) -> None:
-    """Delete a group of a project with its rights and memberships.
+    """Delete a custom group of a project, with its rights and memberships.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     project : str
         ID of the project.
     key : str

@@ -1,4 +1,4 @@
-"""Invitations of e-mail addresses into groups of projects."""
+"""Invitations of email addresses to groups of projects."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ __all__ = ['answer_invitation', 'find_invitation', 'invitations_to', 'invite', '
 
 
 def invite(connection: Connection, login: str, project: str, group: str, address: str) -> None:
-    """Invite an e-mail address into a group of a project, in place of an open invitation.
+    """Invite an email address, replacing an open invitation.
+
+    No email is sent.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     login : str
-        The user who invites.
+        User who invites.
     project : str
         ID of the project.
     group : str
         Key of the group.
     address : str
-        The e-mail address; no mail is sent to it.
+        The email address.
     """
     same = (
         invitation.c.project == project,
@@ -38,7 +40,7 @@ def invite(connection: Connection, login: str, project: str, group: str, address
 
 
 def invitations_to(connection: Connection, project: str) -> list[Any]:
-    """Return all invitations into a project, the oldest first.
+    """Return all invitations to a project, oldest first.
 
     Parameters
     ----------
@@ -52,14 +54,14 @@ def invitations_to(connection: Connection, project: str) -> list[Any]:
 
 
 def open_invitations(connection: Connection, address: str) -> list[Any]:
-    """Return the invitations of an e-mail address that are not answered; none for the empty address.
+    """Return the open invitations of an email address.
 
     Parameters
     ----------
     connection : Connection
         The database.
     address : str
-        The e-mail address.
+        The email address; empty for none.
     """
     mine = func.lower(invitation.c.email) == address.lower(), invitation.c.approval_date.is_(None)
     query = select(invitation).where(*mine).order_by(invitation.c.pk)
@@ -67,30 +69,30 @@ def open_invitations(connection: Connection, address: str) -> list[Any]:
 
 
 def find_invitation(connection: Connection, number: str) -> Any:
-    """Return the invitation with a number; None where there is none.
+    """Return the invitation with a key; None if there is none.
 
     Parameters
     ----------
     connection : Connection
         The database.
     number : str
-        The number; anything else finds none.
+        The key as text; None is returned if it is not a number.
     """
     query = select(invitation).where(invitation.c.pk == int(number)) if number.isdecimal() else None
     return connection.execute(query).first() if query is not None else None
 
 
 def answer_invitation(connection: Connection, pk: int, accepted: bool) -> None:
-    """Write down the answer to an invitation.
+    """Accept or decline an invitation.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     pk : int
         Key of the invitation.
     accepted : bool
-        The answer.
+        Whether it is accepted.
     """
     values = {'approved': accepted, 'approval_date': now()}
     connection.execute(invitation.update().where(invitation.c.pk == pk).values(**values))

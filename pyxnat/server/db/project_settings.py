@@ -1,4 +1,4 @@
-"""Settings of projects, such as the fate of data that arrive."""
+"""Settings of projects for received data."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .store import project_setting
 __all__ = ['DEFAULTS', 'put_setting_of', 'setting_of']
 
 DEFAULTS = {'prearchive_code': '4', 'quarantine_code': '0', 'current_arc': 'arc001', 'scan_type_mapping': 'true'}
-"""The values of settings that were not set: 4 archives data that arrive."""
+"""Default values; prearchive_code 4 archives received data automatically."""
 
 
 def setting_of(connection: Connection, project: str, name: str) -> str:
-    """Return a setting of a project; its default where it was not set.
+    """Return a setting of a project, or its default.
 
     Parameters
     ----------

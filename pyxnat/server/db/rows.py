@@ -29,7 +29,7 @@ def item_row(connection: Connection, pk: int | None) -> Any:
 
 
 def project_row(connection: Connection, name: str) -> Any:
-    """Return the project with an ID; None where there is none.
+    """Return the project with an ID; None if it does not exist.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def items_of_level(connection: Connection, *levels: str) -> Sequence[Any]:
 
 
 def children_of(connection: Connection, parent: int) -> Sequence[Any]:
-    """Return the items right below the item with a key.
+    """Return the child items of an item.
 
     Parameters
     ----------

@@ -356,14 +356,19 @@ def get_setting(connection: Connection, name: str, default: str = '') -> str:
 
 
 def settings_like(connection: Connection, prefix: str) -> dict[str, str]:
-    """Return the facts about the archive whose names begin with a prefix, by the rest of their names.
+    """Return the settings of the archive with a prefix.
 
     Parameters
     ----------
     connection : Connection
         The database.
     prefix : str
-        The prefix.
+        Start of their names.
+
+    Returns
+    -------
+    dict[str, str]
+        Values by the rest of the name.
     """
     rows = connection.execute(select(setting).where(setting.c.name.startswith(prefix, autoescape=True)))
     return {row.name.removeprefix(prefix): row.value for row in rows}

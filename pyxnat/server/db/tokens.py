@@ -1,4 +1,4 @@
-"""Alias tokens: an alias and a secret that stand for a login for a while."""
+"""Alias tokens: an alias and a secret that replace login and password."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ['delete_token', 'find_token', 'issue_token', 'tokens_of']
 
 
 def issue_token(connection: Connection, login: str, lifetime_s: int) -> tuple[Any, str]:
-    """Issue a token; return its row and its secret, which is not kept.
+    """Issue a token; return its row and its secret, which is not stored.
 
-    Tokens that have expired are deleted.
+    Expired tokens are deleted.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     login : str
         The user.
     lifetime_s : int
@@ -39,7 +39,7 @@ def issue_token(connection: Connection, login: str, lifetime_s: int) -> tuple[An
 
 
 def tokens_of(connection: Connection, login: str) -> Sequence[Any]:
-    """Return the tokens of a user that have not expired, the newest first.
+    """Return the valid tokens of a user, newest first.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def tokens_of(connection: Connection, login: str) -> Sequence[Any]:
 
 
 def find_token(connection: Connection, alias: str, expired: bool = False) -> Any:
-    """Return the token of an alias; None where there is none.
+    """Return the token with an alias; None if there is none.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def find_token(connection: Connection, alias: str, expired: bool = False) -> Any
     alias : str
         The alias.
     expired : bool
-        Whether one that has expired is wanted, too.
+        Whether an expired token is returned.
     """
     query = select(token).where(token.c.alias == alias)
     query = query if expired else query.where(token.c.expires > int(time.time()))
@@ -70,12 +70,12 @@ def find_token(connection: Connection, alias: str, expired: bool = False) -> Any
 
 
 def delete_token(connection: Connection, pk: int) -> None:
-    """Delete the token with a key.
+    """Delete a token.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     pk : int
         Key of the token.
     """

@@ -1,4 +1,4 @@
-"""Rows of users: finding, adding and changing them."""
+"""Rows of users."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _NAMES = (user.c.login, user.c.firstname, user.c.lastname, user.c.email)
 
 
 def all_users(connection: Connection) -> Sequence[Any]:
-    """Return all users, by their logins."""
+    """Return all users, by login."""
     return connection.execute(select(user).order_by(user.c.login)).all()
 
 
 def active_users(connection: Connection) -> Sequence[Any]:
-    """Return key, login, names and address of the users who can log in, by their last names."""
+    """Return key, login, names and address of enabled users, by last name."""
     query = select(user.c.pk, *_NAMES).where(user.c.enabled)
     return connection.execute(query.order_by(user.c.lastname)).all()
 
 
 def administrators(connection: Connection) -> Sequence[Any]:
-    """Return the administrators, the first of the archive first."""
+    """Return the administrators, oldest first."""
     return connection.execute(select(user).where(user.c.admin).order_by(user.c.pk)).all()
 
 
 def find_user(connection: Connection, login: str) -> Any:
-    """Return the user with a login; None where there is none.
+    """Return the user with a login; None if there is none.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ def find_user(connection: Connection, login: str) -> Any:
 
 
 def login_by_name(connection: Connection, name: str) -> str | None:
-    """Return the login of the user with a login or a number; None where there is none.
+    """Return the login of a user; None if there is none.
 
     Parameters
     ----------
     connection : Connection
         The database.
     name : str
-        Login or number.
+        Login or key of the user.
     """
     found = connection.scalar(select(user.c.login).where(user.c.login == name))
     if found is None and name.isdecimal():
@@ -64,20 +64,20 @@ def login_by_name(connection: Connection, name: str) -> str | None:
 
 
 def login_by_email(connection: Connection, address: str) -> str | None:
-    """Return the login of the user with an e-mail address, whatever its case; None where there is none.
+    """Return the login of the user with an email address, or None.
 
     Parameters
     ----------
     connection : Connection
         The database.
     address : str
-        The e-mail address.
+        The email address; case is ignored.
     """
     return connection.scalar(select(user.c.login).where(func.lower(user.c.email) == address.lower()))
 
 
 def email_of(connection: Connection, login: str) -> str:
-    """Return the e-mail address of a user; empty where it has none.
+    """Return the email address of a user; empty without one.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def email_of(connection: Connection, login: str) -> str:
 
 
 def full_name_of(connection: Connection, login: str) -> tuple[str, str]:
-    """Return first and last name of a user; empty where there is none.
+    """Return first and last name; empty for an unknown user.
 
     Parameters
     ----------
@@ -104,57 +104,57 @@ def full_name_of(connection: Connection, login: str) -> tuple[str, str]:
 
 
 def add_user(connection: Connection, login: str, values: Mapping[str, Any]) -> None:
-    """Add a user who is no administrator.
+    """Add a user without administrator rights.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     login : str
         The login.
-    values : mapping
-        Column to value; without ``password`` nobody can log in as the user.
+    values : Mapping[str, Any]
+        Values by column; without ``password`` the user cannot log in.
     """
     connection.execute(user.insert().values(login=login, admin=False, **{'password': '', **values}))
 
 
 def change_user(connection: Connection, pk: int, values: Mapping[str, Any]) -> None:
-    """Set columns of a user, and when it was changed.
+    """Set columns of a user, and the time of the change.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     pk : int
         Key of the user.
-    values : mapping
-        Column to value.
+    values : Mapping[str, Any]
+        Values by column.
     """
     changed = {'modified': int(time.time() * 1000), **values}
     connection.execute(user.update().where(user.c.pk == pk).values(**changed))
 
 
 def is_last_administrator(connection: Connection, pk: int) -> bool:
-    """Whether no other administrator than the user with a key can log in.
+    """Whether no other administrator can log in.
 
     Parameters
     ----------
     connection : Connection
         The database.
     pk : int
-        Key of the user.
+        Key of the administrator.
     """
     others = select(func.count()).select_from(user)
     return connection.scalar(others.where(user.c.admin, user.c.enabled, user.c.verified, user.c.pk != pk)) == 0
 
 
 def delete_tokens_of(connection: Connection, login: str) -> None:
-    """Delete all tokens of a user.
+    """Delete all alias tokens of a user.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     login : str
         The user.
     """

@@ -1,4 +1,4 @@
-"""Chosen parts of sessions for download, as files of a zip and as a catalogue."""
+"""Selected parts of sessions for download, as a zip and as a catalogue."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ __all__ = ['ORDER', 'Part', 'Session', 'entries_of', 'parts_of', 'sessions_of', 
 
 GROUPS = {'scan': 'RAW', 'experiment': 'RESOURCES', 'assessor': 'ASSESSORS', 'reconstruction': 'RECONSTRUCTIONS'}
 ORDER = ('assessor', 'reconstruction', 'experiment', 'scan')
-"""In which they come in the zip."""
+"""Order of levels in the zip."""
 
 
 class Session(NamedTuple):
-    """A session of a download."""
+    """Session of a download."""
 
     project: str
     subject: str
-    """As it was asked for."""
+    """As in the request."""
     label: str
     place: Place
 
 
 class Part(NamedTuple):
-    """A resource of a download, and its folder in the zip."""
+    """Resource of a download, and its folder in the zip."""
 
     session: Session
     kept: Kept
@@ -46,7 +46,7 @@ class Part(NamedTuple):
 
     @property
     def group(self) -> str:
-        """Level of the item that holds it."""
+        """Level of the resource's item."""
         return str(self.kept.place.row.level)
 
 
@@ -56,16 +56,16 @@ def sessions_of(context: Context, connection: Connection, asked: Mapping[str, An
     Parameters
     ----------
     context : Context
-        The question.
+        The request.
     connection : Connection
         The database.
-    asked : mapping
-        The download; in ``sessions`` are texts ``PROJECT:SUBJECT:LABEL:ID``.
+    asked : Mapping[str, Any]
+        The download; its ``sessions`` are texts like ``PROJECT:SUBJECT:LABEL:ID``.
 
     Raises
     ------
     Forbidden
-        For a session that is not there or may not be read.
+        For a session that does not exist, or is not readable.
     """
     for text in asked.get('sessions') or ():
         parts = str(text).split(':')
@@ -88,10 +88,10 @@ def parts_of(context: Context, connection: Connection, asked: Mapping[str, Any])
     Parameters
     ----------
     context : Context
-        The question.
+        The request.
     connection : Connection
         The database.
-    asked : mapping
+    asked : Mapping[str, Any]
         The download: sessions, filters and options.
     """
     for session in sessions_of(context, connection, asked):
@@ -104,7 +104,7 @@ def parts_of(context: Context, connection: Connection, asked: Mapping[str, Any])
 
 
 def _is_wanted(holder: Any, row: Any, asked: Mapping[str, Any]) -> bool:
-    """Whether the filters name a resource; those of scans need both a type and a format."""
+    """Whether the filters select a resource; for scans, both type and format."""
     if holder.level == 'scan':
         kinds, formats = asked.get('scan_types') or (), asked.get('scan_formats') or ()
         return fields_of(holder).get('type', '') in kinds and (row.label in formats or row.format in formats)
@@ -130,13 +130,15 @@ def _folder(session: Session, holder: Any, row: Any, options: list[str]) -> str:
 
 
 def entries_of(connection: Connection, parts: Iterable[Part], is_whole: bool) -> Iterator[tuple[str, Held]]:
-    """Yield the files of resources with their names in the zip; it ends where two of a scan have one name.
+    """Yield the files of resources with their names in the zip.
+
+    As in XNAT, it ends after a scan with two files of the same name.
 
     Parameters
     ----------
     connection : Connection
         The database.
-    parts : iterable of Part
+    parts : Iterable[Part]
         The resources.
     is_whole : bool
         Whether files of scans keep their folders.
@@ -153,17 +155,17 @@ def entries_of(connection: Connection, parts: Iterable[Part], is_whole: bool) ->
 
 
 def write_catalogue(name: str, options: Sequence[str], sessions: Iterable[Session], parts: Sequence[Part]) -> bytes:
-    """Write the catalogue of a download.
+    """Return the catalogue of a download.
 
     Parameters
     ----------
     name : str
         ID of the download.
-    options : sequence of str
+    options : Sequence[str]
         Its options.
-    sessions : iterable of Session
+    sessions : Iterable[Session]
         Its sessions.
-    parts : sequence of Part
+    parts : Sequence[Part]
         Its resources.
     """
     root = _node(None, 'Catalog', ID=name, **({'description': ', '.join(options)} if options else {}))

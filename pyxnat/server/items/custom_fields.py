@@ -1,4 +1,4 @@
-"""Custom fields of items: values of any JSON kind by name, kept in one field of the item as JSON."""
+"""Custom fields of items: JSON values by name, stored in one field."""
 
 from __future__ import annotations
 
@@ -23,27 +23,32 @@ def custom_fields_of(connection: Connection, row: Any) -> dict[str, Any]:
     ----------
     connection : Connection
         The database.
-    row
-        The item.
+    row : Any
+        Row of the item.
     """
-    query = select(custom_field.c.name, custom_field.c.value).where(custom_field.c.item == row.pk)  # where older archives have them
+    query = select(custom_field.c.name, custom_field.c.value).where(custom_field.c.item == row.pk)  # of older archives
     found = {one.name: json.loads(one.value) for one in connection.execute(query)}
     return {**found, **json.loads(fields_of(row).get(_FIELD) or '{}')}
 
 
 def put_custom_fields(connection: Connection, row: Any, values: Mapping[str, Any], event: Event) -> dict[str, Any]:
-    """Write the custom fields of an item; return them as PostgreSQL orders them: short names first.
+    """Replace the custom fields of an item.
 
     Parameters
     ----------
     connection : Connection
-        The database.
-    row
-        The item.
-    values : mapping
-        Name to value; they take the place of all that it has.
+        Write transaction.
+    row : Any
+        Row of the item.
+    values : Mapping[str, Any]
+        Values by name.
     event : Event
-        Who changes it, and why.
+        User and reason of the change.
+
+    Returns
+    -------
+    dict[str, Any]
+        The custom fields in PostgreSQL's order: short names first.
     """
     ordered = {name: values[name] for name in sorted(values, key=lambda name: (len(name.encode()), name))}
     fields = {**fields_of(row), _FIELD: json.dumps(ordered, ensure_ascii=False)}

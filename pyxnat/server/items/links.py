@@ -25,7 +25,7 @@ _COUNTS = {'told_count': 'file_count', 'told_size': 'file_size'}
 
 
 class ItemWriter(Protocol):
-    """The writer of links: `writer.Writer`."""
+    """Interface of `writer.Writer` for links."""
 
     archive: Archive
     connection: Connection
@@ -35,16 +35,50 @@ class ItemWriter(Protocol):
         """Delete an item."""
 
     def delete_resource(self, row: Any, holder: Any) -> None:
-        """Delete a resource of an item."""
+        """Delete a resource of an item.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the resource.
+        holder : Any
+            Row of the item.
+        """
 
     def is_in(self, row: Any, project: str) -> bool:
-        """Whether an item is owned by a project or shared into it."""
+        """Whether a project owns an item, or shares it.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        project : str
+            ID of the project.
+        """
 
     def show(self, row: Any, target: Any, label: str | None) -> None:
-        """Show an item in a project."""
+        """Share an item into a project.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        target : Any
+            Row of the project.
+        label : str | None
+            Label there; None for none.
+        """
 
     def unshare(self, row: Any, project: str) -> None:
-        """Take an item out of a project."""
+        """Remove an item from a project.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        project : str
+            ID of the project.
+        """
 
 
 def project_told(where: str, owner: str, document: Document, is_new: bool) -> dict[str, str | None]:

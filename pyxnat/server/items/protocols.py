@@ -1,4 +1,7 @@
-"""Study protocols of a project: the custom variables that it has for a data type, kept in its fields."""
+"""Study protocols: custom variables of a project for a data type.
+
+They are stored in the fields of the project.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +24,16 @@ _TYPE = 'xnat:datatypeProtocol'
 
 
 def write_protocol(model: Model, fields: Mapping[str, str], pick: str, site_url: str) -> bytes:
-    """Write a protocol as a document.
+    """Return the document of a protocol.
 
     Parameters
     ----------
     model : Model
         The data types.
-    fields : mapping
-        The fields of the project.
+    fields : Mapping[str, str]
+        Fields of the project, by storage key.
     pick : str
-        Place of the protocol.
+        Instance of the protocol.
     site_url : str
         URL of the site.
     """
@@ -42,25 +45,25 @@ def without_protocol(fields: Mapping[str, str], pick: str) -> dict[str, str]:
 
     Parameters
     ----------
-    fields : mapping
-        The fields of the project.
+    fields : Mapping[str, str]
+        Fields of the project, by storage key.
     pick : str
-        Place of the protocol.
+        Instance of the protocol.
     """
     return {key: value for key, value in fields.items() if not key.startswith(f'{_HOLDER}[{pick}]/')}
 
 
 def find_protocol(fields: Mapping[str, str], name: str, datatype: str) -> str | None:
-    """Return the place of a protocol among those of a project; None where it is not there.
+    """Return the instance of a project's protocol; None if there is none.
 
     Parameters
     ----------
-    fields : mapping
-        The fields of the project.
+    fields : Mapping[str, str]
+        Fields of the project, by storage key.
     name : str
         ID of the protocol.
     datatype : str
-        Data type of the protocol, which also finds it; may be empty.
+        Data type of the protocol, as an alternative to the ID; may be empty.
     """
     for key, value in fields.items():
         holder, _, leaf = key.rpartition('/')
@@ -70,39 +73,44 @@ def find_protocol(fields: Mapping[str, str], name: str, datatype: str) -> str | 
 
 
 def put_protocol(model: Model, fields: Mapping[str, str], pick: str | None, name: str, body: bytes) -> tuple[str, dict[str, str]]:
-    """Return the place of a protocol, and the fields of a project with the protocol of a document in them.
+    """Merge the document of a protocol into the fields of a project.
 
     Parameters
     ----------
     model : Model
         The data types.
-    fields : mapping
-        The fields of the project.
-    pick : str or None
-        Place of the protocol that is there.
+    fields : Mapping[str, str]
+        Fields of the project, by storage key.
+    pick : str | None
+        Instance of the existing protocol, if any.
     name : str
         ID of the protocol.
     body : bytes
         The document.
 
+    Returns
+    -------
+    tuple[str, dict[str, str]]
+        Instance of the protocol, and the fields.
+
     Raises
     ------
     UnprocessableEntity
-        For a body that is no document, or has attributes that a protocol cannot hold.
+        For invalid XML, and for unknown attributes.
     NotAcceptable
-        For a document of something else, where the protocol is not there.
+        For another document, if the protocol does not exist.
     """
     try:
         root = parse_xml(body)
     except ValueError as error:
-        raise UnprocessableEntity(f'The document cannot be read: {error}') from error
+        raise UnprocessableEntity(f'The document is not valid XML: {error}') from error
     kind = root.get(f'{{{XSI}}}type', '') or f'xnat:{etree.QName(root).localname}'
     if etree.QName(root).localname == _HOLDER:
         _check_study(model, root)
     if not model.registry.is_a(kind, _TYPE):
         if pick is None:
             raise NotAcceptable(f'{kind} is not a protocol.')
-        return pick, dict(fields)  # as XNAT: the protocol stays as it is, and the answer tells it
+        return pick, dict(fields)  # as in XNAT: the protocol is unchanged, and the response has it
     used = {key.partition('[')[2].partition(']')[0] for key in fields if key.startswith(f'{_HOLDER}[')}
     wanted = pick or next(str(number) for number in range(len(used) + 1) if str(number) not in used)
     document: Document = part_of(model, root, 'xnat:projectData', f'{_HOLDER}[{wanted}]')
@@ -114,7 +122,10 @@ def put_protocol(model: Model, fields: Mapping[str, str], pick: str | None, name
 
 
 def _check_study(model: Model, root: etree._Element) -> None:
-    """Refuse attributes that a study protocol lacks: XNAT goes by the name of the root, not by its type."""
+    """Refuse attributes that a study protocol does not have.
+
+    XNAT decides by the name of the root, not by its type.
+    """
     known = [canonical(found.path) for found in model.registry.fields(f'xnat:{_HOLDER}')]
     for node in root.iterdescendants(etree.Element):
         names = [etree.QName(one).localname for one in (*reversed([*node.iterancestors()][:-1]), node)]

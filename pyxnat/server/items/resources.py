@@ -1,4 +1,4 @@
-"""Rows of resources and of the files in them."""
+"""Rows of resources and files."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = [
 
 
 def labelled_resources(connection: Connection, holder: Any, name: str) -> list[Any]:
-    """Return the resources of an item that have a label, or else a number, on whichever side.
+    """Return the resources of an item with a label, or else a number.
 
     Parameters
     ----------
     connection : Connection
         The database.
-    holder
-        The item.
+    holder : Any
+        Row of the item; both sides are searched.
     name : str
-        Label or number; the empty text is no label.
+        Label or number; empty for resources without a label.
     """
     rows = resources_of(connection, holder.pk)
     return [row for row in rows if (row.label or '') == name] or [row for row in rows if str(row.pk) == name]
@@ -36,22 +36,23 @@ def labelled_resources(connection: Connection, holder: Any, name: str) -> list[A
 def add_resource(connection: Connection, holder: Any, side: str, label: str | None, login: str, values: Mapping[str, str | None]) -> Any:
     """Add a resource to an item; return its row.
 
-    The first resource of a scan of some type, and one of DICOM, is raw data unless its content is given.
+    The first resource of a scan with a type, and one with format DICOM, gets the content RAW by
+    default.
 
     Parameters
     ----------
     connection : Connection
-        The database.
-    holder
-        The item.
+        Write transaction.
+    holder : Any
+        Row of the item.
     side : str
-        in, out or empty.
-    label : str or None
+        ``in``, ``out`` or empty.
+    label : str | None
         The label.
     login : str
         The user.
-    values : mapping
-        format, content, description and tags; None where one is not given.
+    values : Mapping[str, str | None]
+        format, content, description and tags; None for no value.
     """
     values = dict(values)
     if holder.level == 'scan' and (values['format'] == 'DICOM' or _is_first(connection, holder)):
@@ -62,18 +63,18 @@ def add_resource(connection: Connection, holder: Any, side: str, label: str | No
 
 
 def _is_first(connection: Connection, scan: Any) -> bool:
-    """Whether a scan of some type has no resource yet: XNAT takes the first for its raw data."""
+    """Whether a typed scan has no resource: XNAT treats the first as raw."""
     query = select(resource.c.pk).where(resource.c.item == scan.pk)
     return bool(fields_of(scan).get('type')) and connection.scalar(query) is None
 
 
 def mark_counted(connection: Connection, pk: int) -> None:
-    """Mark that a resource has had files, so that there are statistics of it.
+    """Record that a resource has had files, so that it has statistics.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     pk : int
         Key of the resource.
     """
@@ -81,7 +82,7 @@ def mark_counted(connection: Connection, pk: int) -> None:
 
 
 def count_files(connection: Connection, holder: int) -> tuple[int, int | None]:
-    """Return the number of files of a resource and their bytes, None without any.
+    """Return number and bytes of a resource's files; None bytes if empty.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def count_files(connection: Connection, holder: int) -> tuple[int, int | None]:
 
 
 def find_file(connection: Connection, holder: int, paths: Iterable[str]) -> int | None:
-    """Return the key of a file of a resource that has one of some paths; None where there is none.
+    """Return the key of a resource's file with one of some paths, or None.
 
     Parameters
     ----------
@@ -104,23 +105,23 @@ def find_file(connection: Connection, holder: int, paths: Iterable[str]) -> int 
         The database.
     holder : int
         Key of the resource.
-    paths : iterable of str
+    paths : Iterable[str]
         Paths in the resource.
     """
     return connection.scalar(select(file.c.pk).where(file.c.resource == holder, file.c.path.in_(list(paths))))
 
 
 def changes_statistics(connection: Connection, fresh: Mapping[str, tuple[Staged, int | None]]) -> bool:
-    """Whether an upload changes the number of files or of bytes of a resource.
+    """Whether an upload changes number or bytes of a resource's files.
 
-    Only then XNAT's mark of its holder moves.
+    Only then does XNAT change ``last_modified`` of the item.
 
     Parameters
     ----------
     connection : Connection
         The database.
-    fresh : mapping
-        Path to the uploaded file, and the key of the file that it replaces.
+    fresh : Mapping[str, tuple[Staged, int | None]]
+        Path to the uploaded file and the key of the file that it replaces.
     """
     replaced = [pk for _, pk in fresh.values() if pk is not None]
     if len(replaced) < len(fresh):
@@ -130,21 +131,21 @@ def changes_statistics(connection: Connection, fresh: Mapping[str, tuple[Staged,
 
 
 def put_file(connection: Connection, holder: int, path: str, known: int | None, login: str, values: Mapping[str, Any]) -> None:
-    """Write the row of a file that was placed.
+    """Write the row of a file after `FileArea.place`.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     holder : int
         Key of the resource.
     path : str
         Path in the resource.
-    known : int or None
-        Key of the file that it replaces.
+    known : int | None
+        Key of the file that it replaces; None for a new file.
     login : str
         The user.
-    values : mapping
+    values : Mapping[str, Any]
         Further columns.
     """
     if known is None:
@@ -161,7 +162,7 @@ def delete_file(connection: Connection, pk: int) -> None:
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     pk : int
         Key of the file.
     """

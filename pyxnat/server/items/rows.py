@@ -39,7 +39,9 @@ def find_of_type(connection: Connection, caller: Caller, xsi_types: Iterable[str
 
 
 def find_readable(connection: Connection, caller: Caller, name: str) -> Any:
-    """Return the item with an ID, other than a project, that a caller may read; None where there is none.
+    """Return the item with an ID, except projects.
+
+    None if it does not exist, or the caller may not read it.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def find_readable(connection: Connection, caller: Caller, name: str) -> Any:
 
 
 def visible_projects(connection: Connection, caller: Caller) -> Sequence[str]:
-    """Return the IDs of the projects that a caller may read, in order.
+    """Return the IDs of the projects that a caller may read, sorted.
 
     Parameters
     ----------
@@ -69,7 +71,9 @@ def visible_projects(connection: Connection, caller: Caller) -> Sequence[str]:
 
 
 def find_investigators(connection: Connection, caller: Caller) -> Sequence[Any]:
-    """Return the heads of the projects that a caller may read, each once: rows of `INVESTIGATOR_FIELDS`.
+    """Return the distinct principal investigators of readable projects.
+
+    Rows of `INVESTIGATOR_FIELDS`.
 
     Parameters
     ----------
@@ -84,31 +88,31 @@ def find_investigators(connection: Connection, caller: Caller) -> Sequence[Any]:
 
 
 def child_ids(connection: Connection, row: Any, level: str) -> set[str]:
-    """Return the IDs of the items of a level right below an item.
+    """Return the IDs of the child items of a level.
 
     Parameters
     ----------
     connection : Connection
         The database.
-    row
-        The item.
+    row : Any
+        Row of the item.
     level : str
-        Level of the others.
+        Level of the children.
     """
     return set(connection.scalars(select(item.c.id).where(item.c.parent == row.pk, item.c.level == level)))
 
 
 def assessor_id(connection: Connection, session: Any, label: str) -> str | None:
-    """Return the ID of the assessor of a session that has a label; None where there is none.
+    """Return the ID of a session's assessor; None if there is none.
 
     Parameters
     ----------
     connection : Connection
         The database.
-    session
-        The session.
+    session : Any
+        Row of the session.
     label : str
-        The label in the assessor's own project.
+        Label in the assessor's own project.
     """
     labelled = item.c.parent == session.pk, item.c.level == 'assessor', item.c.label == label
     return connection.scalar(select(item.c.id).where(*labelled))
@@ -120,17 +124,19 @@ def set_access(connection: Connection, row: Any, access: str) -> None:
     Parameters
     ----------
     connection : Connection
-        The database.
-    row
-        The project.
+        Write transaction.
+    row : Any
+        Row of the project.
     access : str
-        private, protected or public.
+        Private, protected or public.
     """
     connection.execute(item.update().where(item.c.pk == row.pk).values(access=access))
 
 
 def visible_shares(connection: Connection, caller: Caller, row: Any) -> Sequence[Any]:
-    """Return the projects that an item is shared into, as far as a caller may read them, with its labels there.
+    """Return the projects that share an item, with its labels there.
+
+    Projects that the caller may not read are left out.
 
     Parameters
     ----------
@@ -138,8 +144,8 @@ def visible_shares(connection: Connection, caller: Caller, row: Any) -> Sequence
         The database.
     caller : Caller
         The user.
-    row
-        The item.
+    row : Any
+        Row of the item.
     """
     query = select(share.c.project, share.c.label).where(share.c.item == row.pk, visible(caller, share.c.project))
     return connection.execute(query.order_by(share.c.pk)).all()

@@ -59,7 +59,7 @@ def fix_scan_types(connection: Connection, session: Any) -> None:
 
 
 def distinct_scan_values(connection: Connection, caller: Caller, names: Sequence[str], project: str | None) -> list[tuple[str, ...]]:
-    """Return the values of fields over the scans that a caller can read, each combination once and in order.
+    """Return the distinct values of fields of readable scans, sorted.
 
     Parameters
     ----------
@@ -67,10 +67,10 @@ def distinct_scan_values(connection: Connection, caller: Caller, names: Sequence
         The database.
     caller : Caller
         The user.
-    names : sequence of str
-        Names of the fields; one without a value is empty.
-    project : str, optional
-        ID of the project whose scans are meant; by default those of all.
+    names : Sequence[str]
+        Names of the fields; a missing value is empty.
+    project : str | None
+        ID of a project; None for all.
     """
     session = item.alias('session')
     joined = item.join(session, session.c.pk == item.c.parent)

@@ -164,10 +164,16 @@ def _next(chain: Chain, rest: list[str]) -> list[Step] | None:
 
 
 def archived_parts(uri: str) -> list[str]:
-    """The segments of a URI in the archive, below ``/data``; `BadRequest` for any other."""
+    """Return the segments of a URI in the archive, below ``/data``.
+
+    Raises
+    ------
+    BadRequest
+        For any other URI.
+    """
     parts = [part for part in uri.split('/') if part]
     parts = parts[1:] if parts[:1] == ['data'] else parts
     parts = parts[1:] if parts[:1] == ['archive'] else parts
     if not uri.startswith('/') or parts[:1] not in (['projects'], ['subjects'], ['experiments']):
-        raise BadRequest(f'{uri!r} is nothing in the archive.')
+        raise BadRequest(f'{uri!r} is not the URI of an item.')
     return parts

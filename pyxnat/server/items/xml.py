@@ -35,39 +35,55 @@ _PLACES = {
 """Path of each namespace's schema below ``/schemas`` in XNAT, without extension."""
 
 
-class Source(Protocol):
-    """The source of a document: `represent.Representer`."""
+class DocumentSource(Protocol):
+    """Interface of `represent.Representer` for documents."""
 
     model: Model
     site_url: str
     resource_uri: Callable[[Any, Any], str]
 
     def key_name(self, row: Any) -> str:
-        """Return the name of the database's key of an item without accession ID."""
+        """Return the name of the key of an item without accession ID."""
 
     def values(self, row: Any) -> dict[str, str]:
-        """Return the simple fields of an item, keyed as stored."""
+        """Return the simple fields of an item, by storage key."""
 
     def children(self, row: Any) -> list[tuple[str, list[Any]]]:
-        """Return the items below an item, by the field that holds them."""
+        """Return the child items, by the field that holds them."""
 
     def resource_path(self, row: Any, side: str) -> str:
-        """Return the field that holds the resources of an item on a side."""
+        """Return the field that holds the resources of an item.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        side : str
+            ``in`` or ``out`` of an assessor or reconstruction.
+        """
 
     def resources(self, row: Any, side: str = '') -> list[Any]:
-        """Return the resources of an item on a side."""
+        """Return the resources of an item.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        side : str
+            ``in`` or ``out`` of an assessor or reconstruction.
+        """
 
     def shares(self, row: Any) -> list[Any]:
-        """Return the projects that an item is shared into."""
+        """Return the shares of an item."""
 
 
-def write(source: Source, row: Any, conceal: bool) -> bytes:
+def write(source: DocumentSource, row: Any, conceal: bool) -> bytes:
     """Return the document of an item with its children.
 
     Parameters
     ----------
-    source : Source
-        Source of values, children, resources and shares.
+    source : DocumentSource
+        DocumentSource of values, children, resources and shares.
     row : Any
         Row of the item.
     conceal : bool
@@ -127,7 +143,7 @@ def write_part(model: Model, xsi_type: str, key: str, fields: dict[str, str], si
 
 
 class _Writer:
-    def __init__(self, source: Source, conceal: bool) -> None:
+    def __init__(self, source: DocumentSource, conceal: bool) -> None:
         self._source = source
         self._registry: Registry = source.model.registry
         self._conceal = conceal
@@ -321,15 +337,17 @@ def _append_element(node: etree._Element, found: Field) -> etree._Element:
 
 
 def write_element(prefix: str, namespace: str, name: str, attributes: dict[str, str]) -> bytes:
-    """Write a document of one element that has attributes alone.
+    """Return a document of one element with attributes.
 
     Parameters
     ----------
-    prefix, namespace : str
-        Of the element.
+    prefix : str
+        Prefix of the namespace.
+    namespace : str
+        The namespace.
     name : str
-        Its local name.
-    attributes : dict
-        Name to value.
+        Local name of the element.
+    attributes : dict[str, str]
+        Values by name.
     """
     return write_xml(etree.Element(f'{{{namespace}}}{name}', attributes, nsmap={prefix: namespace}))

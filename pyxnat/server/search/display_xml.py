@@ -145,14 +145,14 @@ _READ: dict[str, Any] = {
 
 
 def write_versions(name: str, versions: Iterable[Mapping[str, Any]]) -> bytes:
-    """Write the display versions of a type as a document.
+    """Return a document of the display versions of a type.
 
     Parameters
     ----------
     name : str
         The data type.
-    versions : iterable of mapping
-        The versions; the texts are attributes, ``fields`` the fields of each.
+    versions : Iterable[Mapping[str, Any]]
+        The versions: texts are attributes, ``fields`` are the fields.
     """
     root = etree.Element('DisplayVersions', element_name=name)
     holder = etree.SubElement(root, 'versions')

@@ -1,4 +1,4 @@
-"""Use of data types: counts of items, and search fields that projects and forms bring."""
+"""Counts of items by data type, and search fields of projects and forms."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from .display_fields import DisplayField
 __all__ = ['fields_of_projects', 'type_counts']
 
 _DEFINED = re.compile(r'(?P<field>(?P<protocol>studyProtocol\[[^\]]*\])/definitions/definition\[[^\]]*\]/fields/field\[name=(?P<name>[^\]]*)\])/type')
-"""The key of the type of a field that a project's protocol defines."""
+"""Key of the type of a field in a project's protocol."""
 
 
 def type_counts(connection: Connection, caller: Caller | None) -> dict[str, int]:
-    """Return the number of items of each data type that is there.
+    """Return the number of items of each data type.
 
     Parameters
     ----------
     connection : Connection
         The database.
-    caller : Caller or None
-        The user whose items are meant; projects count where they are listed at all. None for all items.
+    caller : Caller | None
+        The user who must be able to read the items, or see the projects; None for all items.
     """
     query = select(item.c.xsi_type, func.count().label('n')).group_by(item.c.xsi_type)
     if caller is not None:
@@ -41,12 +41,14 @@ def type_counts(connection: Connection, caller: Caller | None) -> dict[str, int]
 
 
 def fields_of_projects(context: Context, connection: Connection, element: str) -> Iterator[tuple[DisplayField, int]]:
-    """Yield search fields that projects bring, with their source: custom variables (1), labels in projects (2).
+    """Yield search fields of projects, each with a number for its source.
+
+    1 for custom variables, 2 for labels in projects.
 
     Parameters
     ----------
     context : Context
-        The question; its option ``projectScope`` names the project whose variables are meant.
+        The request; its parameter ``projectScope`` selects the project of the custom variables.
     connection : Connection
         The database.
     element : str
@@ -66,7 +68,10 @@ def fields_of_projects(context: Context, connection: Connection, element: str) -
 
 
 def _of_forms(connection: Connection, element: str, fields: dict[str, DisplayField]) -> Iterator[DisplayField]:
-    """The fields of the custom forms of a type, whether enabled or not: XNAT drops those of a form that is deleted."""
+    """Yield the fields of the custom forms of a type, enabled or not.
+
+    XNAT drops those of a deleted form.
+    """
     plain = next((one for one in fields.values() if one.searchable), None)
     for form in forms_of_type(connection, element):
         for one in json.loads(form.contents).get('components', ()):
@@ -77,7 +82,7 @@ def _of_forms(connection: Connection, element: str, fields: dict[str, DisplayFie
 
 
 def _defined(context: Context, connection: Connection, element: str, scope: str) -> Iterator[tuple[str, str]]:
-    """The custom fields of the protocols that projects have for a type, each name once."""
+    """Yield the distinct custom fields in protocols of projects for a type."""
     query = select(item.c.fields).where(item.c.level == 'project', item.c.fields.contains('studyProtocol['), visible(context.caller, item.c.id))
     known: set[str] = set()
     for text in connection.scalars(query.where(item.c.id == scope) if scope else query):

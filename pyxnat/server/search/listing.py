@@ -1,6 +1,6 @@
-"""Listings of projects, subjects, experiments, scans, assessors and reconstructions.
+"""Listings of projects, subjects, experiments, scans, assessors and the like.
 
-Rows have an order that says nothing and stays what it is, so that pages fit together: XNAT's rows have none.
+Rows have an arbitrary but stable order, so that pages do not overlap; XNAT's rows have no order.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ __all__ = ['listing']
 
 _DEFAULT_LIMIT = 100
 _SILENT = ('experiment', 'assessor')
-"""Levels whose lists below a project answer nothing, with 200, where their query fails; the others answer an error."""
+"""Levels whose listings below a project are empty, with 200, if XNAT's query fails; others are errors."""
 _SHUFFLE = 2654435761
-"""Knuth's factor for hashes: the order of rows is that of their numbers times this, so neighbours come apart."""
+"""Knuth's hash factor: rows are ordered by key times this, so that neighbours are separated."""
 
 
 def listing(context: Context, connection: Connection, route: ItemPath, place: Place) -> Table | None:
-    """Return the table of a collection; None where XNAT's query fails and it answers nothing at all.
+    """Return the table of a collection; None for XNAT's empty response.
 
     Parameters
     ----------
     context : Context
-        The question; its options are columns, filters, ``limit`` and ``offset``.
+        The request: columns, filters, ``limit`` and ``offset``.
     connection : Connection
         The database.
     route : ItemPath
         The collection.
     place : Place
-        The item that it is below.
+        Item above it.
 
     Raises
     ------
     InternalServerError
-        Where XNAT's query fails and it answers an error.
+        If XNAT's query fails with an error.
     """
     where = route.last.level.singular
     if context.has('fields'):
@@ -76,9 +76,9 @@ class _Listing:
         self.place = place
         self.where = where
         self.model: Model = context.archive.model
-        self.contexter: Caller = context.caller
+        self.caller: Caller = context.caller
         self.asked = Asked(self.model, where, place.row is None, context)
-        self.scope = Scope(self.model, self.contexter, self.asked.root)
+        self.scope = Scope(self.model, self.caller, self.asked.root)
         self.root = self.scope.root
         self.shared: Any = None
         self.columns = self.asked.columns()
@@ -86,7 +86,7 @@ class _Listing:
     # -- the table
 
     def table(self) -> Table:
-        """All columns, the rows streamed."""
+        """Return all columns; rows are fetched while they are read."""
         conditions = [*self._conditions(), *self._filters()]
         values = [self._value(one) for one in self.columns]
         uri = self._uri()
@@ -99,14 +99,20 @@ class _Listing:
         return self._headed(found) if self.where in _SILENT else found
 
     def _rows(self, query: Select[Any], width: int) -> Iterable[Sequence[Any]]:
-        """The rows, batch by batch; one for each of what an item has several of, also where they look alike."""
+        """Return the rows in batches.
+
+        If an item has several values, it has a row for each, even if the rows are equal.
+        """
         if not self.scope.many:
             return self.connection.execute(query).yield_per(BATCH)
         apart = query.add_columns(self.root.c.pk, *self.scope.told_apart).distinct()
         return (row[:width] for row in self.connection.execute(apart).yield_per(BATCH))
 
     def _headed(self, table: Table) -> Table:
-        """The table, with the names that the columns have in SQL where it is empty: XNAT gives them their own later."""
+        """Return the table, with SQL names as columns if it is empty.
+
+        XNAT replaces these names only if there are rows.
+        """
         rows = iter(table.rows)
         first = next(rows, None)
         if first is None:
@@ -116,19 +122,19 @@ class _Listing:
         return table
 
     def _page(self) -> tuple[int, int] | None:
-        """Limit and offset; None where all rows are asked for, and where XNAT knows no pages."""
+        """Return limit and offset; None for all rows, and for unpaged levels."""
         if not (self.context.get('limit') or self.context.get('offset')) or self.where not in ('subject', 'experiment'):
             return None
         limit, offset = (self._number(name, default) for name, default in (('limit', _DEFAULT_LIMIT), ('offset', 0)))
         return (limit, offset) if limit is not None and offset is not None and (limit > 0 or offset > 0) else None
 
     def _number(self, name: str, default: int) -> int | None:
-        """A number of the query; None for ``*``, which takes pages away altogether."""
+        """Return a number in the query; None for ``*``, which disables paging."""
         text = self.context.get(name)
         if text == '*':
             return None
         if text and not (text.isascii() and text.isdecimal() and len(text) < 10):
-            raise ListingFails(f'{name} is a whole number, not {text!r}.')
+            raise ListingFails(f'{name} must be a whole number, not {text!r}.')
         return int(text) if text else default
 
     # -- rows
@@ -142,10 +148,10 @@ class _Listing:
     def _placed(self, table: Any) -> list[ColumnElement[bool]]:
         row = self.place.row
         if self.where == 'project':
-            owned = self.context.get('restrict') in ('edit', 'delete') and not self.contexter.admin
-            return [visible(self.contexter, table.c.id, seeing=True), *([owned_by(self.contexter, table.c.id)] if owned else [])]
+            owned = self.context.get('restrict') in ('edit', 'delete') and not self.caller.admin
+            return [visible(self.caller, table.c.id, seeing=True), *([owned_by(self.caller, table.c.id)] if owned else [])]
         if row is None:
-            return [readable(self.contexter, table)]
+            return [readable(self.caller, table)]
         if self.place.project is not None and row.level in ('project', 'subject'):
             found = [*self._may_read(table), self._in_project(table)]
             return found if row.level == 'project' else [*found, self._below(table, row)]
@@ -153,39 +159,42 @@ class _Listing:
         if self.where != 'assessor':
             return [own]
         self._join_shares(table, self.place.project or row.project)
-        return [own, readable(self.contexter, table)]
+        return [own, readable(self.caller, table)]
 
     def _below(self, table: Any, row: Any) -> ColumnElement[bool]:
-        """Rows of one subject: its sessions, or, where those are listed, their assessors."""
+        """Return the condition for sessions of a subject, or their assessors."""
         if self.model.level_of(self.asked.root) != 'assessor':
             return table.c.parent == row.pk  # type: ignore[no-any-return]
         sessions = select(item.c.pk).where(item.c.level == 'experiment', item.c.parent == row.pk)
         return table.c.parent.in_(sessions)  # type: ignore[no-any-return]
 
     def _may_read(self, table: Any) -> list[ColumnElement[bool]]:
-        """Nothing more than the project's own right, unless that is given by a group whose rights go by type.
+        """Return conditions for items of a project that the caller may read.
 
-        Experiments are for those who may read subjects. A mixed listing has the types that may be read in this project, whatever may be in another.
+        Empty if the right does not depend on the type, as it does in custom groups. Experiments
+        need the right to read subjects. A mixed listing includes the types readable in this
+        project, whatever is readable in others. `Forbidden` without the right to read in the
+        project.
         """
         project = self.place.project or ''
-        if 'read' not in rights(self.connection, self.contexter, project, 'xnat:subjectData' if self.where == 'experiment' else ''):
+        if 'read' not in rights(self.connection, self.caller, project, 'xnat:subjectData' if self.where == 'experiment' else ''):
             raise Forbidden(f'Unable to read {self.route.last.level.plural} for Project: {project}')
-        if 'read' in rights(self.connection, self.contexter, project, OTHER):
+        if 'read' in rights(self.connection, self.caller, project, OTHER):
             return []
         mixed = self.where == 'experiment' and not self.asked.secured
-        return [readable_in(self.contexter, literal(project), table) if mixed else readable(self.contexter, table)]
+        return [readable_in(self.caller, literal(project), table) if mixed else readable(self.caller, table)]
 
     def _in_project(self, table: Any) -> ColumnElement[bool]:
         self._join_shares(table, self.place.project or '')
         return or_(table.c.project == self.place.project, self.shared.c.pk.is_not(None))
 
     def _join_shares(self, table: Any, project: str) -> None:
-        """What a project calls an item that another one owns."""
+        """Join the shares into a project, for the labels of items there."""
         self.shared = alias(share, 'shown')
         self.scope.join(self.shared, and_(self.shared.c.item == table.c.pk, self.shared.c.project == project), ('shown',))
 
     def _filters(self) -> Iterator[ColumnElement[bool]]:
-        """The filters; lists below a session know none."""
+        """Yield the filters; listings below a session have none."""
         if self.where in ('scan', 'assessor', 'reconstruction'):
             return
         yield from filters(self.context, self.asked, self.scope)
@@ -193,7 +202,7 @@ class _Listing:
     # -- columns
 
     def _value(self, one: Path) -> ColumnElement[Any]:
-        """A column's SQL, as the route's project shows it."""
+        """Return the SQL of a column in the project of the route."""
         expression = expression_of(self.scope, one)
         shown = self._shown(one.key) if self._shows_project else None
         if shown is not None:
@@ -202,7 +211,10 @@ class _Listing:
 
     @property
     def _shows_project(self) -> bool:
-        """Whether labels and project are those of the route's project: XNAT takes them where it finds the root's key and a label."""
+        """Whether label and project are those of the route's project.
+
+        XNAT uses those if the columns include the root's key and a label.
+        """
         keys = {one.key for one in self.columns}
         found = 'ID' if self.where == 'subject' else f'{self.asked.root}/ID'.lower()
         return self.shared is not None and {'label', found} <= keys
@@ -217,7 +229,10 @@ class _Listing:
         return self._subject_shown() if key == 'subject_label' else None
 
     def _subject_shown(self) -> ColumnElement[Any]:
-        """The label of the subject in the route's project, where the session is shared into it."""
+        """Return the label of a session's subject in the route's project.
+
+        Only a shared session has the label there.
+        """
         owner = self.scope.alias('xnat:subjectData')
         other = alias(share, 'subject_shown')
         condition = and_(other.c.item == owner.c.pk, other.c.project == self.place.project, self.shared.c.pk.is_not(None))
@@ -230,7 +245,7 @@ class _Listing:
             plural = {'project': 'projects', 'subject': 'subjects'}.get(self.where, 'experiments')
             return self._below_path(f'/data/{plural}/')
         if not any(one.key == 'ID' for one in self.columns):
-            raise ListingFails('XNAT lists these only with their ID among the columns.')
+            raise ListingFails('XNAT needs ID among the columns of this listing.')
         return self._below_path(f'/data/experiments/{self.place.row.id}/{level(self.where).plural}/')
 
     def _below_path(self, path: str) -> ColumnElement[Any]:
@@ -239,5 +254,5 @@ class _Listing:
 
 
 def _to_the_millisecond(time: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A time of day as tables have it: ``08:05:09.000``."""
+    """Return a time of day as in tables: ``08:05:09.000``."""
     return case((time.is_(None), time), (func.instr(time, '.') > 0, time), else_=time + '.000')

@@ -1,4 +1,4 @@
-"""The projects that the options of a question choose: by roles, rights, activity and favorites."""
+"""Projects selected by roles, rights, activity and favorites."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _RIGHTS = frozenset({'read', 'create', 'edit', 'delete', 'activate'})
 
 
 def chosen_projects(context: Context, connection: Connection) -> list[str]:
-    """Return the IDs of the projects that the options choose, in order.
+    """Return the IDs of the projects that query parameters select, sorted.
 
     Parameters
     ----------
     context : Context
-        The question.
+        The request.
     connection : Connection
         The database.
     """
@@ -38,7 +38,7 @@ def _conditions(context: Context) -> Iterator[ColumnElement[bool]]:
     ways = {'readable': or_(project.in_(mine), item.c.access == 'public'), 'writable': project.in_(mine.where(role.c.role != 'collaborator'))}
     if context.has('data'):
         if context.get('data').lower() not in ways:
-            raise BadRequest(f'{context.get("data")!r} is none of {", ".join(ways)}.')
+            raise BadRequest(f'{context.get("data")!r} must be one of {", ".join(ways)}.')
         yield or_(everything, ways[context.get('data').lower()])
     if context.has('accessible'):
         open_to_all = item.c.access.in_(('public', 'protected'))
@@ -51,12 +51,12 @@ def _conditions(context: Context) -> Iterator[ColumnElement[bool]]:
 
 
 def _chosen(context: Context, mine: Any) -> Iterator[ColumnElement[bool]]:
-    """Yield conditions that are joined by OR: the caller's roles and favorites."""
+    """Yield conditions joined by OR: the caller's roles and favorites."""
     for name in ('owner', 'member', 'collaborator'):
         if context.has(name):
             yield item.c.id.in_(mine.where(role.c.role == name)) if context.flag(name) else item.c.id.not_in(mine)
     if context.flag('recent'):
-        yield false()  # XNAT counts the looks at its pages alone, and this archive has none
+        yield false()  # XNAT counts visits of its web pages only, and this archive has none
     if context.flag('favorite'):
         kept = favorite.c.login == context.caller.login, func.lower(favorite.c.type).in_(('project', _ROOT.lower()))
         yield item.c.id.in_(select(favorite.c.id).where(*kept))
@@ -65,7 +65,7 @@ def _chosen(context: Context, mine: Any) -> Iterator[ColumnElement[bool]]:
 
 
 def _active_since(text: str) -> ColumnElement[bool]:
-    day = parse_date(text.partition(' ')[0])  # a time of day is passed over
+    day = parse_date(text.partition(' ')[0])  # a time of day is ignored
     if day is None:
         raise BadRequest(f'{text!r} is not a date; use MM/dd/yyyy.')
     below = item.alias('active')
@@ -73,13 +73,13 @@ def _active_since(text: str) -> ColumnElement[bool]:
 
 
 def owned_by(caller: Caller, project: ColumnElement[str]) -> ColumnElement[bool]:
-    """The condition that a user is an owner of a project.
+    """Return the condition that a user owns a project.
 
     Parameters
     ----------
     caller : Caller
         The user.
-    project : ColumnElement
+    project : ColumnElement[str]
         Column with the ID of the project.
     """
     return project.in_(select(role.c.project).where(role.c.login == caller.login, role.c.role == 'owner'))
@@ -89,7 +89,7 @@ def owned_by(caller: Caller, project: ColumnElement[str]) -> ColumnElement[bool]
 
 
 def projects_with_right(connection: Connection, caller: Caller, right: str, kind: str = ANY) -> Iterator[Any]:
-    """Yield the projects that a caller has a right in, by ID.
+    """Yield the projects in which a caller has a right, by ID.
 
     Parameters
     ----------
@@ -98,17 +98,17 @@ def projects_with_right(connection: Connection, caller: Caller, right: str, kind
     caller : Caller
         The user.
     right : str
-        read, create, edit, delete or activate.
+        Read, create, edit, delete or activate.
     kind : str
-        Data type of the items that it is for.
+        Data type of the items that the right is for.
 
     Raises
     ------
     BadRequest
-        For another right.
+        For any other right.
     """
     if right not in _RIGHTS:
-        raise BadRequest(f'{right!r} is none of {", ".join(sorted(_RIGHTS))}.')
+        raise BadRequest(f'{right!r} must be one of {", ".join(sorted(_RIGHTS))}.')
     wanted = 'delete' if right == 'activate' else right
     query = select(item).where(item.c.level == 'project', visible(caller, item.c.id, seeing=True)).order_by(item.c.id)
     for row in connection.execute(query).all():

@@ -1,4 +1,4 @@
-"""Searches that are kept under an ID."""
+"""Saved searches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def all_saved(connection: Connection) -> Iterator[SearchDocument]:
 
 
 def find_saved(connection: Connection, name: str) -> SearchDocument | None:
-    """Return the saved search with an ID; None where there is none.
+    """Return the saved search with an ID; None if there is none.
 
     Parameters
     ----------
@@ -33,12 +33,14 @@ def find_saved(connection: Connection, name: str) -> SearchDocument | None:
 
 
 def save_search(connection: Connection, login: str, document: SearchDocument) -> None:
-    """Keep a search under its ID, in place of an earlier one; its first user stays its owner.
+    """Save a search under its ID, replacing an earlier one.
+
+    The first user remains its owner.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     login : str
         The user.
     document : SearchDocument
@@ -51,12 +53,12 @@ def save_search(connection: Connection, login: str, document: SearchDocument) ->
 
 
 def delete_saved(connection: Connection, name: str) -> None:
-    """Delete the saved search with an ID, where there is one.
+    """Delete a saved search, if it exists.
 
     Parameters
     ----------
     connection : Connection
-        The database.
+        Write transaction.
     name : str
         The ID.
     """
@@ -64,9 +66,9 @@ def delete_saved(connection: Connection, name: str) -> None:
 
 
 def replaced_by(connection: Connection, document: SearchDocument, name: str) -> str:
-    """Return the ID of the search that a document takes the place of.
+    """Return the ID of the search that a document replaces.
 
-    That is one with the same tag and title, else the one it was put under.
+    That of a search with the same tag and title, or else the ID in the URI.
 
     Parameters
     ----------
@@ -75,7 +77,7 @@ def replaced_by(connection: Connection, document: SearchDocument, name: str) -> 
     document : SearchDocument
         The search.
     name : str
-        ID that it was put under.
+        ID in the URI.
     """
     tag, title = (document.attributes.get(one, '') for one in ('tag', 'brief-description'))
     if tag and connection.scalar(select(search.c.id).where(search.c.id == name)) is None:
