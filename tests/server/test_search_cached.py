@@ -153,7 +153,7 @@ def alive(views: Views, names: list[str]) -> list[str]:
 
 
 def test_a_result_is_forgotten_when_it_was_not_asked_for(views: Views, clock: Clock) -> None:
-    used, left = views.make('a', '', ROWS).id, views.make('a', '', ROWS).id
+    used, left = views.add('a', '', ROWS).id, views.add('a', '', ROWS).id
     for _ in range(3):
         clock.now += 4 * 3600
         views.find(used)
@@ -164,7 +164,7 @@ def test_the_least_used_go_first(views: Views, clock: Clock, monkeypatch: pytest
     monkeypatch.setattr('pyxnat.server.search.result_cache.MAX_VIEWS', 3)
     names = []
     for _ in range(5):
-        names.append(views.make('a', '', ROWS).id)
+        names.append(views.add('a', '', ROWS).id)
         clock.now += 1
         views.find(names[0])
         clock.now += 1
@@ -175,16 +175,16 @@ def test_rows_are_bounded_and_one_result_may_be_larger(views: Views, clock: Cloc
     monkeypatch.setattr('pyxnat.server.search.result_cache.MAX_ROWS', 4)
     names = []
     for _ in range(3):
-        names.append(views.make('a', '', ROWS).id)
+        names.append(views.add('a', '', ROWS).id)
         clock.now += 1
     assert alive(views, names) == names[1:]
-    large = views.make('a', '', Table(['a'], [(number,) for number in range(10)], {}, [])).id
+    large = views.add('a', '', Table(['a'], [(number,) for number in range(10)], {}, [])).id
     assert alive(views, [*names, large]) == [large]
 
 
 def test_a_new_start_begins_without(tmp_path: Path, clock: Clock) -> None:
     first = Views(tmp_path, clock)
-    name = first.make('a', '', ROWS).id
+    name = first.add('a', '', ROWS).id
     first.close()
     second = Views(tmp_path, clock)
     assert alive(second, [name]) == []

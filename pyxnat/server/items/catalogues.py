@@ -76,12 +76,12 @@ def catalogue(connection: Connection, row: Any, holder: Any) -> bytes:
 
 def _audit(files: Iterable[Any]) -> dict[str, str]:
     """Return the AUDIT member: when each file was added and changed."""
-    told = []
+    events = []
     for one in files:
-        told.append(f'{one.pk}:{java_date(one.insert_date)}=Added:1')
+        events.append(f'{one.pk}:{java_date(one.insert_date)}=Added:1')
         if one.modified_date:
-            told.append(f'{one.pk}:{java_date(one.modified_date)}=Modified:1')
-    return {'AUDIT': '|'.join(told)} if told else {}
+            events.append(f'{one.pk}:{java_date(one.modified_date)}=Modified:1')
+    return {'AUDIT': '|'.join(events)} if events else {}
 
 
 def catalogue_of_files(context: Context, held: Iterable[Held], site: str) -> Sending:
@@ -114,12 +114,12 @@ def _name(text: str) -> str:
 
 
 def _entry(entries: etree._Element, one: Any, places: dict[str, str]) -> None:
-    told = {
+    attributes = {
         'name': one.path.rstrip('/').rpartition('/')[2], 'format': one.format, 'content': one.content, 'description': one.description,
         'digest': one.digest, 'createdBy': one.insert_user, 'createdTime': _moment(one.insert_date), 'createdEventId': str(one.pk),
         'modifiedTime': _moment(one.modified_date), 'modifiedBy': one.modified_user, 'modifiedEventId': str(one.pk) if one.modified_date else '',
     }  # fmt: skip
-    entry = etree.SubElement(entries, _name('entry'), {name: value for name, value in {**places, **told}.items() if value})
+    entry = etree.SubElement(entries, _name('entry'), {name: value for name, value in {**places, **attributes}.items() if value})
     _meta_fields(entry, {'SIZE': str(one.size)})
     _tags(entry, [one.tags] if one.tags else [])
 

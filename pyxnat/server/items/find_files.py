@@ -18,7 +18,7 @@ from ..context import Context
 from ..db.store import fields_of, file, item, resource
 from ..storage.file_area import FileArea
 from .holders import holders_of
-from .locate import Place, found_below
+from .locate import Place, find_parts
 from .uris import ItemPath, Step
 
 __all__ = [
@@ -166,7 +166,7 @@ def with_parts(connection: Connection, context: Context, place: Place) -> list[P
     places = [place]
     for name in ('scans', 'reconstructions', 'assessors') if place.row.level == 'experiment' else ():
         step = Step(level(name), 'ALL')
-        rows = found_below(connection, context.caller, place, step, 'ALL')
+        rows = find_parts(connection, context.caller, place, step, 'ALL')
         places += [Place(place.project, {**place.rows, step.level.singular: row}, row) for row in rows]
     return places
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from ..db.access import Caller
 from ..errors import Forbidden, InternalServerError, NotFound
-from .locate import Place, find, found_below, found_one
+from .locate import Place, find, find_element, find_parts
 from .uris import Step
 
 __all__ = ['holder_of', 'holders_of', 'need_project']
@@ -99,7 +99,7 @@ def _sessions(connection: Connection, caller: Caller, base: Place, step: Step) -
     rows: dict[int, Any] = {}
     for name in (step.id or '').split(','):
         try:
-            row = found_one(connection, caller, project, Step(step.level, name.strip()))
+            row = find_element(connection, caller, project, Step(step.level, name.strip()))
         except (NotFound, Forbidden):
             continue
         if row is not None:
@@ -111,6 +111,6 @@ def _parts(connection: Connection, caller: Caller, session: Place, step: Step) -
     rows: dict[int, Any] = {}
     for name in (step.id or '').split(','):
         part = name.strip().replace('[SLASH]', '/').replace('[COMMA]', ',')
-        for row in found_below(connection, caller, session, step, part):
+        for row in find_parts(connection, caller, session, step, part):
             rows.setdefault(row.pk, row)
     return [Place(session.project, {**session.rows, step.level.singular: row}, row) for row in rows.values()]

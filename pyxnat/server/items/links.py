@@ -16,7 +16,7 @@ from ..errors import BadRequest
 from .edit import Document
 from .locate import find_project
 
-__all__ = ['add_links', 'drop_unnamed', 'project_told']
+__all__ = ['add_links', 'drop_unnamed', 'project_change']
 
 _SHARE = 'sharing/share'
 _KEPT = ('format', 'content', 'description')
@@ -81,7 +81,7 @@ class ItemWriter(Protocol):
         """
 
 
-def project_told(where: str, owner: str, document: Document, is_new: bool) -> dict[str, str | None]:
+def project_change(where: str, owner: str, document: Document, is_new: bool) -> dict[str, str | None]:
     """Return the change of a scan's project by its document.
 
     A new scan in the document of its session has no project unless the document names one.

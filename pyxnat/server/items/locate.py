@@ -23,7 +23,7 @@ from ..db.store import alias, item, share
 from ..errors import Forbidden, NotFound
 from .uris import Step
 
-__all__ = ['Place', 'find', 'find_project', 'found_below', 'found_one', 'has_alias', 'in_project', 'kind_of', 'labelled', 'need', 'need_on']
+__all__ = ['Place', 'find', 'find_element', 'find_parts', 'find_project', 'has_alias', 'in_project', 'kind_of', 'labelled', 'need', 'need_on']
 
 _PARTS = frozenset({'scans', 'reconstructions'})
 """Levels whose items are readable with their session."""
@@ -307,7 +307,7 @@ def has_alias(names: Sequence[Any]) -> ColumnElement[bool]:
     return select(each.c.value).select_from(each).where(known, func.lower(each.c.value).in_([func.lower(name) for name in names])).exists()
 
 
-def found_one(connection: Connection, caller: Caller, place: Place, step: Step) -> Any:
+def find_element(connection: Connection, caller: Caller, place: Place, step: Step) -> Any:
     """Find an element in a place, as a GET does.
 
     Parameters
@@ -329,7 +329,7 @@ def found_one(connection: Connection, caller: Caller, place: Place, step: Step) 
     return _select_element(connection, caller, place, step, 'GET', holds=True)
 
 
-def found_below(connection: Connection, caller: Caller, place: Place, step: Step, name: str) -> list[Any]:
+def find_parts(connection: Connection, caller: Caller, place: Place, step: Step, name: str) -> list[Any]:
     """Find the parts of a session that a name selects.
 
     Parameters

@@ -35,7 +35,7 @@ from ..db.values import unless_null
 from ..errors import BadRequest, Conflict, ExpectationFailed, Forbidden, UnprocessableEntity
 from .edit import Document, check_complete, check_kept, filled, kept, merged, validated
 from .history import Event, record
-from .links import add_links, drop_unnamed, project_told
+from .links import add_links, drop_unnamed, project_change
 from .locate import has_alias, kind_of, labelled, need, need_on
 
 __all__ = ['Writer', 'check_access', 'check_label']
@@ -350,7 +350,7 @@ class Writer:
         """
         return self.create('subject', label, project, project.id, Document('xnat:subjectData'))
 
-    def subject_told(self, name: str, project: Any) -> Any:
+    def find_or_create_subject(self, name: str, project: Any) -> Any:
         """Return the subject of a new session without one in its path.
 
         A new subject is created if there is none with the ID.
@@ -379,7 +379,7 @@ class Writer:
         stamp = now()
         values = filled(merged({}, document, validated(self.model, document)))
         check_complete(self.model, xsi_type, values)
-        more |= project_told(where, project, document, True)
+        more |= project_change(where, project, document, True)
         found = self.connection.execute(
             item.insert()
             .values(level=where, xsi_type=xsi_type, id=accession, label=label, project=project, parent=parent, insert_date=stamp,
@@ -437,7 +437,7 @@ class Writer:
         check_kept(row.level, held, fields, document)
         check_complete(self.model, row.xsi_type, fields)
         changed: dict[str, Any] = {'fields': json.dumps(filled(fields), ensure_ascii=False)}
-        changed |= project_told(row.level, row.project, document, False)
+        changed |= project_change(row.level, row.project, document, False)
         owner = document.core.get('subject_ID')
         if parent is not None and parent.pk != row.parent:
             changed['parent'] = parent.pk

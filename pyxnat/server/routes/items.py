@@ -320,7 +320,7 @@ def _parent(writer: Writer, place: Place, route: ItemPath, document: Document) -
     project = place.rows['project']
     if route.names[-2] == 'subjects':
         return writer.new_subject(route.steps[1].id or '', project)
-    return writer.subject_told(document.core.get('subject_ID', ''), project)
+    return writer.find_or_create_subject(document.core.get('subject_ID', ''), project)
 
 
 def _project_told(call: Call, writer: Writer, document: Document) -> Any:

@@ -13,7 +13,7 @@ from ..errors import Forbidden, InternalServerError, UnprocessableEntity
 from ..http.request import Call
 from ..http.responses import no_table, page_asked, table_response
 from ..search.order import order_asked
-from ..search.query import found, may_query, root_of
+from ..search.query import may_query, root_of, run_search
 from ..search.result_cache import View, Views
 from ..search.search_xml import SearchDocument
 
@@ -34,17 +34,17 @@ def answer(call: Call, document: SearchDocument) -> Response:
         view = call.archive.part(Views).of_search(call.caller.login, document.id) if kept else None
         known = view is not None
         if view is None:
-            table = found(call, connection, document, keyed=wanted)
+            table = run_search(call, connection, document, keyed=wanted)
             if not wanted:
                 return table_response(call, table)
-            view = call.archive.part(Views).make(call.caller.login, document.id, table)
+            view = call.archive.part(Views).add(call.caller.login, document.id, table)
     return _page(call, view, known) if wanted else _whole(call, view)
 
 
 def of_saved(call: Call, document: SearchDocument) -> Response:
     """The table of a saved search; XNAT does not tell its root there."""
     with call.archive.store.read() as connection:
-        table = found(call, connection, document)
+        table = run_search(call, connection, document)
         table.meta = {}
         return table_response(call, table)
 

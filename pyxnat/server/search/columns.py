@@ -168,9 +168,9 @@ class Columns:
                 continue
             value = self._value(helper)
             root = found.element == self._scope.root_type
-            told = {'key': key, 'xPATH': key if root else f'{found.element}.{key}'} if name in linked else None
+            description = {'key': key, 'xPATH': key if root else f'{found.element}.{key}'} if name in linked else None
             if value is not None:
-                self._columns[key] = Column(key, self._short(key), value, helper=told)
+                self._columns[key] = Column(key, self._short(key), value, helper=description)
 
     # -- descriptions of columns
 

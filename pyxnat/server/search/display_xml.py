@@ -77,13 +77,13 @@ def _version(node: etree._Element) -> DisplayVersion:
 def _field(model: Model, type_name: str, node: etree._Element, own: DisplayField | None) -> DisplayField | None:
     image = node.get('image') == 'true'
     searchable = node.get('searchable') == 'true'
-    told: dict[str, Any] = {'header': node.get('header', ''), 'image': image, 'searchable': searchable}
+    attributes: dict[str, Any] = {'header': node.get('header', ''), 'image': image, 'searchable': searchable}
     if node.findtext('description'):
-        told['description'] = node.findtext('description', '').strip()
+        attributes['description'] = node.findtext('description', '').strip()
     kind, content = _KINDS.get(node.get('data-type', ''), ''), ' '.join((node.findtext('Content') or _PLAIN).split())
     shown = _shown(model, node) if node.find('SubQuery') is None and content in _READ else []
     if not shown:
-        return replace(own, **told, kind=kind or own.kind) if own is not None else None
+        return replace(own, **attributes, kind=kind or own.kind) if own is not None else None
     element, plain = shown[0] if len(shown) == 1 and content == _PLAIN else ('', '')
     if element and element != type_name:
         held = model.field(element, plain)
@@ -92,7 +92,7 @@ def _field(model: Model, type_name: str, node: etree._Element, own: DisplayField
         kind = kind or own.kind
     make = _READ[content]([_maker(type_name, *one) for one in shown])
     links, secured = (own.links, own.secured) if own is not None else ((), ())
-    return DisplayField(node.get('id', ''), kind=kind, make=make, path=plain, links=links, secured=secured, **told)
+    return DisplayField(node.get('id', ''), kind=kind, make=make, path=plain, links=links, secured=secured, **attributes)
 
 
 def _shown(model: Model, node: etree._Element) -> list[tuple[str, str]]:

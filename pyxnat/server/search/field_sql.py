@@ -91,7 +91,7 @@ class Scope:
         self.root = alias(item, 'root')
         self.many = False
         """Whether a join can return several rows for one root item."""
-        self.told_apart: list[Any] = []
+        self.row_keys: list[Any] = []
         """Keys of joined items, shares, resources and instances: they identify the rows of one root
         item.
         """
@@ -305,8 +305,8 @@ class Scope:
             column, kind = _META[path]
             return Expression(table.c[column], kind)
         if path in _CORE and not (path == 'label' and where in ('scan', 'reconstruction', 'project')) and (path, where) != ('project', 'project'):
-            told = path == 'project' and where == 'scan'
-            return Expression(func.nullif(func.coalesce(table.c.told_project, table.c.project), '') if told else table.c[_CORE[path]])
+            may_differ = path == 'project' and where == 'scan'
+            return Expression(func.nullif(func.coalesce(table.c.told_project, table.c.project), '') if may_differ else table.c[_CORE[path]])
         if path == 'subject_id' and where in ('experiment', 'assessor'):
             owner = self.parent(table, 'subject') if where == 'experiment' else self.parent(self.parent(table, 'experiment'), 'subject')
             return Expression(owner.c.id)
@@ -404,7 +404,7 @@ class Scope:
     def _record_several(self, identity: Any) -> None:
         """Record a join that can return several rows for a root item."""
         self.many = True
-        self.told_apart.append(identity)
+        self.row_keys.append(identity)
 
     def _field(self, type_name: str, path: str) -> Field | None:
         """Return the field of a type, or of one that extends it."""

@@ -105,7 +105,7 @@ class _Listing:
         """
         if not self.scope.many:
             return self.connection.execute(query).yield_per(BATCH)
-        apart = query.add_columns(self.root.c.pk, *self.scope.told_apart).distinct()
+        apart = query.add_columns(self.root.c.pk, *self.scope.row_keys).distinct()
         return (row[:width] for row in self.connection.execute(apart).yield_per(BATCH))
 
     def _headed(self, table: Table) -> Table:

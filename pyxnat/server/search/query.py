@@ -24,13 +24,13 @@ from .field_sql import Expression, Scope
 from .order import order_asked
 from .search_xml import SearchDocument, SearchField
 
-__all__ = ['Search', 'found', 'may_query', 'root_of']
+__all__ = ['Search', 'may_query', 'root_of', 'run_search']
 
 STATUS = 'quarantine_status'
 _TOO_MUCH = re.compile(r'too (many|large|deep)|at most \d+ tables|overflow', re.IGNORECASE)
 
 
-def found(context: Context, connection: Connection, document: SearchDocument, keyed: bool = False) -> Table:
+def run_search(context: Context, connection: Connection, document: SearchDocument, keyed: bool = False) -> Table:
     """Run a search and return its table.
 
     Parameters
@@ -103,8 +103,8 @@ class Search:
         columns = self._columns.all()
         diffs = [self._diff(element) for element in self._beside]
         names = [*(one.name for one in columns), STATUS, *diffs, *(['key'] if keyed else [])]
-        told = [] if self._document.fields and not self._asked else columns
-        described = [entry for one in told if (entry := one.described or (one.helper if self._linked else None))]
+        columns_shown = [] if self._document.fields and not self._asked else columns
+        described = [entry for one in columns_shown if (entry := one.described or (one.helper if self._linked else None))]
         attributes = {one.name: one.described for one in columns if one.described}
         meta = {'rootElementName': self.root}
         return Table(names, self._rows(query, len(names)), meta, [*described, {'key': STATUS}], ordered=True, attributes=attributes)

@@ -109,7 +109,7 @@ class Views:
 
     # -- storing and finding
 
-    def make(self, login: str, search: str, table: Table) -> View:
+    def add(self, login: str, search: str, table: Table) -> View:
         """Store a result, replacing that of the same search and user.
 
         Rows are written in batches of 1,000, so that other results can be read in between. The

@@ -146,8 +146,8 @@ def table(context: Context, connection: Connection, document: SearchDocument, ke
     query = query if where is None else query.where(where)
     rows = connection.execute(query.order_by(_order(document, *next(iter(columns.values()))), workflow.c.pk))
     names = [*columns, 'quarantine_status', *(['key'] if keyed else [])]
-    told = [*(one for one, _ in columns.values() if one), {'key': 'quarantine_status'}]
-    return Table(names, iter(rows), {'rootElementName': TYPE}, told, ordered=True)
+    descriptions = [*(one for one, _ in columns.values() if one), {'key': 'quarantine_status'}]
+    return Table(names, iter(rows), {'rootElementName': TYPE}, descriptions, ordered=True)
 
 
 def _columns(document: SearchDocument) -> dict[str, tuple[dict[str, Any], Expression]]:
@@ -157,17 +157,17 @@ def _columns(document: SearchDocument) -> dict[str, tuple[dict[str, Any], Expres
     """
     found = {}
     asked = [*filter(None, map(_column, document.fields))]
-    for told, value in asked or map(_named, FIELDS[:12]):
-        found[told['key']] = told, value
-        if told['id'] == 'STATUS':
+    for description, value in asked or map(_named, FIELDS[:12]):
+        found[description['key']] = description, value
+        if description['id'] == 'STATUS':
             found.setdefault('current_step_id', ({}, _BY_ID['CURRENT_STEP_ID'].value))
     return found
 
 
-def _order(document: SearchDocument, told: dict[str, Any], first: Expression) -> ColumnElement[Any]:
+def _order(document: SearchDocument, description: dict[str, Any], first: Expression) -> ColumnElement[Any]:
     if document.sort_by is not None:
         return _criterion('.'.join(document.sort_by)).ordered()
-    return first.ordered(descending=told.get('type') == 'date')
+    return first.ordered(descending=description.get('type') == 'date')
 
 
 def _guard(context: Context) -> ColumnElement[bool]:
