@@ -1,69 +1,41 @@
-"""Create, change, share, move and delete items."""
+"""Create items and merge documents into them.
+
+`Writer` also has the methods of `sharing` and `item_changes`.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import func, or_, select
 
 from ...model.schemas import canonical
 from ..archive import Archive
-from ..db.access import ANY, Caller, readable, rights
+from ..db.access import ANY, readable
 from ..db.accessions import taken
-from ..db.store import (
-    config,
-    fields_of,
-    group_right,
-    invitation,
-    item,
-    now,
-    project_pipeline,
-    project_setting,
-    project_visit,
-    resource,
-    retired,
-    role,
-    share,
-    touch,
-    user_group,
-)
+from ..db.store import fields_of, item, now, retired, role, touch
 from ..db.values import unless_null
 from ..errors import BadRequest, Conflict, ExpectationFailed, Forbidden, UnprocessableEntity
 from .edit import Document, check_complete, check_kept, filled, kept, merged, validated
-from .history import Event, record
+from .item_changes import EXPERIMENTS, MAX_LABEL, levels_with_shared_ids
 from .links import add_links, drop_unnamed, project_change
 from .locate import has_alias, kind_of, labelled, need, need_on
+from .sharing import Sharing
 
 __all__ = ['Writer', 'check_access', 'check_label']
 
 _LABEL = re.compile(r'[A-Za-z0-9_-]+')
-_MAX_LABEL = 255
 _MAX_PROJECT = 249  # characters of the ID: XNAT accepts 200 and refuses 250
 ACCESS = ('private', 'protected', 'public')
-_EXPERIMENTS = ('experiment', 'assessor')
-_LABELLED = ('subject', *_EXPERIMENTS)
+_LABELLED = ('subject', *EXPERIMENTS)
 _TYPES_FOR = {
     'experiment': 'xnat:mrSessionData', 'assessor': 'xnat:qcManualAssessorData', 'scan': 'xnat:mrScanData',
     'subject': 'xnat:subjectData', 'reconstruction': 'xnat:reconstructedImageData', 'project': 'xnat:projectData',
 }  # fmt: skip
 _LINKS = {'experiment': ('ID', 'subject_ID'), 'assessor': ('ID', 'imageSession_ID'), 'reconstruction': ('ID', 'image_session_ID'), 'scan': ('ID',)}
 """Attributes that an item needs in the document of its parent."""
-
-
-def _is_equal(name: str, before: Any, after: Any) -> bool:
-    return bool(json.loads(before) == json.loads(after) if name == 'fields' else before == after)
-
-
-def _general_fields(fields: dict[str, str]) -> dict[str, str]:
-    """Return the fields that XNAT stores with an item's general type.
-
-    Those that cannot repeat; so no custom variables.
-    """
-    return {key: value for key, value in fields.items() if '[' not in key}
 
 
 def check_label(text: str, name: str = 'label') -> str:
@@ -81,14 +53,9 @@ def check_label(text: str, name: str = 'label') -> str:
     ExpectationFailed
         For characters outside of ``[A-Za-z0-9_-]``, and for more than 255.
     """
-    if not _LABEL.fullmatch(text) or len(text) > _MAX_LABEL:
+    if not _LABEL.fullmatch(text) or len(text) > MAX_LABEL:
         raise ExpectationFailed(f'Invalid character in {name}: {text!r}. Use letters, digits, "_" and "-".')
     return text
-
-
-def _levels_with_shared_ids(where: str) -> tuple[str, ...]:
-    """Return the levels in which IDs and labels are unique together."""
-    return _EXPERIMENTS if where in _EXPERIMENTS else (where,)
 
 
 def check_access(archive: Archive, text: str) -> str:
@@ -115,29 +82,8 @@ def check_access(archive: Archive, text: str) -> str:
     return text
 
 
-class Writer:
-    """Writer of items in one transaction, for one caller.
-
-    Folders are renamed and removed after the commit.
-
-    Parameters
-    ----------
-    archive : Archive
-        The archive.
-    connection : Connection
-        Write transaction.
-    caller : Caller
-        The user.
-    event : Event | None
-        User and reason of the changes, for the history.
-    """
-
-    def __init__(self, archive: Archive, connection: Connection, caller: Caller, event: Event | None = None) -> None:
-        self.archive = archive
-        self.model = archive.model
-        self.connection = connection
-        self.caller = caller
-        self.event = event or Event(caller.login)
+class Writer(Sharing):
+    """Writer of items in one transaction, for one caller."""
 
     # -- projects
 
@@ -278,20 +224,13 @@ class Writer:
     def _check_scan_is_free(self, where: str, text: str, parent: Any) -> None:
         if where == 'scan':
             check_label(text, 'scan ID')
-        if unless_null(text) is None or len(text) > _MAX_LABEL or any(ord(char) < 32 or char in '/\\' for char in text) or text in ('.', '..'):
+        if unless_null(text) is None or len(text) > MAX_LABEL or any(ord(char) < 32 or char in '/\\' for char in text) or text in ('.', '..'):
             raise ExpectationFailed(f'{text!r} cannot be the ID of a {where}.')
         query = select(item.c.pk).where(item.c.level == where, item.c.id == text)
         if where == 'scan':
             query = query.where(item.c.parent == parent.pk)
         if self.connection.scalar(query) is not None:
             raise Conflict(f'There is a {where} {text} already.')
-
-    def _check_label_is_free(self, where: str, project: str, text: str | None, pk: int | None = None) -> None:
-        query = select(item.c.pk).where(item.c.level.in_(_levels_with_shared_ids(where)), labelled(project, text))
-        if pk is not None:
-            query = query.where(item.c.pk != pk)
-        if self.connection.scalar(query) is not None:
-            raise Conflict(f'Label already in use: {text} in project {project}')
 
     def _accession(self, where: str, project: str, document: Document) -> tuple[str, Any]:
         """Return the ID of a new item, and the item that has it already.
@@ -300,7 +239,7 @@ class Writer:
         """
         wanted = document.core.get('ID')
         if not wanted:
-            return self.archive.accessions.give(self.connection, self.archive.prefix, _levels_with_shared_ids(where), document.xsi_type, project)
+            return self.archive.accessions.give(self.connection, self.archive.prefix, levels_with_shared_ids(where), document.xsi_type, project)
         check_label(wanted, 'ID')
         if self.of_id(where, document) is not None:
             raise Conflict(f'The ID {wanted} is used already.')
@@ -319,9 +258,9 @@ class Writer:
             The document.
         """
         wanted = document.core.get('ID')
-        if not wanted or where not in ('subject', *_EXPERIMENTS):
+        if not wanted or where not in ('subject', *EXPERIMENTS):
             return None
-        return taken(self.connection, _levels_with_shared_ids(where), wanted)
+        return taken(self.connection, levels_with_shared_ids(where), wanted)
 
     def bearing(self, where: str, project: str, label: str) -> Any:
         """Return the item of a level with a label in a project; None for none.
@@ -335,7 +274,7 @@ class Writer:
         label : str
             The label.
         """
-        query = select(item).where(item.c.level.in_(_levels_with_shared_ids(where)), labelled(project, label), readable(self.caller, item))
+        query = select(item).where(item.c.level.in_(levels_with_shared_ids(where)), labelled(project, label), readable(self.caller, item))
         return self.connection.execute(query).first()
 
     def new_subject(self, label: str, project: Any) -> Any:
@@ -398,7 +337,7 @@ class Writer:
             name = child.core.get('ID', '') if where in ('scan', 'reconstruction') else child.core.get('label') or child.core.get('ID', '')
             query = select(item).where(item.c.level == where, item.c.parent == row.pk, or_(item.c.id == name, item.c.label == name))
             found = self.connection.execute(query).first()
-            if found is None and where in (*_EXPERIMENTS, 'reconstruction') and child.core.get('ID'):
+            if found is None and where in (*EXPERIMENTS, 'reconstruction') and child.core.get('ID'):
                 found = self.connection.execute(select(item).where(item.c.level == where, item.c.id == child.core['ID'])).first()
             if found is None:
                 self.create(where, name, row, row.project, child)
@@ -472,294 +411,3 @@ class Writer:
             project = self.connection.execute(select(item).where(item.c.level == 'project', item.c.id == row.project)).one()
             found = self.new_subject(owner, project)
         return {'parent': found.pk}
-
-    def _set(self, row: Any, **values: Any) -> Any:
-        """Change columns of a row, and record its earlier state.
-
-        Without a difference nothing is written, and ``last_modified`` stays.
-        """
-        values = {name: value for name, value in values.items() if not _is_equal(name, getattr(row, name), value)}
-        if not values:
-            return row
-        if row.status == 'locked' and 'status' not in values:
-            raise Forbidden(f'{row.id} is locked.')
-        if 'label' in values or ('fields' in values and _general_fields(fields_of(row)) != _general_fields(json.loads(values['fields']))):
-            values['own_modified'] = now()
-        changed = self.connection.execute(item.update().where(item.c.pk == row.pk).values(**values).returning(item)).one()
-        if set(values) != {'access'}:
-            touch(self.connection, row.pk)
-        record(self.connection, row, changed, self.event)
-        return changed
-
-    def rename(self, row: Any, label: str) -> Any:
-        """Change the label of a subject, session or assessor, and its folder.
-
-        Parameters
-        ----------
-        row : Any
-            Row of the item.
-        label : str
-            The label; any characters are allowed.
-
-        Raises
-        ------
-        BadRequest
-            For more than 255 characters.
-        Conflict
-            If the label is in use.
-        """
-        need_on(self.connection, self.caller, row, 'edit')
-        if len(label) > _MAX_LABEL:
-            raise BadRequest(f'A label has at most {_MAX_LABEL} characters.')
-        self._check_label_is_free(row.level, row.project, label, row.pk)
-        before = self.archive.files.item_folder(self.connection, row)
-        row = self._set(row, label=unless_null(label))
-        self._touch_files_below(row)
-        self._move_folder(before, row)
-        return row
-
-    def _touch_files_below(self, row: Any) -> None:
-        """Set ``last_modified`` of parts of a session that have files.
-
-        Their files move with its folder.
-        """
-        query = select(item.c.pk).join(resource, resource.c.item == item.c.pk).where(item.c.parent == row.pk).distinct()
-        for pk in self.connection.scalars(query).all() if row.level == 'experiment' else ():
-            touch(self.connection, pk)
-
-    def set_status(self, row: Any, status: str) -> Any:
-        """Quarantine, lock or activate an item.
-
-        Parameters
-        ----------
-        row : Any
-            Row of the item.
-        status : str
-            The status, like ``locked``.
-        """
-        need_on(self.connection, self.caller, row, 'edit')
-        return self._set(row, status=status)
-
-    # -- sharing
-
-    def share(self, row: Any, target: Any, label: str | None, primary: bool) -> None:
-        """Share an item into another project, or move it there.
-
-        A session is shared with its scans, and a scan with its session.
-
-        Parameters
-        ----------
-        row : Any
-            Row of the item.
-        target : Any
-            Row of the other project.
-        label : str | None
-            Label there; None for none.
-        primary : bool
-            Whether the other project becomes the owner.
-
-        Raises
-        ------
-        Conflict
-            If it is shared there already, or the label is in use.
-        """
-        if primary and target.id != row.project:
-            need(self.connection, self.caller, target.id, 'create', kind_of(self.connection, row))
-            self.move(row, target, label)
-            return
-        if self._shared(row, target.id) is not None:
-            raise Conflict(f'Already assigned to project:{target.id}')
-        if row.level == 'scan':
-            session = self.connection.execute(select(item).where(item.c.pk == row.parent)).one()
-            if not self.is_in(session, target.id):
-                self.share(session, target, None, False)
-                return
-            label = row.id
-        self.show(row, target, label)
-        if row.level == 'experiment':
-            for scan in self.connection.execute(select(item).where(item.c.parent == row.pk, item.c.level == 'scan')).all():
-                if self._shared(scan, target.id) is None:
-                    self._add_share(scan, target.id, scan.id)
-
-    def show(self, row: Any, target: Any, label: str | None) -> None:
-        """Share an item without its children into another project.
-
-        Parameters
-        ----------
-        row : Any
-            Row of the item.
-        target : Any
-            Row of the other project.
-        label : str | None
-            Label there; None for none.
-        """
-        need(self.connection, self.caller, target.id, 'create', kind_of(self.connection, row))
-        if label and row.level != 'scan':
-            self._check_label_is_free(row.level, target.id, label)
-        self._add_share(row, target.id, label)
-
-    def _add_share(self, row: Any, project: str, label: str | None) -> None:
-        touch(self.connection, row.pk)
-        self.connection.execute(share.insert().values(item=row.pk, project=project, label=unless_null(label), insert_date=now()))
-
-    def is_in(self, row: Any, project: str) -> bool:
-        """Whether a project owns an item, or shares it.
-
-        Parameters
-        ----------
-        row : Any
-            Row of the item.
-        project : str
-            ID of the project.
-        """
-        return row.project == project or self._shared(row, project) is not None
-
-    def _shared(self, row: Any, project: str) -> Any:
-        """Return the share of an item in a project; None for none."""
-        return self.connection.execute(select(share).where(share.c.item == row.pk, share.c.project == project)).first()
-
-    def move(self, row: Any, target: Any, label: str | None) -> None:
-        """Make another project the owner of an item and of its parts.
-
-        Parts are scans, assessors and reconstructions; sessions of a subject stay with their
-        project. Needs the right to delete in the old project.
-
-        Parameters
-        ----------
-        row : Any
-            Row of the item.
-        target : Any
-            Row of the other project.
-        label : str | None
-            Label there; None keeps it.
-        """
-        need_on(self.connection, self.caller, row, 'delete')
-        label = unless_null(label or row.label)
-        self.connection.execute(share.delete().where(share.c.item == row.pk, share.c.project == target.id))
-        self._check_label_is_free(row.level, target.id, label, row.pk)
-        moving = [row] if row.level == 'subject' else [one for one in self._below(row) if one.project == row.project]
-        before = [self.archive.files.item_folder(self.connection, one) for one in moving]
-        parent = {'parent': target.pk} if row.level == 'subject' else {}
-        changed = [self._set(row, project=target.id, label=label, **parent), *(self._set(one, project=target.id) for one in moving[1:])]
-        for source, one in zip(before, changed, strict=True):
-            self._move_folder(source, one)
-
-    def unshare(self, row: Any, project: str) -> None:
-        """Remove an item from a project.
-
-        As in XNAT, its own project deletes it, and a project that does not share it is ignored. The
-        sessions of a subject are removed, too: their shares are deleted, and sessions that the
-        project owns are deleted with their data.
-
-        Parameters
-        ----------
-        row : Any
-            Row of the item.
-        project : str
-            ID of the project.
-
-        Raises
-        ------
-        Forbidden
-            Without the right to delete.
-        """
-        if row.project == project:
-            self.delete(row)
-            return
-        if self._shared(row, project) is None:
-            return
-        kind = kind_of(self.connection, row)
-        held = rights(self.connection, self.caller, project, kind) | rights(self.connection, self.caller, row.project, kind)
-        if 'delete' not in held:
-            raise Forbidden(f'User cannot delete {row.level}s for project {project}')
-        touch(self.connection, row.pk)
-        for one in self._below(row):
-            if one.project == project and one.level == 'experiment':
-                self.delete(one)
-        pks = [one.pk for one in self._below(row)]
-        for start in range(0, len(pks), 500):
-            self.connection.execute(share.delete().where(share.c.item.in_(pks[start : start + 500]), share.c.project == project))
-
-    # -- deleting
-
-    def delete(self, row: Any) -> None:
-        """Delete an item and all below it, with their files.
-
-        Raises
-        ------
-        Forbidden
-            Without the right to delete, if the site prevents deletion, or if an item below it
-            belongs to another project.
-        """
-        need_on(self.connection, self.caller, row, 'delete')
-        if self.archive.preferences.flag('security.prevent-data-deletion'):
-            raise Forbidden('Deletion is disabled on this site.')
-        doomed = list(self._below(row))
-        for kind in {one.xsi_type for one in doomed if one.project == row.project and one.level in ('experiment', 'assessor')}:
-            need(self.connection, self.caller, row.project, 'delete', kind)
-        foreign = [one for one in doomed if one.project != row.project]
-        if foreign and row.level != 'project':
-            raise Forbidden(f'{foreign[0].id} below it belongs to project {foreign[0].project}.')
-        pks = [one.pk for one in doomed if one.project == row.project]
-        folders = [self.archive.files.item_folder(self.connection, one) for one in doomed if one.project == row.project]
-        if row.level == 'project':
-            self._retire(row)
-        if foreign:
-            raise Forbidden(f'{foreign[0].id} in it belongs to project {foreign[0].project}.')
-        touch(self.connection, row.parent, below=True)
-        for start in range(0, len(pks), 500):
-            self.connection.execute(item.delete().where(item.c.pk.in_(pks[start : start + 500])))
-        for path in reversed(folders):
-            self._remove_folder(path)
-
-    def _retire(self, row: Any) -> None:
-        for hook in self.archive.before_project_removal:
-            hook(self.connection, row.id)
-        self.connection.execute(retired.delete().where(retired.c.id == row.id))
-        self.connection.execute(retired.insert().values(id=row.id))
-        for table in (role, user_group, group_right, project_setting, project_pipeline, config, share, invitation, project_visit):
-            self.connection.execute(table.delete().where(table.c.project == row.id))
-
-    def _below(self, row: Any) -> Iterable[Any]:
-        """Return an item and all below it, parents first."""
-        found = [row]
-        layer = [row.pk]
-        if row.level == 'project':  # its sessions of subjects of other projects
-            found += list(self.connection.execute(select(item).where(item.c.project == row.id, item.c.level == 'experiment').order_by(item.c.pk)))
-            layer += [one.pk for one in found[1:]]
-        seen = set(layer)
-        while layer:
-            rows = []
-            for start in range(0, len(layer), 500):
-                query = select(item).where(item.c.parent.in_(layer[start : start + 500])).order_by(item.c.pk)
-                rows += [one for one in self.connection.execute(query) if one.pk not in seen]
-            seen |= {one.pk for one in rows}
-            found += rows
-            layer = [one.pk for one in rows]
-        return found
-
-    def delete_resource(self, row: Any, holder: Any) -> None:
-        """Delete a resource with its files.
-
-        Parameters
-        ----------
-        row : Any
-            Row of the resource.
-        holder : Any
-            Row of its item.
-        """
-        self._remove_folder(self.archive.files.resource_folder(self.connection, row, holder))
-        touch(self.connection, holder.pk)
-        self.connection.execute(resource.delete().where(resource.c.pk == row.pk))
-
-    # -- folders
-
-    def _move_folder(self, before: Path, row: Any) -> None:
-        files = self.archive.files
-        after = files.item_folder(self.connection, row)
-        if before != after:
-            self.archive.store.later(self.connection, files.relative(before), files.relative(after))
-
-    def _remove_folder(self, path: Path) -> None:
-        if path.exists():
-            self.archive.store.later(self.connection, self.archive.files.relative(path), None)
