@@ -113,9 +113,7 @@ class Store:
         self.perform: Callable[[str, str | None], None] | None = None
         """Carries out a row of the task table (source, target); set by the archive."""
         self.settle: Callable[[bool], None] | None = None
-        """Called at the end of a transaction for its files, with whether it was committed; set by the
-        archive.
-        """
+        """Called at the end of a transaction with whether it was committed; set by the archive."""
         self._serving = _lock_folder(folder)
         try:
             is_new = not (folder / 'archive.sqlite').exists()

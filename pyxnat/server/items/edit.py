@@ -66,9 +66,7 @@ class Document:
     """Whether it replaces the item's fields (``allowDataDeletion``) instead of being merged into them."""
     from_xml: bool = False
     is_inside: bool = False
-    """Whether it is in another item's document: its ID is required, and unknown attributes are
-    refused.
-    """
+    """Whether it is in another item's document: it needs an ID, and no unknown attributes."""
     links: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Path and attributes of the resources and shares in the document."""
     is_named: bool = False

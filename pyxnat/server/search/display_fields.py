@@ -26,9 +26,7 @@ class Link(NamedTuple):
     name: str
     value: str
     inserts: tuple[tuple[str, str], ...]
-    """Placeholders to IDs of display fields of the item, or to ``@WHERE``, the value of the field
-    itself.
-    """
+    """Placeholders to IDs of display fields of the item, or to ``@WHERE``, the field's value."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,7 @@ class DisplayField:
     id: str
     header: str
     kind: str
-    """``string``, ``integer``, ``float``, ``date``, ``time``, ``dateTime`` or ``boolean``; empty for
-    that of the field at `path`.
-    """
+    """string, integer, float, date, time, dateTime or boolean; empty for that of `path`."""
     make: Maker
     requires_value: bool = False
     searchable: bool = True

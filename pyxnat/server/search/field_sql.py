@@ -92,15 +92,11 @@ class Scope:
         self.many = False
         """Whether a join can return several rows for one root item."""
         self.row_keys: list[Any] = []
-        """Keys of joined items, shares, resources and instances: they identify the rows of one root
-        item.
-        """
+        """Keys of joined items, shares, resources and instances; they identify the rows of an item."""
         self._source: FromClause = self.root
         self._known: dict[tuple[str, ...], Any] = {}
         self.joined: dict[str, Any] = {}
-        """Types to aliases of items that were joined below or beside the root: several may exist per
-        row.
-        """
+        """Types to aliases of joined items below or beside the root; several may exist per root item."""
         self.sessions: list[str] = []
         """Types of experiments in the query: scans and assessors in it belong to them."""
 
