@@ -294,6 +294,7 @@ def _shown(columns: list[dict[str, Any]]) -> list[str]:
 
 
 def _column_id(field: Field) -> str:
+    """Return the ID that XNAT gives the column of a field."""
     return field.name.upper() if field.is_display_field else str(field).replace(':', '_COL_').replace('/', '').upper()
 
 

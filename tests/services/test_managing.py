@@ -25,11 +25,11 @@ def users(peopled: Any, tmp_path: Any) -> Iterator[pyxnat.Users]:
 
 
 def test_users_are_listed_by_login(users: pyxnat.Users) -> None:
-    assert set(users()) == {users._intf._user, 'guest', 'anna', 'otto'}
+    assert set(users()) == {users._host._user, 'guest', 'anna', 'otto'}
 
 
 def test_all_of_all_users_is_one_request(users: pyxnat.Users) -> None:
-    with users._intf.trace() as trace:
+    with users._host.trace() as trace:
         table = users.table()
     assert len(trace) == 1
     assert table.headers() == ['xdat_user_id', 'login', 'firstname', 'lastname', 'email'] and len(table) == 4, 'guests are a user, too'
@@ -49,7 +49,7 @@ def test_a_user_that_is_not_there_is_an_error(users: pyxnat.Users) -> None:
 
 def test_resources_of_the_cache_on_the_server(users: pyxnat.Users) -> None:
     assert users.resources() == []
-    users._intf.put('/data/user/cache/resources/waiting/files/a.txt?inbody=true', data=b'a').raise_for_status()
+    users._host.put('/data/user/cache/resources/waiting/files/a.txt?inbody=true', data=b'a').raise_for_status()
     assert users.resources() == ['waiting']
 
 

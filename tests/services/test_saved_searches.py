@@ -225,16 +225,12 @@ def test_saved_searches_cost_what_they_are_said_to(alice, monkeypatch):
     assert not any('results' in record.uri for record in trace)
 
 
-def test_a_posted_document_has_no_id_that_an_older_answer_could_be_given_for(alice):
+def test_a_posted_document_has_no_id_that_an_older_answer_could_be_given_for(alice, monkeypatch):
     alice.manage.search.save('x', ROW, COLUMNS, MALE)
     assert read(alice.manage.search.get('x', 'xml')).criteria == parse(MALE)
-    bodies = []
-    asked = alice._exec
-    try:
-        alice._exec = lambda uri, method='GET', body=None, headers=None, **more: bodies.append(body) or asked(uri, method, body, headers, **more)
-        alice.select(ROW, COLUMNS).where(query='x')
-    finally:
-        del alice._exec
+    bodies, send = [], alice.connection.result_set
+    monkeypatch.setattr(alice.connection, 'result_set', lambda uri, method, body, headers: bodies.append(body) or send(uri, method, body, headers))
+    alice.select(ROW, COLUMNS).where(query='x')
     assert b' ID=""' in bodies[-1] and b' ID="x"' in alice.manage.search.get('x', 'xml')
 
 

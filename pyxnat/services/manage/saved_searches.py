@@ -310,6 +310,7 @@ class SearchManager:
         return [row for row in rows if row['id'] == name] or [row for row in rows if _name(row) == name]
 
     def _identity(self, name: str, prefix: str = '') -> str:
+        """Return the ID of the search or template with a name or ID."""
         found = self._find(prefix + name)
         if not found:
             kind = 'template' if prefix else 'search'
