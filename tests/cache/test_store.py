@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 import threading
 from email.utils import formatdate
@@ -320,3 +321,14 @@ def test_a_date_of_http_is_seconds_or_nothing(text: str | None, seconds: float |
 @given(st.text(max_size=60) | st.from_regex(r'\w{3}, \d{1,12} (Jan|Sep|Dec) \d{1,12} \d{1,3}:\d{1,3}:\d{1,3} (GMT|[+-]\d{1,8})', fullmatch=True))
 def test_any_text_is_a_date_or_none(text: str) -> None:
     assert isinstance(http_time(text), float | None)
+
+
+@posix
+def test_a_private_file_gets_its_folders_back_when_they_are_removed(tmp_path: Path) -> None:
+    path = tmp_path / 'a' / 'b' / 'file'
+    for content in (b'first', b'second'):
+        with publish(path, mode=0o600, private=True) as file:
+            file.write(content)
+        assert path.read_bytes() == content
+        assert [stat.S_IMODE(folder.stat().st_mode) for folder in (path.parent, path.parent.parent)] == [0o700, 0o700]
+        shutil.rmtree(tmp_path / 'a')

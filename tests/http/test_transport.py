@@ -358,3 +358,15 @@ def test_https_goes_through_a_tunnel():
 def test_a_uri_of_another_server_is_refused(xnat):
     with pytest.raises(errors.ProgrammingError, match='another server'):
         xnat._exec('https://elsewhere.example.org/data/projects')
+
+
+@pytest.mark.parametrize('part', ['.', '..', '%2e', '.%2E', '%2E%2e'])
+@pytest.mark.parametrize('uri', ['/data/{}/projects', '/data/projects/{}', '/data/projects/{}?format=json', '{}'])
+def test_a_uri_with_a_segment_that_means_another_place_is_refused(xnat, uri, part):
+    with pytest.raises(errors.ProgrammingError, match='part that means|segment'):
+        xnat._transport.relative(uri.format(part))
+
+
+@pytest.mark.parametrize('uri', ['/data/projects/...', '/data/.a/b..', '/data/%2e%2e%2e', '/data/projects?a=/../b'])
+def test_dots_within_a_uri_are_kept(xnat, uri):
+    assert xnat._transport.relative(uri) == uri

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pyxnat.errors import ProgrammingError
 from pyxnat.model.levels import chains, level, level_names
 from pyxnat.model.wildcards import ANY, is_wildcard, matches
-from pyxnat.query.paths import Path, Step, chain_of, parse, read, spell, uri_of
+from pyxnat.query.paths import Path, Step, chain_of, is_as_routed, parse, read, spell, uri_of
 
 ROUTES = sorted(chains())
 
@@ -250,3 +250,24 @@ def test_one_fitting_name_is_enough() -> None:
 def test_a_name_without_wildcards_matches_itself_alone(name: str) -> None:
     if not is_wildcard(name):
         assert matches(name, name) and not matches(name, name + 'x')
+
+
+@pytest.mark.parametrize(
+    ('path', 'expected'),
+    [
+        ('/projects/P', True),
+        ('/projects/P/subjects/S/experiments/E/resources/R/files/a b.txt', True),
+        ('/projects/P/subjects/S/resources/12', True),
+        ('/subjects/S', True),
+        ('/projects/P/subjects/a b', False),
+        ('/projects/P/subjects/a b/experiments/E', False),
+        ('/projects/P/subjects/50%', False),
+        ('/projects/P/subjects/S/resources/my res/files/a.txt', False),
+        ('/subjects/S/experiments/E', False),
+        ('/projects/P/experiments/E/scans/1', False),
+        ('/projects/P/experiments/E/scans/1/resources/R', False),
+    ],
+)
+def test_a_path_is_as_routed_unless_a_gap_or_a_name_stands_in_the_way(path: str, expected: bool) -> None:
+    (steps,) = parse(path).paths
+    assert is_as_routed(steps) is expected

@@ -1,0 +1,34 @@
+"""The way through the client: how many of its functions an everyday call passes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.trace_calls import WALKS, Walk, trace_all
+
+MOST: dict[str, tuple[int, int]] = {
+    'select(path).get()': (295, 1),
+    'where': (440, 2),
+    'attrs.get': (205, 1),
+    'attrs.set': (310, 2),
+    'file.get': (295, 2),
+    'file.get again': (80, 0),
+    'file.put': (400, 3),
+    'create': (290, 2),
+    'download': (2200, 5),
+    'search': (195, 1),
+    'table': (310, 1),
+}
+"""Call -> calls of functions at most, and requests."""
+
+
+@pytest.fixture(scope='module')
+def walks() -> dict[str, Walk]:
+    return {walk.name: walk for walk in trace_all()}
+
+
+@pytest.mark.parametrize('name', WALKS)
+def test_an_everyday_call_passes_few_functions(walks: dict[str, Walk], name: str) -> None:
+    most, requests = MOST[name]
+    assert walks[name].calls <= most
+    assert walks[name].requests == requests
