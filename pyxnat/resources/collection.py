@@ -101,7 +101,7 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
         return _restore_collection, (self.level.plural, list(self.routes), self.host, self.conditions, self._columns)
 
     def _fetch(self, ahead: str) -> Iterator[E]:
-        wanted = columns_of(self.routes, self._columns)
+        wanted = columns_of(self.routes, self._columns) if self._columns else ()
         for found, heard in self.host.walker.walk(self.routes, self.conditions, wanted, ahead=ahead):
             element = self.element_at(found.uri, self.host, found.row, found.above)
             element.listed = heard

@@ -117,7 +117,7 @@ class Walker:
                 yield _Walk(self._host, listings, ahead), stages
 
     def _plans(self, routes: Sequence[Path], ids: dict[str, frozenset[str]], columns: tuple[Column, ...]) -> list[tuple[Stage, ...]]:
-        return plan.plans(routes, ids, self.without, [plan.wanted_columns(columns, route) for route in routes])
+        return plan.plans(routes, ids, self.without, [plan.wanted_columns(columns, route) if columns else {} for route in routes])
 
     def _ids(self, conditions: tuple[Condition, ...]) -> dict[str, frozenset[str]]:
         """Return the IDs that satisfy conditions, by level."""
