@@ -75,8 +75,7 @@ def mirror_session(
     project : str
         The project at the destination; it must exist.
     subject, label : str, optional
-        Labels of subject and session at the destination; by default those at the source. A missing
-        subject is created, with its fields.
+        Labels at the destination; by default those at the source. A missing subject is created.
     overwrite : bool
         Whether to replace files that differ; otherwise they are an error.
 

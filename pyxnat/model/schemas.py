@@ -12,11 +12,11 @@ No I/O: text in, values out. Documents with a DTD or entities are refused, and n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
+from .fields import DataType, Field, Position, canonical
 from .xml import Node, parse_xml
 
 __all__ = ['DEFAULT_LENGTH', 'DataType', 'Field', 'Registry', 'canonical']
@@ -32,120 +32,6 @@ _KINDS = {
     'date': 'date', 'time': 'time', 'dateTime': 'dateTime', 'duration': 'string',
 }  # fmt: skip
 _UNLIMITED = frozenset({'anyURI', 'duration'})
-
-
-class Field(NamedTuple):
-    """Field of a data type."""
-
-    path: str
-    """Path from the type, without the type's name."""
-    kind: str = 'string'
-    """``string``, ``integer``, ``float``, ``boolean``, ``date``, ``time`` or ``dateTime``
-    (empty for a field that holds items).
-    """
-    type: str = 'string'
-    """XML Schema type that it is derived from: ``double`` and ``decimal`` are both of kind
-    ``float``.
-    """
-    attribute: bool = False
-    """Whether XML has it as an attribute."""
-    holders: tuple[str, ...] = ()
-    """Paths of the repeated elements above it, outermost first, without predicates."""
-    namespaces: tuple[str, ...] = ()
-    """XML namespace of each segment of the path."""
-    text: bool = False
-    """Whether it is the text of a repeated element, which has a segment of its own in the path."""
-    required: bool = False
-    item_type: str = ''
-    """Data type of the items that it holds (``xnat:imageScanData``); empty for other fields."""
-    max_length: int | None = None
-    choices: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-
-    @property
-    def repeated(self) -> bool:
-        """Whether an item can have several values."""
-        return bool(self.holders)
-
-    def around(self, inner: Field) -> Field:
-        """Return a field of the items held here as a field of this type."""
-        below = canonical(self.path)
-        return inner._replace(
-            path=_join(self.path, inner.path),
-            holders=self.holders + tuple(_join(below, path) for path in inner.holders),
-            namespaces=self.namespaces + inner.namespaces,
-        )
-
-    @property
-    def key(self) -> str:
-        """The path without predicates in lower case, the key of look-ups."""
-        return canonical(self.path).lower()
-
-
-class DataType(NamedTuple):
-    """Complex type, with its prefixed name (``xnat:mrSessionData``)."""
-
-    name: str
-    base: str
-    """Name of the type that it extends; empty if none."""
-    abstract: bool
-    root: str
-    """Name of its root element (``MRSession``); empty if none."""
-    namespace: str
-    node: Node
-    """Node of its declaration."""
-
-
-@lru_cache(4096)
-def canonical(path: str) -> str:
-    """Remove the ``[…]`` predicates from a path.
-
-    >>> canonical('demographics[@xsi:type=xnat:demographicData]/age')
-    'demographics/age'
-    """
-    return re.sub(r'\[[^\]]*\]', '', path)
-
-
-class _Here(NamedTuple):
-    """Position within a type: path, namespaces and repeated elements so far."""
-
-    path: str = ''
-    namespaces: tuple[str, ...] = ()
-    holders: tuple[str, ...] = ()
-
-    def step(self, node: Node, name: str) -> _Here:
-        """Return the position of a child element or attribute.
-
-        Parameters
-        ----------
-        node : Node
-            Node that declares the child.
-        name : str
-            Segment to append to the path.
-        """
-        namespace = node.getroottree().getroot().get('targetNamespace', '')
-        return _Here(_join(self.path, name), (*self.namespaces, namespace), self.holders)
-
-    def many(self) -> _Here:
-        """Return the same position, marked as a repeated element."""
-        return self._replace(holders=(*self.holders, canonical(self.path)))
-
-    @property
-    def is_many(self) -> bool:
-        return self.holders[-1:] == (canonical(self.path),)
-
-    def mark(self, row: Field, **more: Any) -> Field:
-        """Return a field at this position.
-
-        Parameters
-        ----------
-        row : Field
-            Field with its type and limits.
-        more : object
-            Other attributes of the field.
-        """
-        return row._replace(path=self.path, namespaces=self.namespaces, holders=self.holders, **more)
 
 
 class Registry:
@@ -430,9 +316,9 @@ class Registry:
         base = self.get(row.base)
         if base is not None and base.name not in seen:
             yield from self._expand(base, seen | {row.name})
-        yield from self._content(row.node, _Here(), row.name.partition(':')[2], seen | {row.name})
+        yield from self._content(row.node, Position(), row.name.partition(':')[2], seen | {row.name})
 
-    def _content(self, node: Node, here: _Here, text_name: str, seen: frozenset[str]) -> Iterator[Field]:
+    def _content(self, node: Node, here: Position, text_name: str, seen: frozenset[str]) -> Iterator[Field]:
         """Yield the fields of a complex type: attributes, text, elements."""
         extension = _first(node, 'simpleContent/extension')
         body = _first(node, 'complexContent/extension') if extension is None else extension
@@ -448,7 +334,7 @@ class Registry:
             if _owner(child) is body:
                 yield from self._element(child, here, seen)
 
-    def _element(self, node: Node, above: _Here, seen: frozenset[str]) -> Iterator[Field]:
+    def _element(self, node: Node, above: Position, seen: frozenset[str]) -> Iterator[Field]:
         name = node.get('name')
         if not name:
             return
@@ -472,7 +358,7 @@ class Registry:
         """Return a type by its exact name."""
         return self._types.get(name)
 
-    def _items(self, row: DataType, here: _Here, seen: frozenset[str]) -> Iterator[Field]:
+    def _items(self, row: DataType, here: Position, seen: frozenset[str]) -> Iterator[Field]:
         """Yield the field of a repeated element of a named type.
 
         If the type is text with attributes, yield the fields of its parts instead.
@@ -482,7 +368,7 @@ class Registry:
         else:
             yield here.mark(Field(here.path, kind='', item_type=row.name))
 
-    def _nested(self, row: DataType, here: _Here, seen: frozenset[str]) -> Iterator[Field]:
+    def _nested(self, row: DataType, here: Position, seen: frozenset[str]) -> Iterator[Field]:
         concrete = [row] if not row.abstract and not self._stands_for(row) else self._stands_for(row)
         for one in concrete:
             at = here if one is row else here._replace(path=f'{here.path}[@xsi:type={one.name}]')
@@ -581,7 +467,3 @@ def _holder(node: Node) -> Node | None:
     """Return the complex type that declares an element."""
     owner = _owner(node)
     return next(owner.iterancestors(_XS + 'complexType'), None) if owner is not None and owner.tag == _XS + 'extension' else owner
-
-
-def _join(path: str, name: str) -> str:
-    return f'{path}/{name}' if path else name

@@ -18,7 +18,7 @@ from typing import Any
 import six
 
 from ..errors import DataError, UnexpectedAnswer
-from .table import Row, texts
+from .csv_stream import Row, texts
 
 __all__ = ['ResultSet', 'iter_result_set', 'parse_result_set']
 
@@ -116,7 +116,7 @@ class ResultSet:
 def _decode(text: bytes, members: dict[str, Any]) -> list[Row] | None:
     """Return the rows of a table held in memory; None if anything is wrong.
 
-    `iter_result_set` then finds out what it is. Members beside the rows are added to `members`.
+    `iter_result_set` then reports the error. Members beside the rows are added to `members`.
     """
     if text.count(b'"ResultSet"') != 1 or text.count(b'"Result"') != 1:  # json takes the last of two
         return None

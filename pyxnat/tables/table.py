@@ -1,29 +1,34 @@
-"""Tables of listings and searches: reading, writing, showing.
+"""Tables of listings and searches, held in memory.
 
-XNAT sends tables as JSON (:mod:`pyxnat.tables.json_stream`) or CSV. All cells are strings, and a
-missing value is the empty string. :func:`iter_csv` streams CSV of any length row by row;
-:class:`JsonTable` holds all rows in memory.
+XNAT sends tables as JSON (:mod:`pyxnat.tables.json_stream`) or CSV
+(:mod:`pyxnat.tables.csv_stream`). All cells are strings, and a missing value is the empty string.
 """
 
 from __future__ import annotations
 
-import codecs
-import csv
 import html
 import io
 import json
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
-from pathlib import Path
-from typing import IO, Any, Union, overload
+from typing import Any, Union, overload
 
-import six
-
-from ..errors import UnexpectedAnswer
 from ..model.wildcards import matches
+from .csv_stream import (
+    CsvDest,
+    CsvSource,
+    Row,
+    cell_text,
+    csv_to_json,
+    header_and_rows,
+    iter_csv,
+    open_dest,
+    open_source,
+    parse_csv,
+    texts,
+    write_csv,
+)
 
 __all__ = ['CsvDest', 'CsvSource', 'JsonTable', 'Row', 'csv_to_json', 'html_table', 'iter_csv', 'parse_csv', 'texts', 'write_csv']
 
@@ -31,190 +36,10 @@ _MOST_ROWS = 50
 _MOST_COLUMNS = 20
 _WIDEST = 40
 """Limits of a displayed table: rows, columns, characters of a cell."""
-_LONGEST_CELL = 2**31 - 1
 _TOGETHER = 1000
 _NUMBER = re.compile(r'-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?')
 """A numeric cell; excludes labels such as ``007`` and numbers beyond the precision of a float."""
 _DATE = re.compile(r'[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?)?')
-_PIECE = 2**16
-
-Row = dict[str, str]
-"""Column -> cell."""
-
-CsvSource = Union[str, 'os.PathLike[str]', IO[str], IO[bytes], Iterable[bytes]]
-"""CSV as a path, an open file, or chunks of bytes such as a response."""
-
-
-CsvDest = Union[str, 'os.PathLike[str]', IO[str]]
-"""Destination of a table: a path, or a text file open for writing."""
-
-
-def parse_csv(lines: Iterable[str]) -> Iterator[Row]:
-    """Yield the rows of a CSV table.
-
-    XNAT 1.4 to 1.6 quotes all strings, 1.7 and later only where needed; both are accepted.
-
-    Raises
-    ------
-    UnexpectedAnswer
-        A row and the header differ in length.
-    """
-    _, rows = _header_and_rows(lines)
-    yield from rows
-
-
-def _header_and_rows(lines: Iterable[str]) -> tuple[list[str], Iterator[Row]]:
-    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
-    reader = csv.reader(lines)
-    header = next(reader, [])
-
-    def rows() -> Iterator[Row]:
-        for cells in reader:
-            if cells and len(cells) != len(header):
-                raise UnexpectedAnswer(f'row {reader.line_num} of the table has {len(cells)} cells, the header {len(header)}')
-            if cells:
-                yield dict(zip(header, cells, strict=True))
-
-    return header, rows()
-
-
-def csv_to_json(text: str | bytes) -> list[Row]:
-    """Return the rows of a CSV table."""
-    return list(parse_csv(io.StringIO(six.ensure_text(text), newline='')))
-
-
-def iter_csv(source: CsvSource) -> Iterator[Row]:
-    """Yield the rows of a CSV table of any length, one at a time.
-
-    Parameters
-    ----------
-    source : path, file or iterable of bytes
-        Text in UTF-8. An open file is not closed.
-
-    Raises
-    ------
-    UnexpectedAnswer
-        A row and the header differ in length.
-    """
-    with _opened(source) as lines:
-        yield from parse_csv(lines)
-
-
-def write_csv(dest: CsvDest, rows: Iterable[Mapping[str, Any]], columns: Iterable[str] = (), delimiter: str = ',') -> int:
-    """Write rows as CSV with a header, one at a time.
-
-    A list is written as JSON. :func:`iter_csv` reads all text back unchanged, line breaks included.
-
-    Parameters
-    ----------
-    dest : path or file
-        The file at a path is replaced once all rows are written, so that it is complete or absent.
-        An open file is not closed.
-    rows : iterable of mapping
-        Rows of any number; only one is held at a time.
-    columns : iterable of str, optional
-        By default those of the first row. A row's missing cells are empty.
-    delimiter : str
-        Character between the cells.
-
-    Returns
-    -------
-    int
-        The number of rows.
-
-    Examples
-    --------
-    ::
-
-        write_csv('sessions.csv', xnat.select('/experiments').rows(['label', 'project', 'date']))
-    """
-    rows = iter(rows)
-    first = list(islice(rows, 1))
-    names = list(columns) or [name for row in first for name in row]
-    count = 0
-    with _written(dest) as file:
-        plain = csv.writer(file, delimiter=delimiter, lineterminator='\n')
-        quoted = csv.writer(file, delimiter=delimiter, lineterminator='\n', quoting=csv.QUOTE_ALL)
-        for cells in chain([names], ([_plain(row.get(name, '')) for name in names] for row in chain(first, rows))):
-            returns = '\r' in ''.join(cells)  # csv does not quote them, and readers would end the row there
-            (quoted if returns else plain).writerow(cells)
-            count += 1
-    return count - 1
-
-
-def _plain(cell: Any) -> str:
-    """Return a cell as a string."""
-    if isinstance(cell, str):
-        return cell
-    return json.dumps(cell) if isinstance(cell, (list, dict)) else str(cell)
-
-
-@contextmanager
-def _written(dest: CsvDest) -> Iterator[IO[str]]:
-    """Open a destination for writing; a path is replaced when complete."""
-    if not isinstance(dest, (str, os.PathLike)):
-        yield dest
-        return
-    target = Path(dest).expanduser()
-    if target.is_symlink() or (target.exists() and not target.is_file()):  # such as /dev/stdout
-        with target.open('w', encoding='utf-8', newline='') as file:
-            yield file
-        return
-    part = target.with_name(f'.{target.name}.{os.getpid()}.part')
-    try:
-        with part.open('w', encoding='utf-8', newline='') as file:
-            yield file
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _opened(source: CsvSource) -> Iterator[Iterator[str]]:
-    """Yield the lines of a CSV source."""
-    if isinstance(source, (str, os.PathLike)):
-        with open(source, 'rb') as file:
-            yield _lines(_pieces(file))
-    else:
-        yield _lines(_pieces(source) if hasattr(source, 'readline') else source)
-
-
-def _pieces(file: Any) -> Iterator[Any]:
-    while piece := file.read(_PIECE):
-        yield piece
-
-
-def _lines(pieces: Iterable[bytes] | Iterable[str]) -> Iterator[str]:
-    """Join chunks and split them into lines with their ends.
-
-    Line breaks within cells are left to :mod:`csv`.
-    """
-    begun: list[str] = []
-    for text in texts(pieces):
-        *lines, rest = text.split('\n')
-        for line in lines:
-            yield ''.join([*begun, line, '\n'])
-            begun.clear()
-        begun.append(rest)
-    yield from filter(None, [''.join(begun)])
-
-
-def texts(pieces: Iterable[bytes] | Iterable[str]) -> Iterator[str]:
-    """Decode UTF-8 from chunks of bytes of any size.
-
-    Raises
-    ------
-    UnexpectedAnswer
-        The bytes are not UTF-8.
-    """
-    decoder = codecs.getincrementaldecoder('utf-8-sig')()
-    try:
-        for piece in pieces:
-            yield piece if isinstance(piece, str) else decoder.decode(piece)
-        yield decoder.decode(b'', final=True)
-    except UnicodeDecodeError as error:
-        raise UnexpectedAnswer(f'the table is not in UTF-8: {error}') from error
 
 
 class JsonTable:
@@ -246,8 +71,8 @@ class JsonTable:
 
         :func:`iter_csv` needs less memory.
         """
-        with _opened(source) as lines:
-            header, rows = _header_and_rows(lines)
+        with open_source(source) as lines:
+            header, rows = header_and_rows(lines)
             return cls(rows, header)
 
     def headers(self) -> list[str]:
@@ -396,7 +221,7 @@ class JsonTable:
 
     def dump_json(self, dest: CsvDest) -> None:
         """Write the rows as JSON to an open file or a path."""
-        with _written(dest) as file:
+        with open_dest(dest) as file:
             file.write('[')
             for start in range(0, len(self.data), _TOGETHER):
                 file.write((', ' if start else '') + json.dumps(self.data[start : start + _TOGETHER])[1:-1])
@@ -514,7 +339,7 @@ class JsonTable:
 
 def _place(cell: Any) -> tuple[int, float, str]:
     """Return the sort key of a cell."""
-    text = _plain(cell)
+    text = cell_text(cell)
     return (0, float(text), '') if _NUMBER.fullmatch(text) else (1, 0.0, text)
 
 
