@@ -133,12 +133,6 @@ def test_every_module_has_its_place_in_the_reference(name: str) -> None:
     assert re.search(rf'^\.\. automodule:: {re.escape(name)}$', pages, re.MULTILINE)
 
 
-@pytest.mark.parametrize('name', sorted({name.split('.')[1] for name in modules()}))
-def test_every_module_has_its_layer_in_the_design(name: str) -> None:
-    layers = (ROOT / 'docs' / 'design.rst').read_text(encoding='utf-8').partition('The table\n')[0]
-    assert f'`{name}`' in layers
-
-
 def blocks() -> list[Any]:
     """The Python blocks of the pages."""
     found = []
