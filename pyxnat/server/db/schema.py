@@ -35,9 +35,9 @@ __all__ = [
 
 METADATA = MetaData()
 
-# One row per item, whatever its data type. Fields that listings, rights and routes of XNAT need have a
-# column; the others are JSON, keyed by path without predicates for types ('demographics/gender',
-# 'fields/field[name=x]/field').
+# One row per item, whatever its data type. Fields that listings, rights and routes of XNAT need
+# have a column; the others are JSON, keyed by path without predicates for types
+# ('demographics/gender', 'fields/field[name=x]/field').
 item = Table(
     'item',
     METADATA,
@@ -75,7 +75,8 @@ share = Table(
     Index('share_project', 'project', 'label'),
 )
 
-# Earlier state of an item: valid from start_date to end_date, when the user with this login changed it.
+# Earlier state of an item: valid from start_date to end_date, when the user with this login changed
+# it.
 version = Table(
     'version',
     METADATA,
@@ -114,8 +115,8 @@ resource = Table(
     sqlite_autoincrement=True,
 )
 
-# One stored file. mtime_ns is that of the file on disk when the row was written: a difference means a
-# crash in between.
+# One stored file. mtime_ns is that of the file on disk when the row was written: a difference means
+# a crash in between.
 file = Table(
     'file',
     METADATA,
@@ -269,8 +270,9 @@ project_visit = Table(
 # IDs of deleted projects, which XNAT does not reuse.
 retired = Table('retired', METADATA, Column('id', String, primary_key=True))
 
-# Pending changes of folders after a commit: rename source to target, or remove source. Paths are relative
-# to the archive's folder. Carried out before the next writer begins, or at the next start after a crash.
+# Pending changes of folders after a commit: rename source to target, or remove source. Paths are
+# relative to the archive's folder. Carried out before the next writer begins, or at the next start
+# after a crash.
 task = Table(
     'task',
     METADATA,
@@ -328,8 +330,8 @@ project_pipeline = Table(
     UniqueConstraint('project', 'step'),
 )
 
-# Session in the prearchive. Type and fields of the future item are read from the image headers when it is
-# built.
+# Session in the prearchive. Type and fields of the future item are read from the image headers when
+# it is built.
 arrival = Table(
     'arrival',
     METADATA,

@@ -63,7 +63,7 @@ class Document:
     share: dict[str, str] = field(default_factory=dict)
     """Project to share the item into, and its label there, if a query sets them as fields."""
     complete: bool = False
-    """Whether it replaces the item's fields (``allowDataDeletion``) instead of being merged into them."""
+    """Whether it replaces the item's fields (``allowDataDeletion``) instead of being merged."""
     from_xml: bool = False
     is_inside: bool = False
     """Whether it is in another item's document: it needs an ID, and no unknown attributes."""

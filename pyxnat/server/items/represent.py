@@ -33,7 +33,7 @@ _CHILDREN = {
 _PK_NAMES = {'scan': 'xnat_imageScanData_id', 'reconstruction': 'xnat_reconstructedImageData_id'}
 
 
-# Queries are cached: building takes longer than running them, and a subject needs them for each scan.
+# Queries are cached: building one takes longer than running it, and each scan needs them.
 
 
 def _bound_caller(admin: bool) -> Caller:

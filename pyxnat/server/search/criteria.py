@@ -27,7 +27,7 @@ __all__ = ['condition']
 Resolve = Callable[[str], Expression]
 """Function from a criterion's ``schema_field`` to its expression."""
 _MOST_SIDE_BY_SIDE = 200
-"""Conditions in one AND or OR: SQLite limits the depth of expressions to 1,000, one level per OR."""
+"""Conditions in one AND or OR: SQLite limits expressions to a depth of 1,000."""
 
 
 def condition(sets: Sequence[CriteriaSet], resolve: Resolve) -> ColumnElement[bool] | None:

@@ -51,7 +51,7 @@ class Expression(NamedTuple):
     sql: ColumnElement[Any]
     kind: str = 'string'
     schema_field: bool = True
-    """Whether it is a field of the schema, or computed by a search: comparisons with NULL differ."""
+    """Whether it is a field of the schema, not computed: comparisons with NULL differ."""
 
     @property
     def comparable(self) -> ColumnElement[Any]:
@@ -92,11 +92,11 @@ class Scope:
         self.many = False
         """Whether a join can return several rows for one root item."""
         self.row_keys: list[Any] = []
-        """Keys of joined items, shares, resources and instances; they identify the rows of an item."""
+        """Keys of joined items, shares, resources and instances, which identify rows."""
         self._source: FromClause = self.root
         self._known: dict[tuple[str, ...], Any] = {}
         self.joined: dict[str, Any] = {}
-        """Types to aliases of joined items below or beside the root; several may exist per root item."""
+        """Types to aliases of joined items below or beside the root."""
         self.sessions: list[str] = []
         """Types of experiments in the query: scans and assessors in it belong to them."""
 

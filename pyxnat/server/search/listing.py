@@ -31,7 +31,7 @@ __all__ = ['listing']
 
 _DEFAULT_LIMIT = 100
 _SILENT = ('experiment', 'assessor')
-"""Levels whose listings below a project are empty, with 200, if XNAT's query fails; others are errors."""
+"""Levels with an empty listing, status 200, below a project if XNAT's query fails."""
 _SHUFFLE = 2654435761
 """Knuth's hash factor: rows are ordered by key times this, so that neighbours are separated."""
 

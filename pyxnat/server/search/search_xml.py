@@ -59,7 +59,7 @@ class SearchDocument:
     root: str
     """Name of the root element."""
     attributes: dict[str, str] = field(default_factory=dict)
-    """ID, description, tag, secure, ``brief-description``, ``allow-diff-columns``, layered_sequence."""
+    """ID, description, tag, secure, brief-description, allow-diff-columns, layered_sequence."""
     fields: list[SearchField] = field(default_factory=list)
     where: list[CriteriaSet] = field(default_factory=list)
     sort_by: tuple[str, str] | None = None

@@ -46,7 +46,7 @@ _SCAN_CLASSES = {
     'op': ('77.1.5.1', '77.1.5.2'), 'opt': ('77.1.5.4',), 'seg': ('66.4',), 'sc': ('7', '7.1', '7.2', '7.3', '7.4'),
     'sr': ('88.11', '88.22', '88.33', '88.34', '88.40', '88.50', '88.59', '88.65', '88.67'),
 }  # fmt: skip
-"""Kind of scan to the ends of its SOP classes; the first kind found decides for a series or study."""
+"""Kind of scan to the ends of its SOP classes, in order of precedence for a series or study."""
 _CLASSES = {_STORAGE + end: kind for kind, ends in _SCAN_CLASSES.items() for end in ends}
 _SESSION_OF = {'mrs': 'mr', 'rtImage': 'rt'}
 _NO_SESSION = frozenset({'sc', 'seg', 'voiceAudio'})
