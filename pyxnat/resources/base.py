@@ -66,8 +66,14 @@ class Element(Named, Uploadable):
 
     Attributes
     ----------
+    host : Interface
+        The Interface that it makes its requests with.
     steps : tuple of Step
         Its path: level and name of each step.
+    above : dict
+        Rows of the elements above it, by level.
+    listed : Entry or None
+        The cached response of the listing that it came from.
     row : dict
         The columns known so far, as text.
     level : Level

@@ -67,8 +67,7 @@ class Downloadable:
         DataError
             Two files would have the same path; nothing is fetched.
         AuthenticationError, NetworkError
-            The login is wrong, or the server cannot be reached. Failures of single files are in the
-            report.
+            The login is wrong, or the server cannot be reached. Other failures are in the report.
 
         Notes
         -----

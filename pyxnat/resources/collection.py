@@ -57,6 +57,11 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
         Conditions of `where`.
     columns : tuple of str, optional
         Further columns of `with_columns`.
+
+    Attributes
+    ----------
+    host : Interface
+        The Interface.
     """
 
     level: ClassVar[Level]

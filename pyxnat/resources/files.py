@@ -66,6 +66,7 @@ class ResourceElement(Element):
         return uris.join(uris.parent(super().uri), number)
 
     def listing_uri(self) -> str:
+        """Return the URI of the listing that contains the resource."""
         return uris.parent(super().uri)
 
     @property
@@ -260,11 +261,13 @@ class FileElement(Element):
 
     @property
     def uri(self) -> str:
+        """The encoded URI, starting with ``/data``."""
         if is_as_routed(self.steps):
             return uri_of(self.steps)
         return uris.join(self.listing_uri(), uris.quote_path(self.path_name))
 
     def listing_uri(self) -> str:
+        """Return the URI of the listing that contains the file."""
         if is_as_routed(self.steps):
             return f'{uri_of(self.steps[:-1])}/files'
         resource = self._parent_on_path()

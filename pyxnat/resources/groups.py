@@ -68,9 +68,6 @@ class DownloadableCollection(Collection[Any]):
     ) -> Any:
         """Download their files, as one zip per session.
 
-        With ``layout``, ``jobs``, … the files are downloaded into a layout, as other collections
-        do.
-
         Parameters
         ----------
         dest_dir : path
@@ -78,11 +75,9 @@ class DownloadableCollection(Collection[Any]):
         type : str
             ``ALL``, or IDs or types separated by commas, as XNAT takes them in a URI.
         name : str, optional
-            Name of the zip without ``.zip``. Default: session, level and type, such as
-            ``S01_MR_scans_ALL``.
+            Name of the zip without ``.zip``. Default: such as ``S01_MR_scans_ALL``.
         extract : bool
-            Unpack into `dest_dir`, in XNAT's own layout
-            (``<session>/scans/<ID>-<type>/resources/…``).
+            Unpack as XNAT does: ``<session>/scans/<ID>-<type>/resources/…``.
         safe : bool
             Raise an error if the zip exists.
         removeZip : bool
@@ -136,7 +131,7 @@ class DownloadableCollection(Collection[Any]):
     def _download(self, session: Any, folder: FilePath, which: str, name: str | None, extract: bool, safe: bool, remove: bool) -> Any:
         target = folder / f'{safe_name(name or f"{session.label()}_{self.level.plural}_{which}")}.zip'
         if safe and target.exists():
-            raise errors.DataError(f'{target} exists', remedy='Give another name=, or safe=False.')
+            raise errors.DataError(f'{target} already exists', remedy='Give another name=, or safe=False.')
         quoted = ','.join(uris.quote(part) for part in which.split(','))
         child = getattr(session, self.level.singular)('ALL')
         uri = uris.join(uris.parent(child.uri), quoted, 'files')
