@@ -62,7 +62,8 @@ class Payload:
             return len(self._source)
         if isinstance(self._source, Path):
             return int(self._source.stat().st_size)
-        if not _is_seekable(self._source):
+        seekable = getattr(self._source, 'seekable', None)
+        if not (seekable and seekable()):
             return None
         self._start = self._source.tell()
         end = self._source.seek(0, io.SEEK_END)
@@ -201,11 +202,6 @@ def _binary(text: io.TextIOWrapper) -> Any:
     if text.seekable():
         text.seek(text.tell())  # undoes read-ahead
     return text.buffer
-
-
-def _is_seekable(source: Any) -> bool:
-    seekable = getattr(source, 'seekable', None)
-    return bool(seekable and seekable())
 
 
 def _read(file: Any) -> Iterator[bytes]:

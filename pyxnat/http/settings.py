@@ -208,17 +208,14 @@ def _prompt(given: _Given, anonymous: bool, allowed: bool) -> tuple[_Given, bool
     complete = bool(given.server) if anonymous else given.is_complete
     if complete:
         return given, False
-    if not (allowed and _has_terminal()):
+    has_terminal = 'ipykernel' in sys.modules or bool(sys.stdin and sys.stdin.isatty())
+    if not (allowed and has_terminal):
         missing = [name for name in ('server', *(() if anonymous else ('user', 'password'))) if getattr(given, name) in (None, '')]
-        raise ConfigurationError(f'No {", ".join(missing)} to connect with. It can come from {_SOURCES}; there is no terminal here to ask at')
+        raise ConfigurationError(f'No {", ".join(missing)} to connect with. It can come from {_SOURCES}; there is no terminal for a prompt')
     server = given.server or input('Server: ')
     user = given.user if anonymous else given.user or input('User: ')
     password = given.password if anonymous or given.password is not None else getpass.getpass()
     return _Given(server, user, password), True
-
-
-def _has_terminal() -> bool:
-    return 'ipykernel' in sys.modules or bool(sys.stdin and sys.stdin.isatty())
 
 
 def read_config(location: str | os.PathLike[str]) -> Settings:

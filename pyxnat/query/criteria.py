@@ -29,9 +29,9 @@ from typing import Any, NamedTuple, Union
 import six
 
 from ..errors import ProgrammingError
-from .criteria_text import read
+from .criteria_text import parse_text
 
-__all__ = ['OPERATORS', 'Constraint', 'Field', 'Group', 'Saved', 'given', 'is_rewriting', 'parse', 'spell']
+__all__ = ['OPERATORS', 'Constraint', 'Field', 'Group', 'Saved', 'is_rewriting', 'parse', 'parse_where', 'spell']
 
 OPERATORS = ('=', '!=', '<', '<=', '>', '>=', 'LIKE', 'NOT LIKE', 'IN', 'NOT IN', 'BETWEEN', 'IS NULL', 'IS NOT NULL')
 """Operators that criteria may use, in any case."""
@@ -152,7 +152,7 @@ class Saved(NamedTuple):
     """Keys of a template with their values; `None` for a search."""
 
 
-def given(constraints: Any = None, template: Any = None, query: str | None = None, default: str = '') -> Group | Saved:
+def parse_where(constraints: Any = None, template: Any = None, query: str | None = None, default: str = '') -> Group | Saved:
     """Read the arguments of ``where``, of which exactly one must be given.
 
     Parameters
@@ -212,7 +212,7 @@ def parse(criteria: Any, default: str = '') -> Group:
         The criteria are invalid; the message names the part.
     """
     if isinstance(criteria, (str, bytes)):
-        criteria = read(six.ensure_text(criteria))
+        criteria = parse_text(six.ensure_text(criteria))
     if isinstance(criteria, tuple) and len(criteria) in (2, 3) and isinstance(criteria[0], str):
         criteria = [criteria]
     if not isinstance(criteria, (list, tuple)):
@@ -223,14 +223,11 @@ def parse(criteria: Any, default: str = '') -> Group:
         raise ProgrammingError(f'{word!r} is neither AND nor OR; a constraint is a tuple, not a list', remedy=_REMEDY)
     if len(methods) > 1:
         raise ProgrammingError('one list of criteria is joined by AND or by OR, not by both', remedy=_REMEDY)
-    members = tuple(sorted((_member(member, default) for member in criteria if not isinstance(member, str)), key=_is_group))
+    unsorted = [_member(member, default) for member in criteria if not isinstance(member, str)]
+    members = tuple(sorted(unsorted, key=lambda member: isinstance(member, Group)))
     if not members:
         raise ProgrammingError('the criteria hold no constraint', remedy=_REMEDY)
     return Group(methods.pop() if methods else 'AND', members)
-
-
-def _is_group(member: Constraint | Group) -> bool:
-    return isinstance(member, Group)
 
 
 _REMEDY = "Write them as [('xnat:mrSessionData/AGE', '>', 80), ('xnat:subjectData/GENDER', '=', 'female'), 'AND']; nest lists to mix AND and OR."
@@ -259,7 +256,7 @@ def _constraint(field: Field, operator: Any, value: Any) -> Constraint | Group:
         raise ProgrammingError(f'{field}: {operator!r} is not an operator', remedy=f'There are: {", ".join(OPERATORS)}.')
     if name in ('IN', 'NOT IN', 'BETWEEN') or _is_list(value):
         return _of_list(field, name, value)
-    if name in ('IS NULL', 'IS NOT NULL') or _is_nothing(value) or (name in ('=', '!=') and str(value).upper() == 'NULL'):
+    if name in ('IS NULL', 'IS NOT NULL') or _is_empty(value) or (name in ('=', '!=') and str(value).upper() == 'NULL'):
         return _null(field, name)
     text = _value_text(field, value)
     if name.endswith('LIKE'):
@@ -267,7 +264,7 @@ def _constraint(field: Field, operator: Any, value: Any) -> Constraint | Group:
             raise ProgrammingError(f'{field}: {name} is for texts, and fails for numbers and dates', remedy='Use BETWEEN, or < and >.')
         text = text.replace('*', '%')
     elif text.strip(_BLANK) == '*':
-        return _anything(field, name)
+        return _any_value(field, name)
     return Constraint(field, name, _allowed(field, text))
 
 
@@ -275,7 +272,7 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, (str, bytes))
 
 
-def _is_nothing(value: Any) -> bool:
+def _is_empty(value: Any) -> bool:
     text = value.decode('utf-8', 'replace') if isinstance(value, bytes) else value
     return text is None or (isinstance(text, str) and not text.strip(_BLANK))
 
@@ -325,7 +322,7 @@ def _null(field: Field, operator: str) -> Constraint:
     )
 
 
-def _anything(field: Field, operator: str) -> Constraint:
+def _any_value(field: Field, operator: str) -> Constraint:
     """Rewrite a single star, which XNAT reads as "any value"."""
     if operator != '=':
         raise ProgrammingError(f"{field} {operator} '*': a single star means any value for XNAT", remedy="Use '=' or '!=' with None, or LIKE.")

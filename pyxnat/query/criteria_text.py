@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from ..errors import ProgrammingError
 
-__all__ = ['read']
+__all__ = ['parse_text']
 
 _JOINERS = ('AND', 'OR')
 _TOKEN = re.compile(r"""\s*(?:(?P<quoted>'(?:[^']|'')*'|"(?:[^"]|"")*")(?=[\s),]|$)|(?P<mark>[()])|(?P<word>\S+))""")
@@ -47,12 +47,12 @@ class _Token(NamedTuple):
         return self.text.upper() if self.kind == 'word' and self.text.upper() in _JOINERS else None
 
 
-def read(text: str) -> list[Any]:
+def parse_text(text: str) -> list[Any]:
     """Parse a text into a list of tuples.
 
-    >>> read("xnat:mrSessionData/AGE > 80 AND xnat:subjectData/GENDER = female")
+    >>> parse_text("xnat:mrSessionData/AGE > 80 AND xnat:subjectData/GENDER = female")
     [('xnat:mrSessionData/AGE', '>', '80'), ('xnat:subjectData/GENDER', '=', 'female'), 'AND']
-    >>> read("a:b/X > 80 AND a:b/Y = 1 OR a:b/Z LIKE 'a b%'")
+    >>> parse_text("a:b/X > 80 AND a:b/Y = 1 OR a:b/Z LIKE 'a b%'")
     [[('a:b/X', '>', '80'), ('a:b/Y', '=', '1'), 'AND'], ('a:b/Z', 'LIKE', 'a b%'), 'OR']
 
     Raises
@@ -234,7 +234,7 @@ def _postfix(parts: list[Any], reader: _Reader) -> Any:
             reader.fail(f'{part} has nothing before it to join')
         else:
             right = stack.pop()
-            stack.append(_extended(part, stack.pop(), right))
+            stack.append([*_opened(stack.pop(), {part}), right, part])
     joiners = {part for part in parts if _is_joiner(part)}
     if len(stack) > 1 and len(joiners) > 1:
         reader.fail('there are more constraints than AND and OR to join them')
@@ -244,12 +244,8 @@ def _postfix(parts: list[Any], reader: _Reader) -> Any:
     return _group(joiner, [member for operand in stack for member in _opened(operand, {joiner})])
 
 
-def _extended(joiner: str, left: Any, right: Any) -> list[Any]:
-    """Join two operands, extending a left one that has the same joiner."""
-    return [*_opened(left, {joiner}), right, joiner]
-
-
 def _opened(operand: Any, joiners: set[str]) -> list[Any]:
+    """Return the members of an operand with the same joiner, else itself."""
     own = isinstance(operand, list) and not isinstance(operand, _Closed) and {operand[-1]} == joiners
     return list(operand[:-1]) if own else [operand]
 

@@ -97,7 +97,7 @@ class Layout:
         known = dict(values)
         if not known.get('scan'):
             known['scan'] = next((known[item] for item in _ITEMS if known.get(item) and item not in self.fields), '')
-        pieces = [segment if _names_files(segment) else _part(segment, known) for segment in self._segments]
+        pieces = [segment if {'path', 'name'} & {field for _, field in segment} else _part(segment, known) for segment in self._segments]
 
         def place(path: str) -> str:
             own = {**known, 'path': path, 'name': path.rpartition('/')[2]}
@@ -128,11 +128,6 @@ class Layout:
                     seen.add(field)
             segments.append(expression)
         return re.compile('/'.join(segments), re.DOTALL)
-
-
-def _names_files(segment: _Segment) -> bool:
-    """Return whether a segment differs between the files of a resource."""
-    return any(field in ('path', 'name') for _, field in segment)
 
 
 def _part(segment: _Segment, values: Mapping[str, str]) -> str:

@@ -295,7 +295,7 @@ def routes_below(path: Path, name: str) -> Iterator[Path]:
 
 @cache
 def _suffixes(here: str, name: str) -> tuple[Chain, ...]:
-    """Return the levels on every route from one level to another, shortest first."""
+    """Return the levels of every route between two levels, shortest first."""
     found = [_suffix(chain, here) for chain in chains() if chain[-1] == name and not _doubles(chain)]
     return tuple(dict.fromkeys(filter(None, found)))
 

@@ -13,20 +13,20 @@ from typing import Any
 import six
 
 from ..errors import ProgrammingError
-from .criteria_text import read
+from .criteria_text import parse_text
 
-__all__ = ['filled', 'keyed', 'keys']
+__all__ = ['add_keys', 'fill_keys', 'keys']
 
 _KEY = re.compile(r'%\(([^()]*)\)s')
 _NAME = re.compile(r'[^()%]+')
 
 
-def keyed(criteria: Any) -> list[Any]:
+def add_keys(criteria: Any) -> list[Any]:
     """Replace the text values of criteria by keys.
 
     Criteria that contain keys already are returned as they are.
 
-    >>> keyed([('xnat:subjectData/GENDER', '=', 'gender'), ('xnat:mrSessionData/AGE', '>', 80)])
+    >>> add_keys([('xnat:subjectData/GENDER', '=', 'gender'), ('xnat:mrSessionData/AGE', '>', 80)])
     [('xnat:subjectData/GENDER', '=', '%(gender)s'), ('xnat:mrSessionData/AGE', '>', 80)]
 
     Raises
@@ -34,7 +34,7 @@ def keyed(criteria: Any) -> list[Any]:
     ProgrammingError
         No value is a key, or the name of a key is invalid.
     """
-    given = read(six.ensure_text(criteria)) if isinstance(criteria, (str, bytes)) else [criteria] if _is_constraint(criteria) else criteria
+    given = parse_text(six.ensure_text(criteria)) if isinstance(criteria, (str, bytes)) else [criteria] if _is_constraint(criteria) else criteria
     template = given if keys(given) else _mapped(given, _as_key)
     if not keys(template):
         raise ProgrammingError('the template has no key', remedy='Give names of keys as values, or save it as a search.')
@@ -54,7 +54,7 @@ def keys(criteria: Any) -> list[str]:
     return list(dict.fromkeys(key for value in _values(criteria) if isinstance(value, str) for key in _KEY.findall(value)))
 
 
-def filled(criteria: Any, values: Mapping[str, Any]) -> list[Any]:
+def fill_keys(criteria: Any, values: Mapping[str, Any]) -> list[Any]:
     """Fill in the keys of criteria.
 
     Parameters
@@ -71,7 +71,7 @@ def filled(criteria: Any, values: Mapping[str, Any]) -> list[Any]:
 
     Examples
     --------
-    >>> filled([('xnat:subjectData/GENDER', '=', '%(gender)s')], {'gender': ['male', 'female']})
+    >>> fill_keys([('xnat:subjectData/GENDER', '=', '%(gender)s')], {'gender': ['male', 'female']})
     [('xnat:subjectData/GENDER', '=', ['male', 'female'])]
     """
     if not isinstance(values, Mapping):

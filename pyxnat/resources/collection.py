@@ -12,7 +12,7 @@ from .. import errors
 from ..model.levels import Level
 from ..model.short_names import list_of_names
 from ..query import paths
-from ..query.criteria import Group, Saved, given
+from ..query.criteria import Group, Saved, parse_where
 from ..query.paths import Path, Step
 from ..query.plan import columns_of
 from ..tables.table import JsonTable, Row
@@ -243,7 +243,7 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
         """
         if level not in ('subject', 'experiment', 'assessor'):
             raise errors.ProgrammingError(f'where: level {level!r} is not known', remedy="Use 'subject', 'experiment' or 'assessor'.")
-        condition = _Where(given(constraints, template, query), level)
+        condition = _Where(parse_where(constraints, template, query), level)
         return type(self)(list(self.routes), self.host, (*self.conditions, condition), self._columns)
 
     def tag(self, name: str) -> Any:

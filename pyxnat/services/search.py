@@ -11,7 +11,7 @@ from typing import Any
 from .. import errors
 from ..model import uris
 from ..query import search_xml
-from ..query.criteria import Constraint, Field, Group, Saved, given
+from ..query.criteria import Constraint, Field, Group, Saved, parse_where
 from ..query.search_xml import Bundle
 from ..resources.host import Host
 from ..tables.json_stream import ResultSet
@@ -372,7 +372,7 @@ class Search:
         NotFoundError
             If there is no such search or template.
         """
-        criteria = given(constraints, template, query, self._row)
+        criteria = parse_where(constraints, template, query, self._row)
         return self._host.search.table(self._row, self._fields(), criteria)
 
     def all(self) -> JsonTable:
@@ -391,7 +391,7 @@ class Search:
             As in `where`, which also has the errors. Default: all rows.
         """
         everything = constraints is None and template is None and query is None
-        criteria = None if everything else given(constraints, template, query, self._row)
+        criteria = None if everything else parse_where(constraints, template, query, self._row)
         return self._host.search.rows(self._row, self._columns, criteria)
 
     def _fields(self) -> list[str]:

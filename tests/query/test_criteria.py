@@ -13,7 +13,7 @@ from hypothesis import given as given_
 from hypothesis import strategies as st
 
 from pyxnat.errors import ProgrammingError
-from pyxnat.query.criteria import Constraint, Field, Group, Saved, given, is_rewriting, parse, spell
+from pyxnat.query.criteria import Constraint, Field, Group, Saved, is_rewriting, parse, parse_where, spell
 
 AGE, GENDER, HAND = 'xnat:mrSessionData/AGE', 'xnat:subjectData/GENDER', 'xnat:subjectData/HANDEDNESS'
 FIELD = Field('xnat:mrSessionData', 'AGE')
@@ -379,10 +379,10 @@ def test_what_stands_for_a_list_is_told_by_its_members() -> None:
 
 
 def test_where_is_given_criteria_or_the_name_of_some() -> None:
-    assert given([('AGE', '>', 80)], default='xnat:subjectData') == parse([('xnat:subjectData/AGE', '>', 80)])
-    assert given(query='old') == Saved('old')
-    assert given(template=('of', {'g': ['a', 'b'], 'n': None})) == Saved('of', (('g', ('a', 'b')), ('n', None)))
-    assert hash(given(template=('of', {'g': ['a', 'b']})))
+    assert parse_where([('AGE', '>', 80)], default='xnat:subjectData') == parse([('xnat:subjectData/AGE', '>', 80)])
+    assert parse_where(query='old') == Saved('old')
+    assert parse_where(template=('of', {'g': ['a', 'b'], 'n': None})) == Saved('of', (('g', ('a', 'b')), ('n', None)))
+    assert hash(parse_where(template=('of', {'g': ['a', 'b']})))
 
 
 @pytest.mark.parametrize(
@@ -390,5 +390,5 @@ def test_where_is_given_criteria_or_the_name_of_some() -> None:
 )
 def test_anything_else_is_an_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(ProgrammingError) as caught:
-        given(**wrong)
+        parse_where(**wrong)
     assert caught.value.remedy

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pyxnat.errors import ProgrammingError
 from pyxnat.query.criteria import Constraint, Group, parse
-from pyxnat.query.criteria_text import read
+from pyxnat.query.criteria_text import parse_text
 
 A, B, C, D = [(f'a:b/{name}', '=', name.lower()) for name in 'ABCD']
 
@@ -40,7 +40,7 @@ A, B, C, D = [(f'a:b/{name}', '=', name.lower()) for name in 'ABCD']
     ],
 )
 def test_text_stands_for_a_list(text: str, meant: list[Any]) -> None:
-    assert read(text) == meant
+    assert parse_text(text) == meant
     assert parse(text) == parse(meant) == parse(text.encode())
 
 
@@ -64,7 +64,7 @@ def test_text_stands_for_a_list(text: str, meant: list[Any]) -> None:
 )
 @pytest.mark.parametrize('frame', ['a:b/A = {}', 'a:b/A = {} AND', '(a:b/A = {})', 'a:b/A = {} AND a:b/A = {}'])
 def test_values_are_quoted_where_they_must(frame: str, text: str, value: str) -> None:
-    assert read(frame.replace('{}', text))[0] == ('a:b/A', '=', value)
+    assert parse_text(frame.replace('{}', text))[0] == ('a:b/A', '=', value)
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_values_are_quoted_where_they_must(frame: str, text: str, value: str) ->
     ],
 )
 def test_operators_are_read(text: str, meant: Any) -> None:
-    assert read(text) == [meant]
-    assert read(f'{text} AND a:b/A = a') == [meant, A, 'AND'] == read(f'{text} a:b/A = a AND')
+    assert parse_text(text) == [meant]
+    assert parse_text(f'{text} AND a:b/A = a') == [meant, A, 'AND'] == parse_text(f'{text} a:b/A = a AND')
 
 
 @pytest.mark.parametrize(
@@ -114,13 +114,13 @@ def test_operators_are_read(text: str, meant: Any) -> None:
 )
 def test_what_cannot_be_is_an_error_that_shows_the_place(text: str, named: str) -> None:
     with pytest.raises(ProgrammingError, match=named):
-        read(text)
+        parse_text(text)
 
 
 @given(st.text(max_size=60) | st.lists(st.sampled_from(['a:b/A', '=', 'x', "'", '(', ')', 'AND', 'OR', 'IN', ' ', ','])).map(' '.join))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        found = read(text)
+        found = parse_text(text)
     except ProgrammingError:
         return
     assert isinstance(found, list) and found
@@ -183,7 +183,7 @@ def truths(group: Group, data: st.DataObject) -> dict[Any, bool]:
 @given(trees, st.sampled_from('\'"'))
 def test_parentheses_give_back_any_list(tree: Any, quote: str) -> None:
     meant = tree if isinstance(tree, list) else [tree]
-    assert read(infix(tree, quote)) == meant
+    assert parse_text(infix(tree, quote)) == meant
     assert parse(infix(tree, quote) + f' {tree[-1] if isinstance(tree, list) else "AND"}', 'x:y') == parse(meant)
 
 

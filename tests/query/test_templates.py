@@ -9,7 +9,7 @@ import pytest
 
 from pyxnat.errors import ProgrammingError
 from pyxnat.query.criteria import parse
-from pyxnat.query.templates import filled, keyed, keys
+from pyxnat.query.templates import add_keys, fill_keys, keys
 
 AGE, GENDER, LABEL = 'xnat:mrSessionData/AGE', 'xnat:subjectData/GENDER', 'xnat:subjectData/SUBJECT_LABEL'
 
@@ -29,14 +29,14 @@ AGE, GENDER, LABEL = 'xnat:mrSessionData/AGE', 'xnat:subjectData/GENDER', 'xnat:
     ],
 )  # fmt: skip
 def test_values_become_keys(written: Any, meant: Any) -> None:
-    assert keyed(written) == meant
-    assert keyed(keyed(written)) == meant
+    assert add_keys(written) == meant
+    assert add_keys(add_keys(written)) == meant
 
 
 @pytest.mark.parametrize('wrong', [[(AGE, '>', 80)], [(GENDER, '=', None)], [(GENDER, '=', 'a(b')], [(GENDER, '=', '5%')], [(GENDER, '=', '')], []])
 def test_a_template_needs_keys_with_names(wrong: Any) -> None:
     with pytest.raises(ProgrammingError) as caught:
-        keyed(wrong)
+        add_keys(wrong)
     assert caught.value.remedy
 
 
@@ -62,11 +62,11 @@ def test_keys_are_named_once_in_their_order() -> None:
 )  # fmt: skip
 def test_values_take_the_place_of_keys(template: Any, values: dict[str, Any], meant: Any) -> None:
     before = repr(template)
-    assert parse(filled(template, values)) == parse(meant)
+    assert parse(fill_keys(template, values)) == parse(meant)
     assert repr(template) == before
 
 
 def test_a_missing_value_and_a_surplus_one_are_named() -> None:
     template = [(GENDER, '=', '%(gender)s'), (AGE, '>', '%(age)s')]
     with pytest.raises(ProgrammingError, match=r"no value for 'age', no key 'aeg'.*gender, age"):
-        filled(template, {'gender': 'male', 'aeg': 3})
+        fill_keys(template, {'gender': 'male', 'aeg': 3})

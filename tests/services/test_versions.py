@@ -51,8 +51,9 @@ def test_tables_of_searches_are_the_same_whatever_is_quoted(old: Emulated, xnat:
     old.traits = known(version)
     xnat.select(f'/projects/{P}/subjects/S').attrs.set('group', 'a, "b"')
     columns = ['xnat:subjectData/SUBJECT_LABEL', 'xnat:subjectData/SUB_GROUP', 'xnat:subjectData/INSERT_DATE']
-    found = xnat.select('xnat:subjectData', columns).where([('xnat:subjectData/PROJECT', '=', P), 'AND'])
-    (row,) = xnat.search.rows('xnat:subjectData', columns, pyxnat.query.criteria.given([('xnat:subjectData/PROJECT', '=', P), 'AND'], None, None))
+    criteria = [('xnat:subjectData/PROJECT', '=', P), 'AND']
+    found = xnat.select('xnat:subjectData', columns).where(criteria)
+    (row,) = xnat.search.rows('xnat:subjectData', columns, pyxnat.query.criteria.parse_where(criteria))
     assert list(row.values()) == list(found.data[0].values()) and list(row.values())[:2] == ['S', 'a, "b"']
     body = xnat._exec('/data/projects?format=csv')
     assert body.startswith(b'"ID",' if version == '1.6' else b'ID,')

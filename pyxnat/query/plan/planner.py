@@ -124,7 +124,7 @@ def plan_below(uri: str, refused: Stage) -> tuple[Stage, ...]:
 
 
 def _is_gap(chain: Chain, at: int) -> bool:
-    """Return whether XNAT routes the level at a position below the server only."""
+    """Return whether XNAT routes the level at index `at` at the root only."""
     return at < len(chain) and chain[: at + 1] in GAPS
 
 

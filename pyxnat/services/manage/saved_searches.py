@@ -17,7 +17,7 @@ from ... import errors
 from ...model import uris
 from ...query import search_xml, templates
 from ...query.criteria import Field, Group, Saved, parse, spell
-from ...query.criteria_text import read
+from ...query.criteria_text import parse_text
 from ...query.search_xml import Bundle
 from ...resources.host import Host
 from ...tables.table import JsonTable, Row
@@ -155,7 +155,7 @@ class SearchManager:
         name, row, columns, sharing, description, overwrite
             As in `save`.
         """
-        criteria = parse(templates.keyed(constraints), row)
+        criteria = parse(templates.add_keys(constraints), row)
         self._store(_TEMPLATE + name, row, columns, criteria, sharing, description, overwrite)
 
     def saved_templates(self, with_description: bool = False) -> list[Any]:
@@ -232,7 +232,7 @@ class SearchManager:
         >>> SearchManager.eval_rpn_exp('xnat:mrSessionData/AGE > 80 AND')
         [('xnat:mrSessionData/AGE', '>', '80')]
         """
-        return read(rpn_exp)
+        return parse_text(rpn_exp)
 
     # -- on the server
 
@@ -368,7 +368,7 @@ def _users(sharing: Any) -> list[str] | None:
 
 def _filled(bundle: Bundle, values: Mapping[str, Any]) -> Group | None:
     criteria = spell(bundle.criteria) if bundle.criteria else []
-    full = templates.filled(criteria, values)
+    full = templates.fill_keys(criteria, values)
     return parse(full, bundle.root) if full else None
 
 
