@@ -28,7 +28,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     def start(*options: str, **files: str) -> pytest.RunResult:
         for name, text in files.items():
             pytester.path.joinpath(f'{name}.py').write_text(textwrap.dedent(text), encoding='utf-8')
-        return pytester.runpytest_subprocess('-p', 'pytest_pyxnat', '-p', 'no:cacheprovider', *options, timeout=120)
+        return pytester.runpytest_subprocess('-p', 'pyxnat.apps.pytest_plugin', '-p', 'no:cacheprovider', *options, timeout=120)
 
     return start
 
@@ -217,17 +217,18 @@ def test_the_server_says_what_to_install() -> None:
 
 
 def test_the_plugin_costs_nothing_where_it_is_not_used() -> None:
-    script = 'import sys, pytest; before = set(sys.modules); import pytest_pyxnat; print(*sorted(set(sys.modules) - before))'
+    script = 'import sys, pytest; before = set(sys.modules); import pyxnat.apps.pytest_plugin; print(*sorted(set(sys.modules) - before))'
     done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.split() == ['pytest_pyxnat']
+    loaded = {'pyxnat', 'pyxnat.apps', 'pyxnat.apps.pytest_plugin', 'pyxnat.core', 'pyxnat.version'}
+    assert set(done.stdout.split()) == loaded
 
 
 def test_pytest_is_told_of_the_plugin() -> None:
     text = (ROOT / 'setup.py').read_text(encoding='utf-8')
-    assert "py_modules=['pytest_pyxnat']" in text and "'pytest11': ['pytest_pyxnat=pytest_pyxnat']" in text
+    assert "'pytest11': ['pytest_pyxnat=pyxnat.apps.pytest_plugin']" in text
 
 
 def test_the_page_names_every_fixture_and_setting() -> None:
-    page, source = PAGE.read_text(encoding='utf-8'), (ROOT / 'pytest_pyxnat.py').read_text(encoding='utf-8')
+    page, source = PAGE.read_text(encoding='utf-8'), (ROOT / 'pyxnat' / 'apps' / 'pytest_plugin.py').read_text(encoding='utf-8')
     names = re.findall(r'^def (xnat_\w+)\(', source, re.MULTILINE) + re.findall(r"addini\('(\w+)'", source)
     assert len(names) == 9 and [name for name in names if not re.search(rf'\b{name}\b', page)] == []

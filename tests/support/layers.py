@@ -150,7 +150,7 @@ def is_allowed(importer: str, imported: str) -> bool:
         own = importer in ('server', 'server.__main__')
         return own or _is_below(imported, importer)
     if imported.startswith('server'):
-        return importer == 'demo'
+        return importer in ('apps', 'demo')
     return importer == '' or _is_below(imported, importer)
 
 

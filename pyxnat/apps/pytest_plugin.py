@@ -1,8 +1,8 @@
 """Pytest fixtures for tests of programs that use an XNAT server.
 
 The archives are those of `pyxnat.server`, on a socket of this machine. pytest finds the fixtures
-wherever pyxnat is installed. It loads this module at every start, so the module is outside the
-package, and imports it only for a test that uses an archive.
+wherever pyxnat is installed. It loads this module at every start, so the rest of the package is
+imported only for a test that uses an archive.
 
 Settings in pytest's configuration file: ``xnat_site``, ``xnat_users`` and ``xnat_schemas``.
 """
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pyxnat import Interface
-    from pyxnat.server import Server
+    from ..interface import Interface
+    from ..server import Server
 
 __all__ = [
     'pytest_addoption',
@@ -180,10 +180,10 @@ def _library() -> tuple[type[Interface], Callable[..., Server]]:
 
     Without the libraries of the server the test fails, with the command that installs them.
     """
-    from pyxnat import Interface
+    from ..interface import Interface
 
     try:
-        from pyxnat.server import serve
+        from ..server import serve
     except ModuleNotFoundError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     return Interface, serve
