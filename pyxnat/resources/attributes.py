@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import errors
 from ..model import uris
@@ -11,10 +11,8 @@ from ..model.item_xml import is_picked
 from ..model.short_names import LEVELS_WITH_NAMES, find_column, key_of, list_of_names
 from ..query.plan import Listing
 from ..tables.table import Row
+from .writable import Writable
 from .writing import read_fields, write_fields
-
-if TYPE_CHECKING:
-    from .base import Element
 
 __all__ = ['Attributes']
 
@@ -32,7 +30,7 @@ class Attributes:
     value.
     """
 
-    def __init__(self, element: Element) -> None:
+    def __init__(self, element: Writable) -> None:
         self._element = element
 
     def __repr__(self) -> str:
@@ -133,7 +131,7 @@ class Attributes:
         if element.level.singular in LEVELS_WITH_NAMES:
             write_fields(element, values, query)
         else:
-            element.connection.request(uris.with_query(element._exact_uri(), {**values, **query}), 'PUT')
+            element.connection.request(uris.with_query(element.exact_uri(), {**values, **query}), 'PUT')
 
     def _is_listed(self, wanted: list[str]) -> bool:
         """Whether the element has all columns from a fresh listing."""
@@ -162,9 +160,9 @@ class Attributes:
             tables = [element.connection.rows(uris.with_query(uri, query)) for uri in listing.uris]
             rows = list(self._rows(listing, tables))
             found = [row for row in rows if known and row.get(element.level.id_column) == known]
-            if found or element._match_row(rows):
+            if found or element.match_row(rows):
                 break
-        return found[0] if found else element._find(rows)
+        return found[0] if found else element.require_row(rows)
 
     def _rows(self, listing: Listing, tables: list[list[Row]]) -> Iterable[Row]:
         try:

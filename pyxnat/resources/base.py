@@ -153,7 +153,7 @@ class Element(Named, Uploadable):
             if step.level in labels.CHECKED and step.literal and labels.why_not_sent(step.name):
                 labels.check_sent(class_of(step.level).level.singular, step.name, self.connection.server + paths.uri_of(self.steps))
 
-    def _exact_uri(self) -> str:
+    def exact_uri(self) -> str:
         """Return a URI for writing that cannot match another element."""
         return self.uri
 
@@ -163,7 +163,7 @@ class Element(Named, Uploadable):
         The element must exist.
         """
         self.datatype()
-        return self._exact_uri()
+        return self.exact_uri()
 
     def _find_home(self, depth: int) -> Path:
         """Return the path below which XNAT routes the children of an ancestor.
@@ -248,7 +248,7 @@ class Element(Named, Uploadable):
 
     def _fetch_row(self) -> Row:
         """Fetch its row in the listing of its level."""
-        row = self._find(self.connection.iter_rows(self.listing_uri()))
+        row = self.require_row(self.connection.iter_rows(self.listing_uri()))
         self.row.update(row)
         return row
 
@@ -263,8 +263,8 @@ class Element(Named, Uploadable):
         at_server = len(self.steps) == 1 and self.level.plural != 'projects'
         return uris.with_query(uri, {'ID': self.path_name}) if at_server else uri
 
-    def _find(self, rows: Iterable[Row]) -> Row:
-        found = self._match_row(rows)
+    def require_row(self, rows: Iterable[Row]) -> Row:
+        found = self.match_row(rows)
         if found is not None:
             return found
         raise errors.NotFoundError(
@@ -273,7 +273,7 @@ class Element(Named, Uploadable):
             remedy='Check the spelling; items hidden from this login are not listed.',
         )
 
-    def _match_row(self, rows: Iterable[Row]) -> Row | None:
+    def match_row(self, rows: Iterable[Row]) -> Row | None:
         """Return its row: the one with its name as ID, or else as label.
 
         XNAT resolves the last name of a path in the same order.

@@ -39,7 +39,7 @@ def _format_size(size: str | None) -> str:
 class ResourceElement(Element):
     """A named folder of files."""
 
-    def _find(self, rows: Iterable[Row]) -> Row:
+    def require_row(self, rows: Iterable[Row]) -> Row:
         """Return its row: the one with its name as label, or else as number.
 
         Labels come first, because resources are created by label and IDs are always numbers.
@@ -255,7 +255,7 @@ class FileElement(Element):
     """A file of a resource."""
 
     def _fetch_row(self) -> Row:
-        row = self._find(own_rows(self.steps, self.connection.rows(self.listing_uri())))
+        row = self.require_row(own_rows(self.steps, self.connection.rows(self.listing_uri())))
         self.row.update(row)
         return row
 
@@ -295,7 +295,7 @@ class FileElement(Element):
             This login may not delete it.
         """
         rows = own_rows(self.steps, self.connection.rows(self.listing_uri()))
-        self._find(rows)
+        self.require_row(rows)
         others = [row['path'] for row in rows if row['path'] != self.path_name and row['path'].startswith(self.path_name)]
         if others:
             message = f'XNAT would also delete {", ".join(others[:5])}'

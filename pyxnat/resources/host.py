@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..cache import Cache
 from ..http.client import Connection
@@ -17,9 +18,6 @@ from ..query.criteria import Field, Group, Saved
 from ..query.paths import Path
 from ..query.plan import Column, Found
 from ..tables.table import JsonTable, Row
-
-if TYPE_CHECKING:
-    from .owners import Owners
 
 __all__ = ['Host']
 
@@ -32,7 +30,7 @@ class Host(Protocol):
     @property
     def cache(self) -> Cache: ...
     @property
-    def owners(self) -> Owners: ...
+    def owners(self) -> _Owners: ...
     @property
     def walker(self) -> _Walker: ...
     @property
@@ -47,6 +45,14 @@ class Host(Protocol):
     def select(self) -> Any: ...
     @property
     def manage(self) -> Any: ...
+
+
+class _Owners(Protocol):
+    def check(self, element: Any, move: bool = False, fresh: bool = False) -> bool | None: ...
+    def check_id(self, element: Any, identity: Any) -> None: ...
+    def store(self, element: Any) -> None: ...
+    def invalidate(self) -> None: ...
+    def reuse_lookups(self) -> AbstractContextManager[None]: ...
 
 
 class _Walker(Protocol):

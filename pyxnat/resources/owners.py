@@ -69,7 +69,6 @@ class Owners:
         self._lookups: dict[tuple[str, str], _Lookup] = {}
         self._lock = threading.Lock()
 
-
     @contextmanager
     def reuse_lookups(self) -> Iterator[None]:
         """Share the lookups of this block for up to a minute.
@@ -179,7 +178,6 @@ class Owners:
         """Discard all lookups, after an item was renamed, moved or deleted."""
         with self._lock:
             self._lookups.clear()
-
 
     def check(self, element: Element, move: bool = False, fresh: bool = False) -> bool | None:
         """Raise an error if the path of an element names a wrong owner.

@@ -187,7 +187,6 @@ class PrearchiveSession(PrearchiveElement):
         target = FilePath(dest_dir).expanduser() / f'{safe_name(self.path_name)}.zip'
         return self.host.transfer.download_level(self.uri, target, extract, keep=not extract)
 
-
     def archive(self, project: str | None = None, subject: str | None = None, session: str | None = None, overwrite: str = 'none') -> Any:
         """Move the session into the archive.
 

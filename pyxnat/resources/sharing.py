@@ -117,7 +117,7 @@ class SharedElement(Element):
 
         XNAT shares an assessor only below its session.
         """
-        return f'{self._exact_uri()}/projects'
+        return f'{self.exact_uri()}/projects'
 
     def rename(self, label: str) -> None:
         """Change the label; the files move along.
@@ -141,7 +141,7 @@ class SharedElement(Element):
         labels.check_label(self.level.singular, label, self.url)
         self.check_owner()
         self.host.owners.invalidate()
-        self.connection.request(uris.with_query(self._exact_uri(), {'label': label}), 'PUT')
+        self.connection.request(uris.with_query(self.exact_uri(), {'label': label}), 'PUT')
         self.row['label'] = label
         if self.path_name != self.row.get('ID'):
             self.steps = (*self.steps[:-1], Step(self.level.plural, label, True))
@@ -149,7 +149,7 @@ class SharedElement(Element):
     def _project_name(self) -> str:
         return self.steps[0].name if self.steps[0].level == 'projects' else ''
 
-    def _exact_uri(self) -> str:
+    def exact_uri(self) -> str:
         """Return a URI that matches no other element, by its accession ID.
 
         XNAT looks for an ID first when it reads and deletes, but for a label first when it writes.
@@ -166,7 +166,7 @@ class SharedElement(Element):
 
     def _fetch_row(self) -> Row:
         rows = self.connection.rows(self.listing_uri())
-        row = self._find(rows)
+        row = self.require_row(rows)
         self.row.update(row)
         named_alike = (other for other in rows if self.path_name in (other.get('ID'), other.get('label')) and other.get('ID') != row['ID'])
         self._namesake = next(named_alike, None)

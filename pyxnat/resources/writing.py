@@ -6,7 +6,7 @@ XNAT stores text of documents unchanged; query strings are used only to clear fi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import errors
 from ..model import item_xml, uris
@@ -14,9 +14,7 @@ from ..model.item_xml import Setting
 from ..model.schemas import Registry
 from ..model.short_names import LEVELS_WITH_NAMES
 from ..model.xml import parse_xml
-
-if TYPE_CHECKING:
-    from .base import Element
+from .writable import Writable
 
 __all__ = ['XML', 'Fields', 'fields_above', 'is_field', 'read_fields', 'split_parameters', 'write_fields', 'write_picked']
 
@@ -31,7 +29,7 @@ class Fields:
 
     Parameters
     ----------
-    element : Element
+    element : Writable
         The element to write to.
     kind : str
         The type of the item.
@@ -44,7 +42,7 @@ class Fields:
         The type has no such field, or the field cannot hold the value.
     """
 
-    def __init__(self, element: Element, kind: str, values: Mapping[str, Any]) -> None:
+    def __init__(self, element: Writable, kind: str, values: Mapping[str, Any]) -> None:
         self.kind = kind
         self.values = dict(values)
         self.registry, self.settings = _settings(element, kind, values)
@@ -81,7 +79,7 @@ class Fields:
         is_picked = '[' in setting.query and '[@' not in setting.query
         return f'{self.kind}/{setting.query}' if is_picked else setting.name
 
-    def as_inner(self, element: Element) -> list[Any]:
+    def as_inner(self, element: Writable) -> list[Any]:
         """Return a new scan as part of its session's document.
 
         Empty for elements that the document cannot hold.
@@ -96,7 +94,7 @@ class Fields:
             item_xml.check_required(self.registry, self.kind, self.settings)
 
 
-def _settings(element: Element, kind: str, values: Mapping[str, Any]) -> tuple[Registry | None, list[Setting]]:
+def _settings(element: Writable, kind: str, values: Mapping[str, Any]) -> tuple[Registry | None, list[Setting]]:
     """Return checked settings, by the standard or the server's schemas.
 
     No registry and no settings if neither has the type.
@@ -117,7 +115,7 @@ def _settings(element: Element, kind: str, values: Mapping[str, Any]) -> tuple[R
     return served, item_xml.settings_of(served, kind, where, values)
 
 
-def _served(element: Element) -> Registry | None:
+def _served(element: Writable) -> Registry | None:
     """Return the schemas of the server; None without access to them.
 
     They are fetched once per login.
@@ -140,12 +138,12 @@ def _in_query(setting: Setting) -> str:
     return 'NULL'
 
 
-def split_parameters(element: Element, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_parameters(element: Writable, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split keyword arguments into fields of the item and query parameters.
 
     Parameters
     ----------
-    element : Element
+    element : Writable
         The element to write to.
     fields : mapping
         Keyword arguments of `create` or ``attrs.set``.
@@ -189,14 +187,14 @@ _PARAMETERS = frozenset(
 )  # fmt: skip
 
 
-def write_fields(element: Element, values: Mapping[str, Any], query: Mapping[str, Any]) -> None:
+def write_fields(element: Writable, values: Mapping[str, Any], query: Mapping[str, Any]) -> None:
     """Set fields of an existing element.
 
     One request, and one more if fields are cleared: they are read back.
 
     Parameters
     ----------
-    element : Element
+    element : Writable
         The element.
     values : mapping
         Values by short name or full path.
@@ -211,12 +209,12 @@ def write_fields(element: Element, values: Mapping[str, Any], query: Mapping[str
     _write(element, Fields(element, element.datatype(), values), query)
 
 
-def write_picked(element: Element, path: str, name: str, value: Any) -> None:
+def write_picked(element: Writable, path: str, name: str, value: Any) -> None:
     """Set a field of one named instance. Requests as for `write_fields`.
 
     Parameters
     ----------
-    element : Element
+    element : Writable
         The element.
     path : str
         Full path, with ``{}`` after the repeated element.
@@ -234,7 +232,7 @@ def write_picked(element: Element, path: str, name: str, value: Any) -> None:
         write_fields(element, {path.format(f'[name={name}]'): value}, {})
 
 
-def _write(element: Element, fields: Fields, query: Mapping[str, Any]) -> None:
+def _write(element: Writable, fields: Fields, query: Mapping[str, Any]) -> None:
     uri = element.writing_uri()
     document, settings = fields.document(), fields.query()
     if document is None and not fields.is_checked:
@@ -246,12 +244,12 @@ def _write(element: Element, fields: Fields, query: Mapping[str, Any]) -> None:
     _check_stored(element, fields, settings)
 
 
-def read_fields(element: Element, names: Sequence[str]) -> dict[str, str]:
+def read_fields(element: Writable, names: Sequence[str]) -> dict[str, str]:
     """Read fields from an element's document. One request.
 
     Parameters
     ----------
-    element : Element
+    element : Writable
         The element.
     names : sequence of str
         Short names or full paths.
@@ -268,7 +266,7 @@ def read_fields(element: Element, names: Sequence[str]) -> dict[str, str]:
     return {setting.name: next(iter(item_xml.read_values(root, setting)), '') for setting in settings}
 
 
-def _check_stored(element: Element, fields: Fields, sent: Mapping[str, str]) -> None:
+def _check_stored(element: Writable, fields: Fields, sent: Mapping[str, str]) -> None:
     """Read back fields of the query string, which XNAT may ignore."""
     names = list(fields.values) if not fields.is_checked else [setting.name for setting in fields.settings if not setting.is_document]
     if not names or not sent:
