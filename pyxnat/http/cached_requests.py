@@ -85,11 +85,11 @@ class CachedRequests:
         if not _can_be_kept(method, uri, body, headers):
             return self._transport.request(method, uri, body, headers, timeout=timeout).body
 
-        def ask() -> Body:
+        def send() -> Body:
             return Body(self._transport.request(method, uri, body, headers, timeout=timeout).body)
 
         plain = six.ensure_binary(body) if isinstance(body, (bytes, str)) else b''
-        return self._through_cache(method, uri, plain, expiration, ask).read()
+        return self._through_cache(method, uri, plain, expiration, send).read()
 
     def request_long(self, uri: str, method: str = 'GET', body: bytes = b'', headers: Mapping[str, str] | None = None) -> Body:
         """Return the body of a response of any length. At most one request.
@@ -117,10 +117,10 @@ class CachedRequests:
         """
         uri = self._transport.relative(uri)
 
-        def ask() -> Body:
+        def send() -> Body:
             return self._download(method, uri, body, headers)
 
-        return self._through_cache(method, uri, body, AS_SET, ask) if _can_be_kept(method, uri, body, headers) else ask()
+        return self._through_cache(method, uri, body, AS_SET, send) if _can_be_kept(method, uri, body, headers) else send()
 
     def _download(self, method: str, uri: str, body: bytes, headers: Mapping[str, str] | None) -> Body:
         file: Any = None
@@ -138,7 +138,7 @@ class CachedRequests:
                     target.writelines(stream)
         except OSError as error:
             if isinstance(error, errors.Error):
-                raise  # the network's
+                raise  # raised by the transport
             raise errors.ConfigurationError(
                 f'A long response cannot be written to {self._cache.folder} ({error}). Free disk space, or give cachedir='
             ) from error
@@ -147,14 +147,14 @@ class CachedRequests:
         file.seek(0)
         return Body(file.read())
 
-    def _through_cache(self, method: str, uri: str, plain: bytes, expiration: Any, ask: Callable[[], Body]) -> Body:
+    def _through_cache(self, method: str, uri: str, plain: bytes, expiration: Any, send: Callable[[], Body]) -> Body:
         key = key_of(method, uri, plain)
         kept = self._cache.answers.entry(key)
         if kept is not None and self._is_usable(kept[0], expiration):
             return self._from_cache(*kept)
         if self._cache.is_offline:
             raise self._offline(method, uri)
-        return self._from_server(key, method, uri, ask, kept)
+        return self._from_server(key, method, uri, send, kept)
 
     def _is_usable(self, entry: Entry, expiration: Any) -> bool:
         """Return whether a stored response can be used.
@@ -175,19 +175,19 @@ class CachedRequests:
             raise errors.from_status(entry.status, entry.message, method=entry.method, uri=self._transport.server + entry.uri)
         return body
 
-    def _from_server(self, key: str, method: str, uri: str, ask: Callable[[], Body], older: tuple[Entry, Body] | None) -> Body:
-        stamp, asked = self._cache.stamp.read(), Moment.now()
+    def _from_server(self, key: str, method: str, uri: str, send: Callable[[], Body], older: tuple[Entry, Body] | None) -> Body:
+        stamp, sent = self._cache.stamp.read(), Moment.now()
         try:
-            body = ask()
+            body = send()
         except errors.NetworkError as error:
             if self._cache.mode != 'fallback' or older is None:
                 raise
             return self._stale(*older, error)
         except errors.DatabaseError as error:
             if error.status in _HIDDEN:
-                self._cache.remember(key, Entry(method, uri, error.status, error.message, stamp, asked, Moment.now()), Body(b''))
+                self._cache.remember(key, Entry(method, uri, error.status, error.message, stamp, sent, Moment.now()), Body(b''))
             raise
-        self._cache.remember(key, Entry(method, uri, 200, '', stamp, asked, Moment.now()), body)
+        self._cache.remember(key, Entry(method, uri, 200, '', stamp, sent, Moment.now()), body)
         return body
 
     def _stale(self, entry: Entry, body: Body, error: errors.NetworkError) -> Body:

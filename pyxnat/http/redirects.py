@@ -52,13 +52,13 @@ def target_of(method: str, url: str, status: int, location: str, *, rewinds: boo
     if status not in REDIRECTS or not location:
         return None
     target = urljoin(url, location)
-    asked, found = urlsplit(url), urlsplit(target)
+    source, found = urlsplit(url), urlsplit(target)
     if 'login.vm' in found.path.lower():
         raise errors.AuthenticationError(
             'the server redirects to its login page', uri=url, method=method, status=status, remedy='Check user and password.'
         )
-    trusted = _origin(asked) == _origin(found) or (asked.hostname == found.hostname and (asked.scheme, found.scheme) == ('http', 'https'))
-    if found.scheme not in _PORTS or (asked.scheme == 'https' and found.scheme == 'http'):
+    trusted = _origin(source) == _origin(found) or (source.hostname == found.hostname and (source.scheme, found.scheme) == ('http', 'https'))
+    if found.scheme not in _PORTS or (source.scheme == 'https' and found.scheme == 'http'):
         raise _refused(method, url, status, found, 'which is not secure')
     if method not in _READING and not (trusted and rewinds and status in (307, 308)):
         raise _refused(method, url, status, found, 'where nothing was written')

@@ -295,7 +295,7 @@ def _of_list(field: Field, operator: str, value: Any) -> Group:
 
 
 def _compared(field: Field, operator: str, value: Any) -> Constraint:
-    """Compare with a single value of a list."""
+    """Return a comparison with a single value of a list."""
     if _is_list(value) or (isinstance(value, str) and value.strip(_BLANK) == '*'):
         raise ProgrammingError(f'{field}: {value!r} is not a value of a list', remedy='Give text, numbers, dates or None.')
     constraint = _constraint(field, operator, value)
