@@ -134,7 +134,7 @@ def test_what_is_no_column_is_an_error_that_names_it(xnat: pyxnat.Interface, nam
 @pytest.mark.parametrize(
     ('names', 'remedy'),
     [
-        ('label', r"Give \['label'\]"),
+        ('label', r"Pass \['label'\]"),
         (['Label'], "'label'"),
         (['subject/Age'], "'age'"),
         (['subject/shoe'], 'Columns of subjects: .* handedness'),

@@ -35,6 +35,7 @@ CLIENT = """
 def digest(path):
     with open(path, 'rb') as file:
         return hashlib.file_digest(file, 'md5').hexdigest() if hasattr(hashlib, 'file_digest') else hashlib.md5(file.read()).hexdigest()
+pyxnat.Interface  # loads the client
 imported = peak_mib()
 with pyxnat.Interface(url, user, password, folder + '/cache') as interface:
     file = interface.select.project('BIG').create().resource('R').file('big.bin')
@@ -55,6 +56,7 @@ image.save_as(sys.argv[1])
 """
 
 IMPORTER = """
+pyxnat.Interface  # loads the client
 imported = peak_mib()
 with pyxnat.Interface(url, user, password, folder + '/cache') as interface:
     [session] = interface.select.project('SCANNER').create().import_dicom(folder + '/images', dest='archive')
