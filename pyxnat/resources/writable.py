@@ -23,8 +23,9 @@ class Writable(Protocol):
     host: Host
     row: Row
     listed: Any
-    attrs: Any
 
+    @property
+    def attrs(self) -> Any: ...
     @property
     def connection(self) -> Connection: ...
     @property

@@ -95,6 +95,23 @@ def body_lines(function: Function) -> int:
     return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
 
 
+def code_lines(text: str) -> int:
+    """Count the lines of a module that hold code: no docstring, comment or blank line."""
+    tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    skipped = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    found: set[int] = set()
+    begins = True
+    for token in tokens:
+        if token.type in (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT):
+            begins = True
+        elif token.type not in skipped and token.type != tokenize.ENDMARKER:
+            is_docstring = begins and token.type == tokenize.STRING
+            if not is_docstring:
+                found.update(range(token.start[0], token.end[0] + 1))
+            begins = False
+    return len(found)
+
+
 def length(function: Function) -> int:
     """Lines of a function with its signature."""
     return (function.end_lineno or 0) - function.lineno + 1
