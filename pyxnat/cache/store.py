@@ -36,7 +36,9 @@ MAX_BYTES = 50 * 2**30
 _PRUNED_TO = 0.9
 _CHECK_EVERY_BYTES = 2**26
 _CHECK_EVERY_S = 3600.0
-"""When a process checks the size of the cache: after it added `_CHECK_EVERY_BYTES`, and on its first
+"""Limits of the size check.
+
+A process checks the size of the cache after it added `_CHECK_EVERY_BYTES`, and on its first
 addition if no process checked within `_CHECK_EVERY_S`.
 """
 _ABANDONED_S = 24 * 3600.0

@@ -84,7 +84,7 @@ def _rng(session: Session) -> Any:
     return _extra('numpy').random.default_rng([SEED, zlib.crc32(session.label.encode())])
 
 
-# -- MR: one head, varied ---------------------------------------------------------------------------------------------------------------------
+# -- MR: one head, varied --------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1)
@@ -137,7 +137,7 @@ def _mr_series(subject: Subject, session: Session) -> list[bytes]:
     return _series(subject, session, 'MR', _MR, _varied_head(session), _head()[1], 'made from nibabel example4d', tags)
 
 
-# -- PET and CT -------------------------------------------------------------------------------------------------------------------------------
+# -- PET and CT ------------------------------------------------------------------------------------
 
 
 def _pt_series(subject: Subject, session: Session) -> list[bytes]:
@@ -175,7 +175,7 @@ def _as_shipped(path: Callable[[str], Path], name: str) -> Callable[[Subject, Se
     return lambda subject, session: [path(name).read_bytes()]
 
 
-# -- DICOM ------------------------------------------------------------------------------------------------------------------------------------
+# -- DICOM -----------------------------------------------------------------------------------------
 
 
 def _series(

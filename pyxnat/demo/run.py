@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser('python -m pyxnat.demo', description='Fill an archive in a folder and show what pyxnat does with it.')
+    parser = argparse.ArgumentParser('python -m pyxnat.demo', description='Fill an archive in a folder and show pyxnat at work.')
     parser.add_argument('folder', nargs='?', default='demo-archive', type=Path, metavar='DIR', help='created if missing (default: demo-archive)')
     parser.add_argument('--serve', action='store_true', help='keep serving after the story, until Ctrl-C')
     parser.add_argument('--port', default=0, type=int, metavar='N', help='port of this machine (default: a free one)')

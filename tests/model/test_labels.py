@@ -78,7 +78,7 @@ NEW = {
 @pytest.mark.parametrize('name', ['a b', 'a.b', 'é', 'a:b', 'a,b', 'x' * 256])
 def test_nothing_is_made_of_a_name_that_xnat_does_not_take(xnat, project, level, name):
     project.subject('S').experiment('E').create()
-    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match=f'new {level}.*takes'):
+    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match=f'new {level}.*accepts'):
         NEW[level](project, name).create()
     assert [record.method for record in trace] == ['GET']  # it might be there: a rename takes any name
 
