@@ -1,6 +1,6 @@
-"""The archive as a WSGI application: login, the table of routes, error pages.
+"""The archive as a WSGI application: login, routes and error pages.
 
-`ROUTES` is the table: each module below ``routes`` and ``xapi`` has rows of its own.
+`ROUTES` is the table of routes, collected from the modules in ``routes`` and ``xapi``.
 """
 
 from __future__ import annotations
@@ -68,7 +68,19 @@ ROUTES: tuple[Route, ...] = tuple(
 
 
 class App:
-    """Answers requests for one archive, which may stand below a context path: ``/xnat``."""
+    """WSGI application of one archive, at the root or below a context path.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive to serve.
+    seen : Callable[[str, str, int], None] or None
+        Called with the method, the path with query and the status of each response.
+    context : str
+        Path prefix of all URIs, like ``/xnat``.
+    routes : Sequence[Route]
+        The table of routes.
+    """
 
     def __init__(
         self,
@@ -94,9 +106,9 @@ class App:
             response = self._page(error)
         except HTTPException as error:
             response = self._page(refusal_of(error))
-        except Exception:  # noqa: BLE001  (the last resort of a server: logged with its trace, answered with 500)
+        except Exception:  # noqa: BLE001  (last resort of a server: logged with its traceback, answered with 500)
             _log.exception('%s %s failed', request.method, raw)
-            response = self._page(InternalServerError('The server failed; its log tells why.'))
+            response = self._page(InternalServerError('The server failed; see its log for the reason.'))
         self._finish(response, cookies, root or '/')
         if self._seen is not None:
             self._seen(request.method, raw, response.status_code)
@@ -139,7 +151,10 @@ class App:
 
 
 def _tunnel(environ: dict[str, Any]) -> None:
-    """Take ``method`` in the query of a POST for the method: some clients can send no other."""
+    """Use the parameter ``method`` of a POST as its method.
+
+    Some clients can send no method but GET and POST.
+    """
     if environ.get('REQUEST_METHOD') == 'POST' and 'method=' in environ.get('QUERY_STRING', ''):
         wanted = dict(parse_query(environ['QUERY_STRING'])).get('method', '').upper()
         environ['REQUEST_METHOD'] = wanted if wanted in _TUNNELLED else 'POST'

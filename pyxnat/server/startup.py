@@ -1,4 +1,7 @@
-"""Opens an archive with all that serving it needs: displays, cached results, pipelines, progress, the prearchive."""
+"""The archive with all parts that serving needs.
+
+The parts are displays, cached results, pipelines, progress logs and the prearchive.
+"""
 
 from __future__ import annotations
 
@@ -33,22 +36,22 @@ class ServedArchive(Archive):
         Parameters
         ----------
         folder : str or Path
-            The archive; made where there is none.
+            Folder of the archive; created if it does not exist.
         site : str
             Site ID of a new archive.
         require_login : bool
             Whether guests are refused.
-        schemas : iterable of str or Path
+        schemas : Iterable[str or Path]
             Further XSD files, or folders of them.
         silent_refusals : bool
-            Whether an upload without the right to edit is answered 200, and not stored.
+            Whether an upload without the right to edit is answered with 200 and stores nothing.
         """
         super().__init__(folder, site=site, require_login=require_login, schemas=schemas, silent_refusals=silent_refusals)
         try:
             self._assemble()
         except BaseException:
             if self.was_crashed:
-                self.store.close()  # still open to the next start, which has to mend it
+                self.store.close()  # not marked as closed: the next start has to repair it
             else:
                 super().close()
             raise
@@ -67,7 +70,7 @@ class ServedArchive(Archive):
                 self.pipelines.resume(connection)
 
     def close(self) -> None:
-        """Let pipelines end, and leave the folder in order for the next start."""
+        """Wait for running pipelines, then close the archive."""
         self.pipelines.close()
         self.views.close()
         super().close()

@@ -1,7 +1,8 @@
-"""Pages that say why a request was refused: XNAT's own, and those of the servlet container before it.
+"""Error pages of XNAT and of its servlet container.
 
-XNAT's page has the message in ``<h3>``. What the container refuses itself, a login, an ``Accept`` header, a path, has it after
-``<b>Message</b>``, where there is one, and the name of the container in ``<h3>``. Neither has a reason phrase in the status line.
+XNAT's page has the message in ``<h3>``. The servlet container refuses some requests itself, for
+their login, ``Accept`` header or path. Its page has the message, if any, after ``<b>Message</b>``,
+and the name of the container in ``<h3>``. The status line of neither has a reason phrase.
 """
 
 from __future__ import annotations
@@ -33,18 +34,29 @@ _CONTAINER = (
 
 
 def plain_page(title: str, words: str, more: str = '') -> Response:
-    """A page of few words, which are HTML."""
+    """Return a short HTML page.
+
+    Parameters
+    ----------
+    title : str
+        Title of the page.
+    words : str
+        Heading, as HTML.
+    more : str
+        HTML that follows the heading.
+    """
     return Response(_PAGE.format(title=title, words=words, more=more), mimetype='text/html')
 
 
 def page(error: Refusal, realm: str) -> Response:
-    """The page of a refusal; never a trace.
+    """Return the page of a refusal, without a traceback.
 
     Parameters
     ----------
     error : Refusal
+        The refusal.
     realm : str
-        Name of the archive, for the challenge to log in.
+        Name of the archive, for the login challenge.
     """
     if isinstance(error, BareRefusal):
         return Response(status=error.status, headers={'Location': error.location} if error.location else None)
@@ -63,13 +75,13 @@ def plain_refusal(error: Refusal) -> Response:
 
 
 def refusal_of(error: HTTPException) -> Refusal:
-    """The refusal for an error that Werkzeug raises while it reads a request."""
+    """Return the refusal for an error of Werkzeug's request parsing."""
     classes = {cls.status: cls for cls in (BadRequest, RequestEntityTooLarge, UnsupportedMediaType, MethodNotAllowed)}
     return classes.get(error.code or 500, InternalServerError)(description=error.description)
 
 
 def _status_page(error: Refusal) -> Response:
-    more = f'<p>{error.status}<br>{html.escape(error.name)}</p>'  # like XNAT's page, no XML
+    more = f'<p>{error.status}<br>{html.escape(error.name)}</p>'  # not well-formed XML, like XNAT's page
     return plain_page('Status page', html.escape(error.description or error.name), more)
 
 

@@ -1,4 +1,4 @@
-"""One request as the handlers see it."""
+"""The request as handlers get it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from ..errors import BadRequest, RequestEntityTooLarge
 __all__ = ['Call', 'parse_query', 'text']
 
 MAX_DOCUMENT = 64 * 2**20
-"""Bytes of an XML document or a form; files have no limit."""
+"""Largest size of an XML document or a form in bytes; files have no limit."""
 
 
 def parse_query(raw: str) -> list[tuple[str, str]]:
-    """Names and values of a query string. The first ``=`` divides, wherever it stands: those of field paths must be quoted.
+    """Return the names and values of a query string.
+
+    The first ``=`` separates name and value, so a field path that contains ``=`` must be quoted.
 
     >>> parse_query('xnat:subjectData/fields/field%5Bname%3Dx%5D/field=1')
     [('xnat:subjectData/fields/field[name=x]/field', '1')]
@@ -33,21 +35,21 @@ def parse_query(raw: str) -> list[tuple[str, str]]:
 
 @dataclass(kw_only=True)
 class Call(Context):
-    """A request: a question that came over HTTP."""
+    """HTTP request with its user, options and archive."""
 
     request: Request
     base: str = ''
-    """First segment of the path: ``data``, ``xapi``; ``data`` for its other name, too."""
+    """First segment of the path: ``data`` or ``xapi``; ``data`` also for ``REST``."""
     names: dict[str, str] = field(default_factory=dict)
-    """Segments that the route has in braces, decoded, by name."""
+    """Segments in braces of the route's pattern, decoded, by name."""
     session: str = ''
     cookies: list[tuple[str, str]] = field(default_factory=list)
     raw_parts: list[str] = field(default_factory=list)
-    """Segments below ``/data`` as they were sent."""
+    """Segments below ``/data``, not decoded."""
 
     @property
     def method(self) -> str:
-        """The verb; HEAD counts as GET."""
+        """The method; HEAD counts as GET."""
         return 'GET' if self.request.method == 'HEAD' else self.request.method
 
     @property
@@ -76,7 +78,13 @@ class Call(Context):
         return self.request.mimetype
 
     def document(self) -> bytes:
-        """The whole body, for XML and forms; `RequestEntityTooLarge` above `MAX_DOCUMENT`."""
+        """Return the whole body, for XML and forms.
+
+        Raises
+        ------
+        RequestEntityTooLarge
+            Above `MAX_DOCUMENT` bytes.
+        """
         return self._document
 
     @cached_property
@@ -90,7 +98,18 @@ class Call(Context):
         return b''.join(pieces)
 
     def pieces(self, size: int = 2**18) -> Iterator[bytes]:
-        """The body in pieces; `BadRequest` if the connection ends before it does."""
+        """Yield the body in pieces.
+
+        Parameters
+        ----------
+        size : int
+            Largest number of bytes of a piece.
+
+        Raises
+        ------
+        BadRequest
+            If the connection ends before the body does.
+        """
         expected = int(self.request.environ.get('CONTENT_LENGTH') or -1)
         seen = 0
         while piece := self.stream.read(size):
@@ -100,7 +119,13 @@ class Call(Context):
             raise BadRequest(f'The body was announced with {expected} bytes and ended after {seen}.')
 
     def posted_document(self) -> bytes:
-        """Return the body, or the first file of a form; `BadRequest` for a form without one."""
+        """Return the body, or the first file of a form.
+
+        Raises
+        ------
+        BadRequest
+            For a form without a file.
+        """
         if self.mimetype != 'multipart/form-data':
             return self.document()
         files = self.multipart()[1]
@@ -109,13 +134,19 @@ class Call(Context):
         return files[0][2]
 
     def form(self) -> list[tuple[str, str]]:
-        """The fields of an urlencoded or multipart body."""
+        """Return the fields of an urlencoded or multipart body."""
         if self.mimetype == 'multipart/form-data':
             return self.multipart()[0]
         return parse_query(self.document().decode('utf-8', 'replace'))
 
     def multipart(self) -> tuple[list[tuple[str, str]], list[tuple[str, str, bytes]]]:
-        """The fields of a multipart body, and its files by name and type. For documents: it is read whole."""
+        """Return the fields and files of a multipart body, read into memory.
+
+        Returns
+        -------
+        tuple[list[tuple[str, str]], list[tuple[str, str, bytes]]]
+            The fields as (name, value), and the files as (file name, media type, content).
+        """
         environ = {**self.request.environ, 'wsgi.input': io.BytesIO(self.document())}
         _, fields, files = parse_form_data(environ, max_form_memory_size=MAX_DOCUMENT)
         parts = [(part.filename or '', part.mimetype, part.read()) for _, part in files.items(multi=True)]
@@ -123,5 +154,17 @@ class Call(Context):
 
 
 def text(body: str = '', status: int = 200, mimetype: str = 'text/plain') -> Response:
-    """A short answer, in Latin-1 as XNAT's are: what that cannot write is a question mark."""
+    """Return a text as a response in Latin-1, like XNAT's.
+
+    Characters outside Latin-1 become question marks.
+
+    Parameters
+    ----------
+    body : str
+        The text.
+    status : int
+        HTTP status.
+    mimetype : str
+        Media type.
+    """
     return Response(body.encode('latin-1', 'replace'), status=status, content_type=f'{mimetype};charset=ISO-8859-1')

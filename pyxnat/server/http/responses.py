@@ -1,4 +1,4 @@
-"""Tables as responses, in the format that was asked for."""
+"""Responses with tables, in the format of the request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .table_formats import FORMATS, render
 __all__ = ['made_at', 'no_table', 'nothing', 'page_asked', 'send', 'table_response']
 
 _ACCEPTED = {'application/json': 'json', 'text/html': 'html', 'text/xml': 'xml'}
-"""What a table can be had as by ``Accept``."""
+"""Formats of a table by the media types of ``Accept``."""
 _NAMED = {**_ACCEPTED, 'application/xml': 'xml', 'text/csv': 'csv'}
 """Media types that ``format`` may name."""
 _IN_MEMORY = 2**20
@@ -29,33 +29,61 @@ _PIECE = 2**18
 
 
 def no_table() -> Response:
-    """The answer where a table is asked for that there is not: nothing, out of date at once."""
+    """Return an empty, expired response, as XNAT does where it has no table."""
     return Response(headers={'Expires': http_date()}, content_type='application/json;charset=ISO-8859-1')
 
 
 def nothing(call: Call) -> Response:
-    """The answer of a list whose query failed: nothing, in the format that was asked for, out of date at once."""
+    """Return an empty, expired response in the format of the request.
+
+    XNAT does so where the query of a listing fails.
+    """
     return Response(headers={'Expires': http_date()}, content_type=f'{FORMATS[_form(call, "json")]};charset=ISO-8859-1')
 
 
 def made_at(call: Call, name: str | int) -> Response:
-    """The answer to a POST that made something: its whole URL below what was posted to; ``Location`` has the query, too."""
+    """Return the response of a POST that created an element.
+
+    The body is its whole URL, below that of the request. ``Location`` also has the query.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    name : str or int
+        ID of the element.
+    """
     url = f'{call.request.base_url.rstrip("/")}/{quote(str(name), safe="")}'
     query = call.request.query_string.decode('latin-1')
     return Response(url, mimetype='text/plain', headers={'Location': f'{url}?{query}' if query else url})
 
 
 def send(sending: Sending) -> Response:
-    """Make a response of a body that a lower room made."""
+    """Return a response with a body that a lower layer wrote."""
     headers = {'Content-Disposition': sending.disposition} if sending.disposition else {}
     return Response(sending.body, content_type=sending.content_type, headers=headers)
 
 
 def table_response(call: Call, table: Table, default: str = 'json') -> Response:
-    """A table as ``format`` or else ``Accept`` wants it, in the order of ``sortBy``; a table of no asked kind is JSON.
+    """Return a table in the format of ``format`` or else ``Accept``.
 
-    It is written whole before the answer begins, in memory if it is short and to a file that nobody else sees if it is long: the
-    database is read no longer than that takes, however slow the client, and what goes wrong on the way is still a status.
+    The rows are in the order of ``sortBy``. An unknown ``format`` gives HTML, as in XNAT. The table
+    is written whole before the response starts: in memory up to 1 MiB, then to a temporary file. So
+    a slow client does not keep the database connection, and an error still gets its own status.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    table : Table
+        The table.
+    default : str
+        Format if the request names none.
+
+    Raises
+    ------
+    NotAcceptable
+        If ``Accept`` names no format of tables.
     """
     form = _form(call, default)
     keys, descending = sort_keys(call)
@@ -81,7 +109,25 @@ def _pieces(written: Any) -> Iterator[bytes]:
 
 
 def page_asked(call: Call, limit: int | None) -> tuple[int | None, int]:
-    """``limit``, with a default, and ``offset``; a limit ``*`` or None is none. `UnprocessableEntity` for what is no number."""
+    """Return the parameters ``limit`` and ``offset``.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    limit : int or None
+        Limit if the request has none.
+
+    Returns
+    -------
+    tuple[int or None, int]
+        The limit, None for ``*`` (no limit), and the offset.
+
+    Raises
+    ------
+    UnprocessableEntity
+        If one of them is not a whole number.
+    """
     asked, offset = call.get('limit'), call.get('offset') or '0'
     if not re.fullmatch(r'\*|\d{0,9}', asked) or not re.fullmatch(r'\d{1,9}', offset):
         raise UnprocessableEntity('limit and offset are whole numbers; limit may be *.')
@@ -92,11 +138,11 @@ def _form(call: Call, default: str) -> str:
     asked = call.get('format').lower()
     if asked:
         form = _NAMED.get(asked, asked)
-        return form if form in FORMATS else 'html'  # XNAT shows a page for what it does not know
+        return form if form in FORMATS else 'html'  # as XNAT, for an unknown format
     header = call.request.headers.get('Accept', '*/*')
     if header == '*/*':
         return default
     best = call.request.accept_mimetypes.best_match(list(_ACCEPTED))
     if best is None:
-        raise NotAcceptable(f'There is a table as {", ".join(_ACCEPTED)}, not as {header}; name the format in the query.')
+        raise NotAcceptable(f'A table can be sent as {", ".join(_ACCEPTED)}, not as {header}; use format= in the query.')
     return _ACCEPTED[best]

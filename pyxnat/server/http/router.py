@@ -1,28 +1,20 @@
-"""One table of routes: which handler answers a path, by which methods, for whom.
+"""Table of routes: handler, methods and access of each path.
 
-A route is one row. Its pattern is a path whose segments are
+A route is one row. Its pattern is a path of these segments:
 
-``projects``
-    the word itself;
-``{project}``
-    one segment, given to the handler by that name;
-``{name?}``
-    the same where it is there, and an empty text where it is not; only such segments or a
-    rest can follow;
-``{name!}``
-    one segment as it was sent, without decoding it;
-``{path*}``
-    the rest of the path, however long, also none; only the last segment can be one. ``{*}`` is
-    a rest that the handler does not get.
+``projects``     the word itself; ``{project}``     one segment, passed to the handler by that name;
+``{name?}``     an optional segment, empty if missing; only optional segments or a rest can follow;
+``{name!}``     one segment, passed without decoding it; ``{path*}``     the rest of the path, of
+any length, also empty; only as the last segment. ``{*}`` is a     rest that is not passed to the
+handler.
 
-A pattern that begins with ``…/`` stands below every place of its level:
-``…/scans/{scan}`` is ``/data/experiments/{experiment}/scans/{scan}`` and the same below
-subjects of projects.
+A pattern that begins with ``…/`` stands below every place of its level: ``…/scans/{scan}`` is
+``/data/experiments/{experiment}/scans/{scan}`` and the same below subjects of projects.
 
-A path is split before it is decoded, so an encoded character never ends a segment. All rows
-without a rest that fit a path count together: that of the method answers, words come before
-names, and a method that none of them has is a 405. Where none of them fits, those with a rest
-count whose pattern is the longest.
+A path is split before it is decoded, so an encoded character never ends a segment. Of all rows
+without a rest that match a path, the first with the method of the request is used; words come
+before names. If none of them has the method, the response is 405. If no row without a rest matches,
+the rows with a rest and the longest pattern are used.
 """
 
 from __future__ import annotations
@@ -50,17 +42,17 @@ METHODS = ('GET', 'POST', 'PUT', 'DELETE')
 _ARCHIVED = frozenset({
     'projects', 'subjects', 'experiments', 'scan_types', 'scanners', 'investigators',
 })  # fmt: skip
-"""First segments below ``/data`` that are below ``/data/archive``, too."""
+"""First segments that are also valid below ``/data/archive``."""
 
 
 class Access(Enum):
-    """Who may ask."""
+    """Who may use a route."""
 
-    PUBLIC = 'anybody, even where the site lets no guests in'
-    ANYBODY = 'anybody whom the site lets in'
-    LOGIN = 'who has logged in'
-    SELF = 'an administrator, or the user whom the path names'
-    ADMIN = 'an administrator'
+    PUBLIC = 'anybody, even if the site admits no guests'
+    ANYBODY = 'anybody who may use the site'
+    LOGIN = 'users who have logged in'
+    SELF = 'administrators, or the user in the path'
+    ADMIN = 'administrators'
 
 
 class Route(NamedTuple):
@@ -72,11 +64,11 @@ class Route(NamedTuple):
     handler: Callable[..., Any]
     """Called with the request and, by name, the segments in braces.
 
-    A `Response` is sent as it is, a text as JSON without quotes, None as an empty body, and
-    anything else as JSON.
+    A `Response` is sent unchanged, a str as the body, None as an empty body, and anything
+    else as JSON.
     """
     doc: str
-    """What it does, in one line, for the documentation."""
+    """One sentence for the documentation."""
     access: Access = Access.ANYBODY
 
     def patterns(self) -> list[str]:
@@ -89,18 +81,18 @@ class Route(NamedTuple):
 
 
 Rows = dict[str, tuple[Route, tuple[str, ...]]]
-"""By method: a route, and the names of its segments in braces."""
+"""Method to route and the names of its segments in braces."""
 
 
 class Match(NamedTuple):
-    """The rows that fit a path."""
+    """The rows that match a path."""
 
     found: Sequence[tuple[Rows, tuple[int, ...]]]
-    """Best first, with the places of the segments in braces."""
+    """Best first, with the positions of the segments in braces."""
     raw_parts: Sequence[str]
     parts: Sequence[str]
     tail: str = ''
-    """What follows, for rows that take a rest."""
+    """Rest of the path, for patterns that end with one."""
 
     @property
     def is_public(self) -> bool:
@@ -110,11 +102,11 @@ class Match(NamedTuple):
 
     @property
     def methods(self) -> list[str]:
-        """The methods that the path has."""
+        """The methods of the path, in the order of `METHODS`."""
         return [method for method in METHODS if any(method in rows for rows, _ in self.found)]
 
     def of(self, method: str) -> tuple[Route, dict[str, str]] | None:
-        """Return the row of a method and the segments by name; None where it has none."""
+        """Return the row of a method and its segments by name, or None."""
         for rows, places in self.found:
             if method in rows:
                 route, names = rows[method]
@@ -122,7 +114,7 @@ class Match(NamedTuple):
         return None
 
     def _named(self, names: tuple[str, ...], places: tuple[int, ...]) -> dict[str, str]:
-        """Segments by name; names beyond those are of the rest, or of what the path lacks."""
+        """Return the segments by name; missing ones get the rest of the path."""
         found = dict.fromkeys(names[len(places) :], self.tail)
         for name, place in zip(names, places, strict=False):
             if name[-1] == '!':
@@ -138,7 +130,7 @@ def places(segment: str) -> list[str]:
     Parameters
     ----------
     segment : str
-        What stands for the level in a URI: ``scans``, ``in/resources``.
+        Segment of the level in URIs: ``scans``, ``in/resources``.
     """
     plural = segment.replace('/', '_')
     found = [_pattern(names) for names in chains() if names[-1] == plural]
@@ -156,7 +148,7 @@ def _pattern(names: Sequence[str]) -> str:
 
 
 def prefix_length(parts: Sequence[str]) -> int:
-    """Return how many segments stand for ``data``: ``REST``, ``data/archive``.
+    """Return the number of prefix segments: ``REST``, ``data/archive``.
 
     >>> prefix_length(['REST', 'archive', 'projects']), prefix_length(['xapi', 'users'])
     (2, 0)
@@ -167,7 +159,7 @@ def prefix_length(parts: Sequence[str]) -> int:
 
 
 class _Node:
-    """A place in the tree of segments."""
+    """Node in the tree of segments."""
 
     __slots__ = ('exact', 'names', 'rest', 'words')
 
@@ -175,12 +167,12 @@ class _Node:
         self.words: dict[str, _Node] = {}
         self.names: _Node | None = None
         self.exact: Rows = {}
-        """Those that end here."""
+        """Rows whose pattern ends here."""
         self.rest: Rows = {}
-        """Those that take whatever follows."""
+        """Rows whose pattern ends here with a rest."""
 
     def below(self, segment: str) -> _Node:
-        """Return the place below for a segment of a pattern; make it where it is missing."""
+        """Return the child node of a pattern's segment; create it if missing."""
         if not segment.startswith('{'):
             return self.words.setdefault(segment, _Node())
         if self.names is None:
@@ -189,11 +181,11 @@ class _Node:
 
 
 class Router:
-    """Finds the row for a request, sees that the caller may ask, and calls the handler.
+    """Finds the row for a request, checks access and calls the handler.
 
     Parameters
     ----------
-    routes : iterable of Route
+    routes : Iterable[Route]
         The table. Two rows for one method and pattern are an error.
     """
 
@@ -222,8 +214,8 @@ class Router:
         Parameters
         ----------
         raw_parts, parts : sequence of str
-            Segments as they were sent, which words are compared with, and decoded, for the
-            handler; from ``data`` or ``xapi`` on, none of them empty.
+            Segments as sent, compared with words, and decoded, for the handler; from ``data`` or
+            ``xapi`` on, none of them empty.
         """
         exact: list[tuple[Rows, tuple[int, ...]]] = []
         rest: tuple[Rows, tuple[int, ...]] | None = None
@@ -248,19 +240,20 @@ class Router:
         return Match([rest], raw_parts, parts, '/'.join(parts[rest_depth:]))
 
     def answer(self, call: Call, found: Match) -> Response:
-        """Answer a request by the row of its method.
+        """Call the handler of a request and return its response.
 
         Parameters
         ----------
         call : Call
+            The request.
         found : Match
-            What `match` found for its path.
+            Result of `match` for its path.
 
         Raises
         ------
         Refusal
-            Of the handler or of the route, as a page; below ``/xapi`` it is answered here, in
-            plain text.
+            If the route or the handler refuses the request. Below ``/xapi`` most refusals are
+            returned as responses in plain text instead.
         """
         try:
             return self._answer(call, found)
@@ -281,7 +274,10 @@ class Router:
 
 
 def _variants(segments: list[str]) -> Iterator[tuple[list[str], bool]]:
-    """A pattern in full, and without what may be missing; and whether a rest follows."""
+    """Yield a pattern with and without its optional segments.
+
+    Each comes with a boolean: whether a rest follows.
+    """
     has_rest = bool(segments) and segments[-1].endswith('*}')
     yield segments[:-1] if has_rest else segments, has_rest
     for length, segment in enumerate(segments):
@@ -290,7 +286,7 @@ def _variants(segments: list[str]) -> Iterator[tuple[list[str], bool]]:
 
 
 def _refusal(call: Call, found: Match) -> Refusal:
-    """`MethodNotAllowed` where the path has other methods, else `NotFound`."""
+    """Return `MethodNotAllowed` for a path with other methods, else `NotFound`."""
     error: Refusal = MethodNotAllowed(_allowed(call, found))
     if not found.found:
         error = NotFound(f'There is nothing at {call.request.environ.get("PATH_INFO", "")}.')
@@ -303,30 +299,32 @@ def _options(found: Match) -> Response:
 
 
 def _allowed(call: Call, found: Match) -> list[str]:
-    """The methods of a path; below ``/xapi`` without those that every path has."""
+    """Return the methods of a path; below ``/xapi`` without HEAD and OPTIONS."""
     more = [] if call.base == 'xapi' else [*['HEAD'] * ('GET' in found.methods), 'OPTIONS']
     return found.methods + more
 
 
 def _admit(route: Route, call: Call) -> None:
-    """Refuse a caller who may not ask: a guest below ``/xapi`` with `Unauthorized`."""
+    """Refuse a caller without access; below ``/xapi`` guests with `Unauthorized`."""
     if route.access in (Access.PUBLIC, Access.ANYBODY) or call.caller.admin:
         return
     if call.caller.guest:
         refusal = Unauthorized if call.base == 'xapi' else Forbidden
-        raise refusal('Log in: guests may not ask for this.')
+        raise refusal('Log in: guests have no access to this.')
     is_own = route.access is Access.SELF and call.names.get('username') == call.caller.login
     if route.access is not Access.LOGIN and not is_own:
-        raise Forbidden(f'This is for {route.access.value}.')
+        raise Forbidden(f'Access denied: this is for {route.access.value}.')
 
 
 def answer_as(found: Any, status: int = 200) -> Response:
-    """Return what a handler returned as a response.
+    """Return the result of a handler as a response.
 
     Parameters
     ----------
-    found : Response, str, None or anything that JSON has
+    found : Response, str, None or JSON value
+        The result.
     status : int
+        HTTP status, unless the result is a response.
     """
     if isinstance(found, Response):
         return found

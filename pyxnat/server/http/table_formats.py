@@ -1,7 +1,8 @@
-"""Result tables in the formats XNAT writes them in.
+"""Result tables in XNAT's formats: JSON, CSV, XML, HTML and xlist.
 
-All values are text and NULL is the empty text, also in JSON. CSV quotes only what holds a comma, a quote or a line break, and turns
-line breaks into blanks, as XNAT 1.7 and later do. Rows are taken in batches and written in pieces: a table is never whole in memory.
+All values are text and NULL is the empty text, also in JSON. CSV quotes only values with a comma, a
+quote or a line break, and turns line breaks into blanks, as XNAT 1.7 and later do. Rows are read in
+batches and written in pieces: no table is ever whole in memory.
 """
 
 from __future__ import annotations
@@ -23,11 +24,19 @@ __all__ = ['FORMATS', 'render']
 
 _IN_MEMORY = 2**20
 FORMATS = {'json': 'application/json', 'csv': 'text/csv', 'xml': 'text/xml', 'html': 'text/html', 'xlist': 'text/html'}
-"""The media types, without a charset as XNAT sends them: the bytes are UTF-8."""
+"""Media type of each format, without a charset, as in XNAT; the bytes are UTF-8."""
 
 
 def render(table: Table, form: str) -> Iterator[bytes]:
-    """The table in a format of `FORMATS`, in pieces."""
+    """Yield the table in a format, in pieces.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    form : str
+        A key of `FORMATS`.
+    """
     return _WRITERS[form](table)
 
 
@@ -66,7 +75,11 @@ def _csv(table: Table) -> Iterator[bytes]:
 
 
 def _csv_text(rows: Sequence[Sequence[Any]]) -> str:
-    """Rows as lines. What the csv module would write otherwise than XNAT (line breaks, a lone empty value) is written by hand."""
+    """Return rows as CSV lines.
+
+    Rows with line breaks or a lone empty value are written by hand, because the csv module writes
+    them differently from XNAT.
+    """
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator='\n').writerows([[value if value.__class__ is str else cell(value) for value in row] for row in rows])
     text = buffer.getvalue()
@@ -84,7 +97,7 @@ def _csv_cell(text: str) -> str:
 
 
 def _xml(table: Table) -> Iterator[bytes]:
-    with SpooledTemporaryFile(_IN_MEMORY) as rows:  # the number of rows stands before them
+    with SpooledTemporaryFile(_IN_MEMORY) as rows:  # the number of rows is written before them
         total = 0
         for batch in _batches(table.rows):
             total += len(batch)
@@ -94,7 +107,7 @@ def _xml(table: Table) -> Iterator[bytes]:
             meta.setdefault('totalRecords', str(total))
         attributes = ''.join(f' {name}={quoteattr(_xml_text(cell(value)))}' for name, value in meta.items() if isinstance(value, str))
         yield f'<ResultSet{attributes}><results><columns>'.encode()
-        columns = ''.join(f'<column{_told(table.attributes.get(name, {}))}>{escape(_xml_text(name))}</column>' for name in table.columns)
+        columns = ''.join(f'<column{_column_attributes(table.attributes.get(name, {}))}>{escape(_xml_text(name))}</column>' for name in table.columns)
         yield columns.encode('utf-8') + b'</columns>\n<rows>'
         rows.seek(0)
         while piece := rows.read(_IN_MEMORY):
@@ -102,7 +115,7 @@ def _xml(table: Table) -> Iterator[bytes]:
         yield b'</rows></results></ResultSet>'
 
 
-def _told(column: dict[str, Any]) -> str:
+def _column_attributes(column: dict[str, Any]) -> str:
     return ''.join(f' {name}={quoteattr(column[name])}' for name in ('type', 'xPATH', 'element_name', 'header', 'id') if name in column)
 
 
@@ -112,7 +125,7 @@ def _xml_rows(batch: Sequence[Sequence[Any]]) -> bytes:
 
 
 def _xml_text(text: str) -> str:
-    """A text without the characters that XML cannot hold."""
+    """Return a text without characters that XML does not allow."""
     return text if text.isprintable() else ''.join(char for char in text if char in '\t\n\r' or ord(char) >= 32)
 
 
@@ -121,7 +134,7 @@ def _html(table: Table) -> Iterator[bytes]:
 
 
 def _xlist(table: Table) -> Iterator[bytes]:
-    """The same page, whose cells XNAT does not mark up."""
+    """Return the HTML page without markup of its cells, as XNAT does."""
     return _page(table, '{}', '{}')
 
 
