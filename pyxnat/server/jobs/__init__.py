@@ -1,1 +1,1 @@
-"""Work that goes on behind requests: pipelines and their log."""
+"""Background work: pipelines, workflows, progress logs and file refreshes."""

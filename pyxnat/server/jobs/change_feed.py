@@ -1,7 +1,9 @@
-"""The change feed: a workflow is written for every change, with what changed, how, by whom and why, in XNAT's own words.
+"""Change feed: every change writes a workflow.
 
-What is done to scans, reconstructions and files is told of the session, subject or project that they are in. Workflows outlive what
-they tell of: a deletion has one, too. What goes with something else that is deleted has none.
+A workflow has the action, its channel, user and reason, in XNAT's words. Changes of scans,
+reconstructions and files are recorded at the session, subject or project that contains them.
+Workflows outlive their items, so a deletion has one, too. An item that is deleted together with its
+parent gets none.
 """
 
 from __future__ import annotations
@@ -28,29 +30,46 @@ _PARTS = ('scan', 'reconstruction')
 
 
 def note(context: Context, connection: Connection, row: Any, action: str, category: str = '') -> None:
-    """Write down that something was done to an item; ``event_action`` and the like of the request say more of it."""
+    """Record an action on an item.
+
+    The parameters ``event_action``, ``event_type``, ``event_reason`` and ``event_comment`` of the
+    request override or extend the record.
+
+    Parameters
+    ----------
+    context : Context
+        The request context: its user, options and archive.
+    connection : Connection
+        The database.
+    row
+        The item.
+    action : str
+        Name of the action.
+    category : str
+        Category of the event; by default PROJECT_ADMIN for a project, else DATA.
+    """
     whole = _whole(connection, row)
-    told = {'justification': context.get('event_reason'), 'comments': context.get('event_comment')}
+    details = {'justification': context.get('event_reason'), 'comments': context.get('event_comment')}
     kind = context.get('event_type') or 'WEB_SERVICE'
     category = category or ('PROJECT_ADMIN' if whole.level == 'project' else 'DATA')
-    _write(connection, whole.id, whole.project, whole.xsi_type, context.get('event_action') or action, context.caller.login, kind, category, told)
+    _write(connection, whole.id, whole.project, whole.xsi_type, context.get('event_action') or action, context.caller.login, kind, category, details)
 
 
 def _whole(connection: Connection, row: Any) -> Any:
-    """The session of a scan or reconstruction; any other item is told of by itself."""
+    """Return the session of a scan or reconstruction, else the item itself."""
     return connection.execute(select(item).where(item.c.pk == row.parent)).one() if row.level in _PARTS else row
 
 
 def _write(
-    connection: Connection, name: str, project: str, kind: str, action: str, login: str, how: str, category: str, told: dict[str, str]
+    connection: Connection, name: str, project: str, kind: str, action: str, login: str, how: str, category: str, details: dict[str, str]
 ) -> None:
     values = {'item': name, 'project': project, 'data_type': kind, 'pipeline_name': action, 'status': 'Complete', 'login': login}
-    fields = {key: value for key, value in {'type': how, 'category': category, **told}.items() if value}
+    fields = {key: value for key, value in {'type': how, 'category': category, **details}.items() if value}
     connection.execute(workflow.insert().values(**values, launch_time=now(), fields=json.dumps(fields, ensure_ascii=False)))
 
 
-def _called(model: Model, row: Any) -> str:
-    """What the type of an item is called; that of a scan by its element."""
+def _type_name(model: Model, row: Any) -> str:
+    """Return the display name of an item's type; of a scan its element name."""
     if row.level not in _PARTS:
         return model.singular(row.xsi_type)
     known = model.registry.get(row.xsi_type)
@@ -58,39 +77,103 @@ def _called(model: Model, row: Any) -> str:
 
 
 def added(context: Context, connection: Connection, row: Any) -> None:
-    """Write down that an item is new; of a part, its session was modified."""
-    note(context, connection, row, f'{"Modified" if row.level in _PARTS else "Added"} {_called(context.archive.model, row)}')
+    """Record a new item; for a part, the change of its session.
+
+    Parameters
+    ----------
+    context : Context
+        The request context: its user, options and archive.
+    connection : Connection
+        The database.
+    row
+        The new item.
+    """
+    note(context, connection, row, f'{"Modified" if row.level in _PARTS else "Added"} {_type_name(context.archive.model, row)}')
 
 
 def modified(context: Context, connection: Connection, before: Any, row: Any) -> None:
-    """Write down that an item, or what is in it, changed, if it did."""
+    """Record the change of an item or its contents, if there was one.
+
+    Parameters
+    ----------
+    context : Context
+        The request context: its user, options and archive.
+    connection : Connection
+        The database.
+    before
+        The item before the request.
+    row
+        The item now.
+    """
     mark = connection.scalar(select(item.c.last_modified).where(item.c.pk == row.pk))
     if mark != before.last_modified:
-        note(context, connection, row, f'Modified {_called(context.archive.model, row)}')
+        note(context, connection, row, f'Modified {_type_name(context.archive.model, row)}')
 
 
 def removed(context: Context, connection: Connection, row: Any) -> None:
-    """Write down that an item is deleted, before it is."""
-    note(context, connection, row, f'Removed {_called(context.archive.model, row)}')
+    """Record the deletion of an item, before it is deleted.
+
+    Parameters
+    ----------
+    context : Context
+        The request context: its user, options and archive.
+    connection : Connection
+        The database.
+    row
+        The item.
+    """
+    note(context, connection, row, f'Removed {_type_name(context.archive.model, row)}')
 
 
 def shared(context: Context, connection: Connection, row: Any) -> None:
-    """Write down that the projects which show an item changed, and its scans with it: these are told by their numbers."""
+    """Record that the shares of an item changed, with one workflow per scan.
+
+    Parameters
+    ----------
+    context : Context
+        The request context: its user, options and archive.
+    connection : Connection
+        The database.
+    row
+        The item. The workflows of its scans name them by database key.
+    """
     note(context, connection, row, SHARED)
     for scan in connection.execute(select(item).where(item.c.parent == row.pk, item.c.level == 'scan')):
         _write(connection, str(scan.pk), row.project, scan.xsi_type, SHARED, context.caller.login, 'WEB_SERVICE', 'DATA', {})
 
 
 def refreshed(context: Context, connection: Connection, row: Any, uri: str) -> None:
-    """Write down that files were looked for again on the disk, changed or not; nothing of an item that is gone meanwhile."""
+    """Record the refresh of a resource; nothing for an item deleted meanwhile.
+
+    Parameters
+    ----------
+    context : Context
+        The request context: its user, options and archive.
+    connection : Connection
+        The database.
+    row
+        The item of the resource.
+    uri : str
+        URI of the resource.
+    """
     if connection.scalar(select(item.c.pk).where(item.c.pk == row.pk)) is None:
         return
     whole = _whole(connection, row)
-    told = {'justification': f'Refreshed catalog for resource {uri}'}
-    _write(connection, whole.id, whole.project, whole.xsi_type, REFRESHED, context.caller.login, 'PROCESS', 'DATA', told)
+    details = {'justification': f'Refreshed catalog for resource {uri}'}
+    _write(connection, whole.id, whole.project, whole.xsi_type, REFRESHED, context.caller.login, 'PROCESS', 'DATA', details)
 
 
 def project_made(context: Context, connection: Connection, row: Any) -> None:
-    """Write down that a project is new, and has groups."""
+    """Record a new project and its groups.
+
+    Parameters
+    ----------
+    context : Context
+        The request context: its user, options and archive.
+    connection : Connection
+        The database.
+    row
+        The project.
+    """
     note(context, connection, row, 'unknown action', 'PROJECT_ADMIN')
     _write(connection, str(row.pk), row.id, 'xdat:userGroup', 'Initialized permissions', context.caller.login, 'PROCESS', 'PROJECT_ACCESS', {})

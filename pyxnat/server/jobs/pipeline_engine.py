@@ -1,7 +1,8 @@
-"""Pipelines that the site has, those of them that projects have, and the runs of those that are Python functions.
+"""Pipelines of the site and of projects, and runs of those in Python.
 
-XNAT hands a launched pipeline to an engine of its own. There is none here: a launch is written down as a workflow that stays ``Queued``, as on
-a server whose engine is down, unless the archive was given a function for the pipeline, which then is run in a thread::
+XNAT passes a launched pipeline to an external engine. This archive has none: a launch is recorded
+as a workflow that stays ``Queued``, as on a server whose engine is down. Only a pipeline with a
+Python function is run, in a thread::
 
     with serve('archive') as server:
         server.archive.pipelines.add('DicomToNifti.xml', 'xnat:mrSessionData', run=convert)
@@ -27,29 +28,37 @@ __all__ = ['AUTO', 'Launch', 'Pipelines', 'stem']
 
 _log = logging.getLogger(__name__)
 AUTO = 'AUTO_ARCHIVE_'
-"""Begins the alias of a pipeline that runs by itself on sessions that were archived."""
+"""Prefix of the alias of a pipeline that runs on every newly archived session."""
 THREADS = 2
 
 
 class Launch:
-    """A run of a pipeline, as its function gets it."""
+    """Run of a pipeline, the argument of its function."""
 
     def __init__(self, store: Store, pk: int, row: Any, parameters: Mapping[str, str]) -> None:
         self._store = store
         self.workflow = pk
-        """Number of the workflow."""
+        """Key of the workflow."""
         self.project: str = row.project
         self.experiment: str = row.id
         """Accession ID."""
         self.datatype: str = row.xsi_type
         self.parameters = dict(parameters)
-        """What the project has for it, with what the launch told on top."""
+        """Parameters of the project, overridden by those of the launch."""
 
     def tell(self, step: str, percentage: float | None = None) -> None:
-        """Say how far it is, for those who look at the workflow."""
-        told = {'step_description': step, **({'percentageComplete': f'{percentage:.1f}'} if percentage is not None else {})}
+        """Report progress in the workflow.
+
+        Parameters
+        ----------
+        step : str
+            Description of the current step.
+        percentage : float or None
+            Percentage complete; unchanged by default.
+        """
+        fields = {'step_description': step, **({'percentageComplete': f'{percentage:.1f}'} if percentage is not None else {})}
         with self._store.write() as connection:
-            put_status(connection, self.workflow, 'Running', **told)
+            put_status(connection, self.workflow, 'Running', **fields)
 
 
 class Pipelines:
@@ -61,7 +70,7 @@ class Pipelines:
         self._run: dict[str, Callable[[Launch], object]] = {}
         self._pool: ThreadPoolExecutor | None = None
 
-    # -- what there is
+    # -- registration
 
     def add(
         self,
@@ -75,29 +84,39 @@ class Pipelines:
         run: Callable[[Launch], object] | None = None,
         **details: Any,
     ) -> None:
-        """Let the site have a pipeline, or change one that it has.
+        """Add a pipeline to the site, or change one.
 
         Parameters
         ----------
-        path
-            Of its descriptor; it tells pipelines apart, and ends their workflows' names.
-        datatype
-            That it is for: ``xnat:mrSessionData``, ``xnat:imageSessionData``.
-        name
+        path : str
+            Path of its descriptor. It identifies the pipeline, and the names of its workflows end
+            with it.
+        datatype : str
+            Data type that it processes: ``xnat:mrSessionData``, ``xnat:imageSessionData``.
+        name : str
             By default the last part of the path without ``.xml``.
-        steps
+        description : str
+            Description of the pipeline.
+        steps : Mapping[str, str] or None
             ID of each step to its description.
-        generates
-            Data types that it makes.
-        run
-            What is called with a `Launch` when it is launched, in a thread; the workflow is ``Complete`` when that returns and
-            ``Failed`` when it raises. It is not kept in the archive: give it anew when the archive is opened again.
-        details
-            More of what its details tell: ``version``, ``website``, ``authors``, ``publications``, ``resourceRequirements``.
+        generates : Sequence[str]
+            Data types that it creates.
+        run : Callable[[Launch], object] or None
+            Called with a `Launch` in a thread. The workflow becomes ``Complete`` when it returns
+            and ``Failed`` when it raises. It is not stored: pass it again after the archive is
+            opened.
+        **details
+            Further properties: ``version``, ``website``, ``authors``, ``publications``,
+            ``resourceRequirements``.
+
+        Raises
+        ------
+        ValueError
+            If the data type is unknown.
         """
         known = self._model.name(datatype)
         if known is None:
-            raise ValueError(f'{datatype} is not a data type of this archive')
+            raise ValueError(f'{datatype} is not a data type of this archive; add its schema')
         document = {**details, 'generates': list(generates), 'steps': [{'id': key, 'description': value} for key, value in (steps or {}).items()]}
         values = {'name': name or stem(path), 'datatype': known, 'description': description, 'document': json.dumps(document)}
         with self._store.write() as connection:
@@ -107,16 +126,27 @@ class Pipelines:
             self._run[path] = run
 
     def enable(self, project: str, path: str, *, step: str = '', parameters: Sequence[Mapping[str, Any]] = (), auto: bool = False) -> None:
-        """Let a project have a pipeline of the site.
+        """Enable a pipeline of the site in a project.
 
         Parameters
         ----------
-        step
-            Its alias in the project; by default its name. A project may have a pipeline under several.
-        parameters
+        project : str
+            ID of the project.
+        path : str
+            Path of its descriptor.
+        step : str
+            Alias in the project; by default the name of the pipeline. A project may have a pipeline
+            under several aliases.
+        parameters : Sequence[Mapping[str, Any]]
             Each with ``name``, ``csvValues`` or ``schemaLink``, ``description``.
-        auto
-            Whether it runs by itself on sessions that were archived: its alias then begins with ``AUTO_ARCHIVE_``.
+        auto : bool
+            Whether it runs on every newly archived session; its alias then begins with
+            ``AUTO_ARCHIVE_``.
+
+        Raises
+        ------
+        ValueError
+            If the site has no such pipeline.
         """
         with self._store.write() as connection:
             row = connection.execute(select(pipeline).where(pipeline.c.path == path)).first()
@@ -126,22 +156,30 @@ class Pipelines:
             alias = AUTO + alias if auto and not alias.startswith(AUTO) else alias
             same = (project_pipeline.c.project == project) & (project_pipeline.c.step == alias)
             connection.execute(project_pipeline.delete().where(same))
-            values = {'project': project, 'step': alias, 'path': path, 'parameters': json.dumps([dict(one) for one in parameters])}
+            values = {'project': project, 'step': alias, 'path': path, 'parameters': json.dumps([dict(parameter) for parameter in parameters])}
             connection.execute(project_pipeline.insert().values(**values))
 
     def of(self, connection: Connection, project: str) -> list[Any]:
-        """The pipelines of a project: step, parameters, and what the site says of them."""
+        """Return the pipelines of a project with step, parameters and columns.
+
+        Parameters
+        ----------
+        connection : Connection
+            The database.
+        project : str
+            ID of the project.
+        """
         joined = project_pipeline.join(pipeline, pipeline.c.path == project_pipeline.c.path)
         columns = (project_pipeline.c.step, project_pipeline.c.parameters, pipeline)
         query = select(*columns).select_from(joined).where(project_pipeline.c.project == project)
         return list(connection.execute(query.order_by(project_pipeline.c.pk)))
 
     def of_site(self, connection: Connection) -> list[Any]:
-        """Return all pipelines of the site, by their paths."""
+        """Return all pipelines of the site, sorted by path."""
         return list(connection.execute(select(pipeline).order_by(pipeline.c.path)))
 
     def disable(self, connection: Connection, project: str, step: str) -> None:
-        """Take a pipeline away from a project.
+        """Disable a pipeline in a project.
 
         Parameters
         ----------
@@ -156,25 +194,74 @@ class Pipelines:
         connection.execute(project_pipeline.delete().where(same))
 
     def fits(self, row: Any, xsi_type: str) -> bool:
-        """Whether a pipeline is for items of a type."""
+        """Whether a pipeline processes items of a type.
+
+        Parameters
+        ----------
+        row
+            The pipeline.
+        xsi_type : str
+            Data type of the item.
+        """
         return self._model.registry.is_a(xsi_type, row.datatype)
 
     # -- running
 
-    def launch(self, connection: Connection, row: Any, one: Any, login: str, told: Mapping[str, str]) -> Launch:
-        """Write down the launch of a pipeline of a project on an item; hand it to `start` once that is committed."""
-        defaults = {found['name']: str(found.get('csvValues', '')) for found in json.loads(one.parameters) if found.get('csvValues')}
-        parameters = {**defaults, **told}
-        pk = record(connection, row, one.path, login, 'Queued', details=json.dumps(parameters, ensure_ascii=False)[:10_000])
-        return Launch(self._store, pk, row, parameters)
+    def launch(self, connection: Connection, row: Any, pipeline_row: Any, login: str, parameters: Mapping[str, str]) -> Launch:
+        """Record the launch of a project's pipeline on an item.
+
+        Pass the result to `start` after the commit.
+
+        Parameters
+        ----------
+        connection : Connection
+            The database.
+        row
+            The item.
+        pipeline_row
+            The pipeline of the project.
+        login : str
+            Login of the user.
+        parameters : Mapping[str, str]
+            Parameters of the launch; they override those of the project.
+        """
+        defaults = {found['name']: str(found.get('csvValues', '')) for found in json.loads(pipeline_row.parameters) if found.get('csvValues')}
+        merged = {**defaults, **parameters}
+        pk = record(connection, row, pipeline_row.path, login, 'Queued', details=json.dumps(merged, ensure_ascii=False)[:10_000])
+        return Launch(self._store, pk, row, merged)
 
     def launch_auto(self, connection: Connection, row: Any, login: str) -> list[tuple[str, Launch]]:
-        """Write down launches of those pipelines of an item's project that run by themselves, with their paths."""
+        """Record launches of the automatic pipelines of an item's project.
+
+        Parameters
+        ----------
+        connection : Connection
+            The database.
+        row
+            The item.
+        login : str
+            Login of the user.
+
+        Returns
+        -------
+        list[tuple[str, Launch]]
+            The path of each pipeline and its launch.
+        """
         found = [one for one in self.of(connection, row.project) if one.step.startswith(AUTO) and self.fits(one, row.xsi_type)]
         return [(one.path, self.launch(connection, row, one, login, {})) for one in found]
 
     def start(self, path: str, launch: Launch) -> None:
-        """Run the function that a pipeline has; without one its workflow stays in the queue."""
+        """Run the function of a pipeline in a thread.
+
+        Without a function the workflow stays queued.
+
+        Parameters
+        ----------
+        path : str
+            Path of the pipeline.
+        launch : Launch
+            The recorded launch.
+        """
         run = self._run.get(path)
         if run is None:
             return
@@ -193,21 +280,21 @@ class Pipelines:
             _log.error('the pipeline of workflow %s failed', launch.workflow, exc_info=error)
         failed = future.cancelled() or error is not None
         with self._store.write() as connection:
-            told = {'details': str(error)[:10_000]} if error is not None else {'percentageComplete': '100.0'} if not failed else {}
-            put_status(connection, launch.workflow, 'Failed' if failed else 'Complete', **told)
+            fields = {'details': str(error)[:10_000]} if error is not None else {'percentageComplete': '100.0'} if not failed else {}
+            put_status(connection, launch.workflow, 'Failed' if failed else 'Complete', **fields)
 
     def resume(self, connection: Connection) -> None:
-        """After a crash: what was running is not any more."""
+        """Mark runs that a crash has ended as ``Failed``."""
         ours = select(pipeline.c.path)
         query = workflow.update().where(workflow.c.status == 'Running', workflow.c.pipeline_name.in_(ours))
         connection.execute(query.values(status='Failed'))
 
     def close(self) -> None:
-        """Let runs end, and start no more."""
+        """Wait for running functions; cancel those not yet started."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def stem(path: str) -> str:
-    """The name of a pipeline by the path of its descriptor."""
+    """Return the default name of a pipeline, from the path of its descriptor."""
     return path.rpartition('/')[2].removesuffix('.xml')

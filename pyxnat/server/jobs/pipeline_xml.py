@@ -1,4 +1,4 @@
-"""Pipelines of projects as XML of the namespace ``arc``, and the documents that launch them."""
+"""Pipelines of projects as XML in namespace ``arc``, and launch documents."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ARC = 'http://nrg.wustl.edu/arc'
 
 
 def write_pipelines(project: str, found: Iterable[Any]) -> bytes:
-    """Write the pipelines of a project as a document.
+    """Return the pipelines of a project as a document.
 
     Parameters
     ----------
     project : str
         ID of the project.
-    found : iterable
+    found : Iterable[Any]
         The pipelines.
     """
     root = etree.Element(f'{{{ARC}}}project', {'id': project}, nsmap={'arc': ARC})
@@ -32,22 +32,22 @@ def write_pipelines(project: str, found: Iterable[Any]) -> bytes:
 
 
 def write_pipeline(one: Any) -> bytes:
-    """Write one pipeline as a document."""
+    """Return one pipeline as a document."""
     return write_xml(next(_list_element([one]).iter(f'{{{ARC}}}pipeline')))
 
 
 def write_archive_spec(project: str, settings: Mapping[str, str], folder: str, found: Iterable[Any]) -> bytes:
-    """Write how and where the data of a project are kept, as XNAT's ``arc:project``.
+    """Return the storage settings of a project, as XNAT's ``arc:project``.
 
     Parameters
     ----------
     project : str
         ID of the project.
-    settings : mapping
+    settings : Mapping[str, str]
         Name to value.
     folder : str
         The folder of the project.
-    found : iterable
+    found : Iterable[Any]
         The pipelines of the project.
     """
     root = etree.Element(f'{{{ARC}}}project', {'id': project, **settings}, nsmap={'arc': ARC})
@@ -58,7 +58,9 @@ def write_archive_spec(project: str, settings: Mapping[str, str], folder: str, f
 
 
 def parse_parameters(body: bytes) -> dict[str, str]:
-    """Return the parameters of a launch in a document of elements ``parameter`` with ``name`` and ``values``.
+    """Return the parameters in a launch document.
+
+    It has elements ``parameter`` with ``name`` and ``values``.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ def parse_parameters(body: bytes) -> dict[str, str]:
     Raises
     ------
     ExpectationFailed
-        For a body that is no document.
+        If the body is not XML.
     """
     try:
         root = parse_xml(body)
@@ -82,7 +84,7 @@ def parse_parameters(body: bytes) -> dict[str, str]:
 
 
 def _list_element(found: Iterable[Any]) -> etree._Element:
-    """The element ``arc:pipelines``: those for the project itself, and the others below their data types."""
+    """Return ``arc:pipelines``: those of the project, the others by data type."""
     root = etree.Element(f'{{{ARC}}}pipelines', nsmap={'arc': ARC})
     kinds: dict[str, list[Any]] = {}
     for one in found:
@@ -107,8 +109,8 @@ def _add_pipeline(parent: etree._Element, one: Any) -> None:
     parameters = json.loads(getattr(one, 'parameters', '[]'))
     if parameters:
         holder = etree.SubElement(node, f'{{{ARC}}}parameters')
-        for told in parameters:
-            child = etree.SubElement(holder, f'{{{ARC}}}parameter', name=told['name'])
+        for parameter in parameters:
+            child = etree.SubElement(holder, f'{{{ARC}}}parameter', name=parameter['name'])
             for name in ('schemaLink', 'csvValues', 'description'):
-                if told.get(name):
-                    etree.SubElement(child, f'{{{ARC}}}{name}').text = str(told[name])
+                if parameter.get(name):
+                    etree.SubElement(child, f'{{{ARC}}}{name}').text = str(parameter[name])

@@ -1,4 +1,4 @@
-"""Progress of long requests while they run, by login session and name of the log. In memory."""
+"""Progress logs of long requests, by login session and name; in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_MESSAGES = 1000
 
 
 class Message(NamedTuple):
-    """One line of a log."""
+    """Line of a progress log."""
 
     status: str
     text: str
@@ -22,7 +22,10 @@ class Message(NamedTuple):
 
 
 class Progress:
-    """The logs of all sessions; the oldest are forgotten first."""
+    """Progress logs of all sessions, the oldest evicted first.
+
+    At most `MAX_LOGS` logs of `MAX_MESSAGES` lines are kept.
+    """
 
     def __init__(self) -> None:
         self._logs: OrderedDict[tuple[str, str], list[Message]] = OrderedDict()
@@ -48,7 +51,7 @@ class Progress:
                 self._logs.popitem(last=False)
 
     def of(self, session: str, name: str) -> list[Message]:
-        """The lines of a log; none for one that nothing was told in.
+        """Return the lines of a log; none for an unknown one.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Resources as they lie on disk: files that were put there, changed or taken away by hand become known."""
+"""Refresh of resources: update rows to match the files on disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPTIONS = ('append', 'checksum', 'delete', 'populateStats')
 
 
 class _Seen(NamedTuple):
-    """A file on the disk."""
+    """File on disk."""
 
     size: int
     mtime_ns: int
@@ -32,7 +32,7 @@ class _Seen(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """A resource and where its files lie."""
+    """Resource and the folder of its files."""
 
     row: Any
     holder: Any
@@ -40,15 +40,15 @@ class _Kept(NamedTuple):
 
 
 def refresh(context: Context, uris: Iterable[str], asked: Iterable[str] = OPTIONS) -> None:
-    """Make rows agree with the files on the disk.
+    """Update the rows of resources to match the files on disk.
 
     Parameters
     ----------
     context : Context
-        The question.
-    uris : iterable of str
+        The request context: its user, options and archive.
+    uris : Iterable[str]
         URIs of resources, or of items with resources.
-    asked : iterable of str
+    asked : Iterable[str]
         Some of `OPTIONS`, in any case.
 
     Raises
@@ -67,26 +67,26 @@ def refresh(context: Context, uris: Iterable[str], asked: Iterable[str] = OPTION
 
 
 def _asked(context: Context, connection: Connection, uri: str) -> tuple[Any, list[_Kept]]:
-    """The item that a URI is about, and the resources that it asks for."""
+    """Return the item of a URI, and the resources that the URI names."""
     parts = archived_parts(uri)
-    route = parse(parts)
-    if route is None or route.tail or route.last.id is None or route.last.level.plural == 'files':
+    path = parse(parts)
+    if path is None or path.tail or path.last.id is None or path.last.level.plural == 'files':
         raise BadRequest(f'{uri!r} is no item or resource of the archive.')
-    is_one = route.last.level.plural.endswith('resources')
-    steps = split(route)[0] if is_one else route.steps
+    is_one = path.last.level.plural.endswith('resources')
+    steps = split(path)[0] if is_one else path.steps
     row = find(connection, context.caller, steps, inside=True).row
     need_on(connection, context.caller, row, 'edit')
-    rows = _one(connection, row, route) if is_one else _all(connection, row)
+    rows = _named(connection, row, path) if is_one else _resources_below(connection, row)
     return row, [_Kept(one, holder, context.archive.files.resource_folder(connection, one, holder)) for one, holder in rows]
 
 
-def _all(connection: Connection, row: Any) -> list[tuple[Any, Any]]:
+def _resources_below(connection: Connection, row: Any) -> list[tuple[Any, Any]]:
     holders = _with_parts(connection, row)
-    return [(one, holder) for holder in holders for one in resources_of(connection, holder.pk)]
+    return [(row, holder) for holder in holders for row in resources_of(connection, holder.pk)]
 
 
-def _one(connection: Connection, holder: Any, route: ItemPath) -> list[tuple[Any, Any]]:
-    return [(one, holder) for one in resources_at(connection, holder, split(route)[1])]  # of a resource that is not there XNAT says nothing
+def _named(connection: Connection, holder: Any, path: ItemPath) -> list[tuple[Any, Any]]:
+    return [(one, holder) for one in resources_at(connection, holder, split(path)[1])]  # a missing resource is no error, as in XNAT
 
 
 def _with_parts(connection: Connection, row: Any) -> Sequence[Any]:
@@ -97,7 +97,10 @@ def _with_parts(connection: Connection, row: Any) -> Sequence[Any]:
 
 
 def _refresh(context: Context, kept: _Kept, asked: set[str]) -> None:
-    """Read the files first, so that writers need not wait for that; then write the changes that still hold."""
+    """Read the files, then write the changes that still apply.
+
+    The files are read first, so that other writers do not wait meanwhile.
+    """
     archive = context.archive
     with archive.store.read() as connection:
         known = _known(connection, kept)
@@ -111,12 +114,12 @@ def _refresh(context: Context, kept: _Kept, asked: set[str]) -> None:
             values = seen._asdict()
             here = archive.files.file_path(kept.folder, path)
             if not here.is_file() or (here.stat().st_size, here.stat().st_mtime_ns) != (seen.size, seen.mtime_ns):
-                continue  # written anew meanwhile: whoever did that told of it
+                continue  # replaced meanwhile; that request wrote its row
             if path in known:
                 connection.execute(file.update().where(file.c.pk == known[path].pk).values(**values))
             else:
-                told = {'insert_date': now(), 'insert_user': context.caller.login}
-                connection.execute(file.insert().values(resource=kept.row.pk, path=path, **values, **told))
+                inserted = {'insert_date': now(), 'insert_user': context.caller.login}
+                connection.execute(file.insert().values(resource=kept.row.pk, path=path, **values, **inserted))
             touched = True
         gone = [row.pk for path, row in known.items() if 'delete' in asked and not archive.files.file_path(kept.folder, path).is_file()]
         for pk in gone:
@@ -130,7 +133,7 @@ def _known(connection: Connection, kept: _Kept) -> dict[str, Any]:
 
 
 def _disk(kept: _Kept, known: dict[str, Any], asked: set[str]) -> Iterator[tuple[str, _Seen]]:
-    """The files on the disk that are not known yet, or were changed since, as far as that is asked for."""
+    """Yield new and changed files on disk, as far as the options require."""
     for path in sorted(kept.folder.rglob('*')) if kept.folder.is_dir() else ():
         if path.is_symlink() or not path.is_file():
             continue

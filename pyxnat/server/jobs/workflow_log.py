@@ -1,4 +1,4 @@
-"""Workflows: actions on items, done or running, as ``wrk:workflowData``, a row for each."""
+"""Workflows, ``wrk:workflowData``: finished or running actions on items."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ COLUMNS = {
     'ID': 'item', 'ExternalID': 'project', 'data_type': 'data_type', 'pipeline_name': 'pipeline_name', 'status': 'status',
     'launch_time': 'launch_time', 'scan_id': 'scan_id', 'create_user': 'login',
 }  # fmt: skip
-"""Fields that have a column of their own."""
+"""Fields with a database column to its name; the others are stored as JSON."""
 MORE = (
     'src', 'type', 'category', 'current_step_launch_time', 'current_step_id', 'next_step_id', 'step_description', 'percentageComplete', 'jobID',
     'comments', 'details', 'justification', 'description',
 )  # fmt: skip
 FIELDS = {name.lower(): name for name in (*COLUMNS, *MORE)}
-"""Names of fields by their lower case."""
+"""Lower-case names of fields to their spelling."""
 
 
 def record(connection: Connection, row: Any, name: str, login: str, status: str = 'Complete', **fields: str) -> int:
-    """Write down that something is done with an item; return the number of the workflow.
+    """Record an action on an item and return the key of the workflow.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def record(connection: Connection, row: Any, name: str, login: str, status: str 
     name : str
         Name of the pipeline or action.
     login : str
-        The user who does it.
+        Login of the user.
     status : str
         Status of the workflow.
     **fields : str
@@ -63,27 +63,28 @@ def put_status(connection: Connection, pk: int, status: str, **fields: str) -> N
     connection : Connection
         The database.
     pk : int
-        Number of the workflow.
+        Key of the workflow.
     status : str
         The new status.
     **fields : str
         Further fields to set.
     """
     row = connection.execute(select(workflow).where(workflow.c.pk == pk)).one()
-    told = json.dumps(json.loads(row.fields) | fields, ensure_ascii=False)
-    connection.execute(workflow.update().where(workflow.c.pk == pk).values(status=status, fields=told))
+    merged = json.dumps(json.loads(row.fields) | fields, ensure_ascii=False)
+    connection.execute(workflow.update().where(workflow.c.pk == pk).values(status=status, fields=merged))
 
 
 def find(connection: Connection, number: str, fields: Mapping[str, str]) -> Any:
-    """Return the workflow of a number; without one, that of the same pipeline, item, scan and launch; None where there is none.
+    """Return a workflow by its number or its identifying fields, or None.
 
     Parameters
     ----------
     connection : Connection
         The database.
     number : str
-        Number of the workflow; may be empty.
-    fields : mapping
+        Number of the workflow; if empty, the newest of the same pipeline, item, scan and launch
+        time is returned.
+    fields : Mapping[str, str]
         Field to value, used without a number.
     """
     if number:
@@ -94,7 +95,7 @@ def find(connection: Connection, number: str, fields: Mapping[str, str]) -> Any:
 
 
 def may_see(connection: Connection, caller: Caller, row: Any) -> bool:
-    """Whether a caller sees a workflow: who made it does, and who may read its item.
+    """Whether a caller created a workflow or may read its item.
 
     Parameters
     ----------
@@ -111,25 +112,25 @@ def may_see(connection: Connection, caller: Caller, row: Any) -> bool:
 
 
 def record_foreign(connection: Connection, caller: Caller, fields: Mapping[str, str]) -> None:
-    """Write down a workflow of a client's own.
+    """Record a workflow that a client keeps itself.
 
     Parameters
     ----------
     connection : Connection
         The database.
     caller : Caller
-        The user who makes it.
-    fields : mapping
+        The user who creates it.
+    fields : Mapping[str, str]
         Field to value; ``ID`` is that of an item.
 
     Raises
     ------
     Forbidden
-        Where the caller cannot read the item.
+        If the caller cannot read the item.
     """
     owner = connection.execute(select(item.c.project).where(item.c.id == fields['ID'], readable(caller, item)).limit(1)).first()
     if owner is None and not caller.admin:
-        raise Forbidden(f'Insufficient privileges: {fields["ID"]} cannot be read.')
+        raise Forbidden(f'Insufficient privileges: you cannot read {fields["ID"]}.')
     project = str(owner.project) if owner is not None else ''
     values = {'status': 'Queued', 'project': project, **_columns_of(fields), 'login': caller.login}
     connection.execute(workflow.insert().values(**values, fields=json.dumps(_more_of(fields), ensure_ascii=False)))
@@ -144,7 +145,7 @@ def change(connection: Connection, row: Any, fields: Mapping[str, str]) -> None:
         The database.
     row
         The workflow.
-    fields : mapping
+    fields : Mapping[str, str]
         Field to value; the others stay.
     """
     more = json.dumps(json.loads(row.fields) | _more_of(fields), ensure_ascii=False)
@@ -166,7 +167,7 @@ def values_of(row: Any) -> dict[str, str]:
 
 
 def of_item(connection: Connection, row: Any) -> list[Any]:
-    """Return the workflows of an item in its own project, the latest first.
+    """Return the workflows of an item in its own project, the newest first.
 
     Parameters
     ----------
@@ -180,7 +181,9 @@ def of_item(connection: Connection, row: Any) -> list[Any]:
 
 
 def of_deleted_item(connection: Connection, caller: Caller, xsi_type: str, name: str) -> list[Any]:
-    """Return the workflows of an item that is deleted, for those who may see its project; none where it is still there.
+    """Return the workflows of a deleted item, the newest first.
+
+    Only users who see its project get them; an existing item has none here.
 
     Parameters
     ----------
@@ -200,18 +203,20 @@ def of_deleted_item(connection: Connection, caller: Caller, xsi_type: str, name:
 
 
 def find_all(context: Context, connection: Connection, names: Sequence[str], latest: bool) -> list[Any]:
-    """Return the workflows that the options ``experiment``, ``project`` and ``status`` name, the latest first.
+    """Return the workflows that match the options, the newest first.
+
+    The options are ``experiment``, ``project`` and ``status``.
 
     Parameters
     ----------
     context : Context
-        The question.
+        The request context with these options.
     connection : Connection
         The database.
-    names : sequence of str
+    names : Sequence[str]
         Names of pipelines, or parts of them.
     latest : bool
-        Whether only the latest of each item is wanted.
+        Whether to return only the newest of each item.
     """
     query = select(workflow).where(visible(context.caller, workflow.c.project) | (workflow.c.login == context.caller.login))
     experiment = context.get('experiment')

@@ -15,11 +15,11 @@ __all__ = ['TIMES', 'parse_workflow', 'write_workflow']
 NAMESPACE = 'http://nrg.wustl.edu/workflow'
 _ELEMENTS = ('comments', 'details', 'justification', 'description')
 TIMES = ('launch_time', 'current_step_launch_time')
-"""Fields that are moments."""
+"""Fields with a date and time."""
 
 
 def parse_workflow(body: bytes) -> dict[str, str]:
-    """Return the fields of a workflow's document.
+    """Return the fields of a workflow document.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ def parse_workflow(body: bytes) -> dict[str, str]:
     Raises
     ------
     UnprocessableEntity
-        For a body that is no document.
+        If the body is not XML.
     BadRequest
-        For a document of another kind.
+        For a document of another type.
     """
     try:
         root = parse_xml(body)
@@ -48,7 +48,7 @@ def parse_workflow(body: bytes) -> dict[str, str]:
 
 
 def write_workflow(row: Any) -> bytes:
-    """Write a workflow as a document."""
+    """Return a workflow as a document."""
     values = values_of(row)
     for name in TIMES:
         if name in values:
