@@ -1,1 +1,1 @@
-"""Sessions that wait to be archived."""
+"""Prearchive: uploaded sessions before they are archived."""

@@ -1,4 +1,4 @@
-"""What the server does by itself: sessions that nothing was added to for a while are built and, where their project wants it, archived."""
+"""Automatic archiving: build idle sessions and archive them where set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ LOOK_EVERY_S = 10.0
 
 
 def tend(archive: Archive) -> None:
-    """Work on the sessions that are ripe: receiving, and untouched for the site's ``sessionXmlRebuilderInterval`` (minutes)."""
+    """Build, and archive where set, the sessions whose upload is idle.
+
+    A session is idle if it is RECEIVING and unchanged for the site's
+    ``sessionXmlRebuilderInterval``, in minutes.
+    """
     oldest = datetime.now() - timedelta(minutes=float(archive.preferences['sessionXmlRebuilderInterval']))
     with archive.store.read() as connection:
         ripe = select(arrival.c.pk).where(arrival.c.status == 'RECEIVING', arrival.c.lastmod <= f'{oldest:%Y-%m-%d %H:%M:%S}.999')
@@ -31,24 +35,32 @@ def tend(archive: Archive) -> None:
     for pk in found:
         try:
             _finish(archive, build(archive, pk))
-        except Refusal as error:  # told in the session's log and status; another request may have been faster
-            _log.info('a session of the prearchive stays there: %s', error.description)
+        except Refusal as error:  # its log and status have the reason; another request may have been faster
+            _log.info('a session stays in the prearchive: %s', error.description)
 
 
 def _finish(archive: Archive, row: Any) -> None:
-    """Archive a session that was built, for the user who sent it, if it is to be archived by itself."""
+    """Archive a built session for its uploader, if it is set to auto-archive."""
     if row.status != 'READY' or row.autoarchive == 'Manual' or row.project is None or row.prevent_auto_commit.lower() == 'true':
         return
     caller = archive.users.find(row.login)
     if caller is None:
         with archive.store.write() as connection:
-            note(connection, row.pk, f'Not archived: {row.login}, who sent it, cannot log in any more.')
+            note(connection, row.pk, f'Not archived: the uploader {row.login} can no longer log in.')
         return
     archive_session(archive, caller, row.pk, Policy.of('delete' if row.autoarchive == 'AutoArchiveOverwrite' else 'none'))
 
 
 class Tender(threading.Thread):
-    """Tends an archive from time to time until it is stopped."""
+    """Thread that calls `tend` regularly until it is stopped.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    every_s : float
+        Seconds between two calls.
+    """
 
     def __init__(self, archive: Archive, every_s: float = LOOK_EVERY_S) -> None:
         super().__init__(name='pyxnat.server.prearchive.auto_archive', daemon=True)
@@ -57,14 +69,14 @@ class Tender(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        """Look, wait, look again; a failure is logged and the next look is not kept from happening."""
+        """Call `tend` in a loop; log failures and continue."""
         while not self._stopped.wait(self._every_s):
             try:
                 tend(self._archive)
             except (OSError, SQLAlchemyError):
-                _log.exception('tending the prearchive failed')
+                _log.exception('the automatic archiving failed')
 
     def stop(self) -> None:
-        """Stop, after what is being done."""
+        """Stop the thread after the current call."""
         self._stopped.set()
         self.join()

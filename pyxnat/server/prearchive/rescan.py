@@ -1,4 +1,4 @@
-"""The prearchive as it lies on disk: files that were put there, changed or taken away by hand become known."""
+"""Rescan of the prearchive folders: update rows to match the files on disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,21 @@ __all__ = ['rebuild', 'rescan']
 
 
 def rescan(archive: Archive, login: str, project: str | None, everywhere: bool) -> None:
-    """Take in the session folders of a project, or of all; one without DICOM objects stays as it is."""
+    """Read the session folders of one project, or of all.
+
+    A folder without DICOM objects is left alone.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    login : str
+        Login of the user who becomes the uploader of new sessions.
+    project : str or None
+        ID of the project; None for sessions without one.
+    everywhere : bool
+        Whether to read the folders of all projects.
+    """
     root = archive.files.prearchive
     for above in sorted(root.iterdir()) if everywhere else [root / safe_name(project or UNASSIGNED)]:
         for folder in sorted(path for path in above.glob('*/*') if path.is_dir()):
@@ -27,7 +41,19 @@ def rescan(archive: Archive, login: str, project: str | None, everywhere: bool) 
 
 
 def rebuild(archive: Archive, login: str, row: Any, told: Mapping[str, str] | None = None) -> Any:
-    """Take in what lies in a session's folder, and build it anew; its row."""
+    """Read a session's folder, build the session and return its row.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    login : str
+        Login of the user.
+    row
+        The session.
+    told : Mapping[str, str] or None
+        Columns to set, as for `build`.
+    """
     _take_in(archive, login, folder_of(archive.files, row))
     return build(archive, row.pk, told)
 
@@ -37,8 +63,8 @@ def _take_in(archive: Archive, login: str, folder: Path) -> None:
     with archive.store.read() as connection:
         row = connection.execute(select(arrival).where(arrival.c.timestamp == folder.parent.name, arrival.c.folder == folder.name)).first()
         known = _known(archive, connection, row)
-    stale = [image for path, image in known.items() if not path.is_file() or not _as_told(path, image)]
-    fresh = [path for path in sorted(folder.rglob('*')) if path.is_file() and not (path in known and _as_told(path, known[path]))]
+    stale = [image for path, image in known.items() if not path.is_file() or not _is_unchanged(path, image)]
+    fresh = [path for path in sorted(folder.rglob('*')) if path.is_file() and not (path in known and _is_unchanged(path, known[path]))]
     objects, taken = [], []
     for path in fresh:
         try:
@@ -55,7 +81,7 @@ def _take_in(archive: Archive, login: str, folder: Path) -> None:
             for image in stale:
                 connection.execute(arrival_file.delete().where(arrival_file.c.pk == image.pk))
             if row is None:
-                row = new(connection, login, _wish(folder), objects[0].header.study)
+                row = new(connection, login, _wish_of_folder(folder), objects[0].header.study)
             placed = add(archive, connection, row, objects)
             connection.execute(arrival_scan.delete().where(arrival_scan.c.pk.not_in(select(arrival_file.c.scan))))
             area.remove(path for path in taken if path not in placed)
@@ -65,7 +91,7 @@ def _take_in(archive: Archive, login: str, folder: Path) -> None:
 
 
 def _known(archive: Archive, connection: Connection, row: Any) -> dict[Path, Any]:
-    """The images of a session by where they lie."""
+    """Return the images of a session by their paths on disk."""
     found = {}
     for scan in scans_of(connection, row.pk) if row is not None else ():
         home = images_of(archive.files, row, scan.id)
@@ -74,11 +100,11 @@ def _known(archive: Archive, connection: Connection, row: Any) -> dict[Path, Any
     return found
 
 
-def _as_told(path: Path, image: Any) -> bool:
+def _is_unchanged(path: Path, image: Any) -> bool:
     state = path.stat()
     return (state.st_size, state.st_mtime_ns) == (image.size, image.mtime_ns)
 
 
-def _wish(folder: Path) -> Wish:
+def _wish_of_folder(folder: Path) -> Wish:
     project = folder.parent.parent.name
     return Wish(None if project == UNASSIGNED else project, clean_label(folder.name), folder=folder.name, timestamp=folder.parent.name)

@@ -1,8 +1,9 @@
-"""Sessions that were received and are not archived yet: their rows, and their folders below ``prearchive``.
+"""Sessions in the prearchive: their rows and their folders.
 
-A session lies in ``prearchive/<project>/<timestamp>/<session>/SCANS/<scan>/DICOM``, as in XNAT. A file is renamed to its place in the
-transaction that writes its row; folders are renamed and removed by the task table once a transaction is committed. What a crash leaves is
-mended when the archive is opened: `mend`.
+A session is stored in ``prearchive/<project>/<timestamp>/<session>/SCANS/<scan>/DICOM``, as in
+XNAT. A file is renamed to its place in the transaction that writes its row. Folders are renamed and
+removed by the task table after the commit. `mend` repairs the remains of a crash when the archive
+is opened.
 """
 
 from __future__ import annotations
@@ -46,15 +47,15 @@ __all__ = [
 ]
 
 UNASSIGNED = 'Unassigned'
-"""What XNAT calls the project of sessions that name none."""
+"""XNAT's project of sessions without a project."""
 BUSY = frozenset({'BUILDING', 'ARCHIVING', 'MOVING', 'DELETING'})
 NO_LABEL = 'dicom_upload'
-"""The label of a session whose images name none (XNAT's GradualDicomImporter)."""
+"""Default label of a session (XNAT's GradualDicomImporter)."""
 _MAX_NAME = 200
 
 
 class Wish(NamedTuple):
-    """What is to become of a session."""
+    """Target and options of a new session."""
 
     project: str | None
     name: str
@@ -63,11 +64,11 @@ class Wish(NamedTuple):
     timestamp: str = ''
     autoarchive: str = 'Manual'
     more: Mapping[str, str] = {}
-    """Columns that the request tells: source, visit, protocol, timezone, prevent_anon, prevent_auto_commit."""
+    """Further columns: source, visit, protocol, timezone, prevent_anon, prevent_auto_commit."""
 
 
 class Object(NamedTuple):
-    """A DICOM object that was received."""
+    """DICOM object of an upload."""
 
     name: str
     staged: Staged
@@ -75,36 +76,74 @@ class Object(NamedTuple):
 
 
 def clean_label(text: str) -> str:
-    """A text as a label: what no label can hold becomes ``_``."""
+    """Return a text as a label: characters not in ``A-Za-z0-9_-`` become ``_``."""
     return re.sub(r'[^A-Za-z0-9_-]', '_', text.strip())[:64]
 
 
 def stamp(moment: datetime) -> str:
-    """A moment as the name of a prearchive folder: ``yyyyMMdd_HHmmssSSS``."""
+    """Return a time as a prearchive folder name: ``yyyyMMdd_HHmmssSSS``."""
     return f'{moment:%Y%m%d_%H%M%S}{moment.microsecond // 1000:03d}'
 
 
-# -- where things lie
+# -- places
 
 
 def folder_of(area: FileArea, row: Any) -> Path:
-    """The folder of a session."""
+    """Return the folder of a session.
+
+    Parameters
+    ----------
+    area : FileArea
+        The file storage.
+    row
+        The session.
+    """
     return area.prearchive / safe_name(row.project or UNASSIGNED) / safe_name(row.timestamp) / safe_name(row.folder)
 
 
 def images_of(area: FileArea, row: Any, scan: str) -> Path:
-    """The folder of a scan's images."""
+    """Return the folder of a scan's images.
+
+    Parameters
+    ----------
+    area : FileArea
+        The file storage.
+    row
+        The session.
+    scan : str
+        ID of the scan.
+    """
     return folder_of(area, row) / 'SCANS' / safe_name(scan) / 'DICOM'
 
 
 def scans_of(connection: Connection, pk: int) -> Sequence[Any]:
-    """The scans of a session by ID, numbers as numbers."""
+    """Return the scans of a session in natural order of their IDs.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int
+        Key of the session.
+    """
     rows = connection.execute(select(arrival_scan).where(arrival_scan.c.arrival == pk)).all()
     return sorted(rows, key=lambda row: [int(part) if part.isdecimal() else -1 for part in re.split(r'(\d+)', row.id)] + [row.pk])
 
 
 def relocate(archive: Archive, connection: Connection, source: Path, target: Path) -> None:
-    """Have a folder or file renamed once the transaction is committed; into a folder that is there, its members one by one."""
+    """Schedule a rename after the commit.
+
+    If the target folder exists, the members of the source are moved one by one.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    connection : Connection
+        The database.
+    source, target : Path
+        Paths of a folder or file.
+    """
     if source.is_dir() and target.is_dir():
         for child in sorted(source.iterdir()):
             relocate(archive, connection, child, target / child.name)
@@ -116,7 +155,19 @@ def relocate(archive: Archive, connection: Connection, source: Path, target: Pat
 
 
 def new(connection: Connection, login: str, wish: Wish, tag: str) -> Any:
-    """A session without images. Its timestamp is the wished one where that is free, else that of this moment."""
+    """Create a session without images and return its row.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    login : str
+        Login of the uploader.
+    wish : Wish
+        Target and options. Its timestamp is used if it is free, else the current time.
+    tag : str
+        UID of the study.
+    """
     moment = datetime.now()
     used = select(arrival.c.pk)
     wanted = wish.timestamp or stamp(moment)
@@ -129,42 +180,61 @@ def new(connection: Connection, login: str, wish: Wish, tag: str) -> Any:
 
 
 def add(archive: Archive, connection: Connection, row: Any, objects: Sequence[Object]) -> set[Path]:
-    """Place objects in a session and write their rows; where they lie until the commit.
+    """Add objects to a session and write their rows.
 
-    One of the same name and instance as another replaces it, as in XNAT.
+    An object with the name and instance UID of another replaces it, as in XNAT.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    connection : Connection
+        The database.
+    row
+        The session.
+    objects : Sequence[Object]
+        The objects; their staged files are moved.
+
+    Returns
+    -------
+    set[Path]
+        The paths of the new files before the commit.
     """
     area = archive.files
-    homes = _homes(archive, connection, row, objects)
-    names = {pk: _names(connection, pk) for pk, _ in homes.values()}
+    homes = _scan_folders(archive, connection, row, objects)
+    names = {pk: _used_names(connection, pk) for pk, _ in homes.values()}
     rows: list[dict[str, Any]] = []
     placed = set()
-    for one in objects:
-        scan, home = homes[one.header.series]
-        path, known = _name(one, names[scan])
+    for received in objects:
+        scan, home = homes[received.header.series]
+        path, known = _file_name(received, names[scan])
         target = area.file_path(home, path)
-        mtime_ns = area.place(one.staged, target)
+        mtime_ns = area.place(received.staged, target)
         placed.add(target)
-        told = one.header
-        values = {'scan': scan, 'path': path, 'size': one.staged.size, 'digest': one.staged.digest, 'mtime_ns': mtime_ns}
-        values |= {'instance': told.instance, 'sop_class': told.sop_class, 'modality': told.modality, 'place': told.place, 'frames': told.frames}
+        header = received.header
+        values = {'scan': scan, 'path': path, 'size': received.staged.size, 'digest': received.staged.digest, 'mtime_ns': mtime_ns}
+        values |= {name: getattr(header, name) for name in ('instance', 'sop_class', 'modality', 'place', 'frames')}
         if known:
             connection.execute(arrival_file.delete().where(arrival_file.c.scan == scan, arrival_file.c.path == path))
             rows = [other for other in rows if (other['scan'], other['path']) != (scan, path)]
         rows.append(values)
-        names[scan][path.casefold()] = (path, told.instance)
+        names[scan][path.casefold()] = (path, header.instance)
     if rows:
         connection.execute(arrival_file.insert(), rows)
     connection.execute(arrival.update().where(arrival.c.pk == row.pk).values(status='RECEIVING', lastmod=now()))
     return placed
 
 
-def _names(connection: Connection, scan: int) -> dict[str, tuple[str, str]]:
+def _used_names(connection: Connection, scan: int) -> dict[str, tuple[str, str]]:
     query = select(arrival_file.c.path, arrival_file.c.instance).where(arrival_file.c.scan == scan)
     return {path.casefold(): (path, instance) for path, instance in connection.execute(query)}
 
 
-def _name(one: Object, taken: Mapping[str, tuple[str, str]]) -> tuple[str, bool]:
-    """The name of an object in its scan, and whether that is a file to replace: its own name, unless that is another object's."""
+def _file_name(one: Object, taken: Mapping[str, tuple[str, str]]) -> tuple[str, bool]:
+    """Return an object's name in its scan, and whether it replaces a file.
+
+    It is the object's own name, unless another object has that.
+    """
     instance = one.header.instance
     name = re.sub(r'[\x00-\x1f/\\\ud800-\udfff]', '_', one.name.replace('\\', '/').rpartition('/')[2]).lstrip('.')[:_MAX_NAME]
     while len(name.encode()) > _MAX_NAME:
@@ -177,17 +247,18 @@ def _name(one: Object, taken: Mapping[str, tuple[str, str]]) -> tuple[str, bool]
     return name, known is not None
 
 
-def _homes(archive: Archive, connection: Connection, row: Any, objects: Iterable[Object]) -> dict[str, tuple[int, Path]]:
-    """Series UID to its scan's row and the folder to place its images in; scans are made and numbered as needed.
+def _scan_folders(archive: Archive, connection: Connection, row: Any, objects: Iterable[Object]) -> dict[str, tuple[int, Path]]:
+    """Return the scan and image folder of each series; create missing scans.
 
-    A scan whose ID changes here still gets its images in the old folder, which is renamed as a whole after the commit.
+    A scan whose ID changes here still gets its images in the old folder, which is renamed as a
+    whole after the commit.
     """
     before = {one.uid: one for one in scans_of(connection, row.pk)}
     fresh: dict[str, list[Header]] = {}
     for one in objects:
         fresh.setdefault(one.header.series, []).append(one.header)
     wanted = {uid: (headers[0].number, lead_modality(header.modality for header in headers)) for uid, headers in fresh.items()}
-    ids = _numbered(before, {uid: found for uid, found in wanted.items() if uid not in before}, _modalities(connection, before))
+    ids = _scan_ids(before, {uid: found for uid, found in wanted.items() if uid not in before}, _modalities(connection, before))
     homes = {}
     for uid, known in before.items():
         homes[uid] = (known.pk, images_of(archive.files, row, known.id))
@@ -209,10 +280,12 @@ def _modalities(connection: Connection, scans: Mapping[str, Any]) -> dict[str, s
     return found
 
 
-def _numbered(known: Mapping[str, Any], fresh: Mapping[str, tuple[str, str]], modalities: Mapping[str, str]) -> dict[str, str]:
-    """Scan IDs by series UID: the series number; where several series have one number, each ``<number>-<modality><n>``.
+def _scan_ids(known: Mapping[str, Any], fresh: Mapping[str, tuple[str, str]], modalities: Mapping[str, str]) -> dict[str, str]:
+    """Return the scan IDs by series UID.
 
-    So XNAT's DICOMSessionBuilder does, in the order of the UIDs. Here an ID with a suffix stays when a further series comes.
+    The ID is the series number. If several series have one number, it is
+    ``<number>-<modality><n>``, as in XNAT's DICOMSessionBuilder, in the order of the UIDs. Here an
+    ID with a suffix stays when another series arrives.
     """
     groups: dict[str, list[str]] = {}
     for uid, number in [*((uid, row.number) for uid, row in known.items()), *((uid, found[0]) for uid, found in fresh.items())]:
@@ -232,10 +305,27 @@ def _numbered(known: Mapping[str, Any], fresh: Mapping[str, tuple[str, str]], mo
 
 
 def claim(connection: Connection, pk: int, status: str) -> Any:
-    """Take a session for an operation; `Conflict` where another has it, `NotFound` where it is gone."""
+    """Lock a session for an operation and return its row.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int
+        Key of the session.
+    status : str
+        Status during the operation, one of `BUSY`.
+
+    Raises
+    ------
+    Conflict
+        If another operation has it.
+    NotFound
+        If it does not exist.
+    """
     row = connection.execute(select(arrival).where(arrival.c.pk == pk)).first()
     if row is None:
-        raise NotFound('The session is not in the prearchive any more.')
+        raise NotFound('The session is no longer in the prearchive.')
     if row.status in BUSY:
         raise Conflict(f'The session {row.folder} is in use: {row.status}.')
     set_status(connection, pk, status)
@@ -243,23 +333,60 @@ def claim(connection: Connection, pk: int, status: str) -> Any:
 
 
 def set_status(connection: Connection, pk: int, status: str, entry: str = '') -> None:
-    """Set what is being done with a session, and tell it in its log."""
+    """Set the status of a session and add a line to its log.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int
+        Key of the session.
+    status : str
+        The new status.
+    entry : str
+        The line; by default none.
+    """
     connection.execute(arrival.update().where(arrival.c.pk == pk).values(status=status, lastmod=now()))
     if entry:
         note(connection, pk, entry)
 
 
 def note(connection: Connection, pk: int, entry: str) -> None:
-    """Write a line of a session's log."""
+    """Add a line to a session's log.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    pk : int
+        Key of the session.
+    entry : str
+        The line.
+    """
     connection.execute(arrival_log.insert().values(arrival=pk, time=now(), entry=entry))
 
 
 def build(archive: Archive, pk: int, told: Mapping[str, str] | None = None) -> Any:
-    """Fill in the types and fields of a session and its scans, by the header of the first image of each; its row.
+    """Set the types and fields of a session and its scans; return its row.
 
-    `told` are columns to set: visit, protocol, timezone, source.
+    They are read from the first image of each scan. A session whose images cannot be read gets the
+    status ERROR, and its log has the reason.
 
-    A session whose images cannot be read any more gets the status ERROR, and its log says why.
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    pk : int
+        Key of the session.
+    told : Mapping[str, str] or None
+        Columns to set: visit, protocol, timezone, source.
+
+    Raises
+    ------
+    Conflict
+        If another operation has the session.
+    NotFound
+        If it does not exist.
     """
     with archive.store.write() as connection:
         row = claim(connection, pk, 'BUILDING')
@@ -303,7 +430,19 @@ def _session_columns(archive: Archive, images: Iterable[Sequence[Any]], headers:
 
 
 def move(archive: Archive, connection: Connection, pk: int, project: str | None) -> Any:
-    """Give a session that waits to another project; its row."""
+    """Move a session to another project and return its row.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    connection : Connection
+        The database.
+    pk : int
+        Key of the session.
+    project : str or None
+        ID of the project; None for none.
+    """
     row = claim(connection, pk, 'MOVING')
     moved = connection.execute(arrival.update().where(arrival.c.pk == pk).values(project=project, status=row.status).returning(arrival)).one()
     note(connection, pk, f'Moved from {row.project or UNASSIGNED} to {project or UNASSIGNED}.')
@@ -312,7 +451,17 @@ def move(archive: Archive, connection: Connection, pk: int, project: str | None)
 
 
 def discard(archive: Archive, connection: Connection, pk: int) -> Any:
-    """Remove a session that waits, with its images."""
+    """Remove a session with its images, and return its row.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    connection : Connection
+        The database.
+    pk : int
+        Key of the session.
+    """
     row = claim(connection, pk, 'DELETING')
     connection.execute(arrival.delete().where(arrival.c.pk == pk))
     archive.store.later(connection, archive.files.relative(folder_of(archive.files, row)), None)
@@ -320,7 +469,17 @@ def discard(archive: Archive, connection: Connection, pk: int) -> Any:
 
 
 def discard_all(archive: Archive, connection: Connection, project: str) -> None:
-    """Remove all that waits for a project."""
+    """Remove all sessions of a project.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    """
     for pk in connection.scalars(select(arrival.c.pk).where(arrival.c.project == project)).all():
         discard(archive, connection, pk)
 
@@ -329,7 +488,10 @@ def discard_all(archive: Archive, connection: Connection, project: str) -> None:
 
 
 def mend(archive: Archive) -> None:
-    """After a crash: make files and rows agree, and let sessions that were being built be built again."""
+    """Make files and rows agree after a crash.
+
+    Interrupted operations are undone: their sessions are RECEIVING again.
+    """
     area = archive.files
     with archive.store.write() as connection:
         expected: dict[Path, Any] = {}

@@ -1,7 +1,8 @@
-"""From the prearchive into the archive: what stands against it, and the doing of it.
+"""Transfer of sessions from the prearchive into the archive, with checks.
 
-A session is archived in one transaction: its items are made by the same code as those of a PUT, its images become the files of a resource
-DICOM in each scan, and its folder is renamed by the task table once that is committed.
+A session is archived in one transaction. Its items are created by the code of PUT, its images
+become the files of a resource DICOM in each scan, and its folder is renamed by the task table after
+the commit.
 """
 
 from __future__ import annotations
@@ -36,23 +37,26 @@ _EXISTS = 'Session already exists, retry with overwrite enabled'
 
 
 class Policy(NamedTuple):
-    """Where a session goes, and what may happen to one that is there."""
+    """Target of a session, and rights to change an existing one."""
 
     merge: bool = False
     """Whether an existing session may take the new scans (``overwrite=append``)."""
     override: bool = False
-    """Whether files and values that are there may be replaced (``overwrite=delete``)."""
+    """Whether existing files and values may be replaced (``overwrite=delete``)."""
     project: str = ''
-    """ID of the project; else that of the session."""
+    """ID of the project; by default that of the session."""
     subject: str = ''
     label: str = ''
     trigger: bool = True
-    """Whether pipelines that run by themselves are started (``triggerPipelines``)."""
+    """Whether automatic pipelines are started (``triggerPipelines``)."""
     settings: tuple[tuple[str, str], ...] = ()
-    """Full paths of the session's type, and what they are set to."""
+    """Full paths of the session's type and their values."""
 
     def telling(self, query: Iterable[tuple[str, str]]) -> Policy:
-        """The policy with the full paths among the parameters of a request; label and subject of it come after those named otherwise."""
+        """Return the policy with the full paths among request parameters.
+
+        Their label and subject are used only if the policy has none.
+        """
         paths = tuple((name, value) for name, value in query if _SETTING.match(name))
         ends = {name.partition('/')[2].lower(): value for name, value in paths}
         subject, label = self.subject or ends.get('subject_id', ''), self.label or ends.get('label', '')
@@ -60,18 +64,27 @@ class Policy(NamedTuple):
 
     @classmethod
     def of(cls, overwrite: str, overwrite_files: bool = False) -> Policy:
-        """The policy of the parameters ``overwrite`` and ``overwrite_files``."""
+        """Return the policy of ``overwrite`` and ``overwrite_files``.
+
+        Parameters
+        ----------
+        overwrite : str
+            ``append`` merges; ``delete`` and ``override`` merge and replace; anything else does
+            neither.
+        overwrite_files : bool
+            Whether existing files may be replaced.
+        """
         override = overwrite in ('delete', 'override')
         return cls(merge=override or overwrite == 'append', override=override or overwrite_files)
 
 
 class Notice(NamedTuple):
-    """One thing that stands against archiving, or is to be known of it."""
+    """Obstacle to archiving a session, or a warning."""
 
     code: int
     """As in XNAT's PrearcSessionValidator."""
     type: str
-    """CONFLICT: overwriting allows it; FAIL: nothing does; WARN."""
+    """CONFLICT: possible with overwriting; FAIL: impossible; WARN: a warning."""
     message: str
 
 
@@ -84,10 +97,27 @@ class _Target(NamedTuple):
 
 
 def archive_session(archive: Archive, caller: Caller, pk: int, policy: Policy) -> Any:
-    """Move a session from the prearchive into the archive; the row of the session it becomes.
+    """Archive a session and return its new row.
 
-    `Conflict` where an existing one stands against it, `BadRequest` without a project or subject, `Forbidden` without the right to
-    create there. The session that waits is then marked CONFLICT or ERROR, and its log says why.
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    caller : Caller
+        The user.
+    pk : int
+        Key of the session in the prearchive.
+    policy : Policy
+        Target, and rights to change an existing session.
+
+    Raises
+    ------
+    Conflict
+        If an existing session does not allow it; the status becomes CONFLICT.
+    BadRequest
+        Without a project or subject; the status becomes ERROR.
+    Forbidden
+        Without the right to create there.
     """
     with archive.store.read() as connection:
         status = connection.scalar(select(arrival.c.status).where(arrival.c.pk == pk))
@@ -99,7 +129,7 @@ def archive_session(archive: Archive, caller: Caller, pk: int, policy: Policy) -
             if row.status in BUSY:
                 raise Forbidden(f'The session {row.folder} is locked: {row.status}.')
             if row.status == 'ERROR':
-                raise BadRequest(f'The session {row.folder} cannot be built; its log tells why.')
+                raise BadRequest(f'The session {row.folder} cannot be built; see its log for the reason.')
             session = _Transfer(archive, connection, caller, row, policy).run()
             started = archive.part(Pipelines).launch_auto(connection, session, caller.login) if policy.trigger else []
     except Refusal as error:
@@ -113,12 +143,20 @@ def archive_session(archive: Archive, caller: Caller, pk: int, policy: Policy) -
 
 
 def uri_of(connection: Connection, session: Any) -> str:
-    """The URI that XNAT answers for an archived session."""
+    """Return the URI of an archived session, as XNAT does.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    session
+        The session.
+    """
     subject = connection.execute(select(item).where(item.c.pk == session.parent)).one()
     return f'/data/archive/projects/{session.project}/subjects/{subject.label or subject.id}/experiments/{session.label}'
 
 
-# -- what stands against it
+# -- checks
 
 
 def _target(connection: Connection, row: Any, policy: Policy) -> _Target:
@@ -135,7 +173,17 @@ def _target(connection: Connection, row: Any, policy: Policy) -> _Target:
 
 
 def notices(connection: Connection, row: Any, policy: Policy) -> list[Notice]:
-    """What stands against archiving a session, by code."""
+    """Return the obstacles to archiving a session, by code.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    row
+        The session.
+    policy : Policy
+        Target, and rights to change an existing session.
+    """
     target = _target(connection, row, policy)
     found = []
     if not target.project:
@@ -181,7 +229,10 @@ def _scan(connection: Connection, session: int, name: str) -> Any:
 
 
 def _matching(connection: Connection, session: int, scan: Any) -> Any:
-    """The scan of a session that a series belongs to: the one with its UID, or one of the same ID that tells no UID."""
+    """Return the scan of a session that a series belongs to, or None.
+
+    It is the one with the same UID, or with the same ID and no UID.
+    """
     uid = func.json_extract(item.c.fields, '$."UID"')
     query = select(item).where(item.c.level == 'scan', item.c.parent == session)
     found = connection.execute(query.where(uid == scan.uid)).first()
@@ -200,11 +251,11 @@ def _shared_names(connection: Connection, known: Any, scan: Any) -> set[str]:
     return there & set(connection.scalars(select(arrival_file.c.path).where(arrival_file.c.scan == scan.pk)))
 
 
-# -- the doing
+# -- transfer
 
 
 class _Transfer:
-    """One session on its way, in one transaction."""
+    """Archiving of one session, in one transaction."""
 
     def __init__(self, archive: Archive, connection: Connection, caller: Caller, row: Any, policy: Policy) -> None:
         self.archive = archive
@@ -220,7 +271,7 @@ class _Transfer:
         self.settings = self._set(row, [pair for pair in policy.settings if not _OF_SCAN.match(pair[0])])
 
     def run(self) -> Any:
-        """Make the items, give them their files and have the folders renamed; the session's row."""
+        """Create the items and files, schedule renames and return the session."""
         self._check()
         existing = self.target.session
         session = self._create() if existing is None else self._merge(existing)
@@ -233,7 +284,10 @@ class _Transfer:
         return session
 
     def _set(self, row: Any, pairs: list[tuple[str, str]]) -> dict[str, str]:
-        """What full paths of the request set on the session or on a scan; `BadRequest` for one that its type has not."""
+        """Return the fields of an item, updated with full paths of the request.
+
+        `BadRequest` for a path that its type does not have.
+        """
         found = read_settings(self.archive.model, row.xsi_type, '', pairs, fields_of(row), short=False)
         if found.is_broken:
             raise BadRequest(f'unable to map parameters to valid xml path: {", ".join(name for name, _ in pairs)}')
@@ -258,14 +312,20 @@ class _Transfer:
         return self.writer.update(session, Document(session.xsi_type, self._added(session, fields_of(self.row)) | self.settings))
 
     def _added(self, row: Any, fields: dict[str, str]) -> dict[str, str]:
-        """Fields to set of an item that exists: those that it has are kept unless they may be overridden."""
+        """Return the fields to set; existing ones only if overridable."""
         return fields if self.policy.override else {name: value for name, value in fields.items() if name not in fields_of(row)}
 
     def _scan(self, session: Any, scan: Any, place: int) -> Path:
-        """Make or find the scan of a series and write the rows of its files; where those are to lie."""
+        """Create or update the scan of a series and its file rows.
+
+        Returns
+        -------
+        Path
+            The folder for the files.
+        """
         known = _matching(self.connection, session.pk, scan)
-        told_of_it = self._set(scan, [(f'{scan.xsi_type}/{path}', value) for number, path, value in self.scan_settings if number == place])
-        fields = fields_of(scan) | told_of_it
+        scan_settings = self._set(scan, [(f'{scan.xsi_type}/{path}', value) for number, path, value in self.scan_settings if number == place])
+        fields = fields_of(scan) | scan_settings
         if known is None:
             name, number = scan.id, 0
             while _scan(self.connection, session.pk, name) is not None:
@@ -277,7 +337,7 @@ class _Transfer:
         else:
             both = _shared_names(self.connection, known, scan)
             fields['frames'] = str(int(fields_of(known).get('frames') or 0) + self._frames(scan, both))
-            self.writer.update(known, Document(known.xsi_type, {**self._added(known, fields), **told_of_it, 'frames': fields['frames']}))
+            self.writer.update(known, Document(known.xsi_type, {**self._added(known, fields), **scan_settings, 'frames': fields['frames']}))
         return self._files(known, scan)
 
     def _frames(self, scan: Any, but: set[str]) -> int:

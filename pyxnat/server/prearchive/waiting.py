@@ -1,4 +1,4 @@
-"""Queries on the sessions that wait in the prearchive, and on their images and logs."""
+"""Queries on sessions in the prearchive, their images and logs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ['count_images', 'find_place', 'find_study', 'image_paths', 'image_row
 
 
 def waiting_sessions(connection: Connection, projects: Collection[str | None] | None = None, tag: str = '') -> Sequence[Any]:
-    """Return the sessions that wait, the oldest first.
+    """Return sessions in the prearchive, the oldest first.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def waiting_sessions(connection: Connection, projects: Collection[str | None] | 
 
 
 def find_place(connection: Connection, project: str | None, timestamp: str, folder: str) -> Any:
-    """Return the session at a place of the prearchive; None where there is none.
+    """Return the session in a folder of the prearchive, or None.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def find_place(connection: Connection, project: str | None, timestamp: str, fold
 
 
 def find_study(connection: Connection, project: str | None, study: str, name: str = '') -> Any:
-    """Return the oldest session of a study that waits in a project; None where there is none.
+    """Return the oldest session of a study in a project's prearchive, or None.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def _of_project(project: str | None) -> Any:
 
 
 def log_of(connection: Connection, pk: int) -> Sequence[Any]:
-    """Return the log of a session, the first entry first.
+    """Return the log of a session, the oldest entry first.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def log_of(connection: Connection, pk: int) -> Sequence[Any]:
 
 
 def count_images(connection: Connection, scan: int) -> Any:
-    """Return the number of images of a scan, ``file_count``, and their bytes, ``file_size``.
+    """Return ``file_count`` and ``file_size`` (bytes) of a scan's images.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def count_images(connection: Connection, scan: int) -> Any:
 
 
 def image_rows(connection: Connection, scan: int) -> Sequence[Any]:
-    """Return the images of a scan, by their paths.
+    """Return the images of a scan, sorted by path.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def image_rows(connection: Connection, scan: int) -> Sequence[Any]:
 
 
 def image_paths(connection: Connection, scan: int, path: str, limit: int) -> Sequence[str]:
-    """Return the paths of images of a scan, in order.
+    """Return the paths of images of a scan, sorted.
 
     Parameters
     ----------
@@ -120,9 +120,9 @@ def image_paths(connection: Connection, scan: int, path: str, limit: int) -> Seq
     scan : int
         Key of the scan.
     path : str
-        Only this path; empty for the first ones.
+        Only this path; if empty, the first ones.
     limit : int
-        How many of the first.
+        Largest number of paths without `path`.
     """
     query = select(arrival_file.c.path).where(arrival_file.c.scan == scan).order_by(arrival_file.c.path)
     query = query.where(arrival_file.c.path == path) if path else query.limit(limit)
