@@ -89,6 +89,8 @@ class Interface(Classic):
     ----------
     connection : Connection
         Requests to the server; used by elements and services.
+    owners : Owners
+        Lookups of the owners of sessions, assessors and reconstructions before writes.
     cache : Cache
         Cached responses and files; its mode, expiration and size.
     select : Select

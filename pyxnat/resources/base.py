@@ -264,6 +264,7 @@ class Element(Named, Uploadable):
         return uris.with_query(uri, {'ID': self.path_name}) if at_server else uri
 
     def require_row(self, rows: Iterable[Row]) -> Row:
+        """Return its row among the rows of a listing; `NotFoundError` if it has none."""
         found = self.match_row(rows)
         if found is not None:
             return found

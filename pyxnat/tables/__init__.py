@@ -3,5 +3,3 @@
 from .table import CsvDest, CsvSource, JsonTable, Row, csv_to_json, html_table, iter_csv, parse_csv, texts, write_csv
 
 __all__ = ['CsvDest', 'CsvSource', 'JsonTable', 'Row', 'csv_to_json', 'html_table', 'iter_csv', 'parse_csv', 'texts', 'write_csv']
-
-JsonTable.__module__ = __name__  # pickles and tracebacks name the public place

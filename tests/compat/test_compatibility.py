@@ -69,8 +69,8 @@ def test_errors_caught_under_the_old_name_are_those_raised(xnat: pyxnat.Interfac
 
 
 def test_a_pickle_under_the_old_name_is_read() -> None:
-    old = pickle.dumps(JsonTable([{'a': '1'}])).replace(b'pyxnat.tables', b'pyxnat.core.jsonutil')
-    old = old.replace(b'\x8c\rpyxnat.core.jsonutil', b'\x8c\x14pyxnat.core.jsonutil')
+    old = pickle.dumps(JsonTable([{'a': '1'}])).replace(b'pyxnat.tables.table', b'pyxnat.core.jsonutil')
+    old = old.replace(b'\x8c\x13pyxnat.core.jsonutil', b'\x8c\x14pyxnat.core.jsonutil')
     frame = old.index(b'\x95')
     old = old[: frame + 1] + (len(old) - frame - 9).to_bytes(8, 'little') + old[frame + 9 :]
     assert pickle.loads(old).data == [{'a': '1'}]
