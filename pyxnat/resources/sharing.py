@@ -68,7 +68,8 @@ class SharedElement(Element):
         One request, and one for its accession ID and label if not known. No request if `project` is
         the one on its path.
         """
-        if project == self._project_name() and not primary:
+        first = self.steps[0]
+        if (first.level, first.name) == ('projects', project) and not primary:
             return
         if label:
             labels.check_sent(self.level.singular, label, self.url)
@@ -145,9 +146,6 @@ class SharedElement(Element):
         self.row['label'] = label
         if self.path_name != self.row.get('ID'):
             self.steps = (*self.steps[:-1], Step(self.level.plural, label, True))
-
-    def _project_name(self) -> str:
-        return self.steps[0].name if self.steps[0].level == 'projects' else ''
 
     def exact_uri(self) -> str:
         """Return a URI that matches no other element, by its accession ID.
