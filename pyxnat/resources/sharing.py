@@ -68,8 +68,8 @@ class SharedElement(Element):
         One request, and one for its accession ID and label if not known. No request if `project` is
         the one on its path.
         """
-        first = self.steps[0]
-        if (first.level, first.name) == ('projects', project) and not primary:
+        selected_from = self.steps[0].name if self.steps[0].level == 'projects' else ''
+        if project == selected_from and not primary:
             return
         if label:
             labels.check_sent(self.level.singular, label, self.url)
