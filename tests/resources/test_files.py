@@ -175,7 +175,7 @@ def test_a_name_that_means_another_place_is_never_asked_for(tmp_path, name):
         interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache')
         (file,) = interface.select('/projects/P/resources/R/files')
         for act in (file.get, lambda: file.get(tmp_path), file.delete):
-            with pytest.raises(errors.ProgrammingError, match='another place'):
+            with pytest.raises(errors.ProgrammingError, match='has a segment'):
                 act()
         assert len(server.requests) == 1
     select = interface.select
