@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain, groupby, islice
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from .. import errors
 from ..cache import Entry
@@ -18,10 +18,7 @@ from ..query.paths import Path
 from ..query.plan import Column, Found, JoinSubjects, Stage
 from ..resources.host import Host
 from ..tables.table import Row
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
+from .pending import Listings, PendingListing
 
 __all__ = ['Condition', 'Walker']
 
@@ -110,7 +107,7 @@ class Walker:
         """Yield the walk of each path, with its stages."""
         ids = self._ids(conditions)
         plans = self._plans(plan.answerable(routes, ids), ids, columns)
-        with _Listings(self._host, self.jobs if ahead != 'none' else 1, keep=len(plans) > 1) as listings:
+        with Listings(self._host, self.jobs if ahead != 'none' else 1, keep=len(plans) > 1) as listings:
             if ahead == 'all' and self.jobs > 1 and len(plans) > 1:
                 listings.prefetch(uri for stages in plans for uri in plan.first_requests(stages))
             for stages in plans:
@@ -150,77 +147,6 @@ def _searches(condition: Condition) -> Iterator[str]:
         yield f'GET {uris.ENTRY}/search/saved   (for the ID of {condition.criteria.name!r})'
         yield f'GET {uris.ENTRY}/search/saved/{{ID}}'
     yield f'POST {uris.ENTRY}/search   (for each list of criteria, nested ones too)'
-
-
-class _PendingListing:
-    """A listing that is fetched by a thread, or when its rows are taken.
-
-    Attributes
-    ----------
-    requested : Entry
-        Time before the request, as the cache records it.
-    """
-
-    def __init__(self, interface: Host, uri: str, requested: Entry, pool: ThreadPoolExecutor | None) -> None:
-        self._host, self._uri, self.requested = interface, uri, requested
-        self._future: Future[Iterable[Row]] | None = pool.submit(interface.connection.iter_rows, uri) if pool else None
-        self._rows: Iterable[Row] | None = None
-
-    def rows(self) -> Iterable[Row]:
-        if self._rows is None:
-            self._rows = self._future.result() if self._future else self._host.connection.iter_rows(self._uri)
-        return self._rows
-
-
-class _Listings:
-    """Listings of one walk, fetched by several threads.
-
-    Routes with common first levels share their listings.
-    """
-
-    def __init__(self, interface: Host, jobs: int, keep: bool) -> None:
-        self._host = interface
-        self.jobs = jobs
-        self._keep = keep
-        self._shared: dict[str, _PendingListing] = {}
-        self._pool: ThreadPoolExecutor | None = None
-
-    def __enter__(self) -> _Listings:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def prefetch(self, uris: Iterable[str]) -> None:
-        """Fetch the first listings of several routes in parallel."""
-        distinct, now = dict.fromkeys(uris), self._host.cache.moment()
-        if len(distinct) > 1:
-            self._shared.update({uri: self._new(uri, now, at_once=True) for uri in distinct})
-
-    def get(self, uri: str, now: Entry, at_once: bool = False) -> _PendingListing:
-        """Return a listing, a shared one if there is one.
-
-        Parameters
-        ----------
-        uri : str
-            URI of the listing.
-        now : Entry
-            The current time, as the cache records it.
-        at_once : bool
-            Whether another thread fetches it now, instead of the caller when rows are taken.
-        """
-        listing = self._shared.pop(uri, None) or self._new(uri, now, at_once)
-        if self._keep and not uri.endswith('/files'):
-            self._shared[uri] = listing
-        return listing
-
-    def _new(self, uri: str, now: Entry, at_once: bool) -> _PendingListing:
-        if self._pool is None and at_once:
-            from concurrent.futures import ThreadPoolExecutor
-
-            self._pool = ThreadPoolExecutor(self.jobs, 'pyxnat-walk')
-        return _PendingListing(self._host, uri, now, self._pool if at_once else None)
 
 
 class _Chunk(NamedTuple):
@@ -281,7 +207,7 @@ class _Batch(NamedTuple):
 
     stage: Stage
     founds: list[Found]
-    listings: list[_PendingListing]
+    listings: list[PendingListing]
     requested: Entry
     """Time before the first request."""
 
@@ -293,7 +219,7 @@ class _Walk:
     ahead if `ahead` allows.
     """
 
-    def __init__(self, interface: Host, listings: _Listings, ahead: str) -> None:
+    def __init__(self, interface: Host, listings: Listings, ahead: str) -> None:
         self._host = interface
         self._listings = listings
         self._lazy = ahead == 'none'
@@ -438,7 +364,7 @@ class _Walk:
     def _run_all(self, stages: Iterable[Stage], founds: list[Found]) -> list[Found]:
         return [found for chunk in self.run(stages, iter([_Chunk(founds)])) for found in chunk.founds]
 
-    def _finish_batch(self, stage: Stage, founds: list[Found], listings: list[_PendingListing]) -> list[Found]:
+    def _finish_batch(self, stage: Stage, founds: list[Found], listings: list[PendingListing]) -> list[Found]:
         try:
             below = stage.batch_rows(founds, [listing.rows() for listing in listings])
         except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
@@ -473,17 +399,17 @@ class _SubjectRows(Generic[_T]):
         Returns the part of a row that is kept.
     """
 
-    def __init__(self, interface: Host, listings: _Listings, join: JoinSubjects, home: str, keep: Callable[[Row], _T]) -> None:
+    def __init__(self, interface: Host, listings: Listings, join: JoinSubjects, home: str, keep: Callable[[Row], _T]) -> None:
         self._host, self._listings, self._stage = interface, listings, join
         self.keep = keep
         self._pending = self._request(join.beside(home), listings.jobs > 1)
         self._known: dict[str, _T] | None = None
 
-    def _request(self, uris: Iterable[str], at_once: bool = False) -> list[_PendingListing]:
+    def _request(self, uris: Iterable[str], at_once: bool = False) -> list[PendingListing]:
         now = self._host.cache.moment()
         return [self._listings.get(uri, now, at_once) for uri in uris]
 
-    def _read(self, listings: Sequence[_PendingListing]) -> dict[str, _T]:
+    def _read(self, listings: Sequence[PendingListing]) -> dict[str, _T]:
         try:
             tables = [listing.rows() for listing in listings]
         except _HIDDEN as error:
