@@ -162,7 +162,7 @@ COMING = (ROOT / 'docs' / 'coming-from-1.6.rst').read_text(encoding='utf-8')
 
 
 def test_the_old_modules_that_the_page_names_are_those_there_are() -> None:
-    kept, gone = (re.findall(r'``(?:pyxnat\.core)?\.(\w+)``', row) for row in re.findall(r'\* - (``pyxnat\.core\..*)', COMING))
+    kept, gone = (re.findall(r'``(?:pyxnat\.core)?\.(\w+)``', row) for row in re.findall(r'\* - (``pyxnat\.core\.[^-]*)', COMING))
     assert set(kept) == set(core.OLD_NAMES)
     assert {name for name in gone if importlib.util.find_spec(f'pyxnat.core.{name}') or hasattr(core, name)} == set()
 
