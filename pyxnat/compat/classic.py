@@ -146,7 +146,7 @@ class Classic:
 
     @property
     def _http(self) -> Connection:
-        """Replacement for a ``requests.Session``: cookies, headers, HTTP methods."""
+        """Replacement for the ``requests.Session`` of pyxnat 1.x."""
         return Connection(self._transport)
 
     @property
@@ -165,5 +165,5 @@ class Classic:
         return self._settings.verify
 
     def _connect(self, **options: Any) -> None:
-        """Close the connections; the next request opens new ones. Ignore options."""
+        """Close the connections; the next request opens new ones."""
         self._transport.close_connections()

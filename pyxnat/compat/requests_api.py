@@ -59,7 +59,7 @@ class Headers(MutableMapping[str, str]):
 
 
 class Response:
-    """A response with the interface of ``requests.Response``; a context manager.
+    """A response with the interface of ``requests.Response``.
 
     Attributes
     ----------
@@ -348,7 +348,7 @@ def _body(data: Any, json_value: Any, files: Any) -> tuple[Body, dict[str, str]]
 
 
 class Connection:
-    """Replacement for ``interface._http``, a ``requests.Session`` in pyxnat 1.x.
+    """Replacement for the ``requests.Session`` of pyxnat 1.x, at ``_http``.
 
     It has its cookies, headers and HTTP methods.
     """
