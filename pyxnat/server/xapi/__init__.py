@@ -1,1 +1,1 @@
-"""Handlers below ``/xapi``: what XNAT answers with JSON, for programs and its own pages."""
+"""Handlers below ``/xapi``, XNAT's JSON API."""

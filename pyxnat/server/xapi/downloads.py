@@ -1,4 +1,4 @@
-"""``/xapi/archive``: downloads of chosen parts of sessions, which are prepared first, and the refreshing of catalogues."""
+"""``/xapi/archive``: prepared downloads of session parts, catalogue refresh."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ['ROUTES']
 
 
 class _Download(NamedTuple):
-    """What was asked for, by whom."""
+    """Prepared download: its user and the request's JSON."""
 
     login: str
     asked: dict[str, Any]
@@ -32,7 +32,10 @@ class _Download(NamedTuple):
 
 
 def _prepare(call: Call) -> Response:
-    """Keep what is wanted under an ID; within a second all have the same, and the last counts, as on XNAT."""
+    """Store the request under an ID, from the user and the current second.
+
+    As in XNAT, requests of one second share an ID, and the last one wins.
+    """
     body, status = _prepared(call)
     return Response(body, status, mimetype='text/plain' if status == 204 else 'application/xml')
 
@@ -57,11 +60,11 @@ def _prepare_with_size(call: Call) -> Any:
         return None
     with call.archive.store.read() as connection:
         parts = list(parts_of(call, connection, call.archive.downloads[name].asked))
-        size = sum(one.file.size for part in parts for one in files_in(connection, part.kept))
+        size = sum(held.file.size for part in parts for held in files_in(connection, part.kept))
     return {'size': str(size), 'id': name, 'resourcesOfUnknownSize': '0'}
 
 
-def _found(call: Call, name: str) -> _Download:
+def _find_download(call: Call, name: str) -> _Download:
     download: _Download | None = call.archive.downloads.get(name)
     if download is None:
         raise NotFound(f'There is no download {name}.')
@@ -71,8 +74,12 @@ def _found(call: Call, name: str) -> _Download:
 
 
 def _zip(call: Call, name: str) -> Response:
-    """The files of a download; those of scans without their folders, unless it is simplified. Where two get one name XNAT's zip ends."""
-    download = _found(call, name)
+    """Return the files of a download as a zip.
+
+    Files of scans have no folders, unless the download is simplified. XNAT's zip breaks off where
+    two files have one name.
+    """
+    download = _find_download(call, name)
     with call.archive.store.read() as connection:
         found = reversed([*parts_of(call, connection, download.asked)])
         parts = sorted(found, key=lambda part: ORDER.index(part.group))
@@ -81,7 +88,7 @@ def _zip(call: Call, name: str) -> Response:
 
 
 def _catalogue(call: Call, name: str) -> Response:
-    download = _found(call, name)
+    download = _find_download(call, name)
     with call.archive.store.read() as connection:
         parts = list(parts_of(call, connection, download.asked))
         sessions = list(sessions_of(call, connection, download.asked))
@@ -91,11 +98,11 @@ def _catalogue(call: Call, name: str) -> Response:
 
 
 def _bare(call: Call, name: str) -> Response:
-    raise UnsupportedMediaType('Ask for its zip or its xml.')
+    raise UnsupportedMediaType('Request its zip or its xml.')
 
 
 def _refresh(call: Call, operations: str = '') -> None:
-    """Refresh the catalogues of the resources, or of all that the items have, that the body lists."""
+    """Refresh the catalogues of the resources or items in the body."""
     options = {name.lower() for name in operations.split(',') if name}
     if not options <= {'append', 'checksum', 'delete', 'populatestats'}:
         raise InternalServerError(f'There was an error in the request: there is no operation {operations}.')
@@ -108,10 +115,10 @@ def _refresh(call: Call, operations: str = '') -> None:
 ROUTES = (
     Route('POST', '/xapi/archive/download', _prepare, 'Prepare a download of sessions, and return its name.', Access.LOGIN),
     Route('POST', '/xapi/archive/downloadwithsize', _prepare_with_size, 'Prepare a download, and return its name and size.', Access.LOGIN),
-    Route('GET', '/xapi/archive/download/{name}', _bare, 'Say that a download is there.', Access.LOGIN),
+    Route('GET', '/xapi/archive/download/{name}', _bare, 'Refuse: only the zip and the xml of a download can be fetched.', Access.LOGIN),
     Route('GET', '/xapi/archive/download/{name}/zip', _zip, 'Return a prepared download as a zip.', Access.LOGIN),
-    Route('GET', '/xapi/archive/download/{name}/test', _zip, 'Return the same zip.', Access.LOGIN),
+    Route('GET', '/xapi/archive/download/{name}/test', _zip, 'Return a prepared download as a zip, too.', Access.LOGIN),
     Route('GET', '/xapi/archive/download/{name}/xml', _catalogue, 'Return the catalogue of a prepared download.', Access.LOGIN),
     Route('PUT', '/xapi/archive/catalogs/refresh', _refresh, 'Make rows and digests of resources agree with the files on disk.', Access.LOGIN),
-    Route('PUT', '/xapi/archive/catalogs/refresh/{operations}', _refresh, 'Do some of that.', Access.LOGIN),
+    Route('PUT', '/xapi/archive/catalogs/refresh/{operations}', _refresh, 'Do one or more of `append`, `checksum`, `delete`.', Access.LOGIN),
 )

@@ -1,7 +1,8 @@
-"""``/xapi/custom-fields``: values of any JSON kind, by name, on projects, subjects, experiments, assessors and scans.
+"""``/xapi/custom-fields``: JSON values of any kind on items, by name.
 
-They are neither custom variables nor fields of their own: an item has them as one text, the JSON in its field ``custom_fields``. Those of a
-custom form stand below its UUID.
+Projects, subjects, experiments, assessors and scans can have them. They are neither custom
+variables nor schema fields: an item stores them as one JSON text in its field ``custom_fields``.
+Values of a custom form are below its UUID.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ _PLACES = (
 
 
 def _item(call: Call, connection: Connection, names: dict[str, str], right: str = '') -> Any:
-    """The row that the names in the path lead to; `Forbidden` where the caller lacks a right on it.
+    """Return the row of the item in the path.
 
-    No route leads below a project's session: its scans and assessors are looked for once the session is found.
+    No path leads below a project's session, so the session is found first, then its scan or
+    assessor. `Forbidden` where the caller lacks `right` on the item.
     """
     row = _find(call, connection, [(level, names[level]) for level in ('project', 'subject', 'experiment') if level in names])
     below = [(level, names[level]) for level in ('scan', 'assessor') if level in names]
@@ -50,15 +52,18 @@ def _item(call: Call, connection: Connection, names: dict[str, str], right: str 
 
 
 def _id_below(connection: Connection, session: Any, name: str) -> str:
-    """The ID of a scan or an assessor of a session, for its label, too: without a project XNAT's other routes know no labels."""
+    """Return the ID of a session's scan or assessor, by ID or label.
+
+    Without a project, XNAT's other routes accept no labels.
+    """
     return assessor_id(connection, session, name) or name
 
 
 def _find(call: Call, connection: Connection, steps: list[tuple[str, str]]) -> Any:
-    route = parse(list(chain.from_iterable((f'{level}s', name) for level, name in steps)))
-    if route is None or route.tail or route.last.id is None:
+    path = parse(list(chain.from_iterable((f'{level}s', name) for level, name in steps)))
+    if path is None or path.tail or path.last.id is None:
         raise NotFound('Unable to find the item.')
-    return find(connection, call.caller, route.steps).row
+    return find(connection, call.caller, path.steps).row
 
 
 def _get(call: Call, **names: str) -> dict[str, Any]:
@@ -69,7 +74,7 @@ def _get(call: Call, **names: str) -> dict[str, Any]:
 
 
 def _get_one(call: Call, field: str, **names: str) -> Any:
-    """A text as it is; another value as JSON."""
+    """Return a field: a text unchanged, another value as JSON."""
     found = _get(call, **names)
     if field not in found:
         raise NotFound(f'Unable to find requested file or resource: Field {field} does not exist.')
@@ -78,7 +83,7 @@ def _get_one(call: Call, field: str, **names: str) -> Any:
 
 
 def _put(call: Call, **names: str) -> dict[str, Any]:
-    """Add fields, or give those that are there another value; the answer has all. What is no object changes nothing."""
+    """Set fields and return all; a body that is not an object changes nothing."""
     wanted = _json(call)
     with call.archive.store.write() as connection:
         row = _item(call, connection, names, 'edit')
@@ -94,7 +99,7 @@ def _json(call: Call) -> Any:
 
 
 def _delete(call: Call, field: str, **names: str) -> dict[str, Any]:
-    """Take a field away; the answer has the others."""
+    """Delete a field and return the others."""
     with call.archive.store.write() as connection:
         row = _item(call, connection, names, 'edit')
         known = custom_fields_of(connection, row)

@@ -1,6 +1,7 @@
-"""``/xapi/customforms``: forms for custom fields, of the site or of projects, by data type.
+"""``/xapi/customforms``: forms for custom fields, by data type.
 
-A form is a document of Form.io. Whoever may edit an item keeps its values below the form's UUID in ``/xapi/custom-fields``.
+A form belongs to the site or to projects and is a Form.io document. Its values are stored below its
+UUID in ``/xapi/custom-fields``, where the edit right on the item is required.
 """
 
 from __future__ import annotations
@@ -48,21 +49,21 @@ def _env(call: Call) -> dict[str, Any]:
 
 
 def _save(call: Call) -> Response:
-    """Keep a form; a new one gets a UUID, which is the answer."""
-    told = json_body(call)
-    about = told.get('submission', {}).get('data') if isinstance(told.get('submission'), dict) else None
+    """Save a form and return its UUID; a new form gets a new one."""
+    body = json_body(call)
+    about = body.get('submission', {}).get('data') if isinstance(body.get('submission'), dict) else None
     if not isinstance(about, dict):
         raise BadRequest('Invalid form submission: Missing required value "submission"')
-    if not isinstance(told.get('builder'), dict):
+    if not isinstance(body.get('builder'), dict):
         raise BadRequest('Invalid form submission: Missing required value "builder"')
     is_site = str(about.get('isThisASiteWideConfiguration', '')).upper()
     if is_site not in ('YES', 'NO'):
-        what = about.get('isThisASiteWideConfiguration')
-        raise BadRequest(f'Invalid form submission: "isThisASiteWideConfiguration" value {what} must be one of {{NO, YES}}.')
+        scope = about.get('isThisASiteWideConfiguration')
+        raise BadRequest(f'Invalid form submission: "isThisASiteWideConfiguration" value {scope} must be one of {{NO, YES}}.')
     with call.archive.store.write() as connection:
-        places = [SITE] if is_site == 'YES' else [_project(connection, one.get('value', '')) for one in about.get('xnatProject') or []]
+        places = [SITE] if is_site == 'YES' else [_project(connection, choice.get('value', '')) for choice in about.get('xnatProject') or []]
         known = find_form(connection, str(about.get('idCustomVariableFormAppliesTo', '')).partition('_')[2])
-        found = change_form(connection, known.pk, _contents(told)) if known is not None else _insert(call, connection, told, about)
+        found = change_form(connection, known.pk, _contents(body)) if known is not None else _insert(call, connection, body, about)
         use_form(connection, found.pk, places)
     return text(found.uuid, 201 if known is None else 200)
 
@@ -74,31 +75,31 @@ def _project(connection: Connection, name: str) -> str:
     return str(row.id)
 
 
-def _insert(call: Call, connection: Connection, told: dict[str, Any], about: dict[str, Any]) -> Any:
-    values = {'contents': _contents(told), 'position': int(about.get('zIndex') or 10)}
+def _insert(call: Call, connection: Connection, body: dict[str, Any], about: dict[str, Any]) -> Any:
+    values = {'contents': _contents(body), 'position': int(about.get('zIndex') or 10)}
     datatype = str((about.get('xnatDatatype') or {}).get('value', ''))
     if call.archive.model.name(datatype) is None:
         raise BadRequest(f'Invalid form submission: {datatype!r} is no data type.')
     return add_form(connection, call.caller.login, {**values, 'datatype': datatype})
 
 
-def _contents(told: dict[str, Any]) -> str:
-    builder = told['builder']
+def _contents(body: dict[str, Any]) -> str:
+    builder = body['builder']
     found: dict[str, Any] = {name: builder[name] for name in ('title', 'display', 'components') if name in builder}
     found['components'] = [_sorted(one) if isinstance(one, dict) else one for one in found.get('components', [])]
     return json.dumps(found, ensure_ascii=False, separators=(',', ':'))
 
 
 def _sorted(component: dict[str, Any]) -> dict[str, Any]:
-    """A component with what all have in front, as XNAT writes it."""
+    """Return a component with its common keys first, as XNAT writes it."""
     first: dict[str, Any] = {name: component[name] for name in ('key', 'type', 'input', 'label') if name in component}
     return {**first, **component}
 
 
-def _switch(status: str, words: str) -> Any:
+def _status_setter(status: str, words: str) -> Any:
     def handler(call: Call) -> Response:
         with call.archive.store.write() as connection:
-            for use in _told(call, connection):
+            for use in _uses(call, connection):
                 set_form_status(connection, use.pk, status)
         return text(words)
 
@@ -106,21 +107,24 @@ def _switch(status: str, words: str) -> Any:
 
 
 def _delete(call: Call) -> Response:
-    """Delete a form; one that has data is disabled."""
-    said = []
+    """Delete forms; disable those that have data."""
+    results = []
     with call.archive.store.write() as connection:
-        for use in _told(call, connection):
+        for use in _uses(call, connection):
             if has_data(connection, find_form(connection, str(use.form)).uuid):
                 set_form_status(connection, use.pk, 'disabled')
-                said.append(f'{use.entity}: disabled')
+                results.append(f'{use.entity}: disabled')
                 continue
             delete_form_use(connection, use)
-            said.append(f'{use.entity}: deleted')
-    return text(f'Form {", ".join(said)}')
+            results.append(f'{use.entity}: deleted')
+    return text(f'Form {", ".join(results)}')
 
 
-def _told(call: Call, connection: Connection) -> list[Any]:
-    """The uses of forms that a body names: ``[{"entityId": "Site", "idCustomVariableFormAppliesTo": "1_1"}]``."""
+def _uses(call: Call, connection: Connection) -> list[Any]:
+    """Return the uses of forms in a body.
+
+    The body is ``[{"entityId": "Site", "idCustomVariableFormAppliesTo": "1_1"}]``.
+    """
     found = []
     for one in json_body(call, list):
         reference = str(one.get('idCustomVariableFormAppliesTo', '')) if isinstance(one, dict) else ''
@@ -139,7 +143,7 @@ def _use_of(connection: Connection, reference: str) -> Any:
 
 
 def _list(call: Call) -> list[dict[str, Any]]:
-    """All forms, or those of the site and of one project."""
+    """Return all forms; with ``projectId`` those of the site and the project."""
     project = call.get('projectId')
     with call.archive.store.read() as connection:
         forms, uses = all_forms(connection), all_uses(connection)
@@ -157,14 +161,17 @@ def _row(connection: Connection, form: Any, uses: list[Any]) -> dict[str, Any]:
 
 
 def _data(call: Call, form: str) -> bool:
-    """Whether any item has values of a form."""
+    """Return whether any item has values of a form."""
     with call.archive.store.read() as connection:
         use = _use_of(connection, form)
         return has_data(connection, find_form(connection, str(use.form)).uuid)
 
 
 def _element(call: Call) -> dict[str, Any]:
-    """The enabled forms of a data type, the project's before the site's, as pages of one."""
+    """Return the enabled forms of a data type as pages of one form.
+
+    Forms of the project come before those of the site.
+    """
     kind, project = call.get('xsiType'), call.get('projectId')
     with call.archive.store.read() as connection:
         forms = enabled_forms(connection, kind, project)
@@ -186,7 +193,7 @@ def _page(number: int, form: Any) -> dict[str, Any]:
 
 
 def _reload(call: Call) -> Response:
-    """Nothing is kept that had to be read again."""
+    """Do nothing: no display fields are cached."""
     del call
     return text()
 
@@ -194,11 +201,11 @@ def _reload(call: Call) -> Response:
 ROUTES = (
     Route('GET', '/xapi/customforms', _list, 'List the forms for custom fields.', Access.LOGIN),
     Route('DELETE', '/xapi/customforms', _delete, 'Delete forms.', Access.ADMIN),
-    Route('GET', '/xapi/customforms/env', _env, 'Return what the form editor needs to know.', Access.LOGIN),
+    Route('GET', '/xapi/customforms/env', _env, 'Return the settings of the form editor.', Access.LOGIN),
     Route('PUT', '/xapi/customforms/save', _save, 'Save a form.', Access.ADMIN),
-    Route('POST', '/xapi/customforms/enable', _switch('enabled', 'Form Enabled'), 'Enable a form.', Access.ADMIN),
-    Route('POST', '/xapi/customforms/disable', _switch('disabled', 'Form disabled'), 'Disable a form.', Access.ADMIN),
+    Route('POST', '/xapi/customforms/enable', _status_setter('enabled', 'Form Enabled'), 'Enable a form.', Access.ADMIN),
+    Route('POST', '/xapi/customforms/disable', _status_setter('disabled', 'Form disabled'), 'Disable a form.', Access.ADMIN),
     Route('GET', '/xapi/customforms/element', _element, 'Return the forms that an item has.', Access.LOGIN),
     Route('GET', '/xapi/customforms/hasdata/{form}', _data, 'Say whether items have values of a form.', Access.LOGIN),
-    Route('POST', '/xapi/customforms/displayfields/reload', _reload, 'Answer that display fields are read again.', Access.ADMIN),
+    Route('POST', '/xapi/customforms/displayfields/reload', _reload, 'Do nothing: no display fields are cached.', Access.ADMIN),
 )

@@ -1,4 +1,4 @@
-"""Bodies of requests below ``/xapi``, which are JSON."""
+"""JSON bodies of requests below ``/xapi``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,28 @@ __all__ = ['json_body']
 
 
 def json_body(call: Call, kind: type[dict[str, Any]] | type[list[Any]] = dict) -> Any:
-    """The body of a request, which must be a JSON object, or a list where that is wanted."""
+    """Return the JSON body of a request.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    kind : type[dict[str, Any]] or type[list[Any]]
+        The required type: dict or list.
+
+    Raises
+    ------
+    UnsupportedMediaType
+        If the media type is not ``application/json``.
+    BadRequest
+        If the body is not JSON, or of another type.
+    """
     if call.mimetype != 'application/json':
         raise UnsupportedMediaType('Send application/json.')
     try:
         found = json.loads(call.document())
     except ValueError as error:
-        raise BadRequest(f'The body is no JSON: {error}') from error
+        raise BadRequest(f'The body is not JSON: {error}') from error
     if not isinstance(found, kind):
         raise BadRequest(f'The body must be a JSON {"object" if kind is dict else "list"}.')
     return found

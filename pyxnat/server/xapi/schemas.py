@@ -1,4 +1,4 @@
-"""``/xapi/schemas``: the schema documents, and the data types that come from them."""
+"""``/xapi/schemas``: schema documents and their data types."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ __all__ = ['ROUTES']
 
 
 def _document(call: Call, path: str) -> Response:
-    """``/schemas/xnat/xnat.xsd`` and ``/schemas/xnat.xsd``, beside ``/xapi``: what documents give as the place of their schema."""
+    """Return a schema document: ``/schemas/xnat/xnat.xsd``, ``/schemas/xnat.xsd``.
+
+    XML documents refer to schemas at these places, which are not below ``/xapi``.
+    """
     folder, _, name = path.rpartition('/')
     if not name.endswith('.xsd'):
         raise NotFound(f'There is no schema {name}.')
@@ -37,7 +40,10 @@ def _schema(call: Call, name: str, folder: str = '') -> Response:
 
 
 def _names(row: DataType) -> list[str]:
-    """A type by its own name and by that of its root element, each with the prefix, as in SQL, and with the namespace."""
+    """Return the names of a type, by type and by root element.
+
+    Each is there with the prefix, with the prefix as in SQL, and with the namespace.
+    """
     prefix, _, local = row.name.partition(':')
     return sorted({f'{place}{one}' for place in (f'{prefix}:', f'{prefix}_', f'{row.namespace}:') for one in (local, row.root or local)})
 
@@ -47,7 +53,7 @@ def _described(call: Call, row: DataType) -> dict[str, Any]:
 
 
 def _type(call: Call, name: str) -> DataType:
-    """A type by any of its names."""
+    """Return a type by any of its names."""
     registry = call.archive.model.registry
     for row in registry:
         if name in (row.name, call.archive.model.sql_name(row.name), *_names(row)):
@@ -71,23 +77,23 @@ def _element(call: Call, name: str) -> dict[str, Any]:
     return {call.archive.model.sql_name(row.name): _described(call, row)}
 
 
-def _asked(call: Call) -> list[str]:
-    """The types that a posted object or form names."""
+def _requested(call: Call) -> list[str]:
+    """Return the names of types in a posted object or form."""
     if call.mimetype == 'application/x-www-form-urlencoded':
         return [value for name, value in call.form() if name in ('dataType', 'dataTypes')]
-    told = json_body(call)
-    one, several = told.get('dataType'), told.get('dataTypes') or []
+    body = json_body(call)
+    single, several = body.get('dataType'), body.get('dataTypes') or []
     if not isinstance(several, list):
-        raise BadRequest('dataTypes is a list.')
-    return [str(name) for name in [*several, *([one] if one else [])]]
+        raise BadRequest('dataTypes must be a list.')
+    return [str(name) for name in [*several, *([single] if single else [])]]
 
 
 def _asked_names(call: Call) -> dict[str, list[str]]:
-    return {key: names for asked in _asked(call) for key, names in _names_of(call, asked).items()}
+    return {key: names for name in _requested(call) for key, names in _names_of(call, name).items()}
 
 
 def _asked_elements(call: Call) -> dict[str, Any]:
-    return {key: told for asked in _asked(call) for key, told in _element(call, asked).items()}
+    return {key: description for name in _requested(call) for key, description in _element(call, name).items()}
 
 
 def _elements(call: Call) -> dict[str, Any]:
@@ -96,7 +102,7 @@ def _elements(call: Call) -> dict[str, Any]:
 
 
 def _searchable(call: Call) -> list[str]:
-    """The image sessions that searches may be rooted at."""
+    """Return the image sessions that can be roots of searches."""
     model = call.archive.model
     return sorted(name for name in model.searchable if model.registry.is_a(name, 'xnat:imageSessionData'))
 

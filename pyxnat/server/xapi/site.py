@@ -1,7 +1,7 @@
-"""``/xapi/siteConfig``: how the site is set up, what it runs, since when.
+"""``/xapi/siteConfig``: properties, version and uptime of the site.
 
-Of the properties some are preferences that the archive heeds, some tell where and what it is, and any other name is kept and told, as by
-XNAT, and changes nothing.
+Some properties are preferences of the archive, some describe the archive. Any other property is
+stored and returned without effect, as in XNAT.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .json_body import json_body
 __all__ = ['ROUTES', 'VERSION']
 
 VERSION = '1.8.3'
-"""The XNAT whose behaviour this archive follows, as far as it follows one."""
+"""Version of XNAT that the archive reports."""
 
 
 def _build_info(call: Call) -> dict[str, str]:
@@ -35,7 +35,10 @@ def _build_property(call: Call, name: str) -> str:
 
 
 def _uptime(call: Call) -> dict[str, str]:
-    """Whole days, hours and minutes, where there are any, and the seconds left, since the archive was opened."""
+    """Return the time since the archive was opened.
+
+    Days, hours and minutes are left out if 0; seconds are always there.
+    """
     minutes, seconds = divmod(time.monotonic() - call.archive.started, 60)
     hours, minutes = divmod(int(minutes), 60)
     days, hours = divmod(hours, 24)
@@ -56,10 +59,10 @@ _FOR_USERS = frozenset({
     'scanTypeMapping', 'sessionXmlRebuilderInterval', 'sessionXmlRebuilderRepeat', 'zipExtensions',
 })  # fmt: skip
 _FOR_USERS_TOO = ('ui', 'site')
-"""How the names of the other properties begin that every user may read."""
+"""Prefixes of further properties that every user may read."""
 _KEPT = 'property:'
-"""Begins the names of the settings that keep properties which the archive does not heed."""
-_TOLD: dict[str, Callable[[Call], Any]] = {
+"""Prefix of the settings that store properties without effect."""
+_DERIVED: dict[str, Callable[[Call], Any]] = {
     'archivePath': lambda call: str(call.archive.files.root),
     'cachePath': lambda call: str(call.archive.folder / 'cache'),
     'initialized': lambda call: True,
@@ -69,17 +72,20 @@ _TOLD: dict[str, Callable[[Call], Any]] = {
 
 
 def _may_read(caller: Caller, name: str) -> bool:
-    """An administrator reads all, a user what pages are made of, a guest what is on the front page."""
+    """Whether a caller may read a property.
+
+    Administrators may read all, users those of the web pages, guests those of the front page.
+    """
     if caller.admin or name in _PUBLIC:
         return True
     return not caller.guest and (name in _FOR_USERS or name.startswith(_FOR_USERS_TOO))
 
 
 def _values(call: Call) -> dict[str, Any]:
-    """All properties."""
+    """Return all properties."""
     with call.archive.store.read() as connection:
         kept = {name: json.loads(value) for name, value in settings_like(connection, _KEPT).items()}
-    return {**kept, **{name: value(call) for name, value in _TOLD.items()}, **call.archive.preferences.all()}
+    return {**kept, **{name: value(call) for name, value in _DERIVED.items()}, **call.archive.preferences.all()}
 
 
 def _properties(call: Call) -> dict[str, Any]:
@@ -88,7 +94,7 @@ def _properties(call: Call) -> dict[str, Any]:
 
 def _check(call: Call, name: str) -> None:
     if not _may_read(call.caller, name):
-        raise (Unauthorized if call.caller.guest else Forbidden)(f'The property {name} is not for every reader.')
+        raise (Unauthorized if call.caller.guest else Forbidden)(f'You cannot read the property {name}.')
 
 
 def _property(call: Call, name: str) -> Any:
@@ -99,7 +105,7 @@ def _property(call: Call, name: str) -> Any:
     return found[name]
 
 
-def _some(call: Call, names: str) -> dict[str, Any]:
+def _selected(call: Call, names: str) -> dict[str, Any]:
     wanted = names.split(',')
     for name in wanted:
         _check(call, name)
@@ -113,14 +119,14 @@ def _put_properties(call: Call) -> None:
 
 
 def _put_property(call: Call, name: str) -> None:
-    """The body is the value, as text, whatever it says it is."""
+    """Set a property to the body as text, whatever its media type."""
     _put(call, {name: call.document().decode('utf-8', 'replace')})
 
 
 def _put(call: Call, wanted: Mapping[str, Any]) -> None:
-    told = sorted(set(wanted) & set(_TOLD) - {'siteId'})
-    if told:
-        raise BadRequest(f'{", ".join(told)}: this follows from where the archive is served.')
+    fixed = sorted(set(wanted) & set(_DERIVED) - {'siteId'})
+    if fixed:
+        raise BadRequest(f'{", ".join(fixed)}: cannot be set; it follows from the served archive.')
     for name, value in wanted.items():
         if name == 'siteId':
             _rename(call, value)
@@ -139,9 +145,9 @@ def _prefer(call: Call, name: str, value: Any) -> None:
 
 
 def _rename(call: Call, value: Any) -> None:
-    """The site ID, with which the accession IDs given from now on begin."""
+    """Set the site ID, the prefix of accession IDs from now on."""
     if not isinstance(value, str) or not value.strip():
-        raise BadRequest('siteId must be a text that is not empty.')
+        raise BadRequest('siteId must be a text and not empty.')
     with call.archive.store.write() as connection:
         put_setting(connection, 'site', value.strip())
     call.archive.site = value.strip()
@@ -152,11 +158,11 @@ ROUTES = (
     Route('GET', '/xapi/siteConfig', _properties, 'Return the properties of the site that the caller may read.'),
     Route('POST', '/xapi/siteConfig', _put_properties, 'Set properties of the site.', Access.ADMIN),
     Route('GET', '/xapi/siteConfig/buildInfo', _build_info, 'Return the version.'),
-    Route('GET', '/xapi/siteConfig/buildInfo/attributes', lambda call: {}, 'Return what else the build tells: nothing.'),
+    Route('GET', '/xapi/siteConfig/buildInfo/attributes', lambda call: {}, 'Return further attributes of the build: there are none.'),
     Route('GET', '/xapi/siteConfig/buildInfo/{name}', _build_property, 'Return a part of the version.'),
-    Route('GET', '/xapi/siteConfig/uptime', _uptime, 'Return for how long the archive has been open.'),
-    Route('GET', '/xapi/siteConfig/uptime/display', _uptime_text, 'Return the same in words.'),
-    Route('GET', '/xapi/siteConfig/values/{names}', _some, 'Return some properties.'),
+    Route('GET', '/xapi/siteConfig/uptime', _uptime, 'Return the time since the archive was opened.'),
+    Route('GET', '/xapi/siteConfig/uptime/display', _uptime_text, 'Return the time since the archive was opened in words.'),
+    Route('GET', '/xapi/siteConfig/values/{names}', _selected, 'Return some properties.'),
     Route('GET', '/xapi/siteConfig/{name}', _property, 'Return a property.'),
     Route('POST', '/xapi/siteConfig/{name}', _put_property, 'Set a property.', Access.ADMIN),
 )

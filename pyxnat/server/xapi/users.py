@@ -1,4 +1,4 @@
-"""``/xapi/users``: who may log in, what they are called, what they may do, who is here."""
+"""``/xapi/users``: users, their sessions, site roles and project groups."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = ['ROUTES']
 
 ADMINISTRATOR = 'Administrator'
 MORE_ROLES = ('DataManager', 'SiteUser')
-"""Roles of the site that change no right here."""
+"""Roles of the site that have no effect on rights here."""
 _ROLE = 'role:'
 _LOGIN = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.@-]*')
 _EMAIL = re.compile(r'[^@\s<>"]+@[^@\s<>"]+')
@@ -45,13 +45,13 @@ _COLUMNS = {'firstName': 'firstname', 'lastName': 'lastname', 'email': 'email', 
 
 
 def _described(call: Call, row: Any) -> dict[str, Any]:
-    """A user as JSON; what is secret is left out, which ``secured`` says."""
-    told = {name: getattr(row, column) for name, column in _COLUMNS.items()}
-    return {'id': row.pk, 'username': row.login, **told, 'secured': True, 'lastModified': row.modified}
+    """Return a user as JSON without secrets, as ``secured`` says."""
+    properties = {name: getattr(row, column) for name, column in _COLUMNS.items()}
+    return {'id': row.pk, 'username': row.login, **properties, 'secured': True, 'lastModified': row.modified}
 
 
 def _profiled(call: Call, row: Any) -> dict[str, Any]:
-    """The same with the last login, where there was one."""
+    """Return a user as JSON, with the last login if there was one."""
     login = call.archive.sessions.last_login.get(row.login)
     return {**_described(call, row), **({'lastSuccessfulLogin': login} if login else {})}
 
@@ -68,7 +68,7 @@ def _row(connection: Connection, username: str) -> Any:
 
 def _may_list(call: Call, username: str = '') -> None:
     if not call.caller.admin and username != call.caller.login and call.archive.preferences.flag('restrictUserListAccessToAdmins'):
-        raise Forbidden('This site shows its users to administrators only.')
+        raise Forbidden('Only administrators may list the users of this site.')
 
 
 def _rows(call: Call) -> list[Any]:
@@ -86,7 +86,7 @@ def _profiles(call: Call) -> list[dict[str, Any]]:
 
 
 def _current(call: Call) -> list[dict[str, Any]]:
-    """Who may log in, and who could and is still here."""
+    """Return the users who may log in or have an open session."""
     here = call.archive.sessions.by_login()
     return [_profiled(call, row) for row in _rows(call) if row.enabled or row.login in here]
 
@@ -110,7 +110,7 @@ def _flag(name: str) -> Callable[..., bool]:
 
 
 def _post(call: Call) -> Response:
-    """Create a user. Without a password nobody can log in as it until it is given one."""
+    """Create a user; without a password it cannot log in."""
     wanted = json_body(call)
     username = wanted.get('username')
     wrong = [name for name, pattern in _PATTERNS.items() if not _fits(pattern, wanted.get(name))]
@@ -137,7 +137,10 @@ def _fits(pattern: re.Pattern[str], value: Any) -> bool:
 
 
 def _columns(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns and values for what is given and not blank; `BadRequest` for a value that cannot be."""
+    """Return the columns to write for properties that are not blank.
+
+    `BadRequest` for an invalid value.
+    """
     values: dict[str, Any] = {'modified': int(time.time() * 1000)}
     for name, column in _COLUMNS.items():
         value = wanted.get(name)
@@ -146,7 +149,7 @@ def _columns(wanted: Mapping[str, Any]) -> dict[str, Any]:
         if name in _PATTERNS and not _fits(_PATTERNS[name], value):
             raise BadRequest(f'{value!r} cannot be the {name} of a user.')
         if name not in _PATTERNS and not isinstance(value, bool):
-            raise BadRequest(f'{name} is true or false, not {value!r}.')
+            raise BadRequest(f'{name} must be true or false, not {value!r}.')
         values[column] = value
     if wanted.get('password'):
         values['password'] = hash_password(str(wanted['password']))
@@ -161,7 +164,10 @@ def _put(call: Call, username: str) -> Any:
 
 
 def _update(call: Call) -> Any:
-    """A user's own e-mail address and password; an administrator's names too."""
+    """Change the caller's own e-mail address and password.
+
+    Administrators may change their names, too.
+    """
     wanted, own = json_body(call), call.caller.login
     if call.caller.admin:
         return _put(call, own)
@@ -173,7 +179,7 @@ def _update(call: Call) -> Any:
 
 
 def _changed(call: Call, username: str, wanted: Mapping[str, Any]) -> Any:
-    """The user after a change; 304 where nothing is to change."""
+    """Change a user and return it; 304 if nothing changes."""
     values = _columns(wanted)
     with call.archive.store.write() as connection:
         row = _row(connection, username)
@@ -184,7 +190,11 @@ def _changed(call: Call, username: str, wanted: Mapping[str, Any]) -> Any:
 
 
 def _save(call: Call, connection: Connection, row: Any, values: Mapping[str, Any]) -> None:
-    """Write columns. Whoever may not log in any more loses tokens and sessions; the last administrator stays one."""
+    """Write columns of a user.
+
+    A user who can no longer log in loses its tokens and sessions. `Conflict` for the last
+    administrator, who must stay one.
+    """
     after = {'enabled': row.enabled, 'verified': row.verified, 'admin': row.admin, **values}
     lasting = after['enabled'] and after['verified'] and after['admin']
     if row.admin and not lasting and is_last_administrator(connection, row.pk):
@@ -220,7 +230,10 @@ def _sessions(call: Call, username: str) -> Any:
 
 
 def _end_sessions(call: Call, username: str) -> Any:
-    """End a user's sessions; the ids of those but the caller's own, which ends too."""
+    """Close a user's sessions and return their IDs.
+
+    The caller's own session is closed, too, but not returned.
+    """
     _get(call, username)
     closed = _close(call, username)
     return [key for key in closed if key != call.session] if closed else Response(status=304)
@@ -269,7 +282,7 @@ def _set_role(admin: bool) -> Callable[..., None]:
 
 
 def _give_role(connection: Connection, login: str, name: str, given: bool) -> None:
-    """Keep, or take back, a role that changes no right."""
+    """Store or remove a role without rights."""
     logins = set(json.loads(get_setting(connection, _ROLE + name, '[]')))
     put_setting(connection, _ROLE + name, json.dumps(sorted(logins | {login} if given else logins - {login})))
 
@@ -279,14 +292,14 @@ def _groups(call: Call, username: str) -> list[str]:
 
 
 def _projects_of(call: Call, username: str) -> dict[str, str]:
-    """Projects that a user belongs to, and as what."""
+    """Return the projects of a user and the groups there."""
     with call.archive.store.read() as connection:
         _row(connection, username)
         return groups_of(connection, username)
 
 
 def _access(call: Call, username: str = '') -> list[dict[str, str]]:
-    """The projects that a user belongs to with what they are called there; none of those that are open to all."""
+    """Return the projects of a user with its groups; without public projects."""
     held = _projects_of(call, username or call.caller.login) if not call.caller.guest else {}
     with call.archive.store.read() as connection:
         rows = [row for row in items_of_level(connection, 'project') if row.id in held]
@@ -295,11 +308,11 @@ def _access(call: Call, username: str = '') -> list[dict[str, str]]:
         values = fields_of(row)
         texts = {'ID': row.id, 'URI': f'/data/projects/{row.id}', 'group_id': f'{row.id}_{held[row.id]}', 'role': f'{held[row.id]}s'.capitalize()}
         found.append({**texts, **{name: values.get(name, '') for name in ('name', 'secondary_ID', 'description')}})
-    return sorted(found, key=lambda one: one['secondary_ID'])
+    return sorted(found, key=lambda project: project['secondary_ID'])
 
 
 def _editable(call: Call) -> list[str]:
-    """IDs of the projects that the caller may change."""
+    """Return the IDs of the projects that the caller may edit."""
     with call.archive.store.read() as connection:
         every = sorted(row.id for row in items_of_level(connection, 'project'))
         return [name for name in every if 'edit' in rights(connection, call.caller, name, ANY)]
@@ -312,7 +325,7 @@ def _set_group(add: bool) -> Callable[..., None]:
             row = find_project(connection, project)
             owner = row is not None and 'delete' in rights(connection, call.caller, row.id)
             if not owner and (add or username != call.caller.login) and not call.caller.admin:
-                raise Forbidden(f'Only an owner of {project} may change who is in {group}.')
+                raise Forbidden(f'Only an owner of {project} may change the members of {group}.')
             _row(connection, username)
             if row is None:
                 raise NotFound(f'There is no group {group}.')
@@ -323,7 +336,10 @@ def _set_group(add: bool) -> Callable[..., None]:
 
 
 def _each(change: Callable[..., None], argument: str) -> Callable[..., Response]:
-    """The same for a list of names: 200 where all went well, else 202 with the names that did not."""
+    """Return a handler that applies another one to each name in a JSON list.
+
+    Its status is 200, or 202 with the names that failed.
+    """
 
     def answer(call: Call, username: str) -> Response:
         names: Iterable[Any] = json_body(call, list)
