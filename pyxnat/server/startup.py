@@ -20,7 +20,7 @@ __all__ = ['ServedArchive']
 
 
 class ServedArchive(Archive):
-    """An archive folder, open for serving."""
+    """Archive folder that is open for serving."""
 
     def __init__(
         self,

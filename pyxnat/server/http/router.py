@@ -286,7 +286,7 @@ def _variants(segments: list[str]) -> Iterator[tuple[list[str], bool]]:
 
 
 def _refusal(call: Call, found: Match) -> Refusal:
-    """Return `MethodNotAllowed` for a path with other methods, else `NotFound`."""
+    """Return `MethodNotAllowed` for other methods of a path, else `NotFound`."""
     error: Refusal = MethodNotAllowed(_allowed(call, found))
     if not found.found:
         error = NotFound(f'There is nothing at {call.request.environ.get("PATH_INFO", "")}.')
@@ -299,13 +299,16 @@ def _options(found: Match) -> Response:
 
 
 def _allowed(call: Call, found: Match) -> list[str]:
-    """Return the methods of a path; below ``/xapi`` without HEAD and OPTIONS."""
+    """Return a path's methods; below ``/xapi`` without HEAD and OPTIONS."""
     more = [] if call.base == 'xapi' else [*['HEAD'] * ('GET' in found.methods), 'OPTIONS']
     return found.methods + more
 
 
 def _admit(route: Route, call: Call) -> None:
-    """Refuse a caller without access; below ``/xapi`` guests with `Unauthorized`."""
+    """Refuse a caller without access: `Unauthorized` for guests below ``/xapi``.
+
+    All others are refused with `Forbidden`.
+    """
     if route.access in (Access.PUBLIC, Access.ANYBODY) or call.caller.admin:
         return
     if call.caller.guest:
