@@ -1,4 +1,7 @@
-"""``/services/dicomdump``: what the header of an image in the archive or the prearchive says (fact 6.4)."""
+"""``/services/dicomdump``: header of an image in the archive or prearchive.
+
+The format is fact 6.4.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +31,17 @@ _COLUMNS = ('tag1', 'tag2', 'vr', 'value', 'desc')
 _WAITING = re.compile(r'(?:/data)?/prearchive/projects/([^/]+)/([^/]+)/([^/]+)(?:/scans/([^/]+)(?:/resources/DICOM/files/(.+))?)?/?$')
 _FIRST = {'DICOM': 0, 'secondary': 1}
 _MOST_TRIED = 20
-"""Files of other kinds that may lie before the first image."""
+"""Files that are tried until one is DICOM."""
 
 
 def _answer(call: Call) -> Response:
-    """The table of the elements of the first image of a session, scan or resource, or of the file that ``src`` names."""
+    """Return the DICOM elements of the first image in ``src`` as a table.
+
+    ``src`` is a session, scan, resource or file.
+    """
     source = call.get('src')
     if not source:
-        raise BadRequest('Name what to read: src=/archive/projects/P/subjects/S/experiments/E/scans/N')
+        raise BadRequest('Name the source: src=/archive/projects/P/subjects/S/experiments/E/scans/N')
     with call.archive.store.read() as connection:
         waiting = _WAITING.match(source)
         paths = _waiting(call, connection, *waiting.groups('')) if waiting else _archived(call, connection, source)
@@ -49,34 +55,37 @@ def _answer(call: Call) -> Response:
 
 def _archived(call: Call, connection: Connection, source: str) -> Iterator[Path]:
     parts = archived_parts(source)
-    route = _route(parts)
-    names = route.names if route and not route.tail and route.last.id else ('',)
+    path = _path_of(parts)
+    names = path.names if path and not path.tail and path.last.id else ('',)
     more = {'experiments': ['scans', 'ALL', 'files'], 'scans': ['files'], 'resources': ['files'], 'files': []}.get(names[-1].rpartition('_')[2])
-    route = _route([*parts, *more]) if more is not None else None
-    if route is None:
-        raise BadRequest(f'{source!r} is no session, scan or resource.')
-    held = files_of(call, connection, route, strict=call.is_head)
+    path = _path_of([*parts, *more]) if more is not None else None
+    if path is None:
+        raise BadRequest(f'{source!r} is not a session, scan or resource.')
+    held = files_of(call, connection, path, strict=call.is_head)
     if names[-1] == 'files':
-        held = [one for one in held if one.file.path == route.last.id]
+        held = [one for one in held if one.file.path == path.last.id]
     held.sort(key=lambda one: _FIRST.get(one.resource.label or '', 2))
-    yield from (one.path for one in held)
+    yield from (item.path for item in held)
 
 
-def _route(parts: list[str]) -> ItemPath | None:
-    """The levels of a path. Here scans can also be told below ``projects/P/experiments/E``, where XNAT's other routes have none."""
-    route = parse(parts)
-    if route is None or route.names != ('projects', 'experiments') or not route.tail:
-        return route
+def _path_of(parts: list[str]) -> ItemPath | None:
+    """Return the levels of a path.
+
+    Only here may scans follow ``projects/P/experiments/E``; XNAT's other routes have none there.
+    """
+    path = parse(parts)
+    if path is None or path.names != ('projects', 'experiments') or not path.tail:
+        return path
     below = parse([parts[2], *parts[3:]])
-    return ItemPath((*route.steps, *below.steps[1:]), below.tail) if below is not None else None
+    return ItemPath((*path.steps, *below.steps[1:]), below.tail) if below is not None else None
 
 
 def _waiting(call: Call, connection: Connection, project: str, timestamp: str, folder: str, scan: str, name: str) -> Iterator[Path]:
     row: Any = find_waiting(connection, call.caller, project, timestamp, folder)
-    for one in scans_of(connection, row.pk):
-        if scan in ('', one.id):
-            home = images_of(call.archive.files, row, one.id)
-            yield from (call.archive.files.file_path(home, path) for path in image_paths(connection, one.pk, name, _MOST_TRIED))
+    for scan_row in scans_of(connection, row.pk):
+        if scan in ('', scan_row.id):
+            home = images_of(call.archive.files, row, scan_row.id)
+            yield from (call.archive.files.file_path(home, path) for path in image_paths(connection, scan_row.pk, name, _MOST_TRIED))
 
 
 ROUTES = (Route('GET', '/data/services/dicomdump', _answer, 'List the DICOM elements of the first image in `src`.'),)

@@ -1,4 +1,4 @@
-"""Resources and files: what there is, and downloads. What changes them is in `uploads`."""
+"""Listings and downloads of resources and files."""
 
 from __future__ import annotations
 
@@ -29,16 +29,28 @@ __all__ = ['download', 'resource_table']
 RESOURCE_COLUMNS = level('resources').columns
 FILE_COLUMNS = level('files').columns
 BLOCK = 2**20
-"""Bytes read from a file at once when it is sent."""
+"""Bytes per read of a file that is sent."""
 _CATEGORY = {'scan': 'scans', 'reconstruction': 'reconstructions', 'assessor': 'assessors'}
 
 
 # -- listing
 
 
-def resource_table(call: Call, connection: Connection, route: ItemPath) -> Table:
-    """The resources of an element; with ``all=true`` also those of a session's scans, reconstructions and assessors."""
-    rows = [_resource_row(connection, kept) for kept in kept_at(call, connection, route, strict=call.is_head)]
+def resource_table(call: Call, connection: Connection, path: ItemPath) -> Table:
+    """Return the resources of an element.
+
+    With ``all=true`` also those of a session's scans, reconstructions and assessors.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    connection : Connection
+        The database.
+    path : ItemPath
+        Path of the resources.
+    """
+    rows = [_resource_row(connection, kept) for kept in kept_at(call, connection, path, strict=call.is_head)]
     return Table(RESOURCE_COLUMNS, rows, {'title': 'Resources'})
 
 
@@ -49,13 +61,23 @@ def _resource_row(connection: Connection, kept: Kept) -> tuple[Any, ...]:
     is_part = holder.level in ('scan', 'reconstruction')
     described = kept.described if is_part or not kept.among_all else ''
     identity = holder.id if holder.level in _CATEGORY or (holder.level == 'experiment' and not kept.among_all) else ''
-    was_filled = bool(count or row.counted)  # else there are no statistics of it yet, or those of the document that named it
+    was_filled = bool(count or row.counted)  # else the statistics are those of its document, if any
     numbers = (count, size or 0) if was_filled else (row.told_count, row.told_size)
     return (row.pk, row.label, 'xnat:resourceCatalog', category, identity, described, *numbers, row.tags, row.content, row.format)
 
 
 def file_table(call: Call, held: list[Held]) -> Table:
-    """The table of files; ``locator=absolutePath`` or ``projectPath`` tells where they lie in place of their URI."""
+    """Return the table of files.
+
+    ``locator=absolutePath`` or ``projectPath`` gives their places on disk instead of their URI.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    held : list[Held]
+        The files.
+    """
     columns = list(FILE_COLUMNS)
     locator = call.get('locator')
     if locator in ('absolutePath', 'projectPath'):
@@ -88,14 +110,29 @@ def _locate(call: Call, held: Held, locator: str) -> str:
 # -- reading
 
 
-def download(call: Call, connection: Connection, route: ItemPath) -> Response | Table:
-    """A file's bytes, an archive of several, or their table."""
-    asked = route.last.id
+def download(call: Call, connection: Connection, path: ItemPath) -> Response | Table:
+    """Return a file, an archive of several files, or a table of them.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    connection : Connection
+        The database.
+    path : ItemPath
+        Path of the files.
+
+    Raises
+    ------
+    NotFound
+        If there is no such file, unless ``accept-not-found=true`` (204).
+    """
+    asked = path.last.id
     if asked is None:
-        return _several(call, files_of(call, connection, route, strict=call.is_head))
-    held = files_of(call, connection, route, path=asked, strict=call.is_head)  # one of very many is found without reading them all
+        return _several(call, files_of(call, connection, path, strict=call.is_head))
+    held = files_of(call, connection, path, path=asked, strict=call.is_head)  # fast for a single file among many
     if not held:
-        held = files_of(call, connection, route, strict=call.is_head)
+        held = files_of(call, connection, path, strict=call.is_head)
         if inside := _entry_of(held, asked):
             return send(zip_tar.unpack_entry(*inside))
         held = chosen(held, asked, recursive=call.get('recursive').lower() not in ('false', '0'))
@@ -105,7 +142,7 @@ def download(call: Call, connection: Connection, route: ItemPath) -> Response | 
         return _several(call, held)
     if call.flag('listContents') and zip_tar.is_zip(held[0].path):
         return zip_tar.contents(held[0].path)
-    return _one(call, held[0])
+    return _single(call, held[0])
 
 
 def _nothing(call: Call) -> Response:
@@ -114,8 +151,8 @@ def _nothing(call: Call) -> Response:
     raise NotFound('Unable to find file.')
 
 
-def _one(call: Call, held: Held) -> Response:
-    """A file, or, where an archive is asked for, that, unless the file is one."""
+def _single(call: Call, held: Held) -> Response:
+    """Return a file, or an archive of it if requested, unless it is one."""
     is_packed = call.get('format').lower() == 'zip' and held.path.suffix.lower() == '.zip'
     if not held.path.is_file():
         return _nothing(call)
@@ -136,7 +173,10 @@ def _is_archive(call: Call) -> bool:
 
 
 def _entry_of(held: list[Held], asked: str) -> tuple[Path, str] | None:
-    """The stored zip and the entry in it that ``x.zip/entry`` names; XNAT takes no ``!`` before the slash."""
+    """Return the stored zip and the entry in it that ``x.zip/entry`` names.
+
+    As in XNAT, there is no ``!`` before the slash.
+    """
     for one in held:
         if one.file.path.lower().endswith('.zip') and asked.startswith(one.file.path + '/'):
             return one.path, asked[len(one.file.path) + 1 :]
@@ -144,13 +184,16 @@ def _entry_of(held: list[Held], asked: str) -> tuple[Path, str] | None:
 
 
 def _send(call: Call, held: Held) -> Response:
-    """A stored file, or a range of it. Only these answers can be asked for again with If-Modified-Since."""
+    """Return a stored file, or a range of it.
+
+    Only these responses support If-Modified-Since.
+    """
     try:
         source = held.path.open('rb', buffering=0)
     except FileNotFoundError as error:
         raise NotFound('Unable to find file.') from error
     name = held.path.name
-    state = os.fstat(source.fileno())  # of the opened file: another may take its place at any time
+    state = os.fstat(source.fileno())  # of the opened file, which may be replaced at any time
     if _is_unchanged(call, state.st_mtime):
         source.close()
         return Response(status=304, headers={'Cache-Control': 'must-revalidate'})
@@ -174,27 +217,36 @@ def _send(call: Call, held: Held) -> Response:
 
 
 def _is_unchanged(call: Call, modified: float) -> bool:
-    """Whether the file is as old as If-Modified-Since says; a moment in the future is no such."""
+    """Whether a file is not newer than If-Modified-Since.
+
+    A time in the future is ignored.
+    """
     since = parse_date(call.request.headers.get('If-Modified-Since'))
     now = datetime.now(timezone.utc)
     return since is not None and since <= now and datetime.fromtimestamp(int(modified), timezone.utc) <= since
 
 
 def _file_name(name: str) -> str:
-    """A name as the parameter of Content-Disposition: in quotes, as XNAT has it, and encoded where it cannot be in a header."""
+    """Return a name as the parameter of Content-Disposition.
+
+    It is in quotes, as in XNAT, and encoded if a header cannot contain it.
+    """
     return f'="{name}"' if name.isascii() and name.isprintable() and '"' not in name else f"*=UTF-8''{quote(name)}"
 
 
 def _range(call: Call, size: int) -> tuple[int, int]:
-    """The first byte that is asked for, and the one behind the last. Beyond the end there is none, but XNAT answers 206 all the same."""
+    """Return the first byte of the requested range, and the one after its end.
+
+    A range beyond the end of the file is empty; as in XNAT, its status is still 206.
+    """
     asked = call.request.headers.get('Range', '')
     if not asked.startswith('bytes='):
         return 0, size
     if ',' in asked:
-        raise NotSupported('Only one range can be asked for.')
+        raise NotSupported('Only one range per request is supported.')
     first, _, last = asked.removeprefix('bytes=').strip().partition('-')
     if not (first or last) or not (first or '0').isdigit() or not (last or '0').isdigit():
-        raise BadRequest(f'{asked!r} is no range.')
+        raise BadRequest(f'{asked!r} is not a range.')
     if not first:
         return max(size - int(last), 0), size
     return int(first), min(int(last) + 1, size) if last else size

@@ -1,4 +1,4 @@
-"""What changes resources and files: creation, uploads, deletion."""
+"""Creation of resources, upload and deletion of files."""
 
 from __future__ import annotations
 
@@ -40,16 +40,33 @@ from ..storage.file_area import Staged, check_path, pieces_of
 __all__ = ['delete_files', 'delete_resource', 'put_files', 'put_resource', 'received', 'store_files']
 
 MAX_LABEL = 99
-"""Characters of the label of a resource: 65 are known to be taken, 100 to be refused."""
+"""Longest label of a resource. XNAT accepts 65 characters and refuses 100."""
 
 
 # -- writing
 
 
-def put_resource(call: Call, route: ItemPath) -> Response:
-    """Create a resource: 200 when new, 409 when its label is taken. Of an assessor or reconstruction, on the ``out`` side, whatever the path."""
-    steps, step, _ = split(route)
-    if route.tail:
+def put_resource(call: Call, path: ItemPath) -> Response:
+    """Create a resource: 200 if new, 409 if its label is taken.
+
+    Assessors and reconstructions get it on the ``out`` side, whatever the path.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    path : ItemPath
+        Path of the resource.
+
+    Raises
+    ------
+    BadRequest
+        For a sub-path or an invalid label.
+    Conflict
+        If the label is taken.
+    """
+    steps, step, _ = split(path)
+    if path.tail:
         raise BadRequest('A resource has no sub-path but files.')
     label = (_label(step.id) if step.id is not None else '') or None
     with call.archive.store.write() as connection:
@@ -66,12 +83,12 @@ def put_resource(call: Call, route: ItemPath) -> Response:
 
 
 def _nameless(connection: Connection, holder: Any) -> Any:
-    """The resource without label of a scan or reconstruction, which has at most one."""
+    """Return the only resource without label of a scan or reconstruction."""
     return (labelled_resources(connection, holder, '') or [None])[0] if holder.level in ('scan', 'reconstruction') else None
 
 
 def _label(name: str) -> str:
-    """The label that a resource gets: the first of a list; ``NULL`` is none."""
+    """Return the label for a new resource: the first of a list, if not ``NULL``."""
     first = re.split(r'\s*,\s*', name)[0]
     return unless_null(first) or ''
 
@@ -84,7 +101,7 @@ def _check_resource_label(label: str) -> None:
 
 
 def _check_unlocked(place: Place) -> None:
-    """`Forbidden` where an item on the way to a resource is locked."""
+    """Raise `Forbidden` if an item above a resource is locked."""
     locked = next((row for row in place.rows.values() if row.status == 'locked'), None)
     if locked is not None:
         raise Forbidden(f'{locked.id} is locked.')
@@ -95,13 +112,29 @@ def _new_resource(call: Call, connection: Connection, holder: Any, side: str, la
     return add_resource(connection, holder, side, label, call.caller.login, values)
 
 
-def put_files(call: Call, route: ItemPath) -> Response:
-    """Store the body's files. One that is there already is left alone and named in ``{"duplicates": [...]}``, with status 200.
+def put_files(call: Call, path: ItemPath) -> Response:
+    """Store the files of the body.
 
-    XNAT answers 200 and stores nothing to a caller without edit right; here that is a 403 unless the archive was opened to do as XNAT does.
+    Existing files are kept and listed in ``{"duplicates": [...]}``, with status 200, unless
+    ``overwrite=true``. Without the edit right the status is 403; with the option `silent_refusals`
+    of the archive it is 200 and nothing is stored, as in XNAT.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    path : ItemPath
+        Path of the resource or file.
+
+    Raises
+    ------
+    BadRequest
+        If the request has no file.
+    Forbidden
+        Without the right to edit the item.
     """
-    steps, step, last = split(route)
-    with call.archive.store.read() as connection:  # before the body is read: what is refused need not be sent
+    steps, step, last = split(path)
+    with call.archive.store.read() as connection:  # refuse before the body is read
         place = holder_of(connection, call.caller, steps)
         if call.archive.silent_refusals and 'edit' not in rights(connection, call.caller, place.owner, kind_of(connection, place.row)):
             return text()
@@ -111,10 +144,10 @@ def put_files(call: Call, route: ItemPath) -> Response:
             _check_resource_label(label)
     staged: list[tuple[str, Staged]] = []
     try:
-        path = (last.id if last else None) or ''
+        name = (last.id if last else None) or ''
         _check_length(call)
-        for one in _referenced(call, path) if call.has('reference') else received(call, path):
-            staged.append(one)  # one by one: what came before a failure is discarded too
+        for one in _referenced(call, name) if call.has('reference') else received(call, name):
+            staged.append(one)  # one by one, so that after a failure the earlier ones are discarded, too
         if not staged:
             raise BadRequest('The request holds no file.')
         duplicates = store_files(call, steps, step, staged)
@@ -128,11 +161,14 @@ def put_files(call: Call, route: ItemPath) -> Response:
 
 
 def _sources(call: Call) -> Iterator[Path]:
-    """The files and folders on the server that ``reference`` names: what lies in the archive's inbox, for administrators."""
+    """Yield the files and folders of ``reference``, which must be in the inbox.
+
+    `Forbidden` for other folders, and for users who are not administrators.
+    """
     if not call.caller.admin:
-        raise Forbidden('Only administrators take in files that lie on the server.')
+        raise Forbidden('Only administrators can import files from the server.')
     inbox = call.archive.files.inbox.resolve()
-    for name in (call.get('reference'),):  # a list is one name to XNAT, too
+    for name in (call.get('reference'),):  # XNAT, too, takes a list for one name
         path = Path(name).resolve()
         if inbox not in path.parents:
             raise Forbidden(f'{name} is not in the inbox of the archive, {inbox}.')
@@ -142,7 +178,7 @@ def _sources(call: Call) -> Iterator[Path]:
 
 
 def _referenced(call: Call, path: str) -> Iterator[tuple[str, Staged]]:
-    """Files that lie on the server, staged; what is in a folder keeps its path there."""
+    """Yield staged files of the server; those of a folder keep their paths."""
     for source in _sources(call):
         found = [source] if source.is_file() else sorted(one for one in source.rglob('*') if one.is_file() and not one.is_symlink())
         for one in found:
@@ -160,15 +196,29 @@ def _remove_sources(call: Call) -> None:
 
 
 def received(call: Call, path: str, folder: bool = False) -> Iterator[tuple[str, Staged]]:
-    """Paths and staged bodies of a request: parts of a form, a raw body, or what is in an archive that is to be unpacked.
+    """Yield the paths and staged files of a request.
 
-    With `folder` the names of parts come behind the path; XNAT takes a path in the archive for the name of every part, even where it ends
-    in a slash.
+    They are the parts of a form, the raw body, or the members of an archive that is to be
+    extracted.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    path : str
+        Path of the file. XNAT uses it as the name of every part, even if it ends in a slash.
+    folder : bool
+        Whether the names of parts are appended to the path.
+
+    Raises
+    ------
+    BadRequest
+        For an empty body or one that cannot be read.
     """
     area = call.archive.files
     if call.mimetype == 'multipart/form-data':
         if call.flag('inbody'):
-            raise BadRequest('A multipart body is not a file in the body.')
+            raise BadRequest('A multipart body cannot be sent with inbody=true.')
         parts = _multipart(call, path, folder)
     elif call.has_body:
         parts = iter([(check_path(path) if not call.flag('extract') else path, area.stage(call.pieces()))])
@@ -185,14 +235,17 @@ def received(call: Call, path: str, folder: bool = False) -> Iterator[tuple[str,
 
 
 def _check_length(call: Call) -> None:
-    """A body of unknown length is taken only for a zip."""
+    """Refuse a body of unknown length unless it is a zip or form."""
     is_known = not call.has_body or call.request.environ.get('CONTENT_LENGTH')
     if call.flag('inbody') and not is_known and call.mimetype not in ('application/zip', 'multipart/form-data'):
         raise InternalServerError('A file in the body needs a Content-Length; its size is not known.')
 
 
 def _multipart(call: Call, path: str, folder: bool) -> Iterator[tuple[str, Staged]]:
-    """The files of a form, each written to staging as it comes; a part's own name counts where the URI has none."""
+    """Yield the files of a form, each written to staging on arrival.
+
+    The name of a part is used if the URI has none.
+    """
     area = call.archive.files
     made: list[IO[bytes]] = []
 
@@ -202,11 +255,11 @@ def _multipart(call: Call, path: str, folder: bool) -> Iterator[tuple[str, Stage
 
     boundary = call.request.mimetype_params.get('boundary', '').encode('ascii', 'replace')
     try:
-        told, parts = MultiPartParser(stream_factory=stream, buffer_size=2**18).parse(call.stream, boundary, call.request.content_length)
-        call.query += list(told.items(multi=True))  # fields beside the files count like the query
+        fields, parts = MultiPartParser(stream_factory=stream, buffer_size=2**18).parse(call.stream, boundary, call.request.content_length)
+        call.query += list(fields.items(multi=True))  # fields of the form count like the query
         for _, part in parts.items(multi=True):
             if 'filename*=' in part.headers.get('Content-Disposition', ''):
-                continue  # such a part has no name for XNAT
+                continue  # XNAT sees no name in such a part
             name = (part.filename or '').replace('\\', '/').rpartition('/')[2]
             yield check_path(path + name if not path or (folder and path.endswith('/')) else path), area.adopt(part.stream)
     except ValueError as error:
@@ -216,7 +269,24 @@ def _multipart(call: Call, path: str, folder: bool) -> Iterator[tuple[str, Stage
 
 
 def store_files(call: Call, steps: Sequence[Step], step: Step, staged: list[tuple[str, Staged]]) -> list[str]:
-    """Place staged bodies and write their rows in one transaction; paths of those that were there already, unless ``overwrite=true``."""
+    """Store staged files and their rows in one transaction.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    steps : Sequence[Step]
+        Levels of the item.
+    step : Step
+        Level of the resource.
+    staged : list[tuple[str, Staged]]
+        Paths and staged files.
+
+    Returns
+    -------
+    list[str]
+        The paths of existing files, which are kept unless ``overwrite=true``.
+    """
     area = call.archive.files
     duplicates = []
     with call.archive.store.write() as connection:
@@ -239,7 +309,7 @@ def store_files(call: Call, steps: Sequence[Step], step: Step, staged: list[tupl
                 touch(connection, place.row.pk)
             mark_counted(connection, row.pk)
             change_feed.note(call, connection, place.row, change_feed.UPLOADED_FILE)
-        area.check_room(folder, fresh)  # for all of them, before the first is moved to its place
+        area.check_room(folder, fresh)  # for all files, before the first is moved
         for path, (one, known) in fresh.items():
             target = area.file_path(folder, path)
             if known is not None and call.archive.preferences.flag('maintainFileHistory'):
@@ -249,7 +319,7 @@ def store_files(call: Call, steps: Sequence[Step], step: Step, staged: list[tupl
 
 
 def _resource_for(call: Call, connection: Connection, holder: Any, step: Step) -> Any:
-    """The resource that an upload goes to, made where it is not there."""
+    """Return the resource of an upload; create it if missing."""
     if step.id is None:
         rows = [row for row in resources_at(connection, holder, step) if row.label is None]
     else:
@@ -273,9 +343,19 @@ def _write_row(call: Call, connection: Connection, row: Any, path: str, staged: 
 # -- deleting
 
 
-def delete_resource(call: Call, route: ItemPath) -> Response:
-    """Delete a resource and its files; XNAT answers 200 also where the label is unknown."""
-    steps, step, _ = split(route)
+def delete_resource(call: Call, path: ItemPath) -> Response:
+    """Delete a resource and its files.
+
+    The status is 200 also for an unknown label, as in XNAT.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    path : ItemPath
+        Path of the resource.
+    """
+    steps, step, _ = split(path)
     with call.archive.store.write() as connection:
         place = holder_of(connection, call.caller, steps)
         need_on(connection, call.caller, place.row, 'delete')
@@ -287,13 +367,27 @@ def delete_resource(call: Call, route: ItemPath) -> Response:
     return text()
 
 
-def delete_files(call: Call, route: ItemPath) -> Response:
-    """Delete all files whose path begins as was asked, or with a trailing ``*``; the delete right is needed, which members have not.
+def delete_files(call: Call, path: ItemPath) -> Response:
+    """Delete all files whose path begins with that of the request.
 
-    So a folder goes with all that is in it, and ``a.txt`` takes ``a.txt.bak`` along: XNAT compares no more than that.
+    A folder is deleted with its contents, and ``a.txt`` also deletes ``a.txt.bak``: XNAT compares
+    only the beginning, with or without a trailing ``*``. The delete right is required, which
+    members do not have.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    path : ItemPath
+        Path of the files.
+
+    Raises
+    ------
+    NotFound
+        If there is none, unless ``accept-not-found=true`` (204).
     """
-    asked = route.last.id
-    steps, step, _ = split(route)
+    asked = path.last.id
+    steps, step, _ = split(path)
     if asked is None or step.id is None:
         raise BadRequest('Name the resource and the file to delete.')
     with call.archive.store.write() as connection:
@@ -301,7 +395,7 @@ def delete_files(call: Call, route: ItemPath) -> Response:
         need_project(place)
         need_on(connection, call.caller, place.row, 'delete')
         _check_unlocked(place)
-        held = files_of(call, connection, route)
+        held = files_of(call, connection, path)
         found = [one for one in held if one.file.path.startswith(asked.removesuffix('*'))]
         if not found and call.flag('accept-not-found'):
             return text(status=204)

@@ -1,4 +1,4 @@
-"""Bodies of requests that make or change an item: an XML document, a form, or both in parts."""
+"""Bodies of requests that create or change an item: XML, a form, or both."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def document_of(call: Call, where: str, known: Any = None, short: bool = True) -
     where : str
         The level.
     known
-        The row of the item that is there.
+        The row of the existing item.
     short : bool
-        Whether short names count in the query: on the routes of experiments that name no subject they do not.
+        Whether short names count in the query; not on routes of experiments without a subject.
     """
     document, form = _read_body(call)
     return complete_document(call, document, form, where, known, short)
@@ -41,7 +41,7 @@ def _read_body(call: Call) -> tuple[Document, list[tuple[str, str]]]:
         fields, parts = call.multipart()
         bodies = [data for name, kind, data in parts if name.lower().endswith('.xml') or kind in _XML]
         return (parse_item(model, bodies[-1]) if bodies else Document()), fields
-    if wanted == 'form':  # and a form it must be
+    if wanted == 'form':  # only a form counts
         return Document(), call.form() if call.mimetype == _FORM else []
     if call.mimetype in _XML or wanted == 'xml' or call.flag('inbody'):
         return parse_item(model, call.document()), []

@@ -1,4 +1,4 @@
-"""Handlers of paths that name items: what the router gives them is the path as levels."""
+"""Adapter for handlers of paths to items."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ['on_item']
 
 
 def on_item(handler: Callable[[Call, ItemPath], Response]) -> Callable[..., Response]:
-    """Return a handler for the table of routes that calls another with the path as levels.
+    """Return a route handler that calls `handler` with the levels of the path.
 
-    It reads the segments as they were sent, since XNAT decodes few of them. Where a site wants
-    a reason for changes, a request that may make one must give it.
+    It reads the segments as they were sent, since XNAT decodes few of them. If the site requires a
+    reason for changes, all methods but GET must give one.
     """
 
     def answer(call: Call, **names: Any) -> Response:

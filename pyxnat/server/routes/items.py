@@ -1,4 +1,4 @@
-"""The routes of data elements: what each verb does on a collection, an item, a resource, a file."""
+"""Routes of data elements: collections, items, resources and files."""
 
 from __future__ import annotations
 
@@ -41,53 +41,56 @@ _STATUS = {'activate': 'active', 'quarantine': 'quarantine', '_lock': 'locked', 
 # -- resources and files
 
 
-def _resource_list(call: Call, route: ItemPath) -> Response:
+def _resource_list(call: Call, path: ItemPath) -> Response:
     with call.archive.store.read() as connection:
-        return table_response(call, file_reads.resource_table(call, connection, route))
+        return table_response(call, file_reads.resource_table(call, connection, path))
 
 
-def _resource_get(call: Call, route: ItemPath) -> Response:
+def _resource_get(call: Call, path: ItemPath) -> Response:
     with call.archive.store.read() as connection:
-        return send(catalogue_of_resource(call, connection, route))
+        return send(catalogue_of_resource(call, connection, path))
 
 
-def _files_get(call: Call, route: ItemPath) -> Response:
+def _files_get(call: Call, path: ItemPath) -> Response:
     with call.archive.store.read() as connection:
-        found = file_reads.download(call, connection, route)
+        found = file_reads.download(call, connection, path)
     return table_response(call, found) if isinstance(found, Table) else found
 
 
 # -- collections
 
 
-def _post_sessions(call: Call, route: ItemPath) -> Response:
-    raise ExpectationFailed('Sessions are made below their subject: /data/projects/P/subjects/S/experiments/E')
+def _post_sessions(call: Call, path: ItemPath) -> Response:
+    raise ExpectationFailed('Sessions are created below their subject: /data/projects/P/subjects/S/experiments/E')
 
 
-def _list(call: Call, route: ItemPath) -> Response:
+def _list(call: Call, path: ItemPath) -> Response:
     with call.archive.store.read() as connection:
-        if route.names == ('projects',) and project_lists.is_variant(call):
+        if path.names == ('projects',) and project_lists.is_variant(call):
             return project_lists.answer(call, connection)
-        if route.names == ('subjects',):
+        if path.names == ('subjects',):
             _check_reader(call, connection)
-        place = find(connection, call.caller, route.steps[:-1])
-        table = listing(call, connection, route, place)
+        place = find(connection, call.caller, path.steps[:-1])
+        table = listing(call, connection, path, place)
         return nothing(call) if table is None else table_response(call, table)
 
 
 def _check_reader(call: Call, connection: Any) -> None:
-    """`InternalServerError` for who may read no project: there XNAT fails over all subjects, and of all sessions it says that there are none."""
+    """Raise `InternalServerError` for users who may read no project.
+
+    XNAT cannot list all subjects for them; its list of all sessions is empty.
+    """
     if not call.caller.admin and not visible_projects(connection, call.caller):
         raise InternalServerError('XNAT cannot list the subjects of a user who may read no project.')
 
 
-def _post(call: Call, route: ItemPath) -> Response:
-    """Create an element whose label is in the query or the document; the answer is its URI."""
-    where = route.last.level.singular
+def _post(call: Call, path: ItemPath) -> Response:
+    """Create an element and return its URI; query or document have the label."""
+    where = path.last.level.singular
     document = document_of(call, where)
     name = document.core.get('label' if where in _WITH_ACCESSION else 'ID') or ''
     with call.archive.store.write() as connection:
-        place = find(connection, call.caller, route.steps[:-1], 'PUT')
+        place = find(connection, call.caller, path.steps[:-1], 'PUT')
         writer = Writer(call.archive, connection, call.caller, Event.of(call))
         if where == 'project':
             if not name:
@@ -103,7 +106,10 @@ def _post(call: Call, route: ItemPath) -> Response:
 
 
 def _next_number(call: Call, connection: Any, where: str, place: Place) -> str:
-    """XNAT numbers scans that are posted without an ID; who may not create is told that first."""
+    """Return the number of a scan that is posted without an ID.
+
+    Other levels need a label; a caller without the create right is refused first.
+    """
     if where != 'scan':
         need(connection, call.caller, place.project or place.owner, 'create', call.archive.model.default_type(where) or '')
         raise ExpectationFailed(f'Name the label of the {where}.')
@@ -114,9 +120,9 @@ def _next_number(call: Call, connection: Any, where: str, place: Place) -> str:
 # -- items
 
 
-def _get(call: Call, route: ItemPath) -> Response:
+def _get(call: Call, path: ItemPath) -> Response:
     with call.archive.store.read() as connection:
-        place = find(connection, call.caller, route.steps)
+        place = find(connection, call.caller, path.steps)
         return _representation(call, connection, place)
 
 
@@ -135,13 +141,16 @@ def _representation(call: Call, connection: Any, place: Place) -> Response:
     if form in ('html', 'text/html'):
         table = Table(['field', 'value'], list(representer.values(place.row).items()))
         return Response(b'<!DOCTYPE html>' + b''.join(render(table, 'html')), content_type='text/html')
-    return Response(representer.xml(place.row, call.flag('concealHiddenFields')), content_type='text/xml')  # whatever else was asked
+    return Response(representer.xml(place.row, call.flag('concealHiddenFields')), content_type='text/xml')  # also for unknown formats
 
 
 def _handled(call: Call, representer: Representer, row: Any) -> Response:
-    """``handler=values``: some fields of an item as a table of one row, or, with ``asValue``, the value of one."""
+    """Return some fields of an item as a table, or with ``asValue`` one value.
+
+    This is ``handler=values``.
+    """
     if call.get('handler') != 'values':
-        raise BadRequest(f'{call.get("handler")!r} is no handler of items; there is: values.')
+        raise BadRequest(f'{call.get("handler")!r} is not a handler of items; use values.')
     columns = [name for value in call.all('columns') for name in value.split(',') if name]
     if not columns or (call.flag('asValue') and len(columns) > 1):
         raise BadRequest('Name the columns to return; asValue returns one.')
@@ -150,28 +159,31 @@ def _handled(call: Call, representer: Representer, row: Any) -> Response:
 
 
 def _accepted(call: Call) -> str:
-    """HTML comes first for items, then XML: `*/*` gets a page, as from XNAT; `NotAcceptable` for what is neither."""
+    """Return the best media type of ``Accept``: HTML before XML, as in XNAT.
+
+    `NotAcceptable` if neither is accepted.
+    """
     if 'Accept' not in call.request.headers:
         return 'html'
     best = call.request.accept_mimetypes.best_match(['text/html', 'text/xml'])
     if best is None:
-        raise NotAcceptable('The item is told as text/html or text/xml; JSON wants format=json.')
+        raise NotAcceptable('An item can be sent as text/html or text/xml; for JSON use format=json.')
     return best
 
 
-def _put(call: Call, route: ItemPath) -> Response:
-    where = route.last.level.singular
+def _put(call: Call, path: ItemPath) -> Response:
+    where = path.last.level.singular
     document = None
-    if call.has_body:  # read before the transaction; and a caller who may not is told before it is read
+    if call.has_body:  # read before the transaction, but after the check of rights
         with call.archive.store.read() as connection:
-            known = _known(_place_for_put(call, connection, route))
-        document = _read(call, route, known)
+            known = _known(_place_for_put(call, connection, path))
+        document = _read(call, path, known)
     with call.archive.store.write() as connection:
-        place = _place_for_put(call, connection, route)
-        document = document or _read(call, route, _known(place))
+        place = _place_for_put(call, connection, path)
+        document = document or _read(call, path, _known(place))
         writer = Writer(call.archive, connection, call.caller, Event.of(call))
         if where == 'project':
-            text_id = route.last.id or ''
+            text_id = path.last.id or ''
             row = writer.put_project(text_id, document, place.row if place.missing is None else None, call.get('accessibility') or None)
             if place.missing is None:
                 change_feed.modified(call, connection, place.row, row)
@@ -179,12 +191,12 @@ def _put(call: Call, route: ItemPath) -> Response:
                 change_feed.project_made(call, connection, row)
             return text()
         if where == 'scan':
-            document.core['project'] = place.project or place.owner  # the path beats the document
+            document.core['project'] = place.project or place.owner  # the path overrides the document
         if place.missing is not None:
-            response, row = _create(call, route, place, writer, document)
+            response, row = _create(call, path, place, writer, document)
             change_feed.added(call, connection, row)
         else:
-            response, row = _change(call, route, place, writer, document)
+            response, row = _change(call, path, place, writer, document)
             change_feed.modified(call, connection, place.row, row)
         if document.share.get('project'):
             share_by_field(connection, writer, row, document)
@@ -197,35 +209,39 @@ def _known(place: Place) -> Any:
     return place.row if place.missing is None else None
 
 
-def _read(call: Call, route: ItemPath, known: Any) -> Document:
-    """What a PUT says. Where the path of a session names no subject, short names count for nothing, and a type makes it another item."""
-    where = route.last.level.singular
-    if where != 'experiment' or 'subjects' in route.names:
+def _read(call: Call, path: ItemPath, known: Any) -> Document:
+    """Return the document of a PUT.
+
+    If the path of a session names no subject, short names are ignored, and a data type in the query
+    makes it a new item.
+    """
+    where = path.last.level.singular
+    if where != 'experiment' or 'subjects' in path.names:
         return document_of(call, where, known)
     named = any(name in ('xsiType', 'ELEMENT_0') or split_path(name) for name, _ in call.query)
     document = document_of(call, where, None if named else known, short=False)
     document.core.update({name: call.get(name) for name in ('label', 'subject_ID') if call.get(name)})
     if not named and not document.from_xml:
         return document
-    if 'projects' not in route.names and not document.core.get('project'):
+    if 'projects' not in path.names and not document.core.get('project'):
         raise UnprocessableEntity('Submitted experiment record must include the project attribute.')
     if not document.core.get('subject_ID'):
         raise BadRequest("The content of element 'xnat:subjectAssessorData' is not complete: subject_ID Required Field")
     return document
 
 
-def _place_for_put(call: Call, connection: Any, route: ItemPath) -> Place:
-    """The item of a PUT; where its subject is missing too, a PUT of a session makes it."""
-    steps, where = route.steps, route.last.level.singular
+def _place_for_put(call: Call, connection: Any, path: ItemPath) -> Place:
+    """Return the place of the item of a PUT; a missing subject is allowed."""
+    steps, where = path.steps, path.last.level.singular
     if steps[0].level.plural == 'projects' and where in ('subject', 'experiment'):
         _need_project(connection, call.caller, steps[0].id or '', where)
-    if route.names == ('projects', 'subjects', 'experiments'):
+    if path.names == ('projects', 'subjects', 'experiments'):
         above = find(connection, call.caller, steps[:2], 'PUT', may_miss=True)
         if above.missing is not None:
-            return _session_of_no_subject(call, connection, route, above)
-    place = _found_for_put(call, connection, route)
-    if route.names == ('subjects',) and place.missing is not None:
-        return place  # the document tells the project
+            return _session_of_no_subject(call, connection, path, above)
+    place = _found_for_put(call, connection, path)
+    if path.names == ('subjects',) and place.missing is not None:
+        return place  # the document names the project
     if place.missing is None:
         if where != 'project':
             need_on(connection, call.caller, place.row, 'edit')
@@ -234,104 +250,116 @@ def _place_for_put(call: Call, connection: Any, route: ItemPath) -> Place:
     return place
 
 
-def _found_for_put(call: Call, connection: Any, route: ItemPath) -> Place:
-    """What a path names; for a scan or an assessor of no session XNAT's own refusal."""
-    where = route.last.level.singular
+def _found_for_put(call: Call, connection: Any, path: ItemPath) -> Place:
+    """Return the place of a path, with XNAT's errors for a missing session."""
+    where = path.last.level.singular
     try:
-        place = find(connection, call.caller, route.steps, 'PUT', may_miss=True)
+        place = find(connection, call.caller, path.steps, 'PUT', may_miss=True)
     except NotFound as error:
         if where == 'scan':
-            return _scan_of_document(call, connection, route, error)
+            return _scan_of_document(call, connection, path, error)
         if where == 'assessor':
             raise BadRequest(f'imageSession_ID Required Field. {error.description}') from error
         raise
-    told = _scan_told(call).get('ID') if where == 'scan' and place.missing is not None else None
-    return find(connection, call.caller, [*route.steps[:-1], route.last._replace(id=told)], 'PUT', may_miss=True) if told else place
+    scan_id = _core_of_scan(call).get('ID') if where == 'scan' and place.missing is not None else None
+    return find(connection, call.caller, [*path.steps[:-1], path.last._replace(id=scan_id)], 'PUT', may_miss=True) if scan_id else place
 
 
-def _scan_told(call: Call) -> Mapping[str, str]:
-    """What a document says of the place of a scan."""
+def _core_of_scan(call: Call) -> Mapping[str, str]:
+    """Return the core fields of a scan's document."""
     return document_of(call, 'scan').core if call.has_body else {}
 
 
-def _scan_of_document(call: Call, connection: Any, route: ItemPath, error: NotFound) -> Place:
-    """The scan of the session that a document names, where its path names no session that is there."""
-    told = _scan_told(call)
-    if not told.get('image_session_ID'):
+def _scan_of_document(call: Call, connection: Any, path: ItemPath, error: NotFound) -> Place:
+    """Return the place of a scan whose session only the document names."""
+    core = _core_of_scan(call)
+    if not core.get('image_session_ID'):
         raise ExpectationFailed(f'Specified scan must reference a valid image session. {error.description}') from error
-    steps = [Step(route.steps[-2].level, told['image_session_ID']), route.last._replace(id=told.get('ID') or route.last.id)]
+    steps = [Step(path.steps[-2].level, core['image_session_ID']), path.last._replace(id=core.get('ID') or path.last.id)]
     place = find(connection, call.caller, steps, 'PUT', may_miss=True)
-    project = find_project(connection, route.steps[0].id or '') if route.names[0] == 'projects' else None
+    project = find_project(connection, path.steps[0].id or '') if path.names[0] == 'projects' else None
     if project is not None and 'see' in rights(connection, call.caller, project.id):
         place.project = project.id
     return place
 
 
 def _need_project(connection: Any, caller: Caller, name: str, where: str) -> None:
-    """XNAT says the same of a project that is not there and of one that the caller does not see."""
+    """Raise `UnprocessableEntity` for a missing or invisible project.
+
+    XNAT's response is the same for both.
+    """
     found = find_project(connection, name)
     if found is None or 'see' not in rights(connection, caller, found.id):
         raise UnprocessableEntity(f'Submitted {where} record must include the project attribute. Unable to find the project: {name}')
 
 
-def _session_of_no_subject(call: Call, connection: Any, route: ItemPath, above: Place) -> Place:
-    """A session that the project has keeps its subject; a new one gets a subject that is made for it."""
-    place = find(connection, call.caller, [route.steps[0], route.steps[2]], 'PUT', may_miss=True)
+def _session_of_no_subject(call: Call, connection: Any, path: ItemPath, above: Place) -> Place:
+    """Return the place of a session whose subject is missing.
+
+    An existing session keeps its subject; for a new one the subject is created.
+    """
+    place = find(connection, call.caller, [path.steps[0], path.steps[2]], 'PUT', may_miss=True)
     if place.missing is None:
         need_on(connection, call.caller, place.row, 'edit')
         return place
     need(connection, call.caller, above.owner, 'create', 'xnat:subjectData')
-    above.missing = route.steps[2]
+    above.missing = path.steps[2]
     return above
 
 
-def _create(call: Call, route: ItemPath, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
-    where = route.last.level.singular
+def _create(call: Call, path: ItemPath, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
+    where = path.last.level.singular
     name = (place.missing.id if place.missing is not None else None) or ''
-    if route.names == ('subjects',):
-        place.row = _project_told(call, writer, document)
+    if path.names == ('subjects',):
+        place.row = _project_of_document(call, writer, document)
     if place.row is None:
         raise UnprocessableEntity(f'Submitted {where} record must include the project attribute. Unable to find the specified {where}: {name}')
     parent = place.row
     project = place.project or parent.project
     known = writer.of_id(where, document)
-    if where in _WITH_ACCESSION:  # the label that is told, and the project of a document, beat the path
+    if where in _WITH_ACCESSION:  # query and document override the path
         name = document.core.get('label') or name
-        told = document.core.get('project', project) if where == 'subject' and document.from_xml else project
-        project = told if told == project else target_project(writer.connection, call.caller, told).id
+        wanted = document.core.get('project', project) if where == 'subject' and document.from_xml else project
+        project = wanted if wanted == project else target_project(writer.connection, call.caller, wanted).id
         known = known if known is not None else writer.bearing(where, project, name)
     if known is not None:
         if known.project != project:
             raise Conflict(f'Project must be modified through separate URI. {known.id} belongs to project {known.project}.')
         document.core['label'] = name
-        return _written(call, writer, writer.update(known, document, _parent(writer, place, route, document)))
-    parent = _parent(writer, place, route, document) or parent
+        return _written(call, writer, writer.update(known, document, _parent(writer, place, path, document)))
+    parent = _parent(writer, place, path, document) or parent
     row = writer.create(where, name, parent, project, document)
     _manage_status(call, writer, row)
     return text(row.id, 201) if where in _WITH_ACCESSION else text(), row
 
 
-def _parent(writer: Writer, place: Place, route: ItemPath, document: Document) -> Any:
-    """What an item is put below: what its path names, or, of a session, what the document does; made where it is not there."""
-    if route.last.level.plural != 'experiments' or place.project is None:
+def _parent(writer: Writer, place: Place, path: ItemPath, document: Document) -> Any:
+    """Return the parent of an item: that of its path or document.
+
+    The subject of a session is created if missing.
+    """
+    if path.last.level.plural != 'experiments' or place.project is None:
         return place.row
     if 'subject' in place.rows:
         return place.rows['subject']
     project = place.rows['project']
-    if route.names[-2] == 'subjects':
-        return writer.new_subject(route.steps[1].id or '', project)
+    if path.names[-2] == 'subjects':
+        return writer.new_subject(path.steps[1].id or '', project)
     return writer.find_or_create_subject(document.core.get('subject_ID', ''), project)
 
 
-def _project_told(call: Call, writer: Writer, document: Document) -> Any:
-    """The project that a document for ``/subjects/S`` names; `UnprocessableEntity` where it names none."""
+def _project_of_document(call: Call, writer: Writer, document: Document) -> Any:
+    """Return the project that a document for ``/subjects/S`` names.
+
+    `UnprocessableEntity` if it names none.
+    """
     name = document.core.get('project', '')
     if not name:
         raise UnprocessableEntity('Submitted subject record must include the project attribute.')
     return target_project(writer.connection, call.caller, name)
 
 
-def _change(call: Call, route: ItemPath, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
+def _change(call: Call, path: ItemPath, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
     row = place.row
     wanted = document.core.get('label')
     if row.level in _WITH_ACCESSION and wanted and wanted != row.label and not (document.from_xml and row.level == 'subject'):
@@ -347,7 +375,7 @@ def _change(call: Call, route: ItemPath, place: Place, writer: Writer, document:
 
 
 def _put_below(place: Place, row: Any, document: Document) -> Any:
-    """What the path puts an item below, where that is not what it is below: XNAT moves it there."""
+    """Return the parent in the path if the item must be moved there, or None."""
     level_above = {'experiment': 'subject', 'assessor': 'experiment', 'reconstruction': 'experiment'}.get(row.level, '')
     above = place.rows.get(level_above) if place.row is place.rows.get(row.level, place.row) else None
     if above is None or (document.core.get('subject_ID') and not document.from_xml):
@@ -366,12 +394,12 @@ def _manage_status(call: Call, writer: Writer, row: Any) -> None:
             writer.set_status(row, status)
 
 
-def _delete(call: Call, route: ItemPath) -> Response:
+def _delete(call: Call, path: ItemPath) -> Response:
     with call.archive.store.write() as connection:
         try:
-            place = find(connection, call.caller, route.steps, 'DELETE')
+            place = find(connection, call.caller, path.steps, 'DELETE')
         except NotFound as error:
-            raise (BadRequest(error.description) if route.names == ('projects',) else error) from error  # so XNAT says of projects alone
+            raise (BadRequest(error.description) if path.names == ('projects',) else error) from error  # as XNAT, for projects only
         writer = Writer(call.archive, connection, call.caller, Event.of(call))
         row = place.row
         if place.project and row.level != 'project' and row.level != 'scan' and row.project != place.project:
@@ -386,26 +414,26 @@ def _delete(call: Call, route: ItemPath) -> Response:
 # -- sub-paths of items
 
 
-def _below(call: Call, route: ItemPath) -> Response:
-    """What XNAT does with segments that name no level: the status, the history, else the item itself."""
-    where = route.last.level.singular
-    if (where, route.tail) not in _ITSELF and route.tail in _TOLD:
+def _below(call: Call, path: ItemPath) -> Response:
+    """Return the status or history of an item, else the item, as XNAT does."""
+    where = path.last.level.singular
+    if (where, path.tail) not in _ITSELF and path.tail in _SUB_PATHS:
         with call.archive.store.read() as connection:
-            return _TOLD[route.tail](connection, find(connection, call.caller, route.steps).row)
-    return _get(call, route)
+            return _SUB_PATHS[path.tail](connection, find(connection, call.caller, path.steps).row)
+    return _get(call, path)
 
 
-def _no_part(call: Call, route: ItemPath) -> Response:
-    raise BadRequest(f'{"/".join(route.tail)} is no part of a {route.last.level.singular}.')
+def _no_part(call: Call, path: ItemPath) -> Response:
+    raise BadRequest(f'{"/".join(path.tail)} is not a part of a {path.last.level.singular}.')
 
 
-_TOLD: Mapping[tuple[str, ...], Callable[[Any, Any], Response]] = {
+_SUB_PATHS: Mapping[tuple[str, ...], Callable[[Any, Any], Response]] = {
     ('status',): lambda connection, row: text(row.status, mimetype='text/html'),
     ('history',): history,
 }
-"""What an item tells of itself below it."""
+"""Sub-paths of items with a response of their own."""
 _ITSELF = frozenset({('subject', ('history',))})
-"""What XNAT answers with the item all the same."""
+"""Sub-paths for which XNAT returns the item."""
 
 
 # -- the routes
@@ -422,7 +450,7 @@ def _routes(row: Level) -> Iterator[Route]:
 def _file_routes(pattern: str) -> Iterator[Route]:
     yield Route('GET', pattern, on_item(_files_get), 'List the files of a resource or of all resources, pack them, or return one.')
     yield Route('PUT POST', pattern, on_item(file_writes.put_files), 'Store a file, the files of a form, or those of an archive.')
-    yield Route('DELETE', pattern, on_item(file_writes.delete_files), 'Delete the files whose paths begin so.')
+    yield Route('DELETE', pattern, on_item(file_writes.delete_files), 'Delete the files whose paths begin with the path.')
 
 
 def _resource_routes(pattern: str, row: Level) -> Iterator[Route]:
@@ -444,18 +472,18 @@ def _item_routes(pattern: str, row: Level) -> Iterator[Route]:
     gone = f'Delete {name}' if row.plural == 'projects' else f'Delete {name}, or take it out of a project that it is shared into'
     yield Route('DELETE', element, on_item(_delete), f'{gone}.')
     if row.plural == 'projects':
-        yield Route('GET PUT POST DELETE', f'{element}/{{tail*}}', on_item(_no_part), 'Refuse what is no part of a project.')
+        yield Route('GET PUT POST DELETE', f'{element}/{{tail*}}', on_item(_no_part), 'Refuse: the path is not a part of a project.')
         return
     yield Route('GET', f'{element}/{{tail*}}', on_item(_below), f'Return the `status` or `history` of {name}, with other words {name} itself.')
-    yield Route('PUT POST DELETE', f'{element}/{{tail*}}', on_item(_no_part), f'Refuse what is no part of {name}.')
+    yield Route('PUT POST DELETE', f'{element}/{{tail*}}', on_item(_no_part), f'Refuse: the path is not a part of {name}.')
 
 
 _POSTED = {
     'subjects': ('/data/projects/{project}/subjects',),
     'experiments': ('/data/projects/{project}/subjects/{subject}/experiments',),
 }
-"""Where items of some levels are created by POST; those of others wherever they are listed."""
+"""Patterns for POST at some levels; items of the others are created wherever they are listed."""
 ROUTES = (
     *(route for row in LEVELS for route in _routes(row)),
-    Route('POST', '/data/projects/{project}/experiments', on_item(_post_sessions), 'Refuse: sessions are made below their subject.'),
+    Route('POST', '/data/projects/{project}/experiments', on_item(_post_sessions), 'Refuse: sessions are created below their subject.'),
 )

@@ -1,4 +1,7 @@
-"""``/services/move-files``: what lies in the user cache goes into resources of the archive (fact 6.4)."""
+"""``/services/move-files``: move files of the user cache into resources.
+
+The format is fact 6.4.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,12 @@ __all__ = ['ROUTES']
 
 
 def _answer(call: Call) -> Response:
-    """Move ``src=/user/cache/resources/X/files/F`` to ``dest=/archive/…/resources/L/files/F``, or each pair of such URIs in the query.
+    """Move files from ``src`` to ``dest``, or each pair of URIs in the query.
 
-    The parameters of an upload count here too: ``overwrite``, ``format``, ``content``, ``description``, ``tags``.
+    ``src`` is ``/user/cache/resources/X/files/F``, ``dest`` is
+    ``/archive/…/resources/L/files/F``.
+    The parameters of uploads also apply: ``overwrite``, ``format``, ``content``, ``description``,
+    ``tags``.
     """
     read_form(call)
     pairs = [(key, value) for key, value in call.query if '/' in key]
@@ -34,22 +40,25 @@ def _answer(call: Call) -> Response:
     if not pairs:
         raise BadRequest('Missing src and dest path')
     moves = [(find_path(call, source), _target(target)) for source, target in pairs]
-    for source, route in moves:
-        _move(call, source, route)
+    for source, target_path in moves:
+        _move(call, source, target_path)
     return text()
 
 
 def _target(uri: str) -> ItemPath:
-    route = parse([*archived_parts(uri), *([''] if uri.endswith('/') else [])])
-    kinds = [name.rpartition('_')[2] for name in route.names[-2:]] if route and not route.tail else []
-    if route is None or 'resources' not in kinds or split(route)[1].id is None:
-        raise BadRequest(f'{uri!r} is no resource in the archive: /archive/projects/P/subjects/S/experiments/E/resources/L/files/F')
-    return route
+    target_path = parse([*archived_parts(uri), *([''] if uri.endswith('/') else [])])
+    kinds = [name.rpartition('_')[2] for name in target_path.names[-2:]] if target_path and not target_path.tail else []
+    if target_path is None or 'resources' not in kinds or split(target_path)[1].id is None:
+        raise BadRequest(f'{uri!r} is not a resource in the archive: /archive/projects/P/subjects/S/experiments/E/resources/L/files/F')
+    return target_path
 
 
-def _move(call: Call, source: Path, route: ItemPath) -> None:
-    """Copy files to staging, put them in their place as an upload does, and only then remove them from the cache."""
-    steps, step, last = split(route)
+def _move(call: Call, source: Path, target_path: ItemPath) -> None:
+    """Move files into a resource.
+
+    They are copied to staging, stored like an upload, and only then removed from the cache.
+    """
+    steps, step, last = split(target_path)
     area = call.archive.files
     paths = _paths(source, (last.id if last else None) or '')
     if not paths:
@@ -67,11 +76,11 @@ def _move(call: Call, source: Path, route: ItemPath) -> None:
     if source.is_dir() and not duplicates:
         shutil.rmtree(source)
     if duplicates:
-        raise Conflict(f'There already: {", ".join(duplicates)}; overwrite=true replaces them.')
+        raise Conflict(f'Existing files: {", ".join(duplicates)}; use overwrite=true to replace them.')
 
 
 def _paths(source: Path, asked: str) -> dict[Path, str]:
-    """What is moved, with its path in the resource."""
+    """Return the files to move, with their paths in the resource."""
     if source.is_file():
         return {source: f'{asked}{source.name}' if asked.endswith('/') or not asked else asked}
     base = f'{asked.rstrip("/")}/' if asked else ''

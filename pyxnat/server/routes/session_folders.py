@@ -1,4 +1,4 @@
-"""The folder of a session as it lies on disk: ``E/DIR`` and ``E/XAR``; and the DICOMDIR of a scan."""
+"""Session folders as on disk, ``E/DIR`` and ``E/XAR``; DICOMDIR of scans."""
 
 from __future__ import annotations
 
@@ -31,18 +31,21 @@ from .item_paths import on_item
 __all__ = ['ROUTES']
 
 
-def _folder(call: Call, route: ItemPath) -> Response:
-    """``E/DIR[/path]``: what is in the folder, as a table or a zip, or one file; ``E/XAR``: the session's document and its files."""
+def _folder(call: Call, path: ItemPath) -> Response:
+    """Return files of a session's folder, or its document with all files.
+
+    ``E/DIR[/path]`` is a table, a zip or one file, ``E/XAR`` the document and all files.
+    """
     with call.archive.store.read() as connection:
-        row = find(connection, call.caller, route.steps).row
+        row = find(connection, call.caller, path.steps).row
         if row.level != 'experiment':
             raise BadRequest('Only experiments of subjects have a folder of their own.')
         folder = call.archive.files.item_folder(connection, row)
         if not folder.is_dir():
             raise NotFound(f'{row.label} has no folder.')
-        if route.tail[0] == 'XAR':
+        if path.tail[0] == 'XAR':
             return _xar(call, connection, row, folder)
-    found = _matching(folder, route.tail[1:])
+    found = _matching(folder, path.tail[1:])
     if not found:
         raise NotFound('There is no such file.')
     if call.get('format').lower() == 'zip':
@@ -54,7 +57,7 @@ def _folder(call: Call, route: ItemPath) -> Response:
 
 
 def _matching(folder: Path, names: Sequence[str]) -> list[Path]:
-    """The files and folders that a path of names or patterns stands for."""
+    """Return the files and folders that match a path of names or patterns."""
     found = [folder]
     for name in names:
         if name == '..':
@@ -64,7 +67,7 @@ def _matching(folder: Path, names: Sequence[str]) -> list[Path]:
 
 
 def _below(path: Path, recursive: bool) -> Iterator[Path]:
-    """A file itself; what is in a folder, or, ``recursive``, all files below it."""
+    """Yield a file itself, the members of a folder, or all files below it."""
     if path.is_file():
         yield path
     elif recursive:
@@ -86,7 +89,15 @@ def _xar(call: Call, connection: Connection, row: Any, folder: Path) -> Response
     area = call.archive.files
 
     def place(resource: Any, holder: Any) -> str:
-        """Where the catalogue of a resource lies in the archive that is sent."""
+        """Return the path of a resource's catalogue in the archive.
+
+        Parameters
+        ----------
+        resource
+            The resource.
+        holder
+            Its item.
+        """
         name = f'{safe_name(resource.label) if resource.label else resource.pk}_catalog.xml'
         return (area.resource_folder(connection, resource, holder) / name).relative_to(folder.parent).as_posix()
 
@@ -99,20 +110,20 @@ def _xar(call: Call, connection: Connection, row: Any, folder: Path) -> Response
     return send(pack_folder(row.label, folder, list(_below(folder, True)), f'{folder.name}/', first, 'xar'))
 
 
-def _dicomdir(call: Call, route: ItemPath) -> Response:
-    """``scans/N/DICOMDIR``: the directory of the images of a scan, as they would lie in a DICOM file-set."""
+def _dicomdir(call: Call, path: ItemPath) -> Response:
+    """Return the DICOMDIR of a scan's images, as in a DICOM file-set."""
     with call.archive.store.read() as connection:
-        paths = list(paths_of(call.archive, connection, find(connection, call.caller, route.steps).row))
+        paths = list(paths_of(call.archive, connection, find(connection, call.caller, path.steps).row))
     try:
         from pydicom.errors import InvalidDicomError
         from pydicom.fileset import FileSet
     except ImportError as error:
         raise NotSupported('This server cannot read DICOM: pydicom is not installed.') from error
     found = FileSet()
-    for path in paths:
+    for image in paths:
         try:
-            found.add(path)
-        except (InvalidDicomError, ValueError, AttributeError):  # no image, or one that lacks what a directory tells
+            found.add(image)
+        except (InvalidDicomError, ValueError, AttributeError):  # not an image, or without an element that a DICOMDIR needs
             continue
     if not len(found):
         raise NotFound('The scan has no DICOM images.')

@@ -1,4 +1,4 @@
-"""Where an item is, and putting it into other projects: what stands below it as ``projects``."""
+"""``projects`` below an item: the projects that show it, and sharing."""
 
 from __future__ import annotations
 
@@ -28,13 +28,16 @@ from .item_paths import on_item
 __all__ = ['ROUTES', 'share_by_field', 'target_project']
 
 
-def _projects_of(call: Call, route: ItemPath) -> Response:
+def _projects_of(call: Call, path: ItemPath) -> Response:
     with call.archive.store.read() as connection:
-        return _projects_table(call, connection, find(connection, call.caller, route.steps).row)
+        return _projects_table(call, connection, find(connection, call.caller, path.steps).row)
 
 
 def _projects_table(call: Call, connection: Any, row: Any) -> Response:
-    """Where an item is: its own project first. One that is shared without a label is called by its ID there."""
+    """Return the projects of an item, its own first.
+
+    An item that is shared without a label has its ID as label there.
+    """
     others = visible_shares(connection, call.caller, row)
     names = [(row.project, row.label), *((one.project, one.label or row.id) for one in others)]
     rows = [(label, name, *_names(connection, name)) for name, label in names]
@@ -46,49 +49,82 @@ def _names(connection: Any, project: str) -> tuple[str, str]:
     return fields.get('secondary_ID', ''), fields.get('name', '')
 
 
-def _share(call: Call, route: ItemPath) -> Response:
-    """Share an item. XNAT answers the ID of a session, and of all else where it was before."""
-    where = route.last.level.singular
+def _share(call: Call, path: ItemPath) -> Response:
+    """Share an item.
+
+    As in XNAT, the response is the ID of a session; for other items it is the table of projects
+    before the change.
+    """
+    where = path.last.level.singular
     with call.archive.store.write() as connection:
         try:
-            row = find(connection, call.caller, route.steps).row
+            row = find(connection, call.caller, path.steps).row
         except NotFound as error:
             raise (Forbidden(f'Sharing is not allowed. {error.description}') if where == 'subject' else error) from error
         if row.level == 'assessor' and where == 'experiment':
             raise BadRequest('An assessor is shared below its session: /data/experiments/SESSION/assessors/A/projects/Q')
-        target = target_project(connection, call.caller, route.tail[1])
+        target = target_project(connection, call.caller, path.tail[1])
         before = _projects_table(call, connection, row)
         Writer(call.archive, connection, call.caller, Event.of(call)).share(row, target, call.get('label') or None, call.flag('primary'))
         change_feed.shared(call, connection, row)
     if row.level == 'experiment':
-        return text(row.id, 201 if route.names == ('experiments',) else 200)
+        return text(row.id, 201 if path.names == ('experiments',) else 200)
     return before
 
 
 def share_by_field(connection: Any, writer: Writer, row: Any, document: Document) -> None:
-    """A setting of ``sharing/share/project`` shares the item, if it is not there already."""
+    """Share an item as ``sharing/share/project`` of its document says.
+
+    Nothing is done if the project shows it already.
+
+    Parameters
+    ----------
+    connection
+        The database.
+    writer : Writer
+        Writer of the request.
+    row
+        The item.
+    document : Document
+        The document.
+    """
     target = target_project(connection, writer.caller, document.share['project'])
     if row.level in ('subject', 'experiment', 'assessor') and not writer.is_in(row, target.id):
         writer.show(row, target, document.share.get('label') or None)
 
 
 def target_project(connection: Any, caller: Caller, name: str) -> Any:
-    """A project that the caller sees; `NotFound` where there is none."""
+    """Return a project that the caller sees.
+
+    Parameters
+    ----------
+    connection
+        The database.
+    caller : Caller
+        The user.
+    name : str
+        ID of the project.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    """
     found = find_project(connection, name)
     if found is None or 'see' not in rights(connection, caller, found.id):
         raise NotFound(f'Unable to find the specified project: {name}')
     return found
 
 
-def _refuse(call: Call, route: ItemPath) -> Response:
+def _refuse(call: Call, path: ItemPath) -> Response:
     raise BadRequest('The share of a scan goes with that of its session.')
 
 
-def _unshare(call: Call, route: ItemPath) -> Response:
+def _unshare(call: Call, path: ItemPath) -> Response:
     with call.archive.store.write() as connection:
-        row = find(connection, call.caller, route.steps).row
-        target = target_project(connection, call.caller, route.tail[1])
-        (change_feed.removed if target.id == row.project else change_feed.shared)(call, connection, row)  # its own project: that deletes it
+        row = find(connection, call.caller, path.steps).row
+        target = target_project(connection, call.caller, path.tail[1])
+        (change_feed.removed if target.id == row.project else change_feed.shared)(call, connection, row)  # removal from its own project deletes it
         Writer(call.archive, connection, call.caller, Event.of(call)).unshare(row, target.id)
     return text()
 
