@@ -1,4 +1,4 @@
-"""``/users/favorites/TYPE[/ID]``: items that a user keeps at hand."""
+"""``/users/favorites/TYPE[/ID]``: favourite items of a user."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ['ROUTES']
 
 
 def _change(call: Call, kind: str, name: str) -> Response:
-    """PUT keeps a favourite, DELETE forgets it."""
+    """Add a favourite on PUT, remove it on DELETE."""
     with call.archive.store.write() as connection:
         row = _item(call, connection, name)
         name = row.id if row is not None else name
@@ -34,7 +34,10 @@ def _change(call: Call, kind: str, name: str) -> Response:
 
 
 def _list(call: Call, kind: str) -> Response:
-    """XNAT reads the type from the query, not from the path: without ``DATA_TYPE=`` there is no table."""
+    """Return the favourites of the type in the parameter ``DATA_TYPE``.
+
+    As in XNAT, the type in the path is ignored, and without the parameter there is no table.
+    """
     if not call.has('DATA_TYPE'):
         return no_table()
     with call.archive.store.read() as connection:
@@ -48,7 +51,7 @@ def _table(call: Call, connection: Connection, kind: str) -> Response:
 
 
 def _item(call: Call, connection: Connection, name: str) -> Any:
-    """The project, or other item, with an ID; None where the caller cannot see it."""
+    """Return the project or other item of an ID, or None if not visible."""
     row = find_project(connection, name)
     if row is not None:
         return row if 'see' in rights(connection, call.caller, row.id) else None
@@ -57,5 +60,5 @@ def _item(call: Call, connection: Connection, name: str) -> Any:
 
 ROUTES = (
     Route('GET', '/data/users/favorites/{kind}', _list, "List the caller's favourites of the type in `DATA_TYPE`.", Access.LOGIN),
-    Route('PUT DELETE', '/data/users/favorites/{kind}/{name}', _change, 'Keep or forget a favourite.', Access.LOGIN),
+    Route('PUT DELETE', '/data/users/favorites/{kind}/{name}', _change, 'Add or remove a favourite.', Access.LOGIN),
 )

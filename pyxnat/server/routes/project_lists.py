@@ -1,4 +1,7 @@
-"""Variants of ``/projects``: as XNAT's search engine answers them, with the caller's own part in them; and by right."""
+"""Variants of the list of projects: by XNAT's search engine, or by right.
+
+Those by the search engine include the caller's role and last access.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,25 @@ _FILTERS = frozenset({'accessible', 'data', 'prearc_code', 'owner', 'member', 'c
 
 
 def is_variant(call: Call) -> bool:
-    """Whether a request for projects asks for one of these tables."""
+    """Whether a request for projects needs one of these tables."""
     return any(call.has(name) for name in (*_FILTERS, 'permissions', 'creatableTypes')) or call.get('format').lower() == 'search_xml'
 
 
 def answer(call: Call, connection: Connection) -> Response:
-    """The table, or, as ``search_xml``, the search that gives it."""
+    """Return the table, or as ``search_xml`` the search that gives it.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    connection : Connection
+        The database.
+
+    Raises
+    ------
+    BadRequest
+        For ``permissions`` without a data type.
+    """
     if call.has('creatableTypes'):
         return table_response(call, _by_right(call, connection, 'create', ('id', 'name', 'description', 'secondary_id')))
     if call.has('permissions'):

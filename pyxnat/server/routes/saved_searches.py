@@ -1,4 +1,4 @@
-"""``/data/search/saved`` and ``/data/projects/P/searches``: searches kept under an ID."""
+"""``/data/search/saved``, ``/data/projects/P/searches``: saved searches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from . import search_results
 __all__ = ['ROUTES']
 
 EXTENSION = '0'
-"""The number of the type of saved searches in XNAT's database, which is another on every site."""
+"""Key of the type of saved searches in XNAT's database; it differs between sites."""
 _COLUMNS = (
     'allow_diff_columns', 'stored_search_info', 'extension', 'sort_by_field_id', 'brief_description', 'description', 'layeredsequence',
     'secure', 'users', 'root_element_name', 'id', 'tag', 'sort_by_element_name',
@@ -39,13 +39,16 @@ def _results(call: Call, name: str) -> Response:
 
 
 def _of_project(call: Call, project: str, name: str) -> Response:
-    """``/projects/P/searches/ID``: as XML, or in another format what it finds; ``@TYPE`` is the project's listing of a type."""
+    """Return a search of a project as XML, or in other formats its results.
+
+    ``@TYPE`` is the project's listing of a type.
+    """
     with call.archive.store.read() as connection:
         row = find_project(connection, project)
         if row is None or 'see' not in rights(connection, call.caller, row.id):
             raise NotFound(f'Unable to find the specified project: {project}')
         need(connection, call.caller, row.id, 'read')
-        if call.method == 'PUT':  # XNAT reads the document, says 200, and nothing can be found there afterwards
+        if call.method == 'PUT':  # XNAT parses the document and answers 200, but does not store it
             parse_document(call.posted_document())
             return text()
         found = find_saved(connection, f'{row.id}_{name[1:]}' if name.startswith('@') else name)
@@ -66,7 +69,11 @@ def _wants_xml(call: Call) -> bool:
 
 
 def _list(call: Call) -> Response:
-    """Untagged searches that are for all or for the caller; ``includeTag=true`` or ``=P`` those of projects, ``all=true`` all of them."""
+    """Return the untagged searches that are public or the caller's.
+
+    ``includeTag=true`` gives those of projects, ``includeTag=P`` those of one, and ``all=true``
+    all, for administrators.
+    """
     tag = call.get('includeTag')
     with call.archive.store.read() as connection:
         if tag not in ('', 'true') and find_project(connection, tag) is None:
@@ -99,7 +106,10 @@ def _row(number: int, found: SearchDocument) -> tuple[Any, ...]:
 
 
 def _visible(call: Call, name: str) -> SearchDocument | None:
-    """A search that the caller may see; None for an unknown one, `Forbidden` for one that is not for the caller."""
+    """Return a search that the caller may see, or None for an unknown one.
+
+    `Forbidden` for a search of other users.
+    """
     if name.startswith('@'):
         return default_searches.of_site(call, name[1:], call.get('dv') or 'listing')
     with call.archive.store.read() as connection:
@@ -108,7 +118,7 @@ def _visible(call: Call, name: str) -> SearchDocument | None:
             return None
         mine = call.caller.admin or call.caller.login in found.users
         if not mine and not (_is_public(found) and may_query(call, connection, root_of(call, found))):
-            raise Forbidden(f'The saved search {name} is not for you.')
+            raise Forbidden(f'You cannot read the saved search {name}.')
     return found
 
 
@@ -125,7 +135,7 @@ def _xml(call: Call, found: SearchDocument) -> Response:
     return Response(write_document(found, places), mimetype='text/xml')
 
 
-# -- for whom
+# -- access
 
 
 def _is_public(found: SearchDocument) -> bool:
@@ -136,7 +146,10 @@ def _is_public(found: SearchDocument) -> bool:
 
 
 def _put(call: Call, name: str) -> Response:
-    """Keep a document under an ID, in place of what is there, whoever put that; groups that it names are kept, and let nobody in."""
+    """Save a document under an ID, replacing that of any user.
+
+    Its groups are stored but grant no access.
+    """
     document = parse_document(call.posted_document())
     root_of(call, document)
     if name.startswith('@') or not re.fullmatch(r'[^\x00-\x1f/]{1,255}', name):
@@ -158,7 +171,11 @@ def _put(call: Call, name: str) -> Response:
 
 
 def _check_put(call: Call, connection: Connection, document: SearchDocument, known: SearchDocument | None) -> None:
-    """`Forbidden` for a search that several users share, and for a project's own listing without the right to edit the project."""
+    """Refuse changes of shared searches and of project listings.
+
+    `Forbidden` for a search of several users, and for a project's own listing without the right to
+    edit the project. Administrators may change all.
+    """
     tag, root = document.attributes.get('tag', ''), root_of(call, document)
     listing = tag and (document.id == f'{tag}_{root}' or document.attributes.get('brief-description') == call.archive.model.plural(root))
     if call.caller.admin:
@@ -166,17 +183,20 @@ def _check_put(call: Call, connection: Connection, document: SearchDocument, kno
     if known is not None and len(known.users) > 1:
         raise Forbidden(f'The saved search {document.id} is shared: only an administrator may change it.')
     if listing and 'edit' not in rights(connection, call.caller, tag):
-        raise Forbidden(f'The listing of {root} is the business of those who may edit {tag}.')
+        raise Forbidden(f'Only users who may edit {tag} can change its listing of {root}.')
 
 
 def _delete(call: Call, name: str) -> Response:
-    """Remove a search that is the caller's alone; administrators remove any. Unknown ones are fine."""
+    """Delete a search of the caller alone; administrators may delete any.
+
+    An unknown search is no error.
+    """
     with call.archive.store.write() as connection:
         found = find_saved(connection, name)
         if found is None:
             return text()
         if not call.caller.admin and found.users != (call.caller.login,):
-            raise Forbidden(f'The saved search {name} is not yours alone.')
+            raise Forbidden(f'You cannot delete the saved search {name}: other users have it.')
         delete_saved(connection, name)
     return text()
 

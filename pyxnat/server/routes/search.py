@@ -13,7 +13,7 @@ __all__ = ['ROUTES']
 
 
 def _post(call: Call) -> Response:
-    """``POST /search``: the search of a document."""
+    """Run the search of a document."""
     return search_results.answer(call, parse_document(call.posted_document()))
 
 

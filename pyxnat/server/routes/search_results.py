@@ -1,4 +1,4 @@
-"""The answer to a search: computed now, or from the cached result of an earlier one."""
+"""Responses of searches: computed, or from a cached result."""
 
 from __future__ import annotations
 
@@ -21,10 +21,23 @@ __all__ = ['answer', 'cached', 'of_saved']
 
 
 def answer(call: Call, document: SearchDocument) -> Response:
-    """The table of a search.
+    """Return the table of a search.
 
-    With ``cache=true`` the result is kept and its first page answered, by default without rows. A document with an ID is answered from
-    the result that this user has under it, whatever it says now, unless ``refresh=true`` or the ID is of a generated listing (``@…``).
+    With ``cache=true`` the result is cached and its first page returned, by default without rows. A
+    document with an ID is answered from the user's cached result of that ID, even if the document
+    has changed, unless ``refresh=true`` or the ID is of a generated listing (``@…``).
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    document : SearchDocument
+        The search.
+
+    Raises
+    ------
+    Forbidden
+        If the caller may not search the root type.
     """
     kept = document.id and not document.id.startswith('@') and not call.flag('refresh')
     wanted = call.get('cache').lower() == 'true'
@@ -42,7 +55,15 @@ def answer(call: Call, document: SearchDocument) -> Response:
 
 
 def of_saved(call: Call, document: SearchDocument) -> Response:
-    """The table of a saved search; XNAT does not tell its root there."""
+    """Return the table of a saved search; as in XNAT, without its root.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    document : SearchDocument
+        The search.
+    """
     with call.archive.store.read() as connection:
         table = run_search(call, connection, document)
         table.meta = {}
@@ -50,10 +71,20 @@ def of_saved(call: Call, document: SearchDocument) -> Response:
 
 
 def cached(call: Call, name: str, column: str) -> Response:
-    """A page of a cached result, or the values of one of its columns."""
+    """Return a page of a cached result, or the values of one column.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    name : str
+        ID of the cached result.
+    column : str
+        The column; empty for a page.
+    """
     view = call.archive.part(Views).find(name)
     if view.login != call.caller.login:
-        return no_table()  # XNAT builds none for another user, and says nothing
+        return no_table()  # as XNAT, for another user's result
     if column:
         return table_response(call, call.archive.part(Views).values(view, column))
     wanted, offset = page_asked(call, None)
@@ -62,7 +93,10 @@ def cached(call: Call, name: str, column: str) -> Response:
 
 
 def _order(call: Call, view: View) -> list[Any]:
-    """The order asked for; `InternalServerError` for a column that there is not."""
+    """Return the order of the request.
+
+    `InternalServerError` for an unknown column.
+    """
     try:
         return order_asked(call, {one: view.cell(one) for one in view.columns})
     except UnprocessableEntity as error:
@@ -70,7 +104,10 @@ def _order(call: Call, view: View) -> list[Any]:
 
 
 def _page(call: Call, view: View, known: bool) -> Response:
-    """The answer to a search that is kept, `known` if it was before: without rows unless a limit says how many."""
+    """Return a page of a cached result; without ``limit`` it has no rows.
+
+    A result that was cached earlier has ``last_access``.
+    """
     wanted, offset = page_asked(call, 0)
     with call.archive.part(Views).page(view, _order(call, view), wanted, offset) as table:
         if known:
@@ -79,7 +116,7 @@ def _page(call: Call, view: View, known: bool) -> Response:
 
 
 def _whole(call: Call, view: View) -> Response:
-    """All rows of an earlier result, in answer to the search it is of."""
+    """Return all rows of a cached result for its search."""
     with call.archive.part(Views).page(view, _order(call, view), None, 0) as table:
         meta = {name: value for name, value in table.meta.items() if name != 'ID'}
         return table_response(call, replace(table, meta=meta))

@@ -1,4 +1,4 @@
-"""``/data/search/elements``: the types that can be searched, their fields and display versions."""
+"""``/data/search/elements``: searchable types, their fields and versions."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def _list(call: Call) -> Response:
     return table_response(call, _types(call))
 
 
-def _fields_of(call: Call, types: str, what: str) -> Response:
-    """The fields of some types, or the display versions of one."""
+def _fields_of(call: Call, types: str, part: str) -> Response:
+    """Return the fields of some types, or the display versions of one."""
     if workflow_search.is_root(types):
         return table_response(call, _of_workflows(), default='xml')
     names = [call.archive.model.name(name) or _LISTED.get(name.lower()) for name in types.split(',')]
     known = [name for name in names if name is not None and (call.archive.model.level_of(name) or name in _LISTED.values())]
     if len(known) != len(names):
         raise BadRequest(f'{types} is not a data type of this archive that can be searched.')
-    if what == 'versions':
+    if part == 'versions':
         return _versions(call, known[0])
     return table_response(call, _fields(call, known), default='xml')
 
@@ -50,15 +50,16 @@ _SET_UP = (
     ('xnat:pVisitData', 'Visit', 'Visits'), ('xnat:investigatorData', 'Investigator', 'Investigator'),
     ('val:protocolData', 'Protocol Validation', 'Protocol Validations'),
 )  # fmt: skip
-"""The types that a new XNAT lists, and what it calls one and several. The others can be searched all the same."""
+"""Types that a new XNAT lists, with singular and plural; other types can be searched, too."""
 _LISTED = {name.lower(): name for name, _, _ in _SET_UP}
 _UNSECURED = 'xnat:investigatorData'
 
 
 def _types(call: Call) -> Table:
-    """Only secured ones with ``secured=``, used ones with ``used=``, and with ``readable=`` counts of what the caller may read.
+    """Return the types that XNAT lists initially and those of plug-ins.
 
-    They are those that XNAT is set up with, and all that plug-ins bring.
+    ``secured=`` restricts them to secured ones, ``used=`` to used ones; with ``readable=`` only
+    items are counted that the caller may read.
     """
     model = call.archive.model
     with call.archive.store.read() as connection:
@@ -82,7 +83,7 @@ _COLUMNS = ('FIELD_ID', 'HEADER', 'SUMMARY', 'TYPE', 'REQUIRES_VALUE', 'DESC', '
 def _fields(call: Call, names: list[str]) -> Table:
     rows: list[tuple[Any, ...]] = []
     with call.archive.store.read() as connection:
-        for name in filter(call.archive.model.level_of, names):  # no field of the others is told
+        for name in filter(call.archive.model.level_of, names):  # other types have no fields
             rows += [_row(one, name) for one in call.archive.part(Displays).fields(name).values() if one.searchable]
             rows += [_row(one, name, source) for one, source in fields_of_projects(call, connection, name)]
     meta = {
@@ -94,7 +95,7 @@ def _fields(call: Call, names: list[str]) -> Table:
 
 
 def _of_workflows() -> Table:
-    """The fields of workflows, which no display document of this archive has."""
+    """Return the fields of workflows, which have no display document here."""
     name = workflow_search.TYPE
     fields = [(one.id, one.header, f'{name}/{one.path}' if one.path else f'{name}.{one.id}', one.kind) for one in workflow_search.FIELDS]
     rows = [(*field, 'false', field[1], name, 0) for field in fields]
@@ -110,7 +111,7 @@ def _row(field: DisplayField, element: str, source: int = 0) -> tuple[Any, ...]:
 
 
 def _versions(call: Call, name: str) -> Response:
-    """The display versions of a type, as JSON or by default as XML."""
+    """Return the display versions of a type, as JSON or by default as XML."""
     found = _versions_of(call, name)
     if call.get('format').lower() == 'json':
         text = json.dumps({'DisplayVersions': {'element_name': name, 'versions': found}}, ensure_ascii=False)
@@ -144,5 +145,5 @@ def _entry(field: DisplayField, element: str) -> dict[str, str]:
 
 ROUTES = (
     Route('GET', '/data/search/elements', _list, 'List the data types that can be searched.'),
-    Route('GET', '/data/search/elements/{types!}/{what?}/{*}', _fields_of, 'List the search fields of types, or the display `versions` of one.'),
+    Route('GET', '/data/search/elements/{types!}/{part?}/{*}', _fields_of, 'List the search fields of types, or the display `versions` of one.'),
 )
