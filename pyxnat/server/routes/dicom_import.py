@@ -1,8 +1,9 @@
-"""``services/import``: DICOM objects that arrive, alone or in a zip or tar, as sessions in the prearchive or on into the archive.
+"""``services/import``: upload of DICOM objects, single or in a zip or tar.
 
-Three of XNAT's handlers are there. The session importer (SI, the default) makes a new session of an upload, passes over files that are no
-DICOM, and archives it where the request or the project says so. DICOM-zip and gradual-DICOM add to the session of the same study that
-waits already; it is built by ``action=commit``, by a ``dest``, or after nothing came for a while.
+Three of XNAT's import handlers are supported. The session importer (SI, the default) creates a new
+session, skips files that are not DICOM, and archives the session if the request or the project says
+so. DICOM-zip and gradual-DICOM add to a waiting session of the same study. It is built by
+``action=commit``, by a ``dest``, or once no more files arrive for a while.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ __all__ = ['ROUTES', 'auto_code', 'prearchive_uri']
 _HANDLERS = ('SI', 'DICOM-zip', 'gradual-DICOM')
 _CODES = {'0': 'Manual', '4': 'AutoArchive', '5': 'AutoArchiveOverwrite'}
 _ARCHIVE = '1'
-"""The prearchive_code of XNAT's upload page for 'archive': merge, overwriting only where the project overwrites."""
+"""prearchive_code of XNAT's upload page for 'archive': merge; overwrite only if the project does."""
 _DEST = re.compile(
     r'(?:/data)?/(?:archive(?:/projects/(?P<project>[^/]+)(?:/subjects/(?P<subject>[^/]+)(?:/experiments/(?P<label>[^/]+))?)?)?'
     r'|prearchive(?:/projects/(?P<into>[^/]+)(?:/(?P<timestamp>\d{8}_\d{6,9})/(?P<folder>[^/]+))?)?)/?$'
@@ -51,7 +52,7 @@ _COLUMNS = {
 
 
 class _Order(NamedTuple):
-    """What a request says of where its objects are to go."""
+    """Destination and options of an import."""
 
     handler: str
     project: str
@@ -67,7 +68,7 @@ class _Order(NamedTuple):
 
 
 def _import(call: Call) -> Response:
-    """Import a body: the URIs of the sessions it became, one a line."""
+    """Import a body and return the URIs of its sessions, one per line."""
     area, tell = call.archive.files, Reporter(call)
     if call.mimetype == 'application/x-www-form-urlencoded':
         call.query += call.form()
@@ -95,7 +96,10 @@ def _import(call: Call) -> Response:
 
 
 def prearchive_uri(row: Any) -> str:
-    """The URI of a session in the prearchive, as imports answer it: listings tell it without ``/data``."""
+    """Return the URI of a session in the prearchive, as imports return it.
+
+    Listings have it without ``/data``.
+    """
     return f'/data/prearchive/projects/{row.project or UNASSIGNED}/{row.timestamp}/{row.folder}'
 
 
@@ -109,7 +113,7 @@ def _order(call: Call) -> _Order:
     found = _DEST.match(call.get('dest')) if call.get('dest') else None
     if call.get('dest') and found is None:
         raise BadRequest(f'Parameter dest format error: {call.get("dest")}')
-    told = {name: value or '' for name, value in found.groupdict().items()} if found else {}
+    target = {name: value or '' for name, value in found.groupdict().items()} if found else {}
     dest = ('prearchive' if 'prearchive' in found.group(0).split('/')[:3] else 'archive') if found else ''
 
     def first(*names: str) -> str:
@@ -117,11 +121,11 @@ def _order(call: Call) -> _Order:
 
     return _Order(
         handler=handler,
-        project=told.get('project') or told.get('into') or first('project', 'PROJECT_ID'),
-        subject=told.get('subject') or first('subject', 'SUBJECT_ID'),
-        label=told.get('label') or first('session', 'EXPT_LABEL', 'label'),
-        timestamp=told.get('timestamp', ''),
-        folder=told.get('folder', ''),
+        project=target.get('project') or target.get('into') or first('project', 'PROJECT_ID'),
+        subject=target.get('subject') or first('subject', 'SUBJECT_ID'),
+        label=target.get('label') or first('session', 'EXPT_LABEL', 'label'),
+        timestamp=target.get('timestamp', ''),
+        folder=target.get('folder', ''),
         dest=dest,
         auto=_auto(call, dest),
         commit=bool(dest) or handler == 'SI' or call.get('action') == 'commit',
@@ -136,12 +140,12 @@ def _auto(call: Call, dest: str) -> bool | None:
             return call.flag(name)
     code = call.get('prearchive_code')
     if code and code not in (*_CODES, _ARCHIVE):
-        raise BadRequest(f'{code!r} is none of the codes {", ".join(_CODES)}.')
+        raise BadRequest(f'{code!r} is not one of the codes {", ".join(_CODES)}.')
     return code != '0' if code else None
 
 
 def _bodies(call: Call) -> Iterator[tuple[str, Staged]]:
-    """The uploaded file, or the one of the user's cache that ``src`` names."""
+    """Yield the uploaded file, or the file of the user cache in ``src``."""
     if call.get('src'):
         path = find_file(call, call.get('src'))
         with path.open('rb') as source:
@@ -153,7 +157,7 @@ def _bodies(call: Call) -> Iterator[tuple[str, Staged]]:
 
 
 def _members(call: Call, order: _Order, name: str, staged: Staged) -> list[tuple[str, Staged]]:
-    """The files of an archive; a file that is none is its own only member."""
+    """Return the files of an archive; another file is its own only member."""
     packed = zipfile.is_zipfile(staged.path) or tarfile.is_tarfile(staged.path) or _starts_as_zip(staged)
     if not packed and not re.search(r'\.(zip|tar|tgz|tar\.gz)$', name, re.IGNORECASE):
         return [(name, staged)]
@@ -161,18 +165,21 @@ def _members(call: Call, order: _Order, name: str, staged: Staged) -> list[tuple
         return list(zip_tar.unpack(call.archive.files, staged))
     except BadRequest as error:
         if order.handler == 'SI' and 'cannot be unpacked' in str(error.description):
-            raise InternalServerError(str(error.description)) from error  # what XNAT answers where reading fails
+            raise InternalServerError(str(error.description)) from error  # as XNAT for unreadable archives
         raise
 
 
 def _starts_as_zip(staged: Staged) -> bool:
-    """Also of a zip whose end is missing."""
+    """Whether a file begins as a zip, also a truncated one."""
     with staged.path.open('rb') as source:
         return source.read(4) == b'PK\x03\x04'
 
 
 def _objects(call: Call, order: _Order, members: list[tuple[str, Staged]]) -> Iterator[Object]:
-    """The DICOM objects among files. The session importer passes over others, and so do the rest with ``Ignore-Unparsable``."""
+    """Yield the DICOM objects among files.
+
+    Other files are skipped by the session importer, and by the others with ``Ignore-Unparsable``.
+    """
     ignoring = order.handler == 'SI' or call.flag('Ignore-Unparsable')
     studies: set[str] = set()
     refused = ''
@@ -184,7 +191,7 @@ def _objects(call: Call, order: _Order, members: list[tuple[str, Staged]]) -> It
             if ignoring:
                 continue
             raise BadRequest(refused) from error
-        if header.study in studies:  # what the study as a whole says is known by its first object
+        if header.study in studies:  # the values of the study are those of its first object
             header = header._replace(values={})
         studies.add(header.study)
         yield Object('' if call.flag('rename') or name == 'upload' else name, staged, header)
@@ -196,14 +203,14 @@ def _objects(call: Call, order: _Order, members: list[tuple[str, Staged]]) -> It
 
 
 class _Import:
-    """The objects of one request on their way."""
+    """Import of the objects of one request."""
 
     def __init__(self, call: Call, order: _Order) -> None:
         self._call = call
         self._order = order
 
     def run(self, objects: list[Object]) -> list[str]:
-        """Store the objects, build what is to be built, archive what is to be archived; the URIs."""
+        """Store the objects, build and archive sessions, and return their URIs."""
         studies: dict[str, list[Object]] = {}
         for one in objects:
             studies.setdefault(one.header.study, []).append(one)
@@ -229,9 +236,10 @@ class _Import:
         return row
 
     def _waiting(self, connection: Connection, wish: Wish, study: str) -> Any:
-        """The session that takes the objects of a study: the one that ``dest`` names, or one of the same project that waits.
+        """Return the session that takes the objects of a study, or None.
 
-        A label that the request tells keeps apart uploads of one study as different sessions.
+        It is the one that ``dest`` names, or a waiting one of the same project. A label in the
+        request keeps several uploads of one study apart as different sessions.
         """
         if wish.timestamp:
             return find_place(connection, wish.project, wish.timestamp, wish.folder)
@@ -250,7 +258,10 @@ class _Import:
         return Wish(project, name, clean_label(subject), folder, order.timestamp, self._code(connection, project, header), more)
 
     def _project(self, connection: Connection, header: Header) -> str | None:
-        """ID of the project: the one asked for, else the one that the header names and the caller may create in; None: Unassigned."""
+        """Return the ID of the project, or None for Unassigned.
+
+        It is that of the request, else one in the header in which the caller may create.
+        """
         caller = self._call.caller
         asked = self._order.project
         if asked and asked != UNASSIGNED:
@@ -268,13 +279,16 @@ class _Import:
             if code == _ARCHIVE and auto_code(connection, project) == _CODES['5']:
                 return _CODES['5']
             return _CODES.get(code, 'AutoArchive') if self._order.auto else 'Manual'
-        told = _assigned('AA', header).lower()
-        if told in ('true', 'false'):
-            return 'AutoArchive' if told == 'true' else 'Manual'
+        assigned = _assigned('AA', header).lower()
+        if assigned in ('true', 'false'):
+            return 'AutoArchive' if assigned == 'true' else 'Manual'
         return auto_code(connection, project)
 
     def _wanted(self, row: Any) -> bool:
-        """Whether a session is to be archived. XNAT leaves one without a project in the prearchive unless it is told otherwise."""
+        """Whether to archive a session.
+
+        By default, XNAT leaves sessions without a project in the prearchive.
+        """
         if row.status != 'READY':
             return False
         return self._order.auto if self._order.auto is not None else bool(row.project) and row.autoarchive != 'Manual'
@@ -296,12 +310,26 @@ class _Import:
 
 
 def auto_code(connection: Connection, project: str | None) -> str:
-    """What a project does with what arrives: Manual, AutoArchive or AutoArchiveOverwrite."""
+    """Return a project's auto-archive setting.
+
+    It is Manual, AutoArchive or AutoArchiveOverwrite.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str or None
+        ID of the project; None for none.
+    """
     return _CODES.get(setting_of(connection, project, 'prearchive_code'), 'Manual') if project else 'Manual'
 
 
 def _project_of(connection: Connection, caller: Caller, header: Header) -> str | None:
-    """By ``Project:x`` in comments, else the study's description or accession number where that is a project (Xnat15DicomProjectIdentifier)."""
+    """Return the project that a header names, or None.
+
+    It is ``Project:x`` in comments, else the study description or accession number, as in XNAT's
+    Xnat15DicomProjectIdentifier.
+    """
     values: Mapping[str, str] = header.values
     named = [_assigned('Project', header, (keyword,)) for keyword in _COMMENTS]
     for name in [*named, values.get('StudyDescription', ''), values.get('AccessionNumber', '')]:
@@ -312,7 +340,7 @@ def _project_of(connection: Connection, caller: Caller, header: Header) -> str |
 
 
 def _assigned(name: str, header: Header, keywords: tuple[str, ...] = _COMMENTS[:2]) -> str:
-    """The value of ``<name>:<value>`` in the comments of a study."""
+    """Return the value of ``<name>:<value>`` in the comments of a study."""
     for keyword in keywords:
         found = re.search(_ASSIGNED.format(name), header.values.get(keyword, ''), re.IGNORECASE | re.MULTILINE)
         if found:

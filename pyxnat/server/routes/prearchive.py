@@ -1,4 +1,4 @@
-"""``/data/prearchive``: tables of the sessions that wait to be archived, those sessions themselves, and what can be done with them."""
+"""``/data/prearchive``: listings of waiting sessions, and the sessions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COLUMNS = (
 )  # fmt: skip
 _URI = re.compile(r'(?:/(?:data|REST))?/prearchive/projects/([^/]+)/([^/]+)/([^/]+)/?$')
 _STATUSES = ('READY', 'RECEIVING', 'CONFLICT', 'ERROR')
-"""Those that a session can be set to; the others are those of an operation."""
+"""Statuses that users can set; the others belong to operations."""
 
 
 def _recent(call: Call) -> Response:
@@ -46,7 +46,7 @@ def _recent(call: Call) -> Response:
 
 
 def _list(call: Call, projects: str = '') -> Response:
-    """The sessions of some projects, or of all that the caller owns."""
+    """Return the sessions of some projects, or of all that the caller may edit."""
     with call.archive.store.read() as connection:
         wanted = None
         if projects:
@@ -58,13 +58,19 @@ def _list(call: Call, projects: str = '') -> Response:
 
 
 def _own(connection: Connection, caller: Caller, rows: Sequence[Any]) -> list[Any]:
-    """The sessions that a caller may work on: XNAT shows others to those alone who ask for their project."""
+    """Return the sessions that a caller may edit.
+
+    XNAT lists other sessions only in requests for their project.
+    """
     mine = {project: 'edit' in rights(connection, caller, project, ANY) for project in {row.project for row in rows} if project is not None}
     return [row for row in rows if mine.get(row.project, caller.admin)]
 
 
 def _readable_project(connection: Connection, caller: Caller, name: str) -> str | None:
-    """ID of a project whose sessions are asked for; None for Unassigned, which administrators alone see."""
+    """Return the ID of a project of the request; None for Unassigned.
+
+    Only administrators may see Unassigned.
+    """
     if name == UNASSIGNED and caller.admin:
         return None
     row = find_project(connection, name)
@@ -75,7 +81,7 @@ def _readable_project(connection: Connection, caller: Caller, name: str) -> str 
 
 
 def session_rows(rows: Any) -> list[tuple[Any, ...]]:
-    """Sessions as rows of the table of `COLUMNS`."""
+    """Return sessions as rows of a table with `COLUMNS`."""
     found = []
     for row in rows:
         fields = fields_of(row)
@@ -87,7 +93,26 @@ def session_rows(rows: Any) -> list[tuple[Any, ...]]:
 
 
 def find_waiting(connection: Connection, caller: Caller, project: str, timestamp: str, folder: str) -> Any:
-    """The session at a place of the prearchive; `NotFound` where there is none, `Forbidden` without the right to edit, also to read."""
+    """Return the session in a folder of the prearchive.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    project : str
+        ID of the project, or ``Unassigned``.
+    timestamp, folder : str
+        Names of the folders.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    Forbidden
+        Without the right to edit, which reading requires, too.
+    """
     if project == UNASSIGNED:
         owner = None
         if not caller.admin:
@@ -103,10 +128,25 @@ def find_waiting(connection: Connection, caller: Caller, project: str, timestamp
 
 
 def by_uri(connection: Connection, caller: Caller, uri: str) -> Any:
-    """The session that a URI names, with or without ``/data``."""
+    """Return the session of a URI, with or without ``/data``.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    uri : str
+        URI of the session.
+
+    Raises
+    ------
+    BadRequest
+        If it is not the URI of a session.
+    """
     found = _URI.match(uri)
     if found is None:
-        raise BadRequest(f'{uri!r} is no session of the prearchive: /prearchive/projects/P/TIMESTAMP/SESSION')
+        raise BadRequest(f'{uri!r} is not a session of the prearchive: /prearchive/projects/P/TIMESTAMP/SESSION')
     return find_waiting(connection, caller, *found.groups())
 
 
@@ -114,7 +154,7 @@ def by_uri(connection: Connection, caller: Caller, uri: str) -> Any:
 
 
 def _on_session(handler: Callable[[Call, Any], Response]) -> Callable[..., Response]:
-    """The handler of a request for the session that the path names."""
+    """Return a route handler that calls `handler` with the path's session."""
 
     def answer(call: Call, project: str, timestamp: str, session: str) -> Response:
         return handler(call, _row(call, project, timestamp, session))
@@ -133,7 +173,7 @@ def _part(call: Call, project: str, timestamp: str, session: str, path: str) -> 
 
 def _no_part(call: Call, project: str, timestamp: str, session: str, path: str) -> Response:
     _row(call, project, timestamp, session)
-    raise BadRequest(f'{path} is no part of a session in the prearchive.')
+    raise BadRequest(f'{path} is not a part of a session in the prearchive.')
 
 
 def _get(call: Call, row: Any) -> Response:
@@ -152,7 +192,7 @@ def _post(call: Call, row: Any) -> Response:
         call.query += call.form()
     action = call.get('action')
     if action == 'build':
-        return _uri(rebuild(call.archive, call.caller.login, row, _told(call)))
+        return _uri(rebuild(call.archive, call.caller.login, row, _fields_to_set(call)))
     if action in ('reset', 'reset-status', 'set', 'set-status'):
         return _uri(_set_status(call, row, 'READY' if action.startswith('reset') else call.get('status')))
     if action == 'move':
@@ -160,29 +200,29 @@ def _post(call: Call, row: Any) -> Response:
             target = target_of(connection, call.caller, call.get('newProject'))
             return _moved(prearchive_uri(sessions.move(call.archive, connection, row.pk, target)))
     if action == 'commit':
-        row = sessions.build(call.archive, row.pk, _told(call))
+        row = sessions.build(call.archive, row.pk, _fields_to_set(call))
         auto = call.flag('AA') or call.flag('auto-archive') or (row.autoarchive != 'Manual' and not (call.has('AA') or call.has('auto-archive')))
         if not auto or row.status != 'READY':
             return _uri(row)
         session = archive_session(call.archive, call.caller, row.pk, Policy.of(call.get('overwrite') or overwrite_of(row)))
         with call.archive.store.read() as connection:
             return _moved(uri_of(connection, session))
-    raise BadRequest(f'{action!r} is none of the actions build, reset, set, move, commit.')
+    raise BadRequest(f'{action!r} is not one of the actions build, reset, set, move, commit.')
 
 
 def _uri(row: Any) -> Response:
     return text(prearchive_uri(row), mimetype='text/uri-list')
 
 
-def _told(call: Call) -> dict[str, str]:
-    """What a request says of a session that is built."""
+def _fields_to_set(call: Call) -> dict[str, str]:
+    """Return the parameters that set columns of a session."""
     return {name.lower(): call.get(name) for name in ('VISIT', 'PROTOCOL', 'TIMEZONE', 'SOURCE') if call.get(name)}
 
 
 def _set_status(call: Call, row: Any, status: str) -> Any:
-    """Set the status by hand, whatever the session is said to be in the middle of."""
+    """Set the status by hand, even during an operation."""
     if status not in _STATUSES:
-        raise BadRequest(f'{status!r} is none of {", ".join(_STATUSES)}.')
+        raise BadRequest(f'{status!r} is not one of {", ".join(_STATUSES)}.')
     if status == 'READY' and not row.xsi_type:
         raise BadRequest(f'The session {row.folder} has not been built yet.')
     with call.archive.store.write() as connection:
@@ -191,7 +231,7 @@ def _set_status(call: Call, row: Any, status: str) -> Any:
 
 
 def overwrite_of(row: Any) -> str:
-    """What a session that is archived by itself may do to an existing one."""
+    """Return the ``overwrite`` option of an auto-archived session."""
     return 'delete' if row.autoarchive == 'AutoArchiveOverwrite' else 'none'
 
 
@@ -200,10 +240,29 @@ def _moved(uri: str) -> Response:
 
 
 def target_of(connection: Connection, caller: Caller, name: str) -> str:
-    """ID of the project that a session is to be moved to."""
+    """Return the ID of the project to move a session to.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    name : str
+        ID of the project.
+
+    Raises
+    ------
+    BadRequest
+        Without a name.
+    NotFound
+        If there is no such project.
+    Forbidden
+        Without the right to create there.
+    """
     row = find_project(connection, name) if name else None
     if not name:
-        raise BadRequest('Name the project to move to: newProject=P.')
+        raise BadRequest('Name the project to move to, newProject=P.')
     if row is None:
         raise NotFound(f'Unable to find the specified project: {name}')
     need(connection, caller, row.id, 'create', ANY)
@@ -218,14 +277,14 @@ def _delete(call: Call, row: Any) -> Response:
 
 def _rescan(call: Call, projects: str = '') -> Response:
     if not call.caller.admin:
-        raise NotFound('Only an administrator can have the prearchive read anew.')
+        raise NotFound('Only an administrator can rescan the prearchive.')
     with call.archive.store.read() as connection:
         owner = _readable_project(connection, call.caller, projects) if projects else None
     rescan(call.archive, call.caller.login, owner, everywhere=not projects)
     return text()
 
 
-# -- what is in it
+# -- contents
 
 
 def _below(call: Call, row: Any, rest: Sequence[str]) -> Response:
@@ -242,7 +301,7 @@ def _below(call: Call, row: Any, rest: Sequence[str]) -> Response:
             if not found:
                 raise NotFound(f'Unable to find the specified scan: {rest[1]}')
             return _scan_resources(call, connection, row, found[0], rest[3:])
-    raise BadRequest(f'{"/".join(rest)} is no part of a session in the prearchive.')
+    raise BadRequest(f'{"/".join(rest)} is not a part of a session in the prearchive.')
 
 
 def _logs(call: Call, connection: Connection, row: Any, rest: Sequence[str]) -> Response:
@@ -287,7 +346,7 @@ def _scan_resources(call: Call, connection: Connection, row: Any, scan: Any, res
 
 
 class _Waiting(Representer):
-    """Writes a session that waits as the item it is to be."""
+    """Writes a waiting session as the item that it will become."""
 
     def __init__(self, call: Call, connection: Connection, row: Any) -> None:
         area = call.archive.files
@@ -310,16 +369,16 @@ class _Waiting(Representer):
         if row.level != 'scan' or side:
             return []
         counts = count_images(self._connection, row.pk)
-        told = {'file_count': counts.file_count, 'file_size': counts.file_size, 'format': 'DICOM', 'content': 'RAW'}
-        return [SimpleNamespace(pk=row.pk, label='DICOM', description=None, tags=None, **told)]
+        columns = {'file_count': counts.file_count, 'file_size': counts.file_size, 'format': 'DICOM', 'content': 'RAW'}
+        return [SimpleNamespace(pk=row.pk, label='DICOM', description=None, tags=None, **columns)]
 
     def shares(self, row: Any) -> list[Any]:
         return []
 
 
 def _as_item(where: str, row: Any, name: str, project: str | None) -> Any:
-    told = {'label': None, 'project': project or '', 'told_project': None, 'parent': None}
-    return SimpleNamespace(level=where, pk=row.pk, xsi_type=row.xsi_type, id=name, fields=row.fields, **told)
+    columns = {'label': None, 'project': project or '', 'told_project': None, 'parent': None}
+    return SimpleNamespace(level=where, pk=row.pk, xsi_type=row.xsi_type, id=name, fields=row.fields, **columns)
 
 
 def _document(call: Call, connection: Connection, row: Any) -> bytes:
@@ -337,7 +396,7 @@ ROUTES = (
     Route('GET', f'{_PREARCHIVE}/projects/{{projects?}}', _list, 'List the sessions of projects.', Access.LOGIN),
     Route('PUT', f'{_PREARCHIVE}/projects/{{projects?}}', _rescan, 'Read the prearchive of a project from its folder.', Access.LOGIN),
     Route('GET', _SESSION, _on_session(_get), 'Return a session as a table, XML or zip.', Access.LOGIN),
-    Route('POST', _SESSION, _on_session(_post), 'Do what `action` says: `build`, `reset`, `set`, `move`, `commit`.', Access.LOGIN),
+    Route('POST', _SESSION, _on_session(_post), 'Perform `action`: `build`, `reset`, `set`, `move`, `commit`.', Access.LOGIN),
     Route('DELETE', _SESSION, _on_session(_delete), 'Delete a session.', Access.LOGIN),
     Route('GET', f'{_SESSION}/{{path*}}', _part, 'Return `scans`, `resources`, `files` or `logs` of a session.', Access.LOGIN),
     Route('PUT POST DELETE', f'{_SESSION}/{{path*}}', _no_part, 'Refuse: parts of a session cannot be changed.', Access.LOGIN),

@@ -1,6 +1,7 @@
-"""Services that work on sessions of the prearchive by their URIs: move, delete, rebuild, archive, and what would stand against that.
+"""Services on prearchive sessions by URI: move, delete, rebuild, archive.
 
-XNAT queues most of these and answers at once; here they are done when the answer comes, so ``async`` changes nothing.
+XNAT queues most of these and answers at once. Here they are done before the response, so ``async``
+has no effect.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _DEST = re.compile(r'(?:/data)?/archive(?:/projects/([^/]+)(?:/subjects/([^/]+)(
 
 
 def read_form(call: Call) -> None:
-    """Count the fields of a form as parameters of the query."""
+    """Add the fields of a form to the parameters of the query."""
     if call.mimetype == 'application/x-www-form-urlencoded':
         call.query += call.form()
     elif call.mimetype == 'multipart/form-data':
@@ -38,7 +39,7 @@ def read_form(call: Call) -> None:
 
 
 def _sessions(call: Call, connection: Connection) -> Sequence[Any]:
-    """The sessions that ``src`` names, or project, timestamp and session together."""
+    """Return the sessions of ``src``, or of project, timestamp and session."""
     if call.all('src'):
         return [by_uri(connection, call.caller, uri) for uri in call.all('src')]
     found = [call.get(name) for name in ('project', 'timestamp', 'session')]
@@ -73,7 +74,10 @@ def _rebuild(call: Call) -> Response:
 
 
 def _policy(call: Call, connection: Connection, row: Any) -> Policy:
-    """Where to and what may be overwritten, by the request, else by what the session's project does with what arrives."""
+    """Return the target of a session, and rights to change an existing one.
+
+    They are those of the request, else of the session's project.
+    """
     dest = call.get('dest')
     found = _DEST.match(dest) if dest else None
     if dest and found is None:
@@ -92,7 +96,7 @@ def _policy(call: Call, connection: Connection, row: Any) -> Policy:
 
 
 def _archive(call: Call) -> Response:
-    """Archive sessions: the URI of one, the table of several."""
+    """Archive sessions; return the URI of one, or the table of several."""
     read_form(call)
     with call.archive.store.read() as connection:
         rows = _sessions(call, connection)
@@ -111,7 +115,10 @@ def _archive(call: Call) -> Response:
 
 
 def _validate(call: Call) -> Response:
-    """What stands against archiving a session, without doing it: code, type and message (XNAT's PrearcSessionValidator)."""
+    """Return obstacles to archiving a session: code, type and message.
+
+    They follow XNAT's PrearcSessionValidator; nothing is archived.
+    """
     read_form(call)
     with call.archive.store.read() as connection:
         rows = _sessions(call, connection)
@@ -126,5 +133,5 @@ ROUTES = (
     Route('POST', '/data/services/prearchive/delete', _delete, 'Delete sessions of the prearchive.', Access.LOGIN),
     Route('POST', '/data/services/prearchive/rebuild', _rebuild, 'Build sessions of the prearchive from their files.', Access.LOGIN),
     Route('POST', '/data/services/archive', _archive, 'Archive sessions of the prearchive.', Access.LOGIN),
-    Route('POST', '/data/services/validate-archive', _validate, 'List what stands against archiving a session.', Access.LOGIN),
+    Route('POST', '/data/services/validate-archive', _validate, 'List the obstacles to archiving a session.', Access.LOGIN),
 )

@@ -1,4 +1,7 @@
-"""``/data/status/ID``: what a long request tells of itself while it runs, to its own login session. In memory."""
+"""``/data/status/ID``: progress log of a long request; in memory.
+
+Only the login session that wrote a log can read it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ __all__ = ['ROUTES', 'Reporter']
 
 
 class Reporter:
-    """Tells of one request, if that names a log by ``http-session-listener``."""
+    """Writes progress to the log of a request's ``http-session-listener``.
+
+    Without that parameter nothing is written.
+    """
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -28,10 +34,10 @@ class Reporter:
 
 
 def _post(call: Call, name: str) -> Response:
-    told = dict(call.query + call.form())
-    if told.get('status') not in STATUSES:
-        raise BadRequest(f'{told.get("status")} is not a valid Status.')
-    call.archive.part(Progress).tell(call.session, name, Message(told['status'], told.get('message', '')))
+    fields = dict(call.query + call.form())
+    if fields.get('status') not in STATUSES:
+        raise BadRequest(f'{fields.get("status")} is not a valid Status.')
+    call.archive.part(Progress).tell(call.session, name, Message(fields['status'], fields.get('message', '')))
     return text()
 
 
@@ -41,7 +47,7 @@ def _delete(call: Call, name: str) -> Response:
 
 
 def _get(call: Call, name: str) -> Response:
-    """A log as text, JSON or HTML."""
+    """Return a log as text, JSON or HTML."""
     log = call.archive.part(Progress).of(call.session, name)
     form = call.get('format').lower()
     if form == 'json':  # XNAT's JSON has a list in the list

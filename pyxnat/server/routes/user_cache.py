@@ -1,4 +1,7 @@
-"""``/user/cache/resources``: folders of files that a user lays down before they are imported. They have no rows, only files."""
+"""``/user/cache/resources``: folders of a user's files before their import.
+
+They have no rows in the database.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,22 @@ def _home(call: Call) -> Path:
 
 
 def find_file(call: Call, uri: str) -> Path:
-    """The file of the caller's cache that a URI names; `BadRequest` for a URI of anything else, `NotFound` where there is none."""
+    """Return the file of the caller's cache that a URI names.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    uri : str
+        URI of the file.
+
+    Raises
+    ------
+    BadRequest
+        For a URI of something else.
+    NotFound
+        If there is no such file.
+    """
     path = find_path(call, uri)
     if not path.is_file():
         raise NotFound(f'Unable to find the specified file: {uri}')
@@ -39,10 +57,25 @@ def find_file(call: Call, uri: str) -> Path:
 
 
 def find_path(call: Call, uri: str) -> Path:
-    """The file or folder of the caller's cache that a URI names, or a whole resource; errors as of `find_file`."""
+    """Return the file, folder or resource of the caller's cache in a URI.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    uri : str
+        URI below ``/user/cache/resources``.
+
+    Raises
+    ------
+    BadRequest
+        For a URI of something else.
+    NotFound
+        If it does not exist.
+    """
     found = re.match(r'(?:/data)?/user/cache/resources/([^/]+)(?:/files(?:/(.+?))?)?/?$', uri)
     if found is None:
-        raise BadRequest(f'{uri!r} is no file of /user/cache/resources.')
+        raise BadRequest(f'{uri!r} is not a file of /user/cache/resources.')
     path = _home(call) / safe_name(found.group(1))
     if found.group(2):
         path = path.joinpath(*check_path(found.group(2)).split('/'))
@@ -55,7 +88,7 @@ def _list(call: Call) -> Response:
     home = _home(call)
     names = sorted(path.name for path in home.iterdir()) if home.is_dir() else []
     if not names:
-        return text()  # as XNAT: no table at all
+        return text()  # as XNAT, without a table
     return table_response(call, Table(['Resource', 'URI'], [(name, f'{_BASE}/{quote(name)}') for name in names]))
 
 
@@ -99,7 +132,7 @@ def _paths(folder: Path) -> list[Path]:
 
 
 def _matches(path: str, asked: str) -> bool:
-    """Whether a file is one of a comma list of files and folders; without one all are."""
+    """Whether a file is in a comma list of files and folders, empty for all."""
     return not asked or any(path == one or path.startswith(one.rstrip('/') + '/') for one in asked.split(','))
 
 
