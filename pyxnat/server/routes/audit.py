@@ -1,4 +1,4 @@
-"""What was done to an item and what became of it: ``/services/audit/XSITYPE/ID``, and the history of an item (facts 2.12, 6.4)."""
+"""``/services/audit/XSITYPE/ID`` and the history of an item (facts 2.12, 6.4)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ['ROUTES', 'history']
 
 
 def _audit(call: Call, kind: str, name: str) -> Response:
-    """What was done to a project, subject or experiment, the latest first."""
+    """Return the events of a project, subject or experiment, the newest first."""
     if not re.fullmatch(r'[A-Za-z0-9_:.]+', kind) or not re.fullmatch(r'[A-Za-z0-9_.-]+', name):
         raise BadRequest('Invalid value')
     model = call.archive.model
     if model.level_of(kind) not in ('project', 'subject', 'experiment', 'assessor'):
-        raise BadRequest(f'{kind} is no data type of items.')
+        raise BadRequest(f'{kind} is not a data type of items.')
     with call.archive.store.read() as connection:
         row = find_of_type(connection, call.caller, model.registry.subtypes(kind), name)
         if row is not None:
@@ -33,32 +33,40 @@ def _audit(call: Call, kind: str, name: str) -> Response:
         gone = workflow_log.of_deleted_item(connection, call.caller, kind, name)
         if not gone:
             raise NotFound(f'Unable to find the specified {kind}: {name}')
-        return _told(gone)
+        return _events(gone)
 
 
 def history(connection: Connection, row: Any) -> Response:
-    """The events of an item, the latest first."""
-    if row.level in ('scan', 'reconstruction'):  # what is done to those is told of their session
-        return _told([])
-    return _told(workflow_log.of_item(connection, row))
+    """Return the events of an item, the newest first.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    row
+        The item. Scans and reconstructions have none.
+    """
+    if row.level in ('scan', 'reconstruction'):  # their events are recorded at their session
+        return _events([])
+    return _events(workflow_log.of_item(connection, row))
 
 
-def _told(rows: list[Any]) -> Response:
+def _events(rows: list[Any]) -> Response:
     events = sorted((_event(row) for row in rows), key=lambda event: event['event_date'], reverse=True)
     return Response(json.dumps({'events': events}, ensure_ascii=False), mimetype='application/json')
 
 
 def _event(row: Any) -> dict[str, Any]:
-    told = json.loads(row.fields)
-    more = {'event_reason': told.get('justification', ''), 'event_comment': told.get('comments', '')}
+    fields = json.loads(row.fields)
+    more = {'event_reason': fields.get('justification', ''), 'event_comment': fields.get('comments', '')}
     return {
         'event_action': row.pipeline_name,
         'event_id': row.pk,
-        'event_type': told.get('type', ''),
+        'event_type': fields.get('type', ''),
         'event_date': _milliseconds(row.launch_time),
         'changesets': [],
         'event_user': row.login,
-        'event_category': told.get('category', ''),
+        'event_category': fields.get('category', ''),
         'event_status': row.status,
         **{name: value for name, value in more.items() if value},
     }

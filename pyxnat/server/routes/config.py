@@ -1,4 +1,7 @@
-"""``/data/config`` and ``/data/projects/P/config``: texts that tools keep, by tool and path, each change a version."""
+"""``/data/config``, ``/data/projects/P/config``: versioned texts of tools.
+
+A configuration has a tool, a path and optionally a project; each change adds a version.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,11 @@ _STATUS = {'enabled': 'enabled', 'true': 'enabled', 'disabled': 'disabled', 'fal
 
 
 def _place(call: Call, connection: Connection) -> ConfigPlace:
-    """What is meant; `NotFound` for a project that the caller cannot see, `Forbidden` where he may not read it or, to write, does not own it."""
+    """Return the project, tool and path of a request.
+
+    `NotFound` for a project that the caller cannot see; `Forbidden` without the right to read it,
+    or to write without owning it.
+    """
     project, tool, path = '', call.names['tool'], call.names['path']
     writing = call.method != 'GET'
     if 'project' in call.names:
@@ -42,7 +49,7 @@ def _readable(call: Call, connection: Connection) -> Any:
 
 
 def _owned(call: Call, connection: Connection) -> Any:
-    """The project, for its owners; the others are refused alike, whether they see it or not."""
+    """Return the project for an owner; refuse all others with `Forbidden`."""
     try:
         return project_of(call, connection, 'delete')
     except NotFound:
@@ -76,10 +83,12 @@ def _get(call: Call, **names: str) -> Response:
     return _listed(call, COLUMNS, [_row(one, hide=meta and not contents) for one in found[:1]], place)
 
 
-def _row(one: Any, hide: bool = False) -> tuple[Any, ...]:
-    flag = 'true' if one.unversioned else 'false'
-    contents = None if hide else one.contents
-    return (one.tool, one.path, one.project, one.login, one.created, one.reason, contents, flag, one.version, one.status)
+def _row(config: Any, hide: bool = False) -> tuple[Any, ...]:
+    flag = 'true' if config.unversioned else 'false'
+    contents = None if hide else config.contents
+    return (
+        config.tool, config.path, config.project, config.login, config.created, config.reason, contents, flag, config.version, config.status,
+    )  # fmt: skip
 
 
 def _listed(call: Call, columns: Sequence[str], rows: Sequence[Any], place: ConfigPlace) -> Response:
@@ -97,11 +106,14 @@ def _missing(call: Call, place: ConfigPlace) -> Response:
 
 
 def _put(call: Call, **names: str) -> Response:
-    """Write a configuration, or set its status alone: 201 where there was none, 200 otherwise. The same again changes nothing."""
-    with call.archive.store.read() as connection:  # who may not is told before the body is read
+    """Write a configuration or set its status.
+
+    The status is 201 for a new one, else 200. An unchanged one has no new version.
+    """
+    with call.archive.store.read() as connection:  # refuse before the body is read
         place = _place(call, connection)
-    told, contents = _body(call)
-    status = told.get('status') or call.get('status')
+    options, contents = _body(call)
+    status = options.get('status') or call.get('status')
     if status and status.lower() not in _STATUS:
         raise BadRequest(f'Only valid values for the status flag are enabled or true and disabled or false: {status}')
     if not status and contents is None:
@@ -122,7 +134,10 @@ def _put(call: Call, **names: str) -> Response:
 
 
 def _body(call: Call) -> tuple[Mapping[str, str], str | None]:
-    """What a JSON body tells beside the contents, and the contents: a JSON body's member, a form's file, or the body."""
+    """Return the members of a JSON body and the contents.
+
+    The contents are a member of the JSON body, the file of a form, or the body itself.
+    """
     if call.mimetype == 'multipart/form-data':
         parts = call.multipart()[1]
         if len(parts) != 1:
@@ -135,7 +150,7 @@ def _body(call: Call) -> tuple[Mapping[str, str], str | None]:
         except ValueError as error:
             raise BadRequest(f'The body is not JSON: {error}') from error
         if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-            raise BadRequest('A body of JSON has the texts contents and status; send other JSON as text/plain.')
+            raise BadRequest('A JSON body may only have the texts contents and status; send other JSON as text/plain.')
         return found, found.get('contents')
     return {}, _decoded(body) if body else None
 
@@ -148,14 +163,14 @@ def _decoded(body: bytes) -> str:
 
 
 def _write(call: Call, connection: Connection, place: ConfigPlace, known: Any, contents: str, status: str) -> None:
-    """One more version; an unversioned configuration has only one."""
+    """Add a version; an unversioned configuration keeps only one."""
     unversioned = call.flag('unversioned', default=bool(known is not None and known.unversioned))
-    told = {'login': call.caller.login, 'reason': call.get('reason') or call.get('event_reason'), 'contents': contents, 'status': status}
-    config_store.add_version(connection, place, known, unversioned=unversioned, **told)
+    values = {'login': call.caller.login, 'reason': call.get('reason') or call.get('event_reason'), 'contents': contents, 'status': status}
+    config_store.add_version(connection, place, known, unversioned=unversioned, **values)
 
 
 def _delete(call: Call, **names: str) -> Response:
-    """Disable a configuration; its versions stay."""
+    """Disable a configuration and keep its versions."""
     with call.archive.store.write() as connection:
         place = _place(call, connection)
         known = (config_store.versions(connection, place) or [None])[0]

@@ -1,4 +1,7 @@
-"""``/services/features``: switches of the web pages by site and group (fact 6.4). None are defined here, so all lists of them are empty."""
+"""``/services/features``: switches of the web pages by site and group.
+
+The format is fact 6.4. No features are defined here, so all lists are empty.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ __all__ = ['ROUTES']
 
 
 def _get(call: Call) -> Response:
-    """The table of features; with ``tag=P,…`` those of the groups of projects, with ``type=`` those of kinds of groups."""
+    """Return the features; with ``tag`` or ``type`` those of groups.
+
+    ``tag=P,…`` gives the groups of projects, ``type=`` kinds of groups.
+    """
     if call.has('tag'):
         with call.archive.store.read() as connection:
             return _answer([_project(call, connection, name) for name in call.get('tag').split(',') if name])
@@ -31,12 +37,12 @@ def _get(call: Call) -> Response:
             kinds = sorted({title for name in names for title in titles(connection, name).values()})
         return _answer([_owner('__site__', [{'id': kind, 'display': kind, 'features': [], 'blocked': []} for kind in kinds])])
     if call.has('group'):
-        raise BadRequest('The features of a group are told by tag.')
+        raise BadRequest('Use tag= for the features of groups.')
     return table_response(call, Table(('key', 'name', 'description', 'enabled', 'banned'), [], count=False), default='html')
 
 
-def _answer(told: list[dict[str, Any]]) -> Response:
-    return text(json.dumps(told))
+def _answer(owners: list[dict[str, Any]]) -> Response:
+    return text(json.dumps(owners))
 
 
 def _owner(name: str, groups: list[dict[str, Any]]) -> dict[str, Any]:

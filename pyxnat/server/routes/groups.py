@@ -1,6 +1,7 @@
-"""``/projects/P/users`` and ``/projects/P/groups``: who may use a project, and as what.
+"""``/projects/P/users`` and ``/projects/P/groups``: users of a project.
 
-Every project has owners, members and collaborators; it may have groups of its own besides, whose rights are told data type by data type.
+Every project has owners, members and collaborators. It may also have groups of its own, with rights
+by data type.
 """
 
 from __future__ import annotations
@@ -31,17 +32,42 @@ TITLES = {'owner': 'Owners', 'member': 'Members', 'collaborator': 'Collaborators
 _GRANTED = re.compile(r'(?P<type>.+)_(?P=type)/(?:project|ID)$')
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9 .-]*')
 ALL_DATA = 'ALL_DATA_ADMIN'
-"""The group of those who may do everything everywhere: here the administrators."""
+"""Group with all rights on all projects: here the administrators."""
 XDAT = 'http://nrg.wustl.edu/security'
 
 
 def titles(connection: Connection, project: str) -> dict[str, str]:
-    """The groups of a project: key, which is the end of the group's ID, to display name."""
+    """Return the display names of a project's groups by key.
+
+    A key is the end of the group's ID.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    """
     return TITLES | own_groups(connection, project)
 
 
 def key_of(connection: Connection, project: str, name: str) -> str:
-    """The key of a group that is named by its ID, by the end of that, or by its display name; `NotFound` where there is none."""
+    """Return the key of a group.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    name : str
+        ID of the group, its key or its display name.
+
+    Raises
+    ------
+    NotFound
+        If there is no such group.
+    """
     for key, title in titles(connection, project).items():
         if name in (key, title, f'{project}_{key}'):
             return key
@@ -52,7 +78,7 @@ def key_of(connection: Connection, project: str, name: str) -> str:
 
 
 def _users(call: Call, project: str, first: str = '', **names: str) -> Response:
-    """``/projects/P/users``: the table of users, with ``true`` behind it also of those who are disabled."""
+    """Return the users of a project; with ``true`` also disabled ones."""
     with call.archive.store.read() as connection:
         row = project_of(call, connection)
         if call.archive.preferences.flag('restrictUserListAccessToAdmins'):
@@ -61,7 +87,7 @@ def _users(call: Call, project: str, first: str = '', **names: str) -> Response:
 
 
 def _change_users(call: Call, project: str, group: str, logins: str) -> Response:
-    """Add users to a group, or take them out of it, and return the table of users."""
+    """Add users to a group or remove them, and return the table of users."""
     with call.archive.store.write() as connection:
         row = project_of(call, connection, 'delete')
         key = key_of(connection, row.id, group)
@@ -76,7 +102,7 @@ def _change_role(call: Call, connection: Connection, project: str, group: str, n
     if login is None:
         if add and '@' in name and login_by_email(connection, name) is None:
             invite(connection, call.caller.login, project, group, name)
-        return  # of whom it does not know, and of addresses of users, XNAT says nothing
+        return  # XNAT ignores unknown logins and addresses of users
     (set_member if add else remove_member)(connection, project, login, group)
 
 
@@ -111,7 +137,7 @@ def _table(call: Call, connection: Connection, project: str) -> Response:
 
 
 def _item(call: Call, project: str, key: str, title: str) -> Response:
-    """A group as the item ``xdat:userGroup``."""
+    """Return a group as the item ``xdat:userGroup``."""
     fields = {'ID': f'{project}_{key}', 'displayName': title, 'tag': project}
     if call.get('format').lower() == 'json':
         meta = {'create_event_id': 0, 'xsi:type': 'xdat:userGroup', 'isHistory': False}
@@ -121,7 +147,7 @@ def _item(call: Call, project: str, key: str, title: str) -> Response:
 
 
 def _post(call: Call, project: str, name: str) -> Response:
-    """Change a group that is there; XNAT makes none so."""
+    """Change an existing group; as in XNAT, POST creates none."""
     with call.archive.store.read() as connection:
         row = project_of(call, connection)
         if not name:
@@ -131,11 +157,14 @@ def _post(call: Call, project: str, name: str) -> Response:
 
 
 def _put(call: Call, project: str, name: str) -> Response:
-    """Make or change a group: a new one has the ID ``P_<display name without blanks>``, whatever the path says."""
-    told = dict(call.query)
+    """Create or change a group.
+
+    The ID of a new one is ``P_<display name without blanks>``, whatever the path.
+    """
+    settings = dict(call.query)
     if call.has_body:
-        told |= dict(call.form())
-    title = told.get('xdat:userGroup/displayname', '')
+        settings |= dict(call.form())
+    title = settings.get('xdat:userGroup/displayname', '')
     with call.archive.store.write() as connection:
         row = project_of(call, connection, 'delete')
         if not title:
@@ -143,23 +172,27 @@ def _put(call: Call, project: str, name: str) -> Response:
         if not _NAME.fullmatch(title):
             raise BadRequest(f'{title!r} cannot be the name of a group: use letters, digits, blanks, "." and "-".')
         key = next((known for known, other in titles(connection, row.id).items() if other == title), title.replace(' ', ''))
-        rights = _granted(call.archive.model, row.id, told)
+        rights = _granted(call.archive.model, row.id, settings)
         _save(connection, row.id, key, title, rights)
         return _table(call, connection, row.id)
 
 
 def _save(connection: Connection, project: str, key: str, title: str, rights: Mapping[str, set[str]]) -> None:
     if key in TITLES or title in TITLES.values():
-        raise Forbidden('The groups that a project begins with cannot be changed.')
+        raise Forbidden('The default groups of a project cannot be changed.')
     if not re.fullmatch(r'[A-Za-z0-9.-]+( [A-Za-z0-9.-]+)*', key):
         raise BadRequest(f'{key!r} cannot end the ID of a group.')
     save_group(connection, project, key, title, rights)
 
 
-def _granted(model: Model, project: str, told: Mapping[str, str]) -> dict[str, set[str]]:
-    """The rights by data type in parameters ``<type>_<type>/project_<P>_R``, ``_E``, ``_D``; who edits or deletes reads, too."""
+def _granted(model: Model, project: str, settings: Mapping[str, str]) -> dict[str, set[str]]:
+    """Return the rights by data type.
+
+    They are in parameters ``<type>_<type>/project_<P>_R``, ``_E`` and ``_D``; rights to edit or
+    delete imply that to read.
+    """
     found: dict[str, set[str]] = {}
-    for name, value in told.items():
+    for name, value in settings.items():
         rest, _, right = name.rpartition('_')
         if right not in ('R', 'E', 'D') or not rest.endswith(f'_{project}') or value.lower() in ('false', '0'):
             continue
@@ -178,7 +211,7 @@ def _delete(call: Call, project: str, name: str) -> Response:
         if not name:
             raise NotFound('Name the group.')
         if key in TITLES:
-            raise Forbidden('The groups that a project begins with cannot be deleted.')
+            raise Forbidden('The default groups of a project cannot be deleted.')
         project_of(call, connection, 'delete')
         delete_group(connection, row.id, key)
         return _table(call, connection, row.id)

@@ -1,4 +1,7 @@
-"""Requests for access to a project: who is no user yet is invited by e-mail address, and says yes or no once he is one."""
+"""Invitations to projects by e-mail address, for people without a login.
+
+They accept or decline once they are users.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ _ONE = ('id', 'proj_id', 'create_date', 'level')
 
 
 def _of_project(call: Call, project: str) -> Response:
-    """``projects/P/pars``: who was invited, for whoever may edit the project."""
+    """Return the invitations to a project, for users who may edit it."""
     with call.archive.store.read() as connection:
         row = project_of(call, connection)
         need(connection, call.caller, row.id, 'edit')
@@ -40,7 +43,10 @@ def _of_project(call: Call, project: str) -> Response:
 
 
 def _answer(call: Call, number: str) -> Response:
-    """``pars``: the caller's open invitations; ``pars/ID``: the same in short; PUT with ``accept`` or ``decline`` answers one."""
+    """Return the caller's open invitations, or accept or decline one.
+
+    With a number the table is shorter. PUT has the parameter ``accept`` or ``decline``.
+    """
     with call.archive.store.write() if call.method == 'PUT' else call.archive.store.read() as connection:
         address = email_of(connection, call.caller.login)
         if number:
@@ -80,8 +86,8 @@ def _described(connection: Connection, one: Any) -> tuple[Any, ...]:
     project = project_row(connection, one.project)
     fields = fields_of(project) if project is not None else {}
     inviter = full_name_of(connection, one.login)
-    told = (fields.get('secondary_ID', ''), fields.get('name', ''), one.project, fields.get('description', '')[:300])
-    return (one.pk, one.project, f'{one.project}_{one.level}', one.create_date, one.login, *inviter, *told, '')
+    described = (fields.get('secondary_ID', ''), fields.get('name', ''), one.project, fields.get('description', '')[:300])
+    return (one.pk, one.project, f'{one.project}_{one.level}', one.create_date, one.login, *inviter, *described, '')
 
 
 ROUTES = (

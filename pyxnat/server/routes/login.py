@@ -1,4 +1,4 @@
-"""Who may come in: by session, by Basic, as a guest; and what browsers are told that a program is not."""
+"""Login by session cookie, HTTP Basic or as a guest; the login page."""
 
 from __future__ import annotations
 
@@ -17,24 +17,41 @@ __all__ = ['ROUTES', 'admit', 'is_browser', 'to_login_page']
 
 _LOGIN_PAGE = 'app/template/Login.vm'
 _DATA = frozenset({'xapi', 'data', 'REST', 'fs'})
-"""First segments of paths that programs ask for; the others are pages."""
+"""First segments of API paths; the others are pages."""
 _BROWSERS = re.compile('MSIE|Mozilla|AppleWebKit|Opera')
 _WRITES = frozenset({'POST', 'PUT', 'DELETE'})
 
 
 def is_browser(call: Call) -> bool:
-    """Whether a person's browser asks, by its User-Agent; XNAT's desktop client is none."""
+    """Whether the User-Agent is a browser; XNAT's desktop client is not."""
     agent = call.request.headers.get('User-Agent', '')
     return bool(_BROWSERS.search(agent)) and 'XNATDesktopClient' not in agent
 
 
 def to_login_page(call: Call) -> NoReturn:
-    """Send a browser to the page where people log in."""
+    """Redirect a browser to the login page."""
     raise BareRefusal(302, f'{call.request.root_path}/{_LOGIN_PAGE}')
 
 
 def admit(call: Call, base: str) -> None:
-    """Find out who asks: by session cookie, else by Basic, which opens a session; else a guest where the site lets them in."""
+    """Set the user of a request, or refuse it.
+
+    The user is that of the session cookie, else of HTTP Basic, which opens a session. Without both
+    it is a guest, if the site admits guests.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    base : str
+        First segment of the path. Only below ``data``, ``xapi``, ``REST`` and ``fs`` a program gets
+        401; else it is redirected to the login page.
+
+    Raises
+    ------
+    Unauthorized
+        For missing or wrong credentials.
+    """
     archive = call.archive
     key = call.request.cookies.get('JSESSIONID', '')
     header = call.request.headers.get('Authorization', '')
@@ -65,11 +82,15 @@ def _open(call: Call) -> None:
 
 
 def _check_token(call: Call) -> None:
-    """A page elsewhere could have a browser write; it cannot know the session's token, which counts in the query alone."""
+    """Require the session's CSRF token for writes by a browser.
+
+    A foreign page can make a browser send requests but does not know the token. It counts only in
+    the query.
+    """
     if call.method not in _WRITES or not is_browser(call) or not call.archive.preferences.flag('enableCsrfToken'):
         return
     if call.get('XNAT_CSRF') != call.archive.sessions.token(call.session):
-        raise InternalServerError('A browser needs the XNAT_CSRF token of its session to write; GET /data/JSESSION?CSRF=true tells it.')
+        raise InternalServerError('A browser needs the XNAT_CSRF token of its session to write; GET /data/JSESSION?CSRF=true returns it.')
 
 
 # -- pages
@@ -81,11 +102,11 @@ def _login_page(call: Call) -> Response:
 
 
 def _front_page(call: Call) -> Response:
-    """The page that clients ask for to see whether a login is right."""
+    """Return the front page, with which clients test a login."""
     return plain_page('XNAT', 'An XNAT-compatible archive. Its REST API is below /data.')
 
 
 ROUTES = (
-    Route('GET POST', '/', _front_page, 'Say what this server is.'),
+    Route('GET POST', '/', _front_page, 'Return the front page.'),
     Route('GET POST', f'/{_LOGIN_PAGE}', _login_page, 'Show the form to log in.', Access.PUBLIC),
 )

@@ -1,4 +1,4 @@
-"""``services/mail/send``: there as XNAT has it, but this archive has no mail server to send by."""
+"""``services/mail/send``: refused, since the archive has no mail server."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ['ROUTES']
 
 
 def _send(call: Call) -> Response:
-    """Refuse: `BadRequest` without an address and a subject, as XNAT does."""
+    """Refuse the mail; without address and subject with `BadRequest`, as XNAT."""
     form = dict(call.form()) if call.has_body and call.mimetype else {}
     if not form.get('to') or not form.get('subject'):
-        raise BadRequest('Name an address, to, and a subject.')
+        raise BadRequest('Give an address in to, and a subject.')
     raise ServiceUnavailable('This archive has no mail server.')
 
 

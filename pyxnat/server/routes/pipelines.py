@@ -1,4 +1,4 @@
-"""``/projects/P/pipelines``: the pipelines that a project has, and launching them."""
+"""``/projects/P/pipelines``: pipelines of a project, and their launch."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ __all__ = ['ROUTES']
 COLUMNS = ('Applies To', 'Generates', 'Name', 'Description', 'Path', 'Datatype')
 
 
-# -- what there is
+# -- the pipelines of a project
 
 
 def _table(call: Call, project: str) -> Response:
-    """The pipelines that the project has; with ``additional=true`` those of the site that it could have."""
+    """Return the pipelines of a project.
+
+    With ``additional=true`` those of the site that are not enabled in it.
+    """
     archive = call.archive
     with archive.store.read() as connection:
         row = project_of(call, connection, 'delete')
@@ -67,7 +70,10 @@ def _remove(call: Call, project: str) -> Response:
 
 
 def _named(call: Call, connection: Connection, project: str, name: str) -> list[Any]:
-    """The pipelines of a project with an alias, a name or the name of a descriptor; `NotFound` where there is none."""
+    """Return the pipelines of a project by alias, name or descriptor name.
+
+    `NotFound` if there is none.
+    """
     every = call.archive.part(Pipelines).of(connection, project)
     found = [one for one in every if name in (one.step, one.step.removeprefix(AUTO), one.name, stem(one.path))]
     if not found:
@@ -80,25 +86,26 @@ def _details(call: Call, project: str, name: str) -> Response:
         row = project_of(call, connection, 'read')
         one = _named(call, connection, row.id, name)[0]
     known = json.loads(one.document)
-    told: dict[str, Any] = {'path': one.path, 'description': one.description, 'appliesTo': _name(call.archive.model, one.datatype)}
-    told['generates'] = ','.join(_name(call.archive.model, kind) for kind in known.pop('generates'))
-    told = {name: value for name, value in {**told, **known}.items() if value} | {'steps': known['steps']}
-    return Response(json.dumps({**told, 'inputParameters': [_parameter(one) for one in json.loads(one.parameters)]}), mimetype='application/json')
+    described: dict[str, Any] = {'path': one.path, 'description': one.description, 'appliesTo': _name(call.archive.model, one.datatype)}
+    described['generates'] = ','.join(_name(call.archive.model, kind) for kind in known.pop('generates'))
+    described = {name: value for name, value in {**described, **known}.items() if value} | {'steps': known['steps']}
+    described['inputParameters'] = [_parameter(stored) for stored in json.loads(one.parameters)]
+    return Response(json.dumps(described), mimetype='application/json')
 
 
-def _parameter(told: Mapping[str, Any]) -> dict[str, Any]:
-    found = {'name': told['name'], **({'description': told['description']} if told.get('description') else {})}
-    if told.get('schemaLink'):
-        return {**found, 'values': {'schemaLink': told['schemaLink']}}
-    return {**found, **({'values': {'csv': str(told['csvValues'])}} if told.get('csvValues') else {})}
+def _parameter(stored: Mapping[str, Any]) -> dict[str, Any]:
+    found = {'name': stored['name'], **({'description': stored['description']} if stored.get('description') else {})}
+    if stored.get('schemaLink'):
+        return {**found, 'values': {'schemaLink': stored['schemaLink']}}
+    return {**found, **({'values': {'csv': str(stored['csvValues'])}} if stored.get('csvValues') else {})}
 
 
 # -- launching
 
 
 def _on_experiment(call: Call, project: str, name: str, experiment: str) -> Response:
-    """POST launches; GET tells of the pipeline for the experiment's type."""
-    told = _parameters(call) if call.method == 'POST' else {}
+    """Launch a pipeline on POST; on GET return the one for the item's type."""
+    parameters = _parameters(call) if call.method == 'POST' else {}
     archive = call.archive
     with archive.store.read() if call.method == 'GET' else archive.store.write() as connection:
         owner = project_of(call, connection)
@@ -110,7 +117,7 @@ def _on_experiment(call: Call, project: str, name: str, experiment: str) -> Resp
                 launch = None
             else:
                 one = _fitting(call, connection, owner.id, name, row)
-                launch = archive.part(Pipelines).launch(connection, row, one, call.caller.login, told)
+                launch = archive.part(Pipelines).launch(connection, row, one, call.caller.login, parameters)
         else:
             return Response(write_pipeline(_fitting(call, connection, owner.id, name, row)), mimetype='text/xml')
     if launch is None:
@@ -129,14 +136,17 @@ def _fitting(call: Call, connection: Connection, project: str, name: str, row: A
 
 
 def _parameters(call: Call) -> dict[str, str]:
-    """The parameters of a launch: in the query, in a form, or in a document of elements ``parameter`` with ``name`` and ``values``."""
-    told = dict(call.query)
+    """Return the parameters of a launch from the query and the body.
+
+    The body is a form, or a document with elements ``parameter`` with ``name`` and ``values``.
+    """
+    parameters = dict(call.query)
     if call.has_body and call.mimetype == 'application/x-www-form-urlencoded':
-        return told | dict(call.form())
+        return parameters | dict(call.form())
     body = call.document() if call.has_body else b''
     if body.strip().startswith(b'<'):
-        told |= parse_parameters(body)
-    return told
+        parameters |= parse_parameters(body)
+    return parameters
 
 
 _PIPELINES = '/data/projects/{project}/pipelines'

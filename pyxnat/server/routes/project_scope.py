@@ -1,4 +1,4 @@
-"""The project that a path names."""
+"""Lookup of the project in a path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,24 @@ __all__ = ['project_of']
 
 
 def project_of(call: Call, connection: Connection, right: str = '') -> Any:
-    """The row of the project; `NotFound` where the caller cannot see it, `Forbidden` without a right in it."""
+    """Return the row of the project in the path.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    connection : Connection
+        The database.
+    right : str
+        Right in the project that the caller must have; by default only to see it.
+
+    Raises
+    ------
+    NotFound
+        If the caller cannot see the project.
+    Forbidden
+        Without the right.
+    """
     name = call.names['project']
     row = find_project(connection, name)
     if row is None or 'see' not in rights(connection, call.caller, row.id):

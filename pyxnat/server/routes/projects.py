@@ -22,7 +22,7 @@ from .project_scope import project_of
 __all__ = ['ROUTES']
 
 Handler = Callable[..., Response]
-_TOLD = frozenset({'prearchive_code', 'quarantine_code', 'current_arc'})
+_READABLE = frozenset({'prearchive_code', 'quarantine_code', 'current_arc'})
 """Settings that can be read."""
 
 
@@ -39,7 +39,7 @@ def _set_accessibility(call: Call, project: str, level: str) -> Response:
         raise BadRequest(f'Name one of {", ".join(ACCESS)}.')
     with call.archive.store.write() as connection:
         row = project_of(call, connection, 'delete')
-        access = level if level in ACCESS else 'private'  # so XNAT takes any other word
+        access = level if level in ACCESS else 'private'  # as XNAT, for any other word
         check_access(call.archive, access)
         set_access(connection, row, access)
     return text(access)
@@ -73,7 +73,7 @@ def _refuse(name: str, verb: str) -> Handler:
 
 
 def _archive_spec(call: Call, project: str) -> Response:
-    """How and where a project's data are kept, as XNAT's ``arc:project``."""
+    """Return the storage settings of a project, as XNAT's ``arc:project``."""
     with call.archive.store.read() as connection:
         row = project_of(call, connection, 'edit')
         values = {name: setting_of(connection, row.id, name) for name in ('current_arc', 'quarantine_code', 'prearchive_code')}
@@ -82,18 +82,21 @@ def _archive_spec(call: Call, project: str) -> Response:
     return Response(body, mimetype='text/xml')
 
 
-# -- lists of what there is
+# -- lists
 
 
 def _of_scans(call: Call, *names: str) -> list[tuple[str, ...]]:
-    """Values of fields over the scans that can be read, of one project or of all, each combination once."""
+    """Return distinct field values over the readable scans.
+
+    They are those of the project in the path, or of all projects.
+    """
     with call.archive.store.read() as connection:
         project = project_of(call, connection, 'read').id if 'project' in call.names else None
         return distinct_scan_values(connection, call.caller, names, project)
 
 
 def _scan_types(call: Call, project: str = '') -> Response:
-    """``/scan_types``: the types of scans, each with the descriptions that it stands for, a comma after every one."""
+    """Return the scan types with their descriptions, each followed by a comma."""
     found: dict[str, str] = {}
     for kind, description in _of_scans(call, 'type', 'series_description'):
         found[kind] = found.get(kind, '') + (f'{description},' if description else '')
@@ -102,13 +105,13 @@ def _scan_types(call: Call, project: str = '') -> Response:
 
 
 def _scanners(call: Call, project: str = '') -> Response:
-    """``/scanners``: the names of the scanners."""
+    """Return the names of the scanners."""
     rows = [(name,) for (name,) in _of_scans(call, 'scanner') if name]
     return table_response(call, Table(('scanner',), rows, {'title': 'Scanners'}))
 
 
 def _investigators(call: Call) -> Response:
-    """``/investigators``: the heads of the projects that can be seen."""
+    """Return the principal investigators of the visible projects."""
     with call.archive.store.read() as connection:
         found = find_investigators(connection, call.caller)
     rows = [(*row, number, '') for number, row in enumerate(found, 1)]
@@ -119,7 +122,7 @@ def _investigators(call: Call) -> Response:
 def _settings() -> Iterator[Route]:
     for name in DEFAULTS:
         pattern = f'/data/projects/{{project}}/{name}/{{value*}}'
-        if name in _TOLD:
+        if name in _READABLE:
             yield Route('GET', pattern, _setting(name), f'Return the `{name}` of a project.')
         else:
             yield Route('GET', pattern, _refuse(name, 'read'), 'Refuse: XNAT has no way to read it.')

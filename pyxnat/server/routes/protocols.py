@@ -1,4 +1,7 @@
-"""``/projects/P/protocols/ID``: what custom variables a project has for a data type, kept in the project as its study protocols."""
+"""``/projects/P/protocols/ID``: custom variables of a project by data type.
+
+They are stored in the project as its study protocols.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ __all__ = ['ROUTES']
 
 
 def _protocol(call: Call, project: str, name: str) -> Response:
-    """PUT and DELETE of one protocol by ID. XNAT fails in telling one: they are in the XML of the project."""
+    """Put or delete a protocol; GET fails, as in XNAT.
+
+    The protocols are in the XML of the project.
+    """
     body = call.document() if call.method == 'PUT' else b''
     store = call.archive.store
     with store.read() if call.method == 'GET' else store.write() as connection:
@@ -25,7 +31,7 @@ def _protocol(call: Call, project: str, name: str) -> Response:
         if row is None or 'see' not in rights(connection, call.caller, row.id):
             raise NotFound(f'Unable to find the specified project: {project}')
         if 'edit' not in rights(connection, call.caller, row.id) and call.method != 'GET':
-            raise NotFound(f'There is no protocol {name} for you to change.')
+            raise NotFound(f'You cannot change protocol {name}: you may not edit the project.')
         if not name:
             raise BadRequest('Name the protocol by its ID.')
         fields = fields_of(row)
@@ -37,7 +43,7 @@ def _protocol(call: Call, project: str, name: str) -> Response:
             raise NotFound(f'Project {row.id} has no protocol {name}.')
         if call.method == 'GET':
             need(connection, call.caller, row.id, 'read')
-            raise InternalServerError(f'XNAT cannot tell a protocol by itself: {name} is in /data/projects/{row.id}?format=xml')
+            raise InternalServerError(f'XNAT cannot return a single protocol: {name} is in /data/projects/{row.id}?format=xml')
         if call.method == 'DELETE':
             put_fields(connection, row, without_protocol(fields, str(pick)))
             return text()

@@ -1,4 +1,7 @@
-"""``/services/refresh/catalog``: make what the archive knows of the files of resources agree with what lies on the disk (fact 6.4)."""
+"""``/services/refresh/catalog``: update resources to match the files on disk.
+
+The format is fact 6.4.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,15 @@ __all__ = ['ROUTES']
 
 
 def _answer(call: Call) -> Response:
-    """Refresh the resources that each ``resource=`` names, or that the item it names has; of a session also those of its scans and so on.
+    """Refresh the resources of each ``resource=``, a resource or an item.
 
-    What ``options`` lists is done, or all of it without any: ``append`` takes in files that lie beside those that are known, ``checksum``
-    computes all digests anew, ``delete`` forgets files that are gone. ``populateStats`` is for statistics that are
-    kept; here they are counted when they are asked for. Where no resource is named there is nothing to do.
+    A session includes its scans, reconstructions and assessors. ``options`` lists the steps, by
+    default all: ``append`` adds new files, ``checksum`` computes all digests, ``delete`` removes
+    the rows of missing files. ``populateStats`` has no effect, since statistics are computed on
+    request. Without ``resource`` nothing is done.
     """
     read_form(call)
-    asked = {name.strip() for told in call.all('options') for name in told.split(',') if name.strip()}
+    asked = {name.strip() for value in call.all('options') for name in value.split(',') if name.strip()}
     if asked - {*OPTIONS}:
         raise BadRequest(f'Unknown options: {", ".join(sorted(asked - {*OPTIONS}))}; there are {", ".join(OPTIONS)}.')
     asked |= {name for name in OPTIONS if call.flag(name)}

@@ -1,4 +1,7 @@
-"""``services/tokens``: an alias and a secret that stand for a login for a while, for programs that should not know its password."""
+"""``services/tokens``: alias tokens, temporary logins for programs.
+
+A token is an alias and a secret, so a program need not know the user's password.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ __all__ = ['ROUTES']
 
 
 def _service(work: Callable[[Call, Connection, list[str]], Any]) -> Callable[[Call, str], Any]:
-    """The handler that does its work in one transaction; what follows the path of the service is split."""
+    """Return a handler that calls `work` with a transaction.
+
+    `work` also gets the segments that follow the path of the service.
+    """
 
     def answer(call: Call, more: str) -> Any:
         with call.archive.store.write() as connection:
@@ -34,7 +40,7 @@ def _unknown(call: Call, more: str) -> Any:
 def _issue(call: Call, connection: Connection, rest: list[str]) -> Any:
     login = rest[1] if rest[:1] == ['user'] and len(rest) > 1 else call.caller.login
     if login != call.caller.login and not call.caller.admin:
-        raise Forbidden('Only an administrator can have tokens issued for others.')
+        raise Forbidden('Only an administrator can issue tokens for other users.')
     if find_user(connection, login) is None:
         raise NotFound(f'Unable to find the specified user: {login}')
     row, secret = issue_token(connection, login, call.archive.preferences.seconds('aliasTokenTimeout'))
@@ -42,7 +48,7 @@ def _issue(call: Call, connection: Connection, rest: list[str]) -> Any:
 
 
 def _described(row: Any) -> dict[str, Any]:
-    """A token without its secret, which only its issue tells."""
+    """Return a token without its secret, which only its creation returns."""
     moments = {'estimatedExpirationTime': row.expires * 1000, 'created': row.created * 1000, 'timestamp': row.created * 1000, 'disabled': 0}
     return {'id': row.pk, 'alias': row.alias, 'xdatUserId': row.login, 'singleUse': False, 'enabled': True, 'expired': False, **moments}
 

@@ -1,4 +1,7 @@
-"""What a client can have the server do with a session: read the headers of its images, fill in types of scans, start its pipelines."""
+"""Operations on a session at a client's request.
+
+They read image headers, fill in scan types and start the automatic pipelines.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,19 @@ from ..storage.dicom_headers import Header, NotDicom, fields_for, read, scan_val
 __all__ = ['NAMES', 'run']
 
 NAMES = ('pullDataFromHeaders', 'fixScanTypes', 'triggerPipelines')
-"""The parameters, in the order they are worked on: types are filled in from descriptions that the headers hold."""
+"""Parameters, in the order of the work: types need descriptions that are read from headers."""
 
 
 def run(call: Call, session: Any) -> None:
-    """Do what the query asks for with a session that the caller may edit."""
+    """Perform the operations in the query.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    session
+        The session, which the caller may edit.
+    """
     wanted = [name for name in NAMES if call.flag(name)]
     headers = dict(_headers(call, session)) if 'pullDataFromHeaders' in wanted else {}  # before the transaction: files may be many
     if not wanted:
@@ -43,15 +54,18 @@ def run(call: Call, session: Any) -> None:
 
 
 def _headers(call: Call, session: Any) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Values for the session, by the first image found, and for each scan that has an image."""
-    told = False
+    """Yield values for the session and for each scan that has an image.
+
+    Those of the session are from the first image.
+    """
+    has_session_values = False
     for scan, paths in _images(call, session):
         header = next((found for found in map(_header, paths) if found is not None), None)
         if header is None:
             continue
         yield scan.pk, scan_values(header)
-        if not told:
-            told = True
+        if not has_session_values:
+            has_session_values = True
             yield session.pk, session_values([header])
 
 
@@ -68,7 +82,7 @@ def _header(path: Path) -> Header | None:
 
 
 def _fill(call: Call, connection: Connection, pk: int, values: Mapping[str, str]) -> None:
-    """Set the fields that the item's type has and that can hold the value; headers hold anything."""
+    """Set the fields that the item's type has and that can hold the value."""
     row = item_row(connection, pk)
     if row is None:
         return

@@ -52,7 +52,7 @@ def _auth(call: Call) -> Response:
 
 
 def _users(call: Call) -> Response:
-    """``users``: the table of users that can log in."""
+    """Return the table of users who can log in."""
     if not call.caller.admin and call.archive.preferences.flag('restrictUserListAccessToAdmins'):
         raise Forbidden('Only an administrator can list users.')
     with call.archive.store.read() as connection:
@@ -60,25 +60,28 @@ def _users(call: Call) -> Response:
     return table_response(call, Table(['xdat_user_id', 'login', 'firstname', 'lastname', 'email'], rows, {'title': 'Projects'}))
 
 
-def _user(call: Call, name: str, what: str) -> Response:
-    """``user``: all logins; ``user/U``, ``user/U/roles`` and ``user/U/sessions``: one, whatever else follows it. For administrators."""
+def _user(call: Call, name: str, part: str) -> Response:
+    """Return all logins, or one user, its roles or its number of sessions.
+
+    They are ``user``, ``user/U``, ``user/U/roles`` and ``user/U/sessions``, for administrators.
+    """
     if not call.caller.admin:
-        raise NotFound('There is nothing for you here.') if what == 'roles' else Forbidden('Only an administrator can look at users.')
+        raise NotFound('Only an administrator can look at roles.') if part == 'roles' else Forbidden('Only an administrator can look at users.')
     with call.archive.store.read() as connection:
         rows = {row.login: row for row in all_users(connection)}
     if name and name not in rows:
         raise NotFound(f'Unable to find the specified user: {name}')
     if not name:
         return text(json.dumps(list(rows), separators=(',', ':')))
-    if what == 'sessions':
+    if part == 'sessions':
         return Response(json.dumps({name: call.archive.sessions.count(name)}, separators=(',', ':')), headers={'Content-Type': ''})
-    if what == 'roles':
+    if part == 'roles':
         return table_response(call, Table(['role'], [(one,) for one in (['Administrator'] if rows[name].admin else [])]), default='html')
     return text(json.dumps(_profile(rows[name])))
 
 
 def _profile(row: Any) -> dict[str, Any]:
-    """A user as XNAT tells it here: flags are words."""
+    """Return a user as XNAT does here: with flags as text."""
     named = {'login': row.login, 'email': row.email, 'firstname': row.firstname, 'lastname': row.lastname}
     flags = {name: str(bool(getattr(row, name))).lower() for name in ('enabled', 'verified')}
     return {**named, **flags, 'userAuths': [{'authId': row.login, 'method': 'localdb'}]}
@@ -90,5 +93,5 @@ ROUTES = (
     Route('DELETE', '/data/JSESSION', _logout, 'Close the session.'),
     Route('GET PUT POST', '/data/auth', _auth, 'Name the user who is logged in.'),
     Route('GET', '/data/users', _users, 'List the users.', Access.LOGIN),
-    Route('GET', '/data/user/{name?}/{what?}/{*}', _user, 'List all logins; describe one user, or list its `roles` or count its `sessions`.'),
+    Route('GET', '/data/user/{name?}/{part?}/{*}', _user, 'List all logins; describe one user, or list its `roles` or count its `sessions`.'),
 )

@@ -1,6 +1,6 @@
-"""Workflows: what was done with items and what is being done, as ``wrk:workflowData``.
+"""Workflows, ``wrk:workflowData``: finished and running actions on items.
 
-XNAT's pipeline engine keeps the workflow of a run up to date by PUT; so can any client for work of its own.
+XNAT's pipeline engine updates the workflow of a run by PUT; any client can do so for its own work.
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ _NEEDED = ('ID', 'launch_time', 'pipeline_name', 'data_type')
 
 
 def _answer(call: Call, number: str) -> Response:
-    """``workflows[/ID]``: a workflow by its number, or by what tells it from others; PUT makes it or changes it."""
-    told = _told(call)
+    """Return, create or change a workflow: ``workflows[/ID]``.
+
+    Without an ID its identifying fields are in the parameters.
+    """
+    fields = _fields_of(call)
     store = call.archive.store
     with store.read() if call.method == 'GET' else store.write() as connection:
-        found = workflow_log.find(connection, number, told)
+        found = workflow_log.find(connection, number, fields)
         if call.method == 'PUT':
-            _put(call, connection, found, told, bool(number))
+            _put(call, connection, found, fields, bool(number))
             return text()
         if found is None or not workflow_log.may_see(connection, call.caller, found):
             raise NotFound('Unable to find the specified workflow.')
@@ -45,8 +48,8 @@ def _answer(call: Call, number: str) -> Response:
     return Response(write_workflow(found), content_type='text/xml')
 
 
-def _told(call: Call) -> dict[str, str]:
-    """Fields in a document, a form and the query, by their names."""
+def _fields_of(call: Call) -> dict[str, str]:
+    """Return the fields in the document, form and query, by their names."""
     settings = list(call.query)
     found: dict[str, str] = {}
     if call.has_body and call.mimetype == 'application/x-www-form-urlencoded':
@@ -70,17 +73,17 @@ def _moment(name: str, value: str) -> str:
     return f'{moment:%Y-%m-%d %H:%M:%S}.{(f"{moment.microsecond // 1000:03d}".rstrip("0") or "0")}'
 
 
-def _put(call: Call, connection: Connection, row: Any, told: Mapping[str, str], by_number: bool) -> None:
+def _put(call: Call, connection: Connection, row: Any, fields: Mapping[str, str], by_number: bool) -> None:
     if row is None and by_number:
         raise NotFound('Unable to find the specified workflow.')
     if row is not None and not call.caller.admin and row.login != call.caller.login:
         raise Forbidden('You are not allowed to make changes to this workflow.')
-    if row is None and not all(told.get(name) for name in _NEEDED):
+    if row is None and not all(fields.get(name) for name in _NEEDED):
         raise BadRequest('Id, launch_time, data_type and pipeline_name are all required (scan_id may be specified when appropriate).')
     if row is None:
-        workflow_log.record_foreign(connection, call.caller, told)
+        workflow_log.record_foreign(connection, call.caller, fields)
     else:
-        workflow_log.change(connection, row, told)
+        workflow_log.change(connection, row, fields)
 
 
 def _as_json(row: Any) -> dict[str, Any]:
@@ -90,7 +93,7 @@ def _as_json(row: Any) -> dict[str, Any]:
     return {'children': [], 'meta': meta, 'data_fields': {**fields, 'id': row.item}}
 
 
-# -- tables of them
+# -- tables
 
 
 _ENVIRONMENT = 'executionEnvironment'
@@ -104,10 +107,12 @@ _TABLE = (
 
 
 def _listing(call: Call, names: str, number: str) -> Response:
-    """``services/workflows[/NAME,…]?experiment=&project=&status=&display=``: workflows of pipelines.
+    """Return workflows of pipelines.
 
-    With ``display=ALL`` a table of those whose name holds one of the names. Otherwise the latest: of an experiment as an item, of others,
-    whose name must be told whole, as a table of one for each item.
+    The URI is ``services/workflows[/NAME,…]?experiment=&project=&status=&display=``.
+    ``display=ALL`` gives a table of those whose name contains one of the names. Otherwise only the
+    newest are returned: of an experiment as an item, of others, by whole names, as a table with one
+    per item.
     """
     latest = call.get('display', 'LATEST').upper() == 'LATEST'
     by_number = names == 'workflowid' and bool(number)
@@ -133,7 +138,7 @@ def _item(call: Call, row: Any) -> Response:
 
 
 def _listed(call: Call, rows: Sequence[Any]) -> Response:
-    """The table; CSV where nothing else is asked, and called a spreadsheet then."""
+    """Return the table; by default as CSV, with a spreadsheet's media type."""
     cells = [
         tuple({'wrk_workflowData_id': row.pk, **workflow_log.values_of(row), 'create_user': ''}.get(name, '') for name in _TABLE) for row in rows
     ]
@@ -152,7 +157,7 @@ def _seen(call: Call, connection: Connection, number: str) -> Any:
 
 ROUTES = (
     Route('GET', '/data/workflows/{number?}', _answer, 'Return a workflow by its number or by parameters.', Access.LOGIN),
-    Route('PUT', '/data/workflows/{number?}', _answer, 'Make or change a workflow.', Access.LOGIN),
+    Route('PUT', '/data/workflows/{number?}', _answer, 'Create or change a workflow.', Access.LOGIN),
     Route(
         'GET',
         '/data/services/workflows/{names?}/{number?}',
