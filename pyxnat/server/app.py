@@ -101,7 +101,7 @@ class App:
         raw = environ.get('REQUEST_URI') or environ.get('PATH_INFO', '')
         cookies: list[tuple[str, str]] = []
         try:
-            response = self._answer(request, raw, cookies)
+            response = self._dispatch(request, raw, cookies)
         except Refusal as error:
             response = self._page(error)
         except HTTPException as error:
@@ -119,7 +119,7 @@ class App:
 
     # -- one request
 
-    def _answer(self, request: Request, raw: str, cookies: list[tuple[str, str]]) -> Response:
+    def _dispatch(self, request: Request, raw: str, cookies: list[tuple[str, str]]) -> Response:
         path, _, query = raw.partition('?')
         if '://' in path.split('?')[0][:12]:
             path = '/' + path.split('://', 1)[1].partition('/')[2]
@@ -133,10 +133,10 @@ class App:
         words = [*['data'] * bool(above), *filter(None, rest)]
         names = decoded(words)
         call = Call(self.archive, parse_query(query), request=request, base=''.join(names[:1]), cookies=cookies, raw_parts=rest)
-        found = self.router.match(words, names)
-        if not found.is_public:
+        match = self.router.match(words, names)
+        if not match.is_public:
             login.admit(call, call.base)
-        return self.router.answer(call, found)
+        return self.router.answer(call, match)
 
     # -- answers
 

@@ -87,7 +87,7 @@ Rows = dict[str, tuple[Route, tuple[str, ...]]]
 class Match(NamedTuple):
     """The rows that match a path."""
 
-    found: Sequence[tuple[Rows, tuple[int, ...]]]
+    candidates: Sequence[tuple[Rows, tuple[int, ...]]]
     """Best first, with the positions of the segments in braces."""
     raw_parts: Sequence[str]
     parts: Sequence[str]
@@ -97,17 +97,17 @@ class Match(NamedTuple):
     @property
     def is_public(self) -> bool:
         """Whether nobody has to log in."""
-        pairs = (pair for rows, _ in self.found for pair in rows.values())
+        pairs = (pair for rows, _ in self.candidates for pair in rows.values())
         return any(route.access is Access.PUBLIC for route, _ in pairs)
 
     @property
     def methods(self) -> list[str]:
         """The methods of the path, in the order of `METHODS`."""
-        return [method for method in METHODS if any(method in rows for rows, _ in self.found)]
+        return [method for method in METHODS if any(method in rows for rows, _ in self.candidates)]
 
     def of(self, method: str) -> tuple[Route, dict[str, str]] | None:
         """Return the row of a method and its segments by name, or None."""
-        for rows, places in self.found:
+        for rows, places in self.candidates:
             if method in rows:
                 route, names = rows[method]
                 return route, self._named(names, places)
@@ -198,7 +198,7 @@ class Router:
 
     def _add(self, route: Route, pattern: str) -> None:
         names = tuple(re.findall(r'\{([^}?*]+)', pattern))
-        for segments, has_rest in _variants([part for part in pattern.split('/') if part]):
+        for segments, has_rest in _without_optional([part for part in pattern.split('/') if part]):
             node = self._root
             for segment in segments:
                 node = node.below(segment)
@@ -239,14 +239,14 @@ class Router:
             return Match(exact, raw_parts, parts)
         return Match([rest], raw_parts, parts, '/'.join(parts[rest_depth:]))
 
-    def answer(self, call: Call, found: Match) -> Response:
+    def answer(self, call: Call, match: Match) -> Response:
         """Call the handler of a request and return its response.
 
         Parameters
         ----------
         call : Call
             The request.
-        found : Match
+        match : Match
             Result of `match` for its path.
 
         Raises
@@ -256,24 +256,24 @@ class Router:
             returned as responses in plain text instead.
         """
         try:
-            return self._answer(call, found)
+            return self._call_handler(call, match)
         except Refusal as error:
             if call.base != 'xapi':
                 raise
             return _plain(error, call)
 
-    def _answer(self, call: Call, found: Match) -> Response:
-        pair = found.of(call.method)
-        if pair is None and found.found and call.method == 'OPTIONS':
-            return _options(found)
+    def _call_handler(self, call: Call, match: Match) -> Response:
+        pair = match.of(call.method)
+        if pair is None and match.candidates and call.method == 'OPTIONS':
+            return _options(match)
         if pair is None:
-            raise _refusal(call, found)
+            raise _refusal(call, match)
         route, call.names = pair
         _admit(route, call)
         return answer_as(route.handler(call, **call.names))
 
 
-def _variants(segments: list[str]) -> Iterator[tuple[list[str], bool]]:
+def _without_optional(segments: list[str]) -> Iterator[tuple[list[str], bool]]:
     """Yield a pattern with and without its optional segments.
 
     Each comes with a boolean: whether a rest follows.
@@ -285,23 +285,23 @@ def _variants(segments: list[str]) -> Iterator[tuple[list[str], bool]]:
             yield segments[:length], False
 
 
-def _refusal(call: Call, found: Match) -> Refusal:
+def _refusal(call: Call, match: Match) -> Refusal:
     """Return `MethodNotAllowed` for other methods of a path, else `NotFound`."""
-    error: Refusal = MethodNotAllowed(_allowed(call, found))
-    if not found.found:
+    error: Refusal = MethodNotAllowed(_allowed(call, match))
+    if not match.candidates:
         error = NotFound(f'There is nothing at {call.request.environ.get("PATH_INFO", "")}.')
     return error if call.base in ('data', 'schemas') else by_container(error)
 
 
-def _options(found: Match) -> Response:
-    allowed = found.methods + ['HEAD'] * ('GET' in found.methods)
+def _options(match: Match) -> Response:
+    allowed = match.methods + ['HEAD'] * ('GET' in match.methods)
     return Response(headers={'Allow': ', '.join([*allowed, 'OPTIONS'])})
 
 
-def _allowed(call: Call, found: Match) -> list[str]:
+def _allowed(call: Call, match: Match) -> list[str]:
     """Return a path's methods; below ``/xapi`` without HEAD and OPTIONS."""
-    more = [] if call.base == 'xapi' else [*['HEAD'] * ('GET' in found.methods), 'OPTIONS']
-    return found.methods + more
+    more = [] if call.base == 'xapi' else [*['HEAD'] * ('GET' in match.methods), 'OPTIONS']
+    return match.methods + more
 
 
 def _admit(route: Route, call: Call) -> None:

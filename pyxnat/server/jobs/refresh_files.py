@@ -71,7 +71,7 @@ def _asked(context: Context, connection: Connection, uri: str) -> tuple[Any, lis
     parts = archived_parts(uri)
     path = parse(parts)
     if path is None or path.tail or path.last.id is None or path.last.level.plural == 'files':
-        raise BadRequest(f'{uri!r} is no item or resource of the archive.')
+        raise BadRequest(f'{uri!r} is not an item or resource of the archive.')
     is_one = path.last.level.plural.endswith('resources')
     steps = split(path)[0] if is_one else path.steps
     row = find(connection, context.caller, steps, inside=True).row

@@ -40,7 +40,7 @@ def rescan(archive: Archive, login: str, project: str | None, everywhere: bool) 
             _take_in(archive, login, folder)
 
 
-def rebuild(archive: Archive, login: str, row: Any, told: Mapping[str, str] | None = None) -> Any:
+def rebuild(archive: Archive, login: str, row: Any, columns: Mapping[str, str] | None = None) -> Any:
     """Read a session's folder, build the session and return its row.
 
     Parameters
@@ -51,11 +51,11 @@ def rebuild(archive: Archive, login: str, row: Any, told: Mapping[str, str] | No
         Login of the user.
     row
         The session.
-    told : Mapping[str, str] or None
+    columns : Mapping[str, str] or None
         Columns to set, as for `build`.
     """
     _take_in(archive, login, folder_of(archive.files, row))
-    return build(archive, row.pk, told)
+    return build(archive, row.pk, columns)
 
 
 def _take_in(archive: Archive, login: str, folder: Path) -> None:

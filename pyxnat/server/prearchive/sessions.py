@@ -366,7 +366,7 @@ def note(connection: Connection, pk: int, entry: str) -> None:
     connection.execute(arrival_log.insert().values(arrival=pk, time=now(), entry=entry))
 
 
-def build(archive: Archive, pk: int, told: Mapping[str, str] | None = None) -> Any:
+def build(archive: Archive, pk: int, columns: Mapping[str, str] | None = None) -> Any:
     """Set the types and fields of a session and its scans; return its row.
 
     They are read from the first image of each scan. A session whose images cannot be read gets the
@@ -378,7 +378,7 @@ def build(archive: Archive, pk: int, told: Mapping[str, str] | None = None) -> A
         The archive.
     pk : int
         Key of the session.
-    told : Mapping[str, str] or None
+    columns : Mapping[str, str] or None
         Columns to set: visit, protocol, timezone, source.
 
     Raises
@@ -403,7 +403,7 @@ def build(archive: Archive, pk: int, told: Mapping[str, str] | None = None) -> A
         for scan, rows, header in found:
             connection.execute(arrival_scan.update().where(arrival_scan.c.pk == scan.pk).values(**_scan_columns(archive, rows, header)))
         values = _session_columns(archive, [rows for _, rows, _ in found], [header for _, _, header in found])
-        connection.execute(arrival.update().where(arrival.c.pk == pk).values(**values, **(told or {})))
+        connection.execute(arrival.update().where(arrival.c.pk == pk).values(**values, **(columns or {})))
         set_status(connection, pk, 'READY', f'Built with {len(found)} scans.')
         return connection.execute(select(arrival).where(arrival.c.pk == pk)).one()
 

@@ -332,8 +332,8 @@ class _Transfer:
                 number += 1
                 name = f'{scan.id}_{number}'
             kind = self.types.get(fields.get('series_description', '')) or fields.get('series_description', '')
-            told = {**({'type': kind} if kind else {}), 'quality': 'usable', **fields}
-            known = self.writer.create('scan', name, session, session.project, Document(scan.xsi_type, told, core={'ID': name}))
+            values = {**({'type': kind} if kind else {}), 'quality': 'usable', **fields}
+            known = self.writer.create('scan', name, session, session.project, Document(scan.xsi_type, values, core={'ID': name}))
         else:
             both = _shared_names(self.connection, known, scan)
             fields['frames'] = str(int(fields_of(known).get('frames') or 0) + self._frames(scan, both))
@@ -347,15 +347,15 @@ class _Transfer:
     def _files(self, holder: Any, scan: Any) -> Path:
         found = _dicom_of(self.connection, holder.pk)
         if found is None:
-            told = {'format': LABEL, 'content': 'RAW', 'insert_date': now(), 'insert_user': self.writer.caller.login}
-            query = resource.insert().values(item=holder.pk, side='', label=LABEL, **told).returning(resource)
+            common = {'format': LABEL, 'content': 'RAW', 'insert_date': now(), 'insert_user': self.writer.caller.login}
+            query = resource.insert().values(item=holder.pk, side='', label=LABEL, **common).returning(resource)
             found = self.connection.execute(query).one()
         rows: Sequence[Any] = self.connection.execute(select(arrival_file).where(arrival_file.c.scan == scan.pk)).all()
         for start in range(0, len(rows), 500):
             paths = [row.path for row in rows[start : start + 500]]
             self.connection.execute(file.delete().where(file.c.resource == found.pk, file.c.path.in_(paths)))
-        told = {'resource': found.pk, 'format': LABEL, 'insert_date': now(), 'insert_user': self.writer.caller.login}
+        common = {'resource': found.pk, 'format': LABEL, 'insert_date': now(), 'insert_user': self.writer.caller.login}
         if rows:
-            values = [{'path': row.path, 'size': row.size, 'digest': row.digest, 'mtime_ns': row.mtime_ns, **told} for row in rows]
+            values = [{'path': row.path, 'size': row.size, 'digest': row.digest, 'mtime_ns': row.mtime_ns, **common} for row in rows]
             self.connection.execute(file.insert(), values)
         return self.archive.files.resource_folder(self.connection, found, holder)

@@ -34,7 +34,7 @@ _MOST_TRIED = 20
 """Files that are tried until one is DICOM."""
 
 
-def _answer(call: Call) -> Response:
+def _dump_header(call: Call) -> Response:
     """Return the DICOM elements of the first image in ``src`` as a table.
 
     ``src`` is a session, scan, resource or file.
@@ -88,4 +88,4 @@ def _waiting(call: Call, connection: Connection, project: str, timestamp: str, f
             yield from (call.archive.files.file_path(home, path) for path in image_paths(connection, scan_row.pk, name, _MOST_TRIED))
 
 
-ROUTES = (Route('GET', '/data/services/dicomdump', _answer, 'List the DICOM elements of the first image in `src`.'),)
+ROUTES = (Route('GET', '/data/services/dicomdump', _dump_header, 'List the DICOM elements of the first image in `src`.'),)

@@ -30,18 +30,18 @@ def _get(call: Call) -> Response:
     """
     if call.has('tag'):
         with call.archive.store.read() as connection:
-            return _answer([_project(call, connection, name) for name in call.get('tag').split(',') if name])
+            return _json([_project(call, connection, name) for name in call.get('tag').split(',') if name])
     if call.has('type'):
         with call.archive.store.read() as connection:
             names = visible_projects(connection, call.caller)
             kinds = sorted({title for name in names for title in titles(connection, name).values()})
-        return _answer([_owner('__site__', [{'id': kind, 'display': kind, 'features': [], 'blocked': []} for kind in kinds])])
+        return _json([_owner('__site__', [{'id': kind, 'display': kind, 'features': [], 'blocked': []} for kind in kinds])])
     if call.has('group'):
         raise BadRequest('Use tag= for the features of groups.')
     return table_response(call, Table(('key', 'name', 'description', 'enabled', 'banned'), [], count=False), default='html')
 
 
-def _answer(owners: list[dict[str, Any]]) -> Response:
+def _json(owners: list[dict[str, Any]]) -> Response:
     return text(json.dumps(owners))
 
 

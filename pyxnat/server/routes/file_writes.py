@@ -297,7 +297,8 @@ def store_files(call: Call, steps: Sequence[Step], step: Step, staged: list[tupl
         folder = area.resource_folder(connection, row, place.row)
         fresh: dict[str, tuple[Staged, int | None]] = {}
         for path, one in staged:
-            _check_name(row, path)
+            if path == f'{row.label}_catalog.xml':
+                raise BadRequest(f'XNAT cannot catalog {path}: it keeps its own catalogue under that name.')
             known = find_file(connection, row.pk, (path, f'{path}/', path.rstrip('/')))
             is_there = known is not None or (path.endswith('/') and area.file_path(folder, path).is_dir())
             if path in fresh or (is_there and not (call.flag('overwrite') and known is not None)):
@@ -327,10 +328,6 @@ def _resource_for(call: Call, connection: Connection, holder: Any, step: Step) -
     label = (_label(step.id) if step.id is not None else '') or None
     return rows[0] if rows else _new_resource(call, connection, holder, side_of(holder, step.level.plural), label)
 
-
-def _check_name(row: Any, path: str) -> None:
-    if path == f'{row.label}_catalog.xml':
-        raise BadRequest(f'XNAT cannot catalog {path}: it keeps its own catalogue under that name.')
 
 
 def _write_row(call: Call, connection: Connection, row: Any, path: str, staged: Staged, known: int | None, mtime_ns: int) -> None:

@@ -225,6 +225,6 @@ ROUTES = (
     Route('DELETE', f'{_USERS}/{{group}}/{{logins}}/{{*}}', _change_users, 'Take users out of a group.', Access.LOGIN),
     Route('GET', _GROUPS, _get, 'List the groups of a project, or return one.'),
     Route('POST', _GROUPS, _post, 'Change a group.'),
-    Route('PUT', _GROUPS, _put, 'Make or change a group by `xdat:userGroup/displayname` and rights.'),
+    Route('PUT', _GROUPS, _put, 'Create or change a group by `xdat:userGroup/displayname` and rights.'),
     Route('DELETE', _GROUPS, _delete, 'Delete a group.'),
 )

@@ -42,7 +42,7 @@ def _of_project(call: Call, project: str) -> Response:
     return table_response(call, Table(_OF_PROJECT, rows, count=False))
 
 
-def _answer(call: Call, number: str) -> Response:
+def _own_invitations(call: Call, number: str) -> Response:
     """Return the caller's open invitations, or accept or decline one.
 
     With a number the table is shorter. PUT has the parameter ``accept`` or ``decline``.
@@ -50,7 +50,7 @@ def _answer(call: Call, number: str) -> Response:
     with call.archive.store.write() if call.method == 'PUT' else call.archive.store.read() as connection:
         address = email_of(connection, call.caller.login)
         if number:
-            row = _one(call, connection, number, address)
+            row = _find(call, connection, number, address)
             if call.method == 'PUT':
                 _settle(call, connection, row)
             found = open_invitations(connection, address)
@@ -59,7 +59,7 @@ def _answer(call: Call, number: str) -> Response:
         return table_response(call, Table(_OWN, [_described(connection, one) for one in open_invitations(connection, address)]))
 
 
-def _one(call: Call, connection: Connection, text: str, address: str) -> Any:
+def _find(call: Call, connection: Connection, text: str, address: str) -> Any:
     row = find_invitation(connection, text)
     if row is None:
         raise NotFound(f'There is no request for access {text}.')
@@ -91,7 +91,7 @@ def _described(connection: Connection, one: Any) -> tuple[Any, ...]:
 
 
 ROUTES = (
-    Route('GET', '/data/pars/{number?}', _answer, "List the caller's open invitations; one of them in short."),
-    Route('PUT', '/data/pars/{number}', _answer, 'Take an invitation with `accept`, or refuse it with `decline`.'),
+    Route('GET', '/data/pars/{number?}', _own_invitations, "List the caller's open invitations; one of them in short."),
+    Route('PUT', '/data/pars/{number}', _own_invitations, 'Take an invitation with `accept`, or refuse it with `decline`.'),
     Route('GET', '/data/projects/{project}/pars/{*}', _of_project, 'List the invitations to a project.'),
 )

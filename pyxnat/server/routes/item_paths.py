@@ -22,7 +22,7 @@ def on_item(handler: Callable[[Call, ItemPath], Response]) -> Callable[..., Resp
     reason for changes, all methods but GET must give one.
     """
 
-    def answer(call: Call, **names: Any) -> Response:
+    def handle(call: Call, **names: Any) -> Response:
         path = parse(call.raw_parts)
         if path is None:
             raise NotFound(f'There is nothing at /data/{"/".join(call.raw_parts)}.')
@@ -30,4 +30,4 @@ def on_item(handler: Callable[[Call, ItemPath], Response]) -> Callable[..., Resp
             Event.of(call)
         return handler(call, path)
 
-    return answer
+    return handle

@@ -67,7 +67,7 @@ def _post_sessions(call: Call, path: ItemPath) -> Response:
 def _list(call: Call, path: ItemPath) -> Response:
     with call.archive.store.read() as connection:
         if path.names == ('projects',) and project_lists.is_variant(call):
-            return project_lists.answer(call, connection)
+            return project_lists.variant_response(call, connection)
         if path.names == ('subjects',):
             _check_reader(call, connection)
         place = find(connection, call.caller, path.steps[:-1])

@@ -23,7 +23,7 @@ from .user_cache import find_path
 __all__ = ['ROUTES']
 
 
-def _answer(call: Call) -> Response:
+def _move_files(call: Call) -> Response:
     """Move files from ``src`` to ``dest``, or each pair of URIs in the query.
 
     ``src`` is ``/user/cache/resources/X/files/F``, ``dest`` is
@@ -87,4 +87,4 @@ def _paths(source: Path, asked: str) -> dict[Path, str]:
     return {path: base + path.relative_to(source).as_posix() for path in sorted(source.rglob('*')) if path.is_file()}
 
 
-ROUTES = (Route('POST', '/data/services/move-files', _answer, 'Move files of the user cache into resources.', Access.LOGIN),)
+ROUTES = (Route('POST', '/data/services/move-files', _move_files, 'Move files of the user cache into resources.', Access.LOGIN),)

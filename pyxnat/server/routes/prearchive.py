@@ -156,10 +156,10 @@ def by_uri(connection: Connection, caller: Caller, uri: str) -> Any:
 def _on_session(handler: Callable[[Call, Any], Response]) -> Callable[..., Response]:
     """Return a route handler that calls `handler` with the path's session."""
 
-    def answer(call: Call, project: str, timestamp: str, session: str) -> Response:
+    def handle(call: Call, project: str, timestamp: str, session: str) -> Response:
         return handler(call, _row(call, project, timestamp, session))
 
-    return answer
+    return handle
 
 
 def _row(call: Call, project: str, timestamp: str, session: str) -> Any:

@@ -19,7 +19,7 @@ from ..search.query import Search
 from ..search.search_xml import CriteriaSet, Criterion, SearchDocument, SearchField, write_document
 from ..table import Table
 
-__all__ = ['answer', 'is_variant']
+__all__ = ['is_variant', 'variant_response']
 
 _ROOT = 'xnat:projectData'
 _FIELDS = ('ID', 'NAME', 'DESCRIPTION', 'SECONDARY_ID', 'PI', 'PROJECT_INVS', 'PROJECT_ACCESS', 'PROJECT_ACCESS_IMG', 'INSERT_DATE', 'INSERT_USER')
@@ -33,7 +33,7 @@ def is_variant(call: Call) -> bool:
     return any(call.has(name) for name in (*_FILTERS, 'permissions', 'creatableTypes')) or call.get('format').lower() == 'search_xml'
 
 
-def answer(call: Call, connection: Connection) -> Response:
+def variant_response(call: Call, connection: Connection) -> Response:
     """Return the table, or as ``search_xml`` the search that gives it.
 
     Parameters

@@ -16,7 +16,7 @@ from .prearchive_batches import read_form
 __all__ = ['ROUTES']
 
 
-def _answer(call: Call) -> Response:
+def _refresh(call: Call) -> Response:
     """Refresh the resources of each ``resource=``, a resource or an item.
 
     A session includes its scans, reconstructions and assessors. ``options`` lists the steps, by
@@ -34,4 +34,4 @@ def _answer(call: Call) -> Response:
     return text()
 
 
-ROUTES = (Route('POST', '/data/services/refresh/catalog', _answer, 'Make rows and digests of resources agree with the files on disk.', Access.LOGIN),)
+ROUTES = (Route('POST', '/data/services/refresh/catalog', _refresh, 'Update rows and digests of resources to match the files.', Access.LOGIN),)

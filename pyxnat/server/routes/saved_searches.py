@@ -35,7 +35,7 @@ def _results(call: Call, name: str) -> Response:
     found = _visible(call, name)
     if found is None:
         raise NotFound(f'There is no saved search {name}.')
-    return search_results.of_saved(call, found)
+    return search_results.saved_search_response(call, found)
 
 
 def _of_project(call: Call, project: str, name: str) -> Response:
@@ -58,7 +58,7 @@ def _of_project(call: Call, project: str, name: str) -> Response:
         return _delete(call, name)
     if found is None:
         raise NotFound(f'There is no search {name} in project {row.id}.')
-    return _xml(call, found) if _wants_xml(call) else search_results.answer(call, found)
+    return _xml(call, found) if _wants_xml(call) else search_results.search_response(call, found)
 
 
 def _wants_xml(call: Call) -> bool:

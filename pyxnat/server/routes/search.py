@@ -14,10 +14,10 @@ __all__ = ['ROUTES']
 
 def _post(call: Call) -> Response:
     """Run the search of a document."""
-    return search_results.answer(call, parse_document(call.posted_document()))
+    return search_results.search_response(call, parse_document(call.posted_document()))
 
 
 ROUTES = (
     Route('POST', '/data/search', _post, 'Run a search document; `cache=true` keeps the result for paging.'),
-    Route('GET', '/data/search/{name}/{column*}', search_results.cached, 'Page through a cached result, or group it by a column.'),
+    Route('GET', '/data/search/{name}/{column*}', search_results.cached_page, 'Page through a cached result, or group it by a column.'),
 )

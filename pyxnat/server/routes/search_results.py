@@ -17,10 +17,10 @@ from ..search.query import may_query, root_of, run_search
 from ..search.result_cache import View, Views
 from ..search.search_xml import SearchDocument
 
-__all__ = ['answer', 'cached', 'of_saved']
+__all__ = ['cached_page', 'saved_search_response', 'search_response']
 
 
-def answer(call: Call, document: SearchDocument) -> Response:
+def search_response(call: Call, document: SearchDocument) -> Response:
     """Return the table of a search.
 
     With ``cache=true`` the result is cached and its first page returned, by default without rows. A
@@ -54,7 +54,7 @@ def answer(call: Call, document: SearchDocument) -> Response:
     return _page(call, view, known) if wanted else _whole(call, view)
 
 
-def of_saved(call: Call, document: SearchDocument) -> Response:
+def saved_search_response(call: Call, document: SearchDocument) -> Response:
     """Return the table of a saved search; as in XNAT, without its root.
 
     Parameters
@@ -70,7 +70,7 @@ def of_saved(call: Call, document: SearchDocument) -> Response:
         return table_response(call, table)
 
 
-def cached(call: Call, name: str, column: str) -> Response:
+def cached_page(call: Call, name: str, column: str) -> Response:
     """Return a page of a cached result, or the values of one column.
 
     Parameters

@@ -26,11 +26,11 @@ def _service(work: Callable[[Call, Connection, list[str]], Any]) -> Callable[[Ca
     `work` also gets the segments that follow the path of the service.
     """
 
-    def answer(call: Call, more: str) -> Any:
+    def handle(call: Call, more: str) -> Any:
         with call.archive.store.write() as connection:
             return work(call, connection, more.split('/') if more else [])
 
-    return answer
+    return handle
 
 
 def _unknown(call: Call, more: str) -> Any:

@@ -163,6 +163,6 @@ def _upload(call: Call, folder: Path, asked: str) -> Response:
 _PLACE = '/data/user/cache/resources'
 ROUTES = (
     Route('GET', _PLACE, _list, "List the folders of the caller's cache.", Access.LOGIN),
-    Route('GET POST PUT DELETE', f'{_PLACE}/{{name}}', _resource, 'List, make or delete a folder.', Access.LOGIN),
+    Route('GET POST PUT DELETE', f'{_PLACE}/{{name}}', _resource, 'List, create or delete a folder.', Access.LOGIN),
     Route('GET POST PUT DELETE', f'{_PLACE}/{{name}}/files/{{asked*}}', _files, 'List, return, store or delete files of a folder.', Access.LOGIN),
 )

@@ -29,7 +29,7 @@ _NEEDED = ('ID', 'launch_time', 'pipeline_name', 'data_type')
 # -- one workflow
 
 
-def _answer(call: Call, number: str) -> Response:
+def _workflow(call: Call, number: str) -> Response:
     """Return, create or change a workflow: ``workflows[/ID]``.
 
     Without an ID its identifying fields are in the parameters.
@@ -156,8 +156,8 @@ def _seen(call: Call, connection: Connection, number: str) -> Any:
 
 
 ROUTES = (
-    Route('GET', '/data/workflows/{number?}', _answer, 'Return a workflow by its number or by parameters.', Access.LOGIN),
-    Route('PUT', '/data/workflows/{number?}', _answer, 'Create or change a workflow.', Access.LOGIN),
+    Route('GET', '/data/workflows/{number?}', _workflow, 'Return a workflow by its number or by parameters.', Access.LOGIN),
+    Route('PUT', '/data/workflows/{number?}', _workflow, 'Create or change a workflow.', Access.LOGIN),
     Route(
         'GET',
         '/data/services/workflows/{names?}/{number?}',

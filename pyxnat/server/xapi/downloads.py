@@ -119,6 +119,6 @@ ROUTES = (
     Route('GET', '/xapi/archive/download/{name}/zip', _zip, 'Return a prepared download as a zip.', Access.LOGIN),
     Route('GET', '/xapi/archive/download/{name}/test', _zip, 'Return a prepared download as a zip, too.', Access.LOGIN),
     Route('GET', '/xapi/archive/download/{name}/xml', _catalogue, 'Return the catalogue of a prepared download.', Access.LOGIN),
-    Route('PUT', '/xapi/archive/catalogs/refresh', _refresh, 'Make rows and digests of resources agree with the files on disk.', Access.LOGIN),
+    Route('PUT', '/xapi/archive/catalogs/refresh', _refresh, 'Update rows and digests of resources to match the files.', Access.LOGIN),
     Route('PUT', '/xapi/archive/catalogs/refresh/{operations}', _refresh, 'Do one or more of `append`, `checksum`, `delete`.', Access.LOGIN),
 )

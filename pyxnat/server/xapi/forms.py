@@ -79,7 +79,7 @@ def _insert(call: Call, connection: Connection, body: dict[str, Any], about: dic
     values = {'contents': _contents(body), 'position': int(about.get('zIndex') or 10)}
     datatype = str((about.get('xnatDatatype') or {}).get('value', ''))
     if call.archive.model.name(datatype) is None:
-        raise BadRequest(f'Invalid form submission: {datatype!r} is no data type.')
+        raise BadRequest(f'Invalid form submission: {datatype!r} is not a data type.')
     return add_form(connection, call.caller.login, {**values, 'datatype': datatype})
 
 

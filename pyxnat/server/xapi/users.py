@@ -341,14 +341,14 @@ def _each(change: Callable[..., None], argument: str) -> Callable[..., Response]
     Its status is 200, or 202 with the names that failed.
     """
 
-    def answer(call: Call, username: str) -> Response:
+    def handle(call: Call, username: str) -> Response:
         names: Iterable[Any] = json_body(call, list)
         with call.archive.store.read() as connection:
             _row(connection, username)
         failed = [name for name in names if not _went_well(change, call, {'username': username, argument: str(name)})]
         return answer_as(failed, 202 if failed else 200)
 
-    return answer
+    return handle
 
 
 def _went_well(change: Callable[..., None], call: Call, names: Mapping[str, str]) -> bool:
