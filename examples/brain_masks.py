@@ -159,7 +159,7 @@ def options() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Select in this process, download and process in the pool, upload from here as results come."""
+    """Select here, download and process in the pool, upload results here as they arrive."""
     chosen = options()
     project, over = f'/projects/{chosen.project}', [('xnat:mrSessionData/AGE', '>', str(chosen.over)), 'AND']
     with multiprocessing.Pool(chosen.workers) as pool, pyxnat.Interface(cachedir=chosen.cachedir) as xnat:
