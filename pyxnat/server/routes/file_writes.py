@@ -329,7 +329,6 @@ def _resource_for(call: Call, connection: Connection, holder: Any, step: Step) -
     return rows[0] if rows else _new_resource(call, connection, holder, side_of(holder, step.level.plural), label)
 
 
-
 def _write_row(call: Call, connection: Connection, row: Any, path: str, staged: Staged, known: int | None, mtime_ns: int) -> None:
     digest = staged.digest if call.archive.preferences.flag('checksums') else ''
     values: dict[str, Any] = {'size': staged.size, 'digest': digest, 'mtime_ns': mtime_ns}
