@@ -80,8 +80,12 @@ def arguments(function: Function) -> list[str]:
 
 
 def wants_parameters(function: Function) -> bool:
-    """Whether a public function takes two arguments or more."""
-    return not function.name.startswith('_') and len(arguments(function)) > 1
+    """Whether a public function takes two arguments or more and has a docstring of its own.
+
+    Methods that override another one, and those of protocols, have none.
+    """
+    is_public = not function.name.startswith('_') and ast.get_docstring(function) is not None
+    return is_public and len(arguments(function)) > 1
 
 
 def has_parameters(function: Function) -> bool:
