@@ -1,4 +1,4 @@
-"""Brain masks of everybody seen over 80: the example of the PyXNAT paper (2012), with today's library.
+"""Brain masks of everybody seen over 80: the example of the PyXNAT paper (2012).
 
 ::
 
@@ -79,7 +79,7 @@ def bet(image: str, mask: Path) -> str:
 
 
 def otsu_mask(image: str, mask: Path) -> str:
-    """The same with nibabel and numpy."""
+    """Compute the mask with nibabel and numpy."""
     source = nibabel.load(image)
     nibabel.save(nibabel.Nifti1Image(mask_of(source.get_fdata(dtype=np.float32)).astype(np.uint8), source.affine), mask)
     return 'Otsu'
@@ -92,7 +92,11 @@ def volume(mask: Path) -> float:
 
 
 def mask_of(head: Array) -> Array:
-    """What is brighter than Otsu's threshold and holds together after two erosions around the thickest part, holes filled."""
+    """Return the largest bright region.
+
+    Voxels above Otsu's threshold, connected to the thickest part after two erosions, with holes
+    filled.
+    """
     bright = head > otsu(head)
     core = thickest = opened = eroded(eroded(bright))
     while core.any():
@@ -104,7 +108,7 @@ def mask_of(head: Array) -> Array:
 
 
 def otsu(values: Array) -> float:
-    """The threshold that parts values into two classes as different as can be (Otsu, 1979)."""
+    """Return the threshold that best separates values into two classes (Otsu, 1979)."""
     counts, edges = np.histogram(values, 256)
     centres = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)[:-1]
@@ -121,7 +125,7 @@ def dilated(mask: Array) -> Array:
 
 
 def eroded(mask: Array) -> Array:
-    """Without the voxels that have a neighbour outside; the edge of the field of view is no outside."""
+    """Drop the voxels with a neighbour outside; the edge of the image is not outside."""
     return ~dilated(~mask)
 
 
@@ -134,7 +138,7 @@ def spread(seed: Array, within: Array) -> Array:
 
 
 def finish(session: str, img: Any, job: AsyncResult[Mask]) -> Mask | None:
-    """Wait for one image, upload its mask and say so; None if anything failed, which is said too."""
+    """Wait for one image, upload its mask and print that; None if anything failed."""
     scan = img.parent().parent()
     name = f'scan_{scan._urn}_{PurePosixPath(img.label()).stem}_brain_mask.nii.gz'
     try:
@@ -149,7 +153,7 @@ def finish(session: str, img: Any, job: AsyncResult[Mask]) -> Mask | None:
 
 
 def options() -> argparse.Namespace:
-    """What the command line says."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description='Brain masks of everybody seen over an age.')
     parser.add_argument('project', nargs='?', default='DEMO_AGING')
     parser.add_argument('--over', default=80, type=int, metavar='AGE', help='years (default 80)')

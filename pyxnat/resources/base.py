@@ -257,6 +257,10 @@ class Element(Named, Uploadable):
         self.connection.request(uris.with_query(self.listing_uri(), {'format': 'json'}), expiration=0)
         return self._fetch_row()
 
+    @property
+    def _urt(self) -> str:
+        return self.level.plural
+
     def listing_uri(self) -> str:
         """Return the URI of the listing that contains it."""
         uri = uris.join(uris.ENTRY if len(self.steps) == 1 else paths.uri_of(self._above_path()), self.level.segment)

@@ -64,6 +64,7 @@ def parse_csv(lines: Iterable[str]) -> Iterator[Row]:
 
 
 def header_and_rows(lines: Iterable[str]) -> tuple[list[str], Iterator[Row]]:
+    """Return the header of CSV text and an iterator over its rows."""
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     reader = csv.reader(lines)
     header = next(reader, [])

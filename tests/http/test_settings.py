@@ -408,7 +408,8 @@ def test_no_text_shows_a_secret() -> None:
     settings = Settings(URL, credentials)
     given = config._Given(URL, 'me', 'TOPSECRET')
     for thing in (credentials, settings, given):
-        for text in (repr(thing), str(thing), f'{thing}', '%s %r' % (thing, [thing]), format(thing)):  # noqa: UP031
+        formatted = '%s %r' % (thing, [thing])  # noqa: UP031
+        for text in (repr(thing), str(thing), f'{thing}', formatted, format(thing)):
             assert 'TOPSECRET' not in text and 'me' in text
 
 

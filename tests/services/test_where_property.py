@@ -318,7 +318,11 @@ def test_a_condition_keeps_what_belongs_to_the_subjects_that_satisfy_it(connecti
     with Asked(connection, plan) as at:
         for path, criteria in asked:
             selection = at.select(path)
-            at.check(selection, selection.where(criteria), lambda label: subject_satisfies(criteria, at.archive.person_of(label)))  # noqa: B023
+
+            def is_wanted(label: str, criteria: Any = criteria) -> bool:
+                return subject_satisfies(criteria, at.archive.person_of(label))
+
+            at.check(selection, selection.where(criteria), is_wanted)
 
 
 def session_satisfies(criteria: list[Any], person: Item, one: Item) -> bool:
